@@ -1,0 +1,3 @@
+//! The `vitrine` binary: parses arguments and runs one command.
+
+fn main() {}

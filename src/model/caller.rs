@@ -1,0 +1,54 @@
+//! Who is calling: the identity that a validated token gives to one request.
+
+/// The caller of one request, as identity established it.
+///
+/// Mirrors Glance's `RequestContext` (`glance/context.py`) together with oslo.context.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// User id, absent for anonymous callers.
+    pub user_id: Option<String>,
+    /// User name, for logs and task records.
+    pub user_name: Option<String>,
+    /// Id of the domain that owns the user.
+    pub user_domain_id: Option<String>,
+    /// Project the token is scoped to; the owner of what the caller creates.
+    pub project_id: Option<String>,
+    /// Id of the domain that owns the project.
+    pub project_domain_id: Option<String>,
+    /// Domain the token is scoped to.
+    pub domain_id: Option<String>,
+    /// `all` for a system-scoped token.
+    pub system_scope: Option<String>,
+    /// Role names, lower-cased as Glance does (`glance/api/middleware/context.py`).
+    pub roles: Vec<String>,
+    /// User of the service token, when one was sent and is valid.
+    pub service_user_id: Option<String>,
+    /// Domain of the service user.
+    pub service_user_domain_id: Option<String>,
+    /// Project of the service token.
+    pub service_project_id: Option<String>,
+    /// Domain of the service token's project.
+    pub service_project_domain_id: Option<String>,
+    /// Role names of the service token, in their original case.
+    pub service_roles: Vec<String>,
+    /// False only if the token says that its project is not the admin project.
+    pub is_admin_project: bool,
+    /// Outcome of policy rule `context_is_admin`; opens the database's visibility rules.
+    pub is_admin: bool,
+    /// True for anonymous callers: every mutating call is refused with 403.
+    pub read_only: bool,
+    /// `req-…` id of the request, echoed in `x-openstack-request-id`.
+    pub request_id: String,
+}
+
+impl Caller {
+    /// The project that owns what this caller creates; Glance's `RequestContext.owner`.
+    pub fn owner(&self) -> Option<&str> {
+        self.project_id.as_deref()
+    }
+
+    /// Whether the token carries `role` (compared in lower case).
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|r| r.eq_ignore_ascii_case(role))
+    }
+}
