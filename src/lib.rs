@@ -3,4 +3,6 @@
 //! Rooms, and the one direction in which imports point:
 //! `cli -> server -> {api, jobs} -> domain -> {policy, identity, store, format, db} -> model`.
 
+pub mod db;
+pub mod identity;
 pub mod model;
