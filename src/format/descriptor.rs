@@ -46,7 +46,7 @@ struct Line {
     blank_seen: bool,
     /// An equals sign came before any blank: a setting.
     setting: bool,
-    /// A character that could lead to another folder or protocol.
+    /// A slash, which could lead to another folder.
     elsewhere: bool,
 }
 
@@ -156,7 +156,7 @@ impl Descriptor {
         match byte {
             b' ' => line.blank_seen = true,
             b'=' => line.setting |= !line.blank_seen,
-            b'/' | b':' => line.elsewhere = true,
+            b'/' => line.elsewhere = true,
             _ => {}
         }
     }

@@ -62,6 +62,8 @@ impl Vmdk {
         self.bare_over && (!has(head, 0, MAGIC) || (descriptor_over && !has_footer(head)))
     }
 
+    /// The reference gives up at the first byte that is not printable, and so takes a descriptor padded with
+    /// zeros, as QEMU writes it, for raw; QEMU itself reads on to the first zero byte, and so does this.
     fn look_for_bare_descriptor(&mut self, position: u64, chunk: &[u8]) {
         for byte in between(position, chunk, 0, LENGTH_MAX) {
             self.bare |= self.create_type.ends_with(byte.to_ascii_lowercase());
@@ -103,6 +105,7 @@ impl Vmdk {
         if let Some(reason) = header_fault.or(self.descriptor.fault()) {
             found.fault_if(true, "descriptor", reason);
         }
+        // Not asked by the reference; but QEMU opens the parent by the name that the text gives.
         found.fault_if(
             self.descriptor.has_parent(),
             "backing_file",
