@@ -4,5 +4,6 @@
 //! `cli -> server -> {api, jobs} -> domain -> {policy, identity, store, format, db} -> model`.
 
 pub mod db;
+pub mod format;
 pub mod identity;
 pub mod model;
