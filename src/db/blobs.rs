@@ -290,3 +290,16 @@ pub fn names_in_store(conn: &mut Conn, store: &str) -> DbResult<Vec<(String, Str
         .select((blobs::name, blobs::state, blobs::id))
         .load(conn)?)
 }
+
+/// Ends the leases of `node`, which stops in order: others need not wait for them to run out.
+///
+/// # Errors
+/// Only the database's own.
+pub fn end_leases(conn: &mut Conn, node: &str) -> DbResult<usize> {
+    let ended = diesel::update(
+        blobs::table.filter(blobs::lease_node.eq(node)).filter(blobs::state.ne(BlobState::Live.as_str())),
+    )
+    .set(blobs::lease_until.eq(0))
+    .execute(conn)?;
+    Ok(ended)
+}

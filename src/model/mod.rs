@@ -10,6 +10,7 @@ pub mod member;
 pub mod new_image;
 pub mod patch;
 pub mod pointer;
+pub mod range;
 pub mod status;
 pub mod time;
 pub mod visibility;
