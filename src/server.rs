@@ -22,8 +22,17 @@ use crate::{
     store::{NamedStore, Stores, file::FileStore},
 };
 
+/// Which identity service tells who is calling.
+#[derive(Clone)]
+pub enum IdentityChoice {
+    /// None: every caller is an admin without a project.
+    Nobody,
+    /// One that the embedder brings along; tests do.
+    Given(Arc<dyn Identity>),
+}
+
 /// What `serve` is told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Folder of everything that this server keeps for itself.
     pub data_dir: PathBuf,
@@ -31,6 +40,26 @@ pub struct Options {
     pub bind: String,
     /// Database, when it is not the embedded one.
     pub database: Option<String>,
+    /// The operator's settings about images.
+    pub image: image::Settings,
+    /// The operator's settings about HTTP.
+    pub api: api::Settings,
+    /// Who tells who is calling.
+    pub identity: IdentityChoice,
+}
+
+impl Options {
+    /// The embedded default: SQLite and a folder of images below `data_dir`.
+    pub fn embedded(data_dir: PathBuf, bind: String) -> Self {
+        Self {
+            data_dir,
+            bind,
+            database: None,
+            image: image::Settings::default(),
+            api: api::Settings::default(),
+            identity: IdentityChoice::Nobody,
+        }
+    }
 }
 
 /// Why the server does not start, in a sentence for the operator.
@@ -76,7 +105,7 @@ impl Server {
         let named =
             NamedStore { id: "file".to_owned(), description: None, weight: 0, store: Arc::new(store) };
         let stores = Stores::new(vec![named], "file", false).map_err(StartError)?;
-        let settings = image::Settings::default();
+        let settings = options.image.clone();
         let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
             .map_err(|e| failed("the image schema", e))?;
         let app = Arc::new(App::new(db, stores, Enforcer, settings, schema));
@@ -87,10 +116,25 @@ impl Server {
                 .write_blocking(|conn| db::blobs::end_other_leases(conn, &node))
                 .map_err(|e| failed("the database", e))?;
         }
-        let identity: Arc<dyn Identity> = Arc::new(Unauthenticated);
-        let state =
-            Data::new(api::State { app: Arc::clone(&app), identity, settings: api::Settings::default() });
+        let identity: Arc<dyn Identity> = match &options.identity {
+            IdentityChoice::Nobody => Arc::new(Unauthenticated),
+            IdentityChoice::Given(identity) => Arc::clone(identity),
+        };
+        let state = Data::new(api::State { app: Arc::clone(&app), identity, settings: options.api.clone() });
         Ok(Self { app, state, listener, _lock: lock })
+    }
+
+    /// Where it listens; tells the port when port 0 was asked for.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The domain, for tests that look behind the API.
+    pub fn app(&self) -> Arc<App> {
+        Arc::clone(&self.app)
     }
 
     /// Serves until SIGTERM or SIGINT, then finishes what is under way.

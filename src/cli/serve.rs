@@ -28,7 +28,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
     let filter = EnvFilter::builder().parse_lossy("info");
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let options =
-        Options { data_dir: arguments.data_dir, bind: arguments.bind, database: arguments.database };
+        Options { database: arguments.database, ..Options::embedded(arguments.data_dir, arguments.bind) };
     let server = Server::open(&options)?;
     actix_web::rt::System::new().block_on(server.run())
 }
