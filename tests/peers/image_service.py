@@ -33,8 +33,8 @@ DEFAULTS = {
     "web": {"store_description": "Images elsewhere", "weight": "0"},
     "paste_deploy": {"flavor": "keystone+cachemanagement"},
     "oslo_concurrency": {"lock_path": "{dir}/locks"},
-    "import_filtering_opts": {"allowed_ports": "", "disallowed_ports": "",
-                              "allowed_hosts": "", "disallowed_hosts": ""},
+    "import_filtering_opts": {"allowed_ports": "[]", "disallowed_ports": "[]",
+                              "allowed_hosts": "[]", "disallowed_hosts": "[]"},
     "wsgi": {"task_pool_threads": "4"},
     "keystone_authtoken": {
         "auth_type": "password",
@@ -109,10 +109,13 @@ def start_glance(folder, port, keystone_url, options=()):
     """Starts the real Glance in `folder`; returns its URL."""
     env = peer.venv("glance")
     url = f"http://127.0.0.1:{port}"
-    with peer.cached_folder(f"glance-{peer.digest_of(env.name)}") as (template, is_new):
+    made_from = peer.digest_of(env.name, pathlib.Path(__file__))
+    with peer.cached_folder(f"glance-{made_from}") as (template, is_new):
         if is_new:
             conf = write_conf(template, url, keystone_url, f"sqlite:///{template}/glance.db")
-            peer.run([env / "bin/glance-manage", "--config-file", conf, "db_sync"],
+            manage = [env / "bin/glance-manage", "--config-file", conf]
+            peer.run([*manage, "db_sync"], template / "sync.log")
+            peer.run([*manage, "db_load_metadefs", env / "etc/glance/metadefs"],
                      template / "sync.log")
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "glance.db").exists():
@@ -121,7 +124,7 @@ def start_glance(folder, port, keystone_url, options=()):
     shutil.copy(env / "etc/glance/glance-api-paste.ini", conf.parent)
     peer.start("glance", folder,
                [env / "bin/python", peer.HERE / "serve_wsgi.py",
-                "glance.wsgi.api:application", str(port)],
+                "glance.wsgi.api:application", str(port), "16"],
                f"{url}/versions", env={"OS_GLANCE_CONFIG_DIR": str(conf.parent)})
     return url
 
