@@ -10,6 +10,8 @@ mod token;
 mod fake;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_tls;
 
 use std::sync::Arc;
 use std::time::Duration;
