@@ -2,6 +2,7 @@
 
 mod access_rules;
 mod http;
+mod login;
 mod session;
 mod settings;
 mod token;
@@ -10,6 +11,8 @@ mod token;
 mod fake;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_away;
 #[cfg(test)]
 mod tests_tls;
 
@@ -39,8 +42,8 @@ const CACHE_ENTRY_BYTES_MIN: usize = 1 << 10;
 /// How long a request waits for its token to be validated, repetitions, logins and all.
 const VALIDATION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// SHA-256 of a token, and whether Keystone was asked to accept it although it has expired. Those answers are
-/// apart, lest a service's question be answered by the refusal that a user got at the same moment.
+/// SHA-256 of a token, and whether Keystone was asked to accept it although it has expired. Those questions are
+/// apart, lest a service's be answered by the refusal that a user gets at the same moment.
 type CacheKey = ([u8; 32], bool);
 
 /// Validates tokens with a Keystone, and remembers its answers for a while.
@@ -127,7 +130,8 @@ impl Keystone {
         allow_expired: bool,
     ) -> Result<Arc<Token>, IdentityError> {
         let digest = openssl::sha::sha256(token.as_bytes());
-        if allow_expired && let Some(found) = cache.get(&(digest, false)).await {
+        // An answer to the other question serves as well, for expiry is looked at again.
+        if let Some(found) = cache.get(&(digest, !allow_expired)).await {
             return Ok(found);
         }
         // All who bring this token at once wait for one question; a failure is told to them and forgotten.

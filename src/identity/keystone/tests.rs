@@ -8,12 +8,12 @@ use chrono::TimeDelta;
 use futures::future::join_all;
 use serde_json::json;
 
-use super::fake::{Fake, connect, flaky, token};
+use super::fake::{Fake, connect, token};
 use super::*;
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
 
-fn with(token: &str) -> Credentials {
+pub(super) fn with(token: &str) -> Credentials {
     Credentials {
         token: Some(token.to_owned()),
         service_token: None,
@@ -27,7 +27,7 @@ fn with_service(token: &str, service_token: &str) -> Credentials {
 }
 
 /// 200, 401 or 503: what the answer means to the client.
-fn status(result: &Result<Caller, IdentityError>) -> u16 {
+pub(super) fn status(result: &Result<Caller, IdentityError>) -> u16 {
     match result {
         Ok(_) => 200,
         Err(IdentityError::Unauthenticated(_)) => 401,
@@ -64,6 +64,23 @@ async fn a_token_becomes_the_caller_that_keystone_describes() {
     let login = fake.state.login_body.lock().unwrap().clone();
     assert_eq!(login["auth"]["identity"]["password"]["user"]["password"], "s3cret");
     assert_eq!(*fake.state.last.lock().unwrap(), ("allow_expired=1".to_owned(), "1.0".to_owned()));
+}
+
+#[tokio::test]
+async fn a_token_is_asked_about_once_whoever_brings_it() {
+    let fake = Fake::start();
+    fake.knows("s", token("nova", &["service"], HOUR));
+    for (name, order) in [("u1", [true, false]), ("u2", [false, true])] {
+        fake.knows(name, token("alice", &["member"], HOUR));
+        let keystone = fake.keystone();
+        keystone.token("s", false).await.unwrap();
+        let before = fake.asked().1;
+        for is_from_service in order {
+            let credentials = if is_from_service { with_service(name, "s") } else { with(name) };
+            assert_eq!(status(&keystone.authenticate(&credentials).await), 200);
+        }
+        assert_eq!(fake.asked().1 - before, 1, "{order:?}");
+    }
 }
 
 #[tokio::test]
@@ -314,101 +331,6 @@ async fn tokens_are_validated_where_the_catalog_says() {
     let quiet = connect(Settings { include_service_catalog: false, ..other.settings() });
     assert_eq!(status(&quiet.authenticate(&with("u")).await), 200);
     assert_eq!(other.state.last.lock().unwrap().0, "nocatalog");
-}
-
-#[tokio::test]
-async fn a_keystone_that_fails_is_a_503_and_not_remembered() {
-    let fake = Fake::start();
-    fake.knows("u", token("alice", &["member"], HOUR));
-    let keystone = fake.keystone();
-    let too_long = "x".repeat(3 << 20);
-    for (code, body) in [
-        (500, ""),
-        (503, "{}"),
-        (403, "{}"),
-        (429, ""),
-        (302, ""),
-        (400, "{}"),
-        (200, "<html>"),
-        (200, "{}"),
-        (200, &too_long),
-    ] {
-        fake.fails_with(code, body);
-        assert_eq!(status(&keystone.authenticate(&with("u")).await), 503, "{code}");
-    }
-    fake.fails_with(404, "<html>");
-    assert_eq!(status(&keystone.authenticate(&with("u")).await), 401);
-    *fake.state.fault.lock().unwrap() = None;
-    assert_eq!(status(&keystone.authenticate(&with("u")).await), 200);
-}
-
-#[tokio::test]
-async fn a_refused_service_user_is_a_503_that_says_whose_fault_it_is() {
-    let fake = Fake::start();
-    *fake.state.login_status.lock().unwrap() = Some(401);
-    let answer = fake.keystone().authenticate(&with("u")).await;
-    let Err(IdentityError::Unavailable(message)) = answer else { panic!("{answer:?}") };
-    assert!(message.contains("operator"), "{message}");
-}
-
-#[tokio::test]
-async fn a_keystone_that_is_away_is_a_503_for_all_at_the_price_of_one() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = nobody.local_addr().unwrap();
-    drop(nobody);
-    let fake = Fake::start();
-    let mut keystone =
-        Keystone::new(Settings { auth_url: format!("http://{addr}"), ..fake.settings() }).unwrap();
-    // Three repetitions after 40, 80 and 160 ms: twenty in a row would take more than five seconds.
-    keystone.http.set_pause(Duration::from_millis(40));
-    let credentials: Vec<_> = (0..20).map(|n| with(&format!("u{n}"))).collect();
-    let answers = join_all(credentials.iter().map(|each| keystone.authenticate(each)));
-    let answers = tokio::time::timeout(Duration::from_secs(4), answers).await.expect("one wait serves all");
-    for answer in answers {
-        let Err(IdentityError::Unavailable(message)) = answer else { panic!("{answer:?}") };
-        assert!(message.contains("cannot be reached") && !message.contains("127.0.0.1"), "{message}");
-    }
-}
-
-#[tokio::test]
-async fn broken_connections_are_tried_again() {
-    let fake = Fake::start();
-    fake.knows("u", token("alice", &["member"], HOUR));
-    for (broken, expected) in [(3, 200), (4, 503)] {
-        let auth_url = format!("http://{}", flaky(fake.addr, broken));
-        let keystone = connect(Settings { auth_url, ..fake.settings() });
-        assert_eq!(status(&keystone.authenticate(&with("u")).await), expected, "{broken}");
-    }
-}
-
-#[tokio::test]
-async fn a_keystone_that_says_nothing_is_given_up() {
-    // Connections wait in the queue of a listener that never accepts.
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let fake = Fake::start();
-    let keystone = connect(Settings {
-        auth_url: format!("http://{}", silent.local_addr().unwrap()),
-        http_connect_timeout: Some(Duration::from_millis(50)),
-        http_request_max_retries: 1,
-        ..fake.settings()
-    });
-    let credentials = with("u");
-    let answer = tokio::time::timeout(Duration::from_secs(5), keystone.authenticate(&credentials)).await;
-    assert_eq!(status(&answer.expect("far less than the usual time")), 503);
-}
-
-#[tokio::test]
-async fn a_client_that_goes_away_does_not_take_the_others_answer_along() {
-    let fake = Fake::start();
-    fake.knows("u", token("alice", &["member"], HOUR));
-    let keystone = fake.keystone();
-    let credentials = with("u");
-    let mut first = keystone.authenticate(&credentials);
-    assert!(futures::poll!(&mut first).is_pending());
-    let mut second = keystone.authenticate(&credentials);
-    assert!(futures::poll!(&mut second).is_pending());
-    drop(first);
-    assert_eq!(status(&second.await), 200);
 }
 
 #[tokio::test]
