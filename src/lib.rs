@@ -4,3 +4,4 @@
 //! `cli -> server -> {api, jobs} -> domain -> {policy, identity, store, format, db} -> model`.
 
 pub mod model;
+pub mod policy;
