@@ -14,6 +14,3 @@ pub mod jobs;
 pub mod member;
 pub mod model;
 pub mod policy;
-pub mod server;
-pub mod store;
-pub mod work;
