@@ -3,6 +3,7 @@
 //! Rooms, and the one direction in which imports point:
 //! `cli -> server -> {api, jobs} -> domain -> {policy, identity, store, format, db} -> model`.
 
+pub mod api;
 pub mod db;
 pub mod identity;
 pub mod model;

@@ -1,5 +1,7 @@
 //! Who is calling: a token becomes a [`Caller`], by a real Keystone or by the built-in one.
 
+pub mod builtin;
+
 use async_trait::async_trait;
 
 use crate::model::caller::Caller;

@@ -1,0 +1,3 @@
+//! HTTP: requests become calls of the domain, answers become responses. The only room that knows actix-web.
+
+pub mod identity;
