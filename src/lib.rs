@@ -14,3 +14,6 @@ pub mod jobs;
 pub mod member;
 pub mod model;
 pub mod policy;
+pub mod server;
+pub mod store;
+pub mod work;

@@ -64,10 +64,7 @@ impl Template {
             [Piece::Key(key)] => Form::Key(key.clone()),
             _ => Form::Pieces(pieces),
         };
-        Self {
-            source: source.into(),
-            form,
-        }
+        Self { source: source.into(), form }
     }
 
     /// The template as it was written.
@@ -87,10 +84,7 @@ impl Template {
     }
 
     /// The text with the target's values in place; `None` if the target lacks a key.
-    pub(crate) fn render<'a>(
-        &'a self,
-        target: &'a dyn Target,
-    ) -> Result<Option<Cow<'a, str>>, Fault> {
+    pub(crate) fn render<'a>(&'a self, target: &'a dyn Target) -> Result<Option<Cow<'a, str>>, Fault> {
         let pieces = match &self.form {
             Form::Plain => return Ok(Some(Cow::Borrowed(&self.source))),
             Form::Key(key) => return Ok(target.get(key)),
@@ -144,14 +138,8 @@ fn parse_piece(after: &str) -> (Piece, &str) {
         (Some('s'), Some(key)) => Piece::Key(key),
         (Some('d' | 'i'), Some(key)) => Piece::Integer(key),
         (Some('s'), None) => Piece::Unkeyed,
-        (None, key) => Piece::Broken {
-            key,
-            reason: "the conversion after % is missing",
-        },
-        (Some(_), key) => Piece::Broken {
-            key,
-            reason: "only %(key)s, %(key)d and %% are understood",
-        },
+        (None, key) => Piece::Broken { key, reason: "the conversion after % is missing" },
+        (Some(_), key) => Piece::Broken { key, reason: "only %(key)s, %(key)d and %% are understood" },
     };
     (piece, letters.as_str())
 }
@@ -220,9 +208,7 @@ fn literal(kind: &str) -> Option<Left> {
     }
     let first = kind.chars().next()?;
     let raw = kind.strip_prefix(['r', 'R']);
-    let quoted = raw
-        .or_else(|| kind.strip_prefix(['u', 'U']))
-        .unwrap_or(kind);
+    let quoted = raw.or_else(|| kind.strip_prefix(['u', 'U'])).unwrap_or(kind);
     if quoted.starts_with(['\'', '"']) {
         let text = string_literal(quoted, raw.is_some());
         let faulty = Left::Faulty("the string on the left is not understood");
@@ -286,8 +272,7 @@ fn is_expression(kind: &str) -> bool {
         Some(c) if c.is_ascii_digit() => number_literal(text).is_some(),
         _ => text.split('.').all(is_identifier),
     };
-    kind.split(['-', '+', '*', '/', '%', '&', '|', '^', '@', '<', '>'])
-        .all(operand)
+    kind.split(['-', '+', '*', '/', '%', '&', '|', '^', '@', '<', '>']).all(operand)
 }
 
 fn is_identifier(text: &str) -> bool {
@@ -298,8 +283,7 @@ fn is_identifier(text: &str) -> bool {
 }
 
 const PYTHON_KEYWORDS: [&str; 35] = [
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
-    "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import",
-    "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while",
-    "with", "yield",
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
+    "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is",
+    "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 ];

@@ -37,21 +37,12 @@ pub(crate) struct Evaluation<'a> {
 
 impl<'a> Evaluation<'a> {
     pub(crate) fn new(rules: &'a Rules, caller: &'a Caller, target: &'a dyn Target) -> Self {
-        Self {
-            rules,
-            caller,
-            target,
-            answers: None,
-            steps: Cell::new(0),
-        }
+        Self { rules, caller, target, answers: None, steps: Cell::new(0) }
     }
 
     /// Lends the answers that policy servers have given so far, by URL.
     pub(crate) fn with_answers(self, answers: &'a HashMap<String, bool>) -> Self {
-        Self {
-            answers: Some(answers),
-            ..self
-        }
+        Self { answers: Some(answers), ..self }
     }
 
     pub(crate) fn decide(&self, node: &Node) -> Result<bool, Fault> {
@@ -94,10 +85,7 @@ impl<'a> Evaluation<'a> {
             }
             Node::Remote(url) => match url.render(self.target)? {
                 Some(url) => self.answer(&url),
-                None => Err(Fault::Broken(format!(
-                    "the target lacks a key of {}",
-                    url.source()
-                ))),
+                None => Err(Fault::Broken(format!("the target lacks a key of {}", url.source()))),
             },
             Node::Generic(check) => self.generic(check),
         }

@@ -44,52 +44,33 @@ pub fn find(name: &str) -> Option<&'static Registered> {
 }
 
 const fn helper(name: &'static str, check: &'static str) -> Registered {
-    Registered {
-        name,
-        check,
-        scope_types: &[],
-        operations: &[],
-        old: None,
-        for_removal_since: None,
-    }
+    Registered { name, check, scope_types: &[], operations: &[], old: None, for_removal_since: None }
 }
 
-const fn project(
-    name: &'static str,
-    check: &'static str,
-    operations: &'static [&'static str],
-) -> Registered {
-    Registered {
-        scope_types: &["project"],
-        operations,
-        ..helper(name, check)
-    }
+const fn project(name: &'static str, check: &'static str, operations: &'static [&'static str]) -> Registered {
+    Registered { scope_types: &["project"], operations, ..helper(name, check) }
 }
 
 impl Registered {
     const fn old(self, check: &'static str, since: &'static str) -> Self {
-        Self {
-            old: Some(OldDefault { check, since }),
-            ..self
-        }
+        Self { old: Some(OldDefault { check, since }), ..self }
     }
 
     const fn for_removal(self, since: &'static str) -> Self {
-        Self {
-            for_removal_since: Some(since),
-            ..self
-        }
+        Self { for_removal_since: Some(since), ..self }
     }
 }
 
 const METADEF_ADMIN: &str = "rule:metadef_admin";
 const ADMIN: &str = "rule:context_is_admin";
 const MEMBER: &str = "rule:context_is_admin or (role:member and project_id:%(project_id)s)";
-const METADEF_READER: &str = "rule:context_is_admin or (role:reader and (project_id:%(project_id)s or 'public':%(visibility)s))";
+const METADEF_READER: &str =
+    "rule:context_is_admin or (role:reader and (project_id:%(project_id)s or 'public':%(visibility)s))";
 const DEFAULT: &str = "rule:default";
 const READER: &str = "rule:context_is_admin or (role:reader and project_id:%(project_id)s)";
 const MEMBER_OF_VISIBLE: &str = "rule:context_is_admin or (role:member and (project_id:%(project_id)s or project_id:%(member_id)s or 'community':%(visibility)s or 'public':%(visibility)s or 'shared':%(visibility)s))";
-const READER_OR_SHARED_WITH: &str = "rule:context_is_admin or role:reader and (project_id:%(project_id)s or project_id:%(member_id)s)";
+const READER_OR_SHARED_WITH: &str =
+    "rule:context_is_admin or role:reader and (project_id:%(project_id)s or project_id:%(member_id)s)";
 const MEMBER_AND_OWNER: &str =
     "rule:context_is_admin or (role:member and project_id:%(project_id)s and project_id:%(owner)s)";
 const READER_OF_VISIBLE: &str = "rule:context_is_admin or (role:reader and (project_id:%(project_id)s or project_id:%(member_id)s or 'community':%(visibility)s or 'public':%(visibility)s or 'shared':%(visibility)s))";
@@ -105,105 +86,33 @@ static REGISTERED: &[Registered] = &[
     helper("service_api", "role:service or role:admin"),
     project("add_image", MEMBER_AND_OWNER, &["POST /v2/images"]).old(DEFAULT, "Wallaby"),
     project("delete_image", MEMBER, &["DELETE /v2/images/{image_id}"]).old(DEFAULT, "Wallaby"),
-    project(
-        "get_image",
-        READER_OF_VISIBLE,
-        &["GET /v2/images/{image_id}"],
-    )
-    .old(DEFAULT, "Wallaby"),
+    project("get_image", READER_OF_VISIBLE, &["GET /v2/images/{image_id}"]).old(DEFAULT, "Wallaby"),
     project("get_images", READER, &["GET /v2/images"]).old(DEFAULT, "Wallaby"),
     project("modify_image", MEMBER, &["PATCH /v2/images/{image_id}"]).old(DEFAULT, "Wallaby"),
     project("publicize_image", ADMIN, &["PATCH /v2/images/{image_id}"]),
-    project(
-        "communitize_image",
-        MEMBER,
-        &["PATCH /v2/images/{image_id}"],
-    )
-    .old(DEFAULT, "Wallaby"),
-    project(
-        "download_image",
-        MEMBER_OF_VISIBLE,
-        &["GET /v2/images/{image_id}/file"],
-    )
-    .old(DEFAULT, "Wallaby"),
-    project(
-        "download_from_store",
-        MEMBER_OF_VISIBLE,
-        &["GET /v2/images/{image_id}/file"],
-    ),
+    project("communitize_image", MEMBER, &["PATCH /v2/images/{image_id}"]).old(DEFAULT, "Wallaby"),
+    project("download_image", MEMBER_OF_VISIBLE, &["GET /v2/images/{image_id}/file"]).old(DEFAULT, "Wallaby"),
+    project("download_from_store", MEMBER_OF_VISIBLE, &["GET /v2/images/{image_id}/file"]),
     project("upload_image", MEMBER, &["PUT /v2/images/{image_id}/file"]).old(DEFAULT, "Wallaby"),
-    project(
-        "delete_image_location",
-        ADMIN,
-        &["PATCH /v2/images/{image_id}"],
-    )
-    .old(DEFAULT, "Wallaby"),
+    project("delete_image_location", ADMIN, &["PATCH /v2/images/{image_id}"]).old(DEFAULT, "Wallaby"),
     project("get_image_location", READER, &["GET /v2/images/{image_id}"]).old(DEFAULT, "Wallaby"),
-    project(
-        "set_image_location",
-        MEMBER,
-        &["PATCH /v2/images/{image_id}"],
-    )
-    .old(DEFAULT, "Wallaby"),
-    project(
-        "add_image_location",
-        SERVICE_OR_OWNER,
-        &["POST /v2/images/{image_id}/locations"],
-    ),
-    project(
-        "fetch_image_location",
-        SERVICE,
-        &["GET /v2/images/{image_id}/locations"],
-    ),
-    project(
-        "add_member",
-        MEMBER,
-        &["POST /v2/images/{image_id}/members"],
-    )
-    .old(DEFAULT, "Wallaby"),
-    project(
-        "delete_member",
-        MEMBER,
-        &["DELETE /v2/images/{image_id}/members/{member_id}"],
-    )
-    .old(DEFAULT, "Wallaby"),
-    project(
-        "get_member",
-        READER_OR_SHARED_WITH,
-        &["GET /v2/images/{image_id}/members/{member_id}"],
-    )
-    .old(DEFAULT, "Wallaby"),
-    project(
-        "get_members",
-        READER_OR_SHARED_WITH,
-        &["GET /v2/images/{image_id}/members"],
-    )
-    .old(DEFAULT, "Wallaby"),
-    project(
-        "modify_member",
-        SHARED_WITH,
-        &["PUT /v2/images/{image_id}/members/{member_id}"],
-    )
-    .old(DEFAULT, "Wallaby"),
+    project("set_image_location", MEMBER, &["PATCH /v2/images/{image_id}"]).old(DEFAULT, "Wallaby"),
+    project("add_image_location", SERVICE_OR_OWNER, &["POST /v2/images/{image_id}/locations"]),
+    project("fetch_image_location", SERVICE, &["GET /v2/images/{image_id}/locations"]),
+    project("add_member", MEMBER, &["POST /v2/images/{image_id}/members"]).old(DEFAULT, "Wallaby"),
+    project("delete_member", MEMBER, &["DELETE /v2/images/{image_id}/members/{member_id}"])
+        .old(DEFAULT, "Wallaby"),
+    project("get_member", READER_OR_SHARED_WITH, &["GET /v2/images/{image_id}/members/{member_id}"])
+        .old(DEFAULT, "Wallaby"),
+    project("get_members", READER_OR_SHARED_WITH, &["GET /v2/images/{image_id}/members"])
+        .old(DEFAULT, "Wallaby"),
+    project("modify_member", SHARED_WITH, &["PUT /v2/images/{image_id}/members/{member_id}"])
+        .old(DEFAULT, "Wallaby"),
     project("manage_image_cache", ADMIN, &[]),
-    project(
-        "deactivate",
-        MEMBER,
-        &["POST /v2/images/{image_id}/actions/deactivate"],
-    )
-    .old(DEFAULT, "Wallaby"),
-    project(
-        "reactivate",
-        MEMBER,
-        &["POST /v2/images/{image_id}/actions/reactivate"],
-    )
-    .old(DEFAULT, "Wallaby"),
+    project("deactivate", MEMBER, &["POST /v2/images/{image_id}/actions/deactivate"]).old(DEFAULT, "Wallaby"),
+    project("reactivate", MEMBER, &["POST /v2/images/{image_id}/actions/reactivate"]).old(DEFAULT, "Wallaby"),
     project("copy_image", ADMIN, &["POST /v2/images/{image_id}/import"]),
-    project(
-        "list_cached_nodes",
-        ADMIN,
-        &["GET /v2/cache/nodes/{image_id}"],
-    ),
+    project("list_cached_nodes", ADMIN, &["GET /v2/cache/nodes/{image_id}"]),
     project("get_task", DEFAULT, &["GET /v2/tasks/{task_id}"]).old(DEFAULT, "Xena"),
     project("get_tasks", DEFAULT, &["GET /v2/tasks"]).old(DEFAULT, "Xena"),
     project("add_task", DEFAULT, &["POST /v2/tasks"]).old(DEFAULT, "Xena"),
@@ -211,75 +120,38 @@ static REGISTERED: &[Registered] = &[
     project(
         "tasks_api_access",
         ADMIN,
-        &[
-            "GET /v2/tasks/{task_id}",
-            "GET /v2/tasks",
-            "POST /v2/tasks",
-            "DELETE /v2/tasks/{task_id}",
-        ],
+        &["GET /v2/tasks/{task_id}", "GET /v2/tasks", "POST /v2/tasks", "DELETE /v2/tasks/{task_id}"],
     ),
     helper("metadef_default", ""),
     helper("metadef_admin", ADMIN),
-    project(
-        "get_metadef_namespace",
-        METADEF_READER,
-        &["GET /v2/metadefs/namespaces/{namespace_name}"],
-    )
-    .old("rule:metadef_default", "Xena"),
-    project(
-        "get_metadef_namespaces",
-        READER,
-        &["GET /v2/metadefs/namespaces"],
-    )
-    .old("rule:metadef_default", "Xena"),
-    project(
-        "modify_metadef_namespace",
-        METADEF_ADMIN,
-        &["PUT /v2/metadefs/namespaces/{namespace_name}"],
-    ),
-    project(
-        "add_metadef_namespace",
-        METADEF_ADMIN,
-        &["POST /v2/metadefs/namespaces"],
-    ),
-    project(
-        "delete_metadef_namespace",
-        METADEF_ADMIN,
-        &["DELETE /v2/metadefs/namespaces/{namespace_name}"],
-    ),
+    project("get_metadef_namespace", METADEF_READER, &["GET /v2/metadefs/namespaces/{namespace_name}"])
+        .old("rule:metadef_default", "Xena"),
+    project("get_metadef_namespaces", READER, &["GET /v2/metadefs/namespaces"])
+        .old("rule:metadef_default", "Xena"),
+    project("modify_metadef_namespace", METADEF_ADMIN, &["PUT /v2/metadefs/namespaces/{namespace_name}"]),
+    project("add_metadef_namespace", METADEF_ADMIN, &["POST /v2/metadefs/namespaces"]),
+    project("delete_metadef_namespace", METADEF_ADMIN, &["DELETE /v2/metadefs/namespaces/{namespace_name}"]),
     project(
         "get_metadef_object",
         METADEF_READER,
         &["GET /v2/metadefs/namespaces/{namespace_name}/objects/{object_name}"],
     )
     .old("rule:metadef_default", "Xena"),
-    project(
-        "get_metadef_objects",
-        METADEF_READER,
-        &["GET /v2/metadefs/namespaces/{namespace_name}/objects"],
-    )
-    .old("rule:metadef_default", "Xena"),
+    project("get_metadef_objects", METADEF_READER, &["GET /v2/metadefs/namespaces/{namespace_name}/objects"])
+        .old("rule:metadef_default", "Xena"),
     project(
         "modify_metadef_object",
         METADEF_ADMIN,
         &["PUT /v2/metadefs/namespaces/{namespace_name}/objects/{object_name}"],
     ),
-    project(
-        "add_metadef_object",
-        METADEF_ADMIN,
-        &["POST /v2/metadefs/namespaces/{namespace_name}/objects"],
-    ),
+    project("add_metadef_object", METADEF_ADMIN, &["POST /v2/metadefs/namespaces/{namespace_name}/objects"]),
     project(
         "delete_metadef_object",
         METADEF_ADMIN,
         &["DELETE /v2/metadefs/namespaces/{namespace_name}/objects/{object_name}"],
     ),
-    project(
-        "list_metadef_resource_types",
-        METADEF_READER,
-        &["GET /v2/metadefs/resource_types"],
-    )
-    .old("rule:metadef_default", "Xena"),
+    project("list_metadef_resource_types", METADEF_READER, &["GET /v2/metadefs/resource_types"])
+        .old("rule:metadef_default", "Xena"),
     project(
         "get_metadef_resource_type",
         METADEF_READER,
@@ -329,12 +201,8 @@ static REGISTERED: &[Registered] = &[
         &["GET /v2/metadefs/namespaces/{namespace_name}/tags/{tag_name}"],
     )
     .old("rule:metadef_default", "Xena"),
-    project(
-        "get_metadef_tags",
-        METADEF_READER,
-        &["GET /v2/metadefs/namespaces/{namespace_name}/tags"],
-    )
-    .old("rule:metadef_default", "Xena"),
+    project("get_metadef_tags", METADEF_READER, &["GET /v2/metadefs/namespaces/{namespace_name}/tags"])
+        .old("rule:metadef_default", "Xena"),
     project(
         "modify_metadef_tag",
         METADEF_ADMIN,
@@ -345,36 +213,18 @@ static REGISTERED: &[Registered] = &[
         METADEF_ADMIN,
         &["POST /v2/metadefs/namespaces/{namespace_name}/tags/{tag_name}"],
     ),
-    project(
-        "add_metadef_tags",
-        METADEF_ADMIN,
-        &["POST /v2/metadefs/namespaces/{namespace_name}/tags"],
-    ),
+    project("add_metadef_tags", METADEF_ADMIN, &["POST /v2/metadefs/namespaces/{namespace_name}/tags"]),
     project(
         "delete_metadef_tag",
         METADEF_ADMIN,
         &["DELETE /v2/metadefs/namespaces/{namespace_name}/tags/{tag_name}"],
     ),
-    project(
-        "delete_metadef_tags",
-        METADEF_ADMIN,
-        &["DELETE /v2/metadefs/namespaces/{namespace_name}/tags"],
-    ),
-    project("cache_image", ADMIN, &["PUT /v2/cache/{image_id}"])
-        .old("rule:manage_image_cache", "Xena"),
+    project("delete_metadef_tags", METADEF_ADMIN, &["DELETE /v2/metadefs/namespaces/{namespace_name}/tags"]),
+    project("cache_image", ADMIN, &["PUT /v2/cache/{image_id}"]).old("rule:manage_image_cache", "Xena"),
     project("cache_list", ADMIN, &["GET /v2/cache"]).old("rule:manage_image_cache", "Xena"),
-    project(
-        "cache_delete",
-        ADMIN,
-        &["DELETE /v2/cache", "DELETE /v2/cache/{image_id}"],
-    )
-    .old("rule:manage_image_cache", "Xena"),
+    project("cache_delete", ADMIN, &["DELETE /v2/cache", "DELETE /v2/cache/{image_id}"])
+        .old("rule:manage_image_cache", "Xena"),
     project("cache_clean", ADMIN, &["POST /v2/cache/clean"]),
     project("cache_prune", ADMIN, &["POST /v2/cache/prune"]),
-    project(
-        "stores_info_detail",
-        ADMIN_OR_SERVICE,
-        &["GET /v2/info/stores/detail"],
-    )
-    .old(ADMIN, "2025.1"),
+    project("stores_info_detail", ADMIN_OR_SERVICE, &["GET /v2/info/stores/detail"]).old(ADMIN, "2025.1"),
 ];

@@ -110,13 +110,8 @@ impl Loader {
 }
 
 /// Reads every file afresh, each on its own, for tools.
-pub(crate) fn read_each(
-    settings: &Settings,
-) -> Result<Vec<Result<Definitions, PolicyError>>, PolicyError> {
-    Ok(list(settings)?
-        .into_iter()
-        .map(|(path, _)| read(&path))
-        .collect())
+pub(crate) fn read_each(settings: &Settings) -> Result<Vec<Result<Definitions, PolicyError>>, PolicyError> {
+    Ok(list(settings)?.into_iter().map(|(path, _)| read(&path)).collect())
 }
 
 /// Finds the files there are now; absent files and directories are fine, hidden files are skipped.
@@ -159,11 +154,7 @@ fn stamp(path: &Path, named: bool) -> Result<Option<(PathBuf, Stamp)>, PolicyErr
         Err(error) => return Err(unreadable(path, error)),
     };
     if !metadata.is_file() {
-        return if named {
-            Err(unreadable(path, "not a file"))
-        } else {
-            Ok(None)
-        };
+        return if named { Err(unreadable(path, "not a file")) } else { Ok(None) };
     }
     let stamp = Stamp {
         modified: (metadata.mtime(), metadata.mtime_nsec()),
@@ -175,17 +166,11 @@ fn stamp(path: &Path, named: bool) -> Result<Option<(PathBuf, Stamp)>, PolicyErr
 }
 
 fn unreadable(path: &Path, reason: impl ToString) -> PolicyError {
-    PolicyError::Unreadable {
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
+    PolicyError::Unreadable { path: path.to_owned(), reason: reason.to_string() }
 }
 
 fn broken(path: &Path, reason: impl ToString) -> PolicyError {
-    PolicyError::Broken {
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
+    PolicyError::Broken { path: path.to_owned(), reason: reason.to_string() }
 }
 
 /// Reads one file, YAML or JSON; later definitions of the same name in it win.
@@ -193,9 +178,7 @@ fn read(path: &Path) -> Result<Definitions, PolicyError> {
     let file = fs::File::open(path).map_err(|error| unreadable(path, error))?;
     let mut bytes = Vec::new();
     let mut bounded = file.take(FILE_BYTES_MAX + 1);
-    bounded
-        .read_to_end(&mut bytes)
-        .map_err(|error| unreadable(path, error))?;
+    bounded.read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(broken(path, format!("larger than {FILE_BYTES_MAX} bytes")));
     }
@@ -247,25 +230,13 @@ fn definition(value: Value, file: &Arc<Path>) -> Result<Definition, String> {
                 Ok(expression) => (expression, None),
                 Err(error) => (Expression::never(), Some(error)),
             };
-            Ok(Definition {
-                text,
-                expression,
-                syntax_error,
-                blank,
-                file,
-            })
+            Ok(Definition { text, expression, syntax_error, blank, file })
         }
         Value::Array(items) => {
             let items: Result<Vec<ListItem>, String> = items.into_iter().map(list_item).collect();
             let expression = Expression::from_list(&items?);
             let text = expression.to_string();
-            Ok(Definition {
-                text,
-                expression,
-                syntax_error: None,
-                blank,
-                file,
-            })
+            Ok(Definition { text, expression, syntax_error: None, blank, file })
         }
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
             Err("a check must be text or a list".to_owned())
@@ -282,11 +253,7 @@ fn list_item(value: Value) -> Result<ListItem, String> {
                 Value::String(text) => Ok(text),
                 other => Err(format!("{other} in a list is not text")),
             };
-            checks
-                .into_iter()
-                .map(text)
-                .collect::<Result<_, _>>()
-                .map(ListItem::All)
+            checks.into_iter().map(text).collect::<Result<_, _>>().map(ListItem::All)
         }
         other => Err(format!("{other} in a list is not text")),
     }

@@ -197,19 +197,13 @@ impl Enforcer {
     /// # Errors
     /// `NotRegistered`, and `Remote` when a server cannot be asked or the rule asks too many. A rule
     /// that is merely broken is a denial, logged.
-    pub async fn check(
-        &self,
-        rule: &str,
-        caller: &Caller,
-        target: &dyn Target,
-    ) -> Result<bool, PolicyError> {
+    pub async fn check(&self, rule: &str, caller: &Caller, target: &dyn Target) -> Result<bool, PolicyError> {
         let rules = self.rules();
         let found = rules.registered(rule)?;
         if !rules.scope_accepts(found, caller) {
             return Ok(false);
         }
-        self.decide(&rules, Some(rule), &found.expression, caller, target)
-            .await
+        self.decide(&rules, Some(rule), &found.expression, caller, target).await
     }
 
     /// Like [`Rules::allows_expression`], and asks policy servers where the expression says so.
@@ -222,8 +216,7 @@ impl Enforcer {
         caller: &Caller,
         target: &dyn Target,
     ) -> Result<bool, PolicyError> {
-        self.decide(&self.rules(), None, expression, caller, target)
-            .await
+        self.decide(&self.rules(), None, expression, caller, target).await
     }
 
     /// Evaluates again after each answer, so that the tree itself needs no asynchronous walk.
@@ -264,10 +257,7 @@ impl Enforcer {
     pub fn reload_if_changed(&self) -> Result<bool, PolicyError> {
         let mut loader = self.loader.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = loader.refresh(&self.settings);
-        let mut last_error = self
-            .last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut last_error = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
         match &changed {
             Ok(false) => {}
             Ok(true) => {
@@ -287,10 +277,7 @@ impl Enforcer {
 
     /// Why the last attempt to read the files failed, until one succeeds.
     pub fn last_error(&self) -> Option<PolicyError> {
-        self.last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Runs [`Enforcer::reload_if_changed`] every second on a blocking thread, for ever. Spawn it.
@@ -312,18 +299,11 @@ fn build(settings: &Settings, loader: &Loader) -> Arc<Rules> {
     let rules = Rules::build(settings, loader.definitions());
     let bad = rules.bad_references();
     for (rule, lost) in &bad.undefined {
-        tracing::warn!(
-            rule,
-            reference = lost,
-            "policy: refers to a rule that is not defined"
-        );
+        tracing::warn!(rule, reference = lost, "policy: refers to a rule that is not defined");
     }
     if !bad.cyclic.is_empty() {
         let names = bad.cyclic.join(", ");
-        tracing::error!(
-            rules = names,
-            "policy: these rules refer to themselves in a circle"
-        );
+        tracing::error!(rules = names, "policy: these rules refer to themselves in a circle");
     }
     Arc::new(rules)
 }

@@ -48,18 +48,9 @@ impl Client {
             Some(path) => Some(identity(path, key)?),
             None => None,
         };
-        let tls = Tls {
-            verify: settings.remote_ssl_verify_server_crt,
-            authorities,
-            identity,
-        };
+        let tls = Tls { verify: settings.remote_ssl_verify_server_crt, authorities, identity };
         let content_type = settings.remote_content_type;
-        Ok(Self {
-            content_type,
-            timeout,
-            tls,
-            http: OnceLock::new(),
-        })
+        Ok(Self { content_type, timeout, tls, http: OnceLock::new() })
     }
 
     /// Posts the question to `url`. Allowed only if the answer, without quotes around it, is `True`;
@@ -79,11 +70,7 @@ impl Client {
         let target: Map<String, Value> = target.entries().into_iter().collect();
         let caller: Map<String, Value> = credentials(caller).into_iter().collect();
         let (mime, body) = self.question(rule, target, caller);
-        let request = self
-            .client()
-            .map_err(failed)?
-            .post(url)
-            .header(CONTENT_TYPE, mime);
+        let request = self.client().map_err(failed)?.post(url).header(CONTENT_TYPE, mime);
         let request = request.timeout(self.timeout).body(body);
         let mut answer = request.send().await.map_err(failed)?.bytes_stream();
         let mut text = Vec::new();
@@ -155,11 +142,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = source;
     }
     let (outer, inner) = (error.to_string(), cause.to_string());
-    if outer == inner {
-        outer
-    } else {
-        format!("{outer}: {inner}")
-    }
+    if outer == inner { outer } else { format!("{outer}: {inner}") }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, PolicyError> {
@@ -167,10 +150,7 @@ fn read(path: &Path) -> Result<Vec<u8>, PolicyError> {
 }
 
 fn unusable(path: &Path, reason: impl ToString) -> PolicyError {
-    PolicyError::Unreadable {
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
+    PolicyError::Unreadable { path: path.to_owned(), reason: reason.to_string() }
 }
 
 fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, PolicyError> {
@@ -185,6 +165,5 @@ fn identity(certificate: &Path, key: Option<&Path>) -> Result<reqwest::Identity,
     let key = PKey::private_key_from_pem_callback(&read(key_path)?, refuse)
         .and_then(|key| key.private_key_to_pem_pkcs8())
         .map_err(|error| unusable(key_path, error))?;
-    reqwest::Identity::from_pkcs8_pem(&read(certificate)?, &key)
-        .map_err(|error| unusable(certificate, error))
+    reqwest::Identity::from_pkcs8_pem(&read(certificate)?, &key).map_err(|error| unusable(certificate, error))
 }

@@ -65,17 +65,11 @@ impl Expression {
             let reason = format!("the check string is longer than {CHECK_BYTES_MAX} bytes");
             return Err(SyntaxError(reason));
         }
-        let mut parser = Parser {
-            tokens: tokenize(text),
-            next: 0,
-            depth: 0,
-        };
+        let mut parser = Parser { tokens: tokenize(text), next: 0, depth: 0 };
         let node = parser.alternatives()?;
         match parser.peek() {
             None => Ok(Self { node }),
-            Some(token) => Err(SyntaxError(format!(
-                "`and` or `or` is missing before {token}"
-            ))),
+            Some(token) => Err(SyntaxError(format!("`and` or `or` is missing before {token}"))),
         }
     }
 
@@ -94,24 +88,18 @@ impl Expression {
         let alternatives: Vec<Node> = items.iter().filter_map(alternative).collect();
         match alternatives.is_empty() {
             true => Self { node: Node::Never },
-            false => Self {
-                node: joined(alternatives, Node::Or),
-            },
+            false => Self { node: joined(alternatives, Node::Or) },
         }
     }
 
     /// An expression that is nothing but a reference to the rule `name`.
     pub fn reference(name: &str) -> Self {
-        Self {
-            node: Node::Rule(name.into()),
-        }
+        Self { node: Node::Rule(name.into()) }
     }
 
     /// `self or other`.
     pub(crate) fn or(self, other: Self) -> Self {
-        Self {
-            node: Node::Or(vec![self.node, other.node]),
-        }
+        Self { node: Node::Or(vec![self.node, other.node]) }
     }
 
     pub(crate) fn never() -> Self {
@@ -194,8 +182,7 @@ fn tokenize(text: &str) -> Vec<Token<'_>> {
         let opened = word.trim_start_matches('(');
         let clean = opened.trim_end_matches(')');
         tokens.extend((opened.len()..word.len()).map(|_| Token::Open));
-        let quoted =
-            |quote| opened.len() >= 2 && opened.starts_with(quote) && opened.ends_with(quote);
+        let quoted = |quote| opened.len() >= 2 && opened.starts_with(quote) && opened.ends_with(quote);
         if clean.eq_ignore_ascii_case("and") {
             tokens.push(Token::And);
         } else if clean.eq_ignore_ascii_case("or") {
@@ -261,9 +248,7 @@ impl<'a> Parser<'a> {
                 inner
             }
             Some(Token::Quoted(word)) => {
-                return Err(SyntaxError(format!(
-                    "the quoted word {word} is not a check"
-                )));
+                return Err(SyntaxError(format!("the quoted word {word} is not a check")));
             }
             Some(token) => return Err(SyntaxError(format!("a check is missing before {token}"))),
             None => return Err(SyntaxError("a check is missing at the end".to_owned())),

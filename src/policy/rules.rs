@@ -48,10 +48,7 @@ impl Rules {
         let mut by_name = HashMap::new();
         for rule in defaults::registered() {
             if !definitions.contains_key(rule.name) {
-                by_name.insert(
-                    rule.name.into(),
-                    default_rule(rule, settings.enforce_new_defaults),
-                );
+                by_name.insert(rule.name.into(), default_rule(rule, settings.enforce_new_defaults));
             }
         }
         for (name, definition) in definitions {
@@ -65,11 +62,7 @@ impl Rules {
             by_name.insert(name.as_str().into(), rule);
         }
         let default_rule = settings.policy_default_rule.as_str().into();
-        let mut rules = Self {
-            by_name,
-            default_rule,
-            enforce_scope: settings.enforce_scope,
-        };
+        let mut rules = Self { by_name, default_rule, enforce_scope: settings.enforce_scope };
         rules.mark_remote();
         rules
     }
@@ -81,11 +74,7 @@ impl Rules {
     pub fn allows(&self, name: &str, caller: &Caller, target: &dyn Target) -> bool {
         let decision = self.registered(name).map(|rule| {
             self.scope_accepts(rule, caller)
-                && self.settle(
-                    name,
-                    Evaluation::new(self, caller, target),
-                    &rule.expression,
-                )
+                && self.settle(name, Evaluation::new(self, caller, target), &rule.expression)
         });
         decision.unwrap_or_else(|error| {
             tracing::error!(rule = name, %error, "policy: denied");
@@ -95,17 +84,8 @@ impl Rules {
 
     /// Whether the expression holds; names in it may be registered rules or any from the files
     /// (property protections, `glance/common/property_utils.py`). No scope is enforced.
-    pub fn allows_expression(
-        &self,
-        expression: &Expression,
-        caller: &Caller,
-        target: &dyn Target,
-    ) -> bool {
-        self.settle(
-            "expression",
-            Evaluation::new(self, caller, target),
-            expression,
-        )
+    pub fn allows_expression(&self, expression: &Expression, caller: &Caller, target: &dyn Target) -> bool {
+        self.settle("expression", Evaluation::new(self, caller, target), expression)
     }
 
     /// Rule `context_is_admin` with the caller itself as target.
@@ -134,29 +114,20 @@ impl Rules {
 
     /// The rule of that name if the service registered it.
     pub(crate) fn registered(&self, name: &str) -> Result<&Rule, PolicyError> {
-        let rule = self
-            .by_name
-            .get(name)
-            .filter(|rule| rule.registered.is_some());
-        rule.ok_or_else(|| PolicyError::NotRegistered {
-            rule: name.to_owned(),
-        })
+        let rule = self.by_name.get(name).filter(|rule| rule.registered.is_some());
+        rule.ok_or_else(|| PolicyError::NotRegistered { rule: name.to_owned() })
     }
 
     /// Whether the scope of the caller's token is among those that the rule accepts
     /// (`oslo_policy/policy.py` `_enforce_scope`).
     pub(crate) fn scope_accepts(&self, rule: &Rule, caller: &Caller) -> bool {
-        let accepted = rule
-            .registered
-            .map_or(&[][..], |registered| registered.scope_types);
+        let accepted = rule.registered.map_or(&[][..], |registered| registered.scope_types);
         !self.enforce_scope || accepted.is_empty() || accepted.contains(&token_scope(caller))
     }
 
     /// The rule called `name`, or else the configured default rule if that exists.
     pub(crate) fn resolve(&self, name: &str) -> Option<&Rule> {
-        self.by_name
-            .get(name)
-            .or_else(|| self.by_name.get(&self.default_rule))
+        self.by_name.get(name).or_else(|| self.by_name.get(&self.default_rule))
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Rule> {
@@ -165,10 +136,7 @@ impl Rules {
 
     /// All rules, sorted by name.
     pub(crate) fn sorted(&self) -> BTreeMap<&str, &Rule> {
-        self.by_name
-            .iter()
-            .map(|(name, rule)| (&**name, rule))
-            .collect()
+        self.by_name.iter().map(|(name, rule)| (&**name, rule)).collect()
     }
 
     /// Who refers to whom; a reference to an undefined name leads to the default rule.
@@ -210,9 +178,7 @@ impl Rules {
         let mut undefined = Vec::new();
         for (name, rule) in self.sorted() {
             let (_, names) = reach(&rule.expression.node);
-            let lost = names
-                .into_iter()
-                .filter(|name| !self.by_name.contains_key(*name));
+            let lost = names.into_iter().filter(|name| !self.by_name.contains_key(*name));
             undefined.extend(lost.map(|lost| (name.to_owned(), lost.to_owned())));
         }
         let forward = self.references();
@@ -225,10 +191,7 @@ impl Rules {
         }
         // What neither runs out forwards nor backwards lies on a cycle or between two.
         let (ahead, behind) = (circling(&forward, &backward), circling(&backward, &forward));
-        let cyclic = ahead
-            .intersection(&behind)
-            .map(|name| (*name).to_owned())
-            .collect();
+        let cyclic = ahead.intersection(&behind).map(|name| (*name).to_owned()).collect();
         BadReferences { undefined, cyclic }
     }
 }
@@ -238,10 +201,7 @@ type Graph<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 /// The nodes from which `edges` lead on without end: those that remain when nodes without an exit
 /// are taken away again and again.
 fn circling<'a>(edges: &Graph<'a>, reverse: &Graph<'a>) -> BTreeSet<&'a str> {
-    let mut exits: BTreeMap<&str, usize> = edges
-        .iter()
-        .map(|(name, names)| (*name, names.len()))
-        .collect();
+    let mut exits: BTreeMap<&str, usize> = edges.iter().map(|(name, names)| (*name, names.len())).collect();
     let ended = exits.iter().filter(|(_, count)| **count == 0);
     let mut open: Vec<&str> = ended.map(|(name, _)| *name).collect();
     while let Some(name) = open.pop() {
@@ -278,20 +238,11 @@ fn default_rule(rule: &'static Registered, enforce_new_defaults: bool) -> Rule {
     let parse = |text| Expression::parse(text).unwrap_or_else(|_| Expression::never());
     let mut expression = parse(rule.check);
     let mut text = rule.check.to_owned();
-    if let Some(old) = rule
-        .old
-        .filter(|old| !enforce_new_defaults && old.check != rule.check)
-    {
+    if let Some(old) = rule.old.filter(|old| !enforce_new_defaults && old.check != rule.check) {
         expression = expression.or(parse(old.check));
         text = expression.to_string();
     }
-    Rule {
-        expression,
-        text,
-        file: None,
-        registered: Some(rule),
-        remote: false,
-    }
+    Rule { expression, text, file: None, registered: Some(rule), remote: false }
 }
 
 /// `system`, `domain` or `project`; a token without scope counts as a project's.
@@ -307,11 +258,7 @@ pub(crate) fn token_scope(caller: &Caller) -> &'static str {
 pub(crate) fn log_fault(rule: &str, fault: &Fault) {
     match fault {
         Fault::Remote(url) => {
-            tracing::error!(
-                rule,
-                url,
-                "policy: denied, a policy server would have to be asked"
-            );
+            tracing::error!(rule, url, "policy: denied, a policy server would have to be asked");
         }
         Fault::Broken(reason) => tracing::warn!(rule, reason, "policy: denied, broken check"),
         Fault::Endless => tracing::warn!(rule, "policy: denied, references without end"),

@@ -56,9 +56,7 @@ impl Target for MapTarget {
 
     fn entries(&self) -> Vec<(String, Value)> {
         let entries = self.0.iter();
-        entries
-            .map(|(key, value)| (key.clone().into_owned(), value.clone()))
-            .collect()
+        entries.map(|(key, value)| (key.clone().into_owned(), value.clone())).collect()
     }
 }
 
@@ -120,20 +118,14 @@ const CREDENTIALS: [(&str, Credential); 14] = [
     ("service_user_id", Credential::ServiceUserId),
     ("service_user_domain_id", Credential::ServiceUserDomainId),
     ("service_project_id", Credential::ServiceProjectId),
-    (
-        "service_project_domain_id",
-        Credential::ServiceProjectDomainId,
-    ),
+    ("service_project_domain_id", Credential::ServiceProjectDomainId),
     ("service_roles", Credential::ServiceRoles),
     ("system", Credential::System),
 ];
 
 impl Credential {
     pub(crate) fn named(name: &str) -> Option<Self> {
-        CREDENTIALS
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, credential)| *credential)
+        CREDENTIALS.iter().find(|(known, _)| *known == name).map(|(_, credential)| *credential)
     }
 
     /// The caller's value; an absent attribute is there with the value None, as in oslo.context.
@@ -176,8 +168,7 @@ pub(crate) fn credentials(caller: &Caller) -> Vec<(String, Value)> {
         Held::Text(text) => Some(Value::from(text)),
     };
     let all = CREDENTIALS.iter();
-    all.filter_map(|(name, credential)| Some(((*name).to_owned(), value_of(*credential)?)))
-        .collect()
+    all.filter_map(|(name, credential)| Some(((*name).to_owned(), value_of(*credential)?))).collect()
 }
 
 /// The text that Python's `str()` gives for a value of this JSON shape: `None`, `True`, `7`, `['a']`.
@@ -200,9 +191,8 @@ fn python_repr(value: &Value) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Object(map) => {
-            let pair = |(key, value): (&String, &Value)| {
-                format!("{}: {}", python_quoted(key), python_repr(value))
-            };
+            let pair =
+                |(key, value): (&String, &Value)| format!("{}: {}", python_quoted(key), python_repr(value));
             let items: Vec<String> = map.iter().map(pair).collect();
             format!("{{{}}}", items.join(", "))
         }
@@ -217,11 +207,7 @@ pub fn python_list<'a>(items: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn python_quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') {
-        '"'
-    } else {
-        '\''
-    };
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push(quote);
     for c in text.chars() {

@@ -40,10 +40,7 @@ pub fn sample() -> String {
 fn remarks(rule: &Registered) -> String {
     let mut text = String::new();
     if !rule.scope_types.is_empty() {
-        text.push_str(&format!(
-            "# Accepts tokens of scope: {}\n",
-            rule.scope_types.join(", ")
-        ));
+        text.push_str(&format!("# Accepts tokens of scope: {}\n", rule.scope_types.join(", ")));
     }
     if let Some(old) = rule.old {
         let check = quoted(old.check);
@@ -129,20 +126,13 @@ pub fn validate(settings: &Settings) -> Vec<Finding> {
             }
         }
     }
-    let used: BTreeSet<&str> = definitions
-        .values()
-        .flat_map(|definition| reach(&definition.expression.node).1)
-        .collect();
+    let used: BTreeSet<&str> =
+        definitions.values().flat_map(|definition| reach(&definition.expression.node).1).collect();
     for (name, definition) in &definitions {
         let known = defaults::find(name).is_some() || used.contains(name.as_str());
         for (severity, message) in definition_findings(name, definition, known) {
             let file = Some(definition.file.to_path_buf());
-            findings.push(Finding {
-                severity,
-                file,
-                rule: Some(name.clone()),
-                message,
-            });
+            findings.push(Finding { severity, file, rule: Some(name.clone()), message });
         }
     }
     let rules = Rules::build(settings, &definitions);
@@ -155,31 +145,17 @@ pub fn validate(settings: &Settings) -> Vec<Finding> {
             None => format!("refers to rule:{lost}, which no one defines; that denies"),
         };
         let (severity, file) = (Severity::Error, file_of(&rule));
-        findings.push(Finding {
-            severity,
-            file,
-            rule: Some(rule),
-            message,
-        });
+        findings.push(Finding { severity, file, rule: Some(rule), message });
     }
     for rule in bad.cyclic {
         let message = "refers to itself in a circle, which denies".to_owned();
         let (severity, file) = (Severity::Error, file_of(&rule));
-        findings.push(Finding {
-            severity,
-            file,
-            rule: Some(rule),
-            message,
-        });
+        findings.push(Finding { severity, file, rule: Some(rule), message });
     }
     findings
 }
 
-fn definition_findings(
-    name: &str,
-    definition: &Definition,
-    known: bool,
-) -> Vec<(Severity, String)> {
+fn definition_findings(name: &str, definition: &Definition, known: bool) -> Vec<(Severity, String)> {
     let mut findings = Vec::new();
     if let Some(error) = &definition.syntax_error {
         findings.push((Severity::Error, format!("{error}; this denies everyone")));
@@ -197,10 +173,7 @@ fn definition_findings(
             findings.push((Severity::Note, "is the same as the default".to_owned()));
         }
         if let Some(since) = rule.for_removal_since {
-            findings.push((
-                Severity::Note,
-                format!("is announced for removal since {since}"),
-            ));
+            findings.push((Severity::Note, format!("is announced for removal since {since}")));
         }
     }
     definition.expression.node.walk(&mut |node| {
@@ -213,9 +186,7 @@ fn definition_findings(
 
 fn node_finding(node: &Node) -> Option<(Severity, String)> {
     let defect = |template: &Template| {
-        template
-            .defect()
-            .map(|reason| (Severity::Error, format!("{reason}; this denies everyone")))
+        template.defect().map(|reason| (Severity::Error, format!("{reason}; this denies everyone")))
     };
     match node {
         Node::Unreadable(_) => Some((Severity::Error, "is not a check; this denies".to_owned())),
@@ -274,20 +245,9 @@ impl Rules {
         };
         let _ = writeln!(text, "  defined as {} ({origin})", quoted(&rule.text));
         let scope = token_scope(caller);
-        let accepted = if scope_accepted {
-            "accepted"
-        } else {
-            "refused, whatever the checks say"
-        };
+        let accepted = if scope_accepted { "accepted" } else { "refused, whatever the checks say" };
         let _ = writeln!(text, "  token of scope {scope}: {accepted}");
-        let mut trace = Trace {
-            rules: self,
-            caller,
-            target,
-            text,
-            trail: vec![name],
-            lines: 0,
-        };
+        let mut trace = Trace { rules: self, caller, target, text, trail: vec![name], lines: 0 };
         trace.node(&rule.expression.node, 1, true);
         trace.text
     }
@@ -356,9 +316,7 @@ impl<'a> Trace<'a> {
 
     fn reason(&self, node: &Node) -> String {
         match node {
-            Node::Rule(name) if self.rules.get(name).is_none() => {
-                " (nothing defines that rule)".to_owned()
-            }
+            Node::Rule(name) if self.rules.get(name).is_none() => " (nothing defines that rule)".to_owned(),
             Node::Role(_) => format!(" (the caller's roles: {})", self.caller.roles.join(", ")),
             Node::Unreadable(_) => " (not a check)".to_owned(),
             Node::Generic(check) => self.generic_reason(check),

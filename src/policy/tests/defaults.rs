@@ -15,10 +15,7 @@ fn table_is_sound() {
         }
     }
     for enforce_new_defaults in [true, false] {
-        let settings = Settings {
-            enforce_new_defaults,
-            ..Settings::default()
-        };
+        let settings = Settings { enforce_new_defaults, ..Settings::default() };
         let rules = Rules::build(&settings, &Default::default());
         assert_eq!(rules.bad_references(), BadReferences::default());
     }
@@ -35,47 +32,21 @@ fn defaults_by_role() {
     let rules = Files::new().enforcer().rules();
     let private = image("p", "private");
     let public = image("p", "public");
-    let shared_with_other = MapTarget::new()
-        .with("member_id", "q")
-        .with("project_id", "p");
+    let shared_with_other = MapTarget::new().with("member_id", "q").with("project_id", "p");
     let table: [(&str, &MapTarget, [bool; 5]); 14] = [
         ("add_image", &private, [true, true, false, false, false]),
         ("delete_image", &private, [true, true, false, false, false]),
         ("modify_image", &public, [true, true, false, false, false]),
         ("get_image", &private, [true, true, true, false, false]),
         ("get_image", &public, [true, true, true, true, false]),
-        (
-            "get_image",
-            &shared_with_other,
-            [true, true, true, true, false],
-        ),
+        ("get_image", &shared_with_other, [true, true, true, true, false]),
         ("download_image", &public, [true, true, false, true, false]),
-        (
-            "publicize_image",
-            &private,
-            [true, false, false, false, false],
-        ),
-        (
-            "modify_member",
-            &shared_with_other,
-            [true, false, false, true, false],
-        ),
-        (
-            "get_members",
-            &shared_with_other,
-            [true, true, true, true, false],
-        ),
-        (
-            "tasks_api_access",
-            &private,
-            [true, false, false, false, false],
-        ),
+        ("publicize_image", &private, [true, false, false, false, false]),
+        ("modify_member", &shared_with_other, [true, false, false, true, false]),
+        ("get_members", &shared_with_other, [true, true, true, true, false]),
+        ("tasks_api_access", &private, [true, false, false, false, false]),
         ("get_task", &private, [true, true, true, true, true]),
-        (
-            "get_metadef_namespace",
-            &public,
-            [true, true, true, true, false],
-        ),
+        ("get_metadef_namespace", &public, [true, true, true, true, false]),
         ("cache_list", &private, [true, false, false, false, false]),
     ];
     for (rule, target, expected) in table {
@@ -92,14 +63,8 @@ fn defaults_by_role() {
 /// switched the check off do not.
 #[test]
 fn scope_is_enforced_before_the_check() {
-    let system = Caller {
-        system_scope: Some("all".to_owned()),
-        ..caller("p", &["admin"])
-    };
-    let domain = Caller {
-        domain_id: Some("d".to_owned()),
-        ..caller("p", &["admin"])
-    };
+    let system = Caller { system_scope: Some("all".to_owned()), ..caller("p", &["admin"]) };
+    let domain = Caller { domain_id: Some("d".to_owned()), ..caller("p", &["admin"]) };
     let mut files = Files::with("get_image: '@'\n");
     let enforcer = files.enforcer();
     for caller in [&system, &domain] {
@@ -108,11 +73,7 @@ fn scope_is_enforced_before_the_check() {
         assert!(enforcer.is_admin(caller));
         assert!(enforcer.allows("metadef_admin", caller, &Empty));
         let reference = Expression::reference("get_image");
-        assert!(
-            enforcer
-                .rules()
-                .allows_expression(&reference, caller, &Empty)
-        );
+        assert!(enforcer.rules().allows_expression(&reference, caller, &Empty));
     }
     files.settings.enforce_scope = false;
     assert!(files.enforcer().allows("delete_image", &system, &Empty));
@@ -145,10 +106,7 @@ fn helpers_can_be_redefined() {
     assert!(!enforcer.allows("delete_image", &nobody, &image("q", "private")));
     let list = Files::with("context_is_admin: \"\\\"['a', 'b']\\\":%(roles)s\"\n");
     assert!(!list.enforcer().is_admin(&caller("p", &["a", "b"])));
-    let listed = CallerTarget(&caller("p", &["a", "b"]))
-        .get("roles")
-        .unwrap()
-        .into_owned();
+    let listed = CallerTarget(&caller("p", &["a", "b"])).get("roles").unwrap().into_owned();
     assert_eq!(listed, "['a', 'b']");
 }
 
@@ -160,19 +118,9 @@ async fn unregistered_rules_are_an_error() {
     for rule in ["mine", "nobodys"] {
         assert!(!enforcer.allows(rule, &someone, &Empty));
         let error = enforcer.check(rule, &someone, &Empty).await.unwrap_err();
-        assert_eq!(
-            error,
-            PolicyError::NotRegistered {
-                rule: rule.to_owned()
-            }
-        );
+        assert_eq!(error, PolicyError::NotRegistered { rule: rule.to_owned() });
     }
     assert!(enforcer.check("get_image", &someone, &Empty).await.unwrap());
     let mine = Expression::reference("mine");
-    assert!(
-        enforcer
-            .check_expression(&mine, &caller("p", &[]), &Empty)
-            .await
-            .unwrap()
-    );
+    assert!(enforcer.check_expression(&mine, &caller("p", &[]), &Empty).await.unwrap());
 }

@@ -10,9 +10,7 @@ const CASES: &str = include_str!("../../../tests/data/policy_cases.json");
 
 fn strings(value: &Value) -> Vec<String> {
     let items = value.as_array().into_iter().flatten();
-    items
-        .map(|item| item.as_str().unwrap().to_owned())
-        .collect()
+    items.map(|item| item.as_str().unwrap().to_owned()).collect()
 }
 
 fn caller_of(creds: &Value) -> Caller {
@@ -31,9 +29,7 @@ fn caller_of(creds: &Value) -> Caller {
 
 fn target_of(map: &Value) -> MapTarget {
     let entries = map.as_object().unwrap().iter();
-    entries.fold(MapTarget::new(), |target, (key, value)| {
-        target.with(key.clone(), value.clone())
-    })
+    entries.fold(MapTarget::new(), |target, (key, value)| target.with(key.clone(), value.clone()))
 }
 
 fn expression_of(check: &Value) -> Expression {
@@ -54,18 +50,8 @@ fn expression_of(check: &Value) -> Expression {
 #[test]
 fn decides_as_oslo_policy_does() {
     let table: Value = serde_json::from_str(CASES).unwrap();
-    let callers: Vec<Caller> = table["callers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(caller_of)
-        .collect();
-    let targets: Vec<MapTarget> = table["targets"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(target_of)
-        .collect();
+    let callers: Vec<Caller> = table["callers"].as_array().unwrap().iter().map(caller_of).collect();
+    let targets: Vec<MapTarget> = table["targets"].as_array().unwrap().iter().map(target_of).collect();
     let mut files = Files::with(&table["helpers"].to_string());
     let mut wrong = Vec::new();
     for (default_rule, cases) in table["cases"].as_object().unwrap() {
@@ -104,11 +90,7 @@ fn nesting_and_length_are_bounded() {
     assert!(Expression::parse(&"@ or ".repeat(20_000)).is_err());
     let wide = format!("{}@", "@ and ".repeat(10_000));
     let rules = Files::new().enforcer().rules();
-    assert!(rules.allows_expression(
-        &Expression::parse(&wide).unwrap(),
-        &caller("p", &[]),
-        &Empty
-    ));
+    assert!(rules.allows_expression(&Expression::parse(&wide).unwrap(), &caller("p", &[]), &Empty));
 }
 
 /// Rules that refer to each other twice at every level are cut off, not evaluated for ever.
@@ -134,12 +116,7 @@ fn cycles_deny() {
 /// The canonical text of a tree reads back as a tree that decides the same.
 #[test]
 fn canonical_text_reads_back() {
-    for text in [
-        "",
-        "@",
-        "not (a:b or role:x and rule:y)",
-        "http://h/%(id)s and not (not !)",
-    ] {
+    for text in ["", "@", "not (a:b or role:x and rule:y)", "http://h/%(id)s and not (not !)"] {
         let canonical = Expression::parse(text).unwrap().to_string();
         let again = Expression::parse(&canonical).unwrap().to_string();
         assert_eq!(canonical, again, "{text}");
@@ -174,11 +151,7 @@ impl Formula {
             Self::And(a, b) => (1, format!("{} AND {}", a.text(1), b.text(1))),
             Self::Or(a, b) => (0, format!("{}\n or {}", a.text(0), b.text(0))),
         };
-        if own < strength {
-            format!("({text} )")
-        } else {
-            text
-        }
+        if own < strength { format!("({text} )") } else { text }
     }
 }
 
@@ -188,8 +161,7 @@ fn formula() -> impl Strategy<Value = Formula> {
         let pair = (inner.clone(), inner.clone());
         prop_oneof![
             inner.prop_map(|a| Formula::Not(Box::new(a))),
-            pair.clone()
-                .prop_map(|(a, b)| Formula::And(Box::new(a), Box::new(b))),
+            pair.clone().prop_map(|(a, b)| Formula::And(Box::new(a), Box::new(b))),
             pair.prop_map(|(a, b)| Formula::Or(Box::new(a), Box::new(b))),
         ]
     })

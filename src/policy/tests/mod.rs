@@ -26,14 +26,7 @@ impl Files {
         let dir = tempfile::tempdir().unwrap();
         let policy_file = dir.path().join("policy.yaml");
         let policy_dirs = vec![dir.path().join("policy.d")];
-        Self {
-            dir,
-            settings: Settings {
-                policy_file,
-                policy_dirs,
-                ..Settings::default()
-            },
-        }
+        Self { dir, settings: Settings { policy_file, policy_dirs, ..Settings::default() } }
     }
 
     fn with(text: &str) -> Self {
@@ -58,12 +51,7 @@ impl Files {
 
 fn touch(path: &Path, minute: u64) {
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + 60 * minute);
-    File::options()
-        .write(true)
-        .open(path)
-        .unwrap()
-        .set_modified(time)
-        .unwrap();
+    File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
 }
 
 fn caller(project: &str, roles: &[&str]) -> Caller {
@@ -78,10 +66,6 @@ fn caller(project: &str, roles: &[&str]) -> Caller {
 
 fn image(owner: &str, visibility: &str) -> MapTarget {
     let member: Option<&str> = None;
-    let target = MapTarget::new()
-        .with("project_id", owner)
-        .with("owner", owner);
-    target
-        .with("visibility", visibility.to_owned())
-        .with("member_id", member)
+    let target = MapTarget::new().with("project_id", owner).with("owner", owner);
+    target.with("visibility", visibility.to_owned()).with("member_id", member)
 }

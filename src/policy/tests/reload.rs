@@ -14,10 +14,7 @@ fn allows(enforcer: &Enforcer, rule: &str) -> bool {
 #[test]
 fn forms_of_files() {
     for text in ["", "# nothing\n", "{}", "[]", "---\n", "~"] {
-        assert!(
-            !allows(&Files::with(text).enforcer(), "get_images"),
-            "{text:?}"
-        );
+        assert!(!allows(&Files::with(text).enforcer(), "get_images"), "{text:?}");
     }
     let allowing = [
         "get_images: role:member",
@@ -31,21 +28,11 @@ fn forms_of_files() {
         "get_images: >-\n  role:x or\n  role:member\n",
     ];
     for text in allowing {
-        assert!(
-            allows(&Files::with(text).enforcer(), "get_images"),
-            "{text:?}"
-        );
+        assert!(allows(&Files::with(text).enforcer(), "get_images"), "{text:?}");
     }
-    let denying = [
-        "get_images: role:member or",
-        "get_images: [[]]",
-        "get_images: 'role:\"member\"'",
-    ];
+    let denying = ["get_images: role:member or", "get_images: [[]]", "get_images: 'role:\"member\"'"];
     for text in denying {
-        assert!(
-            !allows(&Files::with(text).enforcer(), "get_images"),
-            "{text:?}"
-        );
+        assert!(!allows(&Files::with(text).enforcer(), "get_images"), "{text:?}");
     }
 }
 
@@ -75,9 +62,7 @@ fn broken_files_stop_the_start() {
     for text in broken {
         let files = Files::with(text);
         let error = Enforcer::new(files.settings.clone()).unwrap_err();
-        let PolicyError::Broken { path, .. } = error else {
-            panic!("{error}")
-        };
+        let PolicyError::Broken { path, .. } = error else { panic!("{error}") };
         assert_eq!(path, files.settings.policy_file);
     }
     let files = Files::new();
@@ -91,11 +76,7 @@ fn broken_files_stop_the_start() {
 fn directories_override_the_file() {
     let files = Files::with("get_images: '@'\nget_image: '@'\n");
     files.write("policy.d/20.yaml", "get_images: '@'\n", 1);
-    files.write(
-        "policy.d/10.json",
-        "{\"get_images\": \"!\", \"get_image\": \"!\"}",
-        1,
-    );
+    files.write("policy.d/10.json", "{\"get_images\": \"!\", \"get_image\": \"!\"}", 1);
     files.write("policy.d/.hidden", "get_images: '!'\n", 1);
     files.write("policy.d/folder/99.yaml", "get_images: '!'\n", 1);
     let enforcer = files.enforcer();
@@ -118,10 +99,7 @@ fn changes_are_noticed() {
     files.write("policy.yaml", "get_images: '!'\n", 4);
     assert_eq!(enforcer.reload_if_changed(), Ok(true));
     assert!(!allows(&enforcer, "get_images"));
-    assert!(
-        held.allows("get_images", &member(), &Empty),
-        "a table in use does not change"
-    );
+    assert!(held.allows("get_images", &member(), &Empty), "a table in use does not change");
     files.write("policy.d/a", "get_images: '@'\n", 1);
     assert_eq!(enforcer.reload_if_changed(), Ok(true));
     assert!(allows(&enforcer, "get_images"));
@@ -139,17 +117,11 @@ fn removed_lines_stay_in_force() {
     assert!(!allows(&enforcer, "get_image"));
     std::fs::remove_file(added).unwrap();
     assert_eq!(enforcer.reload_if_changed(), Ok(true));
-    assert!(
-        !allows(&enforcer, "get_image"),
-        "the unchanged file is not laid over again"
-    );
+    assert!(!allows(&enforcer, "get_image"), "the unchanged file is not laid over again");
     std::fs::remove_file(&files.settings.policy_file).unwrap();
     assert_eq!(enforcer.reload_if_changed(), Ok(true));
     assert!(allows(&enforcer, "get_images"));
-    assert!(
-        !allows(&files.enforcer(), "get_images"),
-        "after a restart the default is back"
-    );
+    assert!(!allows(&files.enforcer(), "get_images"), "after a restart the default is back");
 }
 
 /// A broken file leaves all old rules in force, those of sound files beside it too, until mended.
@@ -162,11 +134,7 @@ fn broken_file_keeps_the_old_rules() {
     let broken = files.write("policy.d/a", "get_image: [", 2);
     let error = enforcer.reload_if_changed().unwrap_err();
     assert!(error.to_string().contains("policy.d/a"), "{error}");
-    assert_eq!(
-        enforcer.reload_if_changed(),
-        Ok(false),
-        "it is not read again until it changes"
-    );
+    assert_eq!(enforcer.reload_if_changed(), Ok(false), "it is not read again until it changes");
     assert_eq!(enforcer.last_error(), Some(error));
     assert!(allows(&enforcer, "get_images"));
     touch(&broken, 3);
@@ -205,8 +173,6 @@ async fn watcher_reloads() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), reloaded)
-        .await
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(30), reloaded).await.unwrap();
     watcher.abort();
 }

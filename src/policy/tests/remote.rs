@@ -48,10 +48,7 @@ fn request(stream: &mut TcpStream) -> Option<(String, String)> {
             continue;
         };
         let length = head.lines().find_map(|line| {
-            line.to_ascii_lowercase()
-                .strip_prefix("content-length: ")?
-                .parse::<usize>()
-                .ok()
+            line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok()
         });
         if body.len() >= length.unwrap_or(0) {
             return Some((head.to_owned(), body.to_owned()));
@@ -60,8 +57,7 @@ fn request(stream: &mut TcpStream) -> Option<(String, String)> {
 }
 
 fn enforcer(check: &str, change: impl FnOnce(&mut Settings)) -> Enforcer {
-    let mut files =
-        Files::with(&json!({"get_image": check, "get_images": "rule:get_image"}).to_string());
+    let mut files = Files::with(&json!({"get_image": check, "get_images": "rule:get_image"}).to_string());
     change(&mut files.settings);
     files.enforcer()
 }
@@ -94,24 +90,12 @@ async fn question_is_complete() {
     let target = image("p", "public");
     let member = caller("p", &["member"]);
     for json in [true, false] {
-        let kind = if json {
-            RemoteContentType::Json
-        } else {
-            RemoteContentType::Form
-        };
+        let kind = if json { RemoteContentType::Json } else { RemoteContentType::Form };
         let enforcer = enforcer(&check, |settings| settings.remote_content_type = kind);
         assert!(enforcer.is_remote("get_image") && enforcer.is_remote("get_images"));
         assert!(!enforcer.is_remote("modify_image"));
-        assert_eq!(
-            enforcer
-                .check("get_image", &caller("p", &["admin"]), &target)
-                .await,
-            Ok(true)
-        );
-        assert_eq!(
-            enforcer.check("get_images", &member, &target).await,
-            Ok(true)
-        );
+        assert_eq!(enforcer.check("get_image", &caller("p", &["admin"]), &target).await, Ok(true));
+        assert_eq!(enforcer.check("get_images", &member, &target).await, Ok(true));
         let (head, body) = server.bodies.recv().unwrap();
         assert!(head.starts_with("POST /public HTTP/1.1"), "{head}");
         let question: Value = if json {
@@ -119,9 +103,7 @@ async fn question_is_complete() {
         } else {
             let url = reqwest::Url::parse(&format!("http://x/?{body}")).unwrap();
             let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-            url.query_pairs()
-                .map(|(key, value)| (key.into_owned(), read(&value)))
-                .collect()
+            url.query_pairs().map(|(key, value)| (key.into_owned(), read(&value))).collect()
         };
         assert_eq!(question["rule"], "get_images");
         assert_eq!(question["target"]["visibility"], "public");
@@ -130,10 +112,7 @@ async fn question_is_complete() {
         assert_eq!(question["credentials"]["domain_id"], Value::Null);
         assert_eq!(question["credentials"]["is_admin_project"], true);
     }
-    assert!(
-        server.bodies.try_recv().is_err(),
-        "one question for each decision that needs it"
-    );
+    assert!(server.bodies.try_recv().is_err(), "one question for each decision that needs it");
 }
 
 /// Silence and refusal are errors for the caller to report, never a yes and never a hang.
@@ -146,23 +125,12 @@ async fn failure_is_an_error() {
     drop(gone);
     for check in [silent_url.as_str(), gone_url.as_str(), "http:nonsense"] {
         let enforcer = enforcer(check, |settings| settings.remote_timeout = 0.2);
-        let error = enforcer
-            .check("get_image", &caller("p", &[]), &Empty)
-            .await
-            .unwrap_err();
+        let error = enforcer.check("get_image", &caller("p", &[]), &Empty).await.unwrap_err();
         assert!(matches!(error, PolicyError::Remote { .. }), "{error}");
-        assert!(
-            !enforcer.allows("get_image", &caller("p", &[]), &Empty),
-            "the fast path denies"
-        );
+        assert!(!enforcer.allows("get_image", &caller("p", &[]), &Empty), "the fast path denies");
     }
     let unknown_key = enforcer("not http://h/%(missing)s", |_| {});
-    assert_eq!(
-        unknown_key
-            .check("get_image", &caller("p", &[]), &Empty)
-            .await,
-        Ok(false)
-    );
+    assert_eq!(unknown_key.check("get_image", &caller("p", &[]), &Empty).await, Ok(false));
 }
 
 /// Options that cannot work are refused at the start, each by name.
@@ -174,16 +142,7 @@ fn bad_options_stop_the_start() {
         Enforcer::new(settings).unwrap_err()
     };
     let error = with(|settings| settings.remote_timeout = -1.0);
-    assert!(
-        matches!(
-            error,
-            PolicyError::Setting {
-                option: "remote_timeout",
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, PolicyError::Setting { option: "remote_timeout", .. }), "{error}");
     let error = with(|settings| settings.remote_ssl_client_crt_file = Some("/nowhere.pem".into()));
     assert!(matches!(error, PolicyError::Unreadable { .. }), "{error}");
     let error = with(|settings| {

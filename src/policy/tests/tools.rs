@@ -8,15 +8,7 @@ use super::*;
 fn sample_is_a_policy_file() {
     let text = sample();
     let files = Files::with(&text);
-    assert!(
-        files
-            .enforcer()
-            .rules()
-            .get("get_image")
-            .unwrap()
-            .file
-            .is_none()
-    );
+    assert!(files.enforcer().rules().get("get_image").unwrap().file.is_none());
     let switched_on = text.replace("\n#\"", "\n\"");
     let files = Files::with(&switched_on);
     let rules = files.enforcer().rules();
@@ -26,19 +18,13 @@ fn sample_is_a_policy_file() {
         assert_eq!(found.text, rule.check);
     }
     let notes = validate(&files.settings);
-    assert!(
-        notes
-            .iter()
-            .all(|finding| finding.severity == Severity::Note),
-        "{notes:?}"
-    );
+    assert!(notes.iter().all(|finding| finding.severity == Severity::Note), "{notes:?}");
 }
 
 /// The dump can be loaded again and gives the same rules.
 #[test]
 fn effective_dump_loads_again() {
-    let mut files =
-        Files::with("get_images: [[role:a, role:b], role:c]\nmine: role:admin or\nx: '@'\n");
+    let mut files = Files::with("get_images: [[role:a, role:b], role:c]\nmine: role:admin or\nx: '@'\n");
     files.settings.enforce_new_defaults = false;
     let first = files.enforcer().rules();
     let dump = first.effective();
@@ -62,57 +48,27 @@ fn validate_finds_faults() {
          delete_member: \"user_id:%(a)x\"\n",
     );
     files.write("policy.d/broken", "a: [", 1);
-    let found: Vec<String> = validate(&files.settings)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let found: Vec<String> = validate(&files.settings).iter().map(ToString::to_string).collect();
     let has = |start: &str, middle: &str| {
         let fits = |line: &&String| line.starts_with(start) && line.contains(middle);
-        assert!(
-            found.iter().any(|line| fits(&line)),
-            "{start} {middle}: {found:#?}"
-        );
+        assert!(found.iter().any(|line| fits(&line)), "{start} {middle}: {found:#?}");
     };
     has("error: ", "policy.d/broken: not a valid policy file");
-    has(
-        "error: ",
-        "policy.yaml: get_image: a check is missing at the end",
-    );
-    has(
-        "warning: ",
-        "get_images: tenant:%(tenant)s: callers have no attribute tenant",
-    );
-    has(
-        "error: ",
-        "modify_image: `and` or `or` is missing before `nd`",
-    );
+    has("error: ", "policy.yaml: get_image: a check is missing at the end");
+    has("warning: ", "get_images: tenant:%(tenant)s: callers have no attribute tenant");
+    has("error: ", "modify_image: `and` or `or` is missing before `nd`");
     has("error: ", "delete_image: nonsense: is not a check");
-    has(
-        "error: ",
-        "delete_image: refers to rule:admin_or_owner, which no one defines; default",
-    );
-    has(
-        "error: ",
-        "upload_image: `and` or `or` is missing before `)`",
-    );
+    has("error: ", "delete_image: refers to rule:admin_or_owner, which no one defines; default");
+    has("error: ", "upload_image: `and` or `or` is missing before `)`");
     has("warning: ", "add_image: has no value");
     has("warning: ", "gone_rule: the service has no such rule");
     has("error: ", "b: refers to itself in a circle");
     has("note: ", "metadef_admin: is the same as the default");
     has("error: ", "get_member: 8a:x: ");
-    has(
-        "error: ",
-        "get_member: roles.x:y: there is nothing below it",
-    );
-    has(
-        "note: ",
-        "modify_task: is announced for removal since Wallaby",
-    );
+    has("error: ", "get_member: roles.x:y: there is nothing below it");
+    has("note: ", "modify_task: is announced for removal since Wallaby");
     has("error: ", "delete_member: user_id:%(a)x: only %(key)s");
-    assert!(
-        !found.iter().any(|line| line.contains(": helper: ")),
-        "{found:#?}"
-    );
+    assert!(!found.iter().any(|line| line.contains(": helper: ")), "{found:#?}");
     assert_eq!(validate(&Files::new().settings), []);
 }
 
@@ -120,11 +76,7 @@ fn validate_finds_faults() {
 #[test]
 fn explain_names_the_reason() {
     let rules = Files::new().enforcer().rules();
-    let text = rules.explain(
-        "modify_image",
-        &caller("q", &["member"]),
-        &image("p", "private"),
-    );
+    let text = rules.explain("modify_image", &caller("q", &["member"]), &image("p", "private"));
     let lines: Vec<&str> = text.lines().collect();
     let expected = [
         "modify_image: denied",
@@ -139,10 +91,7 @@ fn explain_names_the_reason() {
         "      project_id:%(project_id)s: no (caller: q; target: p)",
     ];
     assert_eq!(lines, expected);
-    let system = Caller {
-        system_scope: Some("all".to_owned()),
-        ..caller("p", &["admin"])
-    };
+    let system = Caller { system_scope: Some("all".to_owned()), ..caller("p", &["admin"]) };
     let text = rules.explain("modify_image", &system, &Empty);
     assert!(text.starts_with("modify_image: denied\n"), "{text}");
     assert!(text.contains("token of scope system: refused"), "{text}");
@@ -152,10 +101,7 @@ fn explain_names_the_reason() {
     let cyclic = rules.explain("get_image", &system, &Empty);
     assert!(cyclic.contains("endless references"), "{cyclic}");
     let remote = rules.explain("get_images", &caller("p", &[]), &Empty);
-    assert!(
-        remote.starts_with("get_images: a policy server decides"),
-        "{remote}"
-    );
+    assert!(remote.starts_with("get_images: a policy server decides"), "{remote}");
     let unknown = rules.explain("unheard_of", &caller("p", &[]), &Empty);
     assert!(unknown.contains("the default rule"), "{unknown}");
 }
