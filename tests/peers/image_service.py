@@ -34,7 +34,8 @@ DEFAULTS = {
     "paste_deploy": {"flavor": "keystone+cachemanagement"},
     "oslo_concurrency": {"lock_path": "{dir}/locks"},
     "import_filtering_opts": {"allowed_ports": "[]", "disallowed_ports": "[]",
-                              "allowed_hosts": "[]", "disallowed_hosts": "[]"},
+                              # Without this, nothing on this machine could be a source.
+                              "allowed_hosts": "[127.0.0.1]", "disallowed_hosts": "[]"},
     "wsgi": {"task_pool_threads": "4"},
     "keystone_authtoken": {
         "auth_type": "password",
@@ -103,6 +104,12 @@ def write_conf(folder, url, keystone_url, database, options=()):
     for place in [f"stores/{name}" for name in STORES] + ["staging", "tasks", "cache", "locks"]:
         (folder / place).mkdir(parents=True, exist_ok=True)
     return conf
+
+
+def stop(folder):
+    """Stops whichever service runs in `folder`."""
+    for server in ("glance", "vitrine"):
+        peer.stop(server, folder)
 
 
 def start_glance(folder, port, keystone_url, options=()):
