@@ -81,6 +81,9 @@ impl From<DieselError> for DbError {
             DieselError::DatabaseError(_, info) if dialect::asks_for_retry(info.message()) => {
                 Self::Retry(info.message().to_owned())
             }
+            DieselError::DatabaseError(_, info) if dialect::cannot_store(info.message()) => {
+                Self::Unavailable(info.message().to_owned())
+            }
             other => Self::Other(other.to_string()),
         }
     }
