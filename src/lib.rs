@@ -3,4 +3,5 @@
 //! Rooms, and the one direction in which imports point:
 //! `cli -> server -> {api, jobs} -> domain -> {policy, identity, store, format, db} -> model`.
 
+pub mod config;
 pub mod model;
