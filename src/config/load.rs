@@ -104,11 +104,12 @@ impl Loading<'_> {
                 continue;
             };
             if let Status::NotYet(reason) = feature.status() {
-                let reason = format!("store `{id}` cannot be used: {reason}");
-                let topic = Topic::NotHonoured;
+                let finding = bad(format!("the store cannot be used: {reason}"));
                 self.findings.push(Finding {
-                    topic,
-                    ..bad(reason)
+                    topic: Topic::NotHonoured,
+                    section: Some(id.clone()),
+                    option: None,
+                    ..finding
                 });
             }
             self.registry.add_store(&id, &kind, true);
@@ -246,8 +247,8 @@ fn decide(
 /// Why an option of a store is not looked at, given whether there are several stores.
 fn unused(section: &Section, known: &Known, multi_store: bool) -> Option<&'static str> {
     let name = section.name.as_str();
-    let single = known.of_store && name == GLANCE_STORE
-        || ["stores", "default_store"].contains(&known.opt.name) && name == GLANCE_STORE;
+    let of_one_store = known.of_store || ["stores", "default_store"].contains(&known.opt.name);
+    let single = of_one_store && name == GLANCE_STORE;
     let multi = name == BACKEND_DEFAULTS || RESERVED_STORES.contains(&name);
     if single && multi_store {
         Some("is not looked at, because [DEFAULT] enabled_backends is set")

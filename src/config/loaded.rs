@@ -196,6 +196,12 @@ impl Loaded {
         unasked
     }
 
+    /// The value of an option, for tests that compare all of them.
+    #[cfg(test)]
+    pub(super) fn value_of(&self, section: &str, option: &str) -> Option<&Value> {
+        self.value(section, option)
+    }
+
     fn asked(&self) -> MutexGuard<'_, Asked> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
