@@ -32,10 +32,7 @@ pub enum Topic {
 impl Topic {
     /// Whether a finding of this kind stops the start.
     pub fn is_error(self) -> bool {
-        matches!(
-            self,
-            Topic::Unreadable | Topic::Syntax | Topic::Bad | Topic::Refused
-        )
+        matches!(self, Topic::Unreadable | Topic::Syntax | Topic::Bad | Topic::Refused)
     }
 
     /// The topic in one word, for reports.
@@ -89,13 +86,7 @@ impl Finding {
 
     /// A finding about a place in a file.
     pub fn of_origin(topic: Topic, origin: Origin, reason: &str) -> Finding {
-        Finding {
-            topic,
-            section: None,
-            option: None,
-            origin,
-            reason: reason.to_owned(),
-        }
+        Finding { topic, section: None, option: None, origin, reason: reason.to_owned() }
     }
 
     /// The finding on one line, without its topic.
@@ -159,21 +150,12 @@ impl Report {
     pub fn text(&self) -> String {
         let mut out = String::new();
         for finding in &self.findings {
-            let severity = if finding.topic.is_error() {
-                "error"
-            } else {
-                "warning"
-            };
+            let severity = if finding.topic.is_error() { "error" } else { "warning" };
             let word = finding.topic.word();
             let _ = writeln!(out, "{severity} ({word}): {}", finding.line());
         }
         let (errors, warnings) = (self.errors().count(), self.warnings().count());
-        let _ = writeln!(
-            out,
-            "{}, {}",
-            counted(errors, "error"),
-            counted(warnings, "warning")
-        );
+        let _ = writeln!(out, "{}, {}", counted(errors, "error"), counted(warnings, "warning"));
         out
     }
 

@@ -44,10 +44,7 @@ pub fn decode(bytes: &[u8]) -> Result<&str, SyntaxFault> {
         return fault(1, "the file is UTF-16; save it as UTF-8");
     }
     if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
-        return fault(
-            1,
-            "the file begins with a byte order mark; save it without one",
-        );
+        return fault(1, "the file begins with a byte order mark; save it without one");
     }
     if let Some(at) = bytes.iter().position(|b| *b == 0) {
         return fault(line_at(at), "the line holds a NUL byte");
@@ -117,10 +114,9 @@ impl Parser {
                     value.push_str(line.trim_start_matches(is_blank));
                 }
                 Open::Fault => {}
-                Open::Nothing => self.fault(
-                    number,
-                    "the line is indented, but there is no value above it to continue",
-                ),
+                Open::Nothing => {
+                    self.fault(number, "the line is indented, but there is no value above it to continue")
+                }
             }
             return;
         }
@@ -171,12 +167,7 @@ impl Parser {
         if let (Open::Assignment { key, value, line }, Section::Named(section)) =
             (std::mem::take(&mut self.open), &self.section)
         {
-            self.out.entries.push(Entry {
-                section: section.clone(),
-                key,
-                value,
-                line,
-            });
+            self.out.entries.push(Entry { section: section.clone(), key, value, line });
         }
     }
 }
@@ -187,10 +178,7 @@ fn unquote(value: &str) -> &str {
         if value.len() == 1 && value.starts_with(quote) {
             return "";
         }
-        if let Some(inner) = value
-            .strip_prefix(quote)
-            .and_then(|rest| rest.strip_suffix(quote))
-        {
+        if let Some(inner) = value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
             return inner;
         }
     }

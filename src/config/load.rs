@@ -24,11 +24,7 @@ pub(super) fn load_with(registry: Registry, sources: &Sources) -> Loaded {
     let mut loading = Loading {
         registry,
         layers,
-        env: sources
-            .env
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect(),
+        env: sources.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
         sources,
         findings,
     };
@@ -36,19 +32,8 @@ pub(super) fn load_with(registry: Registry, sources: &Sources) -> Loaded {
     loading.add_logins();
     let settings = loading.settings(!stores.is_empty());
     loading.check_default_backend(&stores, &settings);
-    unknown::report(
-        &loading.registry,
-        &loading.layers,
-        &sources.env,
-        &mut loading.findings,
-    );
-    Loaded::new(
-        loading.registry,
-        settings,
-        stores,
-        sources.search_dirs(),
-        Report::new(loading.findings),
-    )
+    unknown::report(&loading.registry, &loading.layers, &sources.env, &mut loading.findings);
+    Loaded::new(loading.registry, settings, stores, sources.search_dirs(), Report::new(loading.findings))
 }
 
 struct Loading<'a> {
@@ -61,12 +46,7 @@ struct Loading<'a> {
 
 impl Loading<'_> {
     fn resolver(&self) -> Resolver<'_> {
-        Resolver::new(
-            &self.registry,
-            &self.layers,
-            &self.env,
-            &self.sources.overrides,
-        )
+        Resolver::new(&self.registry, &self.layers, &self.env, &self.sources.overrides)
     }
 
     fn early(&self, section: &str, option: &str) -> Option<Setting> {
@@ -97,10 +77,8 @@ impl Loading<'_> {
             }
             let Some((_, feature)) = types.iter().find(|(name, _)| *name == kind) else {
                 let names: Vec<_> = types.iter().map(|(name, _)| *name).collect();
-                self.findings.push(bad(format!(
-                    "store `{id}`: type `{kind}` is not one of {}",
-                    names.join(", ")
-                )));
+                self.findings
+                    .push(bad(format!("store `{id}`: type `{kind}` is not one of {}", names.join(", "))));
                 continue;
             };
             if let Status::NotYet(reason) = feature.status() {
@@ -163,9 +141,7 @@ impl Loading<'_> {
         stores: &[StoreName],
         settings: &BTreeMap<String, BTreeMap<&'static str, Setting>>,
     ) {
-        let Some(setting) = settings
-            .get(GLANCE_STORE)
-            .and_then(|section| section.get("default_backend"))
+        let Some(setting) = settings.get(GLANCE_STORE).and_then(|section| section.get("default_backend"))
         else {
             return;
         };
@@ -260,29 +236,18 @@ fn unused(section: &Section, known: &Known, multi_store: bool) -> Option<&'stati
 }
 
 /// A default may refer to other options, so it is resolved like any value.
-fn default_in_use(
-    resolver: &Resolver,
-    section: &Section,
-    known: &Known,
-    default: Setting,
-) -> Setting {
+fn default_in_use(resolver: &Resolver, section: &Section, known: &Known, default: Setting) -> Setting {
     resolver.setting(section, known).unwrap_or(default)
 }
 
 fn default_of(known: &Known) -> Setting {
-    let Written { texts, origin } = Written {
-        texts: known.default.iter().cloned().collect(),
-        origin: sources::Origin::Default,
-    };
+    let Written { texts, origin } =
+        Written { texts: known.default.iter().cloned().collect(), origin: sources::Origin::Default };
     let text = texts.join(",");
     let value = match (known.opt.kind, texts.first()) {
         (Kind::Multi, _) => Value::List(texts),
         (_, None) => Value::Unset,
         (kind, Some(text)) => convert(kind, text, true).unwrap_or(Value::Unset),
     };
-    Setting {
-        value,
-        origin,
-        text,
-    }
+    Setting { value, origin, text }
 }

@@ -49,14 +49,7 @@ impl Loaded {
         search_dirs: Vec<PathBuf>,
         report: Report,
     ) -> Loaded {
-        Loaded {
-            registry,
-            settings,
-            stores,
-            search_dirs,
-            report,
-            asked: Mutex::default(),
-        }
+        Loaded { registry, settings, stores, search_dirs, report, asked: Mutex::default() }
     }
 
     /// Errors and warnings of the load.
@@ -78,17 +71,13 @@ impl Loaded {
     /// The section that holds the login options of `section`: itself, or the one that its
     /// `auth_section` names.
     pub fn login_section(&self, section: &str) -> String {
-        self.nonempty(section, "auth_section")
-            .unwrap_or_else(|| section.to_owned())
+        self.nonempty(section, "auth_section").unwrap_or_else(|| section.to_owned())
     }
 
     /// The file that a name in an option means: itself if it is absolute, else the first that
     /// exists beside the configuration (`oslo_config/cfg.py::ConfigOpts.find_file`).
     pub fn find_file(&self, name: &Path) -> Option<PathBuf> {
-        self.search_dirs
-            .iter()
-            .map(|dir| dir.join(name))
-            .find(|path| path.exists())
+        self.search_dirs.iter().map(|dir| dir.join(name)).find(|path| path.exists())
     }
 
     /// A boolean. False if it is unset.

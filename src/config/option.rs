@@ -165,16 +165,8 @@ impl Opt {
 }
 
 /// An option with a default.
-pub(super) const fn opt(
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    help: &'static str,
-) -> Opt {
-    Opt {
-        default: Some(default),
-        ..unset(name, kind, help)
-    }
+pub(super) const fn opt(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Opt {
+    Opt { default: Some(default), ..unset(name, kind, help) }
 }
 
 /// An option that is unset by default.

@@ -59,10 +59,7 @@ impl Registry {
 
     /// A registry of other tables, for tests.
     pub(super) fn of(groups: &'static [&'static [Group]]) -> Registry {
-        let mut registry = Registry {
-            groups,
-            sections: Vec::new(),
-        };
+        let mut registry = Registry { groups, sections: Vec::new() };
         for group in groups.iter().flat_map(|list| list.iter()) {
             if let Place::Section(name) = group.place {
                 registry.add(name, group, group.feature, false);
@@ -107,17 +104,12 @@ impl Registry {
     /// The sections that a header in a file may mean; several if their names differ in case only.
     pub fn sections_of_header<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Section> {
         let name = normal(name);
-        self.sections
-            .iter()
-            .filter(move |section| normal(&section.name) == name)
+        self.sections.iter().filter(move |section| normal(&section.name) == name)
     }
 
     /// The option of exactly this section and name.
     pub fn find(&self, section: &str, name: &str) -> Option<&Known> {
-        self.section(section)?
-            .options
-            .iter()
-            .find(|known| known.opt.name == name)
+        self.section(section)?.options.iter().find(|known| known.opt.name == name)
     }
 
     /// The types of stores, in the order of the tables.
@@ -136,9 +128,7 @@ impl Registry {
     /// Adds the section of a store.
     pub(super) fn add_store(&mut self, id: &str, kind: &str, falls_back: bool) {
         for group in self.all() {
-            if group.place == Place::EveryStore
-                || matches!(group.place, Place::Store(of) if of == kind)
-            {
+            if group.place == Place::EveryStore || matches!(group.place, Place::Store(of) if of == kind) {
                 self.add(id, group, group.feature, true);
             }
         }
@@ -169,11 +159,7 @@ impl Registry {
         let at = match self.sections.iter().position(|s| s.name == name) {
             Some(at) => at,
             None => {
-                self.sections.push(Section {
-                    name: name.to_owned(),
-                    options: Vec::new(),
-                    falls_back: false,
-                });
+                self.sections.push(Section { name: name.to_owned(), options: Vec::new(), falls_back: false });
                 self.sections.len() - 1
             }
         };
@@ -181,11 +167,7 @@ impl Registry {
             return;
         };
         for opt in group.options {
-            if section
-                .options
-                .iter()
-                .any(|known| known.opt.name == opt.name)
-            {
+            if section.options.iter().any(|known| known.opt.name == opt.name) {
                 continue;
             }
             section.options.push(Known {

@@ -77,14 +77,7 @@ impl<'a> Resolver<'a> {
         env: &'a HashMap<&'a str, &'a str>,
         overrides: &'a [Override],
     ) -> Resolver<'a> {
-        Resolver {
-            registry,
-            layers,
-            env,
-            overrides,
-            done: RefCell::default(),
-            open: RefCell::default(),
-        }
+        Resolver { registry, layers, env, overrides, done: RefCell::default(), open: RefCell::default() }
     }
 
     /// The value of an option in its section.
@@ -135,10 +128,7 @@ impl<'a> Resolver<'a> {
             let multi = known.opt.kind == Kind::Multi;
             let kept = if multi { given.as_slice() } else { &[*last] };
             let texts = kept.iter().map(|o| o.value.clone()).collect();
-            return Some(Written {
-                texts,
-                origin: Origin::CommandLine,
-            });
+            return Some(Written { texts, origin: Origin::CommandLine });
         }
         let variable = variable(section, name);
         if let Some(text) = self.env.get(variable.as_str()) {
@@ -160,10 +150,7 @@ impl<'a> Resolver<'a> {
                 };
                 let at = Origin::File(layer.path.clone(), last.line);
                 if opt.kind != Kind::Multi {
-                    return Some(Written {
-                        texts: vec![last.value.clone()],
-                        origin: at,
-                    });
+                    return Some(Written { texts: vec![last.value.clone()], origin: at });
                 }
                 origin.get_or_insert(at);
                 texts.splice(0..0, entries.iter().map(|e| e.value.clone()));
@@ -208,11 +195,7 @@ impl<'a> Resolver<'a> {
                 value => value,
             },
         };
-        Ok(Setting {
-            value,
-            origin,
-            text: whole.join(","),
-        })
+        Ok(Setting { value, origin, text: whole.join(",") })
     }
 
     /// The text that stands for `$name` in a value of `section`: an option of that section, or
@@ -220,9 +203,7 @@ impl<'a> Resolver<'a> {
     fn reference(&self, section: &Section, name: &str, secret: bool) -> Result<String, Fault> {
         let found = match name.split_once('.') {
             Some((group, option)) => self.lookup(group, option),
-            None => self
-                .lookup(&section.name, name)
-                .or_else(|| self.lookup("DEFAULT", name)),
+            None => self.lookup(&section.name, name).or_else(|| self.lookup("DEFAULT", name)),
         };
         let shown = if secret { "…" } else { name };
         let Some((section, known)) = found else {
@@ -233,38 +214,28 @@ impl<'a> Resolver<'a> {
         match self.setting(section, known) {
             Ok(setting) => Ok(python_text(&setting)),
             Err(Fault::Circle) => Err(Fault::Circle),
-            Err(Fault::Other(_)) => Err(Fault::Other(format!(
-                "`${shown}` stands for an option that has an error"
-            ))),
+            Err(Fault::Other(_)) => {
+                Err(Fault::Other(format!("`${shown}` stands for an option that has an error")))
+            }
         }
     }
 
     fn lookup(&self, section: &str, name: &str) -> Option<(&'a Section, &'a Known)> {
         let section = self.registry.section(section)?;
-        let known = section
-            .options
-            .iter()
-            .find(|known| known.opt.name == name)?;
+        let known = section.options.iter().find(|known| known.opt.name == name)?;
         Some((section, known))
     }
 }
 
 /// The names of an option: today's, then the earlier ones.
-pub(super) fn names<'b>(
-    section: &'b str,
-    opt: &'b Opt,
-) -> impl Iterator<Item = (&'b str, &'b str)> {
-    let old = opt
-        .aliases
-        .iter()
-        .map(move |(place, key): &Alias| (place.unwrap_or(section), *key));
+pub(super) fn names<'b>(section: &'b str, opt: &'b Opt) -> impl Iterator<Item = (&'b str, &'b str)> {
+    let old = opt.aliases.iter().map(move |(place, key): &Alias| (place.unwrap_or(section), *key));
     std::iter::once((section, opt.name)).chain(old)
 }
 
 /// Whether a line of a file is one of the names of an option.
 pub(super) fn is_named(section: &str, opt: &Opt, entry: &Entry) -> bool {
-    names(section, opt)
-        .any(|(place, key)| key == entry.key && normal(place) == normal(&entry.section))
+    names(section, opt).any(|(place, key)| key == entry.key && normal(place) == normal(&entry.section))
 }
 
 /// How Python writes a value into a text. Lists and pairs stay as they were written.
@@ -282,10 +253,7 @@ fn python_text(setting: &Setting) -> String {
 
 /// Replaces `$name`, `${name}`, `$$` and `\$`, as `ConfigOpts._substitute` does: a `$` that begins
 /// none of them stays.
-fn expand(
-    text: &str,
-    mut lookup: impl FnMut(&str) -> Result<String, Fault>,
-) -> Result<String, Fault> {
+fn expand(text: &str, mut lookup: impl FnMut(&str) -> Result<String, Fault>) -> Result<String, Fault> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -307,9 +275,7 @@ fn expand(
             .filter(|(name, _)| name_length(name) == name.len());
         let (name, tail) = match braced {
             Some(parts) => parts,
-            None => after
-                .split_at_checked(name_length(after))
-                .unwrap_or(("", after)),
+            None => after.split_at_checked(name_length(after)).unwrap_or(("", after)),
         };
         if name.is_empty() {
             out.push('$');
@@ -329,7 +295,5 @@ fn name_length(text: &str) -> usize {
     if !text.as_bytes().first().is_some_and(first) {
         return 0;
     }
-    text.bytes()
-        .take_while(|b| matches!(b, b'.' | b'_') || b.is_ascii_alphanumeric())
-        .count()
+    text.bytes().take_while(|b| matches!(b, b'.' | b'_') || b.is_ascii_alphanumeric()).count()
 }

@@ -51,25 +51,13 @@ impl Sources {
     /// (`glance/common/wsgi_app.py::_get_config_files`).
     pub fn of_process(inputs: Vec<Input>, overrides: Vec<Override>) -> Sources {
         let env = environment(std::env::vars_os());
-        let inputs = if inputs.is_empty() {
-            default_inputs(&env)
-        } else {
-            inputs
-        };
-        Sources {
-            inputs,
-            env,
-            overrides,
-        }
+        let inputs = if inputs.is_empty() { default_inputs(&env) } else { inputs };
+        Sources { inputs, env, overrides }
     }
 
     /// The value of an environment variable.
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.env
-            .iter()
-            .rev()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.env.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// Folders in which a relative file name of an option is looked for, best first
@@ -99,12 +87,7 @@ impl Sources {
 /// Names and values as text. What is not UTF-8 gets U+FFFD, which no option accepts.
 fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<(String, String)> {
     variables
-        .map(|(name, value)| {
-            (
-                name.to_string_lossy().into_owned(),
-                value.to_string_lossy().into_owned(),
-            )
-        })
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .collect()
 }
 
@@ -161,11 +144,7 @@ impl Layer {
             let name = (normal(&entry.section), entry.key.clone());
             by_name.entry(name).or_default().push(at);
         }
-        Layer {
-            path: path.into(),
-            parsed,
-            by_name,
-        }
+        Layer { path: path.into(), parsed, by_name }
     }
 
     /// The entries of one key, in the order of the file. Sections are compared as oslo.config
@@ -181,11 +160,7 @@ impl Layer {
 
 /// How section names are compared (`oslo_config/cfg.py::_normalize_group_name`).
 pub(super) fn normal(section: &str) -> String {
-    if section == "DEFAULT" {
-        section.to_owned()
-    } else {
-        section.to_lowercase()
-    }
+    if section == "DEFAULT" { section.to_owned() } else { section.to_lowercase() }
 }
 
 /// Reads all files, first to last. What cannot be read becomes a finding.
@@ -244,9 +219,7 @@ fn read_file(path: &Path, findings: &mut Vec<Finding>) -> Option<Layer> {
 
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(FILE_SIZE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)?;
+    File::open(path)?.take(FILE_SIZE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_SIZE_BYTES_MAX {
         return Err(io::Error::other("the file is larger than 4 MiB"));
     }
@@ -255,9 +228,5 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 
 fn unreadable(path: &Path, error: &io::Error) -> Finding {
     let origin = Origin::File(path.into(), 0);
-    Finding::of_origin(
-        Topic::Unreadable,
-        origin,
-        &format!("cannot be read: {error}"),
-    )
+    Finding::of_origin(Topic::Unreadable, origin, &format!("cannot be read: {error}"))
 }

@@ -100,10 +100,9 @@ fn variables(registry: &Registry, env: &[(String, String)], findings: &mut Vec<F
         }
     }
     for (name, _) in env {
-        let looks_like_one = name.strip_prefix("OS_").is_some_and(|rest| {
-            rest.split_once("__")
-                .is_some_and(|(s, o)| !s.is_empty() && !o.is_empty())
-        });
+        let looks_like_one = name
+            .strip_prefix("OS_")
+            .is_some_and(|rest| rest.split_once("__").is_some_and(|(s, o)| !s.is_empty() && !o.is_empty()));
         if looks_like_one && !known.contains(name) {
             findings.push(Finding::of_origin(
                 Topic::Unknown,

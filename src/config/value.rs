@@ -28,29 +28,19 @@ pub enum Value {
 /// quoting the value, unless `quote` allows it.
 pub fn convert(kind: Kind, text: &str, quote: bool) -> Result<Value, String> {
     let shown = || {
-        if quote {
-            format!("`{text}` is")
-        } else {
-            "the value is".to_owned()
-        }
+        if quote { format!("`{text}` is") } else { "the value is".to_owned() }
     };
     match kind {
         Kind::Bool => match boolean(text) {
             Some(value) => Ok(Value::Bool(value)),
-            None => Err(format!(
-                "{} not a boolean (true, yes, on, 1, false, no, off, 0)",
-                shown()
-            )),
+            None => Err(format!("{} not a boolean (true, yes, on, 1, false, no, off, 0)", shown())),
         },
         Kind::Int(min, max) => {
             if text.trim_matches(is_blank).is_empty() {
                 return Ok(Value::Unset);
             }
-            let number =
-                integer(text).ok_or_else(|| format!("{} not a decimal integer", shown()))?;
-            in_range(number, min, max)
-                .map(Value::Int)
-                .map_err(|e| format!("{} {e}", shown()))
+            let number = integer(text).ok_or_else(|| format!("{} not a decimal integer", shown()))?;
+            in_range(number, min, max).map(Value::Int).map_err(|e| format!("{} {e}", shown()))
         }
         Kind::Float(min, max) => float(text, min, max).map_err(|e| format!("{} {e}", shown())),
         Kind::Text => Ok(Value::Text(text.to_owned())),
@@ -59,29 +49,18 @@ pub fn convert(kind: Kind, text: &str, quote: bool) -> Result<Value, String> {
         Kind::Word(words) if words.contains(&text.to_ascii_lowercase().as_str()) => {
             Ok(Value::Text(text.to_ascii_lowercase()))
         }
-        Kind::Choice(words) | Kind::Word(words) => {
-            Err(format!("{} not one of {}", shown(), names(words)))
-        }
+        Kind::Choice(words) | Kind::Word(words) => Err(format!("{} not one of {}", shown(), names(words))),
         Kind::List(item) => list(text, item, quote).map(Value::List),
         Kind::Bracketed(item) => list(text, item, quote).map(Value::List),
         Kind::Dict => dict(text).map(Value::Dict),
         Kind::Size => size(text)
             .map(|bytes| Value::Int(i128::from(bytes)))
-            .ok_or_else(|| {
-                format!(
-                    "{} not a size: digits, then nothing, B, KB, MB, GB or TB",
-                    shown()
-                )
-            }),
+            .ok_or_else(|| format!("{} not a size: digits, then nothing, B, KB, MB, GB or TB", shown())),
     }
 }
 
 fn names(words: &[&str]) -> String {
-    words
-        .iter()
-        .map(|w| if w.is_empty() { "(empty)" } else { w })
-        .collect::<Vec<_>>()
-        .join(", ")
+    words.iter().map(|w| if w.is_empty() { "(empty)" } else { w }).collect::<Vec<_>>().join(", ")
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -102,11 +81,7 @@ fn integer(text: &str) -> Option<i128> {
         return None;
     }
     let number: i128 = digits.replace('_', "").parse().ok()?;
-    Some(if text.starts_with('-') {
-        -number
-    } else {
-        number
-    })
+    Some(if text.starts_with('-') { -number } else { number })
 }
 
 fn in_range(number: i128, min: i128, max: i128) -> Result<i128, String> {
@@ -184,11 +159,7 @@ fn unquoted(text: &str) -> Option<&str> {
 }
 
 fn check_item(text: &str, item: Item, quote: bool) -> Result<(), String> {
-    let shown = if quote {
-        format!("item `{text}` is")
-    } else {
-        "an item is".to_owned()
-    };
+    let shown = if quote { format!("item `{text}` is") } else { "an item is".to_owned() };
     match item {
         Item::Text => Ok(()),
         Item::Quoted => match unquoted(text) {
@@ -200,9 +171,7 @@ fn check_item(text: &str, item: Item, quote: bool) -> Result<(), String> {
             _ => Err(format!("{shown} not one of {}", names(words))),
         },
         Item::Int(min, max) => match integer(text) {
-            Some(number) => in_range(number, min, max)
-                .map(drop)
-                .map_err(|e| format!("{shown} {e}")),
+            Some(number) => in_range(number, min, max).map(drop).map_err(|e| format!("{shown} {e}")),
             None => Err(format!("{shown} not a decimal integer")),
         },
     }

@@ -92,9 +92,7 @@ impl Feature {
                 Status::Refused("location URLs cannot be encrypted in the database yet")
             }
             Feature::UnifiedLimits => Status::NotYet("limits kept in Keystone are not built yet"),
-            Feature::Memcached => {
-                Status::NotYet("tokens are cached in each process, not in memcached")
-            }
+            Feature::Memcached => Status::NotYet("tokens are cached in each process, not in memcached"),
             Feature::HttpStore => Status::NotYet("stores of type http are not built yet"),
             Feature::S3Store => Status::NotYet("stores of type s3 are not built yet"),
             Feature::SwiftStore => Status::NotYet("stores of type swift are not built yet"),

@@ -1,3 +1,16 @@
 //! The ground of the house: plain types and pure rules. No I/O, no framework, no SQL.
 
+pub mod blob;
 pub mod caller;
+pub mod error;
+pub mod image;
+pub mod image_schema;
+pub mod list;
+pub mod member;
+pub mod new_image;
+pub mod patch;
+pub mod pointer;
+pub mod range;
+pub mod status;
+pub mod time;
+pub mod visibility;

@@ -20,52 +20,29 @@ pub const GROUPS: &[Group] = &[
 ];
 
 const fn group(feature: Feature, options: &'static [Opt]) -> Group {
-    Group {
-        place: Place::Section("DEFAULT"),
-        feature,
-        options,
-    }
+    Group { place: Place::Section("DEFAULT"), feature, options }
 }
 
 const LISTENER: &[Opt] = &[
     opt("bind_host", Text, "0.0.0.0", "Address to listen on.").must(),
     opt("bind_port", Int(0, 65535), "9292", "Port to listen on.").must(),
-    unset(
-        "workers",
-        at_least(0),
-        "Threads that serve requests; unset or 0 gives one for each processor.",
-    )
-    .must(),
+    unset("workers", at_least(0), "Threads that serve requests; unset or 0 gives one for each processor.")
+        .must(),
     opt(
         "graceful_shutdown_timeout",
         at_least(0),
         "60",
         "Seconds that running requests get to end after SIGTERM.",
     ),
-    opt(
-        "backlog",
-        at_least(1),
-        "4096",
-        "Connections that may wait to be accepted.",
-    ),
-    opt(
-        "http_keepalive",
-        Bool,
-        "true",
-        "Keep a connection open for further requests.",
-    ),
+    opt("backlog", at_least(1), "4096", "Connections that may wait to be accepted."),
+    opt("http_keepalive", Bool, "true", "Keep a connection open for further requests."),
     opt(
         "client_socket_timeout",
         at_least(0),
         "900",
         "Seconds that a client may be silent before its connection is closed; 0 waits for ever.",
     ),
-    opt(
-        "max_header_line",
-        at_least(0),
-        "16384",
-        "Bytes that one header line of a request may have.",
-    ),
+    opt("max_header_line", at_least(0), "16384", "Bytes that one header line of a request may have."),
 ];
 
 const HTTP: &[Opt] = &[
@@ -97,27 +74,11 @@ const HTTP: &[Opt] = &[
 ];
 
 const IMAGES: &[Opt] = &[
-    opt(
-        "hashing_algorithm",
-        Text,
-        "sha512",
-        "Algorithm of os_hash_value for data that arrives from now on.",
-    )
-    .must(),
-    opt(
-        "limit_param_default",
-        at_least(1),
-        "25",
-        "Images on a page when the request names no limit.",
-    )
-    .must(),
-    opt(
-        "api_limit_max",
-        at_least(1),
-        "1000",
-        "Images on a page at most, whatever the request asks for.",
-    )
-    .must(),
+    opt("hashing_algorithm", Text, "sha512", "Algorithm of os_hash_value for data that arrives from now on.")
+        .must(),
+    opt("limit_param_default", at_least(1), "25", "Images on a page when the request names no limit.").must(),
+    opt("api_limit_max", at_least(1), "1000", "Images on a page at most, whatever the request asks for.")
+        .must(),
 ];
 
 const LOCATIONS: &[Opt] = &[
@@ -137,19 +98,8 @@ const LOCATIONS: &[Opt] = &[
          whoever may change an image may then replace its data.",
     )
     .must(),
-    opt(
-        "do_secure_hash",
-        Bool,
-        "true",
-        "Read and hash the data of a location that a client adds.",
-    )
-    .must(),
-    opt(
-        "http_retries",
-        ANY_INT,
-        "3",
-        "Attempts to read a location while it is hashed.",
-    ),
+    opt("do_secure_hash", Bool, "true", "Read and hash the data of a location that a client adds.").must(),
+    opt("http_retries", ANY_INT, "3", "Attempts to read a location while it is hashed."),
     unset(
         "metadata_encryption_key",
         Text,
@@ -175,21 +125,11 @@ const QUOTAS: &[Opt] = &[
          limit. Not used with use_keystone_limits.",
     )
     .must(),
-    opt(
-        "use_keystone_limits",
-        Bool,
-        "false",
-        "Take the limits of each project from Keystone.",
-    )
-    .of(Feature::UnifiedLimits)
-    .must(),
-    opt(
-        "image_member_quota",
-        ANY_INT,
-        "128",
-        "Members of one image at most; a negative number is no limit.",
-    )
-    .must(),
+    opt("use_keystone_limits", Bool, "false", "Take the limits of each project from Keystone.")
+        .of(Feature::UnifiedLimits)
+        .must(),
+    opt("image_member_quota", ANY_INT, "128", "Members of one image at most; a negative number is no limit.")
+        .must(),
     opt(
         "image_property_quota",
         ANY_INT,
@@ -197,13 +137,8 @@ const QUOTAS: &[Opt] = &[
         "Properties of one image at most; a negative number is no limit.",
     )
     .must(),
-    opt(
-        "image_tag_quota",
-        ANY_INT,
-        "128",
-        "Tags of one image at most; a negative number is no limit.",
-    )
-    .must(),
+    opt("image_tag_quota", ANY_INT, "128", "Tags of one image at most; a negative number is no limit.")
+        .must(),
     opt(
         "image_location_quota",
         ANY_INT,
@@ -243,33 +178,15 @@ const DELAYED_DELETE: &[Opt] = &[
         "0",
         "Seconds between the deletion of an image and the removal of its data.",
     ),
-    opt(
-        "scrub_pool_size",
-        at_least(1),
-        "1",
-        "Images whose data is removed at the same time.",
-    ),
-    opt(
-        "wakeup_time",
-        at_least(0),
-        "300",
-        "Seconds between two rounds of the removal.",
-    ),
+    opt("scrub_pool_size", at_least(1), "1", "Images whose data is removed at the same time."),
+    opt("wakeup_time", at_least(0), "300", "Seconds between two rounds of the removal."),
 ];
 
-const STORES: &[Opt] = &[unset(
-    "enabled_backends",
-    Dict,
-    "The stores, as id:type pairs; each has a section named by its id.",
-)
-.must()];
+const STORES: &[Opt] =
+    &[unset("enabled_backends", Dict, "The stores, as id:type pairs; each has a section named by its id.")
+        .must()];
 
-const METHODS: &[&str] = &[
-    "glance-direct",
-    "web-download",
-    "copy-image",
-    "glance-download",
-];
+const METHODS: &[&str] = &["glance-direct", "web-download", "copy-image", "glance-download"];
 
 const IMPORTS: &[Opt] = &[
     opt(
@@ -289,12 +206,7 @@ const IMPORTS: &[Opt] = &[
 ];
 
 const CACHE: &[Opt] = &[
-    unset(
-        "image_cache_dir",
-        Text,
-        "Folder of the image cache of this node; no folder, no cache.",
-    )
-    .must(),
+    unset("image_cache_dir", Text, "Folder of the image cache of this node; no folder, no cache.").must(),
     opt(
         "image_cache_driver",
         Word(&["centralized_db", "sqlite", "xattr"]),
@@ -302,13 +214,7 @@ const CACHE: &[Opt] = &[
         "Where the records of the cache are kept.",
     )
     .must(),
-    opt(
-        "image_cache_max_size",
-        at_least(0),
-        "10737418240",
-        "Bytes that the cache is pruned to.",
-    )
-    .must(),
+    opt("image_cache_max_size", at_least(0), "10737418240", "Bytes that the cache is pruned to.").must(),
     opt(
         "image_cache_stall_time",
         at_least(0),
@@ -316,12 +222,7 @@ const CACHE: &[Opt] = &[
         "Seconds after which an incomplete file in the cache is removed.",
     )
     .must(),
-    opt(
-        "image_cache_sqlite_db",
-        Text,
-        "cache.db",
-        "Name of the database file of the sqlite driver.",
-    ),
+    opt("image_cache_sqlite_db", Text, "cache.db", "Name of the database file of the sqlite driver."),
     opt(
         "cache_prefetcher_interval",
         Float(0.0, f64::MAX),

@@ -1,9 +1,7 @@
 //! `[keystone_authtoken]`, `[oslo_limit]` and the options of a service user that they share (`keystonemiddleware/auth_token/_opts.py`, `keystoneauth1/loading`).
 
 use crate::config::option::Kind::{Bool, Choice, List, Text, Word};
-use crate::config::option::{
-    ANY_INT, Group, Item, Opt, Place, at_least, float_at_least, gone, opt, unset,
-};
+use crate::config::option::{ANY_INT, Group, Item, Opt, Place, at_least, float_at_least, gone, opt, unset};
 use crate::config::wired::Feature;
 
 /// The groups of this file.
@@ -11,11 +9,7 @@ pub const GROUPS: &[Group] = &[
     group("keystone_authtoken", Feature::Keystone, AUTHTOKEN),
     group("keystone_authtoken", Feature::Memcached, MEMCACHED),
     group("oslo_limit", Feature::UnifiedLimits, LIMIT),
-    Group {
-        place: Place::Login,
-        feature: Feature::Keystone,
-        options: LOGIN,
-    },
+    Group { place: Place::Login, feature: Feature::Keystone, options: LOGIN },
 ];
 
 /// The sections that hold a login of their own, and the feature that each login serves.
@@ -26,11 +20,7 @@ pub const LOGIN_SECTIONS: &[(&str, Feature)] = &[
 ];
 
 const fn group(section: &'static str, feature: Feature, options: &'static [Opt]) -> Group {
-    Group {
-        place: Place::Section(section),
-        feature,
-        options,
-    }
+    Group { place: Place::Section(section), feature, options }
 }
 
 const PLUGINS: &[&str] = &["password", "v3password", "v3applicationcredential"];
@@ -38,33 +28,18 @@ const SESSION: &str = "it tunes Python's HTTP session and has no counterpart";
 const VERSION: &str = "only version 3 of the identity API is spoken";
 
 const LOGIN: &[Opt] = &[
-    unset(
-        "auth_type",
-        Choice(PLUGINS),
-        "How the service user logs in.",
-    )
-    .alias(&[(None, "auth_plugin")])
-    .must(),
-    unset(
-        "auth_section",
-        Text,
-        "Section that holds the login options, if it is another one.",
-    ),
+    unset("auth_type", Choice(PLUGINS), "How the service user logs in.")
+        .alias(&[(None, "auth_plugin")])
+        .must(),
+    unset("auth_section", Text, "Section that holds the login options, if it is another one."),
     unset("auth_url", Text, "URL of Keystone to log in at.").must(),
     unset("username", Text, "Name of the service user.")
         .alias(&[(None, "user_name"), (None, "user-name")])
         .must(),
     unset("user_id", Text, "Id of the service user.").must(),
     unset("user_domain_id", Text, "Id of the service user's domain.").must(),
-    unset(
-        "user_domain_name",
-        Text,
-        "Name of the service user's domain.",
-    )
-    .must(),
-    unset("password", Text, "Password of the service user.")
-        .must()
-        .secret(),
+    unset("user_domain_name", Text, "Name of the service user's domain.").must(),
+    unset("password", Text, "Password of the service user.").must().secret(),
     unset("project_id", Text, "Id of the project to log in to.")
         .alias(&[(None, "tenant_id"), (None, "tenant-id")])
         .must(),
@@ -72,67 +47,26 @@ const LOGIN: &[Opt] = &[
         .alias(&[(None, "tenant_name"), (None, "tenant-name")])
         .must(),
     unset("project_domain_id", Text, "Id of that project's domain.").must(),
-    unset(
-        "project_domain_name",
-        Text,
-        "Name of that project's domain.",
-    )
-    .must(),
+    unset("project_domain_name", Text, "Name of that project's domain.").must(),
     unset("domain_id", Text, "Id of the domain to log in to."),
     unset("domain_name", Text, "Name of the domain to log in to."),
-    unset(
-        "default_domain_id",
-        Text,
-        "Id of the domain of user and project where none is given.",
-    )
-    .must(),
-    unset(
-        "default_domain_name",
-        Text,
-        "Name of the domain of user and project where none is given.",
-    )
-    .must(),
+    unset("default_domain_id", Text, "Id of the domain of user and project where none is given.").must(),
+    unset("default_domain_name", Text, "Name of the domain of user and project where none is given.").must(),
     unset("system_scope", Text, "`all` logs in to the system.").must(),
     unset("trust_id", Text, "Id of a trust to use.").must(),
-    unset(
-        "application_credential_id",
-        Text,
-        "Id of an application credential to log in with.",
-    )
-    .must(),
+    unset("application_credential_id", Text, "Id of an application credential to log in with.").must(),
     unset(
         "application_credential_name",
         Text,
         "Name of that application credential, when the user is named as well.",
     ),
-    unset(
-        "application_credential_secret",
-        Text,
-        "Secret of that application credential.",
-    )
-    .must()
-    .secret(),
-    unset(
-        "cafile",
-        Text,
-        "Certificates that Keystone's one is checked against.",
-    )
-    .must(),
+    unset("application_credential_secret", Text, "Secret of that application credential.").must().secret(),
+    unset("cafile", Text, "Certificates that Keystone's one is checked against.").must(),
     unset("certfile", Text, "Client certificate to show to Keystone.").must(),
     unset("keyfile", Text, "Key of that client certificate.").must(),
-    opt(
-        "insecure",
-        Bool,
-        "false",
-        "Do not check Keystone's certificate.",
-    )
-    .must(),
+    opt("insecure", Bool, "false", "Do not check Keystone's certificate.").must(),
     unset("region_name", Text, "Region whose endpoints are used.").must(),
-    unset(
-        "timeout",
-        float_at_least(0.0),
-        "Seconds that a request to Keystone may take.",
-    ),
+    unset("timeout", float_at_least(0.0), "Seconds that a request to Keystone may take."),
     gone("collect_timing", SESSION),
     gone("split_loggers", SESSION),
     gone("tls_ciphers", SESSION),
@@ -140,12 +74,7 @@ const LOGIN: &[Opt] = &[
 ];
 
 const AUTHTOKEN: &[Opt] = &[
-    unset(
-        "www_authenticate_uri",
-        Text,
-        "URL of Keystone that an answer 401 names to clients.",
-    )
-    .must(),
+    unset("www_authenticate_uri", Text, "URL of Keystone that an answer 401 names to clients.").must(),
     opt(
         "interface",
         Text,
@@ -153,12 +82,8 @@ const AUTHTOKEN: &[Opt] = &[
         "Which of Keystone's endpoints validates tokens: internal, admin or public.",
     )
     .must(),
-    unset(
-        "http_connect_timeout",
-        at_least(0),
-        "Seconds that a connection to Keystone may take to open.",
-    )
-    .must(),
+    unset("http_connect_timeout", at_least(0), "Seconds that a connection to Keystone may take to open.")
+        .must(),
     opt(
         "http_request_max_retries",
         at_least(0),
@@ -180,27 +105,11 @@ const AUTHTOKEN: &[Opt] = &[
         "Seconds that a validated token is remembered; -1 remembers none.",
     )
     .must(),
-    opt(
-        "include_service_catalog",
-        Bool,
-        "true",
-        "Ask Keystone for the catalog along with a token.",
-    )
-    .must(),
-    opt(
-        "service_token_roles",
-        List(Item::Text),
-        "service",
-        "Roles of which a service token must have one.",
-    )
-    .must(),
-    opt(
-        "service_token_roles_required",
-        Bool,
-        "true",
-        "Refuse service tokens that have none of these roles.",
-    )
-    .must(),
+    opt("include_service_catalog", Bool, "true", "Ask Keystone for the catalog along with a token.").must(),
+    opt("service_token_roles", List(Item::Text), "service", "Roles of which a service token must have one.")
+        .must(),
+    opt("service_token_roles_required", Bool, "true", "Refuse service tokens that have none of these roles.")
+        .must(),
     unset(
         "service_type",
         Text,
@@ -249,19 +158,9 @@ const MEMCACHED: &[Opt] = &[
     unset("memcache_username", Text, "User to log in to memcached as."),
     unset("memcache_password", Text, "Password of that user.").secret(),
     opt("memcache_use_advanced_pool", Bool, "true", "Keep a pool of connections to memcached."),
-    opt(
-        "memcache_pool_dead_retry",
-        ANY_INT,
-        "300",
-        "Seconds until a dead memcached server is tried again.",
-    ),
+    opt("memcache_pool_dead_retry", ANY_INT, "300", "Seconds until a dead memcached server is tried again."),
     opt("memcache_pool_maxsize", ANY_INT, "10", "Connections to each memcached server at most."),
-    opt(
-        "memcache_pool_socket_timeout",
-        ANY_INT,
-        "3",
-        "Seconds that memcached may take to answer.",
-    ),
+    opt("memcache_pool_socket_timeout", ANY_INT, "3", "Seconds that memcached may take to answer."),
     opt(
         "memcache_pool_unused_timeout",
         ANY_INT,
@@ -277,78 +176,26 @@ const MEMCACHED: &[Opt] = &[
 ];
 
 const LIMIT: &[Opt] = &[
-    unset(
-        "endpoint_id",
-        Text,
-        "Id of this service's endpoint in Keystone.",
-    )
-    .must(),
-    unset(
-        "endpoint_service_type",
-        Text,
-        "Type of this service, to find its endpoint.",
-    )
-    .must(),
-    unset(
-        "endpoint_service_name",
-        Text,
-        "Name of this service, to find its endpoint.",
-    )
-    .must(),
+    unset("endpoint_id", Text, "Id of this service's endpoint in Keystone.").must(),
+    unset("endpoint_service_type", Text, "Type of this service, to find its endpoint.").must(),
+    unset("endpoint_service_name", Text, "Name of this service, to find its endpoint.").must(),
     unset("endpoint_region_name", Text, "Region of that endpoint.").must(),
     opt(
         "endpoint_interface",
-        Choice(&[
-            "public",
-            "publicURL",
-            "internal",
-            "internalURL",
-            "admin",
-            "adminURL",
-        ]),
+        Choice(&["public", "publicURL", "internal", "internalURL", "admin", "adminURL"]),
         "public",
         "Interface of that endpoint.",
     )
     .must(),
-    unset(
-        "endpoint_override",
-        Text,
-        "URL of Keystone to use instead of the catalog's.",
-    )
-    .must(),
-    unset(
-        "valid_interfaces",
-        List(Item::Text),
-        "Interfaces of Keystone to use, best first.",
-    )
-    .must(),
+    unset("endpoint_override", Text, "URL of Keystone to use instead of the catalog's.").must(),
+    unset("valid_interfaces", List(Item::Text), "Interfaces of Keystone to use, best first.").must(),
     unset("service_type", Text, "Type of Keystone in the catalog."),
     unset("service_name", Text, "Name of Keystone in the catalog."),
-    unset(
-        "connect_retries",
-        at_least(0),
-        "Further attempts to connect to Keystone.",
-    ),
-    unset(
-        "connect_retry_delay",
-        float_at_least(0.0),
-        "Seconds between these attempts.",
-    ),
-    unset(
-        "status_code_retries",
-        at_least(0),
-        "Further attempts when Keystone answers an error.",
-    ),
-    unset(
-        "status_code_retry_delay",
-        float_at_least(0.0),
-        "Seconds between these attempts.",
-    ),
-    unset(
-        "retriable_status_codes",
-        List(Item::Int(100, 599)),
-        "Answers of Keystone that are tried again.",
-    ),
+    unset("connect_retries", at_least(0), "Further attempts to connect to Keystone."),
+    unset("connect_retry_delay", float_at_least(0.0), "Seconds between these attempts."),
+    unset("status_code_retries", at_least(0), "Further attempts when Keystone answers an error."),
+    unset("status_code_retry_delay", float_at_least(0.0), "Seconds between these attempts."),
+    unset("retriable_status_codes", List(Item::Int(100, 599)), "Answers of Keystone that are tried again."),
     gone("interface", "valid_interfaces replaces it"),
     gone("version", VERSION),
     gone("min_version", VERSION),

@@ -17,60 +17,31 @@ pub const GROUPS: &[Group] = &[
 ];
 
 const fn group(section: &'static str, feature: Feature, options: &'static [Opt]) -> Group {
-    Group {
-        place: Place::Section(section),
-        feature,
-        options,
-    }
+    Group { place: Place::Section(section), feature, options }
 }
 
 const ENGINE: &str = "jobs run on an engine of our own, which needs no such choice";
 
 const TASK: &[Opt] = &[
-    opt(
-        "task_time_to_live",
-        at_least(0),
-        "48",
-        "Hours that a finished task can be looked at.",
-    )
-    .alias(&[(Some("DEFAULT"), "task_time_to_live")])
-    .must(),
+    opt("task_time_to_live", at_least(0), "48", "Hours that a finished task can be looked at.")
+        .alias(&[(Some("DEFAULT"), "task_time_to_live")])
+        .must(),
     opt("task_executor", Choice(&["taskflow"]), "taskflow", ENGINE)
         .alias(&[(Some("DEFAULT"), "task_executor")])
         .obsolete(ENGINE),
-    unset(
-        "work_dir",
-        Text,
-        "Folder for the working files of tasks when enabled_backends is not set.",
-    ),
+    unset("work_dir", Text, "Folder for the working files of tasks when enabled_backends is not set."),
     gone("eventlet_executor_pool_size", ENGINE),
 ];
 
 const TASKFLOW: &[Opt] = &[
-    opt(
-        "engine_mode",
-        Choice(&["serial", "parallel"]),
-        "parallel",
-        ENGINE,
-    )
-    .obsolete(ENGINE),
+    opt("engine_mode", Choice(&["serial", "parallel"]), "parallel", ENGINE).obsolete(ENGINE),
     opt("max_workers", at_least(1), "10", ENGINE).obsolete(ENGINE),
-    unset(
-        "conversion_format",
-        Choice(&["qcow2", "raw", "vmdk"]),
-        ENGINE,
-    )
-    .obsolete("only the legacy task API used it; [image_conversion] output_format replaces it"),
+    unset("conversion_format", Choice(&["qcow2", "raw", "vmdk"]), ENGINE)
+        .obsolete("only the legacy task API used it; [image_conversion] output_format replaces it"),
 ];
 
 const WSGI: &[Opt] = &[
-    opt(
-        "task_pool_threads",
-        at_least(1),
-        "16",
-        "Jobs that this node runs at the same time.",
-    )
-    .must(),
+    opt("task_pool_threads", at_least(1), "16", "Jobs that this node runs at the same time.").must(),
     gone("python_interpreter", "no Python runs here"),
 ];
 
@@ -83,13 +54,7 @@ const IMPORT: &[Opt] = &[
          image_decompression, image_conversion.",
     )
     .must(),
-    opt(
-        "max_parallel_stores",
-        at_least(1),
-        "1",
-        "Stores that one import writes at the same time.",
-    )
-    .must(),
+    opt("max_parallel_stores", at_least(1), "1", "Stores that one import writes at the same time.").must(),
 ];
 
 const FILTERING: &[Opt] = &[
@@ -146,20 +111,8 @@ const FILTERING: &[Opt] = &[
 ];
 
 const INJECT: &[Opt] = &[
-    opt(
-        "inject",
-        Dict,
-        "",
-        "Properties that every imported image gets, as name:value.",
-    )
-    .must(),
-    opt(
-        "ignore_user_roles",
-        List(Item::Text),
-        "admin",
-        "Roles whose imports get none of them.",
-    )
-    .must(),
+    opt("inject", Dict, "", "Properties that every imported image gets, as name:value.").must(),
+    opt("ignore_user_roles", List(Item::Text), "admin", "Roles whose imports get none of them.").must(),
 ];
 
 const CONVERSION: &[Opt] = &[opt(

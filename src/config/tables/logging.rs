@@ -5,27 +5,16 @@ use crate::config::option::{ANY_INT, Group, Item, Opt, Place, gone, opt, unset};
 use crate::config::wired::Feature;
 
 /// The groups of this file.
-pub const GROUPS: &[Group] = &[Group {
-    place: Place::Section("DEFAULT"),
-    feature: Feature::Logging,
-    options: LOGGING,
-}];
+pub const GROUPS: &[Group] =
+    &[Group { place: Place::Section("DEFAULT"), feature: Feature::Logging, options: LOGGING }];
 
 const FORMAT: &str = "the lines of the log have one format, and use_json gives another";
 const ROTATION: &str = "log files are rotated by the system's own means (logrotate)";
 const LOSS: &str = "the log drops no lines";
 
 const LOGGING: &[Opt] = &[
-    opt(
-        "debug",
-        Bool,
-        "false",
-        "Log at level DEBUG instead of INFO.",
-    )
-    .must(),
-    unset("log_file", Text, "File that the log is appended to.")
-        .alias(&[(None, "logfile")])
-        .must(),
+    opt("debug", Bool, "false", "Log at level DEBUG instead of INFO.").must(),
+    unset("log_file", Text, "File that the log is appended to.").alias(&[(None, "logfile")]).must(),
     unset(
         "log_dir",
         Text,
@@ -40,34 +29,10 @@ const LOGGING: &[Opt] = &[
         "Log to standard error as well; without any other target the log goes there anyway.",
     )
     .must(),
-    opt(
-        "use_journal",
-        Bool,
-        "false",
-        "Log to systemd's journal as well.",
-    )
-    .must(),
-    opt(
-        "use_syslog",
-        Bool,
-        "false",
-        "Log to the system's syslog as well.",
-    )
-    .must(),
-    opt(
-        "syslog_log_facility",
-        Text,
-        "LOG_USER",
-        "Facility of the lines sent to syslog.",
-    )
-    .must(),
-    opt(
-        "use_json",
-        Bool,
-        "false",
-        "Write each line as a JSON object.",
-    )
-    .must(),
+    opt("use_journal", Bool, "false", "Log to systemd's journal as well.").must(),
+    opt("use_syslog", Bool, "false", "Log to the system's syslog as well.").must(),
+    opt("syslog_log_facility", Text, "LOG_USER", "Facility of the lines sent to syslog.").must(),
+    opt("use_json", Bool, "false", "Write each line as a JSON object.").must(),
     unset(
         "default_log_levels",
         List(Item::Text),
@@ -103,13 +68,7 @@ const LOGGING: &[Opt] = &[
         LOSS,
     )
     .obsolete(LOSS),
-    gone(
-        "fatal_deprecations",
-        "`vitrine config check --strict` fails on deprecated options",
-    ),
-    gone(
-        "publish_errors",
-        "errors are logged, not sent as notifications",
-    ),
+    gone("fatal_deprecations", "`vitrine config check --strict` fails on deprecated options"),
+    gone("publish_errors", "errors are logged, not sent as notifications"),
     gone("log_options", "`vitrine config check` shows what was read"),
 ];

@@ -12,11 +12,7 @@ pub const GROUPS: &[Group] = &[
 ];
 
 const fn group(section: &'static str, options: &'static [Opt]) -> Group {
-    Group {
-        place: Place::Section(section),
-        feature: Feature::Notifications,
-        options,
-    }
+    Group { place: Place::Section(section), feature: Feature::Notifications, options }
 }
 
 const RPC: &str = "Vitrine sends notifications only and answers no calls over the bus";
@@ -30,20 +26,8 @@ const DEFAULTS: &[Opt] = &[
     )
     .must()
     .secret(),
-    opt(
-        "control_exchange",
-        Text,
-        "glance",
-        "Exchange that notifications are sent to.",
-    )
-    .must(),
-    opt(
-        "default_publisher_id",
-        Text,
-        "image.localhost",
-        "Name of the sender in notifications.",
-    )
-    .must(),
+    opt("control_exchange", Text, "glance", "Exchange that notifications are sent to.").must(),
+    opt("default_publisher_id", Text, "image.localhost", "Name of the sender in notifications.").must(),
     opt(
         "disabled_notifications",
         List(Item::Text),
@@ -64,47 +48,18 @@ const NOTIFICATIONS: &[Opt] = &[
         "How notifications are sent: messagingv2, messaging, log or noop; none without one.",
     )
     .must(),
-    unset(
-        "transport_url",
-        Text,
-        "URL of another message bus for notifications.",
-    )
-    .must()
-    .secret(),
-    opt(
-        "topics",
-        List(Item::Text),
-        "notifications",
-        "Topics that every notification is sent to.",
-    )
-    .must(),
-    opt(
-        "retry",
-        at_least(-1),
-        "-1",
-        "Attempts to send a notification; -1 goes on for ever, 0 tries once.",
-    )
-    .must(),
+    unset("transport_url", Text, "URL of another message bus for notifications.").must().secret(),
+    opt("topics", List(Item::Text), "notifications", "Topics that every notification is sent to.").must(),
+    opt("retry", at_least(-1), "-1", "Attempts to send a notification; -1 goes on for ever, 0 tries once.")
+        .must(),
 ];
 
 const KOMBU: Kind = Kind::Float(0.0, 4.5);
 
 const RABBIT: &[Opt] = &[
     opt("ssl", Bool, "false", "Speak TLS with the broker.").must(),
-    opt(
-        "ssl_ca_file",
-        Text,
-        "",
-        "Certificates that the broker's one is checked against.",
-    )
-    .must(),
-    opt(
-        "ssl_cert_file",
-        Text,
-        "",
-        "Client certificate to show to the broker.",
-    )
-    .must(),
+    opt("ssl_ca_file", Text, "", "Certificates that the broker's one is checked against.").must(),
+    opt("ssl_cert_file", Text, "", "Client certificate to show to the broker.").must(),
     opt("ssl_key_file", Text, "", "Key of that client certificate.").must(),
     opt("ssl_version", Text, "", "Version of TLS to speak.").must(),
     opt(
@@ -114,34 +69,10 @@ const RABBIT: &[Opt] = &[
         "Check that the broker's certificate names its host.",
     )
     .must(),
-    opt(
-        "amqp_durable_queues",
-        Bool,
-        "false",
-        "Declare the exchange and its queues durable.",
-    )
-    .must(),
-    opt(
-        "amqp_auto_delete",
-        Bool,
-        "false",
-        "Declare them to vanish when nobody uses them.",
-    )
-    .must(),
-    opt(
-        "rabbit_quorum_queue",
-        Bool,
-        "false",
-        "Declare quorum queues, which are durable.",
-    )
-    .must(),
-    opt(
-        "rabbit_ha_queues",
-        Bool,
-        "false",
-        "Declare mirrored queues.",
-    )
-    .must(),
+    opt("amqp_durable_queues", Bool, "false", "Declare the exchange and its queues durable.").must(),
+    opt("amqp_auto_delete", Bool, "false", "Declare them to vanish when nobody uses them.").must(),
+    opt("rabbit_quorum_queue", Bool, "false", "Declare quorum queues, which are durable.").must(),
+    opt("rabbit_ha_queues", Bool, "false", "Declare mirrored queues.").must(),
     opt(
         "rabbit_quorum_delivery_limit",
         at_least(0),
@@ -177,41 +108,11 @@ const RABBIT: &[Opt] = &[
         "Seconds of silence after which the broker counts as gone; 0 sends no heartbeats.",
     )
     .must(),
-    opt(
-        "heartbeat_rate",
-        at_least(1),
-        "3",
-        "Heartbeats within that time.",
-    )
-    .must(),
-    opt(
-        "kombu_reconnect_delay",
-        KOMBU,
-        "1.0",
-        "Seconds before a new connection is tried.",
-    )
-    .must(),
-    opt(
-        "rabbit_retry_interval",
-        at_least(1),
-        "1",
-        "Seconds before the first new attempt.",
-    )
-    .must(),
-    opt(
-        "rabbit_retry_backoff",
-        at_least(0),
-        "2",
-        "Seconds by which each wait grows.",
-    )
-    .must(),
-    opt(
-        "rabbit_interval_max",
-        at_least(1),
-        "30",
-        "Seconds that a wait grows to at most.",
-    )
-    .must(),
+    opt("heartbeat_rate", at_least(1), "3", "Heartbeats within that time.").must(),
+    opt("kombu_reconnect_delay", KOMBU, "1.0", "Seconds before a new connection is tried.").must(),
+    opt("rabbit_retry_interval", at_least(1), "1", "Seconds before the first new attempt.").must(),
+    opt("rabbit_retry_backoff", at_least(0), "2", "Seconds by which each wait grows.").must(),
+    opt("rabbit_interval_max", at_least(1), "30", "Seconds that a wait grows to at most.").must(),
     unset("kombu_compression", Text, "How messages are compressed.").must(),
     opt("rpc_conn_pool_size", ANY_INT, "30", RPC).obsolete(RPC),
     gone("conn_pool_min_size", RPC),
@@ -227,17 +128,8 @@ const RABBIT: &[Opt] = &[
     gone("processname", RPC),
     gone("kombu_missing_consumer_retry_timeout", RPC).alias(&[(None, "kombu_reconnect_timeout")]),
     gone("kombu_reconnect_splay", "attempts are spread by themselves"),
-    gone(
-        "kombu_failover_strategy",
-        "brokers are tried in the order of the URL",
-    ),
-    gone(
-        "ssl_enforce_fips_mode",
-        "the system's OpenSSL decides about FIPS",
-    ),
-    gone(
-        "heartbeat_in_pthread",
-        "removed from OpenStack; heartbeats never wait for requests",
-    ),
+    gone("kombu_failover_strategy", "brokers are tried in the order of the URL"),
+    gone("ssl_enforce_fips_mode", "the system's OpenSSL decides about FIPS"),
+    gone("heartbeat_in_pthread", "removed from OpenStack; heartbeats never wait for requests"),
     gone("fake_rabbit", RPC),
 ];

@@ -14,11 +14,7 @@ pub const GROUPS: &[Group] = &[
 ];
 
 const fn group(section: &'static str, options: &'static [Opt]) -> Group {
-    Group {
-        place: Place::Section(section),
-        feature: Feature::Http,
-        options,
-    }
+    Group { place: Place::Section(section), feature: Feature::Http, options }
 }
 
 const REGISTRY: &str = "the registry was removed from Glance";
@@ -35,22 +31,10 @@ const DEFAULTS: &[Opt] = &[
     gone("pydev_worker_debug_port", PYTHON),
     gone("tcp_keepidle", EVENTLET),
     gone("http_pool_size", EVENTLET),
-    gone(
-        "cert_file",
-        "TLS is ended by a proxy before the service, as in Glance",
-    ),
-    gone(
-        "key_file",
-        "TLS is ended by a proxy before the service, as in Glance",
-    ),
-    gone(
-        "ca_file",
-        "TLS is ended by a proxy before the service, as in Glance",
-    ),
-    gone(
-        "secure_proxy_ssl_header",
-        "[oslo_middleware] enable_proxy_headers_parsing replaces it",
-    ),
+    gone("cert_file", "TLS is ended by a proxy before the service, as in Glance"),
+    gone("key_file", "TLS is ended by a proxy before the service, as in Glance"),
+    gone("ca_file", "TLS is ended by a proxy before the service, as in Glance"),
+    gone("secure_proxy_ssl_header", "[oslo_middleware] enable_proxy_headers_parsing replaces it"),
     gone("cinder_catalog_info", SECTION),
     gone("cinder_endpoint_template", SECTION),
     gone("filesystem_store_datadir", SECTION),
@@ -61,15 +45,9 @@ const DEFAULTS: &[Opt] = &[
     gone("daemon", SCRUBBER),
     gone("restore", SCRUBBER),
     gone("verbose", "INFO is always logged; debug adds more"),
-    gone(
-        "db_enforce_mysql_charset",
-        "our tables choose their own character set",
-    ),
+    gone("db_enforce_mysql_charset", "our tables choose their own character set"),
     gone("sql_connection", "[database] connection replaces it").secret(),
-    gone(
-        "sql_idle_timeout",
-        "[database] connection_recycle_time replaces it",
-    ),
+    gone("sql_idle_timeout", "[database] connection_recycle_time replaces it"),
     gone("data_api", "the database is read directly"),
     gone("registry_host", REGISTRY),
     gone("registry_port", REGISTRY),
@@ -93,31 +71,13 @@ const DEFAULTS: &[Opt] = &[
     gone("enable_v2_registry", V1),
     gone("owner_is_tenant", "images are always owned by projects"),
     gone("admin_role", "policy rule context_is_admin replaces it"),
-    gone(
-        "enforce_secure_rbac",
-        "[oslo_policy] enforce_new_defaults replaces it",
-    ),
-    gone(
-        "allow_additional_image_properties",
-        "removed; properties are always allowed",
-    ),
-    gone(
-        "location_strategy",
-        "removed; the weight of each store replaces it",
-    ),
-    gone(
-        "store_type_preference",
-        "removed; the weight of each store replaces it",
-    ),
-    gone(
-        "metadata_source_path",
-        "`vitrine metadefs load` names its files itself",
-    ),
+    gone("enforce_secure_rbac", "[oslo_policy] enforce_new_defaults replaces it"),
+    gone("allow_additional_image_properties", "removed; properties are always allowed"),
+    gone("location_strategy", "removed; the weight of each store replaces it"),
+    gone("store_type_preference", "removed; the weight of each store replaces it"),
+    gone("metadata_source_path", "`vitrine metadefs load` names its files itself"),
     gone("policy_file", "[oslo_policy] policy_file replaces it"),
-    gone(
-        "notification_driver",
-        "[oslo_messaging_notifications] driver replaces it",
-    ),
+    gone("notification_driver", "[oslo_messaging_notifications] driver replaces it"),
     gone("lock_path", "what needs a lock is locked in the database"),
 ];
 
@@ -137,10 +97,7 @@ const PROFILER: &[Opt] = &[
     gone("filter_error_trace", NO_PROFILER),
 ];
 
-const JAEGER: &[Opt] = &[
-    gone("service_name_prefix", NO_PROFILER),
-    gone("process_tags", NO_PROFILER),
-];
+const JAEGER: &[Opt] = &[gone("service_name_prefix", NO_PROFILER), gone("process_tags", NO_PROFILER)];
 
 const NO_REPORTS: &str = "there are no reports of Python's threads";
 

@@ -1,9 +1,7 @@
 //! Sections of the libraries and of the API's outer layers: database, policy, middleware, formats.
 
 use crate::config::option::Kind::{Bool, Choice, List, Multi, Text};
-use crate::config::option::{
-    ANY_INT, Group, Item, Opt, Place, at_least, float_at_least, gone, opt, unset,
-};
+use crate::config::option::{ANY_INT, Group, Item, Opt, Place, at_least, float_at_least, gone, opt, unset};
 use crate::config::wired::Feature;
 
 /// The groups of this file.
@@ -19,11 +17,7 @@ pub const GROUPS: &[Group] = &[
 ];
 
 const fn group(section: &'static str, feature: Feature, options: &'static [Opt]) -> Group {
-    Group {
-        place: Place::Section(section),
-        feature,
-        options,
-    }
+    Group { place: Place::Section(section), feature, options }
 }
 
 const DRIVER: &str = "it belongs to Python's database library and has no counterpart";
@@ -39,13 +33,7 @@ const DATABASE: &[Opt] = &[
     )
     .must()
     .secret(),
-    opt(
-        "max_pool_size",
-        at_least(0),
-        "5",
-        "Connections that are kept open.",
-    )
-    .must(),
+    opt("max_pool_size", at_least(0), "5", "Connections that are kept open.").must(),
     opt(
         "max_overflow",
         at_least(-1),
@@ -53,12 +41,7 @@ const DATABASE: &[Opt] = &[
         "Further connections that are opened when all are in use; -1 is no limit.",
     )
     .must(),
-    unset(
-        "pool_timeout",
-        at_least(0),
-        "Seconds to wait for a free connection.",
-    )
-    .must(),
+    unset("pool_timeout", at_least(0), "Seconds to wait for a free connection.").must(),
     opt(
         "connection_recycle_time",
         at_least(-1),
@@ -66,27 +49,10 @@ const DATABASE: &[Opt] = &[
         "Seconds after which a connection is replaced; -1 keeps it.",
     )
     .must(),
-    opt(
-        "max_retries",
-        at_least(-1),
-        "10",
-        "Attempts to reach the database at start; -1 tries for ever.",
-    )
-    .must(),
-    opt(
-        "retry_interval",
-        at_least(0),
-        "10",
-        "Seconds between two such attempts.",
-    )
-    .must(),
-    opt(
-        "connection_parameters",
-        Text,
-        "",
-        "Parameters appended to the URL: name=value, joined by &.",
-    )
-    .must(),
+    opt("max_retries", at_least(-1), "10", "Attempts to reach the database at start; -1 tries for ever.")
+        .must(),
+    opt("retry_interval", at_least(0), "10", "Seconds between two such attempts.").must(),
+    opt("connection_parameters", Text, "", "Parameters appended to the URL: name=value, joined by &.").must(),
     opt(
         "mysql_sql_mode",
         Text,
@@ -98,11 +64,7 @@ const DATABASE: &[Opt] = &[
     opt("db_inc_retry_interval", Bool, "true", RECONNECT).obsolete(RECONNECT),
     opt("db_max_retry_interval", ANY_INT, "10", RECONNECT).obsolete(RECONNECT),
     opt("use_db_reconnect", Bool, "false", RECONNECT).obsolete(RECONNECT),
-    gone(
-        "slave_connection",
-        "everything is read from the first database, as in Glance",
-    )
-    .secret(),
+    gone("slave_connection", "everything is read from the first database, as in Glance").secret(),
     gone("connection_debug", "SQL is logged at level TRACE"),
     gone("connection_trace", "SQL is logged at level TRACE"),
     gone("asyncio_connection", DRIVER).secret(),
@@ -112,25 +74,13 @@ const DATABASE: &[Opt] = &[
     gone("mysql_wsrep_sync_wait", DRIVER),
     gone("sqlite_synchronous", "SQLite always writes durably"),
     gone("synchronous_reader", DRIVER),
-    gone(
-        "min_pool_size",
-        "removed from OpenStack; the pool starts empty",
-    ),
-    gone(
-        "idle_timeout",
-        "the earlier name of connection_recycle_time, removed",
-    ),
+    gone("min_pool_size", "removed from OpenStack; the pool starts empty"),
+    gone("idle_timeout", "the earlier name of connection_recycle_time, removed"),
 ];
 
 /// The pipelines of `etc/glance-api-paste.ini`.
-const FLAVORS: &[&str] = &[
-    "",
-    "caching",
-    "cachemanagement",
-    "keystone",
-    "keystone+caching",
-    "keystone+cachemanagement",
-];
+const FLAVORS: &[&str] =
+    &["", "caching", "cachemanagement", "keystone", "keystone+caching", "keystone+cachemanagement"];
 
 const PASTE: &[Opt] = &[
     unset(
@@ -140,10 +90,7 @@ const PASTE: &[Opt] = &[
          cachemanagement adds its old calls. Empty lets everybody in as an administrator.",
     )
     .must(),
-    gone(
-        "config_file",
-        "the flavors are built in; a paste file is not read",
-    ),
+    gone("config_file", "the flavors are built in; a paste file is not read"),
 ];
 
 const REMOTE: &str = "rules that ask another server are not evaluated";
@@ -164,13 +111,7 @@ const POLICY: &[Opt] = &[
         "Folder of further files of rules, read in the order of their names.",
     )
     .must(),
-    opt(
-        "policy_default_rule",
-        Text,
-        "default",
-        "Rule that stands in for one that is not defined.",
-    )
-    .must(),
+    opt("policy_default_rule", Text, "default", "Rule that stands in for one that is not defined.").must(),
     opt(
         "enforce_new_defaults",
         Bool,
@@ -196,14 +137,8 @@ const MIDDLEWARE: &[Opt] = &[
     )
     .must(),
     gone("max_request_body_size", "Glance's pipelines do not use it"),
-    gone(
-        "http_basic_auth_user_file",
-        "Glance's pipelines do not use it",
-    ),
-    gone(
-        "secure_proxy_ssl_header",
-        "removed; enable_proxy_headers_parsing replaces it",
-    ),
+    gone("http_basic_auth_user_file", "Glance's pipelines do not use it"),
+    gone("secure_proxy_ssl_header", "removed; enable_proxy_headers_parsing replaces it"),
 ];
 
 const CORS: &[Opt] = &[
@@ -213,13 +148,7 @@ const CORS: &[Opt] = &[
         "Origins whose pages may call this service; `*` is all. Unset turns CORS off.",
     )
     .must(),
-    opt(
-        "allow_credentials",
-        Bool,
-        "true",
-        "Let those pages send credentials.",
-    )
-    .must(),
+    opt("allow_credentials", Bool, "true", "Let those pages send credentials.").must(),
     opt(
         "expose_headers",
         List(Item::Text),
@@ -228,20 +157,9 @@ const CORS: &[Opt] = &[
         "Response headers that those pages may read.",
     )
     .must(),
-    opt(
-        "max_age",
-        at_least(0),
-        "3600",
-        "Seconds that a browser may remember a preflight.",
-    )
-    .must(),
-    opt(
-        "allow_methods",
-        List(Item::Text),
-        "GET,PUT,POST,DELETE,PATCH",
-        "Methods that those pages may use.",
-    )
-    .must(),
+    opt("max_age", at_least(0), "3600", "Seconds that a browser may remember a preflight.").must(),
+    opt("allow_methods", List(Item::Text), "GET,PUT,POST,DELETE,PATCH", "Methods that those pages may use.")
+        .must(),
     opt(
         "allow_headers",
         List(Item::Text),
@@ -318,15 +236,8 @@ const FORMATS: &[Opt] = &[
 ];
 
 const CONCURRENCY: &[Opt] = &[
-    unset(
-        "lock_path",
-        Text,
-        "Folder of locks shared by the processes of a host; one process needs none.",
-    )
-    .must()
-    .obsolete("what needs a lock is locked in the database"),
-    gone(
-        "disable_process_locking",
-        "what needs a lock is locked in the database",
-    ),
+    unset("lock_path", Text, "Folder of locks shared by the processes of a host; one process needs none.")
+        .must()
+        .obsolete("what needs a lock is locked in the database"),
+    gone("disable_process_locking", "what needs a lock is locked in the database"),
 ];

@@ -6,27 +6,15 @@ use crate::config::wired::Feature;
 
 /// The groups of this file.
 pub const GROUPS: &[Group] = &[
-    Group {
-        place: Place::Section("glance_store"),
-        feature: Feature::Stores,
-        options: GLANCE_STORE,
-    },
-    Group {
-        place: Place::EveryStore,
-        feature: Feature::Stores,
-        options: EVERY,
-    },
+    Group { place: Place::Section("glance_store"), feature: Feature::Stores, options: GLANCE_STORE },
+    Group { place: Place::EveryStore, feature: Feature::Stores, options: EVERY },
     group("file", Feature::FileStore, FILE),
     group("http", Feature::HttpStore, HTTP),
     group("rbd", Feature::RbdStore, RBD),
 ];
 
 const fn group(kind: &'static str, feature: Feature, options: &'static [Opt]) -> Group {
-    Group {
-        place: Place::Store(kind),
-        feature,
-        options,
-    }
+    Group { place: Place::Store(kind), feature, options }
 }
 
 const SCHEMES: &[&str] = &[
@@ -45,19 +33,9 @@ const SCHEMES: &[&str] = &[
 ];
 
 const GLANCE_STORE: &[Opt] = &[
-    unset(
-        "default_backend",
-        Text,
-        "Id of the store that takes data when the request names none.",
-    )
-    .must(),
-    opt(
-        "stores",
-        List(Item::Text),
-        "file,http",
-        "Types of stores to use when enabled_backends is not set.",
-    )
-    .must(),
+    unset("default_backend", Text, "Id of the store that takes data when the request names none.").must(),
+    opt("stores", List(Item::Text), "file,http", "Types of stores to use when enabled_backends is not set.")
+        .must(),
     opt(
         "default_store",
         Word(SCHEMES),
@@ -68,12 +46,7 @@ const GLANCE_STORE: &[Opt] = &[
 ];
 
 const EVERY: &[Opt] = &[
-    unset(
-        "store_description",
-        Text,
-        "What clients are told about the store.",
-    )
-    .must(),
+    unset("store_description", Text, "What clients are told about the store.").must(),
     opt(
         "weight",
         ANY_INT,
@@ -84,13 +57,7 @@ const EVERY: &[Opt] = &[
 ];
 
 const FILE: &[Opt] = &[
-    opt(
-        "filesystem_store_datadir",
-        Text,
-        "/var/lib/glance/images",
-        "Folder of the data.",
-    )
-    .must(),
+    opt("filesystem_store_datadir", Text, "/var/lib/glance/images", "Folder of the data.").must(),
     unset(
         "filesystem_store_datadirs",
         Multi,
@@ -111,20 +78,9 @@ const FILE: &[Opt] = &[
         "Mode of the files, in octal digits; 0 leaves it to the umask.",
     )
     .must(),
-    opt(
-        "filesystem_store_chunk_size",
-        at_least(1),
-        "65536",
-        "Bytes that are read or written at once.",
-    )
-    .must(),
-    opt(
-        "filesystem_thin_provisioning",
-        Bool,
-        "false",
-        "Leave holes in place of runs of zeros.",
-    )
-    .must(),
+    opt("filesystem_store_chunk_size", at_least(1), "65536", "Bytes that are read or written at once.")
+        .must(),
+    opt("filesystem_thin_provisioning", Bool, "false", "Leave holes in place of runs of zeros.").must(),
     opt(
         "filesystem_store_timeout",
         at_least(0),
@@ -132,13 +88,8 @@ const FILE: &[Opt] = &[
         "Seconds that a call of the file system may take; 0 is no limit.",
     )
     .must(),
-    opt(
-        "filesystem_store_thread_pool_size",
-        at_least(1),
-        "10",
-        "Threads for calls with a limit of time.",
-    )
-    .must(),
+    opt("filesystem_store_thread_pool_size", at_least(1), "10", "Threads for calls with a limit of time.")
+        .must(),
     opt(
         "filesystem_store_threadpool_threshold",
         Int(0, 100),
@@ -155,39 +106,16 @@ const HTTP: &[Opt] = &[
         "Certificates that servers are checked against; https_insecure is then not looked at.",
     )
     .must(),
-    opt(
-        "https_insecure",
-        Bool,
-        "true",
-        "Do not check the certificates of servers.",
-    )
-    .must(),
-    opt(
-        "http_proxy_information",
-        Dict,
-        "",
-        "Proxies by scheme, as http:host:port.",
-    )
-    .must(),
+    opt("https_insecure", Bool, "true", "Do not check the certificates of servers.").must(),
+    opt("http_proxy_information", Dict, "", "Proxies by scheme, as http:host:port.").must(),
 ];
 
 const RBD: &[Opt] = &[
-    opt(
-        "rbd_store_chunk_size",
-        at_least(1),
-        "8",
-        "MiB of each object of an image.",
-    )
-    .must(),
+    opt("rbd_store_chunk_size", at_least(1), "8", "MiB of each object of an image.").must(),
     opt("rbd_store_pool", Text, "images", "Pool of the images.").must(),
     unset("rbd_store_user", Text, "Ceph user to connect as.").must(),
-    opt(
-        "rbd_store_ceph_conf",
-        Text,
-        "",
-        "Ceph's configuration file; empty lets Ceph's library find it.",
-    )
-    .must(),
+    opt("rbd_store_ceph_conf", Text, "", "Ceph's configuration file; empty lets Ceph's library find it.")
+        .must(),
     opt(
         "rados_connect_timeout",
         ANY_INT,
@@ -195,11 +123,5 @@ const RBD: &[Opt] = &[
         "Seconds that Ceph may take to answer; a negative number leaves it to Ceph.",
     )
     .must(),
-    opt(
-        "rbd_thin_provisioning",
-        Bool,
-        "false",
-        "Do not write runs of zeros.",
-    )
-    .must(),
+    opt("rbd_thin_provisioning", Bool, "false", "Do not write runs of zeros.").must(),
 ];

@@ -38,16 +38,8 @@ const GRP: &[Opt] = &[
     opt("flag", Kind::Bool, "true", ""),
 ];
 const GROUPS: &[&[Group]] = &[&[
-    Group {
-        place: Place::Section("DEFAULT"),
-        feature: Feature::Http,
-        options: OPTIONS,
-    },
-    Group {
-        place: Place::Section("grp"),
-        feature: Feature::Http,
-        options: GRP,
-    },
+    Group { place: Place::Section("DEFAULT"), feature: Feature::Http, options: OPTIONS },
+    Group { place: Place::Section("grp"), feature: Feature::Http, options: GRP },
 ]];
 
 fn json(value: &Value) -> Json {
@@ -103,10 +95,9 @@ fn ask(case: &Json) -> Json {
         bad.push(format!("{}.{}", section.unwrap(), option.unwrap()));
     }
     let mut values = serde_json::Map::new();
-    for (section, options, defaults) in [
-        ("DEFAULT", OPTIONS, &["t", "u", "i"][..]),
-        ("grp", GRP, &["t2", "n", "flag"][..]),
-    ] {
+    for (section, options, defaults) in
+        [("DEFAULT", OPTIONS, &["t", "u", "i"][..]), ("grp", GRP, &["t2", "n", "flag"][..])]
+    {
         for opt in options {
             let value = loaded.value_of(section, opt.name).unwrap();
             let unset = match value {
@@ -154,9 +145,7 @@ fn corpus_gives_what_oslo_config_gives() {
         let fields = expected.as_object_mut().unwrap();
         fields.remove("why");
         if let Some(values) = fields.get_mut("values").and_then(Json::as_object_mut) {
-            values
-                .values_mut()
-                .for_each(|value| *value = as_texts(value));
+            values.values_mut().for_each(|value| *value = as_texts(value));
         }
         let answer = ask(case);
         if answer != expected {

@@ -13,10 +13,7 @@ fn read(tool: &str) -> Loaded {
     let files = ["glance-image-import.conf", "glance-api.conf"];
     let paths = files.map(|file| data(tool).join(file));
     let inputs = paths.into_iter().filter(|path| path.exists());
-    load(&Sources {
-        inputs: inputs.map(Input::File).collect(),
-        ..Sources::default()
-    })
+    load(&Sources { inputs: inputs.map(Input::File).collect(), ..Sources::default() })
 }
 
 /// A warning as the lists have it: `topic [section] option`, and for options that have no effect
@@ -37,9 +34,7 @@ fn in_short(loaded: &Loaded, finding: &Finding) -> String {
             types.find(|(name, _)| name == kind).unwrap().1
         }
     };
-    format!("{word} {feature:?} [{section}] {option}")
-        .trim_end()
-        .to_owned()
+    format!("{word} {feature:?} [{section}] {option}").trim_end().to_owned()
 }
 
 /// Whether a line of a list still holds: its feature, if it names one, is not wired.
@@ -52,9 +47,7 @@ fn still_holds(loaded: &Loaded, line: &str) -> bool {
         let of = |opt: &crate::config::Opt| opt.feature(group.feature);
         group.options.iter().map(of).collect::<Vec<_>>()
     });
-    let feature = features
-        .find(|feature| format!("{feature:?}") == name)
-        .unwrap();
+    let feature = features.find(|feature| format!("{feature:?}") == name).unwrap();
     matches!(feature.status(), Status::NotYet(_))
 }
 
@@ -65,11 +58,8 @@ fn check(tool: &str) {
     let warnings = loaded.report().warnings();
     let said: BTreeSet<String> = warnings.map(|f| in_short(&loaded, f)).collect();
     let list = std::fs::read_to_string(data(tool).join("warnings.txt")).unwrap_or_default();
-    let expected: BTreeSet<String> = list
-        .lines()
-        .filter(|line| still_holds(&loaded, line))
-        .map(str::to_owned)
-        .collect();
+    let expected: BTreeSet<String> =
+        list.lines().filter(|line| still_holds(&loaded, line)).map(str::to_owned).collect();
     let missing: Vec<_> = expected.difference(&said).collect();
     let new: Vec<_> = said.difference(&expected).collect();
     assert!(
@@ -84,10 +74,7 @@ fn kolla_ansible_loads_with_the_expected_warnings() {
     let loaded = read("kolla");
     assert_eq!(loaded.u64("DEFAULT", "workers"), Some(5));
     assert_eq!(loaded.i64("database", "max_retries"), Some(-1));
-    assert_eq!(
-        loaded.nonempty("paste_deploy", "flavor").unwrap(),
-        "keystone+cachemanagement"
-    );
+    assert_eq!(loaded.nonempty("paste_deploy", "flavor").unwrap(), "keystone+cachemanagement");
     assert_eq!(loaded.list("cors", "allowed_origin").len(), 2);
 }
 
@@ -108,12 +95,7 @@ fn openstack_ansible_loads_with_the_expected_warnings() {
     check("osa");
     let loaded = read("osa");
     assert_eq!(loaded.u64("database", "pool_timeout"), Some(30));
-    assert_eq!(
-        loaded
-            .nonempty("DEFAULT", "property_protection_rule_format")
-            .unwrap(),
-        "policies"
-    );
+    assert_eq!(loaded.nonempty("DEFAULT", "property_protection_rule_format").unwrap(), "policies");
 }
 
 #[test]
@@ -121,8 +103,5 @@ fn charm_loads_with_the_expected_warnings() {
     check("charm");
     let loaded = read("charm");
     assert!(loaded.bool("DEFAULT", "show_multiple_locations"));
-    assert_eq!(
-        loaded.list("keystone_authtoken", "service_token_roles"),
-        ["Admin"]
-    );
+    assert_eq!(loaded.list("keystone_authtoken", "service_token_roles"), ["Admin"]);
 }

@@ -34,27 +34,17 @@ fn all_faults_are_found_at_once() {
     );
     assert!(!loaded.report().is_usable());
     assert_eq!(loaded.report().exit_code(false), 1);
-    assert_eq!(
-        loaded.u64("DEFAULT", "bind_port"),
-        Some(9292),
-        "the default"
-    );
+    assert_eq!(loaded.u64("DEFAULT", "bind_port"), Some(9292), "the default");
 }
 
 /// Proves that bytes that are no text are refused with the line they stand in.
 #[test]
 fn files_that_are_no_text_are_refused() {
     let cases: [(&[u8], &str); 4] = [
-        (
-            b"\xef\xbb\xbf[DEFAULT]\n",
-            "1: the file begins with a byte order mark; save it without one",
-        ),
+        (b"\xef\xbb\xbf[DEFAULT]\n", "1: the file begins with a byte order mark; save it without one"),
         (b"\xff\xfe[\0D\0", "1: the file is UTF-16; save it as UTF-8"),
         (b"[DEFAULT]\ndebug = \xe9\n", "2: the line is not UTF-8"),
-        (
-            b"[DEFAULT]\n\nlog_file = a\0b\n",
-            "3: the line holds a NUL byte",
-        ),
+        (b"[DEFAULT]\n\nlog_file = a\0b\n", "3: the line holds a NUL byte"),
     ];
     for (bytes, expected) in cases {
         let (_dir, sources) = written(bytes);
@@ -66,22 +56,13 @@ fn files_that_are_no_text_are_refused() {
 #[test]
 fn missing_files_and_folders_are_named() {
     let sources = Sources {
-        inputs: vec![
-            Input::File("/nowhere/a.conf".into()),
-            Input::Dir("/nowhere/d".into()),
-        ],
+        inputs: vec![Input::File("/nowhere/a.conf".into()), Input::Dir("/nowhere/d".into())],
         ..Sources::default()
     };
     let loaded = load(&sources);
     let said = found(&loaded, Topic::Unreadable);
-    assert!(
-        said[0].starts_with("/nowhere/a.conf: cannot be read: "),
-        "{said:?}"
-    );
-    assert!(
-        said[1].starts_with("/nowhere/d: cannot be read: "),
-        "{said:?}"
-    );
+    assert!(said[0].starts_with("/nowhere/a.conf: cannot be read: "), "{said:?}");
+    assert!(said[1].starts_with("/nowhere/d: cannot be read: "), "{said:?}");
 }
 
 /// Proves that what is not known is named once, with a hint where there is one.
@@ -110,17 +91,9 @@ fn unknown_names_are_told() {
 /// Proves that variables of the right form that name no option are told, and others left alone.
 #[test]
 fn unknown_variables_are_told() {
-    let names = [
-        "OS_DEFAULT__DEBUG",
-        "OS_AUTH_URL",
-        "OS_DEFAULT__BUG",
-        "PATH",
-        "OS__X",
-    ];
-    let sources = Sources {
-        env: names.map(|n| (n.to_owned(), "true".to_owned())).to_vec(),
-        ..Sources::default()
-    };
+    let names = ["OS_DEFAULT__DEBUG", "OS_AUTH_URL", "OS_DEFAULT__BUG", "PATH", "OS__X"];
+    let sources =
+        Sources { env: names.map(|n| (n.to_owned(), "true".to_owned())).to_vec(), ..Sources::default() };
     let loaded = load(&sources);
     let said = found(&loaded, Topic::Unknown);
     assert_eq!(said.len(), 1, "{said:?}");
@@ -150,12 +123,7 @@ fn what_comes_later_wins() {
         written(b"[cors]\nmax_age = 1\nallowed_origin = a\n[healthcheck]\nbackends = b\n");
     let folder = dir.path().join("conf.d");
     std::fs::create_dir(&folder).unwrap();
-    for (name, age) in [
-        ("20.conf", 4),
-        ("10.conf", 3),
-        (".90.conf", 5),
-        ("99.ini", 6),
-    ] {
+    for (name, age) in [("20.conf", 4), ("10.conf", 3), (".90.conf", 5), ("99.ini", 6)] {
         std::fs::write(folder.join(name), format!("[cors]\nmax_age = {age}\n")).unwrap();
     }
     sources.inputs.push(Input::Dir(folder.clone()));
@@ -164,14 +132,9 @@ fn what_comes_later_wins() {
     assert_eq!(loaded.list("cors", "allowed_origin"), ["a"]);
     let origin = Origin::File(folder.join("20.conf").as_path().into(), 2);
     assert_eq!(loaded.origin("cors", "max_age"), origin);
-    assert_eq!(
-        loaded.find_file("20.conf".as_ref()),
-        Some(folder.join("20.conf"))
-    );
+    assert_eq!(loaded.find_file("20.conf".as_ref()), Some(folder.join("20.conf")));
 
-    sources
-        .env
-        .push(("OS_CORS__MAX_AGE".to_owned(), "7".to_owned()));
+    sources.env.push(("OS_CORS__MAX_AGE".to_owned(), "7".to_owned()));
     let loaded = load(&sources);
     assert_eq!(loaded.u64("cors", "max_age"), Some(7));
     let origin = loaded.origin("cors", "max_age").to_string();
@@ -226,10 +189,8 @@ fn stores_have_sections_of_their_own() {
     assert_eq!(found(&loaded, Topic::Bad), NONE);
     assert_eq!(
         found(&loaded, Topic::Unused),
-        [
-            "5: [glance_store] filesystem_store_datadir: is not looked at, because [DEFAULT] \
-          enabled_backends is set"
-        ]
+        ["5: [glance_store] filesystem_store_datadir: is not looked at, because [DEFAULT] \
+          enabled_backends is set"]
     );
     assert_eq!(
         found(&loaded, Topic::Unknown),
@@ -260,24 +221,18 @@ fn contradictory_stores_are_refused() {
     let loaded = super::loaded("[DEFAULT]\nenabled_backends = a:file\n");
     assert_eq!(
         found(&loaded, Topic::Bad),
-        [
-            "default: [glance_store] default_backend: must name one of the stores of [DEFAULT] \
-          enabled_backends"
-        ]
+        ["default: [glance_store] default_backend: must name one of the stores of [DEFAULT] \
+          enabled_backends"]
     );
 }
 
 /// Proves that `auth_section` makes another section one of login options.
 #[test]
 fn a_login_may_stand_elsewhere() {
-    let loaded = loaded(
-        "[keystone_authtoken]\nauth_section = service_user\n[service_user]\nusername = glance\n",
-    );
+    let loaded =
+        loaded("[keystone_authtoken]\nauth_section = service_user\n[service_user]\nusername = glance\n");
     let section = loaded.login_section("keystone_authtoken");
-    assert_eq!(
-        loaded.nonempty(&section, "username"),
-        Some("glance".to_owned())
-    );
+    assert_eq!(loaded.nonempty(&section, "username"), Some("glance".to_owned()));
     assert_eq!(found(&loaded, Topic::Unknown), NONE);
     assert_eq!(loaded.login_section("oslo_limit"), "oslo_limit");
 }

@@ -1,11 +1,6 @@
 //! Tests of the configuration room: oslo.config's own behaviour as data, the registry, the
 //! findings, and files in the shape of real deployments.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod corpus;
 mod deployments;
@@ -19,9 +14,7 @@ use super::{Input, Loaded, Sources, load};
 
 /// Where the files of these tests are.
 fn data(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data/config")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/config").join(name)
 }
 
 /// A folder with `glance-api.conf` of this text, and the sources that read it.
@@ -29,10 +22,7 @@ fn written(text: &[u8]) -> (tempfile::TempDir, Sources) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("glance-api.conf");
     std::fs::write(&path, text).unwrap();
-    let sources = Sources {
-        inputs: vec![Input::File(path)],
-        ..Sources::default()
-    };
+    let sources = Sources { inputs: vec![Input::File(path)], ..Sources::default() };
     (dir, sources)
 }
 

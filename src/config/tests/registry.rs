@@ -22,10 +22,7 @@ fn tables_are_consistent() {
             if let Some(default) = &known.default {
                 let value = convert(opt.kind, default, true);
                 assert!(value.is_ok(), "{place}: {value:?}");
-                assert!(
-                    !default.contains('$'),
-                    "{place}: a `$` would be a reference"
-                );
+                assert!(!default.contains('$'), "{place}: a `$` would be a reference");
             }
             assert!(!opt.help.is_empty(), "{place} has no help");
             let obsolete = matches!(known.status(), Status::Obsolete(_));
@@ -62,15 +59,9 @@ fn every_option_can_be_asked_for() {
     assert!(loaded.unasked().is_empty());
 
     assert_eq!(loaded.string("DEFAULT", "no_such"), None);
-    assert!(
-        !loaded.bool("DEFAULT", "bind_host"),
-        "asked for as another type"
-    );
+    assert!(!loaded.bool("DEFAULT", "bind_host"), "asked for as another type");
     let wrong = [("DEFAULT", "bind_host"), ("DEFAULT", "no_such")];
-    assert_eq!(
-        loaded.misasked(),
-        wrong.map(|(s, o)| (s.to_owned(), o.to_owned()))
-    );
+    assert_eq!(loaded.misasked(), wrong.map(|(s, o)| (s.to_owned(), o.to_owned())));
 }
 
 /// Proves that the defaults of the reference are the ones that hold without any file.
@@ -82,19 +73,10 @@ fn defaults_hold_without_a_file() {
     assert_eq!(loaded.u64(d, "bind_port"), Some(9292));
     assert_eq!(loaded.u64(d, "workers"), None);
     assert_eq!(loaded.i64("database", "max_overflow"), Some(50));
-    assert_eq!(
-        loaded.list(d, "enabled_import_methods"),
-        ["glance-direct", "web-download", "copy-image"]
-    );
-    assert_eq!(
-        loaded.list("import_filtering_opts", "allowed_ports"),
-        ["80", "443"]
-    );
+    assert_eq!(loaded.list(d, "enabled_import_methods"), ["glance-direct", "web-download", "copy-image"]);
+    assert_eq!(loaded.list("import_filtering_opts", "allowed_ports"), ["80", "443"]);
     assert_eq!(loaded.list("oslo_policy", "policy_dirs"), ["policy.d"]);
-    assert_eq!(
-        loaded.list("image_format", "gpt_safety_checks_nonfatal"),
-        [""; 0]
-    );
+    assert_eq!(loaded.list("image_format", "gpt_safety_checks_nonfatal"), [""; 0]);
     assert!(loaded.bool("keystone_authtoken", "service_token_roles_required"));
     assert_eq!(
         loaded.string("os_glance_staging_store", "filesystem_store_datadir"),

@@ -1,0 +1,305 @@
+//! The ledger of blobs: a row before there is a byte, `live` in the transaction that points an image to it,
+//! `doomed` until the reaper has deleted the bytes.
+
+use diesel::prelude::*;
+
+use super::{
+    Conn, DbError, DbResult,
+    schema::{blobs, images},
+};
+use crate::model::{
+    blob::{Blob, BlobState},
+    status::Status,
+    time::Timestamp,
+};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = blobs)]
+struct BlobRow {
+    id: String,
+    image_id: String,
+    store: String,
+    name: String,
+    state: String,
+    size: Option<i64>,
+    lease_node: String,
+    lease_until: i64,
+    delete_after: i64,
+    attempts: i32,
+}
+
+impl BlobRow {
+    fn into_blob(self) -> DbResult<Blob> {
+        Ok(Blob {
+            state: BlobState::parse(&self.state)
+                .ok_or_else(|| DbError::Other(format!("blob {}: unknown state {:?}", self.id, self.state)))?,
+            id: self.id,
+            image_id: self.image_id,
+            store: self.store,
+            name: self.name,
+            size: self.size,
+            lease_node: self.lease_node,
+            lease_until: Timestamp(self.lease_until),
+            delete_after: Timestamp(self.delete_after),
+            attempts: self.attempts,
+        })
+    }
+}
+
+/// Enters a blob that is about to be written.
+///
+/// # Errors
+/// [`DbError::Duplicate`] when the store has another blob of that name.
+pub fn insert(conn: &mut Conn, blob: &Blob, now: Timestamp) -> DbResult<()> {
+    diesel::insert_into(blobs::table)
+        .values((
+            blobs::id.eq(&blob.id),
+            blobs::image_id.eq(&blob.image_id),
+            blobs::store.eq(&blob.store),
+            blobs::name.eq(&blob.name),
+            blobs::state.eq(blob.state.as_str()),
+            blobs::size.eq(blob.size),
+            blobs::lease_node.eq(&blob.lease_node),
+            blobs::lease_until.eq(blob.lease_until.0),
+            blobs::delete_after.eq(blob.delete_after.0),
+            blobs::attempts.eq(blob.attempts),
+            blobs::created_at.eq(now.0),
+            blobs::updated_at.eq(now.0),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Whether the store has a row of that name, whatever its state.
+///
+/// # Errors
+/// Only the database's own.
+pub fn name_is_taken(conn: &mut Conn, store: &str, name: &str) -> DbResult<bool> {
+    let found: Option<String> = blobs::table
+        .filter(blobs::store.eq(store))
+        .filter(blobs::name.eq(name))
+        .select(blobs::id)
+        .first(conn)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Turns a blob that `node` writes to `live`.
+///
+/// # Errors
+/// [`DbError::Stale`] when the blob was doomed or taken meanwhile.
+pub fn make_live(conn: &mut Conn, id: &str, node: &str, size: i64, now: Timestamp) -> DbResult<()> {
+    let changed = diesel::update(
+        blobs::table
+            .filter(blobs::id.eq(id))
+            .filter(blobs::state.eq(BlobState::Writing.as_str()))
+            .filter(blobs::lease_node.eq(node)),
+    )
+    .set((blobs::state.eq(BlobState::Live.as_str()), blobs::size.eq(Some(size)), blobs::updated_at.eq(now.0)))
+    .execute(conn)?;
+    if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
+}
+
+/// Dooms every blob of an image. A writer's lease stays in force, so that the reaper does not race it.
+///
+/// # Errors
+/// Only the database's own.
+pub fn doom_of_image(
+    conn: &mut Conn,
+    image_id: &str,
+    delete_after: Timestamp,
+    now: Timestamp,
+) -> DbResult<()> {
+    diesel::update(blobs::table.filter(blobs::image_id.eq(image_id)))
+        .set((
+            blobs::state.eq(BlobState::Doomed.as_str()),
+            blobs::delete_after.eq(delete_after.0),
+            blobs::updated_at.eq(now.0),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Dooms one blob and ends its lease, so that the reaper takes it at `delete_after`.
+///
+/// # Errors
+/// Only the database's own.
+pub fn doom(conn: &mut Conn, id: &str, delete_after: Timestamp, now: Timestamp) -> DbResult<()> {
+    diesel::update(blobs::table.filter(blobs::id.eq(id)))
+        .set((
+            blobs::state.eq(BlobState::Doomed.as_str()),
+            blobs::lease_until.eq(0),
+            blobs::delete_after.eq(delete_after.0),
+            blobs::updated_at.eq(now.0),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Ends the ledger's interest in a blob whose bytes are gone.
+///
+/// # Errors
+/// Only the database's own.
+pub fn remove(conn: &mut Conn, id: &str) -> DbResult<()> {
+    diesel::delete(blobs::table.filter(blobs::id.eq(id))).execute(conn)?;
+    Ok(())
+}
+
+/// Prolongs every lease of `node`; answers how many there are.
+///
+/// # Errors
+/// Only the database's own.
+pub fn renew_leases(conn: &mut Conn, node: &str, until: Timestamp) -> DbResult<usize> {
+    let renewed = diesel::update(
+        blobs::table
+            .filter(blobs::lease_node.eq(node))
+            .filter(blobs::state.ne(BlobState::Live.as_str()))
+            .filter(blobs::lease_until.gt(0)),
+    )
+    .set(blobs::lease_until.eq(until.0))
+    .execute(conn)?;
+    Ok(renewed)
+}
+
+/// Whether `node` still holds the lease on a blob that it writes.
+///
+/// # Errors
+/// Only the database's own.
+pub fn holds_lease(conn: &mut Conn, id: &str, node: &str) -> DbResult<bool> {
+    let found: Option<String> = blobs::table
+        .filter(blobs::id.eq(id))
+        .filter(blobs::lease_node.eq(node))
+        .filter(blobs::state.eq(BlobState::Writing.as_str()))
+        .select(blobs::id)
+        .first(conn)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Ends the leases of all nodes but `node`: only for a process that knows that no other is running.
+///
+/// # Errors
+/// Only the database's own.
+pub fn end_other_leases(conn: &mut Conn, node: &str) -> DbResult<usize> {
+    let ended = diesel::update(blobs::table.filter(blobs::lease_node.ne(node)))
+        .set(blobs::lease_until.eq(0))
+        .execute(conn)?;
+    Ok(ended)
+}
+
+/// Dooms the blobs whose writer's lease ran out and returns their images from `saving` to `queued`.
+/// Answers the ids of those images.
+///
+/// # Errors
+/// Only the database's own.
+pub fn doom_abandoned(conn: &mut Conn, now: Timestamp) -> DbResult<Vec<String>> {
+    let abandoned: Vec<(String, String)> = blobs::table
+        .filter(blobs::state.eq(BlobState::Writing.as_str()))
+        .filter(blobs::lease_until.lt(now.0))
+        .select((blobs::id, blobs::image_id))
+        .limit(100)
+        .load(conn)?;
+    let mut images_returned = Vec::new();
+    for (blob_id, image_id) in abandoned {
+        doom(conn, &blob_id, Timestamp(0), now)?;
+        if return_to_queued(conn, &image_id, now)? {
+            images_returned.push(image_id);
+        }
+    }
+    Ok(images_returned)
+}
+
+/// Returns an image from `saving` to `queued`; says whether it was in `saving`.
+///
+/// # Errors
+/// Only the database's own.
+pub fn return_to_queued(conn: &mut Conn, image_id: &str, now: Timestamp) -> DbResult<bool> {
+    let changed = diesel::update(
+        images::table.filter(images::id.eq(image_id)).filter(images::status.eq(Status::Saving.as_str())),
+    )
+    .set((
+        images::status.eq(Status::Queued.as_str()),
+        images::size.eq(None::<i64>),
+        images::virtual_size.eq(None::<i64>),
+        images::updated_at.eq(now.0),
+        images::revision.eq(images::revision + 1),
+    ))
+    .execute(conn)?;
+    Ok(changed == 1)
+}
+
+/// Claims doomed blobs that nobody writes any more, for `node` until `until`.
+///
+/// # Errors
+/// Only the database's own.
+pub fn claim_doomed(
+    conn: &mut Conn,
+    node: &str,
+    now: Timestamp,
+    until: Timestamp,
+    count: i64,
+) -> DbResult<Vec<Blob>> {
+    let candidates: Vec<BlobRow> = blobs::table
+        .filter(blobs::state.eq(BlobState::Doomed.as_str()))
+        .filter(blobs::lease_until.lt(now.0))
+        .filter(blobs::delete_after.le(now.0))
+        .order(blobs::delete_after)
+        .limit(count)
+        .select(BlobRow::as_select())
+        .load(conn)?;
+    let mut claimed = Vec::new();
+    for row in candidates {
+        let changed = diesel::update(
+            blobs::table
+                .filter(blobs::id.eq(&row.id))
+                .filter(blobs::lease_until.eq(row.lease_until))
+                .filter(blobs::state.eq(BlobState::Doomed.as_str())),
+        )
+        .set((blobs::lease_node.eq(node), blobs::lease_until.eq(until.0)))
+        .execute(conn)?;
+        if changed == 1 {
+            claimed.push(row.into_blob()?);
+        }
+    }
+    Ok(claimed)
+}
+
+/// Records that the deletion of a doomed blob failed, and when to try again.
+///
+/// # Errors
+/// Only the database's own.
+pub fn postpone(conn: &mut Conn, id: &str, again_at: Timestamp, error: &str) -> DbResult<()> {
+    diesel::update(blobs::table.filter(blobs::id.eq(id)))
+        .set((
+            blobs::attempts.eq(blobs::attempts + 1),
+            blobs::lease_until.eq(0),
+            blobs::delete_after.eq(again_at.0),
+            blobs::last_error.eq(Some(error)),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// The whole ledger of one store, for reconciliation: name, state, id.
+///
+/// # Errors
+/// Only the database's own.
+pub fn names_in_store(conn: &mut Conn, store: &str) -> DbResult<Vec<(String, String, String)>> {
+    Ok(blobs::table
+        .filter(blobs::store.eq(store))
+        .select((blobs::name, blobs::state, blobs::id))
+        .load(conn)?)
+}
+
+/// Ends the leases of `node`, which stops in order: others need not wait for them to run out.
+///
+/// # Errors
+/// Only the database's own.
+pub fn end_leases(conn: &mut Conn, node: &str) -> DbResult<usize> {
+    let ended = diesel::update(
+        blobs::table.filter(blobs::lease_node.eq(node)).filter(blobs::state.ne(BlobState::Live.as_str())),
+    )
+    .set(blobs::lease_until.eq(0))
+    .execute(conn)?;
+    Ok(ended)
+}

@@ -1,0 +1,123 @@
+//! The few things that the three databases say differently, and statements whose text is built at run time.
+
+use diesel::{
+    QueryResult, RunQueryDsl,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{BigInt, Bool, Text, Untyped},
+};
+
+use super::{Conn, connection::MultiBackend};
+
+/// Whether a driver's message says that the transaction met another one and may simply run again.
+pub fn asks_for_retry(message: &str) -> bool {
+    [
+        "database is locked",
+        "Deadlock found",
+        "deadlock detected",
+        "Lock wait timeout",
+        "could not serialize",
+        "Record has changed since last read",
+    ]
+    .iter()
+    .any(|text| message.contains(text))
+}
+
+/// The condition that an image is not deleted, spelled so that the database uses the indexes made for it.
+pub fn not_deleted(conn: &Conn, alias: &str) -> String {
+    match conn {
+        Conn::Mysql(_) => format!("{alias}.deleted = FALSE"),
+        Conn::Sqlite(_) | Conn::Postgres(_) => format!("NOT {alias}.deleted"),
+    }
+}
+
+/// A value bound into a [`Statement`].
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    Sql(String),
+    Text(String),
+    BigInt(i64),
+    Bool(bool),
+}
+
+/// A statement whose text depends on its input; values are always bound, never spelled.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Statement {
+    parts: Vec<Part>,
+}
+
+impl Statement {
+    /// Starts with fixed text.
+    pub fn new(sql: &str) -> Self {
+        Self::default().sql(sql)
+    }
+
+    /// Appends fixed text.
+    #[must_use]
+    pub fn sql(mut self, sql: &str) -> Self {
+        match self.parts.last_mut() {
+            Some(Part::Sql(text)) => text.push_str(sql),
+            _ => self.parts.push(Part::Sql(sql.to_owned())),
+        }
+        self
+    }
+
+    /// Appends a bound text.
+    #[must_use]
+    pub fn text(mut self, value: impl Into<String>) -> Self {
+        self.parts.push(Part::Text(value.into()));
+        self
+    }
+
+    /// Appends a bound integer.
+    #[must_use]
+    pub fn integer(mut self, value: i64) -> Self {
+        self.parts.push(Part::BigInt(value));
+        self
+    }
+
+    /// Appends a bound boolean.
+    #[must_use]
+    pub fn boolean(mut self, value: bool) -> Self {
+        self.parts.push(Part::Bool(value));
+        self
+    }
+
+    /// Appends another statement.
+    #[must_use]
+    pub fn then(mut self, other: Self) -> Self {
+        for part in other.parts {
+            match part {
+                Part::Sql(sql) => self = self.sql(&sql),
+                value => self.parts.push(value),
+            }
+        }
+        self
+    }
+}
+
+impl QueryFragment<MultiBackend> for Statement {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
+        // The texts are many (one for each combination of filters): caching them would grow without bound.
+        pass.unsafe_to_cache_prepared();
+        for part in &self.parts {
+            match part {
+                Part::Sql(sql) => pass.push_sql(sql),
+                Part::Text(value) => pass.push_bind_param::<Text, _>(value)?,
+                Part::BigInt(value) => pass.push_bind_param::<BigInt, _>(value)?,
+                Part::Bool(value) => pass.push_bind_param::<Bool, _>(value)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl QueryId for Statement {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Statement {
+    type SqlType = Untyped;
+}
+
+impl RunQueryDsl<Conn> for Statement {}

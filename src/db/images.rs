@@ -1,0 +1,411 @@
+//! Images with their properties, tags and locations: insert, find, save by revision, delete.
+
+use std::collections::HashMap;
+
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Bool, Nullable, Text},
+};
+use serde_json::{Map, Value};
+
+use super::{
+    Conn, DbError, DbResult,
+    dialect::{self, Statement},
+    schema::{image_locations, image_members, image_properties, image_tags, images},
+};
+use crate::model::{
+    image::{Image, Location, Property},
+    status::Status,
+    time::Timestamp,
+    visibility::Visibility,
+};
+
+/// One row of `images`.
+#[derive(Clone, Debug, Queryable, Selectable, QueryableByName)]
+#[diesel(table_name = images)]
+pub(super) struct ImageRow {
+    #[diesel(sql_type = Text)]
+    pub id: String,
+    #[diesel(sql_type = BigInt)]
+    revision: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    owner: Option<String>,
+    #[diesel(sql_type = Text)]
+    visibility: String,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    disk_format: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    container_format: Option<String>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    size: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    virtual_size: Option<i64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    checksum: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    os_hash_algo: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    os_hash_value: Option<String>,
+    #[diesel(sql_type = BigInt)]
+    min_disk: i64,
+    #[diesel(sql_type = BigInt)]
+    min_ram: i64,
+    #[diesel(sql_type = Bool)]
+    protected: bool,
+    #[diesel(sql_type = Bool)]
+    os_hidden: bool,
+    #[diesel(sql_type = Bool)]
+    pub deleted: bool,
+    #[diesel(sql_type = BigInt)]
+    created_at: i64,
+    #[diesel(sql_type = BigInt)]
+    updated_at: i64,
+}
+
+impl ImageRow {
+    fn into_image(self) -> DbResult<Image> {
+        let unreadable =
+            |what: &str, value: &str| DbError::Other(format!("image {}: unknown {what} {value:?}", self.id));
+        Ok(Image {
+            visibility: Visibility::parse(&self.visibility)
+                .ok_or_else(|| unreadable("visibility", &self.visibility))?,
+            status: Status::parse(&self.status).ok_or_else(|| unreadable("status", &self.status))?,
+            id: self.id,
+            revision: self.revision,
+            name: self.name,
+            owner: self.owner,
+            disk_format: self.disk_format,
+            container_format: self.container_format,
+            size: self.size,
+            virtual_size: self.virtual_size,
+            checksum: self.checksum,
+            os_hash_algo: self.os_hash_algo,
+            os_hash_value: self.os_hash_value,
+            min_disk: self.min_disk,
+            min_ram: self.min_ram,
+            protected: self.protected,
+            os_hidden: self.os_hidden,
+            created_at: Timestamp(self.created_at),
+            updated_at: Timestamp(self.updated_at),
+            properties: Vec::new(),
+            tags: Vec::new(),
+            locations: Vec::new(),
+            member: None,
+        })
+    }
+}
+
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = images)]
+#[diesel(treat_none_as_null = true)]
+struct ImageColumns<'a> {
+    revision: i64,
+    name: Option<&'a str>,
+    owner: Option<&'a str>,
+    visibility: &'a str,
+    status: &'a str,
+    disk_format: Option<&'a str>,
+    container_format: Option<&'a str>,
+    size: Option<i64>,
+    virtual_size: Option<i64>,
+    checksum: Option<&'a str>,
+    os_hash_algo: Option<&'a str>,
+    os_hash_value: Option<&'a str>,
+    min_disk: i64,
+    min_ram: i64,
+    protected: bool,
+    os_hidden: bool,
+    updated_at: i64,
+}
+
+impl<'a> ImageColumns<'a> {
+    fn of(image: &'a Image, revision: i64) -> Self {
+        Self {
+            revision,
+            name: image.name.as_deref(),
+            owner: image.owner.as_deref(),
+            visibility: image.visibility.as_str(),
+            status: image.status.as_str(),
+            disk_format: image.disk_format.as_deref(),
+            container_format: image.container_format.as_deref(),
+            size: image.size,
+            virtual_size: image.virtual_size,
+            checksum: image.checksum.as_deref(),
+            os_hash_algo: image.os_hash_algo.as_deref(),
+            os_hash_value: image.os_hash_value.as_deref(),
+            min_disk: image.min_disk,
+            min_ram: image.min_ram,
+            protected: image.protected,
+            os_hidden: image.os_hidden,
+            updated_at: image.updated_at.0,
+        }
+    }
+}
+
+/// Inserts a new image with everything that hangs on it.
+///
+/// # Errors
+/// [`DbError::Duplicate`] when the id is in use or was ever used.
+pub fn insert(conn: &mut Conn, image: &Image) -> DbResult<()> {
+    diesel::insert_into(images::table)
+        .values((
+            images::id.eq(&image.id),
+            images::deleted.eq(false),
+            images::created_at.eq(image.created_at.0),
+            ImageColumns::of(image, 1),
+        ))
+        .execute(conn)?;
+    save_properties(conn, &image.id, &[], &image.properties)?;
+    save_tags(conn, &image.id, &[], &image.tags)?;
+    save_locations(conn, &image.id, &[], &image.locations)
+}
+
+/// Loads an image that is not deleted, with everything that hangs on it.
+///
+/// # Errors
+/// Only the database's own.
+pub fn find(conn: &mut Conn, id: &str) -> DbResult<Option<Image>> {
+    let row = images::table
+        .filter(images::id.eq(id))
+        .filter(images::deleted.eq(false))
+        .select(ImageRow::as_select())
+        .first(conn)
+        .optional()?;
+    match row {
+        Some(row) => Ok(load_parts(conn, vec![row])?.into_iter().next()),
+        None => Ok(None),
+    }
+}
+
+/// Whether `member` has a membership of any status in the image.
+///
+/// # Errors
+/// Only the database's own.
+pub fn is_member(conn: &mut Conn, id: &str, member: &str) -> DbResult<bool> {
+    let found: Option<String> = image_members::table
+        .filter(image_members::image_id.eq(id))
+        .filter(image_members::member.eq(member))
+        .filter(image_members::deleted.eq(false))
+        .select(image_members::member)
+        .first(conn)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// Turns rows into images, loading what hangs on them with one query a table; keeps the order of the rows.
+pub(super) fn load_parts(conn: &mut Conn, rows: Vec<ImageRow>) -> DbResult<Vec<Image>> {
+    let ids: Vec<String> = rows.iter().map(|r| r.id.clone()).collect();
+    let mut list = rows.into_iter().map(ImageRow::into_image).collect::<DbResult<Vec<_>>>()?;
+    let places: HashMap<&str, usize> = ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
+    let properties: Vec<(String, String, Option<String>)> = image_properties::table
+        .filter(image_properties::image_id.eq_any(&ids))
+        .order((image_properties::image_id, image_properties::position, image_properties::name))
+        .select((image_properties::image_id, image_properties::name, image_properties::value))
+        .load(conn)?;
+    for (id, name, value) in properties {
+        if let Some(image) = places.get(id.as_str()).and_then(|i| list.get_mut(*i)) {
+            image.properties.push(Property { name, value });
+        }
+    }
+    let tags: Vec<(String, String)> = image_tags::table
+        .filter(image_tags::image_id.eq_any(&ids))
+        .order((image_tags::image_id, image_tags::value))
+        .select((image_tags::image_id, image_tags::value))
+        .load(conn)?;
+    for (id, tag) in tags {
+        if let Some(image) = places.get(id.as_str()).and_then(|i| list.get_mut(*i)) {
+            image.tags.push(tag);
+        }
+    }
+    type LocationRow = (String, String, String, String, Option<String>, Option<String>);
+    let locations: Vec<LocationRow> = image_locations::table
+        .filter(image_locations::image_id.eq_any(&ids))
+        .order((image_locations::image_id, image_locations::position))
+        .select((
+            image_locations::image_id,
+            image_locations::id,
+            image_locations::url,
+            image_locations::metadata,
+            image_locations::store,
+            image_locations::blob_id,
+        ))
+        .load(conn)?;
+    for (image_id, id, url, metadata, store, blob_id) in locations {
+        if let Some(image) = places.get(image_id.as_str()).and_then(|i| list.get_mut(*i)) {
+            let metadata: Map<String, Value> = serde_json::from_str(&metadata)
+                .map_err(|e| DbError::Other(format!("location {id}: unreadable metadata: {e}")))?;
+            image.locations.push(Location { id, url, metadata, store, blob_id });
+        }
+    }
+    Ok(list)
+}
+
+/// Saves the difference between two states of one image, if `before` is still what the database has.
+/// Answers the new revision.
+///
+/// # Errors
+/// [`DbError::Stale`] when another change came first or the image is deleted.
+pub fn save(conn: &mut Conn, before: &Image, after: &Image) -> DbResult<i64> {
+    let revision = before.revision.wrapping_add(1);
+    let changed = diesel::update(
+        images::table
+            .filter(images::id.eq(&before.id))
+            .filter(images::revision.eq(before.revision))
+            .filter(images::deleted.eq(false)),
+    )
+    .set(ImageColumns::of(after, revision))
+    .execute(conn)?;
+    if changed != 1 {
+        return Err(DbError::Stale);
+    }
+    save_properties(conn, &before.id, &before.properties, &after.properties)?;
+    save_tags(conn, &before.id, &before.tags, &after.tags)?;
+    save_locations(conn, &before.id, &before.locations, &after.locations)?;
+    Ok(revision)
+}
+
+fn save_properties(conn: &mut Conn, id: &str, before: &[Property], after: &[Property]) -> DbResult<()> {
+    for gone in before.iter().filter(|b| !after.iter().any(|a| a.name == b.name)) {
+        diesel::delete(
+            image_properties::table
+                .filter(image_properties::image_id.eq(id))
+                .filter(image_properties::name.eq(&gone.name)),
+        )
+        .execute(conn)?;
+    }
+    for (position, property) in after.iter().enumerate() {
+        let position = i32::try_from(position).unwrap_or(i32::MAX);
+        match before.iter().position(|b| b.name == property.name) {
+            None => {
+                diesel::insert_into(image_properties::table)
+                    .values((
+                        image_properties::image_id.eq(id),
+                        image_properties::name.eq(&property.name),
+                        image_properties::value.eq(property.value.as_deref()),
+                        image_properties::position.eq(position),
+                    ))
+                    .execute(conn)?;
+            }
+            Some(old) if before.get(old) != Some(property) || i32::try_from(old).ok() != Some(position) => {
+                diesel::update(
+                    image_properties::table
+                        .filter(image_properties::image_id.eq(id))
+                        .filter(image_properties::name.eq(&property.name)),
+                )
+                .set((
+                    image_properties::value.eq(property.value.as_deref()),
+                    image_properties::position.eq(position),
+                ))
+                .execute(conn)?;
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn save_tags(conn: &mut Conn, id: &str, before: &[String], after: &[String]) -> DbResult<()> {
+    for gone in before.iter().filter(|b| !after.contains(b)) {
+        diesel::delete(
+            image_tags::table.filter(image_tags::image_id.eq(id)).filter(image_tags::value.eq(gone)),
+        )
+        .execute(conn)?;
+    }
+    for new in after.iter().filter(|a| !before.contains(a)) {
+        diesel::insert_into(image_tags::table)
+            .values((image_tags::image_id.eq(id), image_tags::value.eq(new)))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+fn save_locations(conn: &mut Conn, image_id: &str, before: &[Location], after: &[Location]) -> DbResult<()> {
+    for gone in before.iter().filter(|b| !after.iter().any(|a| a.id == b.id)) {
+        diesel::delete(image_locations::table.filter(image_locations::id.eq(&gone.id))).execute(conn)?;
+    }
+    for (position, location) in after.iter().enumerate() {
+        let old = before.iter().position(|b| b.id == location.id);
+        if old == Some(position) && before.get(position) == Some(location) {
+            continue;
+        }
+        let metadata = Value::Object(location.metadata.clone()).to_string();
+        let values = (
+            image_locations::image_id.eq(image_id),
+            image_locations::position.eq(i32::try_from(position).unwrap_or(i32::MAX)),
+            image_locations::url.eq(&location.url),
+            image_locations::metadata.eq(&metadata),
+            image_locations::store.eq(location.store.as_deref()),
+            image_locations::blob_id.eq(location.blob_id.as_deref()),
+        );
+        if old.is_some() {
+            diesel::update(image_locations::table.filter(image_locations::id.eq(&location.id)))
+                .set(values)
+                .execute(conn)?;
+        } else {
+            diesel::insert_into(image_locations::table)
+                .values((image_locations::id.eq(&location.id), values))
+                .execute(conn)?;
+        }
+    }
+    Ok(())
+}
+
+/// Leaves a tombstone: the row stays so that its id is never used again; what hangs on it goes.
+///
+/// # Errors
+/// [`DbError::Stale`] when `image` is no longer what the database has.
+pub fn delete(conn: &mut Conn, image: &Image, now: Timestamp) -> DbResult<()> {
+    let changed = diesel::update(
+        images::table
+            .filter(images::id.eq(&image.id))
+            .filter(images::revision.eq(image.revision))
+            .filter(images::deleted.eq(false)),
+    )
+    .set((
+        images::deleted.eq(true),
+        images::status.eq(Status::Deleted.as_str()),
+        images::deleted_at.eq(now.0),
+        images::updated_at.eq(now.0),
+        images::revision.eq(image.revision.wrapping_add(1)),
+    ))
+    .execute(conn)?;
+    if changed != 1 {
+        return Err(DbError::Stale);
+    }
+    let id = image.id.as_str();
+    diesel::delete(image_properties::table.filter(image_properties::image_id.eq(id))).execute(conn)?;
+    diesel::delete(image_tags::table.filter(image_tags::image_id.eq(id))).execute(conn)?;
+    diesel::delete(image_members::table.filter(image_members::image_id.eq(id))).execute(conn)?;
+    diesel::delete(image_locations::table.filter(image_locations::image_id.eq(id))).execute(conn)?;
+    Ok(())
+}
+
+/// Bytes that the images of one owner keep in stores: size times the number of locations
+/// (`glance/db/sqlalchemy/api.py: user_get_storage_usage`).
+///
+/// # Errors
+/// Only the database's own.
+pub fn storage_usage(conn: &mut Conn, owner: &str) -> DbResult<i64> {
+    #[derive(QueryableByName)]
+    struct Usage {
+        #[diesel(sql_type = BigInt)]
+        bytes: i64,
+    }
+    let sum = match conn {
+        // SUM of integers is DECIMAL on MySQL and NUMERIC on PostgreSQL.
+        Conn::Mysql(_) => "CAST(COALESCE(SUM(i.size), 0) AS SIGNED)",
+        Conn::Sqlite(_) | Conn::Postgres(_) => "CAST(COALESCE(SUM(i.size), 0) AS BIGINT)",
+    };
+    let statement = Statement::new(&format!(
+        "SELECT {sum} AS bytes FROM images i JOIN image_locations l ON l.image_id = i.id WHERE "
+    ))
+    .sql(&dialect::not_deleted(conn, "i"))
+    .sql(" AND i.owner = ")
+    .text(owner);
+    let usage: Vec<Usage> = statement.load(conn)?;
+    Ok(usage.first().map_or(0, |u| u.bytes))
+}

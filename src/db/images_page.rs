@@ -1,0 +1,319 @@
+//! The list query: a [`Scope`], filters and a place in the order become one statement.
+//!
+//! Each way of seeing an image is a branch of a `UNION ALL`. A branch walks an index in order and stops after
+//! one page, and no image is in two branches, so a page costs the page however many images there are.
+//! Orders other than by `created_at` sort the rows of the branch.
+
+use diesel::prelude::*;
+
+use super::{
+    Conn, DbResult,
+    dialect::{Statement, not_deleted},
+    images::{ImageRow, load_parts},
+    schema::images,
+};
+use crate::model::{
+    image::Image,
+    list::{Comparison, Direction, Filter},
+    member::MemberStatus,
+    visibility::{MemberFilter, Scope, Visibility, VisibilityFilter},
+};
+
+const COLUMNS: [&str; 20] = [
+    "id",
+    "revision",
+    "name",
+    "owner",
+    "visibility",
+    "status",
+    "disk_format",
+    "container_format",
+    "size",
+    "virtual_size",
+    "checksum",
+    "os_hash_algo",
+    "os_hash_value",
+    "min_disk",
+    "min_ram",
+    "protected",
+    "os_hidden",
+    "deleted",
+    "created_at",
+    "updated_at",
+];
+
+/// One page as the domain asks for it.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// What the caller may see and asks for.
+    pub scope: Scope,
+    /// Conditions that must all hold.
+    pub filters: Vec<Filter>,
+    /// Hidden images only, or none of them.
+    pub os_hidden: bool,
+    /// Sort keys; the last ones must make the order total.
+    pub sort: Vec<(&'static str, Direction)>,
+    /// The image after which the page starts.
+    pub after: Option<Image>,
+    /// Rows at most.
+    pub limit: u32,
+}
+
+/// Loads a page, in order.
+///
+/// # Errors
+/// Only the database's own.
+pub fn load(conn: &mut Conn, page: &Page) -> DbResult<Vec<Image>> {
+    let branches = branches(conn, page);
+    if branches.is_empty() || page.limit == 0 || page.filters.contains(&Filter::Never) {
+        return Ok(Vec::new());
+    }
+    let several = branches.len() > 1;
+    let mut statement = Statement::default();
+    if several {
+        statement = statement.sql("SELECT * FROM (");
+    }
+    for (index, branch) in branches.into_iter().enumerate() {
+        if index > 0 {
+            statement = statement.sql(" UNION ALL ");
+        }
+        statement = if several {
+            statement.sql("SELECT * FROM (").then(branch).sql(&format!(") b{index}"))
+        } else {
+            statement.then(branch)
+        };
+    }
+    if several {
+        statement = statement.sql(") u ORDER BY ").sql(&order_by(&page.sort, "u", false)).sql(&limit(page));
+    }
+    let rows: Vec<ImageRow> = statement.load(conn)?;
+    load_parts(conn, rows)
+}
+
+/// Loads an image for use as a marker, deleted or not; says whether it is deleted.
+///
+/// # Errors
+/// Only the database's own.
+pub fn find_marker(conn: &mut Conn, id: &str) -> DbResult<Option<(Image, bool)>> {
+    let row = images::table.filter(images::id.eq(id)).select(ImageRow::as_select()).first(conn).optional()?;
+    let Some(row) = row else { return Ok(None) };
+    let deleted = row.deleted;
+    Ok(load_parts(conn, vec![row])?.into_iter().next().map(|image| (image, deleted)))
+}
+
+fn limit(page: &Page) -> String {
+    format!(" LIMIT {}", page.limit)
+}
+
+/// The branches of the scope; disjoint by construction.
+fn branches(conn: &Conn, page: &Page) -> Vec<Statement> {
+    let all = |condition: Statement| branch(conn, page, condition);
+    let only = |visibility: Visibility| Statement::new("i.visibility = ").text(visibility.as_str());
+    let own = |project: &str| Statement::new("i.owner = ").text(project);
+    let foreign = |project: &str| Statement::new("(i.owner IS NULL OR i.owner <> ").text(project).sql(")");
+    let scope = &page.scope;
+    if scope.admin {
+        return match (scope.visibility, scope.project.as_deref()) {
+            (VisibilityFilter::Nothing, _) => vec![],
+            (VisibilityFilter::All, _) => vec![all(Statement::new("1 = 1"))],
+            (VisibilityFilter::Only(one), _) => vec![all(only(one))],
+            (VisibilityFilter::Default, Some(project)) => vec![all(Statement::new("(i.visibility <> ")
+                .text(Visibility::Community.as_str())
+                .sql(" OR i.owner = ")
+                .text(project)
+                .sql(")"))],
+            (VisibilityFilter::Default, None) => {
+                vec![all(Statement::new("i.visibility <> ").text(Visibility::Community.as_str()))]
+            }
+        };
+    }
+    let Some(project) = scope.project.as_deref() else {
+        return match scope.visibility {
+            VisibilityFilter::Default | VisibilityFilter::Only(Visibility::Public) => {
+                vec![all(only(Visibility::Public))]
+            }
+            VisibilityFilter::All => vec![all(only(Visibility::Public)), all(only(Visibility::Community))],
+            VisibilityFilter::Only(Visibility::Community) => vec![all(only(Visibility::Community))],
+            VisibilityFilter::Only(_) | VisibilityFilter::Nothing => vec![],
+        };
+    };
+    let both = |a: Statement, b: Statement| a.sql(" AND ").then(b);
+    match scope.visibility {
+        VisibilityFilter::Nothing => vec![],
+        VisibilityFilter::Only(one @ (Visibility::Public | Visibility::Community)) => vec![all(only(one))],
+        VisibilityFilter::Only(Visibility::Private) => {
+            vec![all(both(own(project), only(Visibility::Private)))]
+        }
+        VisibilityFilter::Only(Visibility::Shared) => {
+            let mut list = vec![all(both(own(project), only(Visibility::Shared)))];
+            list.extend(shared_branches(conn, page, project));
+            list
+        }
+        wanted @ (VisibilityFilter::Default | VisibilityFilter::All) => {
+            let mut list = vec![all(own(project)), all(both(only(Visibility::Public), foreign(project)))];
+            if wanted == VisibilityFilter::All {
+                list.push(all(both(only(Visibility::Community), foreign(project))));
+            }
+            list.extend(shared_branches(conn, page, project));
+            list
+        }
+    }
+}
+
+/// One branch for each membership status, since the index on memberships is ordered within a status.
+fn shared_branches(conn: &Conn, page: &Page, project: &str) -> Vec<Statement> {
+    let statuses: Vec<MemberStatus> = match page.scope.members {
+        MemberFilter::All => MemberStatus::ALL.to_vec(),
+        MemberFilter::Only(status) => vec![status],
+    };
+    let by_member = page.sort.iter().all(|(key, _)| matches!(*key, "created_at" | "id"));
+    let deleted = if matches!(conn, Conn::Sqlite(_)) { "m.deleted = 0" } else { "m.deleted = FALSE" };
+    statuses
+        .into_iter()
+        .map(|status| {
+            let condition = Statement::new("m.member = ")
+                .text(project)
+                .sql(" AND m.status = ")
+                .text(status.as_str())
+                .sql(" AND ")
+                .sql(deleted)
+                .sql(" AND i.visibility = ")
+                .text(Visibility::Shared.as_str())
+                .sql(" AND (i.owner IS NULL OR i.owner <> ")
+                .text(project)
+                .sql(")");
+            let from = " FROM image_members m JOIN images i ON i.id = m.image_id WHERE ";
+            select(conn, page, from, condition, by_member)
+        })
+        .collect()
+}
+
+fn branch(conn: &Conn, page: &Page, condition: Statement) -> Statement {
+    select(conn, page, " FROM images i WHERE ", condition, false)
+}
+
+fn select(conn: &Conn, page: &Page, from: &str, condition: Statement, by_member: bool) -> Statement {
+    let columns: Vec<String> = COLUMNS.iter().map(|c| format!("i.{c}")).collect();
+    let mut statement = Statement::new("SELECT ")
+        .sql(&columns.join(", "))
+        .sql(from)
+        .sql(&not_deleted(conn, "i"))
+        .sql(" AND ")
+        .then(condition)
+        .sql(" AND i.os_hidden = ")
+        .boolean(page.os_hidden);
+    for filter in &page.filters {
+        statement = statement.sql(" AND ").then(filter_condition(filter));
+    }
+    if let Some(after) = &page.after {
+        statement = statement.sql(" AND ").then(keyset(&page.sort, after, by_member));
+    }
+    statement.sql(" ORDER BY ").sql(&order_by(&page.sort, "i", by_member)).sql(&limit(page))
+}
+
+fn filter_condition(filter: &Filter) -> Statement {
+    match filter {
+        Filter::TextIn(column, values) => {
+            let mut statement = Statement::new(&format!("i.{column} IN ("));
+            for (index, value) in values.iter().enumerate() {
+                if index > 0 {
+                    statement = statement.sql(", ");
+                }
+                statement = statement.text(value);
+            }
+            statement.sql(")")
+        }
+        Filter::Integer(column, comparison, number) => {
+            Statement::new(&format!("i.{column} {} ", operator(*comparison))).integer(*number)
+        }
+        Filter::Time(column, comparison, time) => {
+            Statement::new(&format!("i.{column} {} ", operator(*comparison))).integer(time.0)
+        }
+        Filter::Protected(value) => Statement::new("i.protected = ").boolean(*value),
+        Filter::Tag(tag) => {
+            Statement::new("EXISTS (SELECT 1 FROM image_tags t WHERE t.image_id = i.id AND t.value = ")
+                .text(tag)
+                .sql(")")
+        }
+        Filter::Property(name, value) => {
+            Statement::new("EXISTS (SELECT 1 FROM image_properties p WHERE p.image_id = i.id AND p.name = ")
+                .text(name)
+                .sql(" AND p.value = ")
+                .text(value)
+                .sql(")")
+        }
+        Filter::Never => Statement::new("1 = 0"),
+    }
+}
+
+fn operator(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Eq => "=",
+        Comparison::Neq => "<>",
+        Comparison::Lt => "<",
+        Comparison::Lte => "<=",
+        Comparison::Gt => ">",
+        Comparison::Gte => ">=",
+    }
+}
+
+/// The expression a key is ordered by; NULL counts as the empty text or 0.
+fn key_expression(key: &str, alias: &str, by_member: bool) -> String {
+    match key {
+        "created_at" if by_member => "m.image_created_at".to_owned(),
+        "id" if by_member => "m.image_id".to_owned(),
+        "name" | "disk_format" | "container_format" => format!("COALESCE({alias}.{key}, '')"),
+        "size" => format!("COALESCE({alias}.size, 0)"),
+        _ => format!("{alias}.{key}"),
+    }
+}
+
+fn order_by(sort: &[(&'static str, Direction)], alias: &str, by_member: bool) -> String {
+    let keys: Vec<String> = sort
+        .iter()
+        .map(|(key, direction)| {
+            let direction = if *direction == Direction::Asc { "ASC" } else { "DESC" };
+            format!("{} {direction}", key_expression(key, alias, by_member))
+        })
+        .collect();
+    keys.join(", ")
+}
+
+enum KeyValue {
+    Text(String),
+    Integer(i64),
+}
+
+fn key_value(image: &Image, key: &str) -> KeyValue {
+    match key {
+        "name" => KeyValue::Text(image.name.clone().unwrap_or_default()),
+        "status" => KeyValue::Text(image.status.as_str().to_owned()),
+        "container_format" => KeyValue::Text(image.container_format.clone().unwrap_or_default()),
+        "disk_format" => KeyValue::Text(image.disk_format.clone().unwrap_or_default()),
+        "size" => KeyValue::Integer(image.size.unwrap_or(0)),
+        "created_at" => KeyValue::Integer(image.created_at.0),
+        "updated_at" => KeyValue::Integer(image.updated_at.0),
+        _ => KeyValue::Text(image.id.clone()),
+    }
+}
+
+/// "Comes after the marker": `k1 >= v1 AND (k1 > v1 OR (k2 …))`. The first half is what an index range can use.
+fn keyset(sort: &[(&'static str, Direction)], marker: &Image, by_member: bool) -> Statement {
+    let Some(((key, direction), rest)) = sort.split_first() else { return Statement::new("1 = 0") };
+    let expression = key_expression(key, "i", by_member);
+    let operator = if *direction == Direction::Asc { ">" } else { "<" };
+    let bind = |statement: Statement| match key_value(marker, key) {
+        KeyValue::Text(text) => statement.text(text),
+        KeyValue::Integer(number) => statement.integer(number),
+    };
+    let beyond = bind(Statement::new(&format!("{expression} {operator} ")));
+    if rest.is_empty() {
+        return beyond;
+    }
+    bind(Statement::new(&format!("({expression} {operator}= ")))
+        .sql(" AND (")
+        .then(beyond)
+        .sql(" OR ")
+        .then(keyset(rest, marker, by_member))
+        .sql("))")
+}

@@ -1,0 +1,55 @@
+//! The ledger's words: a blob is what a store holds for an image; every blob has a row before it has a byte.
+
+use super::time::Timestamp;
+
+/// State of a blob in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlobState {
+    /// A node is writing it under a lease.
+    Writing,
+    /// A location of an image points to it.
+    Live,
+    /// Nobody may see it any more; the reaper deletes the bytes, then the row.
+    Doomed,
+}
+
+impl BlobState {
+    /// The name in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Writing => "writing",
+            Self::Live => "live",
+            Self::Doomed => "doomed",
+        }
+    }
+
+    /// Reads the name in the database.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Writing, Self::Live, Self::Doomed].into_iter().find(|s| s.as_str() == text)
+    }
+}
+
+/// One row of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// Id of the row; also names the temporary object while it is written.
+    pub id: String,
+    /// The image for which it was written.
+    pub image_id: String,
+    /// Id of the store that holds it.
+    pub store: String,
+    /// Name of the object inside the store, unique there for as long as the row lives.
+    pub name: String,
+    /// Where it stands.
+    pub state: BlobState,
+    /// Size in bytes once known.
+    pub size: Option<i64>,
+    /// The node that writes it.
+    pub lease_node: String,
+    /// Until when that node's word counts.
+    pub lease_until: Timestamp,
+    /// Earliest moment at which a doomed blob may be deleted (Glance's `delayed_delete`).
+    pub delete_after: Timestamp,
+    /// How often its deletion was tried.
+    pub attempts: i32,
+}

@@ -1,0 +1,141 @@
+//! An image: its record, its properties, and the limits of its fields.
+
+use serde_json::{Map, Value};
+
+use super::{status::Status, time::Timestamp, visibility::Visibility};
+
+/// Longest id that storage takes; a longer id in a path is simply not found
+/// (`glance/db/sqlalchemy/api.py: _check_image_id`).
+pub const ID_CHARS_MAX: usize = 36;
+/// Longest name, owner, property name, tag and member id, in characters.
+pub const TEXT_CHARS_MAX: usize = 255;
+/// Largest `min_disk` and `min_ram`.
+pub const INTEGER_MAX: i64 = 2_147_483_647;
+/// Prefix of properties that belong to the service itself; tested without a further underscore as Glance does.
+pub const SYSTEM_PROPERTY_PREFIX: &str = "os_glance";
+/// System properties that no response shows (`glance/api/v2/images.py: ResponseSerializer`).
+pub const HIDDEN_PROPERTIES: [&str; 2] = ["os_glance_stage_host", "os_glance_hash_op_host"];
+
+/// One custom property, in the order in which it was added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Property {
+    /// Name, at most [`TEXT_CHARS_MAX`] characters.
+    pub name: String,
+    /// Text, or null where a declared schema allows it.
+    pub value: Option<String>,
+}
+
+/// Where the data of an image is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Location {
+    /// Id of the row.
+    pub id: String,
+    /// URL in the form of the store's scheme.
+    pub url: String,
+    /// Free metadata; `store` names the store when several are configured.
+    pub metadata: Map<String, Value>,
+    /// Store that serves it, if it is one of ours.
+    pub store: Option<String>,
+    /// Ledger row, if we wrote the bytes ourselves.
+    pub blob_id: Option<String>,
+}
+
+/// The record of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    /// UUID text; compared case-sensitively.
+    pub id: String,
+    /// Counter of changes; a save names the revision that it read.
+    pub revision: i64,
+    /// Name, free and not unique.
+    pub name: Option<String>,
+    /// Project that owns it.
+    pub owner: Option<String>,
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// Where it stands in its life.
+    pub status: Status,
+    /// One of the configured disk formats.
+    pub disk_format: Option<String>,
+    /// One of the configured container formats.
+    pub container_format: Option<String>,
+    /// Size of the data in bytes.
+    pub size: Option<i64>,
+    /// Size of the disk that the data unpacks to, in bytes.
+    pub virtual_size: Option<i64>,
+    /// MD5 of the data, 32 hex digits.
+    pub checksum: Option<String>,
+    /// Name of the algorithm behind `os_hash_value`.
+    pub os_hash_algo: Option<String>,
+    /// Secure hash of the data in hex.
+    pub os_hash_value: Option<String>,
+    /// Gigabytes of disk that an instance needs at least.
+    pub min_disk: i64,
+    /// Megabytes of memory that an instance needs at least.
+    pub min_ram: i64,
+    /// Refuses deletion.
+    pub protected: bool,
+    /// Leaves it out of default lists.
+    pub os_hidden: bool,
+    /// When it was created; never changes.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Custom properties in insertion order.
+    pub properties: Vec<Property>,
+    /// Tags without duplicates.
+    pub tags: Vec<String>,
+    /// Where the data is, in order.
+    pub locations: Vec<Location>,
+    /// The caller's project when the image is seen through its membership; Glance's `member` attribute.
+    pub member: Option<String>,
+}
+
+impl Image {
+    /// The value of a custom property; `None` if it is absent.
+    pub fn property(&self, name: &str) -> Option<&Property> {
+        self.properties.iter().find(|p| p.name == name)
+    }
+
+    /// Sets a custom property, keeping the position of an existing one.
+    pub fn set_property(&mut self, name: &str, value: Option<String>) {
+        match self.properties.iter_mut().find(|p| p.name == name) {
+            Some(property) => property.value = value,
+            None => self.properties.push(Property { name: name.to_owned(), value }),
+        }
+    }
+
+    /// Removes a custom property; says whether it was there.
+    pub fn remove_property(&mut self, name: &str) -> bool {
+        let before = self.properties.len();
+        self.properties.retain(|p| p.name != name);
+        self.properties.len() != before
+    }
+
+    /// Adds a tag unless the image has it already.
+    pub fn add_tag(&mut self, tag: &str) {
+        if !self.tags.iter().any(|t| t == tag) {
+            self.tags.push(tag.to_owned());
+        }
+    }
+
+    /// Custom properties that count against `image_property_quota`.
+    pub fn counted_properties(&self) -> usize {
+        self.properties.iter().filter(|p| !p.name.starts_with(SYSTEM_PROPERTY_PREFIX)).count()
+    }
+}
+
+/// Whether `text` has a character outside the basic multilingual plane, which Glance refuses in most
+/// places (`glance/common/utils.py: no_4byte_params`).
+pub fn has_supplementary_character(text: &str) -> bool {
+    text.chars().any(|c| u32::from(c) > 0xFFFF)
+}
+
+/// Whether `text` has the form of a UUID: 8-4-4-4-12 hex digits of either case.
+pub fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}

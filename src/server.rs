@@ -1,0 +1,187 @@
+//! Puts the house together: opens the database and the stores, starts the API and the jobs, stops cleanly.
+
+use std::{
+    fs::{self, File, TryLockError},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{App as ActixApp, HttpServer, web::Data};
+
+use crate::{
+    api,
+    app::App,
+    db::{self, Db},
+    identity::{Identity, Unauthenticated},
+    image,
+    jobs::Jobs,
+    model::image_schema::ImageSchema,
+    policy::Enforcer,
+    store::{NamedStore, Stores, file::FileStore},
+};
+
+/// Which identity service tells who is calling.
+#[derive(Clone)]
+pub enum IdentityChoice {
+    /// None: every caller is an admin without a project.
+    Nobody,
+    /// One that the embedder brings along; tests do.
+    Given(Arc<dyn Identity>),
+}
+
+/// What `serve` is told.
+#[derive(Clone)]
+pub struct Options {
+    /// Folder of everything that this server keeps for itself.
+    pub data_dir: PathBuf,
+    /// `ADDRESS:PORT` to listen on.
+    pub bind: String,
+    /// Database, when it is not the embedded one.
+    pub database: Option<String>,
+    /// The operator's settings about images.
+    pub image: image::Settings,
+    /// The operator's settings about HTTP.
+    pub api: api::Settings,
+    /// Who tells who is calling.
+    pub identity: IdentityChoice,
+}
+
+impl Options {
+    /// The embedded default: SQLite and a folder of images below `data_dir`.
+    pub fn embedded(data_dir: PathBuf, bind: String) -> Self {
+        Self {
+            data_dir,
+            bind,
+            database: None,
+            image: image::Settings::default(),
+            api: api::Settings::default(),
+            identity: IdentityChoice::Nobody,
+        }
+    }
+}
+
+/// Why the server does not start, in a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+fn failed(what: &str, reason: impl std::fmt::Display) -> StartError {
+    StartError(format!("{what}: {reason}"))
+}
+
+/// A server that is ready to run.
+pub struct Server {
+    app: Arc<App>,
+    state: Data<api::State>,
+    listener: TcpListener,
+    /// Held for as long as the process runs: two servers on one folder would fight.
+    _lock: File,
+}
+
+impl Server {
+    /// Opens everything. Blocking.
+    ///
+    /// # Errors
+    /// [`StartError`], which says what is wrong and what to do.
+    pub fn open(options: &Options) -> Result<Self, StartError> {
+        let lock = lock_folder(&options.data_dir)?;
+        let listener = TcpListener::bind(&options.bind).map_err(|e| {
+            failed(
+                &format!("cannot listen on {}", options.bind),
+                format!("{e}. Stop the other program or choose another place with --bind ADDRESS:PORT"),
+            )
+        })?;
+        let embedded = options.database.is_none();
+        let connection = options
+            .database
+            .clone()
+            .unwrap_or_else(|| format!("sqlite:{}", options.data_dir.join("vitrine.sqlite").display()));
+        let db = Db::open(&db::Settings { connection, ..db::Settings::default() }).map_err(StartError)?;
+        db.migrate().map_err(|e| StartError(e.to_string()))?;
+        let folder = options.data_dir.join("images");
+        let store = FileStore::open(&folder).map_err(|e| failed("cannot use the image folder", e))?;
+        let named =
+            NamedStore { id: "file".to_owned(), description: None, weight: 0, store: Arc::new(store) };
+        let stores = Stores::new(vec![named], "file", false).map_err(StartError)?;
+        let settings = options.image.clone();
+        let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
+            .map_err(|e| failed("the image schema", e))?;
+        let app = Arc::new(App::new(db, stores, Enforcer, settings, schema));
+        if embedded {
+            // The lock on the folder says that nobody else writes: what a killed server left can go at once.
+            let node = app.node.clone();
+            app.db
+                .write_blocking(|conn| db::blobs::end_other_leases(conn, &node))
+                .map_err(|e| failed("the database", e))?;
+        }
+        let identity: Arc<dyn Identity> = match &options.identity {
+            IdentityChoice::Nobody => Arc::new(Unauthenticated),
+            IdentityChoice::Given(identity) => Arc::clone(identity),
+        };
+        let state = Data::new(api::State { app: Arc::clone(&app), identity, settings: options.api.clone() });
+        Ok(Self { app, state, listener, _lock: lock })
+    }
+
+    /// Where it listens; tells the port when port 0 was asked for.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The domain, for tests that look behind the API.
+    pub fn app(&self) -> Arc<App> {
+        Arc::clone(&self.app)
+    }
+
+    /// Serves until SIGTERM or SIGINT, then finishes what is under way.
+    ///
+    /// # Errors
+    /// [`StartError`] when the listener fails.
+    pub async fn run(self) -> Result<(), StartError> {
+        let Self { app, state, listener, _lock } = self;
+        let jobs = Jobs::start(&app);
+        let shutdown = state.settings.shutdown_seconds;
+        let http = HttpServer::new(move || {
+            api::layers(ActixApp::new().app_data(state.clone()).configure(api::configure))
+        })
+        .shutdown_timeout(shutdown)
+        .worker_max_blocking_threads(512)
+        .client_request_timeout(Duration::from_secs(60))
+        .listen(listener)
+        .map_err(|e| failed("cannot listen", e))?
+        .run();
+        http.await.map_err(|e| failed("the server failed", e))?;
+        jobs.stop().await;
+        let node = app.node.clone();
+        if let Err(error) =
+            app.db.write("blob.end_leases", move |conn| db::blobs::end_leases(conn, &node)).await
+        {
+            tracing::warn!(%error, "leases could not be given back; they run out by themselves");
+        }
+        Ok(())
+    }
+}
+
+/// Creates the data folder, readable by its owner only, and locks it for this process.
+fn lock_folder(folder: &Path) -> Result<File, StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let shown = folder.display();
+    let unusable = |e: std::io::Error| {
+        failed(&format!("cannot use the data folder {shown}"), format!("{e}. Choose another with --data-dir"))
+    };
+    if !folder.is_dir() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
+    }
+    let lock = File::create(folder.join("lock")).map_err(unusable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StartError(format!(
+            "another Vitrine uses the data folder {shown}; stop it or choose another with --data-dir"
+        ))),
+        Err(TryLockError::Error(e)) => Err(unusable(e)),
+    }
+}
