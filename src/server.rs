@@ -8,11 +8,12 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App as ActixApp, HttpServer, web::Data};
+use actix_web::{App as ActixApp, HttpServer, http::KeepAlive, web::Data};
 
 use crate::{
     api,
     app::App,
+    config,
     db::{self, Db},
     identity::{Identity, Unauthenticated},
     image,
@@ -39,7 +40,13 @@ pub struct Options {
     /// `ADDRESS:PORT` to listen on.
     pub bind: String,
     /// Database, when it is not the embedded one.
-    pub database: Option<String>,
+    pub database: Option<db::Settings>,
+    /// Folders of images, when they are not the embedded one.
+    pub stores: Option<config::Stores>,
+    /// Threads that serve requests; `None` is one for each processor.
+    pub workers: Option<usize>,
+    /// Whether a connection may carry several requests.
+    pub keep_alive: bool,
     /// The operator's settings about images.
     pub image: image::Settings,
     /// The operator's settings about HTTP.
@@ -55,6 +62,9 @@ impl Options {
             data_dir,
             bind,
             database: None,
+            stores: None,
+            workers: None,
+            keep_alive: true,
             image: image::Settings::default(),
             api: api::Settings::default(),
             identity: IdentityChoice::Nobody,
@@ -76,6 +86,8 @@ pub struct Server {
     app: Arc<App>,
     state: Data<api::State>,
     listener: TcpListener,
+    workers: Option<usize>,
+    keep_alive: bool,
     /// Held for as long as the process runs: two servers on one folder would fight.
     _lock: File,
 }
@@ -94,17 +106,13 @@ impl Server {
             )
         })?;
         let embedded = options.database.is_none();
-        let connection = options
-            .database
-            .clone()
-            .unwrap_or_else(|| format!("sqlite:{}", options.data_dir.join("vitrine.sqlite").display()));
-        let db = Db::open(&db::Settings { connection, ..db::Settings::default() }).map_err(StartError)?;
+        let database = options.database.clone().unwrap_or_else(|| db::Settings {
+            connection: format!("sqlite:{}", options.data_dir.join("vitrine.sqlite").display()),
+            ..db::Settings::default()
+        });
+        let db = Db::open(&database).map_err(StartError)?;
         db.migrate().map_err(|e| StartError(e.to_string()))?;
-        let folder = options.data_dir.join("images");
-        let store = FileStore::open(&folder).map_err(|e| failed("cannot use the image folder", e))?;
-        let named =
-            NamedStore { id: "file".to_owned(), description: None, weight: 0, store: Arc::new(store) };
-        let stores = Stores::new(vec![named], "file", false).map_err(StartError)?;
+        let stores = open_stores(options)?;
         let settings = options.image.clone();
         let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
             .map_err(|e| failed("the image schema", e))?;
@@ -121,7 +129,8 @@ impl Server {
             IdentityChoice::Given(identity) => Arc::clone(identity),
         };
         let state = Data::new(api::State { app: Arc::clone(&app), identity, settings: options.api.clone() });
-        Ok(Self { app, state, listener, _lock: lock })
+        let (workers, keep_alive) = (options.workers, options.keep_alive);
+        Ok(Self { app, state, listener, workers, keep_alive, _lock: lock })
     }
 
     /// Where it listens; tells the port when port 0 was asked for.
@@ -142,18 +151,22 @@ impl Server {
     /// # Errors
     /// [`StartError`] when the listener fails.
     pub async fn run(self) -> Result<(), StartError> {
-        let Self { app, state, listener, _lock } = self;
+        let Self { app, state, listener, workers, keep_alive, _lock } = self;
         let jobs = Jobs::start(&app);
         let shutdown = state.settings.shutdown_seconds;
-        let http = HttpServer::new(move || {
+        let mut http = HttpServer::new(move || {
             api::layers(ActixApp::new().app_data(state.clone()).configure(api::configure))
         })
         .shutdown_timeout(shutdown)
         .worker_max_blocking_threads(512)
-        .client_request_timeout(Duration::from_secs(60))
-        .listen(listener)
-        .map_err(|e| failed("cannot listen", e))?
-        .run();
+        .client_request_timeout(Duration::from_secs(60));
+        if let Some(workers) = workers {
+            http = http.workers(workers);
+        }
+        if !keep_alive {
+            http = http.keep_alive(KeepAlive::Disabled);
+        }
+        let http = http.listen(listener).map_err(|e| failed("cannot listen", e))?.run();
         http.await.map_err(|e| failed("the server failed", e))?;
         jobs.stop().await;
         let node = app.node.clone();
@@ -164,6 +177,33 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Opens the folders of images: those of the configuration, or `images` in the data folder.
+fn open_stores(options: &Options) -> Result<Stores, StartError> {
+    let embedded = || config::Stores {
+        folders: vec![config::Folder {
+            id: "file".to_owned(),
+            description: None,
+            weight: 0,
+            path: options.data_dir.join("images"),
+        }],
+        default: "file".to_owned(),
+        multiple: false,
+    };
+    let stores = options.stores.clone().unwrap_or_else(embedded);
+    let mut list = Vec::new();
+    for folder in stores.folders {
+        let store = FileStore::open(&folder.path)
+            .map_err(|e| failed(&format!("cannot use the image folder of store {}", folder.id), e))?;
+        list.push(NamedStore {
+            id: folder.id,
+            description: folder.description,
+            weight: folder.weight,
+            store: Arc::new(store),
+        });
+    }
+    Stores::new(list, &stores.default, stores.multiple).map_err(StartError)
 }
 
 /// Creates the data folder, readable by its owner only, and locks it for this process.

@@ -125,6 +125,14 @@ impl Report {
         Report { findings }
     }
 
+    /// This report with further findings; those that it has already are not repeated.
+    #[must_use]
+    pub fn with(&self, more: Vec<Finding>) -> Report {
+        let mut findings = self.findings.clone();
+        findings.extend(more.into_iter().filter(|finding| !self.findings.contains(finding)));
+        Report::new(findings)
+    }
+
     /// The findings that stop the start.
     pub fn errors(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|f| f.topic.is_error())

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::check::Report;
 use super::option::{Opt, Status};
-use super::registry::Registry;
+use super::registry::{BACKEND_DEFAULTS, Registry};
 use super::resolve::Setting;
 use super::sources::Origin;
 use super::value::Value;
@@ -65,6 +65,7 @@ impl Loaded {
     /// The stores of `enabled_backends` that can be made sense of, in the order written; none in
     /// single-store mode. Ask for their options by their id as section.
     pub fn stores(&self) -> &[StoreName] {
+        self.setting("DEFAULT", "enabled_backends");
         &self.stores
     }
 
@@ -175,6 +176,10 @@ impl Loaded {
         let asked = self.asked();
         let mut unasked = Vec::new();
         for section in self.registry.sections() {
+            if section.name == BACKEND_DEFAULTS {
+                // Read through the stores that fall back to it.
+                continue;
+            }
             for known in &section.options {
                 let name = (section.name.clone(), known.opt.name.to_owned());
                 if known.status() == Status::Honoured && !asked.rightly.contains(&name) {

@@ -7,6 +7,7 @@
 //! An option that is known is honoured, or refused with a reason, or named in a warning that says
 //! why it has no effect; one that is not known is named in a warning.
 
+mod assemble;
 mod check;
 mod ini;
 mod load;
@@ -23,6 +24,7 @@ mod unknown;
 mod value;
 mod wired;
 
+pub use assemble::{Config, Flavor, Folder, Listen, Log, Stores};
 pub use check::{Finding, Report, Topic};
 pub use load::load;
 pub use loaded::{Loaded, StoreName};

@@ -119,11 +119,11 @@ pub struct Group {
 }
 
 impl Opt {
-    /// What happens to this option, when its group belongs to `feature`.
+    /// What happens to this option where `feature` gives it its effect.
     pub fn status(&self, feature: Feature) -> Status {
         match self.status {
             Some(status) => status,
-            None => self.feature.unwrap_or(feature).status(),
+            None => feature.status(),
         }
     }
 

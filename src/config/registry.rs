@@ -83,6 +83,8 @@ impl Registry {
         for name in RESERVED_STORES {
             registry.add_store(name, "file", false);
             for known in registry.options_mut(name) {
+                // What is staged there belongs to imports, whatever the store knows.
+                known.feature = Feature::Imports;
                 if known.opt.name == "filesystem_store_datadir" {
                     known.default = Some(format!("/var/lib/glance/{name}"));
                 }

@@ -64,7 +64,7 @@ fn write_stores(out: &mut String, registry: &Registry, section: &Section) {
             _ => continue,
         }
         for opt in group.options {
-            write_option(out, opt, opt.default, opt.status(group.feature));
+            write_option(out, opt, opt.default, opt.status(opt.feature(group.feature)));
         }
     }
 }

@@ -9,6 +9,8 @@ pub enum Feature {
     Listener,
     /// The log and where it goes.
     Logging,
+    /// Targets of the log other than standard error and a file, and levels of its parts.
+    LogTargets,
     /// Request ids, public endpoint, flavours, proxies' headers.
     Http,
     /// Cross-origin requests.
@@ -21,6 +23,8 @@ pub enum Feature {
     Formats,
     /// `direct_url`, `locations` and the location calls.
     Locations,
+    /// The calls that add locations, and what is hashed and counted for them.
+    LocationCalls,
     /// Encryption of location URLs in the database.
     LocationEncryption,
     /// Size, count and storage limits that Vitrine keeps itself.
@@ -35,6 +39,8 @@ pub enum Feature {
     DelayedDelete,
     /// The SQL database.
     Database,
+    /// Retries at start and the life of connections.
+    DatabaseTuning,
     /// Tokens validated by a Keystone.
     Keystone,
     /// The token cache in memcached.
@@ -45,6 +51,8 @@ pub enum Feature {
     Stores,
     /// Stores of type `file`.
     FileStore,
+    /// Several folders, modes, holes and time-outs of stores of type `file`.
+    FileStoreTuning,
     /// Stores of type `http`.
     HttpStore,
     /// Stores of type `s3`.
@@ -80,16 +88,22 @@ impl Feature {
             | Feature::Formats
             | Feature::Locations
             | Feature::Quotas
-            | Feature::Protections
             | Feature::Anonymous
             | Feature::DelayedDelete
             | Feature::Database
-            | Feature::Keystone
-            | Feature::Policy
             | Feature::Stores
             | Feature::FileStore => Status::Honoured,
             Feature::LocationEncryption => {
                 Status::Refused("location URLs cannot be encrypted in the database yet")
+            }
+            Feature::LogTargets => Status::NotYet("the log goes to standard error or to a file"),
+            Feature::LocationCalls => Status::NotYet("locations cannot be added by clients yet"),
+            Feature::Protections => Status::NotYet("properties cannot be protected yet"),
+            Feature::DatabaseTuning => Status::NotYet("the database is opened once, without retries"),
+            Feature::Keystone => Status::NotYet("tokens of a Keystone are not validated yet"),
+            Feature::Policy => Status::NotYet("rules are built in so far"),
+            Feature::FileStoreTuning => {
+                Status::NotYet("stores of type file know one folder and nothing else so far")
             }
             Feature::UnifiedLimits => Status::NotYet("limits kept in Keystone are not built yet"),
             Feature::Memcached => Status::NotYet("tokens are cached in each process, not in memcached"),

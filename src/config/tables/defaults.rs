@@ -34,15 +34,18 @@ const LISTENER: &[Opt] = &[
         "60",
         "Seconds that running requests get to end after SIGTERM.",
     ),
-    opt("backlog", at_least(1), "4096", "Connections that may wait to be accepted."),
+    opt("backlog", at_least(1), "4096", "Connections that may wait to be accepted.")
+        .obsolete("connections wait in the system's own queue"),
     opt("http_keepalive", Bool, "true", "Keep a connection open for further requests."),
     opt(
         "client_socket_timeout",
         at_least(0),
         "900",
         "Seconds that a client may be silent before its connection is closed; 0 waits for ever.",
-    ),
-    opt("max_header_line", at_least(0), "16384", "Bytes that one header line of a request may have."),
+    )
+    .obsolete("the server bounds the time of requests itself"),
+    opt("max_header_line", at_least(0), "16384", "Bytes that one header line of a request may have.")
+        .obsolete("the server bounds the headers of requests itself"),
 ];
 
 const HTTP: &[Opt] = &[
@@ -57,6 +60,7 @@ const HTTP: &[Opt] = &[
         Text,
         "URL under which this very node can be reached; its name in the image cache.",
     )
+    .of(Feature::Cache)
     .must(),
     opt(
         "max_request_id_length",
@@ -98,8 +102,11 @@ const LOCATIONS: &[Opt] = &[
          whoever may change an image may then replace its data.",
     )
     .must(),
-    opt("do_secure_hash", Bool, "true", "Read and hash the data of a location that a client adds.").must(),
-    opt("http_retries", ANY_INT, "3", "Attempts to read a location while it is hashed."),
+    opt("do_secure_hash", Bool, "true", "Read and hash the data of a location that a client adds.")
+        .of(Feature::LocationCalls)
+        .must(),
+    opt("http_retries", ANY_INT, "3", "Attempts to read a location while it is hashed.")
+        .of(Feature::LocationCalls),
     unset(
         "metadata_encryption_key",
         Text,
@@ -145,6 +152,7 @@ const QUOTAS: &[Opt] = &[
         "10",
         "Locations of one image at most; a negative number is no limit.",
     )
+    .of(Feature::LocationCalls)
     .must(),
 ];
 
@@ -178,8 +186,10 @@ const DELAYED_DELETE: &[Opt] = &[
         "0",
         "Seconds between the deletion of an image and the removal of its data.",
     ),
-    opt("scrub_pool_size", at_least(1), "1", "Images whose data is removed at the same time."),
-    opt("wakeup_time", at_least(0), "300", "Seconds between two rounds of the removal."),
+    opt("scrub_pool_size", at_least(1), "1", "Images whose data is removed at the same time.")
+        .obsolete("the reaper removes data as soon as it is due"),
+    opt("wakeup_time", at_least(0), "300", "Seconds between two rounds of the removal.")
+        .obsolete("the reaper removes data as soon as it is due"),
 ];
 
 const STORES: &[Opt] =

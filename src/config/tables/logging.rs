@@ -29,16 +29,19 @@ const LOGGING: &[Opt] = &[
         "Log to standard error as well; without any other target the log goes there anyway.",
     )
     .must(),
-    opt("use_journal", Bool, "false", "Log to systemd's journal as well.").must(),
-    opt("use_syslog", Bool, "false", "Log to the system's syslog as well.").must(),
-    opt("syslog_log_facility", Text, "LOG_USER", "Facility of the lines sent to syslog.").must(),
+    opt("use_journal", Bool, "false", "Log to systemd's journal as well.").of(Feature::LogTargets).must(),
+    opt("use_syslog", Bool, "false", "Log to the system's syslog as well.").of(Feature::LogTargets).must(),
+    opt("syslog_log_facility", Text, "LOG_USER", "Facility of the lines sent to syslog.")
+        .of(Feature::LogTargets)
+        .must(),
     opt("use_json", Bool, "false", "Write each line as a JSON object.").must(),
     unset(
         "default_log_levels",
         List(Item::Text),
         "Levels of single parts, as name=LEVEL; names of Python modules that Vitrine has no part \
          for are passed over.",
-    ),
+    )
+    .of(Feature::LogTargets),
     gone(
         "log_config_append",
         "it names a file of Python's logging module; use the options of the log instead",

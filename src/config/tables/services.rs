@@ -48,17 +48,22 @@ const DATABASE: &[Opt] = &[
         "3600",
         "Seconds after which a connection is replaced; -1 keeps it.",
     )
+    .of(Feature::DatabaseTuning)
     .must(),
     opt("max_retries", at_least(-1), "10", "Attempts to reach the database at start; -1 tries for ever.")
+        .of(Feature::DatabaseTuning)
         .must(),
-    opt("retry_interval", at_least(0), "10", "Seconds between two such attempts.").must(),
+    opt("retry_interval", at_least(0), "10", "Seconds between two such attempts.")
+        .of(Feature::DatabaseTuning)
+        .must(),
     opt("connection_parameters", Text, "", "Parameters appended to the URL: name=value, joined by &.").must(),
     opt(
         "mysql_sql_mode",
         Text,
         "TRADITIONAL",
         "SQL mode of each MySQL session; empty takes the server's own.",
-    ),
+    )
+    .of(Feature::DatabaseTuning),
     opt("db_max_retries", at_least(-1), "20", RECONNECT).obsolete(RECONNECT),
     opt("db_retry_interval", ANY_INT, "1", RECONNECT).obsolete(RECONNECT),
     opt("db_inc_retry_interval", Bool, "true", RECONNECT).obsolete(RECONNECT),
@@ -218,6 +223,7 @@ const FORMATS: &[Opt] = &[
         "streamOptimized,monolithicSparse",
         "Subformats of VMDK that a conversion accepts; an empty list accepts none.",
     )
+    .of(Feature::Imports)
     .must(),
     opt(
         "require_image_format_match",

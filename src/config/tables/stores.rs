@@ -64,12 +64,14 @@ const FILE: &[Opt] = &[
         "Several folders instead, each as path or path:priority; needs filesystem_store_datadir to \
          be empty.",
     )
+    .of(Feature::FileStoreTuning)
     .must(),
     unset(
         "filesystem_store_metadata_file",
         Text,
         "JSON file that gives the location metadata of each mount point.",
     )
+    .of(Feature::FileStoreTuning)
     .must(),
     opt(
         "filesystem_store_file_perm",
@@ -77,18 +79,24 @@ const FILE: &[Opt] = &[
         "0",
         "Mode of the files, in octal digits; 0 leaves it to the umask.",
     )
+    .of(Feature::FileStoreTuning)
     .must(),
     opt("filesystem_store_chunk_size", at_least(1), "65536", "Bytes that are read or written at once.")
+        .of(Feature::FileStoreTuning)
         .must(),
-    opt("filesystem_thin_provisioning", Bool, "false", "Leave holes in place of runs of zeros.").must(),
+    opt("filesystem_thin_provisioning", Bool, "false", "Leave holes in place of runs of zeros.")
+        .of(Feature::FileStoreTuning)
+        .must(),
     opt(
         "filesystem_store_timeout",
         at_least(0),
         "0",
         "Seconds that a call of the file system may take; 0 is no limit.",
     )
+    .of(Feature::FileStoreTuning)
     .must(),
     opt("filesystem_store_thread_pool_size", at_least(1), "10", "Threads for calls with a limit of time.")
+        .of(Feature::FileStoreTuning)
         .must(),
     opt(
         "filesystem_store_threadpool_threshold",
@@ -96,6 +104,7 @@ const FILE: &[Opt] = &[
         "75",
         "Percentage of busy threads above which a warning is logged.",
     )
+    .of(Feature::FileStoreTuning)
     .must(),
 ];
 

@@ -154,7 +154,7 @@ fn what_comes_later_wins() {
 #[test]
 fn old_names_and_obsolete_options_are_told() {
     let loaded = loaded(
-        "[DEFAULT]\ndisk_formats = raw\nlogfile = a.log\nbacklog = 1\nverbose = t\nverbose = u\n\
+        "[DEFAULT]\ndisk_formats = raw\nlogfile = a.log\nhttp_keepalive = 1\nverbose = t\nverbose = u\n\
          [keystone_authtoken]\nauth_plugin = password\n",
     );
     assert_eq!(

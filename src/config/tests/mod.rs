@@ -2,6 +2,7 @@
 //! findings, and files in the shape of real deployments.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod assemble;
 mod corpus;
 mod deployments;
 mod findings;
