@@ -13,14 +13,14 @@ use actix_web::{App as ActixApp, HttpServer, http::KeepAlive, web::Data};
 use crate::{
     api,
     app::App,
-    config,
+    config::{self, StoreKind},
     db::{self, Db},
     identity::{Identity, Unauthenticated},
     image,
     jobs::Jobs,
     model::image_schema::ImageSchema,
     policy::Enforcer,
-    store::{NamedStore, Stores, file::FileStore},
+    store::{NamedStore, Store, Stores, file::FileStore, http::HttpStore},
 };
 
 /// Which identity service tells who is calling.
@@ -41,8 +41,8 @@ pub struct Options {
     pub bind: String,
     /// Database, when it is not the embedded one.
     pub database: Option<db::Settings>,
-    /// Folders of images, when they are not the embedded one.
-    pub stores: Option<config::Stores>,
+    /// The stores; a folder of images that is not named is the embedded one.
+    pub stores: config::Stores,
     /// Threads that serve requests; `None` is one for each processor.
     pub workers: Option<usize>,
     /// Whether a connection may carry several requests.
@@ -62,7 +62,7 @@ impl Options {
             data_dir,
             bind,
             database: None,
-            stores: None,
+            stores: config::Stores::default(),
             workers: None,
             keep_alive: true,
             image: image::Settings::default(),
@@ -121,7 +121,10 @@ impl Server {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
             let node = app.node.clone();
             app.db
-                .write_blocking(|conn| db::blobs::end_other_leases(conn, &node))
+                .write_blocking(|conn| {
+                    db::jobs::end_leases(conn, &node, true)?;
+                    db::blobs::end_other_leases(conn, &node)
+                })
                 .map_err(|e| failed("the database", e))?;
         }
         let identity: Arc<dyn Identity> = match &options.identity {
@@ -170,40 +173,40 @@ impl Server {
         http.await.map_err(|e| failed("the server failed", e))?;
         jobs.stop().await;
         let node = app.node.clone();
-        if let Err(error) =
-            app.db.write("blob.end_leases", move |conn| db::blobs::end_leases(conn, &node)).await
-        {
+        let ended = app
+            .db
+            .write("server.end_leases", move |conn| {
+                db::jobs::end_leases(conn, &node, false)?;
+                db::blobs::end_leases(conn, &node)
+            })
+            .await;
+        if let Err(error) = ended {
             tracing::warn!(%error, "leases could not be given back; they run out by themselves");
         }
         Ok(())
     }
 }
 
-/// Opens the folders of images: those of the configuration, or `images` in the data folder.
+/// Opens the stores of the configuration.
 fn open_stores(options: &Options) -> Result<Stores, StartError> {
-    let embedded = || config::Stores {
-        folders: vec![config::Folder {
-            id: "file".to_owned(),
-            description: None,
-            weight: 0,
-            path: options.data_dir.join("images"),
-        }],
-        default: "file".to_owned(),
-        multiple: false,
-    };
-    let stores = options.stores.clone().unwrap_or_else(embedded);
     let mut list = Vec::new();
-    for folder in stores.folders {
-        let store = FileStore::open(&folder.path)
-            .map_err(|e| failed(&format!("cannot use the image folder of store {}", folder.id), e))?;
+    for settings in &options.stores.list {
+        let unusable = |reason: String| failed(&format!("store {} cannot be used", settings.id), reason);
+        let store: Arc<dyn Store> = match &settings.kind {
+            StoreKind::File(folder) => {
+                let folder = folder.clone().unwrap_or_else(|| options.data_dir.join("images"));
+                Arc::new(FileStore::open(&folder).map_err(|e| unusable(e.to_string()))?)
+            }
+            StoreKind::Http(settings) => Arc::new(HttpStore::new(settings).map_err(unusable)?),
+        };
         list.push(NamedStore {
-            id: folder.id,
-            description: folder.description,
-            weight: folder.weight,
-            store: Arc::new(store),
+            id: settings.id.clone(),
+            description: settings.description.clone(),
+            weight: settings.weight,
+            store,
         });
     }
-    Stores::new(list, &stores.default, stores.multiple).map_err(StartError)
+    Stores::new(list, &options.stores.default, options.stores.multiple).map_err(StartError)
 }
 
 /// Creates the data folder, readable by its owner only, and locks it for this process.

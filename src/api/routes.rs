@@ -15,7 +15,7 @@ use super::{
     error::{ApiError, not_found, render_errors},
     extract::Shared,
     health,
-    images::{actions, create, data, delete as remove, list, members, show, tags, update},
+    images::{actions, create, data, delete as remove, list, locations, members, show, tags, update},
     negotiate::negotiate,
     origin::own_url,
     schemas,
@@ -47,6 +47,11 @@ pub fn configure(config: &mut ServiceConfig) {
             resource("/v2/images/{id}/file", "GET, PUT")
                 .route(get().to(data::download))
                 .route(put().to(data::upload)),
+        )
+        .service(
+            resource("/v2/images/{id}/locations", "POST")
+                .route(post().to(locations::add))
+                .route(get().to(locations::list)),
         )
         .service(resource("/v2/images/{id}/actions/deactivate", "POST").route(post().to(actions::deactivate)))
         .service(resource("/v2/images/{id}/actions/reactivate", "POST").route(post().to(actions::reactivate)))

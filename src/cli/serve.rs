@@ -1,13 +1,18 @@
 //! `vitrine serve`
 
-use std::{fs::OpenOptions, path::PathBuf, sync::Mutex};
+use std::{
+    fs::OpenOptions,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::config::Files;
 use crate::{
     config::{Config, Log, Override, Report, load},
-    server::{Options, Server, StartError},
+    identity::keystone::Keystone,
+    server::{IdentityChoice, Options, Server, StartError},
 };
 
 /// Arguments of `vitrine serve`.
@@ -43,10 +48,17 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
     })?;
     start_log(&config.log)?;
     warn(loaded.report());
+    let identity = match config.keystone {
+        Some(settings) => IdentityChoice::Given(Arc::new(
+            Keystone::new(settings).map_err(|error| StartError(error.to_string()))?,
+        )),
+        None => IdentityChoice::Nobody,
+    };
     let bind = arguments.bind.or(config.listen.bind).unwrap_or_else(|| "127.0.0.1:9292".to_owned());
     let options = Options {
         database: config.database,
         stores: config.stores,
+        identity,
         workers: config.listen.workers,
         keep_alive: config.listen.keep_alive,
         image: config.image,

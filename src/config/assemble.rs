@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::{api, db, format, image, model::list::PageLimits, store::measure};
+use crate::{api, db, format, identity::keystone, image, model::list::PageLimits, store::measure};
 
 use super::check::{Finding, Topic};
 use super::option::Status;
 use super::wired::Feature;
-use super::{Loaded, StoreName};
+use super::{Loaded, assemble_keystone, assemble_stores, assemble_stores::Stores};
 
 /// Connections at most when `max_overflow` sets no limit.
 const CONNECTIONS_MAX: u64 = 200;
@@ -27,8 +27,10 @@ pub struct Config {
     pub image: image::Settings,
     /// The database; `None` is the embedded one.
     pub database: Option<db::Settings>,
-    /// The folders of images; `None` is the embedded one.
-    pub stores: Option<Stores>,
+    /// Where the bytes are.
+    pub stores: Stores,
+    /// The Keystone that validates tokens; `None` unless the flavor asks for it.
+    pub keystone: Option<keystone::Settings>,
 }
 
 /// Where and how to listen.
@@ -66,30 +68,6 @@ pub struct Flavor {
     pub cache_management: bool,
 }
 
-/// The folders of images.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stores {
-    /// In the order written.
-    pub folders: Vec<Folder>,
-    /// Id of the one that takes data when the request names none.
-    pub default: String,
-    /// Whether ids of stores are part of the API.
-    pub multiple: bool,
-}
-
-/// A store of type file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folder {
-    /// Its id.
-    pub id: String,
-    /// What clients are told about it.
-    pub description: Option<String>,
-    /// Preference for reading; larger first.
-    pub weight: i64,
-    /// The folder of its data.
-    pub path: PathBuf,
-}
-
 impl Config {
     /// Assembles the settings.
     ///
@@ -98,7 +76,7 @@ impl Config {
     /// Vitrine can do.
     pub fn assemble(loaded: &Loaded) -> Result<Config, Vec<Finding>> {
         let mut findings: Vec<Finding> = loaded.report().errors().cloned().collect();
-        let flavor = flavor(loaded, &mut findings);
+        let flavor = flavor(loaded);
         let config = Config {
             listen: listen(loaded),
             log: log(loaded),
@@ -106,7 +84,8 @@ impl Config {
             api: api_settings(loaded),
             image: image_settings(loaded, &mut findings),
             database: database(loaded),
-            stores: stores(loaded, &mut findings),
+            stores: assemble_stores::stores(loaded, &mut findings),
+            keystone: assemble_keystone::keystone(loaded, flavor.keystone, &mut findings),
         };
         if findings.is_empty() { Ok(config) } else { Err(findings) }
     }
@@ -143,21 +122,14 @@ fn log(loaded: &Loaded) -> Log {
     }
 }
 
-fn flavor(loaded: &Loaded, findings: &mut Vec<Finding>) -> Flavor {
-    let (section, option) = ("paste_deploy", "flavor");
-    let text = loaded.string(section, option).unwrap_or_default();
+fn flavor(loaded: &Loaded) -> Flavor {
+    let text = loaded.string("paste_deploy", "flavor").unwrap_or_default();
     let mut parts = text.split('+');
-    let flavor = Flavor {
+    Flavor {
         keystone: text.starts_with("keystone"),
         caching: parts.any(|part| part.starts_with("cach")),
         cache_management: text.ends_with("cachemanagement"),
-    };
-    if let (true, Status::NotYet(reason)) = (flavor.keystone, Feature::Keystone.status()) {
-        // To go on would let everybody in.
-        let origin = loaded.origin(section, option);
-        findings.push(Finding::of_option(Topic::Refused, section, option, origin, reason));
     }
-    flavor
 }
 
 fn api_settings(loaded: &Loaded) -> api::Settings {
@@ -224,6 +196,20 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
         scrub_time_seconds: loaded.i64(d, "scrub_time").unwrap_or(default.scrub_time_seconds),
         show_image_direct_url: loaded.bool(d, "show_image_direct_url"),
         show_multiple_locations: loaded.bool(d, "show_multiple_locations"),
+        image_location_quota: loaded.i64(d, "image_location_quota").unwrap_or(default.image_location_quota),
+        do_secure_hash: loaded.bool(d, "do_secure_hash"),
+        http_retries: match loaded.i64(d, "http_retries") {
+            Some(number) => u32::try_from(number.max(0)).unwrap_or(u32::MAX),
+            None => default.http_retries,
+        },
+        task_time_to_live_seconds: match loaded.i64("task", "task_time_to_live") {
+            Some(hours) => hours.saturating_mul(3600),
+            None => default.task_time_to_live_seconds,
+        },
+        jobs_at_once: match loaded.u64("wsgi", "task_pool_threads") {
+            Some(number) => usize::try_from(number).unwrap_or(usize::MAX),
+            None => default.jobs_at_once,
+        },
         // Imports are announced when they are wired (`Feature::Imports`).
         enabled_import_methods: default.enabled_import_methods,
     }
@@ -250,57 +236,5 @@ fn database(loaded: &Loaded) -> Option<db::Settings> {
         connection,
         max_pool_size: u32::try_from(most).unwrap_or(u32::MAX),
         pool_timeout_seconds,
-    })
-}
-
-/// The stores of type file. Those of other types were named in a warning; one of them cannot be
-/// the default.
-fn stores(loaded: &Loaded, findings: &mut Vec<Finding>) -> Option<Stores> {
-    let one = "glance_store";
-    let ids = loaded.stores();
-    let default = loaded.nonempty(one, "default_backend").unwrap_or_default();
-    let (types, scheme) = (loaded.list(one, "stores"), loaded.string(one, "default_store"));
-    if ids.is_empty() {
-        let refuse = |option, reason: &str| {
-            let origin = loaded.origin(one, option);
-            Finding::of_option(Topic::Refused, one, option, origin, reason)
-        };
-        if !matches!(scheme.as_deref(), Some("file" | "filesystem")) {
-            findings.push(refuse("default_store", "only a store of type file can be the default"));
-        }
-        if !types.iter().any(|kind| kind == "file") {
-            findings.push(refuse("stores", "a store of type file must be among them"));
-        }
-        let folder = loaded.path(one, "filesystem_store_datadir")?;
-        if !loaded.is_set(one, "filesystem_store_datadir") {
-            return None;
-        }
-        return Some(Stores {
-            folders: vec![Folder { id: "file".to_owned(), description: None, weight: 0, path: folder }],
-            default: "file".to_owned(),
-            multiple: false,
-        });
-    }
-    let folders: Vec<Folder> = ids.iter().filter_map(|store| folder(loaded, store)).collect();
-    if !folders.iter().any(|folder| folder.id == default) {
-        let origin = loaded.origin(one, "default_backend");
-        let reason = "names a store whose type cannot be used yet, or that has no folder";
-        findings.push(Finding::of_option(Topic::Refused, one, "default_backend", origin, reason));
-    }
-    Some(Stores { folders, default, multiple: true })
-}
-
-fn folder(loaded: &Loaded, store: &StoreName) -> Option<Folder> {
-    let section = store.id.as_str();
-    let (description, weight) =
-        (loaded.nonempty(section, "store_description"), loaded.i64(section, "weight").unwrap_or(0));
-    if store.kind != "file" {
-        return None;
-    }
-    Some(Folder {
-        id: store.id.clone(),
-        description,
-        weight,
-        path: loaded.path(section, "filesystem_store_datadir")?,
     })
 }

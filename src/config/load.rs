@@ -32,6 +32,7 @@ pub(super) fn load_with(registry: Registry, sources: &Sources) -> Loaded {
     loading.add_logins();
     let settings = loading.settings(!stores.is_empty());
     loading.check_default_backend(&stores, &settings);
+    loading.check_flavor(&settings);
     unknown::report(&loading.registry, &loading.layers, &sources.env, &mut loading.findings);
     Loaded::new(loading.registry, settings, stores, sources.search_dirs(), Report::new(loading.findings))
 }
@@ -134,6 +135,25 @@ impl Loading<'_> {
         all
     }
 
+    /// Says that a Keystone is described and not asked.
+    fn check_flavor(&mut self, settings: &BTreeMap<String, BTreeMap<&'static str, Setting>>) {
+        let find = |section: &str, option| settings.get(section).and_then(|s| s.get(option));
+        let flavor = find("paste_deploy", "flavor").map_or("", |flavor| flavor.text.as_str());
+        let Some(url) = find("keystone_authtoken", "auth_url") else {
+            return;
+        };
+        if !flavor.starts_with("keystone") && url.origin != sources::Origin::Default {
+            self.findings.push(Finding {
+                topic: Topic::Unused,
+                section: Some("keystone_authtoken".to_owned()),
+                option: None,
+                origin: url.origin.clone(),
+                reason: "is not looked at, because [paste_deploy] flavor does not ask for keystone"
+                    .to_owned(),
+            });
+        }
+    }
+
     /// With `enabled_backends`, a default must be named and be one of them
     /// (`glance_store/multi_backend.py::verify_store`).
     fn check_default_backend(
@@ -225,7 +245,9 @@ fn unused(section: &Section, known: &Known, multi_store: bool) -> Option<&'stati
     let name = section.name.as_str();
     let of_one_store = known.of_store || ["stores", "default_store"].contains(&known.opt.name);
     let single = of_one_store && name == GLANCE_STORE;
-    let multi = name == BACKEND_DEFAULTS || RESERVED_STORES.contains(&name);
+    let multi = known.opt.name == "default_backend" && name == GLANCE_STORE
+        || name == BACKEND_DEFAULTS
+        || RESERVED_STORES.contains(&name);
     if single && multi_store {
         Some("is not looked at, because [DEFAULT] enabled_backends is set")
     } else if multi && !multi_store {

@@ -8,6 +8,8 @@
 //! why it has no effect; one that is not known is named in a warning.
 
 mod assemble;
+mod assemble_keystone;
+mod assemble_stores;
 mod check;
 mod ini;
 mod load;
@@ -24,7 +26,8 @@ mod unknown;
 mod value;
 mod wired;
 
-pub use assemble::{Config, Flavor, Folder, Listen, Log, Stores};
+pub use assemble::{Config, Flavor, Listen, Log};
+pub use assemble_stores::{StoreKind, StoreSettings, Stores};
 pub use check::{Finding, Report, Topic};
 pub use load::load;
 pub use loaded::{Loaded, StoreName};

@@ -92,28 +92,28 @@ impl Feature {
             | Feature::DelayedDelete
             | Feature::Database
             | Feature::Stores
+            | Feature::LocationCalls
+            | Feature::Keystone
+            | Feature::HttpStore
+            | Feature::Tasks
             | Feature::FileStore => Status::Honoured,
             Feature::LocationEncryption => {
                 Status::Refused("location URLs cannot be encrypted in the database yet")
             }
             Feature::LogTargets => Status::NotYet("the log goes to standard error or to a file"),
-            Feature::LocationCalls => Status::NotYet("locations cannot be added by clients yet"),
             Feature::Protections => Status::NotYet("properties cannot be protected yet"),
             Feature::DatabaseTuning => Status::NotYet("the database is opened once, without retries"),
-            Feature::Keystone => Status::NotYet("tokens of a Keystone are not validated yet"),
             Feature::Policy => Status::NotYet("rules are built in so far"),
             Feature::FileStoreTuning => {
                 Status::NotYet("stores of type file know one folder and nothing else so far")
             }
             Feature::UnifiedLimits => Status::NotYet("limits kept in Keystone are not built yet"),
             Feature::Memcached => Status::NotYet("tokens are cached in each process, not in memcached"),
-            Feature::HttpStore => Status::NotYet("stores of type http are not built yet"),
             Feature::S3Store => Status::NotYet("stores of type s3 are not built yet"),
             Feature::SwiftStore => Status::NotYet("stores of type swift are not built yet"),
             Feature::RbdStore => Status::NotYet("stores of type rbd are not built yet"),
             Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),
             Feature::Imports => Status::NotYet("imports are not built yet"),
-            Feature::Tasks => Status::NotYet("the job engine is not built yet"),
             Feature::Cache => Status::NotYet("the image cache is not built yet"),
             Feature::Notifications => Status::NotYet("notifications are not built yet"),
             Feature::KeyManager => Status::NotYet("key managers are not built yet"),

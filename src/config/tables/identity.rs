@@ -66,7 +66,7 @@ const LOGIN: &[Opt] = &[
     unset("keyfile", Text, "Key of that client certificate.").must(),
     opt("insecure", Bool, "false", "Do not check Keystone's certificate.").must(),
     unset("region_name", Text, "Region whose endpoints are used.").must(),
-    unset("timeout", float_at_least(0.0), "Seconds that a request to Keystone may take."),
+    gone("timeout", "requests to Keystone have bounds of their own"),
     gone("collect_timing", SESSION),
     gone("split_loggers", SESSION),
     gone("tls_ciphers", SESSION),
@@ -91,13 +91,7 @@ const AUTHTOKEN: &[Opt] = &[
         "Further attempts to reach Keystone when it does not answer.",
     )
     .must(),
-    opt(
-        "delay_auth_decision",
-        Bool,
-        "false",
-        "Let the service decide about requests without a valid token; Glance's pipelines always do.",
-    )
-    .must(),
+    gone("delay_auth_decision", "Glance's pipelines always leave the decision about a token to the service"),
     opt(
         "token_cache_time",
         ANY_INT,

@@ -29,7 +29,8 @@ const TASK: &[Opt] = &[
     opt("task_executor", Choice(&["taskflow"]), "taskflow", ENGINE)
         .alias(&[(Some("DEFAULT"), "task_executor")])
         .obsolete(ENGINE),
-    unset("work_dir", Text, "Folder for the working files of tasks when enabled_backends is not set."),
+    unset("work_dir", Text, "Folder for the working files of tasks when enabled_backends is not set.")
+        .of(Feature::Imports),
     gone("eventlet_executor_pool_size", ENGINE),
 ];
 

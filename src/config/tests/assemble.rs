@@ -1,9 +1,9 @@
 //! The typed result: nothing that counts as honoured is left unread, and the defaults agree.
 
-use crate::config::{Config, Folder, Loaded, Sources, Topic, load};
+use crate::config::{Config, Loaded, Sources, StoreKind, Topic, load};
 use crate::{api, image};
 
-use super::loaded;
+use super::{found, loaded};
 
 fn unasked(loaded: &Loaded) -> Vec<String> {
     let unasked = loaded.unasked().into_iter();
@@ -19,7 +19,7 @@ fn honoured_options_are_read() {
     assert_eq!(unasked(&single), [""; 0]);
     assert_eq!(single.misasked(), []);
 
-    let multi = loaded("[DEFAULT]\nenabled_backends = a:file\n[glance_store]\ndefault_backend = a\n");
+    let multi = loaded("[DEFAULT]\nenabled_backends = a:file, w:http\n[glance_store]\ndefault_backend = a\n");
     Config::assemble(&multi).unwrap();
     let mut left = unasked(&multi);
     left.retain(|option| !option.starts_with("[glance_store]"));
@@ -33,7 +33,7 @@ fn nothing_configured_is_the_rooms_defaults() {
     let config = Config::assemble(&load(&Sources::default())).unwrap();
     assert_eq!(format!("{:?}", config.api), format!("{:?}", api::Settings::default()));
     assert_eq!(format!("{:?}", config.image), format!("{:?}", image::Settings::default()));
-    assert!(config.database.is_none() && config.stores.is_none() && config.listen.bind.is_none());
+    assert!(config.database.is_none() && config.keystone.is_none() && config.listen.bind.is_none());
     assert!(config.log.stderr && config.log.file.is_none());
 }
 
@@ -57,9 +57,27 @@ fn options_become_settings() {
     let database = config.database.unwrap();
     assert_eq!(database.connection, "mysql://h/d?a=1&b=2");
     assert_eq!(database.max_pool_size, 5);
-    let stores = config.stores.unwrap();
-    let folder = Folder { id: "a".to_owned(), description: None, weight: -4, path: "/d".into() };
-    assert_eq!((stores.folders, stores.default.as_str(), stores.multiple), (vec![folder], "a", true));
+    assert_eq!((config.stores.default.as_str(), config.stores.multiple), ("a", true));
+    let [store] = &config.stores.list[..] else { panic!("{:?}", config.stores) };
+    assert_eq!((store.id.as_str(), store.weight), ("a", -4));
+    assert!(matches!(&store.kind, StoreKind::File(Some(path)) if path.as_os_str() == "/d"));
+}
+
+/// Proves that a Keystone is described by `[keystone_authtoken]` or the section it names, and only
+/// asked when the flavor says so.
+#[test]
+fn the_flavor_decides_about_keystone() {
+    let text = "[keystone_authtoken]\nauth_section = svc\ntoken_cache_time = -1\n[svc]\nauth_type = password\n\
+                auth_url = http://k:5000\nusername = glance\nuser_domain_name = Default\npassword = hush\n\
+                project_name = service\nproject_domain_name = Default\n[paste_deploy]\n";
+    let config = Config::assemble(&loaded(&format!("{text}flavor = keystone+caching\n"))).unwrap();
+    assert!(config.flavor.keystone && config.flavor.caching && !config.flavor.cache_management);
+    let keystone = config.keystone.unwrap();
+    assert_eq!((keystone.auth_url.as_str(), keystone.token_cache_time), ("http://k:5000", None));
+    assert!(!format!("{keystone:?}").contains("hush"));
+    assert!(Config::assemble(&loaded(&format!("{text}flavor =\n"))).unwrap().keystone.is_none());
+    let loaded = loaded("[keystone_authtoken]\nauth_url = http://k\n");
+    assert_eq!(found(&loaded, Topic::Unused).len(), 1);
 }
 
 /// Proves that what cannot be started is refused with the option's place.
@@ -72,6 +90,8 @@ fn what_cannot_be_started_is_refused() {
             "[DEFAULT]\nenabled_backends = r:rbd\n[glance_store]\ndefault_backend = r\n",
             "default_backend: names",
         ),
+        ("[paste_deploy]\nflavor = keystone\n", "[keystone_authtoken] auth_url: is missing"),
+        ("[glance_store]\nstores = file,rbd\n", "[glance_store] stores: stores of type `rbd`"),
         ("[DEFAULT]\nworkers = many\n", "[DEFAULT] workers: `many` is not"),
     ] {
         let findings = Config::assemble(&loaded(text)).unwrap_err();
