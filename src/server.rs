@@ -16,10 +16,10 @@ use crate::{
     config::{self, StoreKind},
     db::{self, Db},
     identity::{Identity, Unauthenticated},
-    image,
+    image::{self, protection::Protections},
     jobs::Jobs,
     model::image_schema::ImageSchema,
-    policy::Enforcer,
+    policy::{self, Enforcer},
     store::{NamedStore, Store, Stores, file::FileStore, http::HttpStore},
 };
 
@@ -51,6 +51,10 @@ pub struct Options {
     pub image: image::Settings,
     /// The operator's settings about HTTP.
     pub api: api::Settings,
+    /// Who may do what.
+    pub policy: policy::Settings,
+    /// Who may touch which property; `None` protects nothing.
+    pub protections: Option<Protections>,
     /// Who tells who is calling.
     pub identity: IdentityChoice,
 }
@@ -67,6 +71,8 @@ impl Options {
             keep_alive: true,
             image: image::Settings::default(),
             api: api::Settings::default(),
+            policy: policy::Settings::default(),
+            protections: None,
             identity: IdentityChoice::Nobody,
         }
     }
@@ -116,7 +122,9 @@ impl Server {
         let settings = options.image.clone();
         let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
             .map_err(|e| failed("the image schema", e))?;
-        let app = Arc::new(App::new(db, stores, Enforcer, settings, schema));
+        let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
+        let policy = Arc::new(policy);
+        let app = Arc::new(App::new(db, stores, policy, options.protections.clone(), settings, schema));
         if embedded {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
             let node = app.node.clone();

@@ -59,6 +59,8 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         database: config.database,
         stores: config.stores,
         identity,
+        policy: config.policy,
+        protections: config.protections,
         workers: config.listen.workers,
         keep_alive: config.listen.keep_alive,
         image: config.image,

@@ -2,12 +2,19 @@
 
 use std::path::PathBuf;
 
-use crate::{api, db, format, identity::keystone, image, model::list::PageLimits, store::measure};
+use crate::{
+    api, db, format,
+    identity::keystone,
+    image::{self, protection::Protections},
+    model::list::PageLimits,
+    policy,
+    store::measure,
+};
 
 use super::check::{Finding, Topic};
 use super::option::Status;
 use super::wired::Feature;
-use super::{Loaded, assemble_keystone, assemble_stores, assemble_stores::Stores};
+use super::{Loaded, assemble_keystone, assemble_policy, assemble_stores, assemble_stores::Stores};
 
 /// Connections at most when `max_overflow` sets no limit.
 const CONNECTIONS_MAX: u64 = 200;
@@ -29,6 +36,10 @@ pub struct Config {
     pub database: Option<db::Settings>,
     /// Where the bytes are.
     pub stores: Stores,
+    /// Who may do what.
+    pub policy: policy::Settings,
+    /// Who may touch which property; `None` protects nothing.
+    pub protections: Option<Protections>,
     /// The Keystone that validates tokens; `None` unless the flavor asks for it.
     pub keystone: Option<keystone::Settings>,
 }
@@ -85,6 +96,8 @@ impl Config {
             image: image_settings(loaded, &mut findings),
             database: database(loaded),
             stores: assemble_stores::stores(loaded, &mut findings),
+            policy: assemble_policy::policy(loaded),
+            protections: assemble_policy::protections(loaded, &mut findings),
             keystone: assemble_keystone::keystone(loaded, flavor.keystone, &mut findings),
         };
         if findings.is_empty() { Ok(config) } else { Err(findings) }

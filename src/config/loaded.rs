@@ -81,6 +81,12 @@ impl Loaded {
         self.search_dirs.iter().map(|dir| dir.join(name)).find(|path| path.exists())
     }
 
+    /// As `find_file`; for a file that does not exist (yet), where it is looked for first.
+    pub fn place_of(&self, name: &Path) -> PathBuf {
+        let first = || self.search_dirs.first().map(|dir| dir.join(name));
+        self.find_file(name).or_else(first).unwrap_or_else(|| name.to_owned())
+    }
+
     /// A boolean. False if it is unset.
     pub fn bool(&self, section: &str, option: &str) -> bool {
         match self.value(section, option) {

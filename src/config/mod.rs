@@ -9,6 +9,7 @@
 
 mod assemble;
 mod assemble_keystone;
+mod assemble_policy;
 mod assemble_stores;
 mod check;
 mod ini;

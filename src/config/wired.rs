@@ -96,14 +96,14 @@ impl Feature {
             | Feature::Keystone
             | Feature::HttpStore
             | Feature::Tasks
+            | Feature::Protections
+            | Feature::Policy
             | Feature::FileStore => Status::Honoured,
             Feature::LocationEncryption => {
                 Status::Refused("location URLs cannot be encrypted in the database yet")
             }
             Feature::LogTargets => Status::NotYet("the log goes to standard error or to a file"),
-            Feature::Protections => Status::NotYet("properties cannot be protected yet"),
             Feature::DatabaseTuning => Status::NotYet("the database is opened once, without retries"),
-            Feature::Policy => Status::NotYet("rules are built in so far"),
             Feature::FileStoreTuning => {
                 Status::NotYet("stores of type file know one folder and nothing else so far")
             }

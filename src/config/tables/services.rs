@@ -98,8 +98,6 @@ const PASTE: &[Opt] = &[
     gone("config_file", "the flavors are built in; a paste file is not read"),
 ];
 
-const REMOTE: &str = "rules that ask another server are not evaluated";
-
 const POLICY: &[Opt] = &[
     opt(
         "policy_file",
@@ -124,13 +122,23 @@ const POLICY: &[Opt] = &[
         "Use today's default rules alone; false also admits whom the earlier defaults admitted.",
     )
     .must(),
-    gone("enforce_scope", "scopes are always enforced"),
-    gone("remote_content_type", REMOTE),
-    gone("remote_ssl_verify_server_crt", REMOTE),
-    gone("remote_ssl_ca_crt_file", REMOTE),
-    gone("remote_ssl_client_crt_file", REMOTE),
-    gone("remote_ssl_client_key_file", REMOTE),
-    opt("remote_timeout", float_at_least(0.0), "60", REMOTE).obsolete(REMOTE),
+    opt(
+        "enforce_scope",
+        Bool,
+        "true",
+        "Refuse tokens whose scope is not the rule's; removed from OpenStack, where it is always so.",
+    ),
+    opt(
+        "remote_content_type",
+        Choice(&["application/x-www-form-urlencoded", "application/json"]),
+        "application/x-www-form-urlencoded",
+        "How rules that ask another server encode the question.",
+    ),
+    opt("remote_timeout", float_at_least(0.0), "60", "Seconds that such a server may take."),
+    opt("remote_ssl_verify_server_crt", Bool, "false", "Check the certificate of such a server."),
+    unset("remote_ssl_ca_crt_file", Text, "Certificates that it is checked against."),
+    unset("remote_ssl_client_crt_file", Text, "Client certificate to show to it."),
+    unset("remote_ssl_client_key_file", Text, "Key of that client certificate."),
 ];
 
 const MIDDLEWARE: &[Opt] = &[

@@ -1,9 +1,9 @@
 //! The typed result: nothing that counts as honoured is left unread, and the defaults agree.
 
-use crate::config::{Config, Loaded, Sources, StoreKind, Topic, load};
+use crate::config::{Config, Input, Loaded, Sources, StoreKind, Topic, load};
 use crate::{api, image};
 
-use super::{found, loaded};
+use super::{data, found, loaded, written};
 
 fn unasked(loaded: &Loaded) -> Vec<String> {
     let unasked = loaded.unasked().into_iter();
@@ -63,6 +63,19 @@ fn options_become_settings() {
     assert!(matches!(&store.kind, StoreKind::File(Some(path)) if path.as_os_str() == "/d"));
 }
 
+/// Proves that a relative `policy_file` is the one beside the configuration, there or not.
+#[test]
+fn policy_files_lie_beside_the_configuration() {
+    let (dir, mut sources) = written(b"[DEFAULT]\n");
+    let name = dir.path().join("policy.yaml");
+    assert_eq!(Config::assemble(&load(&sources)).unwrap().policy.policy_file, name);
+    std::fs::write(&name, "{}").unwrap();
+    sources.inputs.insert(0, Input::File(data("osa/glance-api.conf")));
+    let policy = Config::assemble(&load(&sources)).unwrap().policy;
+    assert_eq!(policy.policy_file, name);
+    assert_eq!(policy.policy_dirs, [dir.path().join("policy.d")]);
+}
+
 /// Proves that a Keystone is described by `[keystone_authtoken]` or the section it names, and only
 /// asked when the flavor says so.
 #[test]
@@ -92,6 +105,10 @@ fn what_cannot_be_started_is_refused() {
         ),
         ("[paste_deploy]\nflavor = keystone\n", "[keystone_authtoken] auth_url: is missing"),
         ("[glance_store]\nstores = file,rbd\n", "[glance_store] stores: stores of type `rbd`"),
+        (
+            "[DEFAULT]\nproperty_protection_file = /nowhere/p.conf\n",
+            "[DEFAULT] property_protection_file: /nowhere/p.conf: cannot be read",
+        ),
         ("[DEFAULT]\nworkers = many\n", "[DEFAULT] workers: `many` is not"),
     ] {
         let findings = Config::assemble(&loaded(text)).unwrap_err();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::config::check::{Finding, Topic};
 use crate::config::option::Status;
-use crate::config::{Input, Loaded, Sources, load};
+use crate::config::{Config, Input, Loaded, Sources, load};
 
 use super::data;
 
@@ -55,6 +55,11 @@ fn check(tool: &str) {
     let loaded = read(tool);
     let errors: Vec<_> = loaded.report().errors().map(Finding::line).collect();
     assert!(errors.is_empty(), "{tool}: {errors:#?}");
+    // Certificates of authorities are where the machine has them.
+    let refused = Config::assemble(&loaded).err().unwrap_or_default();
+    let refused: Vec<_> =
+        refused.iter().filter(|f| f.option.as_deref() != Some("cafile")).map(Finding::line).collect();
+    assert!(refused.is_empty(), "{tool}: {refused:#?}");
     let warnings = loaded.report().warnings();
     let said: BTreeSet<String> = warnings.map(|f| in_short(&loaded, f)).collect();
     let list = std::fs::read_to_string(data(tool).join("warnings.txt")).unwrap_or_default();
