@@ -142,19 +142,39 @@ impl Server {
     /// # Errors
     /// [`StartError`] when the listener fails.
     pub async fn run(self) -> Result<(), StartError> {
+        self.serve(true, std::future::pending()).await
+    }
+
+    /// Serves until `stop` is ready, then finishes what is under way; leaves the signals of the process alone.
+    ///
+    /// # Errors
+    /// [`StartError`] when the listener fails.
+    pub async fn run_until(self, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
+        self.serve(false, stop).await
+    }
+
+    async fn serve(self, signals: bool, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
         let Self { app, state, listener, _lock } = self;
         let jobs = Jobs::start(&app);
         let shutdown = state.settings.shutdown_seconds;
         let http = HttpServer::new(move || {
             api::layers(ActixApp::new().app_data(state.clone()).configure(api::configure))
-        })
-        .shutdown_timeout(shutdown)
-        .worker_max_blocking_threads(512)
-        .client_request_timeout(Duration::from_secs(60))
-        .listen(listener)
-        .map_err(|e| failed("cannot listen", e))?
-        .run();
+        });
+        let http = if signals { http } else { http.disable_signals() };
+        let http = http
+            .shutdown_timeout(shutdown)
+            .worker_max_blocking_threads(512)
+            .client_request_timeout(Duration::from_secs(60))
+            .listen(listener)
+            .map_err(|e| failed("cannot listen", e))?
+            .run();
+        let handle = http.handle();
+        let stopper = actix_web::rt::spawn(async move {
+            stop.await;
+            handle.stop(true).await;
+        });
         http.await.map_err(|e| failed("the server failed", e))?;
+        stopper.abort();
         jobs.stop().await;
         let node = app.node.clone();
         if let Err(error) =

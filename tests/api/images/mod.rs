@@ -1,0 +1,3 @@
+//! `/v2/images` and below, file for file as in `src/api/images/`.
+
+mod create;
