@@ -84,7 +84,8 @@ pub fn name_is_taken(conn: &mut Conn, store: &str, name: &str) -> DbResult<bool>
     Ok(found.is_some())
 }
 
-/// Turns a blob that `node` writes to `live`.
+/// Turns a blob that `node` writes to `live` and ends the lease, which would be renewed for ever once the blob
+/// is doomed.
 ///
 /// # Errors
 /// [`DbError::Stale`] when the blob was doomed or taken meanwhile.
@@ -95,7 +96,12 @@ pub fn make_live(conn: &mut Conn, id: &str, node: &str, size: i64, now: Timestam
             .filter(blobs::state.eq(BlobState::Writing.as_str()))
             .filter(blobs::lease_node.eq(node)),
     )
-    .set((blobs::state.eq(BlobState::Live.as_str()), blobs::size.eq(Some(size)), blobs::updated_at.eq(now.0)))
+    .set((
+        blobs::state.eq(BlobState::Live.as_str()),
+        blobs::size.eq(Some(size)),
+        blobs::lease_until.eq(0),
+        blobs::updated_at.eq(now.0),
+    ))
     .execute(conn)?;
     if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
 }
