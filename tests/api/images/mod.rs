@@ -1,3 +1,6 @@
 //! `/v2/images` and below, file for file as in `src/api/images/`.
 
+mod actions;
 mod create;
+mod delete;
+mod show;

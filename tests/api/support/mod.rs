@@ -6,6 +6,7 @@ mod database;
 mod persona;
 mod postgres;
 mod raw;
+mod records;
 mod scratch;
 
 use std::{
@@ -14,6 +15,7 @@ use std::{
     path::PathBuf,
     sync::Arc,
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -30,8 +32,9 @@ pub use client::{Answer, Client, OCTETS, PATCH_V20, PATCH_V21, keys};
 pub use database::{Database, TestDatabase};
 pub use persona::{ADMIN, MEMBER, Persona, READER};
 pub use raw::Raw;
+pub use records::record;
 
-/// Makes two tests, `sqlite` and `postgres`, of each `async fn name(database: Database)`.
+/// Makes two tests, `sqlite` and `postgres`, of each function, which are all `async` or all not.
 macro_rules! on_each_database {
     ($($(#[$meta:meta])* async fn $name:ident($database:ident: Database) $body:block)*) => {
         $(
@@ -49,6 +52,26 @@ macro_rules! on_each_database {
                 #[test]
                 fn postgres() {
                     crate::support::block_on(test(crate::support::Database::Postgres));
+                }
+            }
+        )*
+    };
+    ($($(#[$meta:meta])* fn $name:ident($database:ident: Database) $body:block)*) => {
+        $(
+            $(#[$meta])*
+            mod $name {
+                use super::*;
+
+                fn test($database: crate::support::Database) $body
+
+                #[test]
+                fn sqlite() {
+                    test(crate::support::Database::Sqlite);
+                }
+
+                #[test]
+                fn postgres() {
+                    test(crate::support::Database::Postgres);
                 }
             }
         )*
@@ -189,11 +212,14 @@ impl TestApp {
         Raw::open(self.address())
     }
 
-    /// Lets the reaper do what is due, then answers what is wrong with store and ledger, in sentences.
+    /// What is wrong with store and ledger now, in sentences.
     pub async fn faults(&self) -> Vec<String> {
-        let app = self.app();
-        jobs::reap::sweep(&app).await.unwrap();
-        faults(&app).await
+        faults(&self.app()).await
+    }
+
+    /// Requires that the reaper brings store and ledger in order.
+    pub async fn settles(&self) {
+        settles(&self.app()).await;
     }
 }
 
@@ -206,13 +232,8 @@ impl Drop for TestApp {
         }
         if let Some(app) = app {
             // The test may still be on a runtime of its own, in which no other can be entered.
-            let check = std::thread::spawn(move || {
-                block_on(async {
-                    jobs::reap::sweep(&app).await.unwrap();
-                    faults(&app).await
-                })
-            });
-            assert_eq!(check.join().unwrap(), Vec::<String>::new(), "left behind");
+            let check = std::thread::spawn(move || block_on(settles(&app)));
+            check.join().expect("something was left behind");
         }
     }
 }
@@ -220,7 +241,7 @@ impl Drop for TestApp {
 fn new_http() -> reqwest::Client {
     // `Location` is asserted, not followed.
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
-    builder.timeout(std::time::Duration::from_secs(60)).build().unwrap()
+    builder.timeout(Duration::from_secs(60)).build().unwrap()
 }
 
 /// Runs a server on a thread with a system of its own.
@@ -238,6 +259,28 @@ fn run(options: &Options) -> Running {
         std::panic::resume_unwind(thread.join().expect_err("a server that did not start"));
     };
     Running { address, app, stop, thread }
+}
+
+/// Reaps until nothing is wrong. The server's own reaper may be at work on the same blobs, hence the patience.
+async fn settles(app: &App) {
+    eventually("store and ledger in order", async || {
+        jobs::reap::sweep(app).await.unwrap();
+        let faults = faults(app).await;
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    })
+    .await;
+}
+
+/// Asks again until the answer is `Ok`; a minute without one fails the test with the last `Err`.
+pub async fn eventually<T, E: std::fmt::Debug>(what: &str, ask: impl AsyncFn() -> Result<T, E>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match ask().await {
+            Ok(value) => return value,
+            Err(error) => assert!(Instant::now() < deadline, "never {what}: {error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Holds the store against the ledger, and the ledger against the images.
