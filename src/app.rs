@@ -35,6 +35,10 @@ pub struct App {
     pub uploads: Arc<Semaphore>,
     /// Tells the reaper that there is something to delete.
     pub doomed: Notify,
+    /// Tells the engine that there is a job, or room for one.
+    pub enqueued: Notify,
+    /// Places that only some nodes reach, and this one does; jobs name them.
+    pub affinities: Vec<String>,
 }
 
 impl App {
@@ -55,6 +59,8 @@ impl App {
             node: uuid::Uuid::new_v4().to_string(),
             uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
             doomed: Notify::new(),
+            enqueued: Notify::new(),
+            affinities: Vec::new(),
         }
     }
 

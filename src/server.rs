@@ -19,7 +19,11 @@ use crate::{
     jobs::Jobs,
     model::image_schema::ImageSchema,
     policy::Enforcer,
-    store::{NamedStore, Stores, file::FileStore},
+    store::{
+        NamedStore, Stores,
+        file::FileStore,
+        http::{self, HttpStore},
+    },
 };
 
 /// Which identity service tells who is calling.
@@ -104,7 +108,9 @@ impl Server {
         let store = FileStore::open(&folder).map_err(|e| failed("cannot use the image folder", e))?;
         let named =
             NamedStore { id: "file".to_owned(), description: None, weight: 0, store: Arc::new(store) };
-        let stores = Stores::new(vec![named], "file", false).map_err(StartError)?;
+        let http = HttpStore::new(&http::Settings::default()).map_err(StartError)?;
+        let http = NamedStore { id: "http".to_owned(), description: None, weight: 0, store: Arc::new(http) };
+        let stores = Stores::new(vec![named, http], "file", false).map_err(StartError)?;
         let settings = options.image.clone();
         let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
             .map_err(|e| failed("the image schema", e))?;
@@ -113,7 +119,10 @@ impl Server {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
             let node = app.node.clone();
             app.db
-                .write_blocking(|conn| db::blobs::end_other_leases(conn, &node))
+                .write_blocking(|conn| {
+                    db::jobs::end_leases(conn, &node, true)?;
+                    db::blobs::end_other_leases(conn, &node)
+                })
                 .map_err(|e| failed("the database", e))?;
         }
         let identity: Arc<dyn Identity> = match &options.identity {
@@ -177,9 +186,14 @@ impl Server {
         stopper.abort();
         jobs.stop().await;
         let node = app.node.clone();
-        if let Err(error) =
-            app.db.write("blob.end_leases", move |conn| db::blobs::end_leases(conn, &node)).await
-        {
+        let ended = app
+            .db
+            .write("server.end_leases", move |conn| {
+                db::jobs::end_leases(conn, &node, false)?;
+                db::blobs::end_leases(conn, &node)
+            })
+            .await;
+        if let Err(error) = ended {
             tracing::warn!(%error, "leases could not be given back; they run out by themselves");
         }
         Ok(())

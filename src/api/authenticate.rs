@@ -10,7 +10,7 @@ use actix_web::{
 };
 use actix_web::{ResponseError, http::StatusCode};
 
-use super::{State, error::ApiError, versions::base_url};
+use super::{State, error::ApiError, origin::base_url};
 use crate::{
     identity::{Credentials, IdentityError},
     model::{caller::Caller, error::Error},

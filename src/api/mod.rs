@@ -3,10 +3,13 @@
 //! Holds no rule about images. `routes.rs` is the map; a handler extracts, calls one use case and renders.
 
 mod authenticate;
+mod cors;
 mod error;
 mod extract;
+mod health;
 mod images;
 mod negotiate;
+mod origin;
 mod query;
 mod routes;
 mod schemas;
@@ -16,7 +19,7 @@ use std::sync::Arc;
 
 use crate::{app::App, identity::Identity, model::list::PageLimits};
 
-pub use error::render_errors;
+pub use cors::Cors;
 pub use routes::{configure, layers};
 
 /// The operator's settings about HTTP; names and defaults are Glance's.
@@ -32,6 +35,12 @@ pub struct Settings {
     pub allow_anonymous_access: bool,
     /// Whether `image_cache_dir` is set: decides which versions are announced.
     pub image_cache: bool,
+    /// `[oslo_middleware] enable_proxy_headers_parsing`
+    pub enable_proxy_headers_parsing: bool,
+    /// `[cors]`
+    pub cors: Cors,
+    /// `[healthcheck] disable_by_file_path`: while it exists, `/healthcheck` answers 503.
+    pub healthcheck_disable_file: Option<std::path::PathBuf>,
     /// Seconds that a stop waits for requests under way.
     pub shutdown_seconds: u64,
 }
@@ -44,6 +53,9 @@ impl Default for Settings {
             max_request_id_length: 64,
             allow_anonymous_access: false,
             image_cache: false,
+            enable_proxy_headers_parsing: false,
+            cors: Cors::default(),
+            healthcheck_disable_file: Some("/etc/glance/healthcheck_disable".into()),
             shutdown_seconds: 60,
         }
     }

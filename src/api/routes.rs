@@ -11,11 +11,14 @@ use actix_web::{
 
 use super::{
     authenticate::authenticate,
+    cors::cross_origin,
     error::{ApiError, not_found, render_errors},
-    images::{actions, create, data, delete as remove, list, members, show, tags, update},
+    extract::Shared,
+    health,
+    images::{actions, create, data, delete as remove, list, locations, members, show, tags, update},
     negotiate::negotiate,
+    origin::own_url,
     schemas,
-    versions::own_url,
 };
 
 /// A resource that answers other methods with 405 and `Allow`, in Glance's exact text.
@@ -28,6 +31,7 @@ fn resource(path: &str, allow: &'static str) -> Resource {
 /// Every route of the Image API.
 pub fn configure(config: &mut ServiceConfig) {
     config
+        .service(web::resource("/healthcheck").to(health::check))
         .service(web::resource("/v2").to(slash))
         .service(resource("/v2/schemas/{name}", "GET").route(get().to(schemas::show)))
         .service(
@@ -43,6 +47,11 @@ pub fn configure(config: &mut ServiceConfig) {
             resource("/v2/images/{id}/file", "GET, PUT")
                 .route(get().to(data::download))
                 .route(put().to(data::upload)),
+        )
+        .service(
+            resource("/v2/images/{id}/locations", "POST")
+                .route(post().to(locations::add))
+                .route(get().to(locations::list)),
         )
         .service(resource("/v2/images/{id}/actions/deactivate", "POST").route(post().to(actions::deactivate)))
         .service(resource("/v2/images/{id}/actions/reactivate", "POST").route(post().to(actions::reactivate)))
@@ -68,11 +77,13 @@ pub fn configure(config: &mut ServiceConfig) {
 }
 
 /// `GET /v2` leads to `/v2/`, as the reference's router does.
-async fn slash(request: HttpRequest) -> HttpResponse {
-    HttpResponse::Found().insert_header((LOCATION, format!("{}/v2/", own_url(&request)))).finish()
+async fn slash(state: Shared, request: HttpRequest) -> HttpResponse {
+    HttpResponse::Found()
+        .insert_header((LOCATION, format!("{}/v2/", own_url(&state.settings, &request))))
+        .finish()
 }
 
-/// The layers around the routes, outermost last: error bodies, version negotiation, authentication.
+/// The layers around the routes, innermost first: authentication, version negotiation, error bodies, CORS.
 pub fn layers<T>(
     app: App<T>,
 ) -> App<
@@ -89,5 +100,8 @@ where
     T: ServiceFactory<ServiceRequest, Response = ServiceResponse>,
     T: 'static,
 {
-    app.wrap(from_fn(authenticate)).wrap(from_fn(negotiate)).wrap(from_fn(render_errors))
+    app.wrap(from_fn(authenticate))
+        .wrap(from_fn(negotiate))
+        .wrap(from_fn(render_errors))
+        .wrap(from_fn(cross_origin))
 }

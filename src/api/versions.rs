@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
 use serde_json::json;
 
-use super::{Settings, State};
+use super::{State, origin::base_url};
 
 const ALWAYS: [&str; 11] =
     ["v2.0", "v2.1", "v2.2", "v2.3", "v2.4", "v2.5", "v2.6", "v2.7", "v2.9", "v2.15", "v2.17"];
@@ -46,28 +46,6 @@ fn announced(cache: bool, stores: bool) -> Vec<(&'static str, &'static str)> {
     }
     list.extend(supported(&["v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0"]));
     list
-}
-
-/// The base URL under which the client reached us: `public_endpoint`, else scheme and host of the request.
-pub fn base_url(settings: &Settings, request: &HttpRequest) -> String {
-    match &settings.public_endpoint {
-        Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
-        None => own_url(request),
-    }
-}
-
-/// Scheme and host by which the client addressed us.
-pub fn own_url(request: &HttpRequest) -> String {
-    let scheme = request
-        .uri()
-        .scheme_str()
-        .unwrap_or_else(|| if request.app_config().secure() { "https" } else { "http" });
-    let host = request
-        .headers()
-        .get(actix_web::http::header::HOST)
-        .and_then(|h| h.to_str().ok())
-        .map_or_else(|| request.app_config().host().to_owned(), str::to_owned);
-    format!("{scheme}://{host}")
 }
 
 /// The version document.

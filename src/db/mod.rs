@@ -8,6 +8,7 @@ mod connection;
 pub mod dialect;
 pub mod images;
 pub mod images_page;
+pub mod jobs;
 pub mod members;
 mod migrate;
 pub mod schema;

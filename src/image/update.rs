@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-use super::{access, change::change, create, exceeds};
+use super::{access, change::change, create, exceeds, locations};
 
 /// Applies the operations in order to a copy and saves once; any failure discards all of them. An empty patch
 /// needs no right beyond finding the image and changes nothing, `updated_at` included.
@@ -51,9 +51,7 @@ pub async fn update(app: &App, caller: &Caller, id: &str, operations: &[Operatio
 async fn apply(app: &App, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
     let attribute = operation.attribute.as_str();
     if attribute == "locations" {
-        return Err(Error::forbidden(
-            "It's not allowed to change locations: show_multiple_locations is off.",
-        ));
+        return locations::patch(app, caller, image, operation).await;
     }
     if attribute == "owner" && !caller.is_admin && operation.verb != Verb::Remove {
         return Err(Error::forbidden("Only an administrator may change the owner of an image."));

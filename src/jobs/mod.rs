@@ -2,6 +2,7 @@
 //!
 //! Stands above the domain, beside `api`; the domain never calls it but only leaves rows for it.
 
+pub mod engine;
 pub mod reap;
 
 use std::{sync::Arc, time::Duration};
@@ -20,12 +21,13 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Starts renewing leases and reaping.
+    /// Starts renewing leases, reaping and running jobs.
     pub fn start(app: &Arc<App>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![
             tokio::spawn(renew_leases(Arc::clone(app), stopped.clone())),
-            tokio::spawn(reap::run(Arc::clone(app), stopped)),
+            tokio::spawn(reap::run(Arc::clone(app), stopped.clone())),
+            tokio::spawn(engine::run(Arc::clone(app), stopped)),
         ];
         Self { stop, tasks }
     }

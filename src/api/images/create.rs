@@ -10,7 +10,7 @@ use crate::{
     api::{
         error::ApiResult,
         extract::{Identified, JsonBody, Shared},
-        versions::own_url,
+        origin::own_url,
     },
     image::{access, create as domain},
     model::{error::Error, new_image::NewImage},
@@ -24,7 +24,8 @@ pub async fn create(state: Shared, caller: Identified, request: HttpRequest, bod
     let new = NewImage::parse(object, &state.app.schema)?;
     let image = domain::create(&state.app, &caller.0, new).await?;
     let mut response = HttpResponse::Created();
-    response.insert_header((LOCATION, format!("{}/v2/images/{}", own_url(&request), image.id)));
+    response
+        .insert_header((LOCATION, format!("{}/v2/images/{}", own_url(&state.settings, &request), image.id)));
     let methods = &state.app.settings.enabled_import_methods;
     if !methods.is_empty() {
         let name = HeaderName::from_static("openstack-image-import-methods");
