@@ -3,4 +3,7 @@
 mod actions;
 mod create;
 mod delete;
+mod members;
 mod show;
+mod tags;
+mod update;

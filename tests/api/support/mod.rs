@@ -40,6 +40,7 @@ macro_rules! on_each_database {
         $(
             $(#[$meta])*
             mod $name {
+                #[allow(unused_imports)] // one that is used by most tests of a file
                 use super::*;
 
                 async fn test($database: crate::support::Database) $body
@@ -60,6 +61,7 @@ macro_rules! on_each_database {
         $(
             $(#[$meta])*
             mod $name {
+                #[allow(unused_imports)] // one that is used by most tests of a file
                 use super::*;
 
                 fn test($database: crate::support::Database) $body
