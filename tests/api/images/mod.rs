@@ -2,7 +2,9 @@
 
 mod actions;
 mod create;
+mod data;
 mod delete;
+mod interrupted;
 mod members;
 mod show;
 mod tags;
