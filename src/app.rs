@@ -6,7 +6,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     db::Db,
-    image,
+    image::{self, protection::Protections},
     model::{image_schema::ImageSchema, time::Timestamp},
     policy::Enforcer,
     store::Stores,
@@ -24,7 +24,9 @@ pub struct App {
     /// Where the bytes are.
     pub stores: Stores,
     /// Who may do what.
-    pub policy: Enforcer,
+    pub policy: Arc<Enforcer>,
+    /// Who may touch which custom property; `None` protects nothing.
+    pub protections: Option<Protections>,
     /// The operator's settings about images.
     pub settings: image::Settings,
     /// What an image may look like.
@@ -46,7 +48,8 @@ impl App {
     pub fn new(
         db: Db,
         stores: Stores,
-        policy: Enforcer,
+        policy: Arc<Enforcer>,
+        protections: Option<Protections>,
         settings: image::Settings,
         schema: ImageSchema,
     ) -> Self {
@@ -54,6 +57,7 @@ impl App {
             db,
             stores,
             policy,
+            protections,
             settings,
             schema,
             node: uuid::Uuid::new_v4().to_string(),

@@ -18,7 +18,7 @@ use crate::{
     image,
     jobs::Jobs,
     model::image_schema::ImageSchema,
-    policy::Enforcer,
+    policy::{self, Enforcer},
     store::{
         NamedStore, Stores,
         file::FileStore,
@@ -48,6 +48,8 @@ pub struct Options {
     pub image: image::Settings,
     /// The operator's settings about HTTP.
     pub api: api::Settings,
+    /// Who may do what.
+    pub policy: policy::Settings,
     /// Who tells who is calling.
     pub identity: IdentityChoice,
 }
@@ -61,6 +63,7 @@ impl Options {
             database: None,
             image: image::Settings::default(),
             api: api::Settings::default(),
+            policy: policy::Settings::default(),
             identity: IdentityChoice::Nobody,
         }
     }
@@ -114,7 +117,9 @@ impl Server {
         let settings = options.image.clone();
         let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
             .map_err(|e| failed("the image schema", e))?;
-        let app = Arc::new(App::new(db, stores, Enforcer, settings, schema));
+        let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
+        let policy = Arc::new(policy);
+        let app = Arc::new(App::new(db, stores, policy, None, settings, schema));
         if embedded {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
             let node = app.node.clone();

@@ -7,6 +7,7 @@ mod cors;
 mod error;
 mod extract;
 mod health;
+pub mod identity;
 mod images;
 mod negotiate;
 mod origin;

@@ -6,6 +6,7 @@
 pub mod blobs;
 mod connection;
 pub mod dialect;
+pub mod identity;
 pub mod images;
 pub mod images_page;
 pub mod jobs;

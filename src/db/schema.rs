@@ -120,3 +120,148 @@ diesel::allow_tables_to_appear_in_same_query!(
     blobs,
     image_locations
 );
+
+diesel::table! {
+    identity_domains (id) {
+        id -> Text,
+        name -> Text,
+        description -> Text,
+        enabled -> Bool,
+        extra -> Text,
+    }
+}
+
+diesel::table! {
+    identity_projects (id) {
+        id -> Text,
+        name -> Text,
+        domain_id -> Text,
+        parent_id -> Text,
+        description -> Text,
+        enabled -> Bool,
+        extra -> Text,
+    }
+}
+
+diesel::table! {
+    identity_users (id) {
+        id -> Text,
+        name -> Text,
+        domain_id -> Text,
+        default_project_id -> Nullable<Text>,
+        enabled -> Bool,
+        password_hash -> Nullable<Text>,
+        extra -> Text,
+    }
+}
+
+diesel::table! {
+    identity_roles (id) {
+        id -> Text,
+        name -> Text,
+        description -> Nullable<Text>,
+        extra -> Text,
+    }
+}
+
+diesel::table! {
+    identity_implied_roles (prior_role_id, implied_role_id) {
+        prior_role_id -> Text,
+        implied_role_id -> Text,
+    }
+}
+
+diesel::table! {
+    identity_assignments (user_id, scope_kind, scope_id, role_id) {
+        user_id -> Text,
+        scope_kind -> Text,
+        scope_id -> Text,
+        role_id -> Text,
+    }
+}
+
+diesel::table! {
+    identity_services (id) {
+        id -> Text,
+        kind -> Text,
+        name -> Text,
+        description -> Nullable<Text>,
+        enabled -> Bool,
+        extra -> Text,
+    }
+}
+
+diesel::table! {
+    identity_regions (id) {
+        id -> Text,
+        description -> Text,
+        parent_region_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    identity_endpoints (id) {
+        id -> Text,
+        service_id -> Text,
+        interface -> Text,
+        region_id -> Nullable<Text>,
+        url -> Text,
+        enabled -> Bool,
+        extra -> Text,
+    }
+}
+
+diesel::table! {
+    identity_app_credentials (id) {
+        id -> Text,
+        name -> Text,
+        user_id -> Text,
+        project_id -> Text,
+        description -> Nullable<Text>,
+        secret_hash -> Text,
+        expires_at -> Nullable<BigInt>,
+        unrestricted -> Bool,
+        access_rules -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    identity_app_credential_roles (app_credential_id, role_id) {
+        app_credential_id -> Text,
+        role_id -> Text,
+    }
+}
+
+diesel::table! {
+    identity_revocations (id) {
+        id -> Text,
+        audit_id -> Nullable<Text>,
+        audit_chain_id -> Nullable<Text>,
+        user_id -> Nullable<Text>,
+        project_id -> Nullable<Text>,
+        domain_id -> Nullable<Text>,
+        issued_before -> BigInt,
+        revoked_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    identity_limits (id) {
+        id -> Text,
+        service_id -> Text,
+        region_id -> Nullable<Text>,
+        resource_name -> Text,
+        limit_value -> BigInt,
+        description -> Nullable<Text>,
+        project_id -> Nullable<Text>,
+        domain_id -> Nullable<Text>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    identity_roles,
+    identity_assignments,
+    identity_app_credential_roles,
+    identity_app_credentials
+);

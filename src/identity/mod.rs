@@ -1,5 +1,6 @@
 //! Who is calling: a token becomes a [`Caller`], by a real Keystone or by the built-in one.
 
+pub mod builtin;
 pub mod keystone;
 
 use async_trait::async_trait;

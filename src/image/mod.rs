@@ -11,6 +11,7 @@ pub mod delete;
 pub mod download;
 pub mod location_import;
 pub mod locations;
+pub mod protection;
 pub mod query;
 pub mod system;
 pub mod tags;
