@@ -5,6 +5,7 @@ mod create;
 mod data;
 mod delete;
 mod interrupted;
+mod list;
 mod members;
 mod show;
 mod tags;
