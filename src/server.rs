@@ -2,23 +2,30 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    net::TcpListener,
+    net::{IpAddr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use actix_web::{App as ActixApp, HttpServer, http::KeepAlive, web::Data};
+use actix_web::{
+    App as ActixApp, HttpServer,
+    http::KeepAlive,
+    web::{Data, ServiceConfig},
+};
 
 use crate::{
     api,
     app::App,
     config::{self, StoreKind},
     db::{self, Db},
-    identity::{Identity, Unauthenticated},
+    identity::{
+        Identity, Unauthenticated,
+        builtin::{self, Builtin},
+    },
     image::{self, protection::Protections},
     jobs::Jobs,
-    model::image_schema::ImageSchema,
+    model::{image_schema::ImageSchema, time::Timestamp},
     policy::{self, Enforcer},
     store::{NamedStore, Store, Stores, file::FileStore, http::HttpStore},
 };
@@ -26,6 +33,8 @@ use crate::{
 /// Which identity service tells who is calling.
 #[derive(Clone)]
 pub enum IdentityChoice {
+    /// The one that Vitrine brings along, at `/identity/v3`.
+    Builtin(builtin::Settings),
     /// None: every caller is an admin without a project.
     Nobody,
     /// One that the embedder brings along; tests do.
@@ -73,7 +82,7 @@ impl Options {
             api: api::Settings::default(),
             policy: policy::Settings::default(),
             protections: None,
-            identity: IdentityChoice::Nobody,
+            identity: IdentityChoice::Builtin(builtin::Settings::default()),
         }
     }
 }
@@ -91,6 +100,7 @@ fn failed(what: &str, reason: impl std::fmt::Display) -> StartError {
 pub struct Server {
     app: Arc<App>,
     state: Data<api::State>,
+    builtin: Option<Builtin>,
     listener: TcpListener,
     workers: Option<usize>,
     keep_alive: bool,
@@ -135,13 +145,20 @@ impl Server {
                 })
                 .map_err(|e| failed("the database", e))?;
         }
+        let address = listener.local_addr().map_err(|e| failed("cannot listen", e))?;
+        let mut embedded_identity = None;
         let identity: Arc<dyn Identity> = match &options.identity {
+            IdentityChoice::Builtin(settings) => {
+                let builtin = open_builtin(settings, &options.data_dir, address, &app.db)?;
+                embedded_identity = Some(builtin.clone());
+                Arc::new(builtin)
+            }
             IdentityChoice::Nobody => Arc::new(Unauthenticated),
             IdentityChoice::Given(identity) => Arc::clone(identity),
         };
         let state = Data::new(api::State { app: Arc::clone(&app), identity, settings: options.api.clone() });
         let (workers, keep_alive) = (options.workers, options.keep_alive);
-        Ok(Self { app, state, listener, workers, keep_alive, _lock: lock })
+        Ok(Self { app, state, builtin: embedded_identity, listener, workers, keep_alive, _lock: lock })
     }
 
     /// Where it listens; tells the port when port 0 was asked for.
@@ -162,11 +179,21 @@ impl Server {
     /// # Errors
     /// [`StartError`] when the listener fails.
     pub async fn run(self) -> Result<(), StartError> {
-        let Self { app, state, listener, workers, keep_alive, _lock } = self;
+        let Self { app, state, builtin, listener, workers, keep_alive, _lock } = self;
         let jobs = Jobs::start(&app);
+        let housekeeping = builtin.clone().map(|builtin| tokio::spawn(keep_house(builtin)));
         let shutdown = state.settings.shutdown_seconds;
         let mut http = HttpServer::new(move || {
-            api::layers(ActixApp::new().app_data(state.clone()).configure(api::configure))
+            let identity = builtin.clone().map(Data::new);
+            let configure = move |config: &mut ServiceConfig| {
+                if let Some(identity) = identity {
+                    let prefix = identity.settings.prefix.clone();
+                    config.app_data(identity);
+                    api::identity::configure_at(config, &prefix);
+                }
+                api::configure(config);
+            };
+            api::layers(ActixApp::new().app_data(state.clone()).configure(configure))
         })
         .shutdown_timeout(shutdown)
         .worker_max_blocking_threads(512)
@@ -179,6 +206,9 @@ impl Server {
         }
         let http = http.listen(listener).map_err(|e| failed("cannot listen", e))?.run();
         http.await.map_err(|e| failed("the server failed", e))?;
+        if let Some(housekeeping) = housekeeping {
+            housekeeping.abort();
+        }
         jobs.stop().await;
         let node = app.node.clone();
         let ended = app
@@ -215,6 +245,58 @@ fn open_stores(options: &Options) -> Result<Stores, StartError> {
         });
     }
     Stores::new(list, &options.stores.default, options.stores.multiple).map_err(StartError)
+}
+
+/// Opens the built-in identity; the first start makes its users and a `clouds.yaml` for them.
+fn open_builtin(
+    settings: &builtin::Settings,
+    data_dir: &Path,
+    address: SocketAddr,
+    db: &Db,
+) -> Result<Builtin, StartError> {
+    let settings = builtin::Settings { data_dir: data_dir.to_owned(), ..settings.clone() };
+    let builtin = Builtin::open(settings, db.clone()).map_err(|e| failed("the built-in identity", e))?;
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        ip => ip.to_string(),
+    };
+    let own_url = format!("http://{host}:{}", address.port());
+    let base = builtin.settings.public_endpoint.clone().unwrap_or(own_url);
+    let (prefix, region) = (builtin.settings.prefix.clone(), builtin.settings.region.clone());
+    let path = data_dir.join("clouds.yaml");
+    let (target, url) = (path.clone(), base.clone());
+    let keep = move |passwords: &builtin::bootstrap::Passwords| {
+        let text = builtin::clouds::render(&url, &prefix, &region, passwords);
+        builtin::clouds::write(&target, &text).map_err(|e| format!("{}: {e}", target.display()))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| failed("cannot start", e))?;
+    let first = runtime.block_on(builtin.bootstrap(keep)).map_err(|e| failed("the built-in identity", e))?;
+    if first.is_none() && path.exists() {
+        let auth_url = format!("{base}{}/v3", builtin.settings.prefix);
+        builtin::clouds::follow(&path, &auth_url)
+            .map_err(|e| failed(&format!("cannot update {}", path.display()), e))?;
+    }
+    let shown = path.canonicalize().unwrap_or(path);
+    println!("Vitrine serves images at {base}. To use it from another terminal:");
+    println!("  export OS_CLIENT_CONFIG_FILE={}", shown.display());
+    println!("  export OS_CLOUD=vitrine");
+    println!("  openstack image list");
+    Ok(builtin)
+}
+
+/// Rotates keys and forgets what no token needs, about once an hour.
+async fn keep_house(builtin: Builtin) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        ticks.tick().await;
+        if let Err(error) = builtin.maintain(Timestamp::now()).await {
+            tracing::error!(%error, "housekeeping of the built-in identity failed; it will be tried again");
+        }
+    }
 }
 
 /// Creates the data folder, readable by its owner only, and locks it for this process.

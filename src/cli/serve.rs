@@ -11,7 +11,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, 
 use super::config::Files;
 use crate::{
     config::{Config, Log, Override, Report, load},
-    identity::keystone::Keystone,
+    identity::{builtin, keystone::Keystone},
     server::{IdentityChoice, Options, Server, StartError},
 };
 
@@ -52,7 +52,17 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         Some(settings) => IdentityChoice::Given(Arc::new(
             Keystone::new(settings).map_err(|error| StartError(error.to_string()))?,
         )),
-        None => IdentityChoice::Nobody,
+        // A flavor that is written and asks for no tokens lets everybody in, as in Glance.
+        None if config.flavor.is_set => IdentityChoice::Nobody,
+        None => IdentityChoice::Builtin(builtin::Settings {
+            public_endpoint: config
+                .api
+                .public_endpoint
+                .as_ref()
+                .map(|url| url.trim_end_matches('/').to_owned()),
+            trust_proxy_headers: config.api.enable_proxy_headers_parsing,
+            ..builtin::Settings::default()
+        }),
     };
     let bind = arguments.bind.or(config.listen.bind).unwrap_or_else(|| "127.0.0.1:9292".to_owned());
     let options = Options {
