@@ -9,11 +9,13 @@ mod extract;
 mod health;
 pub mod identity;
 mod images;
+mod import;
 mod negotiate;
 mod origin;
 mod query;
 mod routes;
 mod schemas;
+mod tasks;
 mod versions;
 
 use std::sync::Arc;

@@ -22,7 +22,7 @@ use super::{
 };
 
 /// A resource that answers other methods with 405 and `Allow`, in Glance's exact text.
-fn resource(path: &str, allow: &'static str) -> Resource {
+pub(super) fn resource(path: &str, allow: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move |request: HttpRequest| async move {
         Err::<HttpResponse, _>(ApiError::method_not_allowed(request.method(), allow))
     }))
@@ -71,6 +71,8 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(put().to(members::set_status))
                 .route(delete().to(members::remove)),
         )
+        .configure(super::tasks::configure)
+        .configure(super::import::configure)
         .default_service(web::to(|request: HttpRequest| async move {
             Err::<HttpResponse, _>(not_found(request).await)
         }));

@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod members;
 mod migrate;
 pub mod schema;
+pub mod tasks;
 
 use std::{sync::Arc, time::Duration};
 
