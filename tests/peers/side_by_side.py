@@ -158,6 +158,8 @@ class Run:
 
 
 def may_have_changed(step, answer):
+    if step.spoils:
+        return True
     if step.method in ("GET", "HEAD", "OPTIONS") or not step.path.startswith("/v2/images/"):
         return False
     return answer["status"] not in (401, 403, 404, 405)

@@ -41,6 +41,8 @@ class Request:
     data: object = None
     headers: dict = field(default_factory=dict)
     chunked: bool = False
+    # True if Glance changes the image although it refuses.
+    spoils: bool = False
     # Before comparing, wait until {image} has one of these states (asynchronous work).
     settle: tuple = ()
 
@@ -61,6 +63,7 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 def request(caller, line, data=None, headers=None, **more):
     """request("member", "GET /v2/images/{image}")"""
     method, _, path = line.partition(" ")
+    assert method.isalpha() and path.startswith("/"), line
     return Request(caller, method, path, data, headers or {}, **more)
 
 

@@ -1,5 +1,7 @@
 """Every role on every call in every visibility: the role matrix."""
 
+import dataclasses
+
 from cases import (OCTETS, Case, Image, add, patch, remove, replace, request)
 from personas import CALLERS
 
@@ -17,7 +19,8 @@ OPERATIONS = {
     "image.patch.vis=shared": ({}, lambda c: patch(c, replace("/visibility", "shared"))),
     "image.patch.vis=private": ({}, lambda c: patch(c, replace("/visibility", "private"))),
     "image.patch.owner": ({}, lambda c: patch(c, replace("/owner", "{beta}"))),
-    "image.patch.addowner": ({}, lambda c: patch(c, add("/owner", "{beta}"))),
+    "image.patch.addowner": ({}, lambda c: dataclasses.replace(
+        patch(c, add("/owner", "{beta}")), spoils=True)),
     "image.patch.protected": ({}, lambda c: patch(c, replace("/protected", False))),
     "image.patch.hidden": ({}, lambda c: patch(c, replace("/os_hidden", True))),
     "image.patch.tags": ({}, lambda c: patch(c, replace("/tags", ["a", "b"]))),
