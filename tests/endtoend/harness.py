@@ -135,7 +135,8 @@ class Server:
 
     @property
     def clouds_yaml(self):
-        return self.data_dir / "clouds.yaml"
+        # The clients run outside of the server's mounts.
+        return self.seen(self.data_dir / "clouds.yaml") if self.tmpfs else self.data_dir / "clouds.yaml"
 
     def connect(self, cloud="vitrine", clouds_yaml=None):
         """An openstacksdk connection as the named cloud of the printed clouds.yaml."""
