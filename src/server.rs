@@ -2,22 +2,28 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    net::TcpListener,
+    net::{IpAddr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use actix_web::{App as ActixApp, HttpServer, web::Data};
+use actix_web::{
+    App as ActixApp, HttpServer,
+    web::{Data, ServiceConfig},
+};
 
 use crate::{
     api,
     app::App,
     db::{self, Db},
-    identity::{Identity, Unauthenticated},
+    identity::{
+        Identity, Unauthenticated,
+        builtin::{self, Builtin},
+    },
     image,
     jobs::Jobs,
-    model::image_schema::ImageSchema,
+    model::{image_schema::ImageSchema, time::Timestamp},
     policy::{self, Enforcer},
     store::{
         NamedStore, Stores,
@@ -29,6 +35,8 @@ use crate::{
 /// Which identity service tells who is calling.
 #[derive(Clone)]
 pub enum IdentityChoice {
+    /// The one that Vitrine brings along, at `/identity/v3`.
+    Builtin(builtin::Settings),
     /// None: every caller is an admin without a project.
     Nobody,
     /// One that the embedder brings along; tests do.
@@ -64,7 +72,7 @@ impl Options {
             image: image::Settings::default(),
             api: api::Settings::default(),
             policy: policy::Settings::default(),
-            identity: IdentityChoice::Nobody,
+            identity: IdentityChoice::Builtin(builtin::Settings::default()),
         }
     }
 }
@@ -82,6 +90,7 @@ fn failed(what: &str, reason: impl std::fmt::Display) -> StartError {
 pub struct Server {
     app: Arc<App>,
     state: Data<api::State>,
+    builtin: Option<Builtin>,
     listener: TcpListener,
     /// Held for as long as the process runs: two servers on one folder would fight.
     _lock: File,
@@ -130,12 +139,19 @@ impl Server {
                 })
                 .map_err(|e| failed("the database", e))?;
         }
+        let address = listener.local_addr().map_err(|e| failed("cannot listen", e))?;
+        let mut embedded_identity = None;
         let identity: Arc<dyn Identity> = match &options.identity {
+            IdentityChoice::Builtin(settings) => {
+                let builtin = open_builtin(settings, &options.data_dir, address, &app.db)?;
+                embedded_identity = Some(builtin.clone());
+                Arc::new(builtin)
+            }
             IdentityChoice::Nobody => Arc::new(Unauthenticated),
             IdentityChoice::Given(identity) => Arc::clone(identity),
         };
         let state = Data::new(api::State { app: Arc::clone(&app), identity, settings: options.api.clone() });
-        Ok(Self { app, state, listener, _lock: lock })
+        Ok(Self { app, state, builtin: embedded_identity, listener, _lock: lock })
     }
 
     /// Where it listens; tells the port when port 0 was asked for.
@@ -151,16 +167,34 @@ impl Server {
         Arc::clone(&self.app)
     }
 
+    /// As [`Server::run`], for a caller without a runtime.
+    ///
+    /// # Errors
+    /// [`StartError`] when the listener fails.
+    pub fn run_blocking(self) -> Result<(), StartError> {
+        actix_web::rt::System::new().block_on(self.run())
+    }
+
     /// Serves until SIGTERM or SIGINT, then finishes what is under way.
     ///
     /// # Errors
     /// [`StartError`] when the listener fails.
     pub async fn run(self) -> Result<(), StartError> {
-        let Self { app, state, listener, _lock } = self;
+        let Self { app, state, builtin, listener, _lock } = self;
         let jobs = Jobs::start(&app);
+        let housekeeping = builtin.clone().map(|builtin| tokio::spawn(keep_house(builtin)));
         let shutdown = state.settings.shutdown_seconds;
         let http = HttpServer::new(move || {
-            api::layers(ActixApp::new().app_data(state.clone()).configure(api::configure))
+            let identity = builtin.clone().map(Data::new);
+            let configure = move |config: &mut ServiceConfig| {
+                if let Some(identity) = identity {
+                    let prefix = identity.settings.prefix.clone();
+                    config.app_data(identity);
+                    api::identity::configure_at(config, &prefix);
+                }
+                api::configure(config);
+            };
+            api::layers(ActixApp::new().app_data(state.clone()).configure(configure))
         })
         .shutdown_timeout(shutdown)
         .worker_max_blocking_threads(512)
@@ -169,6 +203,9 @@ impl Server {
         .map_err(|e| failed("cannot listen", e))?
         .run();
         http.await.map_err(|e| failed("the server failed", e))?;
+        if let Some(housekeeping) = housekeeping {
+            housekeeping.abort();
+        }
         jobs.stop().await;
         let node = app.node.clone();
         let ended = app
@@ -182,6 +219,58 @@ impl Server {
             tracing::warn!(%error, "leases could not be given back; they run out by themselves");
         }
         Ok(())
+    }
+}
+
+/// Opens the built-in identity; the first start makes its users and a `clouds.yaml` for them.
+fn open_builtin(
+    settings: &builtin::Settings,
+    data_dir: &Path,
+    address: SocketAddr,
+    db: &Db,
+) -> Result<Builtin, StartError> {
+    let settings = builtin::Settings { data_dir: data_dir.to_owned(), ..settings.clone() };
+    let builtin = Builtin::open(settings, db.clone()).map_err(|e| failed("the built-in identity", e))?;
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        ip => ip.to_string(),
+    };
+    let own_url = format!("http://{host}:{}", address.port());
+    let base = builtin.settings.public_endpoint.clone().unwrap_or(own_url);
+    let (prefix, region) = (builtin.settings.prefix.clone(), builtin.settings.region.clone());
+    let path = data_dir.join("clouds.yaml");
+    let (target, url) = (path.clone(), base.clone());
+    let keep = move |passwords: &builtin::bootstrap::Passwords| {
+        let text = builtin::clouds::render(&url, &prefix, &region, passwords);
+        builtin::clouds::write(&target, &text).map_err(|e| format!("{}: {e}", target.display()))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| failed("cannot start", e))?;
+    let first = runtime.block_on(builtin.bootstrap(keep)).map_err(|e| failed("the built-in identity", e))?;
+    if first.is_none() && path.exists() {
+        let auth_url = format!("{base}{}/v3", builtin.settings.prefix);
+        builtin::clouds::follow(&path, &auth_url)
+            .map_err(|e| failed(&format!("cannot update {}", path.display()), e))?;
+    }
+    let shown = path.canonicalize().unwrap_or(path);
+    println!("Vitrine serves images at {base}. To use it from another terminal:");
+    println!("  export OS_CLIENT_CONFIG_FILE={}", shown.display());
+    println!("  export OS_CLOUD=vitrine");
+    println!("  openstack image list");
+    Ok(builtin)
+}
+
+/// Rotates keys and forgets what no token needs, about once an hour.
+async fn keep_house(builtin: Builtin) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        ticks.tick().await;
+        if let Err(error) = builtin.maintain(Timestamp::now()).await {
+            tracing::error!(%error, "housekeeping of the built-in identity failed; it will be tried again");
+        }
     }
 }
 

@@ -29,6 +29,5 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let options =
         Options { database: arguments.database, ..Options::embedded(arguments.data_dir, arguments.bind) };
-    let server = Server::open(&options)?;
-    actix_web::rt::System::new().block_on(server.run())
+    Server::open(&options)?.run_blocking()
 }
