@@ -10,7 +10,7 @@ use crate::model::caller::Caller;
 /// Tokens of one request, taken from its headers and not yet believed.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
-    /// `X-Auth-Token`, else `X-Storage-Token`; white space trimmed.
+    /// `X-Auth-Token`, white space trimmed.
     pub token: Option<String>,
     /// `X-Service-Token`.
     pub service_token: Option<String>,
