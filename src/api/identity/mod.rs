@@ -4,6 +4,11 @@ mod auth;
 mod discovery;
 pub mod error;
 mod extract;
+mod grants;
+mod items;
+mod limits;
+mod resources;
+mod users;
 mod view;
 
 use actix_web::{
@@ -56,7 +61,17 @@ fn v3(cfg: &mut web::ServiceConfig) {
     .route("/auth/catalog", web::get().to(auth::catalog))
     .route("/auth/projects", web::get().to(auth::projects))
     .route("/auth/domains", web::get().to(auth::domains))
-    .route("/auth/system", web::get().to(auth::system));
+    .route("/auth/system", web::get().to(auth::system))
+    .configure(users::routes)
+    .configure(grants::routes)
+    .configure(limits::routes)
+    .configure(resources::domain::routes)
+    .configure(resources::project::routes)
+    .configure(resources::user::routes)
+    .configure(resources::role::routes)
+    .configure(resources::service::routes)
+    .configure(resources::endpoint::routes)
+    .configure(resources::region::routes);
 }
 
 async fn unknown() -> error::Answer {
