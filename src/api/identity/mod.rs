@@ -12,7 +12,7 @@ mod users;
 mod view;
 
 use actix_web::{
-    Error as ActixError,
+    Error as ActixError, ResponseError,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -23,6 +23,7 @@ use actix_web::{
     web,
 };
 
+use self::error::ApiError;
 pub use self::extract::base_url;
 use crate::{identity::Identity, identity::builtin::Builtin, model::error::Error};
 
@@ -41,6 +42,7 @@ pub fn configure_at(cfg: &mut web::ServiceConfig, prefix: &str) {
         web::scope(prefix)
             .wrap(from_fn(headers))
             .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
+            .app_data(web::PathConfig::default().error_handler(|_, _| ApiError::from(nothing_here()).into()))
             .route("", web::get().to(discovery::versions))
             .route("/", web::get().to(discovery::versions))
             .route("/v3", web::get().to(discovery::version))
@@ -75,16 +77,25 @@ fn v3(cfg: &mut web::ServiceConfig) {
 }
 
 async fn unknown() -> error::Answer {
-    Err(Error::NotFound("There is nothing at this path.".to_owned()).into())
+    Err(nothing_here().into())
+}
+
+fn nothing_here() -> Error {
+    Error::NotFound("There is nothing at this path.".to_owned())
 }
 
 /// `Vary` on every answer, and the challenge on every 401.
 async fn headers(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
     let builtin = request.app_data::<web::Data<Builtin>>().cloned();
     let challenge = builtin.and_then(|b| b.challenge(&base_url(request.request(), &b.settings)));
+    // No id has a NUL in it, and not every database can be asked for one.
+    if request.path().contains("%00") {
+        let response = ApiError::from(nothing_here()).error_response();
+        return Ok(request.into_response(response).map_into_right_body());
+    }
     let mut response = next.call(request).await?;
     let status = response.status();
     let headers = response.headers_mut();
@@ -93,7 +104,7 @@ async fn headers(
     if let (StatusCode::UNAUTHORIZED, Some(challenge)) = (status, challenge) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
-    Ok(response)
+    Ok(response.map_into_left_body())
 }
 
 /// The header in which a token is issued, or named as the subject of a request.

@@ -64,7 +64,7 @@ pub struct Settings {
     /// Seconds for which the meaning of a token is remembered: how long a change made by another process may go
     /// unseen.
     pub cache_seconds: u64,
-    /// Passwords hashed at the same time; each takes about 19 MiB.
+    /// Passwords hashed at the same time; each takes 7 MiB.
     pub hashes_at_once: usize,
     /// Failed logins of one user from one address before further ones are refused unseen; 0 never refuses.
     pub failed_logins_max: u32,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod login;
+mod manage;
 
 use actix_web::{
     App,
