@@ -4,6 +4,17 @@
 //! `cli -> server -> {api, jobs} -> domain -> {policy, identity, store, format, db} -> model`.
 
 pub mod api;
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod db;
+pub mod format;
 pub mod identity;
+pub mod image;
+pub mod jobs;
+pub mod member;
 pub mod model;
+pub mod policy;
+pub mod server;
+pub mod store;
+pub mod work;

@@ -1,3 +1,5 @@
 //! The `vitrine` binary: parses arguments and runs one command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    vitrine::cli::run()
+}

@@ -1,3 +1,73 @@
-//! HTTP: requests become calls of the domain, answers become responses. The only room that knows actix-web.
+//! HTTP: the only room that knows actix-web. Turns requests into calls of the domain and answers into HTTP.
+//!
+//! Holds no rule about images. `routes.rs` is the map; a handler extracts, calls one use case and renders.
 
+mod authenticate;
+mod cors;
+mod error;
+mod extract;
+mod health;
 pub mod identity;
+mod images;
+mod negotiate;
+mod origin;
+mod query;
+mod routes;
+mod schemas;
+mod versions;
+
+use std::sync::Arc;
+
+use crate::{app::App, identity::Identity, model::list::PageLimits};
+
+pub use cors::Cors;
+pub use routes::{configure, layers};
+
+/// The operator's settings about HTTP; names and defaults are Glance's.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `public_endpoint`: base of the links in version documents.
+    pub public_endpoint: Option<String>,
+    /// `limit_param_default` and `api_limit_max`
+    pub page: PageLimits,
+    /// `max_request_id_length`; 0 is unlimited.
+    pub max_request_id_length: usize,
+    /// `allow_anonymous_access`
+    pub allow_anonymous_access: bool,
+    /// Whether `image_cache_dir` is set: decides which versions are announced.
+    pub image_cache: bool,
+    /// `[oslo_middleware] enable_proxy_headers_parsing`
+    pub enable_proxy_headers_parsing: bool,
+    /// `[cors]`
+    pub cors: Cors,
+    /// `[healthcheck] disable_by_file_path`: while it exists, `/healthcheck` answers 503.
+    pub healthcheck_disable_file: Option<std::path::PathBuf>,
+    /// Seconds that a stop waits for requests under way.
+    pub shutdown_seconds: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            public_endpoint: None,
+            page: PageLimits { default: 25, max: 1000 },
+            max_request_id_length: 64,
+            allow_anonymous_access: false,
+            image_cache: false,
+            enable_proxy_headers_parsing: false,
+            cors: Cors::default(),
+            healthcheck_disable_file: Some("/etc/glance/healthcheck_disable".into()),
+            shutdown_seconds: 60,
+        }
+    }
+}
+
+/// What every handler can reach.
+pub struct State {
+    /// The domain.
+    pub app: Arc<App>,
+    /// Who is calling.
+    pub identity: Arc<dyn Identity>,
+    /// The operator's settings about HTTP.
+    pub settings: Settings,
+}

@@ -85,6 +85,33 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    jobs (id) {
+        id -> Text,
+        kind -> Text,
+        status -> Text,
+        image_id -> Nullable<Text>,
+        owner -> Nullable<Text>,
+        user_id -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        input -> Text,
+        result -> Nullable<Text>,
+        message -> Text,
+        state -> Text,
+        bytes_done -> BigInt,
+        bytes_total -> Nullable<BigInt>,
+        attempts -> Integer,
+        run_after -> BigInt,
+        affinity -> Nullable<Text>,
+        cancel_requested -> Bool,
+        lease_node -> Nullable<Text>,
+        lease_until -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     images,
     image_properties,

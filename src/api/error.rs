@@ -1,0 +1,233 @@
+//! Errors as HTTP: the only table from what went wrong to a status, and Glance's three body shapes.
+
+use std::fmt;
+
+use actix_web::{
+    Error as ActixError, HttpRequest, HttpResponse, ResponseError,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method, StatusCode,
+        header::{ACCEPT, ALLOW, CONTENT_RANGE, CONTENT_TYPE, HeaderValue},
+    },
+    middleware::Next,
+};
+
+use crate::model::error::Error;
+
+/// An error on its way to the client.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    text: String,
+    header: Option<(actix_web::http::header::HeaderName, String)>,
+}
+
+/// Result of a handler.
+pub type ApiResult<T = HttpResponse> = Result<T, ApiError>;
+
+impl ApiError {
+    /// An error with a status of HTTP's own, such as 405.
+    pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, text: text.into(), header: None }
+    }
+
+    /// 405, naming what the resource allows in Glance's exact text.
+    pub fn method_not_allowed(method: &Method, allow: &'static str) -> Self {
+        Self {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            text: format!("The method {method} is not allowed for this resource."),
+            header: (!allow.is_empty()).then(|| (ALLOW, allow.to_owned())),
+        }
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: actix_web::http::header::HeaderName, value: String) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        let status = match &error {
+            Error::Invalid(_) => StatusCode::BAD_REQUEST,
+            Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Error::Forbidden(_) => StatusCode::FORBIDDEN,
+            Error::ImageNotFound(_) | Error::NotFound(_) => StatusCode::NOT_FOUND,
+            Error::Conflict(_) => StatusCode::CONFLICT,
+            Error::Gone(_) => StatusCode::GONE,
+            Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Error::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+            Error::HeaderTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let header = match &error {
+            Error::RangeNotSatisfiable { size } => Some((CONTENT_RANGE, format!("bytes */{size}"))),
+            _ => None,
+        };
+        let text = match &error {
+            Error::Internal { message } => {
+                tracing::error!(fault = %message, "request failed");
+                "The server has either erred or is incapable of performing the requested operation."
+                    .to_owned()
+            }
+            other => other.to_string(),
+        };
+        Self { status, text, header }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.status, self.text)
+    }
+}
+
+/// What [`render_errors`] finds on a response whose body it has to write.
+struct ErrorText(String);
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let mut response = HttpResponse::build(self.status);
+        if let Some((name, value)) = &self.header
+            && let Ok(value) = HeaderValue::from_str(value)
+        {
+            response.insert_header((name.clone(), value));
+        }
+        let mut response = response.finish();
+        response.extensions_mut().insert(ErrorText(self.text.clone()));
+        response
+    }
+}
+
+/// Writes the body of every error in the shape that the client's `Accept` asks for, Glance's way.
+pub async fn render_errors(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, ActixError> {
+    let accept = request.headers().get(ACCEPT).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let head = request.method() == Method::HEAD;
+    let (request, response) = next.call(request).await?.map_into_boxed_body().into_parts();
+    Ok(ServiceResponse::new(request, with_body(response, accept.as_deref(), head)))
+}
+
+fn with_body(mut response: HttpResponse, accept: Option<&str>, head: bool) -> HttpResponse {
+    let Some(ErrorText(text)) = response.extensions_mut().remove::<ErrorText>() else { return response };
+    let (content_type, body) = error_body(response.status(), &text, accept);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.set_body(BoxBody::new(if head { String::new() } else { body }))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shape {
+    Plain,
+    Html,
+    Json,
+}
+
+fn error_body(status: StatusCode, text: &str, accept: Option<&str>) -> (&'static str, String) {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let line = format!("{} {title}", status.as_u16());
+    match shape(accept) {
+        Shape::Plain => ("text/plain; charset=UTF-8", format!("{line}\n\n{text}\n\n\n")),
+        Shape::Html => {
+            let escaped = escape_html(text);
+            let body = format!(
+                "<html>\n <head>\n  <title>{line}</title>\n </head>\n <body>\n  <h1>{line}</h1>\n  {escaped}<br /><br />\n\n\n\n </body>\n</html>"
+            );
+            ("text/html; charset=UTF-8", body)
+        }
+        Shape::Json => {
+            let body = serde_json::json!({
+                "message": format!("{text}<br /><br />\n\n\n"),
+                "code": line,
+                "title": title,
+            });
+            ("application/json", body.to_string())
+        }
+    }
+}
+
+/// Html and JSON compete by quality, html wins ties; anything else is plain text.
+fn shape(accept: Option<&str>) -> Shape {
+    let Some(accept) = accept.filter(|a| !a.trim().is_empty()) else { return Shape::Plain };
+    let (mut html, mut json) = (0.0_f32, 0.0_f32);
+    for item in accept.split(',') {
+        let mut parameters = item.split(';').map(str::trim);
+        let media = parameters.next().unwrap_or_default().to_ascii_lowercase();
+        let mut quality = 1.0_f32;
+        let mut other_parameter = false;
+        for parameter in parameters {
+            match parameter.split_once('=') {
+                Some((name, value)) if name.trim().eq_ignore_ascii_case("q") => {
+                    quality = value.trim().parse().unwrap_or(1.0);
+                }
+                _ => other_parameter = true,
+            }
+        }
+        if !media.contains('/') {
+            return Shape::Html;
+        }
+        if other_parameter {
+            continue;
+        }
+        if matches!(media.as_str(), "*/*" | "text/*" | "text/html") {
+            html = html.max(quality);
+        }
+        if matches!(media.as_str(), "*/*" | "application/*" | "application/json") {
+            json = json.max(quality);
+        }
+    }
+    match (html > 0.0, json > html) {
+        (_, true) => Shape::Json,
+        (true, false) => Shape::Html,
+        (false, false) => Shape::Plain,
+    }
+}
+
+fn escape_html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// What an unknown path answers: 404 for methods that HTTP clients use, 501 for others.
+pub async fn not_found(request: HttpRequest) -> ApiError {
+    match request.method().as_str() {
+        "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "PATCH" => {
+            ApiError::new(StatusCode::NOT_FOUND, "The resource could not be found.")
+        }
+        method => ApiError::new(StatusCode::NOT_IMPLEMENTED, format!("The method {method} is not known.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shape_follows_accept_as_in_glance() {
+        for (accept, expected) in [
+            (None, Shape::Plain),
+            (Some(""), Shape::Plain),
+            (Some("*/*"), Shape::Html),
+            (Some("text/html"), Shape::Html),
+            (Some("application/json, */*"), Shape::Html),
+            (Some("nonsense"), Shape::Html),
+            (Some("application/json"), Shape::Json),
+            (Some("application/*"), Shape::Json),
+            (Some("application/json, text/html;q=0.5"), Shape::Json),
+            (Some("application/xml"), Shape::Plain),
+            (Some("text/plain"), Shape::Plain),
+            (Some("application/json; charset=utf-8"), Shape::Plain),
+        ] {
+            assert_eq!(shape(accept), expected, "{accept:?}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `POST /v2/images`
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{HeaderName, LOCATION},
+};
+
+use super::view;
+use crate::{
+    api::{
+        error::ApiResult,
+        extract::{Identified, JsonBody, Shared},
+        origin::own_url,
+    },
+    image::{access, create as domain},
+    model::{error::Error, new_image::NewImage},
+};
+
+/// Creates an image record.
+pub async fn create(state: Shared, caller: Identified, request: HttpRequest, body: JsonBody) -> ApiResult {
+    access::mutating(&caller.0)?;
+    let object =
+        body.0.as_object().ok_or_else(|| Error::invalid("The request body must be a JSON object."))?;
+    let new = NewImage::parse(object, &state.app.schema)?;
+    let image = domain::create(&state.app, &caller.0, new).await?;
+    let mut response = HttpResponse::Created();
+    response
+        .insert_header((LOCATION, format!("{}/v2/images/{}", own_url(&state.settings, &request), image.id)));
+    let methods = &state.app.settings.enabled_import_methods;
+    if !methods.is_empty() {
+        let name = HeaderName::from_static("openstack-image-import-methods");
+        response.insert_header((name, methods.join(",")));
+    }
+    if state.app.stores.multiple {
+        let ids: Vec<&str> = state.app.stores.iter().map(|s| s.id.as_str()).collect();
+        response.insert_header((HeaderName::from_static("openstack-image-store-ids"), ids.join(",")));
+    }
+    Ok(response.json(view::image(&state, &caller.0, &image)))
+}

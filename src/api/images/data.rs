@@ -1,0 +1,157 @@
+//! `PUT` and `GET /v2/images/{id}/file`
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::SizedStream,
+    http::{
+        StatusCode,
+        header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, RANGE},
+    },
+    web::{Bytes, Path, Payload},
+};
+use futures::{StreamExt, TryStreamExt};
+use tokio::sync::mpsc;
+
+use crate::{
+    api::{
+        error::ApiResult,
+        extract::{Identified, NoBody, Shared, media_type},
+    },
+    image::{
+        download::{self as domain, Data},
+        upload::{self, Piece, Request},
+    },
+    model::{
+        error::{Error, Result},
+        range::{Span, parse_content_range, parse_range},
+    },
+};
+
+/// Pieces that may wait between the socket and the upload.
+const QUEUE_PIECES: usize = 2;
+/// After a refusal, this many bytes of the client's data are read and dropped, so that a client that sends
+/// everything before it reads still gets to see the answer.
+const DRAIN_BYTES: usize = 64 * 1024 * 1024;
+
+fn text<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a str> {
+    request.headers().get(name).and_then(|v| v.to_str().ok())
+}
+
+/// The declared size: `x-openstack-image-size`, else `Content-Length`; 0 counts as unknown.
+fn declared_size(request: &HttpRequest) -> Result<Option<u64>> {
+    let name = HeaderName::from_static("x-openstack-image-size");
+    let size = match text(request, &name) {
+        Some(size) => size
+            .trim()
+            .parse::<u64>()
+            .map_err(|_| Error::invalid(format!("{name} must be a non-negative integer, not {size:?}.")))?,
+        None => text(request, &CONTENT_LENGTH).and_then(|s| s.parse().ok()).unwrap_or(0),
+    };
+    Ok((size > 0).then_some(size))
+}
+
+/// Receives the data of an image.
+pub async fn upload(
+    state: Shared,
+    caller: Identified,
+    request: HttpRequest,
+    id: Path<String>,
+    mut payload: Payload,
+) -> ApiResult {
+    let media = media_type(&request);
+    if media != "application/octet-stream" {
+        return Err(Error::UnsupportedMediaType(format!(
+            "Image data must be sent as application/octet-stream, not {media:?}."
+        ))
+        .into());
+    }
+    let asked = Request {
+        declared_size: declared_size(&request)?,
+        store: text(&request, &HeaderName::from_static("x-image-meta-store")).map(str::to_owned),
+    };
+    let (sender, pieces) = mpsc::channel(QUEUE_PIECES);
+    // The upload is a task of its own: when the client goes away this handler is dropped, and the task still
+    // cleans up.
+    let app = std::sync::Arc::clone(&state.app);
+    let task = actix_web::rt::spawn(async move { upload::upload(&app, &caller.0, &id, asked, pieces).await });
+    let mut refused = false;
+    while let Some(chunk) = payload.next().await {
+        let Ok(chunk) = chunk else {
+            // The client went away; the closed queue tells the upload.
+            drop(sender);
+            return Err(finished(task)
+                .await
+                .err()
+                .unwrap_or_else(|| Error::invalid("The data is incomplete."))
+                .into());
+        };
+        if sender.send(Piece::Data(chunk)).await.is_err() {
+            refused = true;
+            break;
+        }
+    }
+    if refused {
+        drain(&mut payload).await;
+    } else if sender.send(Piece::End).await.is_err() {
+        tracing::debug!("the upload ended before its data did");
+    }
+    finished(task).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn finished(task: actix_web::rt::task::JoinHandle<Result<()>>) -> Result<()> {
+    task.await.unwrap_or_else(|fault| Err(Error::internal("upload", fault)))
+}
+
+async fn drain(payload: &mut Payload) {
+    let mut dropped = 0_usize;
+    while let Some(Ok(chunk)) = payload.next().await {
+        dropped = dropped.saturating_add(chunk.len());
+        if dropped > DRAIN_BYTES {
+            break;
+        }
+    }
+}
+
+/// The part that the request asks for, given the size of the data.
+fn span(request: &HttpRequest, size: u64) -> Result<Option<Span>> {
+    let unreadable = |_| Error::RangeNotSatisfiable { size };
+    if let Some(value) = request.headers().get(RANGE) {
+        return parse_range(value.to_str().map_err(unreadable)?, size).map(Some);
+    }
+    match request.headers().get(CONTENT_RANGE) {
+        Some(value) => parse_content_range(value.to_str().map_err(unreadable)?, size).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Sends the data of an image, whole or in part.
+pub async fn download(
+    state: Shared,
+    caller: Identified,
+    request: HttpRequest,
+    id: Path<String>,
+    _: NoBody,
+) -> ApiResult {
+    let data = domain::download(&state.app, &caller.0, &id, |size| span(&request, size)).await?;
+    let Data::Some { stream, span, size, checksum } = data else {
+        return Ok(HttpResponse::NoContent().finish());
+    };
+    let mut response = HttpResponse::Ok();
+    let mut length = size;
+    if let Some(span) = span {
+        length = span.last - span.first + 1;
+        response.status(StatusCode::PARTIAL_CONTENT);
+        response.insert_header((CONTENT_RANGE, format!("bytes {}-{}/{size}", span.first, span.last)));
+    }
+    response.insert_header((CONTENT_TYPE, "application/octet-stream"));
+    if let Some(checksum) = checksum {
+        response.insert_header((HeaderName::from_static("content-md5"), checksum));
+    }
+    let stream = stream.map_err(|error| {
+        tracing::error!(%error, "a download broke off");
+        std::io::Error::other(error.to_string())
+    });
+    let stream: std::pin::Pin<Box<dyn futures::Stream<Item = std::io::Result<Bytes>>>> = Box::pin(stream);
+    Ok(response.body(SizedStream::new(length, stream)))
+}

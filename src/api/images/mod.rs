@@ -1,0 +1,13 @@
+//! `/v2/images` and below: one file for each thing that clients do.
+
+pub mod actions;
+pub mod create;
+pub mod data;
+pub mod delete;
+pub mod list;
+pub mod locations;
+pub mod members;
+pub mod show;
+pub mod tags;
+pub mod update;
+mod view;

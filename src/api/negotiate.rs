@@ -1,0 +1,86 @@
+//! Version negotiation (`glance/api/middleware/version_negotiation.py`): every accepted version of the API is
+//! the same `/v2`; whatever names no accepted version gets the version document.
+
+use actix_web::ResponseError;
+use actix_web::{
+    Error as ActixError,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{StatusCode, Uri, header::ACCEPT},
+    middleware::Next,
+    web::Data,
+};
+
+use super::{State, error::ApiError, versions};
+use crate::model::error::Error;
+
+const VENDOR_TYPE: &str = "application/vnd.openstack.images-";
+
+/// Rewrites the path of versioned requests to `/v2/…` and answers the rest with the version document.
+pub async fn negotiate(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, ActixError> {
+    let path = request.path().to_owned();
+    if path == "/healthcheck" || path == "/identity" || path.starts_with("/identity/") {
+        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
+    }
+    let Some(state) = request.app_data::<Data<State>>().cloned() else {
+        return Err(ApiError::from(Error::internal("negotiate", "no state")).into());
+    };
+    let trimmed = path.trim_start_matches('/');
+    let (first, rest) = trimmed.split_once('/').map_or((trimmed, None), |(a, b)| (a, Some(b)));
+    if first == "versions" {
+        let response = versions::document(&state, request.request(), StatusCode::OK);
+        return Ok(request.into_response(response));
+    }
+    let accept = request.headers().get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let (token, inner) = match accept.strip_prefix(VENDOR_TYPE) {
+        Some(token) => (token.to_owned(), format!("/v2/{trimmed}")),
+        None => {
+            let inner = match rest {
+                None => "/v2".to_owned(),
+                Some(rest) => format!("/v2/{}", rest.trim_start_matches('/')),
+            };
+            (first.to_owned(), inner)
+        }
+    };
+    if !versions::accepted(&state).contains(&token.as_str()) {
+        let response = versions::document(&state, request.request(), StatusCode::MULTIPLE_CHOICES);
+        return Ok(request.into_response(response));
+    }
+    if let Err(error) = check_encoding(&inner) {
+        return Ok(request.into_response(ApiError::from(error).error_response()));
+    }
+    if inner != path {
+        let text = match request.uri().query() {
+            Some(query) => format!("{inner}?{query}"),
+            None => inner,
+        };
+        match text.parse::<Uri>() {
+            Ok(uri) => {
+                request.match_info_mut().get_mut().update(&uri);
+                request.head_mut().uri = uri;
+            }
+            Err(fault) => {
+                let error = Error::invalid(format!("The path cannot be read: {fault}"));
+                return Ok(request.into_response(ApiError::from(error).error_response()));
+            }
+        }
+    }
+    next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+}
+
+/// Refuses paths that are no UTF-8 or hold NUL; an encoded slash is a slash, so no route has it in a segment.
+fn check_encoding(path: &str) -> Result<(), Error> {
+    let decoded = percent_encoding::percent_decode_str(path)
+        .decode_utf8()
+        .map_err(|_| Error::invalid("The path is not valid UTF-8."))?;
+    if decoded.contains('\0') {
+        return Err(Error::NotFound("The resource could not be found.".to_owned()));
+    }
+    if decoded.matches('/').count() != path.matches('/').count() {
+        return Err(Error::NotFound("The resource could not be found.".to_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! The URL map.
+
+use actix_web::{
+    App, HttpRequest, HttpResponse, Resource,
+    body::MessageBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    http::header::LOCATION,
+    middleware::from_fn,
+    web::{self, ServiceConfig, delete, get, patch, post, put},
+};
+
+use super::{
+    authenticate::authenticate,
+    cors::cross_origin,
+    error::{ApiError, not_found, render_errors},
+    extract::Shared,
+    health,
+    images::{actions, create, data, delete as remove, list, locations, members, show, tags, update},
+    negotiate::negotiate,
+    origin::own_url,
+    schemas,
+};
+
+/// A resource that answers other methods with 405 and `Allow`, in Glance's exact text.
+fn resource(path: &str, allow: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move |request: HttpRequest| async move {
+        Err::<HttpResponse, _>(ApiError::method_not_allowed(request.method(), allow))
+    }))
+}
+
+/// Every route of the Image API.
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .service(web::resource("/healthcheck").to(health::check))
+        .service(web::resource("/v2").to(slash))
+        .service(resource("/v2/schemas/{name}", "GET").route(get().to(schemas::show)))
+        .service(
+            resource("/v2/images", "GET, POST").route(get().to(list::list)).route(post().to(create::create)),
+        )
+        .service(
+            resource("/v2/images/{id}", "GET, PATCH, DELETE")
+                .route(get().to(show::show))
+                .route(patch().to(update::update))
+                .route(delete().to(remove::delete)),
+        )
+        .service(
+            resource("/v2/images/{id}/file", "GET, PUT")
+                .route(get().to(data::download))
+                .route(put().to(data::upload)),
+        )
+        .service(
+            resource("/v2/images/{id}/locations", "POST")
+                .route(post().to(locations::add))
+                .route(get().to(locations::list)),
+        )
+        .service(resource("/v2/images/{id}/actions/deactivate", "POST").route(post().to(actions::deactivate)))
+        .service(resource("/v2/images/{id}/actions/reactivate", "POST").route(post().to(actions::reactivate)))
+        .service(
+            resource("/v2/images/{id}/tags/{tag}", "PUT, DELETE")
+                .route(put().to(tags::put))
+                .route(delete().to(tags::delete)),
+        )
+        .service(
+            resource("/v2/images/{id}/members", "GET, POST")
+                .route(get().to(members::list))
+                .route(post().to(members::add)),
+        )
+        .service(
+            resource("/v2/images/{id}/members/{member}", "GET, PUT, DELETE")
+                .route(get().to(members::show))
+                .route(put().to(members::set_status))
+                .route(delete().to(members::remove)),
+        )
+        .default_service(web::to(|request: HttpRequest| async move {
+            Err::<HttpResponse, _>(not_found(request).await)
+        }));
+}
+
+/// `GET /v2` leads to `/v2/`, as the reference's router does.
+async fn slash(state: Shared, request: HttpRequest) -> HttpResponse {
+    HttpResponse::Found()
+        .insert_header((LOCATION, format!("{}/v2/", own_url(&state.settings, &request))))
+        .finish()
+}
+
+/// The layers around the routes, innermost first: authentication, version negotiation, error bodies, CORS.
+pub fn layers<T>(
+    app: App<T>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+>
+where
+    T: ServiceFactory<ServiceRequest, Config = (), Error = actix_web::Error, InitError = ()>,
+    T: ServiceFactory<ServiceRequest, Response = ServiceResponse>,
+    T: 'static,
+{
+    app.wrap(from_fn(authenticate))
+        .wrap(from_fn(negotiate))
+        .wrap(from_fn(render_errors))
+        .wrap(from_fn(cross_origin))
+}

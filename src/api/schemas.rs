@@ -1,0 +1,44 @@
+//! `/v2/schemas/…` (`glance/api/v2/schemas.py`).
+
+use actix_web::{HttpResponse, http::StatusCode, web::Path};
+use serde_json::{Map, Value, json};
+
+use super::{
+    error::{ApiError, ApiResult},
+    extract::{Identified, NoBody, Shared},
+};
+use crate::model::error::Error;
+
+const MEMBER: &str = include_str!("../../schema/member.json");
+
+/// One schema document.
+pub async fn show(state: Shared, _caller: Identified, name: Path<String>, _: NoBody) -> ApiResult {
+    let document = match name.as_str() {
+        "image" => state.app.schema.document().clone(),
+        "images" => collection("images", state.app.schema.document().clone(), true),
+        "member" => member()?,
+        "members" => collection("members", member()?, false),
+        _ => return Err(ApiError::new(StatusCode::NOT_FOUND, "The resource could not be found.")),
+    };
+    Ok(HttpResponse::Ok().json(document))
+}
+
+fn member() -> Result<Value, Error> {
+    serde_json::from_str(MEMBER).map_err(|e| Error::internal("schema", e))
+}
+
+/// The schema of a list; `paged` lists have `first` and `next` (`glance/schema.py: CollectionSchema`).
+fn collection(name: &str, item: Value, paged: bool) -> Value {
+    let mut properties = Map::new();
+    properties.insert(name.to_owned(), json!({"type": "array", "items": item}));
+    let mut links = Vec::new();
+    if paged {
+        for rel in ["first", "next"] {
+            properties.insert(rel.to_owned(), json!({"type": "string"}));
+            links.push(json!({"rel": rel, "href": format!("{{{rel}}}")}));
+        }
+    }
+    properties.insert("schema".to_owned(), json!({"type": "string"}));
+    links.push(json!({"rel": "describedby", "href": "{schema}"}));
+    json!({"name": name, "properties": properties, "links": links})
+}

@@ -1,0 +1,40 @@
+//! The command line: arguments in, one command run, an exit code out.
+
+mod config;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An image service that speaks the OpenStack Glance v2 API.
+#[derive(Debug, Parser)]
+#[command(name = "vitrine", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(serve::Arguments),
+    /// Check a configuration, or write a sample of one.
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Config(command) => return config::run(command),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vitrine: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! vhd: Virtual PC's format, which `qemu-img` calls vpc. A fixed VHD, whose only mark is a trailer, is raw here.
+
+use super::capture::{be_u64, has};
+use super::inspection::Detected;
+
+pub(super) fn detect(head: &[u8], head_complete: bool) -> Option<Detected> {
+    if !has(head, 0, b"conectix") {
+        return None;
+    }
+    let mut found = Detected::new("vhd", be_u64(head, 40).unwrap_or(0));
+    found.complete = head_complete;
+    Some(found)
+}

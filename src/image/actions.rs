@@ -1,0 +1,48 @@
+//! Deactivate and reactivate (`glance/api/v2/image_actions.py`).
+
+use crate::{
+    app::App,
+    model::{
+        caller::Caller,
+        error::{Error, Result},
+        image::Image,
+        status::Status,
+    },
+};
+
+use super::{access, change::change};
+
+/// Takes the data of an active image out of use.
+///
+/// # Errors
+/// [`Error::Forbidden`] without the right or from a status other than `active` and `deactivated`.
+pub async fn deactivate(app: &App, caller: &Caller, id: &str) -> Result<()> {
+    turn(app, caller, id, "deactivate", Status::Active, Status::Deactivated).await
+}
+
+/// Puts a deactivated image back into use.
+///
+/// # Errors
+/// [`Error::Forbidden`] without the right or from a status other than `deactivated` and `active`.
+pub async fn reactivate(app: &App, caller: &Caller, id: &str) -> Result<()> {
+    turn(app, caller, id, "reactivate", Status::Deactivated, Status::Active).await
+}
+
+async fn turn(app: &App, caller: &Caller, id: &str, rule: &str, from: Status, to: Status) -> Result<()> {
+    access::mutating(caller)?;
+    change(app, caller, id, async |image: &Image| {
+        access::enforce(app, caller, rule, image).await?;
+        if image.status == to {
+            return Ok(None);
+        }
+        if image.status != from {
+            return Err(Error::forbidden(format!(
+                "Not allowed to {rule} image in status '{}'.",
+                image.status
+            )));
+        }
+        Ok(Some(Image { status: to, ..image.clone() }))
+    })
+    .await
+    .map(drop)
+}

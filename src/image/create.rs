@@ -1,0 +1,120 @@
+//! Creating an image record (`glance/api/v2/images.py: ImagesController.create`).
+
+use crate::{
+    app::App,
+    db::{self, DbError},
+    model::{
+        caller::Caller,
+        error::{Error, Result},
+        image::{Image, SYSTEM_PROPERTY_PREFIX},
+        new_image::NewImage,
+        status::Status,
+        time::Timestamp,
+        visibility::Visibility,
+    },
+};
+
+use super::{
+    access::{self, NewImageTarget},
+    exceeds,
+    protection::{self, Action},
+};
+
+/// Creates an image in status `queued`.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::Invalid`], [`Error::TooLarge`] for quotas, and [`Error::Conflict`] for an id that
+/// is or was in use; the order of the checks is Glance's.
+pub async fn create(app: &App, caller: &Caller, new: NewImage) -> Result<Image> {
+    access::mutating(caller)?;
+    let owner = match &new.owner {
+        Some(owner) => owner.clone(),
+        None => caller.project_id.clone(),
+    };
+    authorize(app, caller, &new, owner.as_deref()).await?;
+    for property in &new.properties {
+        if !protection::may(app, caller, Action::Create, &property.name) {
+            return Err(protection::refused(&property.name));
+        }
+    }
+    if exceeds(app.settings.image_tag_quota, new.tags.len()) {
+        return Err(quota("tags", app.settings.image_tag_quota, new.tags.len()));
+    }
+    if let Some(name) = &new.read_only {
+        return Err(Error::forbidden(format!("Attribute '{name}' is read-only.")));
+    }
+    new.check_storable()?;
+    let counted = new.properties.iter().filter(|p| !p.name.starts_with(SYSTEM_PROPERTY_PREFIX)).count();
+    if exceeds(app.settings.image_property_quota, counted) {
+        return Err(quota("properties", app.settings.image_property_quota, counted));
+    }
+    let image = build(new, owner);
+    let saved = image.clone();
+    match app.db.write("image.insert", move |conn| db::images::insert(conn, &saved)).await {
+        Ok(()) => Ok(image),
+        Err(DbError::Duplicate(_)) => Err(Error::conflict(format!(
+            "Image ID {} already exists, or was used by a deleted image.",
+            image.id
+        ))),
+        Err(other) => Err(other.into()),
+    }
+}
+
+async fn authorize(app: &App, caller: &Caller, new: &NewImage, owner: Option<&str>) -> Result<()> {
+    let target = NewImageTarget { owner, visibility: new.visibility.unwrap_or(Visibility::Private) };
+    if !access::allowed(app, caller, "add_image", &target).await? {
+        if owner != caller.owner() {
+            return Err(Error::forbidden(format!(
+                "You are not permitted to create images owned by {:?}.",
+                owner.unwrap_or("nobody")
+            )));
+        }
+        return Err(access::refused("add_image"));
+    }
+    let extra = match new.visibility {
+        Some(Visibility::Public) => "publicize_image",
+        Some(Visibility::Community) => "communitize_image",
+        _ => return Ok(()),
+    };
+    if access::allowed(app, caller, extra, &target).await? { Ok(()) } else { Err(access::refused(extra)) }
+}
+
+/// The refusal of a count over its quota.
+pub(super) fn quota(what: &str, limit: i64, attempted: usize) -> Error {
+    Error::TooLarge(format!(
+        "The limit has been exceeded on the number of allowed image {what}. Attempted: {attempted}, Maximum: {limit}"
+    ))
+}
+
+fn build(new: NewImage, owner: Option<String>) -> Image {
+    let now = Timestamp::now();
+    let mut image = Image {
+        id: new.id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+        revision: 1,
+        name: new.name,
+        owner: owner.filter(|o| !o.is_empty()),
+        visibility: new.visibility.unwrap_or(Visibility::Shared),
+        status: Status::Queued,
+        disk_format: new.disk_format,
+        container_format: new.container_format,
+        size: None,
+        virtual_size: None,
+        checksum: None,
+        os_hash_algo: None,
+        os_hash_value: None,
+        min_disk: new.min_disk,
+        min_ram: new.min_ram,
+        protected: new.protected,
+        os_hidden: new.os_hidden,
+        created_at: now,
+        updated_at: now,
+        properties: new.properties,
+        tags: Vec::new(),
+        locations: Vec::new(),
+        member: None,
+    };
+    for tag in &new.tags {
+        image.add_tag(tag);
+    }
+    image
+}

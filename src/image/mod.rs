@@ -1,0 +1,97 @@
+//! Everything that happens to an image: create, list, show, change, delete, bytes in and bytes out.
+//!
+//! A use case is one function whose steps are consecutive lines; it takes the [`crate::app::App`] and the caller
+//! first. It knows no HTTP and no SQL.
+
+mod abandon;
+pub mod access;
+pub mod actions;
+pub mod change;
+pub mod create;
+pub mod delete;
+pub mod download;
+pub mod location_import;
+pub mod locations;
+pub mod protection;
+pub mod query;
+pub mod system;
+pub mod tags;
+pub mod update;
+pub mod upload;
+
+/// The operator's settings about images; names and defaults are Glance's.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `[image_format] disk_formats`
+    pub disk_formats: Vec<String>,
+    /// `[image_format] container_formats`
+    pub container_formats: Vec<String>,
+    /// How the bytes of an upload are judged against the disk format.
+    pub format_rules: crate::format::Rules,
+    /// `hashing_algorithm`: the secure hash beside MD5.
+    pub hashing_algorithm: String,
+    /// `image_size_cap`: bytes of one image at most.
+    pub image_size_cap: u64,
+    /// `user_storage_quota`: bytes that one project may keep; `None` is unlimited.
+    pub user_storage_quota: Option<u64>,
+    /// `image_property_quota`; negative is unlimited.
+    pub image_property_quota: i64,
+    /// `image_tag_quota`; negative is unlimited.
+    pub image_tag_quota: i64,
+    /// `image_member_quota`; negative is unlimited.
+    pub image_member_quota: i64,
+    /// `delayed_delete`: deleted data stays for `scrub_time_seconds`.
+    pub delayed_delete: bool,
+    /// `scrub_time`: how long deleted data stays when `delayed_delete` is on.
+    pub scrub_time_seconds: i64,
+    /// `show_image_direct_url`
+    pub show_image_direct_url: bool,
+    /// `show_multiple_locations`
+    pub show_multiple_locations: bool,
+    /// `image_location_quota`; negative is unlimited.
+    pub image_location_quota: i64,
+    /// `do_secure_hash`: added locations are hashed.
+    pub do_secure_hash: bool,
+    /// `http_retries`: tries of hashing a location.
+    pub http_retries: u32,
+    /// `[task] task_time_to_live`: how long a finished task is shown, in seconds.
+    pub task_time_to_live_seconds: i64,
+    /// `[wsgi] task_pool_threads`: jobs of one process at once.
+    pub jobs_at_once: usize,
+    /// `enabled_import_methods`
+    pub enabled_import_methods: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let texts = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        Self {
+            disk_formats: texts(&[
+                "ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop",
+            ]),
+            container_formats: texts(&["ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed"]),
+            format_rules: crate::format::Rules::default(),
+            hashing_algorithm: "sha512".to_owned(),
+            image_size_cap: 1 << 40,
+            user_storage_quota: None,
+            image_property_quota: 128,
+            image_tag_quota: 128,
+            image_member_quota: 128,
+            delayed_delete: false,
+            scrub_time_seconds: 0,
+            show_image_direct_url: false,
+            show_multiple_locations: false,
+            image_location_quota: 10,
+            do_secure_hash: true,
+            http_retries: 3,
+            task_time_to_live_seconds: 48 * 3600,
+            jobs_at_once: 16,
+            enabled_import_methods: Vec::new(),
+        }
+    }
+}
+
+/// Whether `count` exceeds a quota, of which a negative one is no limit.
+pub fn exceeds(quota: i64, count: usize) -> bool {
+    u64::try_from(quota).is_ok_and(|quota| count as u64 > quota)
+}

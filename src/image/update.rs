@@ -1,0 +1,170 @@
+//! Applying a patch to an image (`glance/api/v2/images.py: ImagesController.update`).
+
+use serde_json::Value;
+
+use crate::{
+    app::App,
+    model::{
+        caller::Caller,
+        error::{Error, Result},
+        image::{Image, SYSTEM_PROPERTY_PREFIX},
+        new_image::{check_number, check_text, integer, strings},
+        patch::{Operation, Verb},
+        status::Status,
+        visibility::Visibility,
+    },
+};
+
+use super::{
+    access,
+    change::change,
+    create, exceeds, locations,
+    protection::{self, Action},
+};
+
+/// Applies the operations in order to a copy and saves once; any failure discards all of them. An empty patch
+/// needs no right beyond finding the image and changes nothing, `updated_at` included.
+///
+/// # Errors
+/// [`Error::Forbidden`], [`Error::Conflict`] and [`Error::Invalid`] as each operation demands,
+/// [`Error::TooLarge`] for quotas.
+pub async fn update(app: &App, caller: &Caller, id: &str, operations: &[Operation]) -> Result<Image> {
+    access::mutating(caller)?;
+    change(app, caller, id, async |before: &Image| {
+        if operations.is_empty() {
+            return Ok(None);
+        }
+        let mut after = before.clone();
+        for operation in operations {
+            apply(app, caller, &mut after, operation).await?;
+        }
+        let is_new = |name: &str| before.property(name).is_none();
+        let grows =
+            after.properties.iter().any(|p| is_new(&p.name) && !p.name.starts_with(SYSTEM_PROPERTY_PREFIX));
+        if grows && exceeds(app.settings.image_property_quota, after.counted_properties()) {
+            return Err(create::quota(
+                "properties",
+                app.settings.image_property_quota,
+                after.counted_properties(),
+            ));
+        }
+        Ok(Some(after))
+    })
+    .await
+}
+
+async fn apply(app: &App, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
+    let attribute = operation.attribute.as_str();
+    if attribute == "locations" {
+        return locations::patch(app, caller, image, operation).await;
+    }
+    if attribute == "owner" && !caller.is_admin && operation.verb != Verb::Remove {
+        return Err(Error::forbidden("Only an administrator may change the owner of an image."));
+    }
+    if attribute == "visibility" && operation.verb != Verb::Remove {
+        let rule = match operation.value.as_str().and_then(Visibility::parse) {
+            Some(Visibility::Public) => Some("publicize_image"),
+            Some(Visibility::Community) => Some("communitize_image"),
+            _ => None,
+        };
+        if let Some(rule) = rule
+            && !access::allowed(app, caller, rule, &access::ImageTarget(image)).await?
+        {
+            return Err(access::refused(rule));
+        }
+    }
+    access::enforce(app, caller, "modify_image", image).await?;
+    if app.schema.is_base(attribute) {
+        set_attribute(app, image, operation)
+    } else {
+        set_property(app, caller, image, operation)
+    }
+}
+
+fn set_property(app: &App, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
+    let name = operation.attribute.as_str();
+    let may = |action| protection::may(app, caller, action, name);
+    // What the caller may not read is to it as if it were not there.
+    let exists = image.property(name).is_some() && may(Action::Read);
+    let needed = match operation.verb {
+        Verb::Remove => Action::Delete,
+        _ if exists => Action::Update,
+        _ => Action::Create,
+    };
+    let protected = !may(needed);
+    match operation.verb {
+        _ if protected && (exists || operation.verb == Verb::Add) => return Err(protection::refused(name)),
+        Verb::Remove if exists => {
+            image.remove_property(name);
+            return Ok(());
+        }
+        Verb::Remove | Verb::Replace if !exists => {
+            return Err(Error::conflict(format!("Property {name} does not exist.")));
+        }
+        Verb::Add if exists && operation.add_conflicts => {
+            return Err(Error::conflict(format!("Property {name} already present.")));
+        }
+        _ => {}
+    }
+    check_text("property", name)?;
+    let value = operation.value.as_str().map(str::to_owned);
+    check_text("property", value.as_deref().unwrap_or_default())?;
+    image.set_property(name, value);
+    Ok(())
+}
+
+fn set_attribute(app: &App, image: &mut Image, operation: &Operation) -> Result<()> {
+    let name = operation.attribute.as_str();
+    match operation.verb {
+        Verb::Remove => return Err(Error::forbidden(format!("Property {name} may not be removed."))),
+        Verb::Add if operation.add_conflicts => {
+            return Err(Error::conflict(format!("Property {name} already present.")));
+        }
+        _ => {}
+    }
+    let value = &operation.value;
+    let text = value.as_str().map(str::to_owned);
+    if let Some(text) = &text {
+        check_text(name, text)?;
+    }
+    let number = || integer(Some(value)).and_then(|n| check_number(name, n).map(|()| n));
+    match name {
+        "name" => image.name = text,
+        "owner" => image.owner = text.filter(|o| !o.is_empty()),
+        "visibility" => {
+            if let Some(visibility) = text.as_deref().and_then(Visibility::parse) {
+                image.visibility = visibility;
+            }
+        }
+        "protected" => image.protected = value == &Value::Bool(true),
+        "os_hidden" => image.os_hidden = value == &Value::Bool(true),
+        "min_disk" => image.min_disk = number()?,
+        "min_ram" => image.min_ram = number()?,
+        "disk_format" | "container_format" => {
+            if !matches!(image.status, Status::Queued | Status::Importing) {
+                return Err(Error::forbidden(format!(
+                    "Attribute {name} can be only replaced for a queued image; this one is {}.",
+                    image.status
+                )));
+            }
+            if name == "disk_format" {
+                image.disk_format = text;
+            } else {
+                image.container_format = text;
+            }
+        }
+        "tags" => {
+            let tags = strings(Some(value));
+            if exceeds(app.settings.image_tag_quota, tags.len()) {
+                return Err(create::quota("tags", app.settings.image_tag_quota, tags.len()));
+            }
+            image.tags.clear();
+            for tag in &tags {
+                check_text("tag", tag)?;
+                image.add_tag(tag);
+            }
+        }
+        other => return Err(Error::forbidden(format!("Attribute '{other}' is read-only."))),
+    }
+    Ok(())
+}

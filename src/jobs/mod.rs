@@ -1,0 +1,67 @@
+//! Work that no request waits for: leases are renewed, what was left behind is cleaned up.
+//!
+//! Stands above the domain, beside `api`; the domain never calls it but only leaves rows for it.
+
+pub mod engine;
+pub mod reap;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
+
+use crate::{
+    app::{App, LEASE_SECONDS},
+    db,
+};
+
+/// The background tasks of one process.
+pub struct Jobs {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    watcher: JoinHandle<()>,
+}
+
+impl Jobs {
+    /// Starts renewing leases, reaping and running jobs, and watching the policy files.
+    pub fn start(app: &Arc<App>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let tasks = vec![
+            tokio::spawn(renew_leases(Arc::clone(app), stopped.clone())),
+            tokio::spawn(reap::run(Arc::clone(app), stopped.clone())),
+            tokio::spawn(engine::run(Arc::clone(app), stopped)),
+        ];
+        let watcher = tokio::spawn(Arc::clone(&app.policy).watch());
+        Self { stop, tasks, watcher }
+    }
+
+    /// Stops after the step under way.
+    pub async fn stop(self) {
+        self.watcher.abort();
+        if self.stop.send(true).is_err() {
+            tracing::debug!("the background tasks ended before");
+        }
+        for task in self.tasks {
+            if let Err(fault) = task.await {
+                tracing::error!(%fault, "a background task failed");
+            }
+        }
+    }
+}
+
+async fn renew_leases(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    let third = Duration::from_secs(u64::try_from(LEASE_SECONDS / 3).unwrap_or(5));
+    let mut ticks = tokio::time::interval(third);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = ticks.tick() => {}
+        }
+        let (node, until) = (app.node.clone(), app.lease_end());
+        let renewed =
+            app.db.write("blob.renew_leases", move |conn| db::blobs::renew_leases(conn, &node, until)).await;
+        if let Err(error) = renewed {
+            tracing::error!(%error, "leases could not be renewed");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The reaper: returns abandoned uploads to `queued` and deletes the bytes of doomed blobs. Every step can be
+//! repeated, and any node can take any of them.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use crate::{
+    app::App,
+    db::{self, DbResult},
+    model::{blob::Blob, time::Timestamp},
+};
+
+/// How often the reaper looks without being called.
+const PERIOD: Duration = Duration::from_secs(5);
+/// Blobs claimed at once.
+const BATCH: i64 = 32;
+/// Longest wait between two tries of a deletion that fails, in seconds.
+const BACK_OFF_SECONDS_MAX: i64 = 3600;
+
+/// Reaps until told to stop.
+pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = sweep(&app).await {
+            tracing::error!(%error, "the reaper failed; it will try again");
+        }
+        tokio::select! {
+            _ = stopped.changed() => return,
+            () = app.doomed.notified() => {}
+            () = tokio::time::sleep(PERIOD) => {}
+        }
+    }
+}
+
+/// Does everything that is due now.
+///
+/// # Errors
+/// The database's; a store that fails is recorded on the blob and tried again later.
+pub async fn sweep(app: &App) -> DbResult<()> {
+    let now = Timestamp::now();
+    let images =
+        app.db.write("blob.doom_abandoned", move |conn| db::blobs::doom_abandoned(conn, now)).await?;
+    for image in images {
+        tracing::warn!(image, "an upload was abandoned; the image is queued again");
+    }
+    loop {
+        let (node, until, now) = (app.node.clone(), app.lease_end(), Timestamp::now());
+        let blobs = app
+            .db
+            .write("blob.claim_doomed", move |conn| db::blobs::claim_doomed(conn, &node, now, until, BATCH))
+            .await?;
+        if blobs.is_empty() {
+            return Ok(());
+        }
+        for blob in blobs {
+            reap(app, blob).await?;
+        }
+    }
+}
+
+async fn reap(app: &App, blob: Blob) -> DbResult<()> {
+    let result = match app.stores.get(&blob.store) {
+        Some(named) => named.store.delete(&blob.id, &blob.name).await.map_err(|e| e.to_string()),
+        None => Err(format!("store {:?} is not configured on this node", blob.store)),
+    };
+    match result {
+        Ok(()) => app.db.write("blob.remove", move |conn| db::blobs::remove(conn, &blob.id)).await,
+        Err(reason) => {
+            let wait = 1_i64 << blob.attempts.clamp(0, 20);
+            let again_at = Timestamp::now().plus_seconds(wait.min(BACK_OFF_SECONDS_MAX));
+            tracing::warn!(blob = %blob.id, store = %blob.store, reason, "a blob could not be deleted yet");
+            app.db
+                .write("blob.postpone", move |conn| db::blobs::postpone(conn, &blob.id, again_at, &reason))
+                .await
+        }
+    }
+}

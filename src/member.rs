@@ -1,0 +1,173 @@
+//! Sharing an image with projects: add, list, show, answer, remove (`glance/api/v2/image_members.py`).
+
+use crate::{
+    app::App,
+    db::{self, DbError},
+    image::{access, exceeds},
+    model::{
+        caller::Caller,
+        error::{Error, Result},
+        image::{Image, TEXT_CHARS_MAX},
+        member::{Member, MemberStatus},
+        new_image::check_text,
+        time::Timestamp,
+        visibility::Visibility,
+    },
+};
+
+/// Adds a project to a shared image.
+///
+/// # Errors
+/// [`Error::Forbidden`] for images that are not shared, [`Error::TooLarge`] over the member quota,
+/// [`Error::Conflict`] for a project that is a member already.
+pub async fn add(app: &App, caller: &Caller, image_id: &str, project: &str) -> Result<Member> {
+    access::mutating(caller)?;
+    let image = access::find(app, caller, image_id).await?;
+    only_shared(&image)?;
+    enforce(app, caller, "add_member", &image).await?;
+    if project.chars().count() > TEXT_CHARS_MAX {
+        return Err(Error::invalid(format!("Member ids are limited to {TEXT_CHARS_MAX} characters.")));
+    }
+    check_text("member id", project)?;
+    let (quota, name) = (app.settings.image_member_quota, project.to_owned());
+    let added = app
+        .db
+        .write("member.insert", move |conn| {
+            let count = usize::try_from(db::members::count(conn, &image.id)?).unwrap_or(usize::MAX);
+            if exceeds(quota, count.saturating_add(1)) {
+                return Err(Error::TooLarge(format!(
+                    "The limit has been exceeded on the number of allowed image members for this image. \
+                     Attempted: {}, Maximum: {quota}",
+                    count.saturating_add(1)
+                ))
+                .into());
+            }
+            db::members::insert(conn, &image, &name, Timestamp::now())
+        })
+        .await;
+    match added {
+        Err(DbError::Duplicate(_)) => {
+            Err(Error::conflict(format!("Project {project} is already a member of image {image_id}.")))
+        }
+        other => Ok(other?),
+    }
+}
+
+/// The members of a shared image that the caller may see: all for the owner and admins, else its own.
+///
+/// # Errors
+/// [`Error::Forbidden`] for images that are not shared.
+pub async fn list(app: &App, caller: &Caller, image_id: &str) -> Result<Vec<Member>> {
+    let image = access::find(app, caller, image_id).await?;
+    only_shared(&image)?;
+    enforce(app, caller, "get_members", &image).await?;
+    let id = image.id.clone();
+    let mut members = app.db.read("member.list", move |conn| db::members::list(conn, &id)).await?;
+    members.retain(|member| may_see(caller, &image, &member.member));
+    Ok(members)
+}
+
+/// One membership.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none that the caller may see, or the image is not shared.
+pub async fn show(app: &App, caller: &Caller, image_id: &str, project: &str) -> Result<Member> {
+    let image = access::find(app, caller, image_id).await?;
+    let missing = || not_found(image_id, project);
+    if image.visibility != Visibility::Shared {
+        return Err(missing());
+    }
+    match enforce(app, caller, "get_member", &image).await {
+        Err(Error::Forbidden(_)) => return Err(missing()),
+        other => other?,
+    }
+    find(app, caller, &image, project).await
+}
+
+/// Records what the member project makes of the offer.
+///
+/// # Errors
+/// [`Error::Invalid`] for an unknown status, [`Error::Forbidden`] for the owner, who may not answer for the member.
+pub async fn set_status(
+    app: &App,
+    caller: &Caller,
+    image_id: &str,
+    project: &str,
+    status: &str,
+) -> Result<Member> {
+    access::mutating(caller)?;
+    let image = access::find(app, caller, image_id).await?;
+    only_shared(&image)?;
+    enforce(app, caller, "get_member", &image).await?;
+    find(app, caller, &image, project).await?;
+    enforce(app, caller, "modify_member", &image).await?;
+    let status = MemberStatus::parse(status).ok_or_else(|| {
+        Error::invalid(format!("Invalid member status {status:?}: use pending, accepted or rejected."))
+    })?;
+    let (id, name) = (image.id.clone(), project.to_owned());
+    let saved = app
+        .db
+        .write("member.set_status", move |conn| {
+            db::members::set_status(conn, &id, &name, status, Timestamp::now())
+        })
+        .await;
+    match saved {
+        Err(DbError::Stale) => Err(not_found(image_id, project)),
+        other => Ok(other?),
+    }
+}
+
+/// Removes a project from a shared image.
+///
+/// # Errors
+/// [`Error::NotFound`] when it is no member.
+pub async fn remove(app: &App, caller: &Caller, image_id: &str, project: &str) -> Result<()> {
+    access::mutating(caller)?;
+    let image = access::find(app, caller, image_id).await?;
+    only_shared(&image)?;
+    enforce(app, caller, "get_member", &image).await?;
+    find(app, caller, &image, project).await?;
+    enforce(app, caller, "delete_member", &image).await?;
+    let (id, name) = (image.id.clone(), project.to_owned());
+    let removed = app
+        .db
+        .write("member.remove", move |conn| db::members::remove(conn, &id, &name, Timestamp::now()))
+        .await?;
+    if removed { Ok(()) } else { Err(not_found(image_id, project)) }
+}
+
+fn not_found(image_id: &str, project: &str) -> Error {
+    Error::NotFound(format!("Project {project:?} is not a member of image {image_id}."))
+}
+
+fn only_shared(image: &Image) -> Result<()> {
+    if image.visibility == Visibility::Shared {
+        return Ok(());
+    }
+    Err(Error::forbidden(format!(
+        "Only shared images have members; image {} is {}.",
+        image.id, image.visibility
+    )))
+}
+
+/// Every member rule first asks whether the image may be seen (`MemberAPIPolicy._enforce`).
+async fn enforce(app: &App, caller: &Caller, rule: &str, image: &Image) -> Result<()> {
+    access::enforce(app, caller, "get_image", image).await?;
+    access::enforce(app, caller, rule, image).await
+}
+
+fn may_see(caller: &Caller, image: &Image, project: &str) -> bool {
+    let mine = caller.project_id.as_deref();
+    caller.is_admin || mine.is_some() && (image.owner.as_deref() == mine || mine == Some(project))
+}
+
+async fn find(app: &App, caller: &Caller, image: &Image, project: &str) -> Result<Member> {
+    if !may_see(caller, image, project) || project.contains('\0') {
+        return Err(not_found(&image.id, project));
+    }
+    let (id, name) = (image.id.clone(), project.to_owned());
+    app.db
+        .read("member.find", move |conn| db::members::find(conn, &id, &name))
+        .await?
+        .ok_or_else(|| not_found(&image.id, project))
+}

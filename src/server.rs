@@ -1,0 +1,341 @@
+//! Puts the house together: opens the database and the stores, starts the API and the jobs, stops cleanly.
+
+use std::{
+    fs::{self, File, TryLockError},
+    net::{IpAddr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{
+    App as ActixApp, HttpServer,
+    http::KeepAlive,
+    web::{Data, ServiceConfig},
+};
+
+use crate::{
+    api,
+    app::App,
+    config::{self, StoreKind},
+    db::{self, Db},
+    identity::{
+        Identity, Unauthenticated,
+        builtin::{self, Builtin},
+    },
+    image::{self, protection::Protections},
+    jobs::Jobs,
+    model::{image_schema::ImageSchema, time::Timestamp},
+    policy::{self, Enforcer},
+    store::{NamedStore, Store, Stores, file::FileStore, http::HttpStore},
+};
+
+/// Which identity service tells who is calling.
+#[derive(Clone)]
+pub enum IdentityChoice {
+    /// The one that Vitrine brings along, at `/identity/v3`.
+    Builtin(builtin::Settings),
+    /// None: every caller is an admin without a project.
+    Nobody,
+    /// One that the embedder brings along; tests do.
+    Given(Arc<dyn Identity>),
+}
+
+/// What `serve` is told.
+#[derive(Clone)]
+pub struct Options {
+    /// Folder of everything that this server keeps for itself.
+    pub data_dir: PathBuf,
+    /// `ADDRESS:PORT` to listen on.
+    pub bind: String,
+    /// Database, when it is not the embedded one.
+    pub database: Option<db::Settings>,
+    /// The stores; a folder of images that is not named is the embedded one.
+    pub stores: config::Stores,
+    /// Threads that serve requests; `None` is one for each processor.
+    pub workers: Option<usize>,
+    /// Whether a connection may carry several requests.
+    pub keep_alive: bool,
+    /// The operator's settings about images.
+    pub image: image::Settings,
+    /// The operator's settings about HTTP.
+    pub api: api::Settings,
+    /// Who may do what.
+    pub policy: policy::Settings,
+    /// Who may touch which property; `None` protects nothing.
+    pub protections: Option<Protections>,
+    /// Who tells who is calling.
+    pub identity: IdentityChoice,
+}
+
+impl Options {
+    /// The embedded default: SQLite and a folder of images below `data_dir`.
+    pub fn embedded(data_dir: PathBuf, bind: String) -> Self {
+        Self {
+            data_dir,
+            bind,
+            database: None,
+            stores: config::Stores::default(),
+            workers: None,
+            keep_alive: true,
+            image: image::Settings::default(),
+            api: api::Settings::default(),
+            policy: policy::Settings::default(),
+            protections: None,
+            identity: IdentityChoice::Builtin(builtin::Settings::default()),
+        }
+    }
+}
+
+/// Why the server does not start, in a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(pub String);
+
+fn failed(what: &str, reason: impl std::fmt::Display) -> StartError {
+    StartError(format!("{what}: {reason}"))
+}
+
+/// A server that is ready to run.
+pub struct Server {
+    app: Arc<App>,
+    state: Data<api::State>,
+    builtin: Option<Builtin>,
+    listener: TcpListener,
+    workers: Option<usize>,
+    keep_alive: bool,
+    /// Held for as long as the process runs: two servers on one folder would fight.
+    _lock: File,
+}
+
+impl Server {
+    /// Opens everything. Blocking.
+    ///
+    /// # Errors
+    /// [`StartError`], which says what is wrong and what to do.
+    pub fn open(options: &Options) -> Result<Self, StartError> {
+        let lock = lock_folder(&options.data_dir)?;
+        let listener = TcpListener::bind(&options.bind).map_err(|e| {
+            failed(
+                &format!("cannot listen on {}", options.bind),
+                format!("{e}. Stop the other program or choose another place with --bind ADDRESS:PORT"),
+            )
+        })?;
+        let embedded = options.database.is_none();
+        let database = options.database.clone().unwrap_or_else(|| db::Settings {
+            connection: format!("sqlite:{}", options.data_dir.join("vitrine.sqlite").display()),
+            ..db::Settings::default()
+        });
+        let db = Db::open(&database).map_err(StartError)?;
+        db.migrate().map_err(|e| StartError(e.to_string()))?;
+        let stores = open_stores(options)?;
+        let settings = options.image.clone();
+        let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
+            .map_err(|e| failed("the image schema", e))?;
+        let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
+        let policy = Arc::new(policy);
+        let app = Arc::new(App::new(db, stores, policy, options.protections.clone(), settings, schema));
+        if embedded {
+            // The lock on the folder says that nobody else writes: what a killed server left can go at once.
+            let node = app.node.clone();
+            app.db
+                .write_blocking(|conn| {
+                    db::jobs::end_leases(conn, &node, true)?;
+                    db::blobs::end_other_leases(conn, &node)
+                })
+                .map_err(|e| failed("the database", e))?;
+        }
+        let address = listener.local_addr().map_err(|e| failed("cannot listen", e))?;
+        let mut embedded_identity = None;
+        let identity: Arc<dyn Identity> = match &options.identity {
+            IdentityChoice::Builtin(settings) => {
+                let builtin = open_builtin(settings, &options.data_dir, address, &app.db)?;
+                embedded_identity = Some(builtin.clone());
+                Arc::new(builtin)
+            }
+            IdentityChoice::Nobody => Arc::new(Unauthenticated),
+            IdentityChoice::Given(identity) => Arc::clone(identity),
+        };
+        let state = Data::new(api::State { app: Arc::clone(&app), identity, settings: options.api.clone() });
+        let (workers, keep_alive) = (options.workers, options.keep_alive);
+        Ok(Self { app, state, builtin: embedded_identity, listener, workers, keep_alive, _lock: lock })
+    }
+
+    /// Where it listens; tells the port when port 0 was asked for.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The domain, for tests that look behind the API.
+    pub fn app(&self) -> Arc<App> {
+        Arc::clone(&self.app)
+    }
+
+    /// Serves until SIGTERM or SIGINT, then finishes what is under way.
+    ///
+    /// # Errors
+    /// [`StartError`] when the listener fails.
+    pub async fn run(self) -> Result<(), StartError> {
+        self.serve(true, std::future::pending()).await
+    }
+
+    /// Serves until `stop` is ready, then finishes what is under way; leaves the signals of the process alone.
+    ///
+    /// # Errors
+    /// [`StartError`] when the listener fails.
+    pub async fn run_until(self, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
+        self.serve(false, stop).await
+    }
+
+    async fn serve(self, signals: bool, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
+        let Self { app, state, builtin, listener, workers, keep_alive, _lock } = self;
+        let jobs = Jobs::start(&app);
+        let housekeeping = builtin.clone().map(|builtin| tokio::spawn(keep_house(builtin)));
+        let shutdown = state.settings.shutdown_seconds;
+        let mut http = HttpServer::new(move || {
+            let identity = builtin.clone().map(Data::new);
+            let configure = move |config: &mut ServiceConfig| {
+                if let Some(identity) = identity {
+                    let prefix = identity.settings.prefix.clone();
+                    config.app_data(identity);
+                    api::identity::configure_at(config, &prefix);
+                }
+                api::configure(config);
+            };
+            api::layers(ActixApp::new().app_data(state.clone()).configure(configure))
+        })
+        .shutdown_timeout(shutdown)
+        .worker_max_blocking_threads(512)
+        .client_request_timeout(Duration::from_secs(60));
+        if let Some(workers) = workers {
+            http = http.workers(workers);
+        }
+        if !keep_alive {
+            http = http.keep_alive(KeepAlive::Disabled);
+        }
+        if !signals {
+            http = http.disable_signals();
+        }
+        let http = http.listen(listener).map_err(|e| failed("cannot listen", e))?.run();
+        let handle = http.handle();
+        let stopper = actix_web::rt::spawn(async move {
+            stop.await;
+            handle.stop(true).await;
+        });
+        http.await.map_err(|e| failed("the server failed", e))?;
+        stopper.abort();
+        if let Some(housekeeping) = housekeeping {
+            housekeeping.abort();
+        }
+        jobs.stop().await;
+        let node = app.node.clone();
+        let ended = app
+            .db
+            .write("server.end_leases", move |conn| {
+                db::jobs::end_leases(conn, &node, false)?;
+                db::blobs::end_leases(conn, &node)
+            })
+            .await;
+        if let Err(error) = ended {
+            tracing::warn!(%error, "leases could not be given back; they run out by themselves");
+        }
+        Ok(())
+    }
+}
+
+/// Opens the stores of the configuration.
+fn open_stores(options: &Options) -> Result<Stores, StartError> {
+    let mut list = Vec::new();
+    for settings in &options.stores.list {
+        let unusable = |reason: String| failed(&format!("store {} cannot be used", settings.id), reason);
+        let store: Arc<dyn Store> = match &settings.kind {
+            StoreKind::File(folder) => {
+                let folder = folder.clone().unwrap_or_else(|| options.data_dir.join("images"));
+                Arc::new(FileStore::open(&folder).map_err(|e| unusable(e.to_string()))?)
+            }
+            StoreKind::Http(settings) => Arc::new(HttpStore::new(settings).map_err(unusable)?),
+        };
+        list.push(NamedStore {
+            id: settings.id.clone(),
+            description: settings.description.clone(),
+            weight: settings.weight,
+            store,
+        });
+    }
+    Stores::new(list, &options.stores.default, options.stores.multiple).map_err(StartError)
+}
+
+/// Opens the built-in identity; the first start makes its users and a `clouds.yaml` for them.
+fn open_builtin(
+    settings: &builtin::Settings,
+    data_dir: &Path,
+    address: SocketAddr,
+    db: &Db,
+) -> Result<Builtin, StartError> {
+    let settings = builtin::Settings { data_dir: data_dir.to_owned(), ..settings.clone() };
+    let builtin = Builtin::open(settings, db.clone()).map_err(|e| failed("the built-in identity", e))?;
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        ip => ip.to_string(),
+    };
+    let own_url = format!("http://{host}:{}", address.port());
+    let base = builtin.settings.public_endpoint.clone().unwrap_or(own_url);
+    let (prefix, region) = (builtin.settings.prefix.clone(), builtin.settings.region.clone());
+    let path = data_dir.join("clouds.yaml");
+    let (target, url) = (path.clone(), base.clone());
+    let keep = move |passwords: &builtin::bootstrap::Passwords| {
+        let text = builtin::clouds::render(&url, &prefix, &region, passwords);
+        builtin::clouds::write(&target, &text).map_err(|e| format!("{}: {e}", target.display()))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| failed("cannot start", e))?;
+    let first = runtime.block_on(builtin.bootstrap(keep)).map_err(|e| failed("the built-in identity", e))?;
+    if first.is_none() && path.exists() {
+        let auth_url = format!("{base}{}/v3", builtin.settings.prefix);
+        builtin::clouds::follow(&path, &auth_url)
+            .map_err(|e| failed(&format!("cannot update {}", path.display()), e))?;
+    }
+    let shown = path.canonicalize().unwrap_or(path);
+    println!("Vitrine serves images at {base}. To use it from another terminal:");
+    println!("  export OS_CLIENT_CONFIG_FILE={}", shown.display());
+    println!("  export OS_CLOUD=vitrine");
+    println!("  openstack image list");
+    Ok(builtin)
+}
+
+/// Rotates keys and forgets what no token needs, about once an hour.
+async fn keep_house(builtin: Builtin) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        ticks.tick().await;
+        if let Err(error) = builtin.maintain(Timestamp::now()).await {
+            tracing::error!(%error, "housekeeping of the built-in identity failed; it will be tried again");
+        }
+    }
+}
+
+/// Creates the data folder, readable by its owner only, and locks it for this process.
+fn lock_folder(folder: &Path) -> Result<File, StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let shown = folder.display();
+    let unusable = |e: std::io::Error| {
+        failed(&format!("cannot use the data folder {shown}"), format!("{e}. Choose another with --data-dir"))
+    };
+    if !folder.is_dir() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
+    }
+    let lock = File::create(folder.join("lock")).map_err(unusable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StartError(format!(
+            "another Vitrine uses the data folder {shown}; stop it or choose another with --data-dir"
+        ))),
+        Err(TryLockError::Error(e)) => Err(unusable(e)),
+    }
+}
