@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{AUTH_TOKEN, error::ApiError};
 use crate::{
-    identity::builtin::{Builtin, Settings, access_rules, context::Token, manage::Filters},
+    identity::builtin::{Builtin, Settings, context::Token, manage::Filters},
     model::error::{Error, Result},
 };
 
@@ -99,10 +99,7 @@ impl Auth {
         let token = site.builtin.validate(&text, false).await?.ok_or_else(refused)?;
         let path = request.path().strip_prefix(site.builtin.settings.prefix.as_str());
         let path = path.unwrap_or_else(|| request.path());
-        let rules = token.app_credential.as_ref().and_then(|credential| credential.access_rules.as_deref());
-        if let Some(rules) = rules
-            && !access_rules::allow(rules, "identity", request.method().as_str(), path)
-        {
+        if !token.allows("identity", request.method().as_str(), path) {
             return Err(Error::Unauthenticated(
                 "The application credential does not allow this request.".to_owned(),
             ));

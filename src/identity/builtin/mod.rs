@@ -3,7 +3,6 @@
 //! A token says who and where; roles, and whether all of it is still good, come from the database at each use,
 //! through a cache of a few seconds that every change made by this process empties at once.
 
-pub mod access_rules;
 pub mod bootstrap;
 pub mod clouds;
 pub mod context;
