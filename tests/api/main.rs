@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod http;
 mod images;
+mod properties;
 mod schemas;
 mod support;
 mod versions;
