@@ -1,5 +1,6 @@
 //! Who is calling: a token becomes a [`Caller`], by a real Keystone or by the built-in one.
 
+mod access_rules;
 pub mod builtin;
 pub mod keystone;
 
