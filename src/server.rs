@@ -174,6 +174,14 @@ impl Server {
         Arc::clone(&self.app)
     }
 
+    /// As [`Server::run`], for a caller without a runtime.
+    ///
+    /// # Errors
+    /// [`StartError`] when the listener fails.
+    pub fn run_blocking(self) -> Result<(), StartError> {
+        actix_web::rt::System::new().block_on(self.run())
+    }
+
     /// Serves until SIGTERM or SIGINT, then finishes what is under way.
     ///
     /// # Errors
