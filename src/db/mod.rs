@@ -9,6 +9,7 @@ pub mod dialect;
 pub mod images;
 pub mod images_page;
 pub mod members;
+pub mod metadefs;
 mod migrate;
 pub mod schema;
 

@@ -7,6 +7,7 @@ pub mod image;
 pub mod image_schema;
 pub mod list;
 pub mod member;
+pub mod metadef;
 pub mod new_image;
 pub mod patch;
 pub mod pointer;
