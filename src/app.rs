@@ -6,7 +6,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     db::Db,
-    image,
+    image::{self, protection::Protections},
     model::{image_schema::ImageSchema, time::Timestamp},
     policy::Enforcer,
     store::Stores,
@@ -24,7 +24,9 @@ pub struct App {
     /// Where the bytes are.
     pub stores: Stores,
     /// Who may do what.
-    pub policy: Enforcer,
+    pub policy: Arc<Enforcer>,
+    /// Who may touch which custom property; `None` protects nothing.
+    pub protections: Option<Protections>,
     /// The operator's settings about images.
     pub settings: image::Settings,
     /// What an image may look like.
@@ -35,6 +37,10 @@ pub struct App {
     pub uploads: Arc<Semaphore>,
     /// Tells the reaper that there is something to delete.
     pub doomed: Notify,
+    /// Tells the engine that there is a job, or room for one.
+    pub enqueued: Notify,
+    /// Places that only some nodes reach, and this one does; jobs name them.
+    pub affinities: Vec<String>,
 }
 
 impl App {
@@ -42,7 +48,8 @@ impl App {
     pub fn new(
         db: Db,
         stores: Stores,
-        policy: Enforcer,
+        policy: Arc<Enforcer>,
+        protections: Option<Protections>,
         settings: image::Settings,
         schema: ImageSchema,
     ) -> Self {
@@ -50,11 +57,14 @@ impl App {
             db,
             stores,
             policy,
+            protections,
             settings,
             schema,
             node: uuid::Uuid::new_v4().to_string(),
             uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
             doomed: Notify::new(),
+            enqueued: Notify::new(),
+            affinities: Vec::new(),
         }
     }
 

@@ -2,29 +2,42 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    net::TcpListener,
+    net::{IpAddr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use actix_web::{App as ActixApp, HttpServer, web::Data};
+use actix_web::{
+    App as ActixApp, HttpServer,
+    web::{Data, ServiceConfig},
+};
 
 use crate::{
     api,
     app::App,
     db::{self, Db},
-    identity::{Identity, Unauthenticated},
+    identity::{
+        Identity, Unauthenticated,
+        builtin::{self, Builtin},
+    },
     image,
     jobs::Jobs,
-    model::image_schema::ImageSchema,
-    policy::Enforcer,
-    store::{NamedStore, Stores, file::FileStore},
+    metadef,
+    model::{image_schema::ImageSchema, time::Timestamp},
+    policy::{self, Enforcer},
+    store::{
+        NamedStore, Stores,
+        file::FileStore,
+        http::{self, HttpStore},
+    },
 };
 
 /// Which identity service tells who is calling.
 #[derive(Clone)]
 pub enum IdentityChoice {
+    /// The one that Vitrine brings along, at `/identity/v3`.
+    Builtin(builtin::Settings),
     /// None: every caller is an admin without a project.
     Nobody,
     /// One that the embedder brings along; tests do.
@@ -44,6 +57,8 @@ pub struct Options {
     pub image: image::Settings,
     /// The operator's settings about HTTP.
     pub api: api::Settings,
+    /// Who may do what.
+    pub policy: policy::Settings,
     /// Who tells who is calling.
     pub identity: IdentityChoice,
 }
@@ -57,7 +72,8 @@ impl Options {
             database: None,
             image: image::Settings::default(),
             api: api::Settings::default(),
-            identity: IdentityChoice::Nobody,
+            policy: policy::Settings::default(),
+            identity: IdentityChoice::Builtin(builtin::Settings::default()),
         }
     }
 }
@@ -75,6 +91,7 @@ fn failed(what: &str, reason: impl std::fmt::Display) -> StartError {
 pub struct Server {
     app: Arc<App>,
     state: Data<api::State>,
+    builtin: Option<Builtin>,
     listener: TcpListener,
     /// Held for as long as the process runs: two servers on one folder would fight.
     _lock: File,
@@ -100,28 +117,45 @@ impl Server {
             .unwrap_or_else(|| format!("sqlite:{}", options.data_dir.join("vitrine.sqlite").display()));
         let db = Db::open(&db::Settings { connection, ..db::Settings::default() }).map_err(StartError)?;
         db.migrate().map_err(|e| StartError(e.to_string()))?;
+        if embedded {
+            metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
+        }
         let folder = options.data_dir.join("images");
         let store = FileStore::open(&folder).map_err(|e| failed("cannot use the image folder", e))?;
         let named =
             NamedStore { id: "file".to_owned(), description: None, weight: 0, store: Arc::new(store) };
-        let stores = Stores::new(vec![named], "file", false).map_err(StartError)?;
+        let http = HttpStore::new(&http::Settings::default()).map_err(StartError)?;
+        let http = NamedStore { id: "http".to_owned(), description: None, weight: 0, store: Arc::new(http) };
+        let stores = Stores::new(vec![named, http], "file", false).map_err(StartError)?;
         let settings = options.image.clone();
         let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
             .map_err(|e| failed("the image schema", e))?;
-        let app = Arc::new(App::new(db, stores, Enforcer, settings, schema));
+        let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
+        let policy = Arc::new(policy);
+        let app = Arc::new(App::new(db, stores, policy, None, settings, schema));
         if embedded {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
             let node = app.node.clone();
             app.db
-                .write_blocking(|conn| db::blobs::end_other_leases(conn, &node))
+                .write_blocking(|conn| {
+                    db::jobs::end_leases(conn, &node, true)?;
+                    db::blobs::end_other_leases(conn, &node)
+                })
                 .map_err(|e| failed("the database", e))?;
         }
+        let address = listener.local_addr().map_err(|e| failed("cannot listen", e))?;
+        let mut embedded_identity = None;
         let identity: Arc<dyn Identity> = match &options.identity {
+            IdentityChoice::Builtin(settings) => {
+                let builtin = open_builtin(settings, &options.data_dir, address, &app.db)?;
+                embedded_identity = Some(builtin.clone());
+                Arc::new(builtin)
+            }
             IdentityChoice::Nobody => Arc::new(Unauthenticated),
             IdentityChoice::Given(identity) => Arc::clone(identity),
         };
         let state = Data::new(api::State { app: Arc::clone(&app), identity, settings: options.api.clone() });
-        Ok(Self { app, state, listener, _lock: lock })
+        Ok(Self { app, state, builtin: embedded_identity, listener, _lock: lock })
     }
 
     /// Where it listens; tells the port when port 0 was asked for.
@@ -142,11 +176,21 @@ impl Server {
     /// # Errors
     /// [`StartError`] when the listener fails.
     pub async fn run(self) -> Result<(), StartError> {
-        let Self { app, state, listener, _lock } = self;
+        let Self { app, state, builtin, listener, _lock } = self;
         let jobs = Jobs::start(&app);
+        let housekeeping = builtin.clone().map(|builtin| tokio::spawn(keep_house(builtin)));
         let shutdown = state.settings.shutdown_seconds;
         let http = HttpServer::new(move || {
-            api::layers(ActixApp::new().app_data(state.clone()).configure(api::configure))
+            let identity = builtin.clone().map(Data::new);
+            let configure = move |config: &mut ServiceConfig| {
+                if let Some(identity) = identity {
+                    let prefix = identity.settings.prefix.clone();
+                    config.app_data(identity);
+                    api::identity::configure_at(config, &prefix);
+                }
+                api::configure(config);
+            };
+            api::layers(ActixApp::new().app_data(state.clone()).configure(configure))
         })
         .shutdown_timeout(shutdown)
         .worker_max_blocking_threads(512)
@@ -155,14 +199,74 @@ impl Server {
         .map_err(|e| failed("cannot listen", e))?
         .run();
         http.await.map_err(|e| failed("the server failed", e))?;
+        if let Some(housekeeping) = housekeeping {
+            housekeeping.abort();
+        }
         jobs.stop().await;
         let node = app.node.clone();
-        if let Err(error) =
-            app.db.write("blob.end_leases", move |conn| db::blobs::end_leases(conn, &node)).await
-        {
+        let ended = app
+            .db
+            .write("server.end_leases", move |conn| {
+                db::jobs::end_leases(conn, &node, false)?;
+                db::blobs::end_leases(conn, &node)
+            })
+            .await;
+        if let Err(error) = ended {
             tracing::warn!(%error, "leases could not be given back; they run out by themselves");
         }
         Ok(())
+    }
+}
+
+/// Opens the built-in identity; the first start makes its users and a `clouds.yaml` for them.
+fn open_builtin(
+    settings: &builtin::Settings,
+    data_dir: &Path,
+    address: SocketAddr,
+    db: &Db,
+) -> Result<Builtin, StartError> {
+    let settings = builtin::Settings { data_dir: data_dir.to_owned(), ..settings.clone() };
+    let builtin = Builtin::open(settings, db.clone()).map_err(|e| failed("the built-in identity", e))?;
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        ip => ip.to_string(),
+    };
+    let own_url = format!("http://{host}:{}", address.port());
+    let base = builtin.settings.public_endpoint.clone().unwrap_or(own_url);
+    let (prefix, region) = (builtin.settings.prefix.clone(), builtin.settings.region.clone());
+    let path = data_dir.join("clouds.yaml");
+    let (target, url) = (path.clone(), base.clone());
+    let keep = move |passwords: &builtin::bootstrap::Passwords| {
+        let text = builtin::clouds::render(&url, &prefix, &region, passwords);
+        builtin::clouds::write(&target, &text).map_err(|e| format!("{}: {e}", target.display()))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| failed("cannot start", e))?;
+    let first = runtime.block_on(builtin.bootstrap(keep)).map_err(|e| failed("the built-in identity", e))?;
+    if first.is_none() && path.exists() {
+        let auth_url = format!("{base}{}/v3", builtin.settings.prefix);
+        builtin::clouds::follow(&path, &auth_url)
+            .map_err(|e| failed(&format!("cannot update {}", path.display()), e))?;
+    }
+    let shown = path.canonicalize().unwrap_or(path);
+    println!("Vitrine serves images at {base}. To use it from another terminal:");
+    println!("  export OS_CLIENT_CONFIG_FILE={}", shown.display());
+    println!("  export OS_CLOUD=vitrine");
+    println!("  openstack image list");
+    Ok(builtin)
+}
+
+/// Rotates keys and forgets what no token needs, about once an hour.
+async fn keep_house(builtin: Builtin) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        ticks.tick().await;
+        if let Err(error) = builtin.maintain(Timestamp::now()).await {
+            tracing::error!(%error, "housekeeping of the built-in identity failed; it will be tried again");
+        }
     }
 }
 

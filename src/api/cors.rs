@@ -130,7 +130,7 @@ pub async fn cross_origin(
         let method = text(request.headers(), ACCESS_CONTROL_REQUEST_METHOD);
         let asked = text(request.headers(), ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
         if let (Some(origin), Some(method)) = (origin, method)
-            && cors.allow_methods.iter().any(|m| *m == method)
+            && cors.allow_methods.contains(&method)
             && cors.allows_headers(&asked)
         {
             let headers = response.headers_mut();

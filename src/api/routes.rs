@@ -15,14 +15,14 @@ use super::{
     error::{ApiError, not_found, render_errors},
     extract::Shared,
     health,
-    images::{actions, create, data, delete as remove, list, members, show, tags, update},
+    images::{actions, create, data, delete as remove, list, locations, members, show, tags, update},
     negotiate::negotiate,
     origin::own_url,
     schemas,
 };
 
 /// A resource that answers other methods with 405 and `Allow`, in Glance's exact text.
-fn resource(path: &str, allow: &'static str) -> Resource {
+pub(super) fn resource(path: &str, allow: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move |request: HttpRequest| async move {
         Err::<HttpResponse, _>(ApiError::method_not_allowed(request.method(), allow))
     }))
@@ -33,6 +33,7 @@ pub fn configure(config: &mut ServiceConfig) {
     config
         .service(web::resource("/healthcheck").to(health::check))
         .service(web::resource("/v2").to(slash))
+        .configure(super::metadefs::configure)
         .service(resource("/v2/schemas/{name}", "GET").route(get().to(schemas::show)))
         .service(
             resource("/v2/images", "GET, POST").route(get().to(list::list)).route(post().to(create::create)),
@@ -47,6 +48,11 @@ pub fn configure(config: &mut ServiceConfig) {
             resource("/v2/images/{id}/file", "GET, PUT")
                 .route(get().to(data::download))
                 .route(put().to(data::upload)),
+        )
+        .service(
+            resource("/v2/images/{id}/locations", "POST")
+                .route(post().to(locations::add))
+                .route(get().to(locations::list)),
         )
         .service(resource("/v2/images/{id}/actions/deactivate", "POST").route(post().to(actions::deactivate)))
         .service(resource("/v2/images/{id}/actions/reactivate", "POST").route(post().to(actions::reactivate)))

@@ -1,5 +1,6 @@
 //! The command line: arguments in, one command run, an exit code out.
 
+mod metadefs;
 mod serve;
 
 use std::process::ExitCode;
@@ -16,6 +17,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Load, unload or export metadata definitions.
+    Metadefs(metadefs::Arguments),
     /// Run the server.
     Serve(serve::Arguments),
 }
@@ -23,6 +26,7 @@ enum Command {
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Metadefs(arguments) => metadefs::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
     };
     match result {

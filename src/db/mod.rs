@@ -6,8 +6,10 @@
 pub mod blobs;
 mod connection;
 pub mod dialect;
+pub mod identity;
 pub mod images;
 pub mod images_page;
+pub mod jobs;
 pub mod members;
 pub mod metadefs;
 mod migrate;

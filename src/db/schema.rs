@@ -85,6 +85,33 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    jobs (id) {
+        id -> Text,
+        kind -> Text,
+        status -> Text,
+        image_id -> Nullable<Text>,
+        owner -> Nullable<Text>,
+        user_id -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        input -> Text,
+        result -> Nullable<Text>,
+        message -> Text,
+        state -> Text,
+        bytes_done -> BigInt,
+        bytes_total -> Nullable<BigInt>,
+        attempts -> Integer,
+        run_after -> BigInt,
+        affinity -> Nullable<Text>,
+        cancel_requested -> Bool,
+        lease_node -> Nullable<Text>,
+        lease_until -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     images,
     image_properties,
@@ -95,81 +122,146 @@ diesel::allow_tables_to_appear_in_same_query!(
 );
 
 diesel::table! {
-    metadef_namespaces (id) {
-        id -> BigInt,
-        namespace -> Text,
-        display_name -> Nullable<Text>,
-        description -> Nullable<Text>,
-        visibility -> Text,
-        protected -> Bool,
-        owner -> Text,
-        created_at -> BigInt,
-        updated_at -> Nullable<BigInt>,
-    }
-}
-
-diesel::table! {
-    metadef_resource_types (id) {
-        id -> BigInt,
+    identity_domains (id) {
+        id -> Text,
         name -> Text,
-        protected -> Bool,
-        created_at -> BigInt,
-        updated_at -> Nullable<BigInt>,
+        description -> Text,
+        enabled -> Bool,
+        extra -> Text,
     }
 }
 
 diesel::table! {
-    metadef_namespace_resource_types (id) {
-        id -> BigInt,
-        namespace_id -> BigInt,
-        resource_type_id -> BigInt,
-        prefix -> Nullable<Text>,
-        properties_target -> Nullable<Text>,
-        created_at -> BigInt,
-        updated_at -> Nullable<BigInt>,
+    identity_projects (id) {
+        id -> Text,
+        name -> Text,
+        domain_id -> Text,
+        parent_id -> Text,
+        description -> Text,
+        enabled -> Bool,
+        extra -> Text,
     }
 }
 
 diesel::table! {
-    metadef_objects (id) {
-        id -> BigInt,
-        namespace_id -> BigInt,
+    identity_users (id) {
+        id -> Text,
+        name -> Text,
+        domain_id -> Text,
+        default_project_id -> Nullable<Text>,
+        enabled -> Bool,
+        password_hash -> Nullable<Text>,
+        extra -> Text,
+    }
+}
+
+diesel::table! {
+    identity_roles (id) {
+        id -> Text,
         name -> Text,
         description -> Nullable<Text>,
-        required -> Text,
-        properties -> Text,
-        created_at -> BigInt,
-        updated_at -> Nullable<BigInt>,
+        extra -> Text,
     }
 }
 
 diesel::table! {
-    metadef_properties (id) {
-        id -> BigInt,
-        namespace_id -> BigInt,
+    identity_implied_roles (prior_role_id, implied_role_id) {
+        prior_role_id -> Text,
+        implied_role_id -> Text,
+    }
+}
+
+diesel::table! {
+    identity_assignments (user_id, scope_kind, scope_id, role_id) {
+        user_id -> Text,
+        scope_kind -> Text,
+        scope_id -> Text,
+        role_id -> Text,
+    }
+}
+
+diesel::table! {
+    identity_services (id) {
+        id -> Text,
+        kind -> Text,
         name -> Text,
-        json_schema -> Text,
-        created_at -> BigInt,
-        updated_at -> Nullable<BigInt>,
+        description -> Nullable<Text>,
+        enabled -> Bool,
+        extra -> Text,
     }
 }
 
 diesel::table! {
-    metadef_tags (id) {
-        id -> BigInt,
-        namespace_id -> BigInt,
+    identity_regions (id) {
+        id -> Text,
+        description -> Text,
+        parent_region_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    identity_endpoints (id) {
+        id -> Text,
+        service_id -> Text,
+        interface -> Text,
+        region_id -> Nullable<Text>,
+        url -> Text,
+        enabled -> Bool,
+        extra -> Text,
+    }
+}
+
+diesel::table! {
+    identity_app_credentials (id) {
+        id -> Text,
         name -> Text,
+        user_id -> Text,
+        project_id -> Text,
+        description -> Nullable<Text>,
+        secret_hash -> Text,
+        expires_at -> Nullable<BigInt>,
+        unrestricted -> Bool,
+        access_rules -> Nullable<Text>,
         created_at -> BigInt,
-        updated_at -> Nullable<BigInt>,
     }
 }
 
 diesel::table! {
-    metadef_seed (id) {
-        id -> BigInt,
-        seeded_at -> BigInt,
+    identity_app_credential_roles (app_credential_id, role_id) {
+        app_credential_id -> Text,
+        role_id -> Text,
     }
 }
 
-diesel::joinable!(metadef_namespace_resource_types -> metadef_resource_types (resource_type_id));
-diesel::allow_tables_to_appear_in_same_query!(metadef_namespace_resource_types, metadef_resource_types);
+diesel::table! {
+    identity_revocations (id) {
+        id -> Text,
+        audit_id -> Nullable<Text>,
+        audit_chain_id -> Nullable<Text>,
+        user_id -> Nullable<Text>,
+        project_id -> Nullable<Text>,
+        domain_id -> Nullable<Text>,
+        issued_before -> BigInt,
+        revoked_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    identity_limits (id) {
+        id -> Text,
+        service_id -> Text,
+        region_id -> Nullable<Text>,
+        resource_name -> Text,
+        limit_value -> BigInt,
+        description -> Nullable<Text>,
+        project_id -> Nullable<Text>,
+        domain_id -> Nullable<Text>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    identity_roles,
+    identity_assignments,
+    identity_app_credential_roles,
+    identity_app_credentials
+);

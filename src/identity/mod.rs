@@ -1,5 +1,8 @@
 //! Who is calling: a token becomes a [`Caller`], by a real Keystone or by the built-in one.
 
+pub mod builtin;
+pub mod keystone;
+
 use async_trait::async_trait;
 
 use crate::model::caller::Caller;
@@ -18,7 +21,7 @@ pub struct Credentials {
 }
 
 /// Why a request has no identity.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum IdentityError {
     /// Missing, unknown, expired or revoked token, or one that does not allow this request: 401.
     #[error("{0}")]

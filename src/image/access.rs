@@ -142,7 +142,7 @@ impl Target for CallerTarget<'_> {
 ///
 /// # Errors
 /// [`Error::Internal`] when a rule cannot be evaluated (an unknown rule, a remote check that fails).
-pub async fn allowed(app: &App, caller: &Caller, rule: &str, target: &(dyn Target + Sync)) -> Result<bool> {
+pub async fn allowed(app: &App, caller: &Caller, rule: &str, target: &dyn Target) -> Result<bool> {
     app.policy.check(rule, caller, target).await.map_err(|e| Error::internal("policy", e))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    db::{self, DbError},
+    db::{self, DbError, DbResult},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -32,7 +32,7 @@ pub async fn change(
         let Some(mut after) = decide(&before).await? else { return Ok(before) };
         after.updated_at = Timestamp::now();
         let (old, new) = (before, after.clone());
-        match app.db.write("image.save", move |conn| db::images::save(conn, &old, &new)).await {
+        match app.db.write("image.save", move |conn| save(conn, &old, &new)).await {
             Ok(revision) => {
                 after.revision = revision;
                 return Ok(after);
@@ -42,4 +42,20 @@ pub async fn change(
         }
     }
     Err(Error::conflict(format!("Image {id} is being changed by too many requests at once; try again.")))
+}
+
+/// Saves the difference between two states and dooms the blobs of locations that went.
+///
+/// # Errors
+/// [`DbError::Stale`] when another change came first.
+pub(super) fn save(conn: &mut db::Conn, before: &Image, after: &Image) -> DbResult<i64> {
+    let revision = db::images::save(conn, before, after)?;
+    let now = Timestamp::now();
+    for location in &before.locations {
+        let stays = after.locations.iter().any(|l| l.blob_id == location.blob_id);
+        if let (false, Some(blob_id)) = (stays, &location.blob_id) {
+            db::blobs::doom(conn, blob_id, now, now)?;
+        }
+    }
+    Ok(revision)
 }

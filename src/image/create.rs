@@ -17,6 +17,7 @@ use crate::{
 use super::{
     access::{self, NewImageTarget},
     exceeds,
+    protection::{self, Action},
 };
 
 /// Creates an image in status `queued`.
@@ -31,6 +32,11 @@ pub async fn create(app: &App, caller: &Caller, new: NewImage) -> Result<Image> 
         None => caller.project_id.clone(),
     };
     authorize(app, caller, &new, owner.as_deref()).await?;
+    for property in &new.properties {
+        if !protection::may(app, caller, Action::Create, &property.name) {
+            return Err(protection::refused(&property.name));
+        }
+    }
     if exceeds(app.settings.image_tag_quota, new.tags.len()) {
         return Err(quota("tags", app.settings.image_tag_quota, new.tags.len()));
     }

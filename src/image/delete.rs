@@ -37,6 +37,7 @@ pub async fn delete(app: &App, caller: &Caller, id: &str) -> Result<()> {
             .db
             .write("image.delete", move |conn| {
                 db::images::delete(conn, &image, now)?;
+                db::jobs::cancel_of_image(conn, &image.id)?;
                 db::blobs::doom_of_image(conn, &image.id, now.plus_seconds(delay), now)
             })
             .await;

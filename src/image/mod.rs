@@ -9,7 +9,11 @@ pub mod change;
 pub mod create;
 pub mod delete;
 pub mod download;
+pub mod location_import;
+pub mod locations;
+pub mod protection;
 pub mod query;
+pub mod system;
 pub mod tags;
 pub mod update;
 pub mod upload;
@@ -43,6 +47,16 @@ pub struct Settings {
     pub show_image_direct_url: bool,
     /// `show_multiple_locations`
     pub show_multiple_locations: bool,
+    /// `image_location_quota`; negative is unlimited.
+    pub image_location_quota: i64,
+    /// `do_secure_hash`: added locations are hashed.
+    pub do_secure_hash: bool,
+    /// `http_retries`: tries of hashing a location.
+    pub http_retries: u32,
+    /// `[task] task_time_to_live`: how long a finished task is shown, in seconds.
+    pub task_time_to_live_seconds: i64,
+    /// `[wsgi] task_pool_threads`: jobs of one process at once.
+    pub jobs_at_once: usize,
     /// `enabled_import_methods`
     pub enabled_import_methods: Vec<String>,
 }
@@ -66,6 +80,11 @@ impl Default for Settings {
             scrub_time_seconds: 0,
             show_image_direct_url: false,
             show_multiple_locations: false,
+            image_location_quota: 10,
+            do_secure_hash: true,
+            http_retries: 3,
+            task_time_to_live_seconds: 48 * 3600,
+            jobs_at_once: 16,
             enabled_import_methods: Vec::new(),
         }
     }

@@ -15,7 +15,12 @@ use crate::{
     },
 };
 
-use super::{access, change::change, create, exceeds};
+use super::{
+    access,
+    change::change,
+    create, exceeds, locations,
+    protection::{self, Action},
+};
 
 /// Applies the operations in order to a copy and saves once; any failure discards all of them. An empty patch
 /// needs no right beyond finding the image and changes nothing, `updated_at` included.
@@ -51,9 +56,7 @@ pub async fn update(app: &App, caller: &Caller, id: &str, operations: &[Operatio
 async fn apply(app: &App, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
     let attribute = operation.attribute.as_str();
     if attribute == "locations" {
-        return Err(Error::forbidden(
-            "It's not allowed to change locations: show_multiple_locations is off.",
-        ));
+        return locations::patch(app, caller, image, operation).await;
     }
     if attribute == "owner" && !caller.is_admin && operation.verb != Verb::Remove {
         return Err(Error::forbidden("Only an administrator may change the owner of an image."));
@@ -74,14 +77,23 @@ async fn apply(app: &App, caller: &Caller, image: &mut Image, operation: &Operat
     if app.schema.is_base(attribute) {
         set_attribute(app, image, operation)
     } else {
-        set_property(image, operation)
+        set_property(app, caller, image, operation)
     }
 }
 
-fn set_property(image: &mut Image, operation: &Operation) -> Result<()> {
+fn set_property(app: &App, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
     let name = operation.attribute.as_str();
-    let exists = image.property(name).is_some();
+    let may = |action| protection::may(app, caller, action, name);
+    // What the caller may not read is to it as if it were not there.
+    let exists = image.property(name).is_some() && may(Action::Read);
+    let needed = match operation.verb {
+        Verb::Remove => Action::Delete,
+        _ if exists => Action::Update,
+        _ => Action::Create,
+    };
+    let protected = !may(needed);
     match operation.verb {
+        _ if protected && (exists || operation.verb == Verb::Add) => return Err(protection::refused(name)),
         Verb::Remove if exists => {
             image.remove_property(name);
             return Ok(());

@@ -69,6 +69,10 @@ pub fn store_fault(error: &StoreError) -> Error {
             tracing::error!(%error, "store denies writing");
             Error::Unavailable("Insufficient permissions on image storage media.".to_owned())
         }
+        StoreErrorKind::Unavailable => {
+            tracing::error!(%error, "store is away");
+            Error::Unavailable("The image storage media cannot be reached at the moment.".to_owned())
+        }
         StoreErrorKind::Unsupported => Error::Gone("This store does not take uploads.".to_owned()),
         StoreErrorKind::SizeMismatch => Error::invalid("The data does not have the declared size."),
         StoreErrorKind::Exists => {
@@ -131,7 +135,7 @@ fn check_may_save(image: &Image) -> Result<()> {
 }
 
 /// Bytes that the caller's project may still store; `None` is no limit.
-async fn storage_room(app: &App, caller: &Caller, declared: Option<u64>) -> Result<Option<u64>> {
+pub(super) async fn storage_room(app: &App, caller: &Caller, declared: Option<u64>) -> Result<Option<u64>> {
     let (Some(quota), Some(project)) = (app.settings.user_storage_quota, caller.project_id.clone()) else {
         return Ok(None);
     };
@@ -144,7 +148,7 @@ async fn storage_room(app: &App, caller: &Caller, declared: Option<u64>) -> Resu
     Ok(Some(room))
 }
 
-fn over_quota(quota: u64) -> Error {
+pub(super) fn over_quota(quota: u64) -> Error {
     Error::TooLarge(format!("The storage quota of this project, {quota} bytes, would be exceeded."))
 }
 

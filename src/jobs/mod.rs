@@ -2,6 +2,7 @@
 //!
 //! Stands above the domain, beside `api`; the domain never calls it but only leaves rows for it.
 
+pub mod engine;
 pub mod reap;
 
 use std::{sync::Arc, time::Duration};
@@ -17,21 +18,25 @@ use crate::{
 pub struct Jobs {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    watcher: JoinHandle<()>,
 }
 
 impl Jobs {
-    /// Starts renewing leases and reaping.
+    /// Starts renewing leases, reaping and running jobs, and watching the policy files.
     pub fn start(app: &Arc<App>) -> Self {
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![
             tokio::spawn(renew_leases(Arc::clone(app), stopped.clone())),
-            tokio::spawn(reap::run(Arc::clone(app), stopped)),
+            tokio::spawn(reap::run(Arc::clone(app), stopped.clone())),
+            tokio::spawn(engine::run(Arc::clone(app), stopped)),
         ];
-        Self { stop, tasks }
+        let watcher = tokio::spawn(Arc::clone(&app.policy).watch());
+        Self { stop, tasks, watcher }
     }
 
     /// Stops after the step under way.
     pub async fn stop(self) {
+        self.watcher.abort();
         if self.stop.send(true).is_err() {
             tracing::debug!("the background tasks ended before");
         }

@@ -5,6 +5,7 @@ pub mod caller;
 pub mod error;
 pub mod image;
 pub mod image_schema;
+pub mod job;
 pub mod list;
 pub mod member;
 pub mod metadef;

@@ -108,6 +108,10 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 
 #[async_trait]
 impl Store for FileStore {
+    fn schemes(&self) -> &'static [&'static str] {
+        &["file", "filesystem"]
+    }
+
     async fn read(&self, url: &str, range: Option<ByteRange>) -> StoreResult<ByteStream> {
         let path = self.path_of(url)?;
         let place = path.display().to_string();

@@ -4,6 +4,7 @@
 //! cancelling leaves nothing behind.
 
 pub mod file;
+pub mod http;
 pub mod measure;
 
 use std::{collections::BTreeMap, io, pin::Pin, sync::Arc};
@@ -29,6 +30,8 @@ pub enum StoreErrorKind {
     BadUrl,
     /// The data does not have the declared size.
     SizeMismatch,
+    /// The store cannot be reached now.
+    Unavailable,
     /// Anything else.
     Io,
 }
@@ -107,6 +110,14 @@ pub trait Writer: Send {
 /// A place that keeps blobs.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// The schemes of this store's URLs.
+    fn schemes(&self) -> &'static [&'static str];
+
+    /// Whether the store takes data at all.
+    fn takes_uploads(&self) -> bool {
+        true
+    }
+
     /// Opens a blob for reading, whole or in part.
     async fn read(&self, url: &str, range: Option<ByteRange>) -> StoreResult<ByteStream>;
 
@@ -176,6 +187,12 @@ impl Stores {
     /// A store by its id.
     pub fn get(&self, id: &str) -> Option<&NamedStore> {
         self.by_id.get(id)
+    }
+
+    /// The store that serves a URL, by its scheme.
+    pub fn for_url(&self, url: &str) -> Option<&NamedStore> {
+        let (scheme, _) = url.split_once(':')?;
+        self.iter().find(|named| named.store.schemes().contains(&scheme))
     }
 
     /// Every store in configuration order.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     api::State,
+    image::protection::{self, Action},
     model::{
         caller::Caller,
         image::{HIDDEN_PROPERTIES, Image},
@@ -16,7 +17,8 @@ pub fn image(state: &State, caller: &Caller, image: &Image) -> Value {
     let settings = &state.app.settings;
     let mut view = Map::new();
     for property in &image.properties {
-        if !HIDDEN_PROPERTIES.contains(&property.name.as_str()) {
+        let readable = protection::may(&state.app, caller, Action::Read, &property.name);
+        if readable && !HIDDEN_PROPERTIES.contains(&property.name.as_str()) {
             let value = match &property.value {
                 Some(text) => json!(text),
                 None if state.app.schema.is_declared(&property.name) => Value::Null,

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::{Stamp, contents, insert_contents, namespaces, objects, properties, resource_types, tags};
 use crate::{
-    db::{Conn, DbError, DbResult, schema::metadef_seed},
+    db::{Conn, DbError, DbResult, metadefs::tables::metadef_seed},
     model::{
         metadef::{Contents, Namespace, NamespaceFields, StoredContents, file::NamespaceFile},
         time::Timestamp,

@@ -6,14 +6,13 @@ pub mod namespaces;
 pub mod objects;
 pub mod properties;
 pub mod resource_types;
+mod tables;
 pub mod tags;
 
 use diesel::prelude::*;
 
-use super::{
-    Conn, DbResult,
-    schema::{metadef_namespace_resource_types, metadef_objects, metadef_properties, metadef_tags},
-};
+use self::tables::{metadef_namespace_resource_types, metadef_objects, metadef_properties, metadef_tags};
+use super::{Conn, DbResult};
 use crate::model::{
     metadef::{Contents, StoredContents},
     time::Timestamp,

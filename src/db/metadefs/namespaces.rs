@@ -10,7 +10,7 @@ use super::{
     keyset::{self, Key},
 };
 use crate::{
-    db::{Conn, DbError, DbResult, dialect::Statement, schema::metadef_namespaces},
+    db::{Conn, DbError, DbResult, dialect::Statement, metadefs::tables::metadef_namespaces},
     model::{
         caller::Caller,
         metadef::{

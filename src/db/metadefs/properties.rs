@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Stamp;
 use crate::{
-    db::{Conn, DbError, DbResult, schema::metadef_properties},
+    db::{Conn, DbError, DbResult, metadefs::tables::metadef_properties},
     model::{
         metadef::{Property, Stored},
         time::Timestamp,

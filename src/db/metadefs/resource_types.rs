@@ -8,7 +8,9 @@ use super::{KEYS_AT_ONCE, Stamp};
 use crate::{
     db::{
         Conn, DbError, DbResult,
-        schema::{metadef_namespace_resource_types as associations, metadef_resource_types as types},
+        metadefs::tables::{
+            metadef_namespace_resource_types as associations, metadef_resource_types as types,
+        },
     },
     model::{
         metadef::{Association, Stored},

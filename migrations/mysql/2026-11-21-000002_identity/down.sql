@@ -1,0 +1,13 @@
+DROP TABLE identity_limits;
+DROP TABLE identity_revocations;
+DROP TABLE identity_app_credential_roles;
+DROP TABLE identity_app_credentials;
+DROP TABLE identity_endpoints;
+DROP TABLE identity_regions;
+DROP TABLE identity_services;
+DROP TABLE identity_assignments;
+DROP TABLE identity_implied_roles;
+DROP TABLE identity_roles;
+DROP TABLE identity_users;
+DROP TABLE identity_projects;
+DROP TABLE identity_domains;

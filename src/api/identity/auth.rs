@@ -1,0 +1,112 @@
+//! `/v3/auth`: tokens, and what the caller's own token leads to.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, http::header::HeaderValue};
+use serde_json::{Value, json};
+
+use super::{
+    SUBJECT_TOKEN,
+    error::Answer,
+    extract::{Auth, Body, Query, Site, header},
+    view,
+};
+use crate::{
+    identity::builtin::{
+        context::{Scope, Token},
+        request::LoginRequest,
+    },
+    model::error::{Error, Result},
+};
+
+/// `POST /v3/auth/tokens`.
+pub(super) async fn issue(request: HttpRequest, site: Site, query: Query, body: Body) -> Answer {
+    let login = LoginRequest::parse(&body.0)?;
+    let address = request.peer_addr().map(|address| address.ip());
+    let (text, token) = site.builtin.login(login, address).await?;
+    let shown = shown(&site, &token, &query).await?;
+    Ok(HttpResponse::Created().insert_header((SUBJECT_TOKEN, token_header(&text)?)).json(shown))
+}
+
+/// `GET` and `HEAD /v3/auth/tokens`.
+pub(super) async fn show(request: HttpRequest, auth: Auth) -> Answer {
+    let (text, subject) = subject(&request, &auth, auth.query.flag("allow_expired").unwrap_or(false)).await?;
+    let caller = &auth.token;
+    let by_service = caller.is_service() && request.method() != actix_web::http::Method::HEAD;
+    if text != auth.text && caller.user.id != subject.user.id && !caller.reads_all() && !by_service {
+        return Err(Error::forbidden("You may not look at tokens of others.").into());
+    }
+    let understands = request.headers().contains_key("openstack-identity-access-rules");
+    let has_rules = subject.app_credential.as_ref().is_some_and(|c| c.access_rules.is_some());
+    if has_rules && !understands {
+        // A service that does not enforce the rules must not take the token.
+        return Err(no_such_token().into());
+    }
+    let shown = shown(&auth.site, &subject, &auth.query).await?;
+    Ok(HttpResponse::Ok().insert_header((SUBJECT_TOKEN, token_header(&text)?)).json(shown))
+}
+
+/// `DELETE /v3/auth/tokens`.
+pub(super) async fn revoke(request: HttpRequest, auth: Auth) -> Answer {
+    let (_, subject) = subject(&request, &auth, false).await?;
+    if auth.token.user.id != subject.user.id && !auth.token.is_admin() {
+        return Err(Error::forbidden("You may not revoke tokens of others.").into());
+    }
+    let cascade = auth.query.flag("cascade").unwrap_or(true);
+    auth.site.builtin.revoke(&subject, cascade).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `GET /v3/auth/catalog`.
+pub(super) async fn catalog(auth: Auth) -> Answer {
+    if auth.token.scope == Scope::Unscoped {
+        return Err(Error::forbidden("A token without scope has no catalog.").into());
+    }
+    let services = auth.site.builtin.catalog().await?;
+    let catalog = view::catalog(&services, &auth.site.base, &auth.token);
+    Ok(HttpResponse::Ok().json(json!({"catalog": catalog, "links": {"self": auth.url}})))
+}
+
+/// `GET /v3/auth/projects`.
+pub(super) async fn projects(auth: Auth) -> Answer {
+    let reach = auth.site.builtin.reach(&auth.token).await?;
+    let projects: Vec<Value> = reach.projects.iter().map(|p| view::project(&auth.site.v3, p)).collect();
+    Ok(view::list("projects", projects, &auth.url))
+}
+
+/// `GET /v3/auth/domains`.
+pub(super) async fn domains(auth: Auth) -> Answer {
+    let reach = auth.site.builtin.reach(&auth.token).await?;
+    let domains: Vec<Value> = reach.domains.iter().map(|d| view::domain(&auth.site.v3, d)).collect();
+    Ok(view::list("domains", domains, &auth.url))
+}
+
+/// `GET /v3/auth/system`.
+pub(super) async fn system(auth: Auth) -> Answer {
+    let reach = auth.site.builtin.reach(&auth.token).await?;
+    let system = if reach.system { json!([{"all": true}]) } else { json!([]) };
+    Ok(HttpResponse::Ok().json(json!({"system": system, "links": {"self": auth.url}})))
+}
+
+async fn subject(request: &HttpRequest, auth: &Auth, allow_expired: bool) -> Result<(String, Arc<Token>)> {
+    let text = header(request, &SUBJECT_TOKEN).ok_or_else(no_such_token)?;
+    let token = auth.site.builtin.validate(&text, allow_expired).await?.ok_or_else(no_such_token)?;
+    Ok((text, token))
+}
+
+fn no_such_token() -> Error {
+    Error::NotFound("The subject token is not valid.".to_owned())
+}
+
+fn token_header(text: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(text).map_err(|e| Error::internal("send a token", e))
+}
+
+async fn shown(site: &Site, token: &Token, query: &Query) -> Result<Value> {
+    let mut body = view::token(token);
+    if token.scope != Scope::Unscoped && !query.flag("nocatalog").unwrap_or(false) {
+        let services = site.builtin.catalog().await?;
+        body.insert("catalog".to_owned(), view::catalog(&services, &site.base, token));
+    }
+    Ok(json!({"token": body}))
+}

@@ -1,0 +1,191 @@
+//! What handlers take from a request: the caller's token, a JSON body, filters, and the address under which the
+//! client reached us.
+
+use std::{collections::HashMap, sync::Arc};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::CONTENT_TYPE, web};
+use futures::future::LocalBoxFuture;
+use serde_json::{Map, Value};
+
+use super::{AUTH_TOKEN, error::ApiError};
+use crate::{
+    identity::builtin::{Builtin, Settings, access_rules, context::Token},
+    model::error::{Error, Result},
+};
+
+/// The base of our URLs without a trailing slash: the configured one, else the address that the client used.
+pub fn base_url(request: &HttpRequest, settings: &Settings) -> String {
+    if let Some(configured) = &settings.public_endpoint {
+        return configured.trim_end_matches('/').to_owned();
+    }
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:[]".contains(&b))
+    };
+    let connection = request.connection_info();
+    let (scheme, host) = if settings.trust_proxy_headers {
+        (connection.scheme().to_owned(), connection.host().to_owned())
+    } else {
+        let secure = request.app_config().secure();
+        let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+        (if secure { "https" } else { "http" }.to_owned(), host.to_owned())
+    };
+    let scheme = if scheme == "https" { "https" } else { "http" };
+    if plain(&host) {
+        format!("{scheme}://{host}")
+    } else {
+        format!("{scheme}://{}", request.app_config().host())
+    }
+}
+
+/// The identity and the place where the client sees it.
+pub(super) struct Site {
+    /// The identity.
+    pub builtin: Builtin,
+    /// As [`base_url`].
+    pub base: String,
+    /// Base of the v3 API, without a trailing slash.
+    pub v3: String,
+}
+
+impl Site {
+    fn of(request: &HttpRequest) -> Result<Self> {
+        let builtin = request
+            .app_data::<web::Data<Builtin>>()
+            .ok_or_else(|| Error::internal("identity request", "the application holds no identity"))?;
+        let base = base_url(request, &builtin.settings);
+        let v3 = format!("{base}{}/v3", builtin.settings.prefix);
+        Ok(Self { builtin: builtin.as_ref().clone(), base, v3 })
+    }
+}
+
+impl FromRequest for Site {
+    type Error = ApiError;
+    type Future = std::future::Ready<std::result::Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(Self::of(request).map_err(Into::into))
+    }
+}
+
+/// A request by someone whose token is valid.
+pub(super) struct Auth {
+    /// The identity and its place.
+    pub site: Site,
+    /// The caller's token, and its text.
+    pub token: Arc<Token>,
+    /// As it was sent.
+    pub text: String,
+    /// The URL of this request, for `links.self`.
+    pub url: String,
+    /// The query; of a repeated key the last value, of a key without value the empty text.
+    pub query: Query,
+}
+
+impl FromRequest for Auth {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, std::result::Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { Self::of(&request).await.map_err(Into::into) })
+    }
+}
+
+impl Auth {
+    async fn of(request: &HttpRequest) -> Result<Self> {
+        let site = Site::of(request)?;
+        let refused = || Error::Unauthenticated("A valid token is needed.".to_owned());
+        let text = header(request, &AUTH_TOKEN).ok_or_else(refused)?;
+        let token = site.builtin.validate(&text, false).await?.ok_or_else(refused)?;
+        let path = request.path().strip_prefix(site.builtin.settings.prefix.as_str());
+        let path = path.unwrap_or_else(|| request.path());
+        let rules = token.app_credential.as_ref().and_then(|credential| credential.access_rules.as_deref());
+        if let Some(rules) = rules
+            && !access_rules::allow(rules, "identity", request.method().as_str(), path)
+        {
+            return Err(Error::Unauthenticated(
+                "The application credential does not allow this request.".to_owned(),
+            ));
+        }
+        let url = format!("{}{}", site.base, request.uri());
+        let query = Query::of(request)?;
+        Ok(Self { site, token, text, url, query })
+    }
+}
+
+/// A header's value, trimmed; `None` when it is absent or empty.
+pub(super) fn header(request: &HttpRequest, name: &actix_web::http::header::HeaderName) -> Option<String> {
+    let text = request.headers().get(name)?.to_str().ok()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The query of a request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Query(HashMap<String, String>);
+
+impl Query {
+    fn of(request: &HttpRequest) -> Result<Self> {
+        web::Query::<HashMap<String, String>>::from_query(request.query_string())
+            .map(|query| Self(query.into_inner()))
+            .map_err(|_| Error::invalid("The query cannot be read."))
+    }
+
+    /// A filter, if given and not empty.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// Keystone's booleans: a bare key is true, and everything but `0` and `false` too.
+    pub fn flag(&self, key: &str) -> Option<bool> {
+        self.0
+            .get(key)
+            .map(|text| !matches!(text.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off"))
+    }
+}
+
+impl FromRequest for Query {
+    type Error = ApiError;
+    type Future = std::future::Ready<std::result::Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(Self::of(request).map_err(Into::into))
+    }
+}
+
+/// A body of JSON, bounded.
+pub(super) struct Body(pub Value);
+
+impl Body {
+    /// The object or array under `key`, as every resource wraps itself.
+    pub fn inner(&self, key: &str) -> Result<&Map<String, Value>> {
+        self.0.get(key).and_then(Value::as_object).ok_or_else(|| {
+            Error::invalid(format!("The body must be an object with an object {key:?} in it."))
+        })
+    }
+}
+
+impl FromRequest for Body {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, std::result::Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let kind =
+            request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_json =
+            kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
+        let bytes = web::Bytes::from_request(request, payload);
+        Box::pin(async move {
+            let bytes = bytes.await.map_err(|error| {
+                let too_large = error.as_response_error().status_code().as_u16() == 413;
+                let text = "The body is too large or could not be read.".to_owned();
+                ApiError::from(if too_large { Error::TooLarge(text) } else { Error::Invalid(text) })
+            })?;
+            if !is_json {
+                return Err(Error::invalid("The body must be application/json.").into());
+            }
+            let value = serde_json::from_slice(&bytes)
+                .map_err(|fault| Error::invalid(format!("The body is not JSON: {fault}.")))?;
+            Ok(Self(value))
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! The built-in Keystone v3 API: `/identity`, `/identity/v3` and what is below.
+
+mod auth;
+mod discovery;
+pub mod error;
+mod extract;
+mod view;
+
+use actix_web::{
+    Error as ActixError,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        StatusCode,
+        header::{HeaderName, HeaderValue, VARY, WWW_AUTHENTICATE},
+    },
+    middleware::{Next, from_fn},
+    web,
+};
+
+pub use self::extract::base_url;
+use crate::{identity::Identity, identity::builtin::Builtin, model::error::Error};
+
+/// Bytes of a request's body at most.
+const BODY_BYTES_MAX: usize = 128 * 1024;
+
+/// Mounts the API at `/identity`, where [`Settings::prefix`](crate::identity::builtin::Settings) has it unless
+/// told otherwise. The application must hold a `web::Data<Builtin>`.
+pub fn configure(cfg: &mut web::ServiceConfig) {
+    configure_at(cfg, "/identity");
+}
+
+/// Mounts the API at `prefix` (leading slash, no trailing one), which must be the one in the settings.
+pub fn configure_at(cfg: &mut web::ServiceConfig, prefix: &str) {
+    cfg.service(
+        web::scope(prefix)
+            .wrap(from_fn(headers))
+            .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
+            .route("", web::get().to(discovery::versions))
+            .route("/", web::get().to(discovery::versions))
+            .route("/v3", web::get().to(discovery::version))
+            .route("/v3/", web::get().to(discovery::version))
+            .service(web::scope("/v3").configure(v3))
+            .default_service(web::to(unknown)),
+    );
+}
+
+fn v3(cfg: &mut web::ServiceConfig) {
+    cfg.service(
+        web::resource("/auth/tokens")
+            .route(web::post().to(auth::issue))
+            .route(web::get().to(auth::show))
+            .route(web::head().to(auth::show))
+            .route(web::delete().to(auth::revoke)),
+    )
+    .route("/auth/catalog", web::get().to(auth::catalog))
+    .route("/auth/projects", web::get().to(auth::projects))
+    .route("/auth/domains", web::get().to(auth::domains))
+    .route("/auth/system", web::get().to(auth::system));
+}
+
+async fn unknown() -> error::Answer {
+    Err(Error::NotFound("There is nothing at this path.".to_owned()).into())
+}
+
+/// `Vary` on every answer, and the challenge on every 401.
+async fn headers(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
+    let builtin = request.app_data::<web::Data<Builtin>>().cloned();
+    let challenge = builtin.and_then(|b| b.challenge(&base_url(request.request(), &b.settings)));
+    let mut response = next.call(request).await?;
+    let status = response.status();
+    let headers = response.headers_mut();
+    headers.insert(VARY, HeaderValue::from_static("X-Auth-Token"));
+    let challenge = challenge.and_then(|text| HeaderValue::from_str(&text).ok());
+    if let (StatusCode::UNAUTHORIZED, Some(challenge)) = (status, challenge) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    Ok(response)
+}
+
+/// The header in which a token is issued, or named as the subject of a request.
+const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
+/// The header that carries the caller's token.
+const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! The JSON shapes of what clients see.
+
+use actix_web::HttpResponse;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    identity::builtin::{
+        BASE_URL_MARK,
+        context::{Scope, Token},
+        rows::{Domain, Endpoint, LIST_ROWS_MAX, Project, Service, User},
+    },
+    model::time::Timestamp,
+};
+
+/// Shows an endpoint's URL to one client; `None` when it needs a project and there is none.
+pub(super) fn url(template: &str, base: &str, project_id: Option<&str>) -> Option<String> {
+    let mut text = template.replace(BASE_URL_MARK, base);
+    for name in ["project_id", "tenant_id"] {
+        for mark in [format!("$({name})s"), format!("%({name})s")] {
+            if text.contains(&mark) {
+                text = text.replace(&mark, project_id?);
+            }
+        }
+    }
+    Some(text)
+}
+
+/// The catalog as one token sees it.
+pub(super) fn catalog(services: &[(Service, Vec<Endpoint>)], base: &str, token: &Token) -> Value {
+    let endpoint = |endpoint: &Endpoint| {
+        let url = url(&endpoint.url, base, token.project_id())?;
+        Some(json!({
+            "id": endpoint.id,
+            "interface": endpoint.interface,
+            "region": endpoint.region_id,
+            "region_id": endpoint.region_id,
+            "url": url,
+        }))
+    };
+    services
+        .iter()
+        .map(|(service, endpoints)| {
+            json!({
+                "id": service.id,
+                "type": service.kind,
+                "name": service.name,
+                "endpoints": endpoints.iter().filter_map(endpoint).collect::<Vec<_>>(),
+            })
+        })
+        .collect()
+}
+
+/// The body of a token, without its catalog.
+pub(super) fn token(token: &Token) -> Map<String, Value> {
+    let claims = &token.claims;
+    let mut body = Map::new();
+    let mut put = |key: &str, value: Value| body.insert(key.to_owned(), value);
+    put("methods", json!(claims.openstack_methods));
+    put(
+        "user",
+        json!({
+            "domain": domain_ref(&token.user_domain),
+            "id": token.user.id,
+            "name": token.user.name,
+            "password_expires_at": null,
+        }),
+    );
+    put("audit_ids", json!(claims.openstack_audit_ids));
+    put("expires_at", json!(claims.expires_at().isotime_micros()));
+    put("issued_at", json!(Timestamp::default().plus_seconds(claims.iat).isotime_micros()));
+    match &token.scope {
+        Scope::Unscoped => {}
+        Scope::Project { project, domain } => {
+            put("project", json!({"domain": domain_ref(domain), "id": project.id, "name": project.name}));
+            put("is_domain", json!(false));
+        }
+        Scope::Domain(domain) => {
+            put("domain", domain_ref(domain));
+        }
+        Scope::System => {
+            put("system", json!({"all": true}));
+        }
+    }
+    if token.scope != Scope::Unscoped {
+        let roles = token.roles.iter().map(|role| json!({"id": role.id, "name": role.name}));
+        put("roles", roles.collect());
+    }
+    if let Some(credential) = &token.app_credential {
+        let mut shown = json!({
+            "id": credential.id,
+            "name": credential.name,
+            "restricted": !credential.unrestricted,
+        });
+        let rules = credential.access_rules.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        if let (Some(rules), Some(shown)) = (rules, shown.as_object_mut()) {
+            shown.insert("access_rules".to_owned(), rules);
+        }
+        put("application_credential", shown);
+    }
+    body
+}
+
+fn domain_ref(domain: &Domain) -> Value {
+    json!({"id": domain.id, "name": domain.name})
+}
+
+/// An item: fixed attributes over the further ones that its row keeps as JSON text, then its link.
+fn item(extra: &str, fixed: Value, link: String) -> Value {
+    let mut body = match serde_json::from_str(extra) {
+        Ok(Value::Object(extra)) => extra,
+        _ => Map::new(),
+    };
+    if let Value::Object(fixed) = fixed {
+        body.extend(fixed);
+    }
+    body.entry("options").or_insert_with(|| json!({}));
+    body.insert("links".to_owned(), json!({"self": link}));
+    Value::Object(body)
+}
+
+/// A project.
+pub(super) fn project(v3: &str, row: &Project) -> Value {
+    let fixed = json!({
+        "id": row.id,
+        "name": row.name,
+        "domain_id": row.domain_id,
+        "description": row.description,
+        "enabled": row.enabled,
+        "parent_id": row.parent_id,
+        "is_domain": false,
+    });
+    with_tags(item(&row.extra, fixed, format!("{v3}/projects/{}", row.id)))
+}
+
+/// A domain.
+pub(super) fn domain(v3: &str, row: &Domain) -> Value {
+    let fixed =
+        json!({"id": row.id, "name": row.name, "description": row.description, "enabled": row.enabled});
+    with_tags(item(&row.extra, fixed, format!("{v3}/domains/{}", row.id)))
+}
+
+fn with_tags(mut body: Value) -> Value {
+    if let Some(body) = body.as_object_mut() {
+        body.entry("tags").or_insert_with(|| json!([]));
+    }
+    body
+}
+
+/// A user; never with anything of the password.
+pub(super) fn user(v3: &str, row: &User) -> Value {
+    let mut fixed = json!({
+        "id": row.id,
+        "name": row.name,
+        "domain_id": row.domain_id,
+        "enabled": row.enabled,
+        "password_expires_at": null,
+    });
+    if let (Some(project_id), Some(fixed)) = (&row.default_project_id, fixed.as_object_mut()) {
+        fixed.insert("default_project_id".to_owned(), json!(project_id));
+    }
+    item(&row.extra, fixed, format!("{v3}/users/{}", row.id))
+}
+
+/// The answer to a list; what is beyond the longest list is cut.
+pub(super) fn list(plural: &str, mut items: Vec<Value>, url: &str) -> HttpResponse {
+    let longest = usize::try_from(LIST_ROWS_MAX).unwrap_or(usize::MAX);
+    let truncated = items.len() > longest;
+    items.truncate(longest);
+    let mut body = Map::new();
+    body.insert(plural.to_owned(), Value::Array(items));
+    body.insert("links".to_owned(), json!({"next": null, "self": url, "previous": null}));
+    if truncated {
+        body.insert("truncated".to_owned(), json!(true));
+    }
+    HttpResponse::Ok().json(body)
+}

@@ -1,0 +1,322 @@
+//! Jobs: inserted by the domain in the transaction that changes the image, claimed by any node by
+//! compare-and-swap on the lease.
+
+use diesel::prelude::*;
+use serde_json::Value;
+
+use super::{Conn, DbError, DbResult, schema::jobs};
+use crate::model::{
+    job::{Job, JobKind, JobStatus},
+    time::Timestamp,
+};
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = jobs)]
+struct JobRow {
+    id: String,
+    kind: String,
+    status: String,
+    image_id: Option<String>,
+    owner: Option<String>,
+    user_id: Option<String>,
+    request_id: Option<String>,
+    input: String,
+    result: Option<String>,
+    message: String,
+    state: String,
+    bytes_done: i64,
+    bytes_total: Option<i64>,
+    attempts: i32,
+    run_after: i64,
+    affinity: Option<String>,
+    cancel_requested: bool,
+    lease_node: Option<String>,
+    lease_until: i64,
+    expires_at: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl JobRow {
+    fn of(job: &Job) -> Self {
+        let job = job.clone();
+        Self {
+            id: job.id,
+            kind: job.kind.as_str().to_owned(),
+            status: job.status.as_str().to_owned(),
+            image_id: job.image_id,
+            owner: job.owner,
+            user_id: job.user_id,
+            request_id: job.request_id,
+            input: job.input.to_string(),
+            result: job.result.map(|r| r.to_string()),
+            message: job.message,
+            state: job.state.to_string(),
+            bytes_done: job.bytes_done,
+            bytes_total: job.bytes_total,
+            attempts: job.attempts,
+            run_after: job.run_after.0,
+            affinity: job.affinity,
+            cancel_requested: job.cancel_requested,
+            lease_node: job.lease_node,
+            lease_until: job.lease_until.0,
+            expires_at: job.expires_at.map(|t| t.0),
+            created_at: job.created_at.0,
+            updated_at: job.updated_at.0,
+        }
+    }
+
+    fn into_job(self) -> DbResult<Job> {
+        let id = self.id.clone();
+        let bad = |what: &str| DbError::Other(format!("job {id}: unreadable {what}"));
+        let json = |text: &str, what: &str| serde_json::from_str::<Value>(text).map_err(|_| bad(what));
+        Ok(Job {
+            kind: JobKind::parse(&self.kind).ok_or_else(|| bad("kind"))?,
+            status: JobStatus::parse(&self.status).ok_or_else(|| bad("status"))?,
+            input: json(&self.input, "input")?,
+            result: self.result.as_deref().map(|r| json(r, "result")).transpose()?,
+            state: json(&self.state, "state")?,
+            id: self.id,
+            image_id: self.image_id,
+            owner: self.owner,
+            user_id: self.user_id,
+            request_id: self.request_id,
+            message: self.message,
+            bytes_done: self.bytes_done,
+            bytes_total: self.bytes_total,
+            attempts: self.attempts,
+            run_after: Timestamp(self.run_after),
+            affinity: self.affinity,
+            cancel_requested: self.cancel_requested,
+            lease_node: self.lease_node,
+            lease_until: Timestamp(self.lease_until),
+            expires_at: self.expires_at.map(Timestamp),
+            created_at: Timestamp(self.created_at),
+            updated_at: Timestamp(self.updated_at),
+        })
+    }
+}
+
+/// Enqueues a job; call it in the transaction that changes the image.
+///
+/// # Errors
+/// Only the database's own.
+pub fn insert(conn: &mut Conn, job: &Job) -> DbResult<()> {
+    diesel::insert_into(jobs::table).values(JobRow::of(job)).execute(conn)?;
+    Ok(())
+}
+
+/// Finds a job.
+///
+/// # Errors
+/// Only the database's own.
+pub fn find(conn: &mut Conn, id: &str) -> DbResult<Option<Job>> {
+    let row: Option<JobRow> =
+        jobs::table.filter(jobs::id.eq(id)).select(JobRow::as_select()).first(conn).optional()?;
+    row.map(JobRow::into_job).transpose()
+}
+
+/// The jobs of an image that have not expired, newest first.
+///
+/// # Errors
+/// Only the database's own.
+pub fn list_of_image(conn: &mut Conn, image_id: &str, now: Timestamp) -> DbResult<Vec<Job>> {
+    let rows: Vec<JobRow> = jobs::table
+        .filter(jobs::image_id.eq(image_id))
+        .filter(jobs::expires_at.is_null().or(jobs::expires_at.gt(now.0)))
+        .order((jobs::created_at.desc(), jobs::id.desc()))
+        .select(JobRow::as_select())
+        .load(conn)?;
+    rows.into_iter().map(JobRow::into_job).collect()
+}
+
+/// What a claim may take.
+#[derive(Clone, Debug)]
+pub struct ClaimLimits {
+    /// Jobs to take at most.
+    pub count: i64,
+    /// Jobs of one project that may be under way at once, on all nodes.
+    pub per_owner: i64,
+    /// Places that this node reaches, for jobs that need one.
+    pub affinities: Vec<String>,
+}
+
+/// Claims jobs that are due for `node`, oldest first.
+///
+/// # Errors
+/// Only the database's own.
+pub fn claim(
+    conn: &mut Conn,
+    node: &str,
+    now: Timestamp,
+    until: Timestamp,
+    limits: &ClaimLimits,
+) -> DbResult<Vec<Job>> {
+    let open = [JobStatus::Pending.as_str(), JobStatus::Processing.as_str()];
+    let due: Vec<JobRow> = jobs::table
+        .filter(jobs::status.eq_any(open))
+        .filter(jobs::lease_until.lt(now.0))
+        .filter(jobs::run_after.le(now.0))
+        .filter(jobs::affinity.is_null().or(jobs::affinity.eq_any(limits.affinities.clone())))
+        .order((jobs::created_at, jobs::id))
+        .limit(limits.count.saturating_mul(8))
+        .select(JobRow::as_select())
+        .load(conn)?;
+    let mut claimed = Vec::new();
+    for row in due {
+        if claimed.len() as u64 >= limits.count.unsigned_abs() {
+            break;
+        }
+        if under_way(conn, row.owner.as_deref(), now)? >= limits.per_owner {
+            continue;
+        }
+        let changed = diesel::update(
+            jobs::table
+                .filter(jobs::id.eq(&row.id))
+                .filter(jobs::lease_until.eq(row.lease_until))
+                .filter(jobs::status.eq(&row.status)),
+        )
+        .set((
+            jobs::status.eq(JobStatus::Processing.as_str()),
+            jobs::lease_node.eq(Some(node)),
+            jobs::lease_until.eq(until.0),
+            jobs::attempts.eq(jobs::attempts + 1),
+            jobs::updated_at.eq(now.0),
+        ))
+        .execute(conn)?;
+        if changed == 1
+            && let Some(job) = find(conn, &row.id)?
+        {
+            claimed.push(job);
+        }
+    }
+    Ok(claimed)
+}
+
+fn under_way(conn: &mut Conn, owner: Option<&str>, now: Timestamp) -> DbResult<i64> {
+    let Some(owner) = owner else { return Ok(0) };
+    Ok(jobs::table
+        .filter(jobs::owner.eq(owner))
+        .filter(jobs::status.eq(JobStatus::Processing.as_str()))
+        .filter(jobs::lease_until.ge(now.0))
+        .count()
+        .get_result(conn)?)
+}
+
+/// Prolongs the lease of a job that `node` works on and records its progress. Answers whether somebody wants
+/// it to stop.
+///
+/// # Errors
+/// [`DbError::Stale`] when the job is no longer this node's.
+pub fn renew(
+    conn: &mut Conn,
+    id: &str,
+    node: &str,
+    until: Timestamp,
+    bytes_done: i64,
+    bytes_total: Option<i64>,
+) -> DbResult<bool> {
+    let changed = diesel::update(jobs::table.filter(jobs::id.eq(id)).filter(jobs::lease_node.eq(node)))
+        .set((
+            jobs::lease_until.eq(until.0),
+            jobs::bytes_done.eq(bytes_done),
+            jobs::bytes_total.eq(bytes_total),
+        ))
+        .execute(conn)?;
+    if changed != 1 {
+        return Err(DbError::Stale);
+    }
+    Ok(jobs::table.filter(jobs::id.eq(id)).select(jobs::cancel_requested).first(conn)?)
+}
+
+/// Records the steps done so far.
+///
+/// # Errors
+/// [`DbError::Stale`] when the job is no longer this node's.
+pub fn save_state(conn: &mut Conn, id: &str, node: &str, state: &Value, message: &str) -> DbResult<()> {
+    let changed = diesel::update(jobs::table.filter(jobs::id.eq(id)).filter(jobs::lease_node.eq(node)))
+        .set((
+            jobs::state.eq(state.to_string()),
+            jobs::message.eq(message),
+            jobs::updated_at.eq(Timestamp::now().0),
+        ))
+        .execute(conn)?;
+    if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
+}
+
+/// Ends a job.
+///
+/// # Errors
+/// [`DbError::Stale`] when the job is no longer this node's.
+pub fn finish(
+    conn: &mut Conn,
+    id: &str,
+    node: &str,
+    status: JobStatus,
+    message: &str,
+    result: Option<&Value>,
+    expires_at: Timestamp,
+) -> DbResult<()> {
+    let changed = diesel::update(jobs::table.filter(jobs::id.eq(id)).filter(jobs::lease_node.eq(node)))
+        .set((
+            jobs::status.eq(status.as_str()),
+            jobs::message.eq(message),
+            jobs::result.eq(result.map(Value::to_string)),
+            jobs::lease_until.eq(0),
+            jobs::expires_at.eq(Some(expires_at.0)),
+            jobs::updated_at.eq(Timestamp::now().0),
+        ))
+        .execute(conn)?;
+    if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
+}
+
+/// Gives a job back, to be begun again later by any node.
+///
+/// # Errors
+/// [`DbError::Stale`] when the job is no longer this node's.
+pub fn postpone(conn: &mut Conn, id: &str, node: &str, run_after: Timestamp, message: &str) -> DbResult<()> {
+    let changed = diesel::update(jobs::table.filter(jobs::id.eq(id)).filter(jobs::lease_node.eq(node)))
+        .set((
+            jobs::lease_until.eq(0),
+            jobs::run_after.eq(run_after.0),
+            jobs::message.eq(message),
+            jobs::updated_at.eq(Timestamp::now().0),
+        ))
+        .execute(conn)?;
+    if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
+}
+
+/// Asks the open jobs of an image to stop.
+///
+/// # Errors
+/// Only the database's own.
+pub fn cancel_of_image(conn: &mut Conn, image_id: &str) -> DbResult<usize> {
+    let open = [JobStatus::Pending.as_str(), JobStatus::Processing.as_str()];
+    Ok(diesel::update(jobs::table.filter(jobs::image_id.eq(image_id)).filter(jobs::status.eq_any(open)))
+        .set(jobs::cancel_requested.eq(true))
+        .execute(conn)?)
+}
+
+/// Gives back every lease of `node`, which stops in order, or of all nodes but it, if it knows to be alone.
+///
+/// # Errors
+/// Only the database's own.
+pub fn end_leases(conn: &mut Conn, node: &str, of_others: bool) -> DbResult<usize> {
+    let open = jobs::table.filter(jobs::status.eq(JobStatus::Processing.as_str()));
+    let ended = if of_others {
+        diesel::update(open.filter(jobs::lease_node.ne(node))).set(jobs::lease_until.eq(0)).execute(conn)?
+    } else {
+        diesel::update(open.filter(jobs::lease_node.eq(node))).set(jobs::lease_until.eq(0)).execute(conn)?
+    };
+    Ok(ended)
+}
+
+/// Deletes jobs whose time in the lists is over, up to `count`.
+///
+/// # Errors
+/// Only the database's own.
+pub fn delete_expired(conn: &mut Conn, before: Timestamp, count: i64) -> DbResult<usize> {
+    let ids: Vec<String> =
+        jobs::table.filter(jobs::expires_at.lt(before.0)).select(jobs::id).limit(count).load(conn)?;
+    Ok(diesel::delete(jobs::table.filter(jobs::id.eq_any(ids))).execute(conn)?)
+}

@@ -1,0 +1,281 @@
+//! The built-in identity: our own users, projects, roles and catalog, and tokens signed with our own keys.
+//!
+//! A token says who and where; roles, and whether all of it is still good, come from the database at each use,
+//! through a cache of a few seconds that every change made by this process empties at once.
+
+pub mod access_rules;
+pub mod bootstrap;
+pub mod clouds;
+pub mod context;
+pub mod keys;
+mod login;
+pub mod manage;
+pub mod password;
+pub mod request;
+pub mod revoke;
+mod throttle;
+pub mod token;
+mod validate;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use moka::sync::Cache;
+
+use self::{context::Token, keys::KeyRing, password::Hasher, throttle::Throttle};
+use crate::{
+    db::{Conn, Db, DbResult, identity::revocations},
+    model::{
+        error::{Error, Result},
+        time::Timestamp,
+    },
+};
+
+/// Login methods that we have.
+pub const METHODS: &[&str] = &["password", "token", "application_credential"];
+/// Id of the domain that always exists.
+pub const DEFAULT_DOMAIN_ID: &str = "default";
+/// Stands in an endpoint's URL for the address under which the client reached the server.
+pub const BASE_URL_MARK: &str = "$(base_url)s";
+/// Tokens whose meaning is remembered at most.
+const CACHED_TOKENS_MAX: u64 = 2_000;
+
+/// How the built-in identity works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Folder of the service; the signing keys are in `keys` below it.
+    pub data_dir: PathBuf,
+    /// Path under which the identity API is mounted, with a leading and without a trailing slash.
+    pub prefix: String,
+    /// Seconds for which a token is good.
+    pub token_expiration_seconds: i64,
+    /// Seconds after its expiry for which a service may still look at a token (`allow_expired`).
+    pub allow_expired_window_seconds: i64,
+    /// The region of the endpoints that the first start makes.
+    pub region: String,
+    /// Days after which a new signing key is made; 0 never.
+    pub key_rotation_days: u32,
+    /// Seconds for which the meaning of a token is remembered: how long a change made by another process may go
+    /// unseen.
+    pub cache_seconds: u64,
+    /// Passwords hashed at the same time; each takes about 19 MiB.
+    pub hashes_at_once: usize,
+    /// Failed logins of one user from one address before further ones are refused unseen; 0 never refuses.
+    pub failed_logins_max: u32,
+    /// Seconds after the first failure when counting begins anew.
+    pub failed_logins_window_seconds: u64,
+    /// Base of the URLs shown to clients, without a trailing slash; `None` is the address that they used.
+    pub public_endpoint: Option<String>,
+    /// Whether `Forwarded` and `X-Forwarded-*` are believed (a proxy of ours sets them).
+    pub trust_proxy_headers: bool,
+    /// A service token must carry one of these roles.
+    pub service_token_roles: Vec<String>,
+    /// Application credentials of one user at most.
+    pub app_credentials_max: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("data"),
+            prefix: "/identity".to_owned(),
+            token_expiration_seconds: 3600,
+            allow_expired_window_seconds: 48 * 3600,
+            region: "RegionOne".to_owned(),
+            key_rotation_days: 30,
+            cache_seconds: 5,
+            hashes_at_once: 2,
+            failed_logins_max: 10,
+            failed_logins_window_seconds: 60,
+            public_endpoint: None,
+            trust_proxy_headers: false,
+            service_token_roles: vec!["service".to_owned()],
+            app_credentials_max: 1000,
+        }
+    }
+}
+
+/// Why a login was refused.
+#[derive(Debug)]
+pub struct LoginRefusal {
+    /// Status and text.
+    pub error: Error,
+    /// For a method that we do not have: those that we have. Empty when the method cannot take a scope.
+    pub methods: Option<Vec<&'static str>>,
+}
+
+impl From<Error> for LoginRefusal {
+    fn from(error: Error) -> Self {
+        Self { error, methods: None }
+    }
+}
+
+impl LoginRefusal {
+    /// The one answer to everything that is wrong with user, proof or scope.
+    pub fn wrong() -> Self {
+        Error::Unauthenticated("These credentials do not open what was asked for.".to_owned()).into()
+    }
+
+    fn unknown_method() -> Self {
+        Self {
+            error: Error::Unauthenticated("A login method that was asked for is not supported.".to_owned()),
+            methods: Some(METHODS.to_vec()),
+        }
+    }
+
+    fn scope_with_credential() -> Self {
+        Self {
+            error: Error::Unauthenticated(
+                "An application credential has its own scope; none may be asked for.".to_owned(),
+            ),
+            methods: Some(Vec::new()),
+        }
+    }
+}
+
+/// The built-in identity.
+#[derive(Clone)]
+pub struct Builtin(Arc<Parts>);
+
+/// What the clones of a [`Builtin`] share.
+pub struct Parts {
+    /// As configured.
+    pub settings: Settings,
+    pub(super) db: Db,
+    pub(super) keys: KeyRing,
+    pub(super) hasher: Hasher,
+    pub(super) throttle: Throttle,
+    generation: AtomicU64,
+    cache: Cache<[u8; 32], (u64, Arc<Token>)>,
+}
+
+impl std::ops::Deref for Builtin {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Builtin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builtin").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Builtin {
+    /// Opens the keys (making the first one) over a database whose migrations are applied. Blocking.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] naming the file or folder that cannot be used.
+    pub fn open(settings: Settings, db: Db) -> Result<Self> {
+        let folder = settings.data_dir.join("keys");
+        let keys =
+            KeyRing::open(&folder, Timestamp::now()).map_err(|e| Error::internal("open the keys", e))?;
+        let cache = Cache::builder()
+            .max_capacity(CACHED_TOKENS_MAX)
+            .time_to_live(Duration::from_secs(settings.cache_seconds))
+            .build();
+        Ok(Self(Arc::new(Parts {
+            hasher: Hasher::new(settings.hashes_at_once)?,
+            throttle: Throttle::new(settings.failed_logins_max, settings.failed_logins_window_seconds),
+            generation: AtomicU64::new(0),
+            cache,
+            settings,
+            db,
+            keys,
+        })))
+    }
+
+    /// Makes a new signing key, which signs from now on; tokens signed by the old one stay good. Answers its id.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] naming the file that cannot be written.
+    pub async fn rotate_keys(&self) -> Result<String> {
+        self.with_keys(|keys| keys.rotate(Timestamp::now())).await
+    }
+
+    /// Housekeeping, to be called about once an hour: rotates keys by age, deletes keys and revocations that no
+    /// token needs any more.
+    ///
+    /// # Errors
+    /// The first thing that failed; call again later.
+    pub async fn maintain(&self, now: Timestamp) -> Result<()> {
+        let days = self.settings.key_rotation_days;
+        let keep = self.longest_life_seconds();
+        self.with_keys(move |keys| {
+            keys.reload()?;
+            keys.rotate_when_older_than(days, now)?;
+            keys.prune(keep, now)
+        })
+        .await?;
+        let limit = now.plus_seconds(keep.saturating_neg());
+        self.db.write("identity_revocations_reap", move |conn| revocations::reap(conn, limit)).await?;
+        Ok(())
+    }
+
+    /// Seconds from the issue of a token to when nobody may look at it any more.
+    fn longest_life_seconds(&self) -> i64 {
+        let lifetime = self.settings.token_expiration_seconds.max(0);
+        lifetime.saturating_add(self.settings.allow_expired_window_seconds.max(0))
+    }
+
+    async fn with_keys<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&KeyRing) -> std::result::Result<T, keys::KeyError> + Send + 'static,
+    ) -> Result<T> {
+        let parts = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || work(&parts.keys))
+            .await
+            .map_err(|e| Error::internal("keys", e))?
+            .map_err(|e| Error::internal("keys", e))
+    }
+
+    /// Runs a query.
+    pub(super) async fn read<T, F>(&self, name: &'static str, query: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn) -> DbResult<T> + Send + 'static,
+    {
+        Ok(self.db.read(name, query).await?)
+    }
+
+    /// Runs a change, and forgets what is remembered of tokens.
+    pub(super) async fn change<T, F>(&self, name: &'static str, change: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn) -> DbResult<T> + Send + 'static,
+    {
+        let result = self.db.write(name, change).await;
+        // Whatever was read before this line may be from before the change.
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        Ok(result?)
+    }
+}
+
+/// A new id: 32 hexadecimal digits.
+pub fn new_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// What the built-in identity keeps, row by row.
+pub mod rows {
+    pub use crate::db::identity::{
+        LIST_ROWS_MAX,
+        app_credentials::AppCredential,
+        assignments::Assignment,
+        catalog::{endpoints::Endpoint, regions::Region, services::Service},
+        domains::Domain,
+        limits::Limit,
+        projects::Project,
+        revocations::Revocation,
+        roles::Role,
+        users::User,
+    };
+}

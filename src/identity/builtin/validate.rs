@@ -1,0 +1,145 @@
+//! From the text of a token to what it stands for, and to the [`Caller`] of an image request.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use async_trait::async_trait;
+use openssl::sha::sha256;
+
+use super::{
+    Builtin, access_rules,
+    context::{self, Scope, Token},
+    token::{self, Claims, Verdict},
+};
+use crate::{
+    identity::{Credentials, Identity, IdentityError},
+    model::{
+        caller::Caller,
+        error::{Error, Result},
+        time::Timestamp,
+    },
+};
+
+/// The type of the service whose requests [`Identity::authenticate`] is asked about.
+const SERVICE_TYPE: &str = "image";
+
+impl Builtin {
+    /// What a token stands for; `None` when it is not valid. With `allow_expired` a token that expired not too
+    /// long ago is valid.
+    ///
+    /// # Errors
+    /// Only the database's own.
+    pub async fn validate(&self, text: &str, allow_expired: bool) -> Result<Option<Arc<Token>>> {
+        let now = Timestamp::now();
+        let digest = sha256(text.as_bytes());
+        // Taken before anything is read: what is read later can only be newer.
+        let generation = self.generation.load(Ordering::SeqCst);
+        if let Some((_, token)) = self.cache.get(&digest).filter(|(then, _)| *then == generation) {
+            return Ok(self.is_in_time(&token.claims, allow_expired, now).then_some(token));
+        }
+        let Some(claims) = self.believed(text, now).await? else { return Ok(None) };
+        if !self.is_in_time(&claims, allow_expired, now) {
+            return Ok(None);
+        }
+        let found = self.read("identity_token", move |conn| context::load(conn, &claims, now)).await?;
+        let Some(token) = found.map(Arc::new) else { return Ok(None) };
+        self.cache.insert(digest, (generation, Arc::clone(&token)));
+        Ok(Some(token))
+    }
+
+    async fn believed(&self, text: &str, now: Timestamp) -> Result<Option<Box<Claims>>> {
+        match token::verify(&self.keys, text) {
+            Verdict::Ours(claims) => Ok(Some(claims)),
+            Verdict::Foreign => Ok(None),
+            Verdict::UnknownKey => {
+                if !self.keys.may_look_again(now) {
+                    return Ok(None);
+                }
+                self.with_keys(|keys| keys.reload()).await?;
+                match token::verify(&self.keys, text) {
+                    Verdict::Ours(claims) => Ok(Some(claims)),
+                    Verdict::UnknownKey | Verdict::Foreign => Ok(None),
+                }
+            }
+        }
+    }
+
+    /// The lifetime configured now bounds older tokens too, so that a revocation that is forgotten after it can
+    /// concern none of them.
+    fn is_in_time(&self, claims: &Claims, allow_expired: bool, now: Timestamp) -> bool {
+        let latest = claims.iat.saturating_add(self.settings.token_expiration_seconds);
+        let mut until = Timestamp::default().plus_seconds(claims.exp.min(latest));
+        if allow_expired {
+            until = until.plus_seconds(self.settings.allow_expired_window_seconds);
+        }
+        now < until
+    }
+}
+
+fn refused(text: &str) -> IdentityError {
+    IdentityError::Unauthenticated(text.to_owned())
+}
+
+fn unavailable(error: Error) -> IdentityError {
+    tracing::error!(%error, "the built-in identity failed");
+    IdentityError::Unavailable("The identity service is not available; try again.".to_owned())
+}
+
+#[async_trait]
+impl Identity for Builtin {
+    async fn authenticate(&self, credentials: &Credentials) -> std::result::Result<Caller, IdentityError> {
+        let text = credentials.token.as_deref().ok_or_else(|| refused("no token was sent"))?;
+        let service = match credentials.service_token.as_deref() {
+            None => None,
+            Some(text) => {
+                let token = self.validate(text, false).await.map_err(unavailable)?;
+                let accepted = &self.settings.service_token_roles;
+                let token = token.filter(|token| accepted.iter().any(|role| token.has_role(role)));
+                Some(token.ok_or_else(|| refused("the service token is not valid"))?)
+            }
+        };
+        // A service may finish what its user began before the token expired.
+        let token = self.validate(text, service.is_some()).await.map_err(unavailable)?;
+        let token = token.ok_or_else(|| refused("the token is not valid"))?;
+        let rules = token.app_credential.as_ref().and_then(|credential| credential.access_rules.as_deref());
+        if let (Some(rules), None) = (rules, &service)
+            && !access_rules::allow(rules, SERVICE_TYPE, &credentials.method, &credentials.path)
+        {
+            return Err(refused("the application credential does not allow this request"));
+        }
+        Ok(caller(&token, service.as_deref()))
+    }
+
+    fn challenge(&self, base_url: &str) -> Option<String> {
+        Some(format!("Keystone uri=\"{base_url}{}/v3\"", self.settings.prefix))
+    }
+}
+
+fn caller(token: &Token, service: Option<&Token>) -> Caller {
+    let mut caller = Caller {
+        user_id: Some(token.user.id.clone()),
+        user_name: Some(token.user.name.clone()),
+        user_domain_id: Some(token.user.domain_id.clone()),
+        roles: token.roles.iter().map(|role| role.name.to_lowercase()).collect(),
+        is_admin_project: true,
+        ..Caller::default()
+    };
+    match &token.scope {
+        Scope::Unscoped => {}
+        Scope::Project { project, .. } => {
+            caller.project_id = Some(project.id.clone());
+            caller.project_domain_id = Some(project.domain_id.clone());
+        }
+        Scope::Domain(domain) => caller.domain_id = Some(domain.id.clone()),
+        Scope::System => caller.system_scope = Some("all".to_owned()),
+    }
+    if let Some(service) = service {
+        caller.service_user_id = Some(service.user.id.clone());
+        caller.service_user_domain_id = Some(service.user.domain_id.clone());
+        caller.service_roles = service.roles.iter().map(|role| role.name.clone()).collect();
+        if let Scope::Project { project, .. } = &service.scope {
+            caller.service_project_id = Some(project.id.clone());
+            caller.service_project_domain_id = Some(project.domain_id.clone());
+        }
+    }
+    caller
+}

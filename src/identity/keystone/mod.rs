@@ -1,0 +1,257 @@
+//! Tokens validated by a real Keystone v3, as keystonemiddleware's `auth_token` does it.
+
+mod access_rules;
+mod http;
+mod login;
+mod session;
+mod settings;
+mod token;
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_away;
+#[cfg(test)]
+mod tests_tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::Utc;
+use moka::future::Cache;
+use reqwest::StatusCode;
+use reqwest::header::HeaderValue;
+
+pub use settings::{AuthType, Secret, Settings, SettingsError};
+
+use self::http::{Answer, Http};
+use self::session::{Login, Session, away, broken, refused};
+use self::token::Token;
+use super::{Credentials, Identity, IdentityError};
+use crate::model::caller::Caller;
+
+/// Longest token that is looked at. Keystone's own are under 1 KiB, other identity services' under 8.
+const TOKEN_BYTES_MAX: usize = 16 << 10;
+/// What all tokens in the cache may occupy together, about.
+const CACHE_BYTES_MAX: u64 = 16 << 20;
+/// What a token in the cache counts for at least, so that there are never more than 16,384 of them.
+const CACHE_ENTRY_BYTES_MIN: usize = 1 << 10;
+/// How long a request waits for its token to be validated, repetitions, logins and all.
+const VALIDATION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// SHA-256 of a token, and whether Keystone was asked to accept it although it has expired. Those questions are
+/// apart, lest a service's be answered by the refusal that a user gets at the same moment.
+type CacheKey = ([u8; 32], bool);
+
+/// Validates tokens with a Keystone, and remembers its answers for a while.
+///
+/// Identity headers that a client sends are not looked at: all of a [`Caller`] comes from Keystone.
+pub struct Keystone {
+    settings: Settings,
+    challenge: String,
+    http: Http,
+    session: Session,
+    /// Valid tokens only; absent when `token_cache_time` is off.
+    cache: Option<Cache<CacheKey, Arc<Token>>>,
+}
+
+impl Keystone {
+    /// Reads certificate files and checks the settings; Keystone need not run yet.
+    ///
+    /// # Errors
+    /// An option is missing, contradicts another or names a file that is of no use.
+    pub fn new(settings: Settings) -> Result<Keystone, SettingsError> {
+        warn_about(&settings);
+        let session = Session::new(&settings)?;
+        let cache = settings.token_cache_time.filter(|time| !time.is_zero()).map(|time| {
+            let weigh = |_: &CacheKey, token: &Arc<Token>| {
+                u32::try_from(token.size_bytes().max(CACHE_ENTRY_BYTES_MIN)).unwrap_or(u32::MAX)
+            };
+            Cache::builder().max_capacity(CACHE_BYTES_MAX).weigher(weigh).time_to_live(time).build()
+        });
+        Ok(Keystone {
+            challenge: settings.challenge()?,
+            http: Http::new(&settings)?,
+            session,
+            cache,
+            settings,
+        })
+    }
+
+    /// The service token's content when it is one; `None` when there is none or, with `delay_auth_decision`,
+    /// when it is passed over.
+    async fn service(&self, credentials: &Credentials) -> Result<Option<Arc<Token>>, IdentityError> {
+        let Some(token) = present(&credentials.service_token) else { return Ok(None) };
+        let reason = match self.token(token, false).await {
+            Ok(token) if !self.settings.service_token_roles_required || self.is_service(&token) => {
+                return Ok(Some(token));
+            }
+            Ok(_) => "it has none of service_token_roles".to_owned(),
+            Err(IdentityError::Unauthenticated(reason)) => reason,
+            Err(unavailable) => return Err(unavailable),
+        };
+        if self.settings.delay_auth_decision {
+            tracing::info!(reason, "a service token is passed over");
+            return Ok(None);
+        }
+        Err(IdentityError::Unauthenticated(format!("The service token is not accepted: {reason}")))
+    }
+
+    fn is_service(&self, token: &Token) -> bool {
+        token.has_any_role(&self.settings.service_token_roles)
+    }
+
+    /// What Keystone says about a token, now or a while ago. Its expiry is checked at every use.
+    async fn token(&self, token: &str, allow_expired: bool) -> Result<Arc<Token>, IdentityError> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(unknown_token());
+        }
+        // What cannot stand in a header was not made by Keystone.
+        let mut header = HeaderValue::from_str(token).map_err(|_| unknown_token())?;
+        header.set_sensitive(true);
+        let found = match &self.cache {
+            Some(cache) => self.cached(cache, token, header, allow_expired).await?,
+            None => Arc::new(self.validate(header, allow_expired).await?),
+        };
+        if found.is_expired(Utc::now()) && !allow_expired {
+            return Err(unknown_token());
+        }
+        Ok(found)
+    }
+
+    async fn cached(
+        &self,
+        cache: &Cache<CacheKey, Arc<Token>>,
+        token: &str,
+        header: HeaderValue,
+        allow_expired: bool,
+    ) -> Result<Arc<Token>, IdentityError> {
+        let digest = openssl::sha::sha256(token.as_bytes());
+        // An answer to the other question serves as well, for expiry is looked at again.
+        if let Some(found) = cache.get(&(digest, !allow_expired)).await {
+            return Ok(found);
+        }
+        // All who bring this token at once wait for one question; a failure is told to them and forgotten.
+        let ask = Box::pin(async { self.validate(header, allow_expired).await.map(Arc::new) });
+        cache.try_get_with((digest, allow_expired), ask).await.map_err(|error| IdentityError::clone(&error))
+    }
+
+    async fn validate(&self, token: HeaderValue, allow_expired: bool) -> Result<Token, IdentityError> {
+        let ask = self.validate_with_login(token, allow_expired);
+        match tokio::time::timeout(VALIDATION_TIMEOUT, ask).await {
+            Ok(answer) => answer,
+            Err(_) => Err(away(&self.settings.auth_url, "no answer in time")),
+        }
+    }
+
+    async fn validate_with_login(
+        &self,
+        token: HeaderValue,
+        allow_expired: bool,
+    ) -> Result<Token, IdentityError> {
+        let mut login = self.session.login(&self.http, None).await?;
+        let mut answer = self.ask(&login, &token, allow_expired).await?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            tracing::info!("Keystone does not accept our own token any more; logging in again");
+            login = self.session.login(&self.http, Some(&login)).await?;
+            answer = self.ask(&login, &token, allow_expired).await?;
+        }
+        let url = &login.identity_root;
+        match answer.status {
+            StatusCode::OK => Token::parse(&answer.body, self.settings.service_type.as_deref())
+                .map_err(|e| broken(url, &format!("a token's content: {e}"))),
+            StatusCode::NOT_FOUND => {
+                if !is_from_keystone(&answer.body) {
+                    tracing::warn!(url, "a 404 that is not in Keystone's form: is this address a Keystone?");
+                }
+                Err(unknown_token())
+            }
+            _ => Err(refused(url, &answer)),
+        }
+    }
+
+    async fn ask(
+        &self,
+        login: &Login,
+        token: &HeaderValue,
+        allow_expired: bool,
+    ) -> Result<Answer, IdentityError> {
+        let mut url = format!("{}/auth/tokens", login.identity_root);
+        let nocatalog = (!self.settings.include_service_catalog).then_some("nocatalog");
+        let expired = allow_expired.then_some("allow_expired=1");
+        for (query, mark) in nocatalog.into_iter().chain(expired).zip(["?", "&"]) {
+            url.push_str(mark);
+            url.push_str(query);
+        }
+        let request = self
+            .http
+            .client()
+            .get(&url)
+            .header("Accept", "application/json")
+            .header("X-Auth-Token", &login.token)
+            .header("X-Subject-Token", token)
+            .header("OpenStack-Identity-Access-Rules", "1.0")
+            .build()
+            .map_err(|e| broken(&url, &e.to_string()))?;
+        self.http.send(request).await.map_err(|e| away(&url, &e.to_string()))
+    }
+}
+
+#[async_trait]
+impl Identity for Keystone {
+    async fn authenticate(&self, credentials: &Credentials) -> Result<Caller, IdentityError> {
+        let Some(token) = present(&credentials.token) else {
+            let reason = "This request needs a token: send one in X-Auth-Token.";
+            return Err(IdentityError::Unauthenticated(reason.to_owned()));
+        };
+        let service = self.service(credentials).await?;
+        // Only a service's role counts here, even where any token is accepted as a service token.
+        let from_service = service.as_ref().is_some_and(|token| self.is_service(token));
+        let user = self.token(token, from_service).await?;
+        let Credentials { method, path, .. } = credentials;
+        match user.refusal(self.settings.service_type.as_deref(), method, path, from_service) {
+            Some(reason) => Err(IdentityError::Unauthenticated(reason.to_owned())),
+            None => Ok(user.caller(service.as_deref())),
+        }
+    }
+
+    fn challenge(&self, _: &str) -> Option<String> {
+        Some(self.challenge.clone())
+    }
+}
+
+fn present(token: &Option<String>) -> Option<&str> {
+    token.as_deref().map(str::trim).filter(|token| !token.is_empty())
+}
+
+/// One answer for all, so that nobody learns whether a token existed.
+fn unknown_token() -> IdentityError {
+    IdentityError::Unauthenticated("The token is unknown, expired or revoked.".to_owned())
+}
+
+/// Whether a body has the form of Keystone's errors, `{"error": {"code": …}}`.
+fn is_from_keystone(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|body| body["error"]["code"].is_number())
+}
+
+fn warn_about(settings: &Settings) {
+    if settings.www_authenticate_uri.is_none() {
+        tracing::warn!("[keystone_authtoken] www_authenticate_uri is not set: 401 answers name the auth_url");
+    }
+    if settings.insecure {
+        tracing::warn!("[keystone_authtoken] insecure: Keystone's certificate is not verified");
+    }
+    if !settings.service_token_roles_required {
+        tracing::warn!(
+            "[keystone_authtoken] service_token_roles_required is off: any token passes as a service token"
+        );
+    }
+    if !settings.memcached_servers.is_empty() {
+        tracing::warn!(
+            "[keystone_authtoken] memcached_servers: no memcached is used; each process keeps its own token cache"
+        );
+    }
+}

@@ -1,0 +1,187 @@
+//! The engine: claims jobs, runs them under a lease that it renews, records what came of them.
+//!
+//! A job whose node dies is claimed by another once its lease has run out, and goes on from its last recorded
+//! step. How many run at once is bounded, on this node and for each project.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    app::{App, LEASE_SECONDS},
+    db::{self, DbError, jobs::ClaimLimits},
+    image::location_import,
+    model::{
+        job::{Job, JobKind, JobStatus},
+        time::Timestamp,
+    },
+    work::{Done, Failure, Work},
+};
+
+/// How often the engine looks without being called.
+const PERIOD: Duration = Duration::from_secs(2);
+/// How often a job is begun at most.
+const ATTEMPTS_MAX: i32 = 5;
+/// Jobs of one project that may be under way at once, on all nodes.
+const PER_OWNER: i64 = 8;
+/// Expired jobs stay this long in the database, for whoever asks the operator about them.
+const KEEP_EXPIRED_SECONDS: i64 = 7 * 24 * 3600;
+
+/// Runs jobs until told to stop; then lets go of what is under way, for others to take over.
+pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    let slots = Arc::new(Semaphore::new(app.settings.jobs_at_once));
+    let mut running = JoinSet::new();
+    loop {
+        match claim(&app, slots.available_permits()).await {
+            Ok(jobs) => {
+                for job in jobs {
+                    let (app, slots) = (Arc::clone(&app), Arc::clone(&slots));
+                    running.spawn(async move {
+                        let _slot = slots.acquire_owned().await;
+                        execute(&app, job).await;
+                        app.enqueued.notify_one();
+                    });
+                }
+            }
+            Err(error) => tracing::error!(%error, "jobs could not be claimed"),
+        }
+        tokio::select! {
+            _ = stopped.changed() => break,
+            () = app.enqueued.notified() => {}
+            () = tokio::time::sleep(PERIOD) => {}
+        }
+        while running.try_join_next().is_some() {}
+    }
+    running.shutdown().await;
+}
+
+async fn claim(app: &App, free: usize) -> Result<Vec<Job>, DbError> {
+    if free == 0 {
+        return Ok(Vec::new());
+    }
+    let limits = ClaimLimits {
+        count: i64::try_from(free).unwrap_or(1),
+        per_owner: PER_OWNER,
+        affinities: app.affinities.clone(),
+    };
+    let (node, until, now) = (app.node.clone(), app.lease_end(), Timestamp::now());
+    app.db
+        .write("job.claim", move |conn| {
+            db::jobs::delete_expired(conn, now.plus_seconds(-KEEP_EXPIRED_SECONDS), 100)?;
+            db::jobs::claim(conn, &node, now, until, &limits)
+        })
+        .await
+}
+
+/// Runs one claimed job to its end or to its next attempt.
+async fn execute(app: &Arc<App>, job: Job) {
+    let work = Work::new(job);
+    let keeper = tokio::spawn(keep_lease(Arc::clone(app), work.clone()));
+    let result = if work.job.attempts > ATTEMPTS_MAX {
+        let why = "It was begun too often without coming to an end.".to_owned();
+        Err(Failure::Final(give_up(app, &work, why).await))
+    } else {
+        dispatch(app, &work).await
+    };
+    let recorded = match result {
+        Ok(value) => finish(app, &work, JobStatus::Success, &done_message(&work), Some(value)).await,
+        Err(Failure::Lost) => Ok(()),
+        Err(Failure::Again(why)) if work.job.attempts < ATTEMPTS_MAX => postpone(app, &work, &why).await,
+        Err(Failure::Final(why)) => finish(app, &work, JobStatus::Failure, &why, None).await,
+        Err(other) => {
+            let why = give_up(app, &work, other.to_string()).await;
+            finish(app, &work, JobStatus::Failure, &why, None).await
+        }
+    };
+    keeper.abort();
+    if let Err(error) = recorded {
+        tracing::error!(job = %work.job.id, %error, "the end of a job could not be recorded; it will run again");
+    }
+}
+
+async fn dispatch(app: &Arc<App>, work: &Work) -> Done<Value> {
+    match work.job.kind {
+        JobKind::LocationImport => location_import::run(app, work).await,
+        kind @ (JobKind::ImageImport | JobKind::Import) => {
+            Err(Failure::Final(format!("This server does not run tasks of type {}.", kind.as_str())))
+        }
+    }
+}
+
+/// Brings the image back to where the same call can be made again; answers the message for the task.
+async fn give_up(app: &Arc<App>, work: &Work, why: String) -> String {
+    let result = match work.job.kind {
+        JobKind::LocationImport => location_import::give_up(app, work).await,
+        JobKind::ImageImport | JobKind::Import => Ok(()),
+    };
+    if let Err(error) = result {
+        tracing::error!(job = %work.job.id, %error, "an image could not be brought back");
+    }
+    why
+}
+
+fn done_message(work: &Work) -> String {
+    match work.progress() {
+        (0, _) => String::new(),
+        (done, Some(total)) => format!("Copied {} MiB of {} MiB", done >> 20, total >> 20),
+        (done, None) => format!("Copied {} MiB", done >> 20),
+    }
+}
+
+async fn finish(
+    app: &App,
+    work: &Work,
+    status: JobStatus,
+    message: &str,
+    result: Option<Value>,
+) -> Result<(), DbError> {
+    let expires_at = Timestamp::now().plus_seconds(app.settings.task_time_to_live_seconds);
+    let (id, node, message) = (work.job.id.clone(), app.node.clone(), message.to_owned());
+    app.db
+        .write("job.finish", move |conn| {
+            db::jobs::finish(conn, &id, &node, status, &message, result.as_ref(), expires_at)
+        })
+        .await
+}
+
+async fn postpone(app: &App, work: &Work, why: &str) -> Result<(), DbError> {
+    let wait = 1_i64 << work.job.attempts.clamp(0, 10);
+    let again_at = Timestamp::now().plus_seconds(wait);
+    let (id, node, message) =
+        (work.job.id.clone(), app.node.clone(), format!("{why} It will be tried again."));
+    app.db.write("job.postpone", move |conn| db::jobs::postpone(conn, &id, &node, again_at, &message)).await
+}
+
+/// Renews the lease and passes on the wish to stop.
+async fn keep_lease(app: Arc<App>, work: Work) {
+    let third = Duration::from_secs(u64::try_from(LEASE_SECONDS / 3).unwrap_or(5));
+    let mut lease_end = app.lease_end();
+    loop {
+        tokio::time::sleep(third).await;
+        let until = app.lease_end();
+        let (id, node, (done, total)) = (work.job.id.clone(), app.node.clone(), work.progress());
+        let renewed = app
+            .db
+            .write("job.renew", move |conn| db::jobs::renew(conn, &id, &node, until, done, total))
+            .await;
+        match renewed {
+            Ok(cancel) => {
+                lease_end = until;
+                if cancel {
+                    work.cancel();
+                }
+            }
+            Err(DbError::Stale) => return work.lose(),
+            Err(error) => {
+                tracing::warn!(job = %work.job.id, %error, "a lease could not be renewed");
+                if Timestamp::now() > lease_end {
+                    return work.lose();
+                }
+            }
+        }
+    }
+}

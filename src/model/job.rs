@@ -1,0 +1,122 @@
+//! Durable work: what kinds there are, where a piece of it stands. Glance's tasks are these rows.
+
+use serde_json::Value;
+
+use super::time::Timestamp;
+
+/// Kind of a job; the text is Glance's task type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// Adds a location to a queued image and hashes its data.
+    LocationImport,
+    /// Brings data into an image by an import method.
+    ImageImport,
+    /// The deprecated task of `POST /v2/tasks`: creates an image and imports into it.
+    Import,
+}
+
+impl JobKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::LocationImport, Self::ImageImport, Self::Import];
+
+    /// The task type in the API, and the name in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LocationImport => "location_import",
+            Self::ImageImport => "api_image_import",
+            Self::Import => "import",
+        }
+    }
+
+    /// Reads a task type.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.as_str() == text)
+    }
+}
+
+/// Where a job stands; the text is Glance's task status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobStatus {
+    /// Nobody has begun it.
+    Pending,
+    /// A node works on it, or did when its lease ran out.
+    Processing,
+    /// Done.
+    Success,
+    /// Given up; the message says why.
+    Failure,
+}
+
+impl JobStatus {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Processing, Self::Success, Self::Failure];
+
+    /// The task status in the API, and the name in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Processing => "processing",
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
+
+    /// Reads a task status.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == text)
+    }
+
+    /// Whether nothing follows.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Success | Self::Failure)
+    }
+}
+
+/// One piece of durable work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// UUID; the task's id.
+    pub id: String,
+    /// What is to be done.
+    pub kind: JobKind,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// The image it works on.
+    pub image_id: Option<String>,
+    /// Project that asked for it.
+    pub owner: Option<String>,
+    /// User who asked for it.
+    pub user_id: Option<String>,
+    /// Request that asked for it.
+    pub request_id: Option<String>,
+    /// What was asked for, as the API shows it.
+    pub input: Value,
+    /// What came of it, as the API shows it.
+    pub result: Option<Value>,
+    /// Progress, or why it failed and what to do.
+    pub message: String,
+    /// The steps done so far, for whoever goes on.
+    pub state: Value,
+    /// Bytes handled so far.
+    pub bytes_done: i64,
+    /// Bytes in all, if known.
+    pub bytes_total: Option<i64>,
+    /// How often it was begun.
+    pub attempts: i32,
+    /// Not to be begun before.
+    pub run_after: Timestamp,
+    /// The only place where it can be done (a folder that others do not reach).
+    pub affinity: Option<String>,
+    /// Somebody wants it to stop.
+    pub cancel_requested: bool,
+    /// The node that works on it.
+    pub lease_node: Option<String>,
+    /// Until when that node's word counts.
+    pub lease_until: Timestamp,
+    /// When a finished job leaves the lists.
+    pub expires_at: Option<Timestamp>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}

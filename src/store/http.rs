@@ -1,0 +1,207 @@
+//! The http store: reads data that somebody else serves; writes nothing (`glance_store/_drivers/http.py`).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt};
+use reqwest::{
+    Client, Method, Response, StatusCode,
+    header::{CONTENT_LENGTH, LOCATION, RANGE},
+};
+
+use super::{ByteRange, ByteStream, Store, StoreError, StoreErrorKind, StoreResult, Writer};
+
+/// Redirects followed at most.
+const REDIRECTS_MAX: usize = 5;
+/// Seconds to wait for a connection, and for each further piece of data.
+const CONNECT_SECONDS: u64 = 10;
+const READ_SECONDS: u64 = 60;
+
+/// Options of the http store; names and defaults are Glance's.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `https_ca_certificates_file`: verify with these certificates; the next option is then ignored.
+    pub ca_certificates: Option<Vec<u8>>,
+    /// `https_insecure`: do not verify certificates.
+    pub insecure: bool,
+    /// `http_proxy_information`: proxy URL for each scheme.
+    pub proxies: Vec<(String, String)>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { ca_certificates: None, insecure: true, proxies: Vec::new() }
+    }
+}
+
+/// Data on other people's web servers.
+#[derive(Debug, Clone)]
+pub struct HttpStore {
+    client: Client,
+}
+
+impl HttpStore {
+    /// Prepares the client.
+    ///
+    /// # Errors
+    /// A sentence naming the option that is at fault.
+    pub fn new(settings: &Settings) -> Result<Self, String> {
+        let mut builder = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(CONNECT_SECONDS))
+            .read_timeout(Duration::from_secs(READ_SECONDS));
+        match &settings.ca_certificates {
+            Some(pem) => {
+                let certificate = reqwest::Certificate::from_pem(pem)
+                    .map_err(|e| format!("https_ca_certificates_file: {e}"))?;
+                builder = builder.add_root_certificate(certificate);
+            }
+            None => builder = builder.danger_accept_invalid_certs(settings.insecure),
+        }
+        for (scheme, proxy) in &settings.proxies {
+            let url = if proxy.contains("://") { proxy.clone() } else { format!("http://{proxy}") };
+            let proxy = match scheme.as_str() {
+                "https" => reqwest::Proxy::https(url),
+                _ => reqwest::Proxy::http(url),
+            };
+            builder = builder.proxy(proxy.map_err(|e| format!("http_proxy_information: {e}"))?);
+        }
+        Ok(Self { client: builder.build().map_err(|e| format!("http store: {e}"))? })
+    }
+
+    /// Sends a request, following redirects by hand: only 301 and 302, as the reference does.
+    async fn request(&self, method: Method, url: &str, range: Option<ByteRange>) -> StoreResult<Response> {
+        let bad = |why: String| StoreError::other(StoreErrorKind::BadUrl, shown(url), why);
+        let mut target = reqwest::Url::parse(url).map_err(|e| bad(e.to_string()))?;
+        for _ in 0..=REDIRECTS_MAX {
+            if !matches!(target.scheme(), "http" | "https") {
+                return Err(bad(format!("the scheme {} is not http or https", target.scheme())));
+            }
+            let mut request = self.client.request(method.clone(), target.clone());
+            if let Some(range) = range {
+                request = request.header(RANGE, format!("bytes={}-{}", range.first, range.last));
+            }
+            let response = request.send().await.map_err(|e| {
+                StoreError::other(StoreErrorKind::Unavailable, shown(url), e.without_url().to_string())
+            })?;
+            match response.status() {
+                StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => {
+                    let next = response.headers().get(LOCATION).and_then(|l| l.to_str().ok());
+                    let next = next.ok_or_else(|| bad("a redirect without a target".to_owned()))?;
+                    target = target.join(next).map_err(|e| bad(e.to_string()))?;
+                }
+                StatusCode::NOT_FOUND | StatusCode::GONE => {
+                    return Err(StoreError::other(StoreErrorKind::NotFound, shown(url), "not found"));
+                }
+                status if status.is_success() => return Ok(response),
+                status => return Err(bad(format!("the server answered {status}"))),
+            }
+        }
+        Err(bad(format!("more than {REDIRECTS_MAX} redirects")))
+    }
+}
+
+/// A URL without what may be secret in it, for logs.
+fn shown(url: &str) -> String {
+    match reqwest::Url::parse(url) {
+        Ok(mut parsed) => {
+            let cleared = parsed.set_password(None).and_then(|()| parsed.set_username(""));
+            parsed.set_query(None);
+            if cleared.is_ok() { parsed.to_string() } else { parsed.scheme().to_owned() }
+        }
+        Err(_) => "an unreadable URL".to_owned(),
+    }
+}
+
+#[async_trait]
+impl Store for HttpStore {
+    fn schemes(&self) -> &'static [&'static str] {
+        &["http", "https"]
+    }
+
+    fn takes_uploads(&self) -> bool {
+        false
+    }
+
+    async fn read(&self, url: &str, range: Option<ByteRange>) -> StoreResult<ByteStream> {
+        let response = self.request(Method::GET, url, range).await?;
+        let place = shown(url);
+        let partial = response.status() == StatusCode::PARTIAL_CONTENT;
+        let chunks = response.bytes_stream().map_err(move |e| {
+            StoreError::other(StoreErrorKind::Unavailable, place.clone(), e.without_url().to_string())
+        });
+        match range {
+            // A server that does not know ranges sends everything: skip what was not asked for.
+            Some(range) if !partial => Ok(Box::pin(cut(chunks, range))),
+            _ => Ok(Box::pin(chunks)),
+        }
+    }
+
+    async fn writer(&self, _: &str, _: &str, _: Option<u64>) -> StoreResult<Box<dyn Writer>> {
+        Err(StoreError::other(StoreErrorKind::Unsupported, "http store", "it only reads"))
+    }
+
+    async fn size(&self, url: &str) -> StoreResult<u64> {
+        let response = self.request(Method::HEAD, url, None).await?;
+        let length = response.headers().get(CONTENT_LENGTH).and_then(|l| l.to_str().ok());
+        Ok(length.and_then(|l| l.parse().ok()).unwrap_or(0))
+    }
+
+    async fn delete(&self, _: &str, name: &str) -> StoreResult<()> {
+        Err(StoreError::other(StoreErrorKind::Unsupported, name, "the http store deletes nothing"))
+    }
+
+    async fn names(&self) -> StoreResult<Vec<(String, bool)>> {
+        Ok(Vec::new())
+    }
+}
+
+/// Only the bytes of `range` of a stream that begins at 0.
+fn cut(
+    chunks: impl futures::Stream<Item = StoreResult<bytes::Bytes>> + Send + 'static,
+    range: ByteRange,
+) -> impl futures::Stream<Item = StoreResult<bytes::Bytes>> + Send {
+    let mut at = 0_u64;
+    let cut = chunks.map(move |chunk| {
+        let mut chunk = chunk?;
+        let begins = at;
+        at = at.saturating_add(chunk.len() as u64);
+        let skip = usize::try_from(range.first.saturating_sub(begins)).unwrap_or(usize::MAX).min(chunk.len());
+        let ends = range.last.saturating_add(1).saturating_sub(begins);
+        let keep = usize::try_from(ends).unwrap_or(usize::MAX).min(chunk.len());
+        chunk.truncate(keep);
+        Ok((at > range.last, if skip < chunk.len() { chunk.split_off(skip) } else { bytes::Bytes::new() }))
+    });
+    let mut finished = false;
+    cut.take_while(move |item: &StoreResult<(bool, bytes::Bytes)>| {
+        let go_on = !finished;
+        finished = item.as_ref().is_ok_and(|(last, _)| *last);
+        futures::future::ready(go_on)
+    })
+    .map_ok(|(_, chunk)| chunk)
+    .try_filter(|chunk| futures::future::ready(!chunk.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_range_is_cut_from_a_whole_stream() {
+        let whole = b"0123456789abcdef";
+        for size in 1..7 {
+            for (first, last) in [(0, 0), (0, 15), (3, 9), (15, 15), (6, 30)] {
+                let chunks: Vec<_> = whole.chunks(size).map(|c| Ok(Bytes::from_static(c))).collect();
+                let got: Vec<Bytes> = cut(futures::stream::iter(chunks), ByteRange { first, last })
+                    .try_collect()
+                    .await
+                    .unwrap();
+                let want = &whole[first as usize..=(last as usize).min(15)];
+                assert_eq!(got.concat(), want, "{first}-{last} by {size}");
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A piece of durable work as the domain sees it while it runs: progress to report, a wish to stop to obey.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicI64, Ordering},
+};
+
+use serde_json::Value;
+
+use crate::{
+    app::App,
+    db::{self, DbError},
+    model::{error::Error, job::Job},
+};
+
+/// Why a job ends without success.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It cannot succeed; the text tells the user why and what to do.
+    #[error("{0}")]
+    Final(String),
+    /// It may succeed later.
+    #[error("{0}")]
+    Again(String),
+    /// The image is gone or somebody wants it to stop.
+    #[error("cancelled: {0}")]
+    Cancelled(String),
+    /// Another node has taken the job over; this one says no more.
+    #[error("the lease on this job was lost")]
+    Lost,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Internal { message } => {
+                tracing::error!(fault = %message, "a job failed");
+                Self::Again("An internal error occurred; the log has the details.".to_owned())
+            }
+            Error::Unavailable(why) => Self::Again(why),
+            other => Self::Final(other.to_string()),
+        }
+    }
+}
+
+impl From<DbError> for Failure {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Stale => Self::Lost,
+            other => Error::from(other).into(),
+        }
+    }
+}
+
+/// Result of a job or of one of its steps.
+pub type Done<T> = Result<T, Failure>;
+
+#[derive(Debug, Default)]
+struct Signals {
+    bytes_done: AtomicI64,
+    bytes_total: AtomicI64,
+    cancelled: AtomicBool,
+    lost: AtomicBool,
+}
+
+/// A job under way. Clones share progress and signals.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// The job as it was claimed.
+    pub job: Arc<Job>,
+    signals: Arc<Signals>,
+}
+
+impl Work {
+    /// Begins a claimed job.
+    pub fn new(job: Job) -> Self {
+        let signals = Signals::default();
+        signals.cancelled.store(job.cancel_requested, Ordering::Relaxed);
+        Self { job: Arc::new(job), signals: Arc::new(signals) }
+    }
+
+    /// Tells how many bytes there are in all.
+    pub fn expect(&self, bytes: Option<u64>) {
+        let bytes = bytes.and_then(|b| i64::try_from(b).ok()).unwrap_or(0);
+        self.signals.bytes_total.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Tells that so many more bytes are handled.
+    pub fn advance(&self, bytes: usize) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.signals.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes handled and, if known, bytes in all.
+    pub fn progress(&self) -> (i64, Option<i64>) {
+        let total = self.signals.bytes_total.load(Ordering::Relaxed);
+        (self.signals.bytes_done.load(Ordering::Relaxed), (total > 0).then_some(total))
+    }
+
+    /// Asks the work to stop.
+    pub fn cancel(&self) {
+        self.signals.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells the work that it is another node's now.
+    pub fn lose(&self) {
+        self.signals.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// To be asked between steps and chunks.
+    ///
+    /// # Errors
+    /// [`Failure::Cancelled`] and [`Failure::Lost`].
+    pub fn check(&self) -> Done<()> {
+        if self.signals.lost.load(Ordering::Relaxed) {
+            return Err(Failure::Lost);
+        }
+        if self.signals.cancelled.load(Ordering::Relaxed) {
+            return Err(Failure::Cancelled(
+                "stopped on request, or because the image was deleted".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Records a finished step, so that whoever goes on does not repeat it.
+    ///
+    /// # Errors
+    /// [`Failure::Lost`] when the job is another node's now.
+    pub async fn save_state(&self, app: &App, state: Value, message: &str) -> Done<()> {
+        let (id, node, message) = (self.job.id.clone(), app.node.clone(), message.to_owned());
+        app.db
+            .write("job.save_state", move |conn| db::jobs::save_state(conn, &id, &node, &state, &message))
+            .await?;
+        Ok(())
+    }
+}

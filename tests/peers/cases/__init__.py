@@ -1,0 +1,98 @@
+"""The vocabulary of the side-by-side cases, and the list of all of them.
+
+A case is a name, the image it needs (if any), and one or more requests, each of which is compared.
+In paths, headers and bodies these words in braces are replaced:
+
+  {image}                the image of the case
+  {new}                  an id that no image has yet
+  {alpha} {beta} ...     ids of projects
+  {ds0} {ds1} ...        images of the listing data set
+  {files}                URL of a small web server with image.raw
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that a case starts from; equal ones are shared by cases that do not change them.
+
+    status: queued, active, deactivated, uploading (staged) or deleted.
+    member: status of project gamma's membership, or "" for none.
+    fields: further members of the create body, as a tuple of pairs.
+    """
+
+    status: str = "active"
+    visibility: str = "private"
+    member: str = ""
+    protected: bool = False
+    fields: tuple = ()
+    data: bytes = b"some bytes, no format"
+    stores: tuple = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request. `caller` is a persona, None for nobody; `data` is sent as JSON unless bytes."""
+
+    caller: str | None
+    method: str
+    path: str
+    data: object = None
+    headers: dict = field(default_factory=dict)
+    chunked: bool = False
+    # Before comparing, wait until {image} has one of these states (asynchronous work).
+    settle: tuple = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    steps: tuple
+    image: Image | None = None
+    listing: bool = False
+
+
+PATCH_V21 = "application/openstack-images-v2.1-json-patch"
+PATCH_V20 = "application/openstack-images-v2.0-json-patch"
+OCTETS = {"Content-Type": "application/octet-stream"}
+
+
+def request(caller, line, data=None, headers=None, **more):
+    """request("member", "GET /v2/images/{image}")"""
+    method, _, path = line.partition(" ")
+    return Request(caller, method, path, data, headers or {}, **more)
+
+
+def patch(caller, *operations, media_type=PATCH_V21):
+    return request(caller, "PATCH /v2/images/{image}", list(operations),
+                   {"Content-Type": media_type})
+
+
+def add(path, value):
+    return {"op": "add", "path": path, "value": value}
+
+
+def replace(path, value):
+    return {"op": "replace", "path": path, "value": value}
+
+
+def remove(path):
+    return {"op": "remove", "path": path}
+
+
+def show(caller="member"):
+    return request(caller, "GET /v2/images/{image}")
+
+
+def everything():
+    """All cases, in the order in which they run."""
+    from cases import data, http, images, listing, locations, members, metadefs, patching, rbac
+    from cases import schemas
+    found = []
+    for module in (http, schemas, images, listing, patching, data, locations, members, metadefs,
+                   rbac):
+        found.extend(module.cases())
+    names = [case.name for case in found]
+    assert len(set(names)) == len(names), "two cases have one name"
+    return found

@@ -1,0 +1,148 @@
+"""Starts an image service under test, the real Glance or Vitrine, from one glance-api.conf.
+
+Both read the same file: that is part of what is tested.
+"""
+
+import json
+import pathlib
+import shutil
+
+import peer
+import personas
+
+STORES = ["cheap", "fast", "spare"]
+
+# What `spec/rbac-matrix.md` was recorded with: three file stores, cache management, locations
+# shown; and a read-only http store, without which no location can be added by URL.
+DEFAULTS = {
+    "DEFAULT": {
+        "debug": "false",
+        "use_stderr": "true",
+        "enabled_backends": ", ".join([f"{name}:file" for name in STORES] + ["web:http"]),
+        "enabled_import_methods": "[glance-direct,web-download,copy-image,glance-download]",
+        "show_image_direct_url": "true",
+        "show_multiple_locations": "true",
+        "image_cache_dir": "{dir}/cache",
+        "worker_self_reference_url": "{url}",
+        "node_staging_uri": "file://{dir}/staging/",
+        "transport_url": "fake://",
+    },
+    "glance_store": {"default_backend": "fast"},
+    "os_glance_staging_store": {"filesystem_store_datadir": "{dir}/staging"},
+    "os_glance_tasks_store": {"filesystem_store_datadir": "{dir}/tasks"},
+    "web": {"store_description": "Images elsewhere", "weight": "0"},
+    "paste_deploy": {"flavor": "keystone+cachemanagement"},
+    "oslo_concurrency": {"lock_path": "{dir}/locks"},
+    "import_filtering_opts": {"allowed_ports": "[]", "disallowed_ports": "[]",
+                              # Without this, nothing on this machine could be a source.
+                              "allowed_hosts": "[127.0.0.1]", "disallowed_hosts": "[]"},
+    "wsgi": {"task_pool_threads": "4"},
+    "keystone_authtoken": {
+        "auth_type": "password",
+        "auth_url": "{keystone}",
+        "www_authenticate_uri": "{keystone}",
+        "username": "glance",
+        "password": personas.PASSWORD,
+        "user_domain_name": personas.DOMAIN,
+        "project_name": "service",
+        "project_domain_name": personas.DOMAIN,
+        "service_type": "image",
+    },
+} | {
+    name: {"filesystem_store_datadir": f"{{dir}}/stores/{name}",
+           "store_description": f"The {name} store", "weight": str(weight)}
+    for name, weight in zip(STORES, (100, 300, 200))
+}
+
+UUID_OR_NULL = {"type": ["null", "string"],
+                "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"}
+STRING = {"type": "string"}
+
+# The properties that Glance declares beside the base ones (its wheel leaves the file out).
+SCHEMA_IMAGE = {
+    "kernel_id": UUID_OR_NULL | {"description": "Image that holds the kernel."},
+    "ramdisk_id": UUID_OR_NULL | {"description": "Image that holds the initial RAM disk."},
+    "instance_uuid": STRING | {"description": "Server that this image was made from."},
+    "architecture": STRING | {"description": "Processor architecture of the system."},
+    "os_distro": STRING | {"description": "Distribution, in lower case."},
+    "os_version": STRING | {"description": "Version, as its distributor writes it."},
+    "description": STRING | {"description": "Text for people who choose an image."},
+    "cinder_encryption_key_id": STRING | {"description": "Key of the encrypted volume."},
+    "cinder_encryption_key_deletion_policy": STRING | {
+        "description": "What becomes of the key when the image is deleted.",
+        "enum": ["on_image_deletion", "do_not_delete"]},
+}
+
+
+def write_conf(folder, url, keystone_url, database, options=()):
+    """Writes folder/etc/glance-api.conf and schema-image.json; returns the first's path.
+
+    `options` are texts "section.key=value" that replace or add one option; an empty value
+    removes it.
+    """
+    sections = {name: dict(entries) for name, entries in DEFAULTS.items()}
+    sections["database"] = {"connection": database}
+    for text in options:
+        name, _, value = text.partition("=")
+        section, _, key = name.rpartition(".")
+        entries = sections.setdefault(section or "DEFAULT", {})
+        entries[key] = value
+        if not value:
+            del entries[key]
+    lines = []
+    for section, entries in sections.items():
+        lines.append(f"[{section}]")
+        for key, value in entries.items():
+            value = value.format(dir=folder, url=url, keystone=keystone_url)
+            lines.append(f"{key} = {value}")
+    etc = folder / "etc"
+    etc.mkdir(parents=True, exist_ok=True)
+    (etc / "schema-image.json").write_text(json.dumps(SCHEMA_IMAGE, indent=2) + "\n")
+    conf = etc / "glance-api.conf"
+    # The service user's password is in it.
+    personas.write_private(conf, "\n".join(lines) + "\n")
+    for place in [f"stores/{name}" for name in STORES] + ["staging", "tasks", "cache", "locks"]:
+        (folder / place).mkdir(parents=True, exist_ok=True)
+    return conf
+
+
+def stop(folder):
+    """Stops whichever service runs in `folder`."""
+    for server in ("glance", "vitrine"):
+        peer.stop(server, folder)
+
+
+def start_glance(folder, port, keystone_url, options=()):
+    """Starts the real Glance in `folder`; returns its URL."""
+    env = peer.venv("glance")
+    url = f"http://127.0.0.1:{port}"
+    made_from = peer.digest_of(env.name, pathlib.Path(__file__))
+    with peer.cached_folder(f"glance-{made_from}") as (template, is_new):
+        if is_new:
+            conf = write_conf(template, url, keystone_url, f"sqlite:///{template}/glance.db")
+            manage = [env / "bin/glance-manage", "--config-file", conf]
+            peer.run([*manage, "db_sync"], template / "sync.log")
+            peer.run([*manage, "db_load_metadefs", env / "etc/glance/metadefs"],
+                     template / "sync.log")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "glance.db").exists():
+        shutil.copy(template / "glance.db", folder / "glance.db")
+    conf = write_conf(folder, url, keystone_url, f"sqlite:///{folder}/glance.db", options)
+    shutil.copy(env / "etc/glance/glance-api-paste.ini", conf.parent)
+    peer.start("glance", folder,
+               [env / "bin/python", peer.HERE / "serve_wsgi.py",
+                "glance.wsgi.api:application", str(port), "16"],
+               f"{url}/versions", env={"OS_GLANCE_CONFIG_DIR": str(conf.parent)})
+    return url
+
+
+def start_vitrine(folder, port, keystone_url, binary, options=()):
+    """Starts a Vitrine binary in `folder` from the same configuration; returns its URL."""
+    url = f"http://127.0.0.1:{port}"
+    folder.mkdir(parents=True, exist_ok=True)
+    conf = write_conf(folder, url, keystone_url, f"sqlite:///{folder}/vitrine.db", options)
+    peer.start("vitrine", folder,
+               [pathlib.Path(binary).resolve(), "serve", "--config-file", conf,
+                "--data-dir", folder / "data", "--bind", f"127.0.0.1:{port}"],
+               f"{url}/versions")
+    return url

@@ -1,0 +1,30 @@
+"""Serves a WSGI application on loopback: `serve_wsgi.py MODULE:ATTRIBUTE PORT THREADS`.
+
+It stands in for uwsgi, which has no wheel. cheroot streams chunked bodies in both directions,
+as the real deployments do; servers that buffer them would hide how uploads behave.
+"""
+
+import importlib
+import signal
+import sys
+
+from cheroot.wsgi import Server
+
+
+def main():
+    target, port, threads = sys.argv[1:]
+    # oslo.config would read them as its own.
+    del sys.argv[1:]
+    module, _, attribute = target.partition(":")
+    application = getattr(importlib.import_module(module), attribute)
+    server = Server(("127.0.0.1", int(port)), application, numthreads=int(threads),
+                    request_queue_size=128, timeout=120)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        server.start()
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()
