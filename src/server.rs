@@ -2,33 +2,39 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    net::TcpListener,
+    net::{IpAddr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use actix_web::{App as ActixApp, HttpServer, web::Data};
+use actix_web::{
+    App as ActixApp, HttpServer,
+    http::KeepAlive,
+    web::{Data, ServiceConfig},
+};
 
 use crate::{
     api,
     app::App,
+    config::{self, StoreKind},
     db::{self, Db},
-    identity::{Identity, Unauthenticated},
-    image,
-    jobs::Jobs,
-    model::image_schema::ImageSchema,
-    policy::{self, Enforcer},
-    store::{
-        NamedStore, Stores,
-        file::FileStore,
-        http::{self, HttpStore},
+    identity::{
+        Identity, Unauthenticated,
+        builtin::{self, Builtin},
     },
+    image::{self, protection::Protections},
+    jobs::Jobs,
+    model::{image_schema::ImageSchema, time::Timestamp},
+    policy::{self, Enforcer},
+    store::{NamedStore, Store, Stores, file::FileStore, http::HttpStore},
 };
 
 /// Which identity service tells who is calling.
 #[derive(Clone)]
 pub enum IdentityChoice {
+    /// The one that Vitrine brings along, at `/identity/v3`.
+    Builtin(builtin::Settings),
     /// None: every caller is an admin without a project.
     Nobody,
     /// One that the embedder brings along; tests do.
@@ -43,13 +49,21 @@ pub struct Options {
     /// `ADDRESS:PORT` to listen on.
     pub bind: String,
     /// Database, when it is not the embedded one.
-    pub database: Option<String>,
+    pub database: Option<db::Settings>,
+    /// The stores; a folder of images that is not named is the embedded one.
+    pub stores: config::Stores,
+    /// Threads that serve requests; `None` is one for each processor.
+    pub workers: Option<usize>,
+    /// Whether a connection may carry several requests.
+    pub keep_alive: bool,
     /// The operator's settings about images.
     pub image: image::Settings,
     /// The operator's settings about HTTP.
     pub api: api::Settings,
     /// Who may do what.
     pub policy: policy::Settings,
+    /// Who may touch which property; `None` protects nothing.
+    pub protections: Option<Protections>,
     /// Who tells who is calling.
     pub identity: IdentityChoice,
 }
@@ -61,10 +75,14 @@ impl Options {
             data_dir,
             bind,
             database: None,
+            stores: config::Stores::default(),
+            workers: None,
+            keep_alive: true,
             image: image::Settings::default(),
             api: api::Settings::default(),
             policy: policy::Settings::default(),
-            identity: IdentityChoice::Nobody,
+            protections: None,
+            identity: IdentityChoice::Builtin(builtin::Settings::default()),
         }
     }
 }
@@ -82,7 +100,10 @@ fn failed(what: &str, reason: impl std::fmt::Display) -> StartError {
 pub struct Server {
     app: Arc<App>,
     state: Data<api::State>,
+    builtin: Option<Builtin>,
     listener: TcpListener,
+    workers: Option<usize>,
+    keep_alive: bool,
     /// Held for as long as the process runs: two servers on one folder would fight.
     _lock: File,
 }
@@ -101,25 +122,19 @@ impl Server {
             )
         })?;
         let embedded = options.database.is_none();
-        let connection = options
-            .database
-            .clone()
-            .unwrap_or_else(|| format!("sqlite:{}", options.data_dir.join("vitrine.sqlite").display()));
-        let db = Db::open(&db::Settings { connection, ..db::Settings::default() }).map_err(StartError)?;
+        let database = options.database.clone().unwrap_or_else(|| db::Settings {
+            connection: format!("sqlite:{}", options.data_dir.join("vitrine.sqlite").display()),
+            ..db::Settings::default()
+        });
+        let db = Db::open(&database).map_err(StartError)?;
         db.migrate().map_err(|e| StartError(e.to_string()))?;
-        let folder = options.data_dir.join("images");
-        let store = FileStore::open(&folder).map_err(|e| failed("cannot use the image folder", e))?;
-        let named =
-            NamedStore { id: "file".to_owned(), description: None, weight: 0, store: Arc::new(store) };
-        let http = HttpStore::new(&http::Settings::default()).map_err(StartError)?;
-        let http = NamedStore { id: "http".to_owned(), description: None, weight: 0, store: Arc::new(http) };
-        let stores = Stores::new(vec![named, http], "file", false).map_err(StartError)?;
+        let stores = open_stores(options)?;
         let settings = options.image.clone();
         let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
             .map_err(|e| failed("the image schema", e))?;
         let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
         let policy = Arc::new(policy);
-        let app = Arc::new(App::new(db, stores, policy, None, settings, schema));
+        let app = Arc::new(App::new(db, stores, policy, options.protections.clone(), settings, schema));
         if embedded {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
             let node = app.node.clone();
@@ -130,12 +145,20 @@ impl Server {
                 })
                 .map_err(|e| failed("the database", e))?;
         }
+        let address = listener.local_addr().map_err(|e| failed("cannot listen", e))?;
+        let mut embedded_identity = None;
         let identity: Arc<dyn Identity> = match &options.identity {
+            IdentityChoice::Builtin(settings) => {
+                let builtin = open_builtin(settings, &options.data_dir, address, &app.db)?;
+                embedded_identity = Some(builtin.clone());
+                Arc::new(builtin)
+            }
             IdentityChoice::Nobody => Arc::new(Unauthenticated),
             IdentityChoice::Given(identity) => Arc::clone(identity),
         };
         let state = Data::new(api::State { app: Arc::clone(&app), identity, settings: options.api.clone() });
-        Ok(Self { app, state, listener, _lock: lock })
+        let (workers, keep_alive) = (options.workers, options.keep_alive);
+        Ok(Self { app, state, builtin: embedded_identity, listener, workers, keep_alive, _lock: lock })
     }
 
     /// Where it listens; tells the port when port 0 was asked for.
@@ -168,20 +191,35 @@ impl Server {
     }
 
     async fn serve(self, signals: bool, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
-        let Self { app, state, listener, _lock } = self;
+        let Self { app, state, builtin, listener, workers, keep_alive, _lock } = self;
         let jobs = Jobs::start(&app);
+        let housekeeping = builtin.clone().map(|builtin| tokio::spawn(keep_house(builtin)));
         let shutdown = state.settings.shutdown_seconds;
-        let http = HttpServer::new(move || {
-            api::layers(ActixApp::new().app_data(state.clone()).configure(api::configure))
-        });
-        let http = if signals { http } else { http.disable_signals() };
-        let http = http
-            .shutdown_timeout(shutdown)
-            .worker_max_blocking_threads(512)
-            .client_request_timeout(Duration::from_secs(60))
-            .listen(listener)
-            .map_err(|e| failed("cannot listen", e))?
-            .run();
+        let mut http = HttpServer::new(move || {
+            let identity = builtin.clone().map(Data::new);
+            let configure = move |config: &mut ServiceConfig| {
+                if let Some(identity) = identity {
+                    let prefix = identity.settings.prefix.clone();
+                    config.app_data(identity);
+                    api::identity::configure_at(config, &prefix);
+                }
+                api::configure(config);
+            };
+            api::layers(ActixApp::new().app_data(state.clone()).configure(configure))
+        })
+        .shutdown_timeout(shutdown)
+        .worker_max_blocking_threads(512)
+        .client_request_timeout(Duration::from_secs(60));
+        if let Some(workers) = workers {
+            http = http.workers(workers);
+        }
+        if !keep_alive {
+            http = http.keep_alive(KeepAlive::Disabled);
+        }
+        if !signals {
+            http = http.disable_signals();
+        }
+        let http = http.listen(listener).map_err(|e| failed("cannot listen", e))?.run();
         let handle = http.handle();
         let stopper = actix_web::rt::spawn(async move {
             stop.await;
@@ -189,6 +227,9 @@ impl Server {
         });
         http.await.map_err(|e| failed("the server failed", e))?;
         stopper.abort();
+        if let Some(housekeeping) = housekeeping {
+            housekeeping.abort();
+        }
         jobs.stop().await;
         let node = app.node.clone();
         let ended = app
@@ -202,6 +243,80 @@ impl Server {
             tracing::warn!(%error, "leases could not be given back; they run out by themselves");
         }
         Ok(())
+    }
+}
+
+/// Opens the stores of the configuration.
+fn open_stores(options: &Options) -> Result<Stores, StartError> {
+    let mut list = Vec::new();
+    for settings in &options.stores.list {
+        let unusable = |reason: String| failed(&format!("store {} cannot be used", settings.id), reason);
+        let store: Arc<dyn Store> = match &settings.kind {
+            StoreKind::File(folder) => {
+                let folder = folder.clone().unwrap_or_else(|| options.data_dir.join("images"));
+                Arc::new(FileStore::open(&folder).map_err(|e| unusable(e.to_string()))?)
+            }
+            StoreKind::Http(settings) => Arc::new(HttpStore::new(settings).map_err(unusable)?),
+        };
+        list.push(NamedStore {
+            id: settings.id.clone(),
+            description: settings.description.clone(),
+            weight: settings.weight,
+            store,
+        });
+    }
+    Stores::new(list, &options.stores.default, options.stores.multiple).map_err(StartError)
+}
+
+/// Opens the built-in identity; the first start makes its users and a `clouds.yaml` for them.
+fn open_builtin(
+    settings: &builtin::Settings,
+    data_dir: &Path,
+    address: SocketAddr,
+    db: &Db,
+) -> Result<Builtin, StartError> {
+    let settings = builtin::Settings { data_dir: data_dir.to_owned(), ..settings.clone() };
+    let builtin = Builtin::open(settings, db.clone()).map_err(|e| failed("the built-in identity", e))?;
+    let host = match address.ip() {
+        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+        ip => ip.to_string(),
+    };
+    let own_url = format!("http://{host}:{}", address.port());
+    let base = builtin.settings.public_endpoint.clone().unwrap_or(own_url);
+    let (prefix, region) = (builtin.settings.prefix.clone(), builtin.settings.region.clone());
+    let path = data_dir.join("clouds.yaml");
+    let (target, url) = (path.clone(), base.clone());
+    let keep = move |passwords: &builtin::bootstrap::Passwords| {
+        let text = builtin::clouds::render(&url, &prefix, &region, passwords);
+        builtin::clouds::write(&target, &text).map_err(|e| format!("{}: {e}", target.display()))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| failed("cannot start", e))?;
+    let first = runtime.block_on(builtin.bootstrap(keep)).map_err(|e| failed("the built-in identity", e))?;
+    if first.is_none() && path.exists() {
+        let auth_url = format!("{base}{}/v3", builtin.settings.prefix);
+        builtin::clouds::follow(&path, &auth_url)
+            .map_err(|e| failed(&format!("cannot update {}", path.display()), e))?;
+    }
+    let shown = path.canonicalize().unwrap_or(path);
+    println!("Vitrine serves images at {base}. To use it from another terminal:");
+    println!("  export OS_CLIENT_CONFIG_FILE={}", shown.display());
+    println!("  export OS_CLOUD=vitrine");
+    println!("  openstack image list");
+    Ok(builtin)
+}
+
+/// Rotates keys and forgets what no token needs, about once an hour.
+async fn keep_house(builtin: Builtin) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        ticks.tick().await;
+        if let Err(error) = builtin.maintain(Timestamp::now()).await {
+            tracing::error!(%error, "housekeeping of the built-in identity failed; it will be tried again");
+        }
     }
 }
 

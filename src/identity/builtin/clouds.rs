@@ -34,6 +34,22 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     keys::write_private(path, text.as_bytes())
 }
 
+/// Points a file that [`render`] made to another `auth_url`; the server may listen elsewhere than last time.
+/// Blocking.
+///
+/// # Errors
+/// The system's; the file is then unchanged.
+pub fn follow(path: &Path, auth_url: &str) -> io::Result<()> {
+    let text = std::fs::read_to_string(path)?;
+    let wanted = format!("      auth_url: {}", quoted(auth_url));
+    let followed: String = text
+        .lines()
+        .map(|line| if line.starts_with("      auth_url: ") { &wanted } else { line })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    if followed == text { Ok(()) } else { write(path, &followed) }
+}
+
 /// A YAML scalar in double quotes, which for these texts is the same as in JSON.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
