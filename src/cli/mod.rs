@@ -1,5 +1,6 @@
 //! The command line: arguments in, one command run, an exit code out.
 
+mod config;
 mod metadefs;
 mod serve;
 
@@ -21,6 +22,9 @@ enum Command {
     Metadefs(metadefs::Arguments),
     /// Run the server.
     Serve(serve::Arguments),
+    /// Check a configuration, or write a sample of one.
+    #[command(subcommand)]
+    Config(config::Command),
 }
 
 /// Runs the command that the arguments name.
@@ -28,6 +32,7 @@ pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Metadefs(arguments) => metadefs::run(arguments),
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Config(command) => return config::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

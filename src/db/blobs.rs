@@ -84,7 +84,8 @@ pub fn name_is_taken(conn: &mut Conn, store: &str, name: &str) -> DbResult<bool>
     Ok(found.is_some())
 }
 
-/// Turns a blob that `node` writes to `live`.
+/// Turns a blob that `node` writes to `live`. Its lease ends: a writer's lease that outlived the writing would be
+/// renewed for ever once the blob is doomed, and keep the reaper away.
 ///
 /// # Errors
 /// [`DbError::Stale`] when the blob was doomed or taken meanwhile.
@@ -95,7 +96,12 @@ pub fn make_live(conn: &mut Conn, id: &str, node: &str, size: i64, now: Timestam
             .filter(blobs::state.eq(BlobState::Writing.as_str()))
             .filter(blobs::lease_node.eq(node)),
     )
-    .set((blobs::state.eq(BlobState::Live.as_str()), blobs::size.eq(Some(size)), blobs::updated_at.eq(now.0)))
+    .set((
+        blobs::state.eq(BlobState::Live.as_str()),
+        blobs::size.eq(Some(size)),
+        blobs::lease_until.eq(0),
+        blobs::updated_at.eq(now.0),
+    ))
     .execute(conn)?;
     if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
 }
@@ -134,6 +140,32 @@ pub fn doom(conn: &mut Conn, id: &str, delete_after: Timestamp, now: Timestamp) 
         ))
         .execute(conn)?;
     Ok(())
+}
+
+/// Takes back what `node` was writing: dooms the blob and returns its image to `queued`. Answers false, and changes
+/// nothing, when the blob is not this node's any more or has become live after all. The lease goes on until
+/// `until`, so that nobody else deletes the bytes meanwhile; 0 leaves them to the reaper.
+///
+/// # Errors
+/// Only the database's own.
+pub fn give_up(conn: &mut Conn, blob: &Blob, node: &str, until: Timestamp, now: Timestamp) -> DbResult<bool> {
+    let changed = diesel::update(
+        blobs::table
+            .filter(blobs::id.eq(&blob.id))
+            .filter(blobs::state.ne(BlobState::Live.as_str()))
+            .filter(blobs::lease_node.eq(node))
+            .filter(blobs::lease_until.gt(0)),
+    )
+    .set((
+        blobs::state.eq(BlobState::Doomed.as_str()),
+        blobs::lease_until.eq(until.0),
+        blobs::updated_at.eq(now.0),
+    ))
+    .execute(conn)?;
+    if changed == 1 {
+        return_to_queued(conn, &blob.image_id, now)?;
+    }
+    Ok(changed == 1)
 }
 
 /// Ends the ledger's interest in a blob whose bytes are gone.

@@ -62,6 +62,23 @@ pub fn immediate<T>(conn: &mut Conn, body: impl FnOnce(&mut Conn) -> DbResult<T>
     }
 }
 
+/// Runs `body` on one state of the database: an image and its properties are rows of several tables, and a change
+/// that is committed between two statements would otherwise be seen by half.
+pub fn snapshot<T>(conn: &mut Conn, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
+    let begin = match conn {
+        Conn::Sqlite(_) => "BEGIN",
+        Conn::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        Conn::Mysql(_) => "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION READ ONLY",
+    };
+    conn.batch_execute(begin)?;
+    let result = body(conn);
+    // Nothing was written, so there is nothing to lose; but the connection must leave the transaction.
+    let end = conn.batch_execute("ROLLBACK");
+    let value = result?;
+    end?;
+    Ok(value)
+}
+
 /// Brings a connection URL, SQLAlchemy's spellings included, to the form that the client libraries read.
 ///
 /// # Errors

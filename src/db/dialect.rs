@@ -22,6 +22,13 @@ pub fn asks_for_retry(message: &str) -> bool {
     .any(|text| message.contains(text))
 }
 
+/// Whether a driver's message says that the database has no room, or cannot write where it has: it may have later.
+pub fn cannot_store(message: &str) -> bool {
+    ["database or disk is full", "disk I/O error", "No space left on device", "Errcode: 28", "is full"]
+        .iter()
+        .any(|text| message.contains(text))
+}
+
 /// The condition that an image is not deleted, spelled so that the database uses the indexes made for it.
 pub fn not_deleted(conn: &Conn, alias: &str) -> String {
     match conn {

@@ -83,6 +83,9 @@ impl From<DieselError> for DbError {
             DieselError::DatabaseError(_, info) if dialect::asks_for_retry(info.message()) => {
                 Self::Retry(info.message().to_owned())
             }
+            DieselError::DatabaseError(_, info) if dialect::cannot_store(info.message()) => {
+                Self::Unavailable(info.message().to_owned())
+            }
             other => Self::Other(other.to_string()),
         }
     }
@@ -161,7 +164,7 @@ impl Db {
         migrate::pending(&mut conn)
     }
 
-    /// Runs `query` on one connection. `name` goes into logs.
+    /// Runs `query` on one connection, all of it on one state of the database. `name` goes into logs.
     ///
     /// # Errors
     /// What the closure answers, or [`DbError::Unavailable`].
@@ -177,7 +180,7 @@ impl Db {
             let _permit = permit;
             let mut attempt = 0;
             loop {
-                let result = query(&mut *take(&pool)?);
+                let result = connection::snapshot(&mut *take(&pool)?, |conn| query(conn));
                 attempt += 1;
                 match result {
                     Err(DbError::Retry(_)) if attempt < WRITE_ATTEMPTS => back_off(attempt),

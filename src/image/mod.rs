@@ -3,6 +3,7 @@
 //! A use case is one function whose steps are consecutive lines; it takes the [`crate::app::App`] and the caller
 //! first. It knows no HTTP and no SQL.
 
+mod abandon;
 pub mod access;
 pub mod actions;
 pub mod change;

@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-use super::access;
+use super::{abandon::abandon, access};
 
 /// What the client sends, piece by piece. A queue that closes without [`Piece::End`] is a client that went away.
 #[derive(Debug)]
@@ -347,31 +347,4 @@ async fn finish(app: &App, store: &NamedStore, blob: &Blob, received: Received) 
         Err(DbError::Stale) => Err(gone()),
         other => Ok(other?),
     }
-}
-
-/// Takes back what an upload left: its bytes, its row, and the image's `saving`. What cannot be done now is the
-/// reaper's.
-async fn abandon(app: &App, store: &NamedStore, blob: &Blob) {
-    let deleted = store.store.delete(&blob.id, &blob.name).await;
-    if let Err(error) = &deleted {
-        tracing::warn!(%error, blob = %blob.id, "the bytes of a failed upload stay for the reaper");
-    }
-    let deleted = deleted.is_ok();
-    let blob = blob.clone();
-    let now = Timestamp::now();
-    let result = app
-        .db
-        .write("image.abandon_upload", move |conn| {
-            if deleted {
-                db::blobs::remove(conn, &blob.id)?;
-            } else {
-                db::blobs::doom(conn, &blob.id, now, now)?;
-            }
-            db::blobs::return_to_queued(conn, &blob.image_id, now).map(drop)
-        })
-        .await;
-    if let Err(error) = result {
-        tracing::error!(%error, "a failed upload is left to the reaper");
-    }
-    app.doomed.notify_one();
 }

@@ -1,0 +1,31 @@
+# make run    build and start a server on 127.0.0.1:9292 that keeps everything in ./data
+# make test   every test; the last line says how many
+# make lint   formatting, clippy, licences, advisories
+#
+# Each installs the Debian packages that it needs and that are missing (as root or by sudo).
+
+# What `vitrine` is told by `make run`:  make run ARGS="serve --data-dir /srv/images --bind 0.0.0.0:9292"
+ARGS ?= serve --data-dir ./data --bind 127.0.0.1:9292
+# What `make test` is to run, all when empty:  make test SUITES=endtoend
+SUITES ?=
+
+BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libpq-dev libmariadb-dev
+# qemu-img and the ISO are the real input of tests; PostgreSQL is the second database.
+TEST_PACKAGES = $(BUILD_PACKAGES) python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux postgresql
+
+.PHONY: run build test lint
+
+run: build
+	exec target/release/vitrine $(ARGS)
+
+build:
+	tools/packages $(BUILD_PACKAGES)
+	cargo build --locked --release
+
+test:
+	tools/packages $(TEST_PACKAGES)
+	tools/test $(SUITES)
+
+lint:
+	tools/packages $(BUILD_PACKAGES) git
+	tools/lint

@@ -1,0 +1,36 @@
+"""What the tests share: one server for those that leave it as they find it, and real disk images."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import disks  # noqa: E402
+from harness import Server  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A server started as a new user starts it, on an empty folder."""
+    with Server(tmp_path_factory.mktemp("shared") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory):
+    """A folder for disk images."""
+    return tmp_path_factory.mktemp("disks")
+
+
+@pytest.fixture(scope="session")
+def disk(workshop):
+    """A raw disk with a partition and an ext4 file system."""
+    return disks.partitioned(workshop / "disk.raw")
+
+
+@pytest.fixture(scope="session")
+def qcow2(workshop, disk):
+    """The same disk as most users have it."""
+    return disks.convert(disk, workshop / "disk.qcow2", "qcow2")
