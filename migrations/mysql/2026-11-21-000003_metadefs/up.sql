@@ -49,7 +49,7 @@ CREATE TABLE metadef_objects (
     FOREIGN KEY (namespace_id) REFERENCES metadef_namespaces (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
--- json_schema is the property without its name, as JSON.
+-- json_schema is the definition of the property, as JSON.
 CREATE TABLE metadef_properties (
     id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     namespace_id BIGINT NOT NULL,

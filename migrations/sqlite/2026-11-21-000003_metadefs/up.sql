@@ -46,7 +46,7 @@ CREATE TABLE metadef_objects (
     UNIQUE (namespace_id, name)
 );
 
--- json_schema is the property without its name, as JSON.
+-- json_schema is the definition of the property, as JSON.
 CREATE TABLE metadef_properties (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     namespace_id BIGINT NOT NULL REFERENCES metadef_namespaces (id),

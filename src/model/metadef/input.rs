@@ -72,9 +72,8 @@ pub fn object(body: &Value, is_new: bool) -> Result<Object> {
 /// As [`new_namespace`].
 pub fn property(body: &Value) -> Result<Property> {
     let given = checked(Kind::Property, body, &READ_ONLY_TIMES)?;
-    let mut schema = property::normalise(given)?;
-    schema.shift_remove("name");
-    Ok(Property { name: name(given)?, schema })
+    // The name stays in the definition: lists that are keyed by name show it there, as Glance does.
+    Ok(Property { name: name(given)?, schema: property::normalise(given)? })
 }
 
 /// Reads the body of a tag update: the new name.

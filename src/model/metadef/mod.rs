@@ -113,7 +113,7 @@ pub struct Object {
 pub struct Property {
     /// Name, unique in its namespace.
     pub name: String,
-    /// The definition without its name.
+    /// The definition; it repeats the name where the client that wrote it did.
     pub schema: Map<String, Value>,
 }
 
