@@ -8,42 +8,51 @@ use std::{
 
 use clap::Subcommand;
 
+use super::config::Files;
 use crate::{
+    config::{self, Config, Override},
     db::{Db, Settings},
     metadef::catalogue::{self, Mode},
     model::metadef::file::{self, NamespaceFile},
     server::StartError,
 };
 
-/// Arguments of `vitrine metadefs`.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    /// Folder of the embedded database.
-    #[arg(long, global = true, default_value = "data")]
-    data_dir: PathBuf,
-    /// Database other than the embedded one: postgresql://… or mysql://…
-    #[arg(long, global = true)]
-    database: Option<String>,
-    #[command(subcommand)]
-    action: Action,
-}
-
+/// Commands of `vitrine metadefs`.
 #[derive(Debug, Subcommand)]
-enum Action {
+pub enum Command {
     /// Load namespaces; those that are there stay as they are, unless an option says otherwise.
     Load(LoadArguments),
     /// Remove every namespace and every resource type.
-    Unload,
+    Unload {
+        #[command(flatten)]
+        place: Place,
+    },
     /// Write each namespace into a file that `load` and Glance read.
     Export {
         /// Folder to write to; it is created when it is missing, and files of the same names are replaced.
         #[arg(default_value = "metadefs")]
         path: PathBuf,
+        #[command(flatten)]
+        place: Place,
     },
 }
 
+/// Which database.
 #[derive(Debug, clap::Args)]
-struct LoadArguments {
+pub struct Place {
+    #[command(flatten)]
+    files: Files,
+    /// Folder of the embedded database.
+    #[arg(long, default_value = "data")]
+    data_dir: PathBuf,
+    /// Database other than the embedded one: postgresql://… or mysql://…
+    #[arg(long)]
+    database: Option<String>,
+}
+
+/// Arguments of `vitrine metadefs load`.
+#[derive(Debug, clap::Args)]
+pub struct LoadArguments {
     /// A JSON file, or a folder of *.json; the catalogue of this program when none is given.
     path: Option<PathBuf>,
     /// Add to namespaces that are there what they lack.
@@ -55,6 +64,8 @@ struct LoadArguments {
     /// Add to namespaces that are there what they lack, and bring what they have up to date.
     #[arg(long)]
     prefer_new: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl LoadArguments {
@@ -72,49 +83,61 @@ fn failed(what: impl std::fmt::Display, why: impl std::fmt::Display) -> StartErr
     StartError(format!("{what}: {why}"))
 }
 
-/// Runs one of the actions.
+/// Runs one of the commands.
 ///
 /// # Errors
 /// [`StartError`], which says what is wrong and what to do.
-pub fn run(arguments: Arguments) -> Result<(), StartError> {
-    match &arguments.action {
-        Action::Load(load) => run_load(&arguments, load),
-        Action::Unload => {
-            let count = catalogue::unload(&open(&arguments)?).map_err(|e| failed("unload", e))?;
+pub fn run(command: Command) -> Result<(), StartError> {
+    match command {
+        Command::Load(arguments) => load(arguments),
+        Command::Unload { place } => {
+            let count = catalogue::unload(&open(place)?).map_err(|e| failed("unload", e))?;
             println!("removed {count} namespaces");
             Ok(())
         }
-        Action::Export { path } => run_export(&arguments, path),
+        Command::Export { path, place } => export(place, &path),
     }
 }
 
-fn open(arguments: &Arguments) -> Result<Db, StartError> {
-    let connection = match &arguments.database {
-        Some(url) => url.clone(),
-        None if arguments.data_dir.is_dir() => {
-            format!("sqlite:{}", arguments.data_dir.join("vitrine.sqlite").display())
-        }
+fn open(place: Place) -> Result<Db, StartError> {
+    let overrides = place.database.map(|value| Override {
+        section: "database".to_owned(),
+        option: "connection".to_owned(),
+        value,
+    });
+    let loaded = config::load(&place.files.sources(overrides.into_iter().collect()));
+    let config = Config::assemble(&loaded).map_err(|findings| {
+        let lines: Vec<_> = findings.iter().map(|finding| finding.line()).collect();
+        StartError(format!("the configuration cannot be used:\n  {}", lines.join("\n  ")))
+    })?;
+    let settings = match config.database {
+        Some(settings) => settings,
+        None if place.data_dir.is_dir() => Settings {
+            connection: format!("sqlite:{}", place.data_dir.join("vitrine.sqlite").display()),
+            ..Settings::default()
+        },
         None => {
-            let shown = arguments.data_dir.display();
+            let shown = place.data_dir.display();
             return Err(StartError(format!(
                 "there is no data folder {shown}; start the server once, or choose another with --data-dir"
             )));
         }
     };
-    let db = Db::open(&Settings { connection, ..Settings::default() }).map_err(StartError)?;
+    let db = Db::open(&settings).map_err(StartError)?;
     db.migrate().map_err(|e| StartError(e.to_string()))?;
     Ok(db)
 }
 
-fn run_load(arguments: &Arguments, load: &LoadArguments) -> Result<(), StartError> {
-    let (files, faults) = match &load.path {
+fn load(arguments: LoadArguments) -> Result<(), StartError> {
+    let mode = arguments.mode();
+    let (files, faults) = match &arguments.path {
         None => (catalogue::shipped().map_err(|e| failed("the shipped catalogue", e))?, Vec::new()),
         Some(path) => read(path)?,
     };
     for fault in &faults {
         eprintln!("vitrine: {fault}");
     }
-    let report = catalogue::load(&open(arguments)?, &files, load.mode()).map_err(|e| failed("load", e))?;
+    let report = catalogue::load(&open(arguments.place)?, &files, mode).map_err(|e| failed("load", e))?;
     println!(
         "{} namespaces added, {} merged, {} replaced, {} left as they were",
         report.added, report.merged, report.replaced, report.skipped
@@ -155,8 +178,8 @@ fn read(path: &Path) -> Result<(Vec<NamespaceFile>, Vec<String>), StartError> {
     Ok((files, faults))
 }
 
-fn run_export(arguments: &Arguments, folder: &Path) -> Result<(), StartError> {
-    let files = catalogue::export(&open(arguments)?).map_err(|e| failed("export", e))?;
+fn export(place: Place, folder: &Path) -> Result<(), StartError> {
+    let files = catalogue::export(&open(place)?).map_err(|e| failed("export", e))?;
     fs::create_dir_all(folder).map_err(|e| failed(folder.display(), e))?;
     for (name, text) in &files {
         let path = folder.join(name);

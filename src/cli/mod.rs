@@ -19,7 +19,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Load, unload or export metadata definitions.
-    Metadefs(metadefs::Arguments),
+    #[command(subcommand)]
+    Metadefs(metadefs::Command),
     /// Run the server.
     Serve(serve::Arguments),
     /// Check a configuration, or write a sample of one.
@@ -30,7 +31,7 @@ enum Command {
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Metadefs(arguments) => metadefs::run(arguments),
+        Command::Metadefs(command) => metadefs::run(command),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Config(command) => return config::run(command),
     };
