@@ -4,6 +4,7 @@
 
 mod http;
 mod images;
+mod metadefs;
 mod schemas;
 mod support;
 mod versions;
