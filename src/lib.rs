@@ -14,6 +14,7 @@ pub mod image;
 pub mod import;
 pub mod jobs;
 pub mod member;
+pub mod metadef;
 pub mod model;
 pub mod policy;
 pub mod server;

@@ -10,6 +10,7 @@ mod health;
 pub mod identity;
 mod images;
 mod import;
+mod metadefs;
 mod negotiate;
 mod origin;
 mod query;

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod http;
 mod images;
+mod metadefs;
+mod properties;
 mod schemas;
 mod support;
 mod versions;
