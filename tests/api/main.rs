@@ -1,0 +1,8 @@
+//! The API, tried as clients use it: real HTTP to a real server, each test on SQLite and on PostgreSQL.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod images;
+mod schemas;
+mod support;
+mod versions;
