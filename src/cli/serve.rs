@@ -52,10 +52,14 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         Some(settings) => IdentityChoice::Given(Arc::new(
             Keystone::new(settings).map_err(|error| StartError(error.to_string()))?,
         )),
-        // A flavor that names no Keystone is a wish for none; without any, Vitrine brings its own identity.
-        None if loaded.is_set("paste_deploy", "flavor") => IdentityChoice::Nobody,
+        // A flavor that is written and asks for no tokens lets everybody in, as in Glance.
+        None if config.flavor.is_set => IdentityChoice::Nobody,
         None => IdentityChoice::Builtin(builtin::Settings {
-            public_endpoint: config.api.public_endpoint.clone(),
+            public_endpoint: config
+                .api
+                .public_endpoint
+                .as_ref()
+                .map(|url| url.trim_end_matches('/').to_owned()),
             trust_proxy_headers: config.api.enable_proxy_headers_parsing,
             ..builtin::Settings::default()
         }),

@@ -92,7 +92,7 @@ const PASTE: &[Opt] = &[
         "flavor",
         Choice(FLAVORS),
         "Who may call and what is cached: keystone asks for tokens, caching fills the image cache, \
-         cachemanagement adds its old calls. Empty lets everybody in as an administrator.",
+         cachemanagement adds its old calls. Empty lets everybody in as an administrator; unset, the built-in identity asks for tokens.",
     )
     .must(),
     gone("config_file", "the flavors are built in; a paste file is not read"),

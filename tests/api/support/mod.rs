@@ -117,7 +117,8 @@ impl TestApp {
         let mut options = Options::embedded(folder.path().to_owned(), "127.0.0.1:0".to_owned());
         // The embedded database already is where the server looks for it.
         if let TestDatabase::Postgres(_) = &database {
-            options.database = Some(database.url().to_owned());
+            options.database =
+                Some(vitrine::db::Settings { connection: database.url().to_owned(), ..Default::default() });
         }
         options.identity = IdentityChoice::Given(Arc::new(persona::TestIdentity));
         options.api.shutdown_seconds = 5;
