@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod api_ref;
+mod http;
 mod images;
+mod properties;
 mod schemas;
 mod support;
 mod versions;
