@@ -10,7 +10,8 @@ use crate::support::Answer;
 /// The methods that a path item may describe.
 pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 /// Headers that every HTTP answer may have.
-const USUAL_HEADERS: [&str; 5] = ["connection", "content-length", "content-type", "date", "transfer-encoding"];
+const USUAL_HEADERS: [&str; 5] =
+    ["connection", "content-length", "content-type", "date", "transfer-encoding"];
 
 /// The files of `api-ref`, each a member of one value. References point into that value.
 pub struct Document {
@@ -64,10 +65,6 @@ impl Document {
         Self { files: json!({ "files": files }) }
     }
 
-    fn root(&self) -> &Value {
-        &self.files["files"]["openapi.yaml"]
-    }
-
     /// Follows a reference, if this is one.
     fn resolve<'a>(&'a self, mut value: &'a Value) -> &'a Value {
         while let Some(reference) = value.get("$ref").and_then(Value::as_str) {
@@ -77,10 +74,15 @@ impl Document {
         value
     }
 
-    /// Everything that the document describes, in its order.
+    /// Everything that the Image API's document describes, in its order.
     pub fn operations(&self) -> Vec<Operation<'_>> {
+        self.operations_of("openapi.yaml")
+    }
+
+    /// Everything that a file describes, in its order.
+    pub fn operations_of(&self, file: &str) -> Vec<Operation<'_>> {
         let mut operations = Vec::new();
-        for (path, item) in self.root()["paths"].as_object().unwrap() {
+        for (path, item) in self.files["files"][file]["paths"].as_object().unwrap() {
             let item = self.resolve(item);
             for method in METHODS {
                 if let Some(body) = item.get(method.to_ascii_lowercase()) {
@@ -141,7 +143,9 @@ impl Document {
             .collect();
         for (name, header) in &described {
             match headers.get(name) {
-                None if header["required"] == json!(true) => faults.push(format!("the header {name} is missing")),
+                None if header["required"] == json!(true) => {
+                    faults.push(format!("the header {name} is missing"))
+                }
                 None => {}
                 Some(value) => {
                     let value = json!(value.to_str().unwrap());

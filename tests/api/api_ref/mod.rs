@@ -7,6 +7,7 @@ mod walk;
 use std::collections::BTreeSet;
 
 use serde_json::json;
+use vitrine::server::IdentityChoice;
 
 use crate::support::{Client, Database, block_on};
 use document::{Document, METHODS, Operation};
@@ -70,7 +71,12 @@ fn operation_ids_are_unique() {
 }
 
 /// Sends an operation to nothing in particular and requires that the document knows the answer.
-async fn probe(document: &Document, client: &Client, operation: &Operation<'_>, headers: &[(&str, &str)]) -> u16 {
+async fn probe(
+    document: &Document,
+    client: &Client,
+    operation: &Operation<'_>,
+    headers: &[(&str, &str)],
+) -> u16 {
     let mut request = client.request(operation.method, &filled(operation.path));
     for (name, value) in headers {
         request = request.header(name, value);
@@ -121,6 +127,29 @@ fn other_methods_are_refused_with_the_described_allow() {
                 let status = if allow.is_empty() { 404 } else { 405 };
                 assert_eq!((answer.status, answer.header("allow")), (status, allow), "{answer:?}");
             }
+        }
+    });
+}
+
+#[test]
+fn the_built_in_identity_has_every_described_route() {
+    block_on(async {
+        let document = Document::read();
+        let app = Database::Sqlite.app_with(|options| {
+            options.identity = IdentityChoice::Builtin(Default::default());
+        });
+        for operation in document.operations_of("identity.yaml") {
+            // An unknown path answers 404, a known one asks for a token first.
+            let expected = match (operation.is_guarded(), operation.path.trim_end_matches('/')) {
+                (true, _) => 401,
+                (false, "/identity") => 300,
+                (false, "/identity/v3") => 200,
+                (false, _) => 400,
+            };
+            let answer = app.as_nobody().request(operation.method, &filled(operation.path)).await;
+            assert_eq!(answer.status, expected, "{}: {answer:?}", operation.name());
+            let described: Vec<u16> = operation.statuses().collect();
+            assert!(described.contains(&expected), "{} lacks {expected}", operation.name());
         }
     });
 }

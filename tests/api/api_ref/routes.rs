@@ -37,6 +37,8 @@ fn read_folder(folder: &Path, routes: &mut BTreeMap<String, Route>) {
 fn read_text(text: &str, routes: &mut BTreeMap<String, Route>) {
     let resource = Regex::new(r#"resource\(\s*"(/[^"]*)"(?:,\s*"([^"]*)")?,?\s*\)"#).unwrap();
     let method = Regex::new(r"\.route\(\s*(?:web::)?(\w+)\(\)").unwrap();
+    // What a parameter may be is for the schemas of the document.
+    let parameter = Regex::new(r"\{(\w+):[^}]*\}").unwrap();
     let starts: Vec<_> = resource.captures_iter(text).collect();
     for (index, found) in starts.iter().enumerate() {
         let begin = found.get(0).unwrap().end();
@@ -46,6 +48,7 @@ fn read_text(text: &str, routes: &mut BTreeMap<String, Route>) {
         let allow = found.get(2).map_or("", |allow| allow.as_str());
         let allow = if methods.is_empty() { "any" } else { allow };
         let route = Route { allow: allow.to_owned(), methods };
-        assert!(routes.insert(found[1].to_owned(), route).is_none(), "{} is routed twice", &found[1]);
+        let path = parameter.replace_all(&found[1], "{$1}").into_owned();
+        assert!(routes.insert(path, route).is_none(), "{} is routed twice", &found[1]);
     }
 }

@@ -102,7 +102,8 @@ async fn records(walk: &Walk, admin: &Client, member: &Client) {
     let new = json!({"id": IMAGE, "name": "one", "disk_format": "raw", "container_format": "bare",
         "tags": ["a", "b"], "os_distro": "debian", "min_disk": 1, "protected": true});
     walk.ask(member, "POST /v2/images", Body::Json(new.clone()), 201).await;
-    walk.ask(member, "POST /v2/images", Body::Json(json!({"id": OTHER, "visibility": "community"})), 201).await;
+    walk.ask(member, "POST /v2/images", Body::Json(json!({"id": OTHER, "visibility": "community"})), 201)
+        .await;
     walk.ask(admin, "POST /v2/images", Body::Json(json!({"id": BARE, "kernel_id": null})), 201).await;
     for (body, status) in [
         (Body::None, 400),
@@ -163,11 +164,14 @@ async fn data(walk: &Walk, admin: &Client, member: &Client) {
     walk.ask(member, &format!("PUT /v2/images/{BARE}/file"), octets(5), 404).await;
     walk.ask(admin, &format!("PUT /v2/images/{BARE}/file"), octets(5), 400).await;
     walk.ask(member, &format!("GET {file}"), Body::None, 200).await;
-    for (range, status) in [("bytes=1-2", 206), ("bytes=-1", 206), ("bytes=1-2,4-4", 400), ("bytes=5-", 416)] {
+    for (range, status) in [("bytes=1-2", 206), ("bytes=-1", 206), ("bytes=1-2,4-4", 400), ("bytes=5-", 416)]
+    {
         walk.ask_with(member, &format!("GET {file}"), Body::None, &[("range", range)], status).await;
     }
     walk.ask(member, &format!("GET /v2/images/{IMAGE}"), Body::None, 200).await;
-    for (action, status) in [("deactivate", 204), ("deactivate", 204), ("reactivate", 204), ("deactivate", 204)] {
+    for (action, status) in
+        [("deactivate", 204), ("deactivate", 204), ("reactivate", 204), ("deactivate", 204)]
+    {
         walk.ask(member, &format!("POST /v2/images/{IMAGE}/actions/{action}"), Body::None, status).await;
     }
     walk.ask(member, &format!("GET {file}"), Body::None, 403).await;
@@ -209,11 +213,14 @@ async fn tags_and_members(walk: &Walk, owner: &Client, guest: &Client) {
     walk.ask(owner, &format!("POST {members}"), Body::Json(json!({"member": "guest"})), 200).await;
     walk.ask(owner, &format!("POST {members}"), Body::Json(json!({"member": "guest"})), 409).await;
     walk.ask(owner, &format!("POST {members}"), Body::Json(json!({"member": ""})), 400).await;
-    walk.ask(owner, &format!("POST /v2/images/{OTHER}/members"), Body::Json(json!({"member": "g"})), 403).await;
+    walk.ask(owner, &format!("POST /v2/images/{OTHER}/members"), Body::Json(json!({"member": "g"})), 403)
+        .await;
     walk.ask(owner, &format!("GET {members}"), Body::None, 200).await;
     walk.ask(guest, &format!("GET {members}/guest"), Body::None, 200).await;
     walk.ask(guest, &format!("GET {members}/else"), Body::None, 404).await;
-    for (client, status_text, status) in [(guest, "accepted", 200), (guest, "x", 400), (owner, "rejected", 403)] {
+    for (client, status_text, status) in
+        [(guest, "accepted", 200), (guest, "x", 400), (owner, "rejected", 403)]
+    {
         let body = Body::Json(json!({"status": status_text}));
         walk.ask(client, &format!("PUT {members}/guest"), body, status).await;
     }
