@@ -25,6 +25,7 @@ use crate::{
     },
     image::{self, protection::Protections},
     jobs::Jobs,
+    metadef,
     model::{image_schema::ImageSchema, time::Timestamp},
     policy::{self, Enforcer},
     store::{NamedStore, Store, Stores, file::FileStore, http::HttpStore},
@@ -133,6 +134,9 @@ impl Server {
         });
         let db = Db::open(&database).map_err(StartError)?;
         db.migrate().map_err(|e| StartError(e.to_string()))?;
+        if embedded {
+            metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
+        }
         let stores = open_stores(options)?;
         let settings = options.image.clone();
         let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)

@@ -22,7 +22,7 @@ use super::{
 };
 
 /// A resource that answers other methods with 405 and `Allow`, in Glance's exact text.
-fn resource(path: &str, allow: &'static str) -> Resource {
+pub(super) fn resource(path: &str, allow: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move |request: HttpRequest| async move {
         Err::<HttpResponse, _>(ApiError::method_not_allowed(request.method(), allow))
     }))
@@ -36,6 +36,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(
             resource("/v2/schemas/{name:image|images|member|members}", "GET").route(get().to(schemas::show)),
         )
+        .configure(super::metadefs::configure)
         .service(
             resource("/v2/images", "GET, POST").route(get().to(list::list)).route(post().to(create::create)),
         )

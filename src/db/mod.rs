@@ -11,6 +11,7 @@ pub mod images;
 pub mod images_page;
 pub mod jobs;
 pub mod members;
+pub mod metadefs;
 mod migrate;
 pub mod schema;
 

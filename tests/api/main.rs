@@ -5,6 +5,7 @@
 mod api_ref;
 mod http;
 mod images;
+mod metadefs;
 mod properties;
 mod schemas;
 mod support;
