@@ -37,10 +37,19 @@ def before_call(context, case, kwargs):
     parameters = case.path_parameters
     if not parameters or not is_sound(case, ParameterLocation.PATH):
         return
-    # Deletion has images of its own, or the others would soon be gone.
-    deletes = case.method.upper() == "DELETE" and case.operation.path == "/v2/images/{id}"
-    for name, choices in (("id", FACTS["doomed" if deletes else "images"]), ("member", FACTS["projects"]), ("tag", FACTS["tags"])):
+    # Deletion has images and namespaces of its own, or the others would soon be gone.
+    path, deletes = case.operation.path, case.method.upper() == "DELETE"
+    choices = {
+        "id": FACTS["doomed" if deletes and path == "/v2/images/{id}" else "images"],
+        "member": FACTS["projects"],
+        "tag": FACTS["tags"],
+        "ns": FACTS["doomed_namespaces" if deletes and path.count("/") == 4 else "namespaces"],
+        "rt": FACTS["parts"],
+    }
+    if "ns" in parameters:
+        choices["name"] = FACTS["parts"]
+    for name in sorted(choices.keys() & parameters.keys()):
         # One of eight stays as it is.
         number = zlib.crc32(name.encode(), number)
-        if name in parameters and number % 8:
-            parameters[name] = choices[(number >> 3) % len(choices)]
+        if number % 8:
+            parameters[name] = choices[name][(number >> 3) % len(choices[name])]

@@ -3,6 +3,7 @@
 mod document;
 mod routes;
 mod walk;
+mod walk_metadefs;
 
 use std::collections::BTreeSet;
 
@@ -22,7 +23,7 @@ fn filled(path: &str) -> String {
     path.split('/')
         .map(|segment| match segment {
             "{id}" => NO_IMAGE,
-            "{name}" => "image",
+            "{name}" if path == "/v2/schemas/{name}" => "image",
             segment if segment.starts_with('{') => "none",
             segment => segment,
         })

@@ -4,7 +4,10 @@ use std::{cell::RefCell, collections::BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::document::{Document, Operation};
+use super::{
+    document::{Document, Operation},
+    walk_metadefs::metadefs,
+};
 use crate::support::{Answer, Client, Database, OCTETS, PATCH_V20, PATCH_V21, block_on, bytes};
 
 /// One image for each purpose.
@@ -15,7 +18,7 @@ const BARE: &str = "00000000-0000-4000-8000-000000000003";
 const LIMIT_OF_FAULTS: u16 = 500;
 
 /// A body and its media type.
-enum Body {
+pub enum Body {
     None,
     Json(Value),
     Of(&'static str, Vec<u8>),
@@ -25,18 +28,18 @@ fn patch(operations: Value) -> Body {
     Body::Of(PATCH_V21, operations.to_string().into_bytes())
 }
 
-struct Walk {
+pub struct Walk {
     document: Document,
     seen: RefCell<BTreeSet<(String, u16)>>,
 }
 
 impl Walk {
     /// Sends `line` (method and path), requires a status and an answer as the document has it.
-    async fn ask(&self, client: &Client, line: &str, body: Body, status: u16) -> Answer {
+    pub async fn ask(&self, client: &Client, line: &str, body: Body, status: u16) -> Answer {
         self.ask_with(client, line, body, &[], status).await
     }
 
-    async fn ask_with(
+    pub async fn ask_with(
         &self,
         client: &Client,
         line: &str,
@@ -254,6 +257,7 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         data(&walk, &admin, &owner).await;
         tags_and_members(&walk, &owner, &guest).await;
         deletion(&walk, &owner).await;
+        metadefs(&walk, &admin, &owner).await;
         let seen = walk.seen.borrow();
         let operations = walk.document.operations();
         let described = operations.iter().flat_map(|o| o.statuses().map(|status| (o.name(), status)));
