@@ -132,10 +132,10 @@ async fn drain(payload: &mut Payload) {
 /// The part that the request asks for, given the size of the data.
 fn span(request: &HttpRequest, size: u64) -> Result<Option<Span>> {
     let unreadable = |_| Error::RangeNotSatisfiable { size };
-    if let Some(value) = request.headers().get(RANGE) {
+    if let Some(value) = request.headers().get(RANGE).filter(|v| !v.is_empty()) {
         return parse_range(value.to_str().map_err(unreadable)?, size).map(Some);
     }
-    match request.headers().get(CONTENT_RANGE) {
+    match request.headers().get(CONTENT_RANGE).filter(|v| !v.is_empty()) {
         Some(value) => parse_content_range(value.to_str().map_err(unreadable)?, size).map(Some),
         None => Ok(None),
     }
