@@ -48,18 +48,18 @@ on_each_database! {
             ("/backed", "backing file"),
         ];
         let source = Source::start(|path| match path {
-            "/silent" => Answer::Silent,
-            "/stall" => Answer::Stall,
-            "/trickle" => Answer::Trickle(Duration::from_millis(20)),
-            "/endless" => Answer::Endless(bytes(65536)),
-            "/large" => Answer::Promise(5_000_001, bytes(10)),
-            "/short" => Answer::Promise(1000, bytes(999)),
-            "/loop" => Answer::Redirect("/loop".to_owned()),
-            "/metadata" => Answer::Redirect("http://169.254.169.254/latest/meta-data".to_owned()),
-            "/private" => Answer::Redirect("http://10.1.2.3/".to_owned()),
-            "/file" => Answer::Redirect("file:///etc/passwd".to_owned()),
-            "/backed" => Answer::Data(qcow2(1 << 20, Some("/etc/passwd"))),
-            _ => Answer::Status(404),
+            "/silent" => Reply::Silent,
+            "/stall" => Reply::Stall,
+            "/trickle" => Reply::Trickle(Duration::from_millis(20)),
+            "/endless" => Reply::Endless(bytes(65536)),
+            "/large" => Reply::Promise(5_000_001, bytes(10)),
+            "/short" => Reply::Promise(1000, bytes(999)),
+            "/loop" => Reply::Redirect("/loop".to_owned()),
+            "/metadata" => Reply::Redirect("http://169.254.169.254/latest/meta-data".to_owned()),
+            "/private" => Reply::Redirect("http://10.1.2.3/".to_owned()),
+            "/file" => Reply::Redirect("file:///etc/passwd".to_owned()),
+            "/backed" => Reply::Data(qcow2(1 << 20, Some("/etc/passwd"))),
+            _ => Reply::Status(404),
         });
         for (path, message) in cases {
             let id = alice.created(image().qcow2()).await;
@@ -145,7 +145,7 @@ fn a_name_that_changes_its_address_gains_nothing() {
         assert_eq!(resolver.asked.load(Ordering::SeqCst), 1);
 
         // The next hop resolves anew, and is refused for what it resolves to.
-        let source = Source::start(|_| Answer::Redirect("http://rebinding.example/".to_owned()));
+        let source = Source::start(|_| Reply::Redirect("http://rebinding.example/".to_owned()));
         let resolver = Scripted::new(&[&["127.0.0.1"], &["10.0.0.1"]]);
         let refused = fetcher(&resolver, &["127.0.0.0/8"]).open(&named(&source, "/"), &[]).await;
         assert!(matches!(refused, Err(FetchError::Refused(Refusal::NotPublic))));

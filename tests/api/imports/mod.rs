@@ -24,19 +24,17 @@ fn app(database: Database) -> TestApp {
     database.app_with(reach_loopback)
 }
 
-fn import(client: &Client, id: &str, body: Value) -> client_request::Request {
+fn import(client: &Client, id: &str, body: Value) -> Request {
     client.post(&format!("/v2/images/{id}/import")).json(&body)
 }
 
-fn download(client: &Client, id: &str, uri: &str) -> client_request::Request {
+fn download(client: &Client, id: &str, uri: &str) -> Request {
     import(client, id, json!({"method": {"name": "web-download", "uri": uri}}))
 }
 
-fn stage(client: &Client, id: &str, data: Vec<u8>) -> client_request::Request {
+fn stage(client: &Client, id: &str, data: Vec<u8>) -> Request {
     client.put(&format!("/v2/images/{id}/stage")).header("content-type", OCTETS).body(data)
 }
-
-use crate::support as client_request;
 
 /// The newest task of an image, once it is over.
 async fn over(client: &Client, id: &str) -> Value {
@@ -52,7 +50,7 @@ async fn over(client: &Client, id: &str) -> Value {
 /// Requires that the last import failed with a message that has this in it, and left the image in `status`.
 async fn failed(app: &TestApp, client: &Client, id: &str, status: &str, message: &str) {
     let task = over(client, id).await;
-    assert_eq!(task["status"], "failure", "{task}");
+    assert_eq!(task["status"], "failure", "instead of {message:?}: {task}");
     assert!(task["message"].as_str().unwrap().contains(message), "{message:?} is not in {task}");
     let shown = client.show(id).await.expect(200).json();
     assert_eq!(shown["status"], status, "{shown}");

@@ -11,7 +11,7 @@ fn with_plugins(database: Database, plugins: &[Plugin]) -> TestApp {
     database.app_with(move |options| {
         reach_loopback(options);
         options.imports.plugins = plugins;
-        options.imports.expansion_free = 1 << 20;
+        options.imports.expansion_free = 8 << 20;
     })
 }
 
@@ -49,7 +49,8 @@ fn converted(data: &[u8], options: &[&str]) -> Vec<u8> {
     let folder = scratch_folder();
     let (from, to) = (folder.path().join("from"), folder.path().join("to"));
     std::fs::write(&from, data).unwrap();
-    let status = Command::new("qemu-img").args(["convert", "-f", "raw"]).args(options).args([&from, &to]).status();
+    let status =
+        Command::new("qemu-img").args(["convert", "-f", "raw"]).args(options).args([&from, &to]).status();
     assert!(status.expect("qemu-img").success());
     std::fs::read(to).unwrap()
 }
@@ -90,7 +91,7 @@ on_each_database! {
         let alice = app.as_member("alice");
         let zeros = vec![0; 64 << 20];
         let mut cut = piped(&bytes(1_000_000), "xz", &["-c"]);
-        cut.truncate(5000);
+        cut.truncate(cut.len() / 2);
         let cases = [
             (piped(&zeros, "xz", &["-c"]), "more than is allowed"),
             (piped(&zeros, "bzip2", &["-c"]), "more than is allowed"),

@@ -12,7 +12,7 @@ use std::{
 
 /// What a path answers.
 #[derive(Clone)]
-pub enum Answer {
+pub enum Reply {
     /// The data, with its length.
     Data(Vec<u8>),
     /// A redirect to a URL.
@@ -39,7 +39,7 @@ pub struct Source {
 
 impl Source {
     /// Answers every request by its path.
-    pub fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn start(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let served = Arc::new(AtomicUsize::new(0));
@@ -59,7 +59,7 @@ impl Source {
 
     /// The same data on every path.
     pub fn of(data: Vec<u8>) -> Self {
-        Self::start(move |_| Answer::Data(data.clone()))
+        Self::start(move |_| Reply::Data(data.clone()))
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -72,7 +72,7 @@ impl Source {
     }
 }
 
-fn serve(mut stream: TcpStream, answer: &(impl Fn(&str) -> Answer + ?Sized)) -> std::io::Result<()> {
+fn serve(mut stream: TcpStream, answer: &(impl Fn(&str) -> Reply + ?Sized)) -> std::io::Result<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte)? == 1 {
@@ -85,30 +85,30 @@ fn serve(mut stream: TcpStream, answer: &(impl Fn(&str) -> Answer + ?Sized)) -> 
         write!(stream, "HTTP/1.1 200 OK\r\n{length}connection: close\r\n\r\n")
     };
     match answer(path) {
-        Answer::Data(data) => {
+        Reply::Data(data) => {
             ok(Some(data.len()))?;
             stream.write_all(&data)
         }
-        Answer::Redirect(to) => {
+        Reply::Redirect(to) => {
             write!(stream, "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n")
         }
-        Answer::Status(status) => write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n"),
-        Answer::Promise(length, data) => {
+        Reply::Status(status) => write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n"),
+        Reply::Promise(length, data) => {
             ok(Some(length))?;
             stream.write_all(&data)
         }
-        Answer::Endless(data) => {
+        Reply::Endless(data) => {
             ok(None)?;
             loop {
                 stream.write_all(&data)?;
             }
         }
-        Answer::Silent => stream.read(&mut byte).map(drop),
-        Answer::Stall => {
+        Reply::Silent => stream.read(&mut byte).map(drop),
+        Reply::Stall => {
             ok(Some(1000))?;
             stream.read(&mut byte).map(drop)
         }
-        Answer::Trickle(pause) => {
+        Reply::Trickle(pause) => {
             ok(None)?;
             loop {
                 stream.write_all(b"x")?;

@@ -15,11 +15,8 @@ fn with_stores(database: Database, ids: &'static [&'static str]) -> TestApp {
             // The test app looks for the default store here.
             kind: StoreKind::File(Some(if *id == ids[0] { folder.join("images") } else { folder.join(id) })),
         };
-        options.stores = Stores {
-            list: ids.iter().map(store).collect(),
-            default: ids[0].to_owned(),
-            multiple: true,
-        };
+        options.stores =
+            Stores { list: ids.iter().map(store).collect(), default: ids[0].to_owned(), multiple: true };
     })
 }
 
@@ -72,7 +69,7 @@ on_each_database! {
         let app = with_stores(database, &["fast", "cheap", "far"]);
         let (alice, admin) = (app.as_member("alice"), app.as_admin());
         let data = bytes(500_000);
-        let id = alice.created(image().raw().public()).await;
+        let id = alice.created(image().raw()).await;
         alice.upload(&id, data.clone()).await.expect(204);
         let copy = |stores: Value| json!({"method": {"name": "copy-image"}, "stores": stores});
         import(&alice, &id, copy(json!(["cheap"]))).await.expect(403);

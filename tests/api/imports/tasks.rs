@@ -42,7 +42,8 @@ on_each_database! {
             "image_properties": {"name": "made by a task", "disk_format": "raw", "container_format": "bare"},
         });
         let created = admin.post("/v2/tasks").json(&json!({"type": "import", "input": input})).await.expect(201);
-        let mut members = keys(&created.json());
+        let body = created.json();
+        let mut members = keys(&body);
         members.sort();
         let expected = [
             "created_at", "id", "input", "message", "owner", "request_id", "result", "schema", "self", "status", "type",

@@ -24,9 +24,9 @@ on_each_database! {
         let app = app(database);
         let alice = app.as_member("alice");
         let source = Source::start(|path| match path {
-            "/a" => Answer::Redirect("/b".to_owned()),
-            "/b" => Answer::Redirect("c?x=y".to_owned()),
-            _ => Answer::Data(bytes(1000)),
+            "/a" => Reply::Redirect("/b".to_owned()),
+            "/b" => Reply::Redirect("c?x=y".to_owned()),
+            _ => Reply::Data(bytes(1000)),
         });
         let id = alice.created(image().raw()).await;
         download(&alice, &id, &source.url("/a")).await.expect(202);
@@ -69,7 +69,7 @@ on_each_database! {
     async fn a_deleted_image_stops_its_import(database: Database) {
         let app = app(database);
         let alice = app.as_member("alice");
-        let source = Source::start(|_| Answer::Trickle(std::time::Duration::from_millis(20)));
+        let source = Source::start(|_| Reply::Trickle(std::time::Duration::from_millis(20)));
         let id = alice.created(image().raw()).await;
         download(&alice, &id, &source.url("/")).await.expect(202);
         eventually("importing", async || {
