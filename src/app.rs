@@ -52,6 +52,7 @@ pub struct App {
 
 impl App {
     /// Puts the parts together under a fresh node name.
+    #[allow(clippy::too_many_arguments)] // each is a part of its own, and there is one call
     pub fn new(
         db: Db,
         stores: Stores,
