@@ -47,7 +47,8 @@ fn the_first_start_loads_it() {
         let mut app = Database::Sqlite.app();
         let list = app.as_reader("alpha").get(&format!("{NS}?limit=100")).await.expect(200).json();
         let shown = list["namespaces"].as_array().unwrap().len();
-        let public = catalogue::shipped().unwrap().iter().filter(|f| f.fields.visibility.as_str() == "public").count();
+        let public =
+            catalogue::shipped().unwrap().iter().filter(|f| f.fields.visibility.as_str() == "public").count();
         assert_eq!(shown, public);
         let whole = app.as_admin().get(&format!("{NS}/OS::Compute::Quota")).await.expect(200).json();
         assert!(whole.get("updated_at").is_none(), "files bring no time of change");
@@ -56,7 +57,10 @@ fn the_first_start_loads_it() {
         app.restart(|_| {});
         let list = app.as_admin().get(NS).await.expect(200).json();
         assert_eq!(list["namespaces"], json!([]));
-        assert_eq!(app.as_admin().get("/v2/metadefs/resource_types").await.json(), json!({"resource_types": []}));
+        assert_eq!(
+            app.as_admin().get("/v2/metadefs/resource_types").await.json(),
+            json!({"resource_types": []})
+        );
     });
 }
 
