@@ -29,6 +29,7 @@ use crate::{
         NamedStore, Stores,
         file::FileStore,
         http::{self, HttpStore},
+        limit::Limits,
     },
 };
 
@@ -118,10 +119,9 @@ impl Server {
         db.migrate().map_err(|e| StartError(e.to_string()))?;
         let folder = options.data_dir.join("images");
         let store = FileStore::open(&folder).map_err(|e| failed("cannot use the image folder", e))?;
-        let named =
-            NamedStore { id: "file".to_owned(), description: None, weight: 0, store: Arc::new(store) };
+        let named = NamedStore::new("file".to_owned(), None, 0, Arc::new(store), &Limits::default());
         let http = HttpStore::new(&http::Settings::default()).map_err(StartError)?;
-        let http = NamedStore { id: "http".to_owned(), description: None, weight: 0, store: Arc::new(http) };
+        let http = NamedStore::new("http".to_owned(), None, 0, Arc::new(http), &Limits::default());
         let stores = Stores::new(vec![named, http], "file", false).map_err(StartError)?;
         let settings = options.image.clone();
         let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
