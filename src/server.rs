@@ -1,5 +1,7 @@
 //! Puts the house together: opens the database and the stores, starts the API and the jobs, stops cleanly.
 
+pub mod stores;
+
 use std::{
     fs::{self, File, TryLockError},
     net::{IpAddr, SocketAddr, TcpListener},
@@ -10,27 +12,23 @@ use std::{
 
 use actix_web::{
     App as ActixApp, HttpServer,
+    http::KeepAlive,
     web::{Data, ServiceConfig},
 };
 
 use crate::{
     api,
     app::App,
+    config,
     db::{self, Db},
     identity::{
         Identity, Unauthenticated,
         builtin::{self, Builtin},
     },
-    image,
+    image::{self, protection::Protections},
     jobs::Jobs,
     model::{image_schema::ImageSchema, time::Timestamp},
     policy::{self, Enforcer},
-    store::{
-        NamedStore, Stores,
-        file::FileStore,
-        http::{self, HttpStore},
-        limit::Limits,
-    },
 };
 
 /// Which identity service tells who is calling.
@@ -52,13 +50,21 @@ pub struct Options {
     /// `ADDRESS:PORT` to listen on.
     pub bind: String,
     /// Database, when it is not the embedded one.
-    pub database: Option<String>,
+    pub database: Option<db::Settings>,
+    /// The stores; a folder of images that is not named is the embedded one.
+    pub stores: config::Stores,
+    /// Threads that serve requests; `None` is one for each processor.
+    pub workers: Option<usize>,
+    /// Whether a connection may carry several requests.
+    pub keep_alive: bool,
     /// The operator's settings about images.
     pub image: image::Settings,
     /// The operator's settings about HTTP.
     pub api: api::Settings,
     /// Who may do what.
     pub policy: policy::Settings,
+    /// Who may touch which property; `None` protects nothing.
+    pub protections: Option<Protections>,
     /// Who tells who is calling.
     pub identity: IdentityChoice,
 }
@@ -70,9 +76,13 @@ impl Options {
             data_dir,
             bind,
             database: None,
+            stores: config::Stores::default(),
+            workers: None,
+            keep_alive: true,
             image: image::Settings::default(),
             api: api::Settings::default(),
             policy: policy::Settings::default(),
+            protections: None,
             identity: IdentityChoice::Builtin(builtin::Settings::default()),
         }
     }
@@ -93,6 +103,8 @@ pub struct Server {
     state: Data<api::State>,
     builtin: Option<Builtin>,
     listener: TcpListener,
+    workers: Option<usize>,
+    keep_alive: bool,
     /// Held for as long as the process runs: two servers on one folder would fight.
     _lock: File,
 }
@@ -111,24 +123,20 @@ impl Server {
             )
         })?;
         let embedded = options.database.is_none();
-        let connection = options
-            .database
-            .clone()
-            .unwrap_or_else(|| format!("sqlite:{}", options.data_dir.join("vitrine.sqlite").display()));
-        let db = Db::open(&db::Settings { connection, ..db::Settings::default() }).map_err(StartError)?;
+        let database = options.database.clone().unwrap_or_else(|| db::Settings {
+            connection: format!("sqlite:{}", options.data_dir.join("vitrine.sqlite").display()),
+            ..db::Settings::default()
+        });
+        let db = Db::open(&database).map_err(StartError)?;
         db.migrate().map_err(|e| StartError(e.to_string()))?;
-        let folder = options.data_dir.join("images");
-        let store = FileStore::open(&folder).map_err(|e| failed("cannot use the image folder", e))?;
-        let named = NamedStore::new("file".to_owned(), None, 0, Arc::new(store), &Limits::default());
-        let http = HttpStore::new(&http::Settings::default()).map_err(StartError)?;
-        let http = NamedStore::new("http".to_owned(), None, 0, Arc::new(http), &Limits::default());
-        let stores = Stores::new(vec![named, http], "file", false).map_err(StartError)?;
+        let stores = stores::open(&options.stores, &options.data_dir)?;
+        stores::make_folders(&options.stores, &options.data_dir);
         let settings = options.image.clone();
         let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
             .map_err(|e| failed("the image schema", e))?;
         let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
         let policy = Arc::new(policy);
-        let app = Arc::new(App::new(db, stores, policy, None, settings, schema));
+        let app = Arc::new(App::new(db, stores, policy, options.protections.clone(), settings, schema));
         if embedded {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
             let node = app.node.clone();
@@ -151,7 +159,8 @@ impl Server {
             IdentityChoice::Given(identity) => Arc::clone(identity),
         };
         let state = Data::new(api::State { app: Arc::clone(&app), identity, settings: options.api.clone() });
-        Ok(Self { app, state, builtin: embedded_identity, listener, _lock: lock })
+        let (workers, keep_alive) = (options.workers, options.keep_alive);
+        Ok(Self { app, state, builtin: embedded_identity, listener, workers, keep_alive, _lock: lock })
     }
 
     /// Where it listens; tells the port when port 0 was asked for.
@@ -172,11 +181,23 @@ impl Server {
     /// # Errors
     /// [`StartError`] when the listener fails.
     pub async fn run(self) -> Result<(), StartError> {
-        let Self { app, state, builtin, listener, _lock } = self;
+        self.serve(true, std::future::pending()).await
+    }
+
+    /// Serves until `stop` is ready, then finishes what is under way; leaves the signals of the process alone.
+    ///
+    /// # Errors
+    /// [`StartError`] when the listener fails.
+    pub async fn run_until(self, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
+        self.serve(false, stop).await
+    }
+
+    async fn serve(self, signals: bool, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
+        let Self { app, state, builtin, listener, workers, keep_alive, _lock } = self;
         let jobs = Jobs::start(&app);
         let housekeeping = builtin.clone().map(|builtin| tokio::spawn(keep_house(builtin)));
         let shutdown = state.settings.shutdown_seconds;
-        let http = HttpServer::new(move || {
+        let mut http = HttpServer::new(move || {
             let identity = builtin.clone().map(Data::new);
             let configure = move |config: &mut ServiceConfig| {
                 if let Some(identity) = identity {
@@ -190,11 +211,24 @@ impl Server {
         })
         .shutdown_timeout(shutdown)
         .worker_max_blocking_threads(512)
-        .client_request_timeout(Duration::from_secs(60))
-        .listen(listener)
-        .map_err(|e| failed("cannot listen", e))?
-        .run();
+        .client_request_timeout(Duration::from_secs(60));
+        if let Some(workers) = workers {
+            http = http.workers(workers);
+        }
+        if !keep_alive {
+            http = http.keep_alive(KeepAlive::Disabled);
+        }
+        if !signals {
+            http = http.disable_signals();
+        }
+        let http = http.listen(listener).map_err(|e| failed("cannot listen", e))?.run();
+        let handle = http.handle();
+        let stopper = actix_web::rt::spawn(async move {
+            stop.await;
+            handle.stop(true).await;
+        });
         http.await.map_err(|e| failed("the server failed", e))?;
+        stopper.abort();
         if let Some(housekeeping) = housekeeping {
             housekeeping.abort();
         }

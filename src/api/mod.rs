@@ -14,6 +14,7 @@ mod origin;
 mod query;
 mod routes;
 mod schemas;
+mod stores;
 mod versions;
 
 use std::sync::Arc;

@@ -49,9 +49,12 @@ pub async fn negotiate(
         let response = versions::document(&state, request.request(), StatusCode::MULTIPLE_CHOICES);
         return Ok(request.into_response(response));
     }
-    if let Err(error) = check_encoding(&inner) {
-        return Ok(request.into_response(ApiError::from(error).error_response()));
-    }
+    let inner = match has_a_route(&inner) {
+        Ok(true) => inner,
+        // Where nothing is: the answer is still authentication's first.
+        Ok(false) => "/v2/".to_owned(),
+        Err(error) => return Ok(request.into_response(ApiError::from(error).error_response())),
+    };
     if inner != path {
         let text = match request.uri().query() {
             Some(query) => format!("{inner}?{query}"),
@@ -71,16 +74,11 @@ pub async fn negotiate(
     next.call(request).await.map(ServiceResponse::map_into_boxed_body)
 }
 
-/// Refuses paths that are no UTF-8 or hold NUL; an encoded slash is a slash, so no route has it in a segment.
-fn check_encoding(path: &str) -> Result<(), Error> {
+/// Whether a route may have this path: none has NUL or, as an encoded slash is a slash, one inside a segment.
+/// Paths that are no UTF-8 are refused.
+fn has_a_route(path: &str) -> Result<bool, Error> {
     let decoded = percent_encoding::percent_decode_str(path)
         .decode_utf8()
         .map_err(|_| Error::invalid("The path is not valid UTF-8."))?;
-    if decoded.contains('\0') {
-        return Err(Error::NotFound("The resource could not be found.".to_owned()));
-    }
-    if decoded.matches('/').count() != path.matches('/').count() {
-        return Err(Error::NotFound("The resource could not be found.".to_owned()));
-    }
-    Ok(())
+    Ok(!decoded.contains('\0') && decoded.matches('/').count() == path.matches('/').count())
 }

@@ -18,11 +18,11 @@ use super::{
     images::{actions, create, data, delete as remove, list, locations, members, show, tags, update},
     negotiate::negotiate,
     origin::own_url,
-    schemas,
+    schemas, stores,
 };
 
 /// A resource that answers other methods with 405 and `Allow`, in Glance's exact text.
-fn resource(path: &str, allow: &'static str) -> Resource {
+pub(super) fn resource(path: &str, allow: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move |request: HttpRequest| async move {
         Err::<HttpResponse, _>(ApiError::method_not_allowed(request.method(), allow))
     }))
@@ -71,6 +71,7 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(put().to(members::set_status))
                 .route(delete().to(members::remove)),
         )
+        .configure(stores::configure)
         .default_service(web::to(|request: HttpRequest| async move {
             Err::<HttpResponse, _>(not_found(request).await)
         }));

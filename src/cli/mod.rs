@@ -1,5 +1,6 @@
 //! The command line: arguments in, one command run, an exit code out.
 
+mod config;
 mod serve;
 
 use std::process::ExitCode;
@@ -18,12 +19,16 @@ struct Arguments {
 enum Command {
     /// Run the server.
     Serve(serve::Arguments),
+    /// Check a configuration, or write a sample of one.
+    #[command(subcommand)]
+    Config(config::Command),
 }
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Config(command) => return config::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

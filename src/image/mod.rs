@@ -10,6 +10,7 @@ pub mod change;
 pub mod create;
 pub mod delete;
 pub mod download;
+pub mod from_store;
 pub mod location_import;
 pub mod locations;
 pub mod protection;

@@ -33,7 +33,7 @@ PERSONAS = {
 CALLERS = [name for name in PERSONAS if name != "glance"]
 
 
-def clouds(auth_url, cafile=None):
+def clouds(auth_url):
     """The content of a clouds.yaml with one cloud for each persona (JSON is YAML)."""
     entries = {}
     for name, (project, _) in PERSONAS.items():

@@ -9,12 +9,28 @@ import signal
 import sys
 
 from cheroot.wsgi import Server
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+
+def ease_sqlite():
+    """Lets readers and one writer work at once, and further writers wait.
+
+    SQLite's own defaults refuse them now and then; the services would answer 500 for a reason
+    that no real deployment has.
+    """
+    @event.listens_for(Engine, "connect")
+    def on_connect(connection, _record):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA busy_timeout = 20000")
 
 
 def main():
     target, port, threads = sys.argv[1:]
     # oslo.config would read them as its own.
     del sys.argv[1:]
+    ease_sqlite()
     module, _, attribute = target.partition(":")
     application = getattr(importlib.import_module(module), attribute)
     server = Server(("127.0.0.1", int(port)), application, numthreads=int(threads),

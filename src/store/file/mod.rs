@@ -17,7 +17,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-pub use settings::{Folder, Mount, Settings, file_perm, folders as parse_folders, mounts as parse_mounts};
+pub use settings::{
+    Folder, Mount, Settings, file_perm as parse_file_perm, folders as parse_folders, mounts as parse_mounts,
+};
 
 use super::{ByteRange, ByteStream, Store, StoreError, StoreErrorKind, StoreResult, Writer};
 use calls::{Calls, blocking};

@@ -146,6 +146,6 @@ def cases():
 def ask(query, caller="member"):
     # Other cases make images as well: the tag of the data set keeps them out.
     whole = f"{query}&tag={LABEL}{{run}}" if query else f"tag={LABEL}{{run}}"
+    whole = whole.replace('"', "%22").replace(" ", "%20")
     return Case(f"list/{caller} {query[:80]}",
-                (request(caller, f"GET /v2/images?{whole}".replace('"', "%22")
-                         .replace(" ", "%20")),), listing=True)
+                (request(caller, f"GET /v2/images?{whole}"),), listing=True)

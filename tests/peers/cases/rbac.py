@@ -1,5 +1,7 @@
 """Every role on every call in every visibility: the role matrix."""
 
+import dataclasses
+
 from cases import (OCTETS, Case, Image, add, patch, remove, replace, request)
 from personas import CALLERS
 
@@ -17,7 +19,8 @@ OPERATIONS = {
     "image.patch.vis=shared": ({}, lambda c: patch(c, replace("/visibility", "shared"))),
     "image.patch.vis=private": ({}, lambda c: patch(c, replace("/visibility", "private"))),
     "image.patch.owner": ({}, lambda c: patch(c, replace("/owner", "{beta}"))),
-    "image.patch.addowner": ({}, lambda c: patch(c, add("/owner", "{beta}"))),
+    "image.patch.addowner": ({}, lambda c: dataclasses.replace(
+        patch(c, add("/owner", "{beta}")), spoils=True)),
     "image.patch.protected": ({}, lambda c: patch(c, replace("/protected", False))),
     "image.patch.hidden": ({}, lambda c: patch(c, replace("/os_hidden", True))),
     "image.patch.tags": ({}, lambda c: patch(c, replace("/tags", ["a", "b"]))),
@@ -77,7 +80,7 @@ OPERATIONS = {
 
 # Calls that need no image: name, request.
 PLAIN = {
-    "tasks.list": lambda c: request(c, "GET /v2/tasks?type=none"),
+    "tasks.list": lambda c: request(c, "GET /v2/tasks?owner=nobody"),
     "tasks.show": lambda c: request(c, "GET /v2/tasks/{new}"),
     "tasks.delete": lambda c: request(c, "DELETE /v2/tasks/{new}"),
     "info.import": lambda c: request(c, "GET /v2/info/import"),

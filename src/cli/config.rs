@@ -1,0 +1,63 @@
+//! `vitrine config`: says what is wrong with a configuration, and writes a sample of one.
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use crate::config::{Config, Input, Override, Sources, load, sample};
+
+/// Which files are read.
+#[derive(Debug, Default, clap::Args)]
+pub struct Files {
+    /// File in the form of glance-api.conf; may be repeated, later ones win.
+    #[arg(long, value_name = "FILE")]
+    pub config_file: Vec<PathBuf>,
+    /// Folder of such files: every *.conf in it, by name; may be repeated, read after the files.
+    #[arg(long, value_name = "FOLDER")]
+    pub config_dir: Vec<PathBuf>,
+}
+
+impl Files {
+    /// These files, or Glance's own when none is named, and the environment.
+    pub fn sources(self, overrides: Vec<Override>) -> Sources {
+        let files = self.config_file.into_iter().map(Input::File);
+        let inputs = files.chain(self.config_dir.into_iter().map(Input::Dir));
+        Sources::of_process(inputs.collect(), overrides)
+    }
+}
+
+/// Commands of `vitrine config`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Report options that are bad, refused, unknown, deprecated, obsolete or without effect so far.
+    Check {
+        #[command(flatten)]
+        files: Files,
+        /// Write the report as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Fail on warnings as well.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Write a configuration that shows every option with its default.
+    Sample,
+}
+
+/// Runs one of them. Fails when the configuration cannot be started with.
+pub fn run(command: Command) -> ExitCode {
+    let (text, code) = match command {
+        Command::Sample => (sample(), 0),
+        Command::Check { files, json, strict } => {
+            let loaded = load(&files.sources(Vec::new()));
+            let report = match Config::assemble(&loaded) {
+                Ok(_) => loaded.report().clone(),
+                Err(findings) => loaded.report().with(findings),
+            };
+            let text = if json { format!("{:#}\n", report.json()) } else { report.text() };
+            (text, report.exit_code(strict))
+        }
+    };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::from(code),
+        Err(_) => ExitCode::FAILURE,
+    }
+}

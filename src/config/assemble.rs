@@ -1,0 +1,256 @@
+//! The typed result: what was read, as the settings that each room owns.
+
+use std::path::PathBuf;
+
+use crate::{
+    api, db, format,
+    identity::keystone,
+    image::{self, protection::Protections},
+    model::list::PageLimits,
+    policy,
+    store::measure,
+};
+
+use super::check::{Finding, Topic};
+use super::option::Status;
+use super::wired::Feature;
+use super::{Loaded, assemble_keystone, assemble_policy, assemble_stores, assemble_stores::Stores};
+
+/// Connections at most when `max_overflow` sets no limit.
+const CONNECTIONS_MAX: u64 = 200;
+
+/// Everything that the server is started with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where and how to listen.
+    pub listen: Listen,
+    /// Where the log goes.
+    pub log: Log,
+    /// Who may call and what is cached.
+    pub flavor: Flavor,
+    /// Settings about HTTP.
+    pub api: api::Settings,
+    /// Settings about images.
+    pub image: image::Settings,
+    /// The database; `None` is the embedded one.
+    pub database: Option<db::Settings>,
+    /// Where the bytes are.
+    pub stores: Stores,
+    /// Who may do what.
+    pub policy: policy::Settings,
+    /// Who may touch which property; `None` protects nothing.
+    pub protections: Option<Protections>,
+    /// The Keystone that validates tokens; `None` unless the flavor asks for it.
+    pub keystone: Option<keystone::Settings>,
+}
+
+/// Where and how to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// `ADDRESS:PORT`, if either was written anywhere.
+    pub bind: Option<String>,
+    /// Threads that serve requests; `None` is one for each processor.
+    pub workers: Option<usize>,
+    /// Whether a connection may carry several requests.
+    pub keep_alive: bool,
+}
+
+/// Where the log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Level DEBUG instead of INFO.
+    pub debug: bool,
+    /// Each line a JSON object.
+    pub json: bool,
+    /// File to append to.
+    pub file: Option<PathBuf>,
+    /// Standard error; always, when there is no file.
+    pub stderr: bool,
+}
+
+/// `[paste_deploy] flavor`, taken apart (`etc/glance-api-paste.ini`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flavor {
+    /// Whether it is written anywhere; if not, the built-in identity tells who is calling.
+    pub is_set: bool,
+    /// Callers show tokens of a Keystone.
+    pub keystone: bool,
+    /// Downloads fill the image cache.
+    pub caching: bool,
+    /// The old calls that manage the cache are there.
+    pub cache_management: bool,
+}
+
+impl Config {
+    /// Assembles the settings.
+    ///
+    /// # Errors
+    /// The findings that stop the start: those of the load, or of options that contradict what
+    /// Vitrine can do.
+    pub fn assemble(loaded: &Loaded) -> Result<Config, Vec<Finding>> {
+        let mut findings: Vec<Finding> = loaded.report().errors().cloned().collect();
+        let flavor = flavor(loaded);
+        let config = Config {
+            listen: listen(loaded),
+            log: log(loaded),
+            flavor,
+            api: api_settings(loaded),
+            image: image_settings(loaded, &mut findings),
+            database: database(loaded),
+            stores: assemble_stores::stores(loaded, &mut findings),
+            policy: assemble_policy::policy(loaded),
+            protections: assemble_policy::protections(loaded, &mut findings),
+            keystone: assemble_keystone::keystone(loaded, flavor.keystone, &mut findings),
+        };
+        if findings.is_empty() { Ok(config) } else { Err(findings) }
+    }
+}
+
+fn listen(loaded: &Loaded) -> Listen {
+    let d = "DEFAULT";
+    let host = loaded.string(d, "bind_host").unwrap_or_default();
+    let port = loaded.u64(d, "bind_port").unwrap_or_default();
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let is_set = loaded.is_set(d, "bind_host") || loaded.is_set(d, "bind_port");
+    Listen {
+        bind: is_set.then(|| format!("{host}:{port}")),
+        workers: loaded
+            .u64(d, "workers")
+            .filter(|number| *number > 0)
+            .and_then(|number| usize::try_from(number).ok()),
+        keep_alive: loaded.bool(d, "http_keepalive"),
+    }
+}
+
+fn log(loaded: &Loaded) -> Log {
+    let d = "DEFAULT";
+    let name = loaded.path(d, "log_file");
+    let file = match (loaded.path(d, "log_dir"), name) {
+        (Some(dir), name) => Some(dir.join(name.unwrap_or_else(|| "glance-api.log".into()))),
+        (None, name) => name,
+    };
+    Log {
+        debug: loaded.bool(d, "debug"),
+        json: loaded.bool(d, "use_json"),
+        stderr: loaded.bool(d, "use_stderr") || file.is_none(),
+        file,
+    }
+}
+
+fn flavor(loaded: &Loaded) -> Flavor {
+    let text = loaded.string("paste_deploy", "flavor").unwrap_or_default();
+    let mut parts = text.split('+');
+    Flavor {
+        is_set: loaded.is_set("paste_deploy", "flavor"),
+        keystone: text.starts_with("keystone"),
+        caching: parts.any(|part| part.starts_with("cach")),
+        cache_management: text.ends_with("cachemanagement"),
+    }
+}
+
+fn api_settings(loaded: &Loaded) -> api::Settings {
+    let d = "DEFAULT";
+    let default = api::Settings::default();
+    let page = |option, or: u32| match loaded.u64(d, option) {
+        Some(number) => u32::try_from(number).unwrap_or(u32::MAX),
+        None => or,
+    };
+    let max_request_id_length = loaded.u64(d, "max_request_id_length");
+    let disable_by_file =
+        loaded.list("healthcheck", "backends").iter().any(|backend| backend == "disable_by_file");
+    api::Settings {
+        public_endpoint: loaded.nonempty(d, "public_endpoint"),
+        page: PageLimits {
+            default: page("limit_param_default", default.page.default),
+            max: page("api_limit_max", default.page.max),
+        },
+        max_request_id_length: max_request_id_length
+            .map_or(default.max_request_id_length, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+        allow_anonymous_access: loaded.bool(d, "allow_anonymous_access"),
+        image_cache: Feature::Cache.status() == Status::Honoured
+            && loaded.path(d, "image_cache_dir").is_some(),
+        enable_proxy_headers_parsing: loaded.bool("oslo_middleware", "enable_proxy_headers_parsing"),
+        cors: api::Cors {
+            allowed_origin: loaded.list("cors", "allowed_origin"),
+            allow_credentials: loaded.bool("cors", "allow_credentials"),
+            expose_headers: loaded.list("cors", "expose_headers"),
+            max_age: loaded.u64("cors", "max_age").unwrap_or(default.cors.max_age),
+            allow_methods: loaded.list("cors", "allow_methods"),
+            allow_headers: loaded.list("cors", "allow_headers"),
+        },
+        healthcheck_disable_file: loaded
+            .path("healthcheck", "disable_by_file_path")
+            .filter(|_| disable_by_file),
+        shutdown_seconds: loaded.u64(d, "graceful_shutdown_timeout").unwrap_or(default.shutdown_seconds),
+    }
+}
+
+fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settings {
+    let d = "DEFAULT";
+    let default = image::Settings::default();
+    let hashing_algorithm = loaded.string(d, "hashing_algorithm").unwrap_or_default();
+    if measure::digest(&hashing_algorithm).is_none() {
+        let option = "hashing_algorithm";
+        let origin = loaded.origin(d, option);
+        let reason = format!("`{hashing_algorithm}` is not a hash algorithm that Vitrine knows");
+        findings.push(Finding::of_option(Topic::Bad, d, option, origin, reason));
+    }
+    image::Settings {
+        disk_formats: loaded.list("image_format", "disk_formats"),
+        container_formats: loaded.list("image_format", "container_formats"),
+        format_rules: format::Rules {
+            require_image_format_match: loaded.bool("image_format", "require_image_format_match"),
+            gpt_safety_checks_nonfatal: loaded.list("image_format", "gpt_safety_checks_nonfatal"),
+        },
+        hashing_algorithm,
+        image_size_cap: loaded.u64(d, "image_size_cap").unwrap_or(default.image_size_cap),
+        user_storage_quota: loaded.u64(d, "user_storage_quota").filter(|bytes| *bytes > 0),
+        image_property_quota: loaded.i64(d, "image_property_quota").unwrap_or(default.image_property_quota),
+        image_tag_quota: loaded.i64(d, "image_tag_quota").unwrap_or(default.image_tag_quota),
+        image_member_quota: loaded.i64(d, "image_member_quota").unwrap_or(default.image_member_quota),
+        delayed_delete: loaded.bool(d, "delayed_delete"),
+        scrub_time_seconds: loaded.i64(d, "scrub_time").unwrap_or(default.scrub_time_seconds),
+        show_image_direct_url: loaded.bool(d, "show_image_direct_url"),
+        show_multiple_locations: loaded.bool(d, "show_multiple_locations"),
+        image_location_quota: loaded.i64(d, "image_location_quota").unwrap_or(default.image_location_quota),
+        do_secure_hash: loaded.bool(d, "do_secure_hash"),
+        http_retries: match loaded.i64(d, "http_retries") {
+            Some(number) => u32::try_from(number.max(0)).unwrap_or(u32::MAX),
+            None => default.http_retries,
+        },
+        task_time_to_live_seconds: match loaded.i64("task", "task_time_to_live") {
+            Some(hours) => hours.saturating_mul(3600),
+            None => default.task_time_to_live_seconds,
+        },
+        jobs_at_once: match loaded.u64("wsgi", "task_pool_threads") {
+            Some(number) => usize::try_from(number).unwrap_or(usize::MAX),
+            None => default.jobs_at_once,
+        },
+        // Imports are announced when they are wired (`Feature::Imports`).
+        enabled_import_methods: default.enabled_import_methods,
+    }
+}
+
+/// The connections of a pool and its overflow are one number here; parameters join the URL.
+fn database(loaded: &Loaded) -> Option<db::Settings> {
+    let s = "database";
+    let default = db::Settings::default();
+    let kept = loaded.u64(s, "max_pool_size").unwrap_or(5);
+    let further = match loaded.i64(s, "max_overflow") {
+        Some(number) if number >= 0 => number.unsigned_abs(),
+        _ => CONNECTIONS_MAX,
+    };
+    let most = kept.saturating_add(further).clamp(1, CONNECTIONS_MAX);
+    let pool_timeout_seconds = loaded.u64(s, "pool_timeout").unwrap_or(default.pool_timeout_seconds);
+    let parameters = loaded.nonempty(s, "connection_parameters");
+    let mut connection = loaded.nonempty(s, "connection")?;
+    if let Some(parameters) = parameters {
+        connection.push(if connection.contains('?') { '&' } else { '?' });
+        connection.push_str(&parameters);
+    }
+    Some(db::Settings {
+        connection,
+        max_pool_size: u32::try_from(most).unwrap_or(u32::MAX),
+        pool_timeout_seconds,
+    })
+}

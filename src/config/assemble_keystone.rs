@@ -1,0 +1,87 @@
+//! `[keystone_authtoken]` as the settings of the Keystone that validates tokens.
+
+use std::time::Duration;
+
+use super::Loaded;
+use super::check::{Finding, Topic};
+use crate::identity::keystone::{AuthType, Keystone, Secret, Settings};
+
+const SECTION: &str = "keystone_authtoken";
+
+/// Assembles the settings and tries them; Keystone itself is not asked. `None` unless `wanted`.
+pub(super) fn keystone(loaded: &Loaded, wanted: bool, findings: &mut Vec<Finding>) -> Option<Settings> {
+    // Read in any case, so that it shows which options have a reader.
+    let settings = settings(loaded);
+    if !wanted {
+        return None;
+    }
+    if let Err(error) = Keystone::new(settings.clone()) {
+        let login = loaded.login_section(SECTION);
+        let section = if loaded.is_set(&login, error.option) { &login } else { SECTION };
+        let origin = loaded.origin(section, error.option);
+        findings.push(Finding::of_option(Topic::Bad, section, error.option, origin, error.reason));
+    }
+    Some(settings)
+}
+
+fn settings(loaded: &Loaded) -> Settings {
+    let login = loaded.login_section(SECTION);
+    let text = |option| loaded.nonempty(&login, option);
+    let path = |option| loaded.path(&login, option);
+    let own = |option| loaded.nonempty(SECTION, option);
+    let default = Settings::default();
+    let token_cache_time = match loaded.i64(SECTION, "token_cache_time") {
+        Some(seconds) => u64::try_from(seconds).ok().map(Duration::from_secs),
+        None => default.token_cache_time,
+    };
+    Settings {
+        auth_type: match text("auth_type").as_deref() {
+            Some("v3applicationcredential") => AuthType::V3ApplicationCredential,
+            Some("v3password") => AuthType::V3Password,
+            _ => AuthType::Password,
+        },
+        auth_url: text("auth_url").unwrap_or_default(),
+        user_id: text("user_id"),
+        username: text("username"),
+        user_domain_id: text("user_domain_id"),
+        user_domain_name: text("user_domain_name"),
+        password: text("password").map(Secret),
+        project_id: text("project_id"),
+        project_name: text("project_name"),
+        project_domain_id: text("project_domain_id"),
+        project_domain_name: text("project_domain_name"),
+        domain_id: text("domain_id"),
+        domain_name: text("domain_name"),
+        default_domain_id: text("default_domain_id"),
+        default_domain_name: text("default_domain_name"),
+        system_scope: text("system_scope"),
+        trust_id: text("trust_id"),
+        application_credential_id: text("application_credential_id"),
+        application_credential_name: text("application_credential_name"),
+        application_credential_secret: text("application_credential_secret").map(Secret),
+        www_authenticate_uri: own("www_authenticate_uri"),
+        interface: own("interface").unwrap_or(default.interface),
+        region_name: own("region_name"),
+        cafile: path("cafile"),
+        certfile: path("certfile"),
+        keyfile: path("keyfile"),
+        insecure: loaded.bool(&login, "insecure"),
+        http_connect_timeout: loaded
+            .u64(SECTION, "http_connect_timeout")
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs),
+        http_request_max_retries: match loaded.u64(SECTION, "http_request_max_retries") {
+            Some(number) => u32::try_from(number).unwrap_or(u32::MAX),
+            None => default.http_request_max_retries,
+        },
+        // As the filter of Glance's paste file has it.
+        delay_auth_decision: true,
+        token_cache_time,
+        include_service_catalog: loaded.bool(SECTION, "include_service_catalog"),
+        service_token_roles: loaded.list(SECTION, "service_token_roles"),
+        service_token_roles_required: loaded.bool(SECTION, "service_token_roles_required"),
+        service_type: own("service_type"),
+        // `Feature::Memcached` says that they are never contacted.
+        memcached_servers: Vec::new(),
+    }
+}

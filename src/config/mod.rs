@@ -1,0 +1,39 @@
+//! Configuration in Glance's own form: `glance-api.conf` in oslo.config's dialect, and the
+//! environment as `OS_<SECTION>__<OPTION>`. It is read once, at start; only this room reads the
+//! environment.
+//!
+//! `tables` holds every option that is known, `wired` says which of them have an effect so far,
+//! `ini` reads text, `resolve` finds what holds, `load` decides and reports, `check` is the report.
+//! An option that is known is honoured, or refused with a reason, or named in a warning that says
+//! why it has no effect; one that is not known is named in a warning.
+
+mod assemble;
+mod assemble_keystone;
+mod assemble_policy;
+mod assemble_stores;
+mod check;
+mod ini;
+mod load;
+mod loaded;
+mod option;
+mod registry;
+mod resolve;
+mod sample;
+mod sources;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod unknown;
+mod value;
+mod wired;
+
+pub use assemble::{Config, Flavor, Listen, Log};
+pub use assemble_stores::{StoreKind, StoreSettings, Stores};
+pub use check::{Finding, Report, Topic};
+pub use load::load;
+pub use loaded::{Loaded, StoreName};
+pub use option::{Item, Kind, Opt, Rating, Status};
+pub use registry::{Known, Registry, Section};
+pub use sample::sample;
+pub use sources::{Input, Origin, Override, Sources};
+pub use wired::Feature;

@@ -1,0 +1,232 @@
+//! Where values come from: files, folders of files, the environment and the command line.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::check::{Finding, Topic};
+use super::ini;
+
+/// Bytes that one configuration file may have.
+const FILE_SIZE_BYTES_MAX: u64 = 4 << 20;
+
+/// A file or a folder named on the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// `--config-file`.
+    File(PathBuf),
+    /// `--config-dir`: each `*.conf` in it, in the order of their names.
+    Dir(PathBuf),
+}
+
+/// A value given on the command line, which beats all others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// Section of the option.
+    pub section: String,
+    /// Name of the option.
+    pub option: String,
+    /// Its value, as it would be written in a file without quotes.
+    pub value: String,
+}
+
+/// Everything that configuration is read from. Tests build one in code.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Files and folders in the order of the command line; what comes later wins.
+    pub inputs: Vec<Input>,
+    /// The environment; `OS_<SECTION>__<OPTION>` beats files.
+    pub env: Vec<(String, String)>,
+    /// Values of the command line.
+    pub overrides: Vec<Override>,
+}
+
+impl Sources {
+    /// The sources of this process: `inputs`, or if there are none, the files of Glance that
+    /// exist in `$OS_GLANCE_CONFIG_DIR` or `/etc/glance`
+    /// (`glance/common/wsgi_app.py::_get_config_files`).
+    pub fn of_process(inputs: Vec<Input>, overrides: Vec<Override>) -> Sources {
+        let env = environment(std::env::vars_os());
+        let inputs = if inputs.is_empty() { default_inputs(&env) } else { inputs };
+        Sources { inputs, env, overrides }
+    }
+
+    /// The value of an environment variable.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.env.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Folders in which a relative file name of an option is looked for, best first
+    /// (`oslo_config/cfg.py::ConfigOpts.find_file`).
+    pub fn search_dirs(&self) -> Vec<PathBuf> {
+        let mut dirs: Vec<PathBuf> = Vec::new();
+        for input in &self.inputs {
+            if let Input::Dir(dir) = input {
+                dirs.push(dir.clone());
+            }
+        }
+        for input in self.inputs.iter().rev() {
+            if let Input::File(file) = input {
+                dirs.push(file.parent().unwrap_or(Path::new("")).to_owned());
+            }
+        }
+        if let Some(home) = self.variable("HOME") {
+            dirs.push(Path::new(home).join(".glance"));
+            dirs.push(PathBuf::from(home));
+        }
+        dirs.push(PathBuf::from("/etc/glance"));
+        dirs.push(PathBuf::from("/etc"));
+        dirs
+    }
+}
+
+/// Names and values as text. What is not UTF-8 gets U+FFFD, which no option accepts.
+fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<(String, String)> {
+    variables
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .collect()
+}
+
+fn default_inputs(env: &[(String, String)]) -> Vec<Input> {
+    let dir = env
+        .iter()
+        .find(|(name, _)| name == "OS_GLANCE_CONFIG_DIR")
+        .map_or("/etc/glance", |(_, value)| value.trim());
+    ["glance-image-import.conf", "glance-api.conf"]
+        .iter()
+        .map(|name| Path::new(dir).join(name))
+        .filter(|path| path.exists())
+        .map(Input::File)
+        .collect()
+}
+
+/// Where a value was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A line of a file; the first line is 1.
+    File(Arc<Path>, usize),
+    /// The environment variable of this name.
+    Environment(String),
+    /// The command line.
+    CommandLine,
+    /// Nowhere: it is the default.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::File(path, 0) => write!(f, "{}", path.display()),
+            Origin::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Origin::Environment(name) => write!(f, "environment variable {name}"),
+            Origin::CommandLine => f.write_str("command line"),
+            Origin::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// One file that was read.
+pub(super) struct Layer {
+    pub(super) path: Arc<Path>,
+    pub(super) parsed: ini::Parsed,
+    by_name: HashMap<(String, String), Vec<usize>>,
+}
+
+impl Layer {
+    fn new(path: &Path, text: &str) -> Layer {
+        let parsed = ini::parse(text);
+        let mut by_name: HashMap<_, Vec<usize>> = HashMap::new();
+        for (at, entry) in parsed.entries.iter().enumerate() {
+            let name = (normal(&entry.section), entry.key.clone());
+            by_name.entry(name).or_default().push(at);
+        }
+        Layer { path: path.into(), parsed, by_name }
+    }
+
+    /// The entries of one key, in the order of the file. Sections are compared as oslo.config
+    /// does: in small letters, but `DEFAULT` as it is.
+    pub(super) fn entries(&self, section: &str, key: &str) -> impl Iterator<Item = &ini::Entry> {
+        self.by_name
+            .get(&(normal(section), key.to_owned()))
+            .into_iter()
+            .flatten()
+            .filter_map(|at| self.parsed.entries.get(*at))
+    }
+}
+
+/// How section names are compared (`oslo_config/cfg.py::_normalize_group_name`).
+pub(super) fn normal(section: &str) -> String {
+    if section == "DEFAULT" { section.to_owned() } else { section.to_lowercase() }
+}
+
+/// Reads all files, first to last. What cannot be read becomes a finding.
+pub(super) fn read(inputs: &[Input], findings: &mut Vec<Finding>) -> Vec<Layer> {
+    let mut layers = Vec::new();
+    for input in inputs {
+        match input {
+            Input::File(path) => layers.extend(read_file(path, findings)),
+            Input::Dir(dir) => match conf_files(dir) {
+                Ok(files) => layers.extend(files.iter().filter_map(|f| read_file(f, findings))),
+                Err(error) => findings.push(unreadable(dir, &error)),
+            },
+        }
+    }
+    layers
+}
+
+/// The `*.conf` of a folder, sorted by name; hidden ones are passed over, as by a shell.
+fn conf_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        if name.ends_with(b".conf") && !name.starts_with(b".") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read_file(path: &Path, findings: &mut Vec<Finding>) -> Option<Layer> {
+    let bytes = match read_bounded(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            findings.push(unreadable(path, &error));
+            return None;
+        }
+    };
+    let syntax = |fault: &ini::SyntaxFault| {
+        let origin = Origin::File(path.into(), fault.line);
+        Finding::of_origin(Topic::Syntax, origin, fault.reason)
+    };
+    match ini::decode(&bytes) {
+        Ok(text) => {
+            let layer = Layer::new(path, text);
+            findings.extend(layer.parsed.faults.iter().map(syntax));
+            Some(layer)
+        }
+        Err(fault) => {
+            findings.push(syntax(&fault));
+            None
+        }
+    }
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_SIZE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_SIZE_BYTES_MAX {
+        return Err(io::Error::other("the file is larger than 4 MiB"));
+    }
+    Ok(bytes)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Finding {
+    let origin = Origin::File(path.into(), 0);
+    Finding::of_origin(Topic::Unreadable, origin, &format!("cannot be read: {error}"))
+}

@@ -1,0 +1,32 @@
+//! Every option that Vitrine knows: the facts of Glance 2026.2 and the libraries it reads options
+//! with, and a sentence of our own for each.
+
+mod defaults;
+mod identity;
+mod imports;
+mod key_manager;
+mod logging;
+mod messaging;
+mod obsolete;
+mod services;
+mod stores;
+mod stores_block;
+mod stores_remote;
+
+use super::option::Group;
+pub use identity::LOGIN_SECTIONS;
+
+/// All groups, in the order of the sample file. An option of one section may stand in several.
+pub const GROUPS: &[&[Group]] = &[
+    defaults::GROUPS,
+    logging::GROUPS,
+    services::GROUPS,
+    identity::GROUPS,
+    stores::GROUPS,
+    stores_remote::GROUPS,
+    stores_block::GROUPS,
+    imports::GROUPS,
+    messaging::GROUPS,
+    key_manager::GROUPS,
+    obsolete::GROUPS,
+];

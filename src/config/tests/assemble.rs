@@ -1,0 +1,161 @@
+//! The typed result: nothing that counts as honoured is left unread, and the defaults agree.
+
+use crate::config::{Config, Input, Loaded, Sources, StoreKind, Topic, load};
+use crate::{api, image};
+
+use super::{data, found, loaded, written};
+
+fn unasked(loaded: &Loaded) -> Vec<String> {
+    let unasked = loaded.unasked().into_iter();
+    unasked.map(|(section, opt)| format!("[{section}] {}", opt.name)).collect()
+}
+
+/// Proves that every option whose status is "honoured" is read when the settings are assembled,
+/// with one store and with several, and that no other is asked for by mistake.
+#[test]
+fn honoured_options_are_read() {
+    let single = load(&Sources::default());
+    Config::assemble(&single).unwrap();
+    assert_eq!(unasked(&single), [""; 0]);
+    assert_eq!(single.misasked(), []);
+
+    let multi = loaded("[DEFAULT]\nenabled_backends = a:file, w:http\n[glance_store]\ndefault_backend = a\n");
+    Config::assemble(&multi).unwrap();
+    let mut left = unasked(&multi);
+    left.retain(|option| !option.starts_with("[glance_store]"));
+    assert_eq!(left, [""; 0]);
+    assert_eq!(multi.misasked(), []);
+}
+
+/// Proves that no configuration gives the settings that the rooms have as their defaults.
+#[test]
+fn nothing_configured_is_the_rooms_defaults() {
+    let config = Config::assemble(&load(&Sources::default())).unwrap();
+    assert_eq!(format!("{:?}", config.api), format!("{:?}", api::Settings::default()));
+    assert_eq!(format!("{:?}", config.image), format!("{:?}", image::Settings::default()));
+    assert!(config.database.is_none() && config.keystone.is_none() && config.listen.bind.is_none());
+    assert!(config.log.stderr && config.log.file.is_none());
+}
+
+/// Proves how options become settings where it is not one to one.
+#[test]
+fn options_become_settings() {
+    let loaded = loaded(
+        "[DEFAULT]\nbind_host = ::1\nworkers = 3\nlog_dir = /var/log/glance\nuser_storage_quota = 2KB\n\
+         enabled_backends = a:file, r:rbd\n[database]\nconnection = mysql://h/d?a=1\n\
+         connection_parameters = b=2\nmax_pool_size = 2\nmax_overflow = 3\n\
+         [glance_store]\ndefault_backend = a\n[a]\nfilesystem_store_datadir = /d\nweight = -4\n\
+         [healthcheck]\nbackends =\n",
+    );
+    let config = Config::assemble(&loaded).unwrap();
+    assert_eq!(config.listen.bind.as_deref(), Some("[::1]:9292"));
+    assert_eq!(config.listen.workers, Some(3));
+    assert_eq!(config.log.file, Some("/var/log/glance/glance-api.log".into()));
+    assert!(!config.log.stderr);
+    assert_eq!(config.image.user_storage_quota, Some(2048));
+    assert_eq!(config.api.healthcheck_disable_file, None);
+    let database = config.database.unwrap();
+    assert_eq!(database.connection, "mysql://h/d?a=1&b=2");
+    assert_eq!(database.max_pool_size, 5);
+    assert_eq!((config.stores.default.as_str(), config.stores.multiple), ("a", true));
+    let [store] = &config.stores.list[..] else { panic!("{:?}", config.stores) };
+    assert_eq!((store.id.as_str(), store.weight), ("a", -4));
+    assert!(matches!(&store.kind, StoreKind::File(files) if files.folders[0].path.as_os_str() == "/d"));
+}
+
+/// Proves that a relative `policy_file` is the one beside the configuration, there or not.
+#[test]
+fn policy_files_lie_beside_the_configuration() {
+    let (dir, mut sources) = written(b"[DEFAULT]\n");
+    let name = dir.path().join("policy.yaml");
+    assert_eq!(Config::assemble(&load(&sources)).unwrap().policy.policy_file, name);
+    std::fs::write(&name, "{}").unwrap();
+    sources.inputs.insert(0, Input::File(data("osa/glance-api.conf")));
+    let policy = Config::assemble(&load(&sources)).unwrap().policy;
+    assert_eq!(policy.policy_file, name);
+    assert_eq!(policy.policy_dirs, [dir.path().join("policy.d")]);
+}
+
+/// Proves that a Keystone is described by `[keystone_authtoken]` or the section it names, and only
+/// asked when the flavor says so.
+#[test]
+fn the_flavor_decides_about_keystone() {
+    let text = "[keystone_authtoken]\nauth_section = svc\ntoken_cache_time = -1\n[svc]\nauth_type = password\n\
+                auth_url = http://k:5000\nusername = glance\nuser_domain_name = Default\npassword = hush\n\
+                project_name = service\nproject_domain_name = Default\n[paste_deploy]\n";
+    let config = Config::assemble(&loaded(&format!("{text}flavor = keystone+caching\n"))).unwrap();
+    assert!(config.flavor.keystone && config.flavor.caching && !config.flavor.cache_management);
+    let keystone = config.keystone.unwrap();
+    assert_eq!((keystone.auth_url.as_str(), keystone.token_cache_time), ("http://k:5000", None));
+    assert!(!format!("{keystone:?}").contains("hush"));
+    assert!(Config::assemble(&loaded(&format!("{text}flavor =\n"))).unwrap().keystone.is_none());
+    let loaded = loaded("[keystone_authtoken]\nauth_url = http://k\n");
+    assert_eq!(found(&loaded, Topic::Unused).len(), 1);
+}
+
+/// Proves that what cannot be started is refused with the option's place.
+#[test]
+fn what_cannot_be_started_is_refused() {
+    for (text, expected) in [
+        ("[DEFAULT]\nhashing_algorithm = crc\n", "[DEFAULT] hashing_algorithm: `crc` is not"),
+        ("[glance_store]\ndefault_store = rbd\n", "[glance_store] default_store: only a store"),
+        (
+            "[DEFAULT]\nenabled_backends = r:rbd\n[glance_store]\ndefault_backend = r\n",
+            "default_backend: names",
+        ),
+        ("[paste_deploy]\nflavor = keystone\n", "[keystone_authtoken] auth_url: is missing"),
+        ("[glance_store]\nstores = file,rbd\n", "[glance_store] stores: stores of type `rbd`"),
+        (
+            "[DEFAULT]\nproperty_protection_file = /nowhere/p.conf\n",
+            "[DEFAULT] property_protection_file: /nowhere/p.conf: cannot be read",
+        ),
+        (
+            "[DEFAULT]\nenabled_backends = a:file, w:http, v:http\n[glance_store]\ndefault_backend = a\n",
+            "enabled_backends: store `v`: there can be one",
+        ),
+        (
+            "[glance_store]\nfilesystem_store_datadir = /a\nfilesystem_store_datadirs = /b\n",
+            "filesystem_store_datadirs: there is also",
+        ),
+        ("[glance_store]\nfilesystem_store_datadirs = /b:x\n", "filesystem_store_datadirs: `x` in"),
+        ("[glance_store]\nfilesystem_store_file_perm = 40\n", "filesystem_store_file_perm: `40` does not"),
+        ("[glance_store]\nfilesystem_store_metadata_file = /nowhere/m\n", "/nowhere/m: it cannot be read"),
+        ("[DEFAULT]\nnode_staging_uri = /tmp\n", "node_staging_uri: `/tmp` is not of the form"),
+        ("[DEFAULT]\nworkers = many\n", "[DEFAULT] workers: `many` is not"),
+    ] {
+        let findings = Config::assemble(&loaded(text)).unwrap_err();
+        let lines: Vec<_> = findings.iter().map(|f| f.line()).collect();
+        assert!(findings.iter().all(|f| matches!(f.topic, Topic::Bad | Topic::Refused)));
+        assert!(lines.len() == 1 && lines[0].contains(expected), "{lines:?}");
+    }
+}
+
+/// Proves that every option of a file store arrives, and where staged files go with one store and with several.
+#[test]
+fn file_stores_are_as_their_options_say() {
+    let (dir, _) = written(b"");
+    let metadata = dir.path().join("metadata.json");
+    std::fs::write(&metadata, r#"{"id": "m", "mountpoint": "/a"}"#).unwrap();
+    let text = format!(
+        "[DEFAULT]\nenabled_backends = a:file\n[glance_store]\ndefault_backend = a\n\
+         [backend_defaults]\nfilesystem_store_timeout = 7\n\
+         [a]\nfilesystem_store_datadir =\nfilesystem_store_datadirs = /b:5\nfilesystem_store_datadirs = /c\n\
+         filesystem_store_metadata_file = {}\nfilesystem_store_file_perm = 644\n\
+         filesystem_store_chunk_size = 4096\nfilesystem_thin_provisioning = true\n\
+         filesystem_store_thread_pool_size = 3\nfilesystem_store_threadpool_threshold = 50\n\
+         [os_glance_staging_store]\nfilesystem_store_datadir = /s\n",
+        metadata.display()
+    );
+    let stores = Config::assemble(&loaded(&text)).unwrap().stores;
+    let StoreKind::File(files) = &stores.list[0].kind else { panic!("{stores:?}") };
+    let folders: Vec<_> = files.folders.iter().map(|f| (f.path.to_str().unwrap(), f.priority)).collect();
+    assert_eq!(folders, [("/b", 5), ("/c", 0)]);
+    assert_eq!((files.mounts.len(), files.file_perm, files.chunk_size), (1, Some(0o644), Some(4096)));
+    assert!(files.thin_provisioning && files.timeout.unwrap().as_secs() == 7);
+    assert_eq!((files.thread_pool_size, files.threadpool_threshold), (3, 50));
+    assert_eq!((stores.staging, stores.work), (Some("/s".into()), None));
+
+    let text = "[DEFAULT]\nnode_staging_uri = file:///stage/\n[task]\nwork_dir = /w\n";
+    let stores = Config::assemble(&loaded(text)).unwrap().stores;
+    assert_eq!((stores.staging, stores.work), (Some("/stage/".into()), Some("/w".into())));
+}

@@ -1,0 +1,114 @@
+//! Names in files and in the environment that are no option's: each is told once.
+
+use std::collections::HashSet;
+
+use super::check::{Finding, Topic};
+use super::registry::Registry;
+use super::resolve::{is_named, variable};
+use super::sources::{Layer, Origin, normal};
+
+/// Adds a finding for each section and option that nobody knows.
+pub(super) fn report(
+    registry: &Registry,
+    layers: &[Layer],
+    env: &[(String, String)],
+    findings: &mut Vec<Finding>,
+) {
+    for layer in layers {
+        sections(registry, layer, findings);
+        options(registry, layer, findings);
+    }
+    variables(registry, env, findings);
+}
+
+fn is_section(registry: &Registry, name: &str) -> bool {
+    registry.sections_of_header(name).next().is_some() || {
+        // A section may be known by nothing but earlier names of options.
+        let name = normal(name);
+        registry.sections().iter().any(|section| {
+            let mut aliases = section.options.iter().flat_map(|k| k.opt.aliases);
+            aliases.any(|(place, _)| place.is_some_and(|place| normal(place) == name))
+        })
+    }
+}
+
+fn sections(registry: &Registry, layer: &Layer, findings: &mut Vec<Finding>) {
+    let mut told = HashSet::new();
+    for (name, line) in &layer.parsed.sections {
+        if is_section(registry, name) || !told.insert(normal(name)) {
+            continue;
+        }
+        let reason = if name.trim().eq_ignore_ascii_case("DEFAULT") {
+            "is not a section; [DEFAULT] is written in capitals, without blanks"
+        } else if registry.section(name.trim()).is_some() {
+            "is not a section; names of sections are written without blanks"
+        } else {
+            "is not a section that Vitrine knows; nothing in it is read"
+        };
+        findings.push(Finding {
+            topic: Topic::Unknown,
+            section: Some(name.clone()),
+            option: None,
+            origin: Origin::File(layer.path.clone(), *line),
+            reason: reason.to_owned(),
+        });
+    }
+}
+
+fn options(registry: &Registry, layer: &Layer, findings: &mut Vec<Finding>) {
+    let mut told = HashSet::new();
+    for entry in &layer.parsed.entries {
+        let known = registry.sections().iter().any(|section| {
+            let mut options = section.options.iter();
+            options.any(|known| is_named(&section.name, known.opt, entry))
+        });
+        let name = (normal(&entry.section), entry.key.clone());
+        if known || !is_section(registry, &entry.section) || !told.insert(name) {
+            continue;
+        }
+        findings.push(Finding::of_option(
+            Topic::Unknown,
+            &entry.section,
+            &entry.key,
+            Origin::File(layer.path.clone(), entry.line),
+            hint(registry, &entry.key),
+        ));
+    }
+}
+
+/// Says where an option of that name stands, if there is one.
+fn hint(registry: &Registry, key: &str) -> String {
+    let has = |key: &str| {
+        registry.sections().iter().find(|section| {
+            let mut options = section.options.iter();
+            options.any(|known| known.opt.name == key)
+        })
+    };
+    let usual = key.to_lowercase().replace('-', "_");
+    match (has(key), has(&usual)) {
+        (Some(section), _) => format!("is not an option here, but in [{}]", section.name),
+        (None, Some(_)) => format!("is not an option; did you mean `{usual}`?"),
+        (None, None) => "is not an option that Vitrine knows".to_owned(),
+    }
+}
+
+fn variables(registry: &Registry, env: &[(String, String)], findings: &mut Vec<Finding>) {
+    let mut known = HashSet::new();
+    for section in registry.sections() {
+        for option in &section.options {
+            known.insert(variable(&section.name, option.opt.name));
+        }
+    }
+    for (name, _) in env {
+        let looks_like_one = name
+            .strip_prefix("OS_")
+            .is_some_and(|rest| rest.split_once("__").is_some_and(|(s, o)| !s.is_empty() && !o.is_empty()));
+        if looks_like_one && !known.contains(name) {
+            findings.push(Finding::of_origin(
+                Topic::Unknown,
+                Origin::Environment(name.clone()),
+                "names no option (OS_<SECTION>__<OPTION>, in capitals, by its present name)",
+            ));
+        }
+    }
+}

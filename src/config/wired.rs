@@ -1,0 +1,128 @@
+//! Which features are wired to their options: the one place to change when a feature lands.
+
+use super::option::Status;
+
+/// A part of Vitrine that gives a group of options their effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// The listening socket and its workers.
+    Listener,
+    /// The log and where it goes.
+    Logging,
+    /// Targets of the log other than standard error and a file, and levels of its parts.
+    LogTargets,
+    /// Request ids, public endpoint, flavours, proxies' headers.
+    Http,
+    /// Cross-origin requests.
+    Cors,
+    /// `/healthcheck`.
+    Healthcheck,
+    /// Image records, paging and hashes.
+    Images,
+    /// Formats and the safety checks of uploads.
+    Formats,
+    /// `direct_url`, `locations` and the location calls.
+    Locations,
+    /// The calls that add locations, and what is hashed and counted for them.
+    LocationCalls,
+    /// Encryption of location URLs in the database.
+    LocationEncryption,
+    /// Size, count and storage limits that Vitrine keeps itself.
+    Quotas,
+    /// Limits kept in Keystone.
+    UnifiedLimits,
+    /// Property protection files.
+    Protections,
+    /// Requests without a token.
+    Anonymous,
+    /// Deletion of data some time after its image.
+    DelayedDelete,
+    /// The SQL database.
+    Database,
+    /// Retries at start and the life of connections.
+    DatabaseTuning,
+    /// Tokens validated by a Keystone.
+    Keystone,
+    /// The token cache in memcached.
+    Memcached,
+    /// Access rules.
+    Policy,
+    /// Several stores side by side.
+    Stores,
+    /// Stores of type `file`.
+    FileStore,
+    /// Several folders, modes, holes and time-outs of stores of type `file`.
+    FileStoreTuning,
+    /// Where staged uploads and the working files of tasks lie.
+    Staging,
+    /// What else there is to say about those folders.
+    StagingTuning,
+    /// Stores of type `http`.
+    HttpStore,
+    /// Stores of type `s3`.
+    S3Store,
+    /// Stores of type `swift`.
+    SwiftStore,
+    /// Stores of type `rbd`.
+    RbdStore,
+    /// Stores of type `cinder`.
+    CinderStore,
+    /// Staging, imports and their plug-ins.
+    Imports,
+    /// The job engine and its tasks.
+    Tasks,
+    /// The image cache.
+    Cache,
+    /// Notifications on a message bus.
+    Notifications,
+    /// Secrets in a Barbican.
+    KeyManager,
+}
+
+impl Feature {
+    /// Whether options of this feature take effect in this build.
+    pub fn status(self) -> Status {
+        match self {
+            Feature::Listener
+            | Feature::Logging
+            | Feature::Http
+            | Feature::Cors
+            | Feature::Healthcheck
+            | Feature::Images
+            | Feature::Formats
+            | Feature::Locations
+            | Feature::Quotas
+            | Feature::Anonymous
+            | Feature::DelayedDelete
+            | Feature::Database
+            | Feature::Stores
+            | Feature::LocationCalls
+            | Feature::Keystone
+            | Feature::HttpStore
+            | Feature::Tasks
+            | Feature::Protections
+            | Feature::Policy
+            | Feature::FileStore
+            | Feature::FileStoreTuning
+            | Feature::Staging => Status::Honoured,
+            Feature::LocationEncryption => {
+                Status::Refused("location URLs cannot be encrypted in the database yet")
+            }
+            Feature::LogTargets => Status::NotYet("the log goes to standard error or to a file"),
+            Feature::DatabaseTuning => Status::NotYet("the database is opened once, without retries"),
+            Feature::StagingTuning => {
+                Status::NotYet("staged files lie in one folder, of which nothing but its place can be chosen")
+            }
+            Feature::UnifiedLimits => Status::NotYet("limits kept in Keystone are not built yet"),
+            Feature::Memcached => Status::NotYet("tokens are cached in each process, not in memcached"),
+            Feature::S3Store => Status::NotYet("stores of type s3 are not built yet"),
+            Feature::SwiftStore => Status::NotYet("stores of type swift are not built yet"),
+            Feature::RbdStore => Status::NotYet("stores of type rbd are not built yet"),
+            Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),
+            Feature::Imports => Status::NotYet("imports are not built yet"),
+            Feature::Cache => Status::NotYet("the image cache is not built yet"),
+            Feature::Notifications => Status::NotYet("notifications are not built yet"),
+            Feature::KeyManager => Status::NotYet("key managers are not built yet"),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Uploads that are cut off, raced, overtaken by a deletion, or whose server dies.
+
+use std::future::IntoFuture;
+
+use futures::{StreamExt, channel::mpsc, future::join_all};
+use vitrine::{
+    db,
+    model::{
+        blob::{Blob, BlobState},
+        image::Image,
+        status::Status,
+        time::Timestamp,
+    },
+};
+
+use super::data::chunked;
+use crate::support::*;
+
+/// A body that goes on when the test says so, and ends when the sender is dropped.
+fn slow_body() -> (mpsc::UnboundedSender<Vec<u8>>, reqwest::Body) {
+    let (sender, pieces) = mpsc::unbounded();
+    (sender, reqwest::Body::wrap_stream(pieces.map(Ok::<_, std::io::Error>)))
+}
+
+async fn becomes(client: &Client, id: &str, status: &str) {
+    eventually(status, async || {
+        let shown = client.show(id).await.expect(200).json();
+        if shown["status"] == status { Ok(()) } else { Err(shown) }
+    })
+    .await;
+}
+
+/// An image in `saving` whose bytes a node that is gone began to write.
+async fn abandoned(app: &TestApp, lease_until: Timestamp) -> Image {
+    let image = Image { status: Status::Saving, ..record("alice", 1) };
+    app.insert(std::slice::from_ref(&image)).await;
+    let blob = Blob {
+        id: fresh_id(),
+        image_id: image.id.clone(),
+        store: "file".to_owned(),
+        name: image.id.clone(),
+        state: BlobState::Writing,
+        size: None,
+        lease_node: "a node that died".to_owned(),
+        lease_until,
+        delete_after: Timestamp(0),
+        attempts: 0,
+    };
+    std::fs::write(app.store_folder().join(".parts").join(&blob.id), bytes(1000)).unwrap();
+    app.write(move |conn| db::blobs::insert(conn, &blob, Timestamp::now())).await;
+    image
+}
+
+on_each_database! {
+    /// A client that goes away in the middle leaves a queued image, which takes the data the next time.
+    async fn truncated_uploads_can_be_repeated(database: Database) {
+        let app = database.app();
+        let alice = app.as_member("alice");
+        let token = Persona::with_roles("alice", MEMBER).token();
+        let length = "content-length: 1000000";
+        let chunked = "transfer-encoding: chunked";
+        for (framing, sent) in [
+            (length, bytes(0)),
+            (length, bytes(70_000)),
+            (chunked, bytes(0)),
+            (chunked, b"40\r\nabc".to_vec()),
+            (chunked, b"3\r\nabc\r\n".to_vec()),
+        ] {
+            let id = alice.created(image().raw()).await;
+            let head = format!(
+                "PUT /v2/images/{id}/file HTTP/1.1\r\nhost: x\r\nx-auth-token: {token}\r\n\
+                 content-type: {OCTETS}\r\n{framing}\r\n\r\n"
+            );
+            let mut raw = app.raw();
+            raw.send(head.as_bytes()).send(&sent);
+            becomes(&alice, &id, "saving").await;
+            drop(raw);
+            becomes(&alice, &id, "queued").await;
+            app.settles().await;
+            // Chunks that cannot be read are a fault of the client's.
+            if framing == chunked {
+                let junk = [&sent[..], b"\xff\xffjunk\r\n"].concat();
+                let status = app.raw().send(head.as_bytes()).send(&junk).finish().status();
+                assert_eq!(status, 400);
+                becomes(&alice, &id, "queued").await;
+            }
+            alice.upload(&id, bytes(1000)).await.expect(204);
+            assert_eq!(alice.download(&id).await.expect(200).body, bytes(1000));
+        }
+    }
+
+    /// While one upload is under way a second one is refused and does not disturb it.
+    async fn a_second_upload_is_refused(database: Database) {
+        let app = database.app();
+        let alice = app.as_member("alice");
+        let id = alice.created(image().raw()).await;
+        let (sender, body) = slow_body();
+        let first = tokio::spawn(alice.upload(&id, body).into_future());
+        sender.unbounded_send(bytes(1000)).unwrap();
+        becomes(&alice, &id, "saving").await;
+        alice.upload(&id, "other").await.expect(409);
+        alice.download(&id).await.expect(204);
+        alice.update(&id, serde_json::json!([{"op": "add", "path": "/p", "value": "v"}])).await.expect(200);
+        sender.unbounded_send(bytes(500)).unwrap();
+        drop(sender);
+        first.await.unwrap().expect(204);
+        let shown = alice.show(&id).await.json();
+        assert_eq!((shown["status"].as_str(), shown["p"].as_str()), (Some("active"), Some("v")));
+        assert_eq!(alice.download(&id).await.body, [bytes(1000), bytes(500)].concat());
+    }
+
+    /// Of many uploads that begin at once, one wins, and its bytes are the image's.
+    async fn one_of_many_uploads_wins(database: Database) {
+        let app = database.app();
+        let alice = app.as_member("alice");
+        let id = alice.created(image().raw()).await;
+        let data = |n: usize| vec![u8::try_from(n).unwrap() + 1; 300_000];
+        let uploads = (0..6).map(|n| alice.upload(&id, chunked(data(n))).into_future());
+        let answers = join_all(uploads).await;
+        let winners: Vec<usize> = (0..6).filter(|n| answers[*n].status == 204).collect();
+        assert_eq!(winners.len(), 1, "{answers:?}");
+        assert!(answers.iter().all(|answer| matches!(answer.status, 204 | 409)), "{answers:?}");
+        assert_eq!(alice.download(&id).await.expect(200).body, data(winners[0]));
+    }
+
+    /// An image that is deleted during its upload stays deleted, and the upload is told: 410.
+    async fn deleted_during_the_upload(database: Database) {
+        let app = database.app();
+        let alice = app.as_member("alice");
+        let id = alice.created(image().raw()).await;
+        let (sender, body) = slow_body();
+        let upload = tokio::spawn(alice.upload(&id, body).into_future());
+        sender.unbounded_send(bytes(1000)).unwrap();
+        becomes(&alice, &id, "saving").await;
+        alice.remove(&id).await.expect(204);
+        sender.unbounded_send(bytes(1000)).unwrap();
+        drop(sender);
+        upload.await.unwrap().expect(410);
+        alice.show(&id).await.expect(404);
+        app.settles().await;
+    }
+
+    /// A running upload ends well although its server is told to stop.
+    async fn a_stopping_server_finishes_uploads(database: Database) {
+        let mut app = database.app();
+        let alice = app.as_member("alice");
+        let id = alice.created(image().raw()).await;
+        let (sender, body) = slow_body();
+        let upload = tokio::spawn(alice.upload(&id, body).into_future());
+        sender.unbounded_send(bytes(1000)).unwrap();
+        becomes(&alice, &id, "saving").await;
+        drop(sender);
+        upload.await.unwrap().expect(204);
+        app.restart(|_| {});
+        let alice = app.as_member("alice");
+        assert_eq!(alice.download(&id).await.expect(200).body, bytes(1000));
+        app.settles().await;
+    }
+
+    /// An upload whose server died goes back to `queued` when the lease is over, not before; nothing of it stays.
+    async fn the_reaper_returns_abandoned_uploads(database: Database) {
+        let app = database.app();
+        let alice = app.as_member("alice");
+        let (past, future) = (Timestamp(1), Timestamp::now().plus_seconds(3600));
+        let (dead, alive) = (abandoned(&app, past).await, abandoned(&app, future).await);
+        vitrine::jobs::reap::sweep(&app.app()).await.unwrap();
+        becomes(&alice, &dead.id, "queued").await;
+        assert_eq!(alice.show(&alive.id).await.json()["status"], "saving");
+        alice.upload(&dead.id, bytes(5000)).await.expect(204);
+        alice.upload(&alive.id, "data").await.expect(409);
+        // The other node dies as well.
+        app.write(|conn| db::blobs::end_leases(conn, "a node that died")).await;
+        app.settles().await;
+        becomes(&alice, &alive.id, "queued").await;
+        alice.upload(&alive.id, "data").await.expect(204);
+        assert_eq!(alice.download(&dead.id).await.expect(200).body, bytes(5000));
+    }
+
+    /// A server alone on its data folder knows at its start that nobody else writes.
+    async fn a_restart_takes_over_at_once(database: Database) {
+        let mut app = database.app();
+        let future = Timestamp::now().plus_seconds(3600);
+        let image = abandoned(&app, future).await;
+        app.restart(|_| {});
+        let alice = app.as_member("alice");
+        if database == Database::Postgres {
+            assert_eq!(alice.show(&image.id).await.json()["status"], "saving");
+            app.write(|conn| db::blobs::end_leases(conn, "a node that died")).await;
+        }
+        app.settles().await;
+        becomes(&alice, &image.id, "queued").await;
+        alice.upload(&image.id, "data").await.expect(204);
+    }
+
+    /// What a failed upload left under the image's name does not stand in the way of the next one.
+    async fn remains_do_not_stand_in_the_way(database: Database) {
+        let app = database.app();
+        let alice = app.as_member("alice");
+        let id = alice.created(image().raw()).await;
+        let blob = Blob {
+            id: fresh_id(),
+            image_id: id.clone(),
+            store: "file".to_owned(),
+            name: id.clone(),
+            state: BlobState::Doomed,
+            size: None,
+            lease_node: "another node".to_owned(),
+            lease_until: Timestamp::now().plus_seconds(3600),
+            delete_after: Timestamp(0),
+            attempts: 0,
+        };
+        std::fs::write(app.store_folder().join(&id), "remains").unwrap();
+        app.write(move |conn| db::blobs::insert(conn, &blob, Timestamp::now())).await;
+        alice.upload(&id, "data").await.expect(204);
+        app.write(|conn| db::blobs::end_leases(conn, "another node")).await;
+        app.settles().await;
+        assert_eq!(alice.download(&id).await.expect(200).body, "data");
+    }
+}

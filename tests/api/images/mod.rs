@@ -1,0 +1,12 @@
+//! `/v2/images` and below, file for file as in `src/api/images/`.
+
+mod actions;
+mod create;
+mod data;
+mod delete;
+mod interrupted;
+mod list;
+mod members;
+mod show;
+mod tags;
+mod update;

@@ -1,0 +1,10 @@
+//! The API, tried as clients use it: real HTTP to a real server, each test on SQLite and on PostgreSQL.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod http;
+mod images;
+mod properties;
+mod schemas;
+mod support;
+mod versions;

@@ -1,0 +1,76 @@
+//! The databases on which every test runs, each test in one of its own.
+
+use std::{fs, path::Path, path::PathBuf, sync::OnceLock};
+
+use vitrine::db::{self, Db};
+
+use super::{TestApp, postgres::PostgresDatabase, scratch};
+
+/// On which database a test runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+impl Database {
+    /// A server with the default settings.
+    pub fn app(self) -> TestApp {
+        TestApp::start(self, |_| {})
+    }
+
+    /// A server whose options the test changes first.
+    pub fn app_with(self, change: impl FnOnce(&mut vitrine::server::Options)) -> TestApp {
+        TestApp::start(self, change)
+    }
+}
+
+/// A migrated SQLite file, made once and copied for each test.
+fn template() -> &'static Path {
+    static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let file = scratch::root().join("template.sqlite");
+        let settings = db::Settings {
+            connection: format!("sqlite:{}", file.display()),
+            max_pool_size: 1,
+            ..db::Settings::default()
+        };
+        let db = Db::open(&settings).unwrap();
+        db.migrate().unwrap();
+        // The last connection that closes folds the write-ahead log into the file.
+        drop(db);
+        let log = file.with_extension("sqlite-wal");
+        while log.exists() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        file
+    })
+}
+
+/// A database that goes with its owner.
+pub enum TestDatabase {
+    Sqlite(String),
+    Postgres(PostgresDatabase),
+}
+
+impl TestDatabase {
+    /// A fresh, migrated database. A SQLite file is `vitrine.sqlite` in `folder`.
+    pub fn create(database: Database, folder: &Path) -> Self {
+        match database {
+            Database::Sqlite => {
+                let file = folder.join("vitrine.sqlite");
+                fs::copy(template(), &file).unwrap();
+                Self::Sqlite(format!("sqlite:{}", file.display()))
+            }
+            Database::Postgres => Self::Postgres(PostgresDatabase::create()),
+        }
+    }
+
+    /// Where it is, as `--database` takes it.
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Sqlite(url) => url,
+            Self::Postgres(database) => &database.url,
+        }
+    }
+}

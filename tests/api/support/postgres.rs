@@ -1,0 +1,172 @@
+//! One throw-away PostgreSQL cluster for the whole test process, and a fresh database in it for each test.
+
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
+use vitrine::db::{self, Db};
+
+use super::scratch;
+
+const TEMPLATE: &str = "template_vitrine";
+
+/// A running cluster.
+struct Cluster {
+    port: u16,
+    /// Serves the statements that create and drop databases; their order is one after the other.
+    admin: Mutex<PgConnection>,
+    next: AtomicU32,
+}
+
+static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+
+/// A database of its own for one test; dropped with it.
+pub struct PostgresDatabase {
+    name: String,
+    /// What `--database` takes.
+    pub url: String,
+}
+
+impl PostgresDatabase {
+    /// Copies the migrated template. Starts the cluster when this is the first.
+    pub fn create() -> Self {
+        let cluster = CLUSTER.get_or_init(Cluster::start);
+        let name = format!("test{}", cluster.next.fetch_add(1, Ordering::Relaxed));
+        cluster.execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"));
+        let url = cluster.url(&name);
+        Self { name, url }
+    }
+}
+
+impl Drop for PostgresDatabase {
+    fn drop(&mut self) {
+        if let Some(cluster) = CLUSTER.get() {
+            cluster.execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        }
+    }
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let programs = find_programs();
+        let folder = scratch::root().join("postgres");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+        if is_root() {
+            let owned = Command::new("chown").arg("postgres").arg(&folder).status().unwrap();
+            assert!(owned.success(), "the user `postgres` is missing: install the Debian package postgresql");
+        }
+        let data = folder.join("data");
+        let initdb = [&programs.join("initdb"), Path::new("-D"), &data];
+        run(initdb.map(|p| p.to_str().unwrap()).iter().copied().chain([
+            "--username=vitrine",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ]));
+        let port = (0..5).find_map(|_| start_on_free_port(&programs, &folder, &data));
+        let port = port.expect("PostgreSQL did not start; see what it printed above");
+        let url = |name: &str| format!("postgresql://vitrine@127.0.0.1:{port}/{name}");
+        let mut admin = PgConnection::establish(&url("postgres")).unwrap();
+        sql_query(format!("CREATE DATABASE {TEMPLATE}")).execute(&mut admin).unwrap();
+        let settings =
+            db::Settings { connection: url(TEMPLATE), max_pool_size: 1, ..db::Settings::default() };
+        Db::open(&settings).unwrap().migrate().unwrap();
+        Self { port, admin: Mutex::new(admin), next: AtomicU32::new(0) }
+    }
+
+    fn url(&self, name: &str) -> String {
+        format!("postgresql://vitrine@127.0.0.1:{}/{name}", self.port)
+    }
+
+    fn execute(&self, statement: &str) {
+        let mut admin = self.admin.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // The pool of the migration may still be closing its last connection to the template.
+        for attempt in 0.. {
+            match sql_query(statement).execute(&mut *admin) {
+                Ok(_) => return,
+                Err(error) if attempt < 50 && error.to_string().contains("being accessed") => {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+                Err(error) => panic!("{statement}: {error}"),
+            }
+        }
+    }
+}
+
+/// Starts the server on a port that was free a moment ago; `None` when another program took it.
+fn start_on_free_port(programs: &Path, folder: &Path, data: &Path) -> Option<u16> {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let options = format!(
+        "-p {port} -k {} -c listen_addresses=127.0.0.1 -c max_connections=300 -c shared_buffers=64MB \
+         -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off",
+        folder.display()
+    );
+    let log = folder.join("log");
+    let started = output([
+        programs.join("pg_ctl").to_str().unwrap(),
+        "start",
+        "--wait",
+        "--silent",
+        "-D",
+        data.to_str().unwrap(),
+        "-l",
+        log.to_str().unwrap(),
+        "-o",
+        &options,
+    ]);
+    if started.status.success() {
+        return Some(port);
+    }
+    eprintln!("{}", fs::read_to_string(&log).unwrap_or_default());
+    None
+}
+
+/// The folder of the newest PostgreSQL that Debian installed.
+fn find_programs() -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions
+        .map(|version| version.path().join("bin"))
+        .filter(|bin| bin.join("initdb").exists())
+        .max_by_key(|bin| {
+            let version = bin.parent().and_then(Path::file_name).and_then(|v| v.to_str());
+            version.and_then(|v| v.parse::<u32>().ok())
+        })
+        .expect("every test runs on PostgreSQL too: install the Debian package postgresql, or run make test")
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+/// Runs a program of PostgreSQL, which refuses to be root.
+fn output<'a>(words: impl IntoIterator<Item = &'a str>) -> Output {
+    let mut words: Vec<&str> = words.into_iter().collect();
+    if is_root() {
+        words.splice(0..0, ["runuser", "-u", "postgres", "--"]);
+    }
+    // pg_ctl hands its streams on to the server, which would hold a pipe open for ever.
+    let captured = words.iter().all(|word| *word != "start");
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).current_dir("/").stdin(std::process::Stdio::null());
+    if captured {
+        return command.output().unwrap();
+    }
+    let status = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).status();
+    Output { status: status.unwrap(), stdout: Vec::new(), stderr: Vec::new() }
+}
+
+fn run<'a>(words: impl IntoIterator<Item = &'a str>) {
+    let output = output(words);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
