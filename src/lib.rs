@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod member;
 pub mod model;
 pub mod policy;
+pub mod reconcile;
 pub mod server;
 pub mod store;
 pub mod work;

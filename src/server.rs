@@ -29,6 +29,7 @@ use crate::{
     jobs::Jobs,
     model::{image_schema::ImageSchema, time::Timestamp},
     policy::{self, Enforcer},
+    reconcile,
 };
 
 /// Which identity service tells who is calling.
@@ -131,6 +132,10 @@ impl Server {
         db.migrate().map_err(|e| StartError(e.to_string()))?;
         let stores = stores::open(&options.stores, &options.data_dir)?;
         stores::make_folders(&options.stores, &options.data_dir);
+        let moved = reconcile::adopt(&db, &stores).map_err(|e| failed("the database", e))?;
+        if moved > 0 {
+            tracing::info!(locations = moved, "data under former ids of stores belongs to today's");
+        }
         let settings = options.image.clone();
         let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
             .map_err(|e| failed("the image schema", e))?;

@@ -2,6 +2,7 @@
 
 mod config;
 mod serve;
+mod store;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,9 @@ enum Command {
     /// Check a configuration, or write a sample of one.
     #[command(subcommand)]
     Config(config::Command),
+    /// Look after the stores.
+    #[command(subcommand)]
+    Store(store::Command),
 }
 
 /// Runs the command that the arguments name.
@@ -29,6 +33,7 @@ pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Config(command) => return config::run(command),
+        Command::Store(command) => return store::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -15,7 +15,7 @@ use crate::model::{
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = blobs)]
-struct BlobRow {
+pub(super) struct BlobRow {
     id: String,
     image_id: String,
     store: String,
@@ -29,7 +29,7 @@ struct BlobRow {
 }
 
 impl BlobRow {
-    fn into_blob(self) -> DbResult<Blob> {
+    pub(super) fn into_blob(self) -> DbResult<Blob> {
         Ok(Blob {
             state: BlobState::parse(&self.state)
                 .ok_or_else(|| DbError::Other(format!("blob {}: unknown state {:?}", self.id, self.state)))?,
