@@ -6,5 +6,6 @@ mod http;
 mod images;
 mod properties;
 mod schemas;
+mod stores;
 mod support;
 mod versions;
