@@ -13,6 +13,7 @@ pub mod identity;
 pub mod image;
 pub mod jobs;
 pub mod member;
+pub mod metadef;
 pub mod model;
 pub mod policy;
 pub mod reconcile;

@@ -15,16 +15,17 @@ use crate::{
     },
 };
 
-/// Adds a project to a shared image.
+/// Adds a project to a shared image; `None` is something that is no text.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for images that are not shared, [`Error::TooLarge`] over the member quota,
 /// [`Error::Conflict`] for a project that is a member already.
-pub async fn add(app: &App, caller: &Caller, image_id: &str, project: &str) -> Result<Member> {
+pub async fn add(app: &App, caller: &Caller, image_id: &str, project: Option<&str>) -> Result<Member> {
     access::mutating(caller)?;
     let image = access::find(app, caller, image_id).await?;
     only_shared(&image)?;
     enforce(app, caller, "add_member", &image).await?;
+    let project = project.ok_or_else(|| Error::invalid("The member must be a text."))?;
     if project.chars().count() > TEXT_CHARS_MAX {
         return Err(Error::invalid(format!("Member ids are limited to {TEXT_CHARS_MAX} characters.")));
     }

@@ -27,6 +27,7 @@ use crate::{
     },
     image::{self, protection::Protections},
     jobs::Jobs,
+    metadef,
     model::{image_schema::ImageSchema, time::Timestamp},
     policy::{self, Enforcer},
     reconcile,
@@ -124,12 +125,20 @@ impl Server {
             )
         })?;
         let embedded = options.database.is_none();
+        let file = options.data_dir.join("vitrine.sqlite");
+        if embedded {
+            // SQLite gives its other files the mode of this one.
+            private_file(&file).map_err(|e| failed(&format!("cannot use {}", file.display()), e))?;
+        }
         let database = options.database.clone().unwrap_or_else(|| db::Settings {
-            connection: format!("sqlite:{}", options.data_dir.join("vitrine.sqlite").display()),
+            connection: format!("sqlite:{}", file.display()),
             ..db::Settings::default()
         });
         let db = Db::open(&database).map_err(StartError)?;
         db.migrate().map_err(|e| StartError(e.to_string()))?;
+        if embedded {
+            metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
+        }
         let stores = stores::open(&options.stores, &options.data_dir)?;
         stores::make_folders(&options.stores, &options.data_dir);
         let moved = reconcile::adopt(&db, &stores).map_err(|e| failed("the database", e))?;
@@ -179,6 +188,14 @@ impl Server {
     /// The domain, for tests that look behind the API.
     pub fn app(&self) -> Arc<App> {
         Arc::clone(&self.app)
+    }
+
+    /// As [`Server::run`], for a caller without a runtime.
+    ///
+    /// # Errors
+    /// [`StartError`] when the listener fails.
+    pub fn run_blocking(self) -> Result<(), StartError> {
+        actix_web::rt::System::new().block_on(self.run())
     }
 
     /// Serves until SIGTERM or SIGINT, then finishes what is under way.
@@ -305,6 +322,12 @@ async fn keep_house(builtin: Builtin) {
     }
 }
 
+/// Opens a file for writing; a new one is for its owner only, since password hashes may stand in it.
+fn private_file(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().append(true).create(true).mode(0o600).open(path)
+}
+
 /// Creates the data folder, readable by its owner only, and locks it for this process.
 fn lock_folder(folder: &Path) -> Result<File, StartError> {
     use std::os::unix::fs::DirBuilderExt;
@@ -315,7 +338,7 @@ fn lock_folder(folder: &Path) -> Result<File, StartError> {
     if !folder.is_dir() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
     }
-    let lock = File::create(folder.join("lock")).map_err(unusable)?;
+    let lock = private_file(&folder.join("lock")).map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StartError(format!(

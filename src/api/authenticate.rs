@@ -35,8 +35,7 @@ pub async fn authenticate(
         return Err(ApiError::from(Error::internal("authenticate", "no state")).into());
     };
     let credentials = Credentials {
-        token: header(request.headers(), "x-auth-token")
-            .or_else(|| header(request.headers(), "x-storage-token")),
+        token: header(request.headers(), "x-auth-token"),
         service_token: header(request.headers(), "x-service-token"),
         method: request.method().as_str().to_owned(),
         path: path.to_owned(),

@@ -9,6 +9,7 @@ mod extract;
 mod health;
 pub mod identity;
 mod images;
+mod metadefs;
 mod negotiate;
 mod origin;
 mod query;

@@ -33,7 +33,10 @@ pub fn configure(config: &mut ServiceConfig) {
     config
         .service(web::resource("/healthcheck").to(health::check))
         .service(web::resource("/v2").to(slash))
-        .service(resource("/v2/schemas/{name}", "GET").route(get().to(schemas::show)))
+        .service(
+            resource("/v2/schemas/{name:image|images|member|members}", "GET").route(get().to(schemas::show)),
+        )
+        .configure(super::metadefs::configure)
         .service(
             resource("/v2/images", "GET, POST").route(get().to(list::list)).route(post().to(create::create)),
         )
@@ -49,7 +52,7 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(put().to(data::upload)),
         )
         .service(
-            resource("/v2/images/{id}/locations", "POST")
+            resource("/v2/images/{id}/locations", "POST, GET")
                 .route(post().to(locations::add))
                 .route(get().to(locations::list)),
         )

@@ -1,6 +1,7 @@
 //! The command line: arguments in, one command run, an exit code out.
 
 mod config;
+mod metadefs;
 mod serve;
 mod store;
 
@@ -18,6 +19,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Load, unload or export metadata definitions.
+    #[command(subcommand)]
+    Metadefs(metadefs::Command),
     /// Run the server.
     Serve(serve::Arguments),
     /// Check a configuration, or write a sample of one.
@@ -31,6 +35,7 @@ enum Command {
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Metadefs(command) => metadefs::run(command),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Config(command) => return config::run(command),
         Command::Store(command) => return store::run(command),

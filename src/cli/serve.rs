@@ -77,8 +77,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         api: config.api,
         ..Options::embedded(arguments.data_dir, bind)
     };
-    let server = Server::open(&options)?;
-    actix_web::rt::System::new().block_on(server.run())
+    Server::open(&options)?.run_blocking()
 }
 
 /// Every warning of the configuration, once.

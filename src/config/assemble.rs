@@ -12,8 +12,6 @@ use crate::{
 };
 
 use super::check::{Finding, Topic};
-use super::option::Status;
-use super::wired::Feature;
 use super::{Loaded, assemble_keystone, assemble_policy, assemble_stores, assemble_stores::Stores};
 
 /// Connections at most when `max_overflow` sets no limit.
@@ -167,8 +165,8 @@ fn api_settings(loaded: &Loaded) -> api::Settings {
         max_request_id_length: max_request_id_length
             .map_or(default.max_request_id_length, |n| usize::try_from(n).unwrap_or(usize::MAX)),
         allow_anonymous_access: loaded.bool(d, "allow_anonymous_access"),
-        image_cache: Feature::Cache.status() == Status::Honoured
-            && loaded.path(d, "image_cache_dir").is_some(),
+        // As in Glance the mere option decides which versions are announced, whatever the flavor.
+        image_cache: loaded.path(d, "image_cache_dir").is_some(),
         enable_proxy_headers_parsing: loaded.bool("oslo_middleware", "enable_proxy_headers_parsing"),
         cors: api::Cors {
             allowed_origin: loaded.list("cors", "allowed_origin"),

@@ -127,7 +127,8 @@ impl<'a> ImageColumns<'a> {
         Self {
             revision,
             name: image.name.as_deref(),
-            owner: image.owner.as_deref(),
+            // The empty text is nobody, as in Glance.
+            owner: image.owner.as_deref().filter(|owner| !owner.is_empty()),
             visibility: image.visibility.as_str(),
             status: image.status.as_str(),
             disk_format: image.disk_format.as_deref(),

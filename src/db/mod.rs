@@ -12,6 +12,7 @@ pub mod images_page;
 pub mod jobs;
 pub mod ledger;
 pub mod members;
+pub mod metadefs;
 mod migrate;
 pub mod schema;
 

@@ -1,5 +1,6 @@
 //! Who is calling: a token becomes a [`Caller`], by a real Keystone or by the built-in one.
 
+mod access_rules;
 pub mod builtin;
 pub mod keystone;
 
@@ -10,7 +11,7 @@ use crate::model::caller::Caller;
 /// Tokens of one request, taken from its headers and not yet believed.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
-    /// `X-Auth-Token`, else `X-Storage-Token`; white space trimmed.
+    /// `X-Auth-Token`, white space trimmed.
     pub token: Option<String>,
     /// `X-Service-Token`.
     pub service_token: Option<String>,

@@ -92,7 +92,7 @@ fn build(new: NewImage, owner: Option<String>) -> Image {
         id: new.id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
         revision: 1,
         name: new.name,
-        owner: owner.filter(|o| !o.is_empty()),
+        owner,
         visibility: new.visibility.unwrap_or(Visibility::Shared),
         status: Status::Queued,
         disk_format: new.disk_format,

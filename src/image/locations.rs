@@ -254,12 +254,12 @@ async fn replace_all(app: &App, image: &mut Image, list: &[Value]) -> Result<()>
 }
 
 fn remove_one(image: &mut Image, position: &str) -> Result<()> {
+    if image.locations.len() == 1 {
+        return Err(Error::forbidden("It's not allowed to remove the last location of an image."));
+    }
     let position = parse_position(position, false)?.unwrap_or(usize::MAX);
     if position >= image.locations.len() {
         return Err(Error::invalid(format!("There is no location at position {position}.")));
-    }
-    if image.locations.len() == 1 {
-        return Err(Error::forbidden("It's not allowed to remove the last location of an image."));
     }
     image.locations.remove(position);
     Ok(())

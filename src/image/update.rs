@@ -58,8 +58,10 @@ async fn apply(app: &App, caller: &Caller, image: &mut Image, operation: &Operat
     if attribute == "locations" {
         return locations::patch(app, caller, image, operation).await;
     }
-    if attribute == "owner" && !caller.is_admin && operation.verb != Verb::Remove {
-        return Err(Error::forbidden("Only an administrator may change the owner of an image."));
+    let gives_away = attribute == "owner" && !caller.is_admin;
+    let not_yours = || Error::forbidden("Only an administrator may change the owner of an image.");
+    if gives_away && operation.verb == Verb::Replace {
+        return Err(not_yours());
     }
     if attribute == "visibility" && operation.verb != Verb::Remove {
         let rule = match operation.value.as_str().and_then(Visibility::parse) {
@@ -74,6 +76,9 @@ async fn apply(app: &App, caller: &Caller, image: &mut Image, operation: &Operat
         }
     }
     access::enforce(app, caller, "modify_image", image).await?;
+    if gives_away && operation.verb == Verb::Add {
+        return Err(not_yours());
+    }
     if app.schema.is_base(attribute) {
         set_attribute(app, image, operation)
     } else {
@@ -130,7 +135,7 @@ fn set_attribute(app: &App, image: &mut Image, operation: &Operation) -> Result<
     let number = || integer(Some(value)).and_then(|n| check_number(name, n).map(|()| n));
     match name {
         "name" => image.name = text,
-        "owner" => image.owner = text.filter(|o| !o.is_empty()),
+        "owner" => image.owner = text,
         "visibility" => {
             if let Some(visibility) = text.as_deref().and_then(Visibility::parse) {
                 image.visibility = visibility;

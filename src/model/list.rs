@@ -179,7 +179,8 @@ fn parse_os_hidden(value: Option<&str>) -> Result<bool> {
 fn parse_filter(name: &str, value: &str) -> Result<Option<Filter>> {
     if matches!(
         name,
-        "limit"
+        "tags"
+            | "limit"
             | "marker"
             | "member_status"
             | "visibility"
@@ -344,6 +345,7 @@ fn parse_sort(pairs: &[(String, String)]) -> Result<Vec<(&'static str, Direction
         }
         for element in spec.split(',') {
             let (key, direction) = match element.split_once(':') {
+                Some((key, direction)) if direction.trim().is_empty() => (key, Direction::Desc),
                 Some((key, direction)) => (key, parse_direction(direction.trim())?),
                 None => (element, Direction::Desc),
             };

@@ -8,6 +8,7 @@ pub mod image_schema;
 pub mod job;
 pub mod list;
 pub mod member;
+pub mod metadef;
 pub mod new_image;
 pub mod patch;
 pub mod pointer;

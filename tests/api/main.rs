@@ -4,6 +4,7 @@
 
 mod http;
 mod images;
+mod metadefs;
 mod properties;
 mod schemas;
 mod stores;

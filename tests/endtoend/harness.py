@@ -135,7 +135,8 @@ class Server:
 
     @property
     def clouds_yaml(self):
-        return self.data_dir / "clouds.yaml"
+        # The clients run outside of the server's mounts.
+        return self.seen(self.data_dir / "clouds.yaml") if self.tmpfs else self.data_dir / "clouds.yaml"
 
     def connect(self, cloud="vitrine", clouds_yaml=None):
         """An openstacksdk connection as the named cloud of the printed clouds.yaml."""
@@ -237,8 +238,14 @@ class Tool:
         self.server = server
 
     def run(self, *arguments):
-        return subprocess.run([*self.argv, *map(str, arguments)], env=self.env, text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
+        # At a terminal, as users are: from anything else the clients read the data of an image.
+        terminal, stdin = os.openpty()
+        try:
+            return subprocess.run([*self.argv, *map(str, arguments)], env=self.env, text=True,
+                                  stdin=stdin, capture_output=True, timeout=300)
+        finally:
+            os.close(terminal)
+            os.close(stdin)
 
     def __call__(self, *arguments):
         """Runs a command that must succeed; returns what it printed."""

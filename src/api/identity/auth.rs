@@ -8,19 +8,20 @@ use serde_json::{Value, json};
 use super::{
     SUBJECT_TOKEN,
     error::Answer,
-    extract::{Auth, Body, Query, Site, header},
-    view,
+    extract::{Auth, Body, Site, header},
+    items, view,
 };
 use crate::{
     identity::builtin::{
         context::{Scope, Token},
+        manage::Filters,
         request::LoginRequest,
     },
     model::error::{Error, Result},
 };
 
 /// `POST /v3/auth/tokens`.
-pub(super) async fn issue(request: HttpRequest, site: Site, query: Query, body: Body) -> Answer {
+pub(super) async fn issue(request: HttpRequest, site: Site, query: Filters, body: Body) -> Answer {
     let login = LoginRequest::parse(&body.0)?;
     let address = request.peer_addr().map(|address| address.ip());
     let (text, token) = site.builtin.login(login, address).await?;
@@ -69,21 +70,21 @@ pub(super) async fn catalog(auth: Auth) -> Answer {
 
 /// `GET /v3/auth/projects`.
 pub(super) async fn projects(auth: Auth) -> Answer {
-    let reach = auth.site.builtin.reach(&auth.token).await?;
-    let projects: Vec<Value> = reach.projects.iter().map(|p| view::project(&auth.site.v3, p)).collect();
+    let reach = auth.site.builtin.reach(&auth.token.user.id).await?;
+    let projects: Vec<Value> = reach.projects.iter().map(|p| items::project(&auth.site, p)).collect();
     Ok(view::list("projects", projects, &auth.url))
 }
 
 /// `GET /v3/auth/domains`.
 pub(super) async fn domains(auth: Auth) -> Answer {
-    let reach = auth.site.builtin.reach(&auth.token).await?;
-    let domains: Vec<Value> = reach.domains.iter().map(|d| view::domain(&auth.site.v3, d)).collect();
+    let reach = auth.site.builtin.reach(&auth.token.user.id).await?;
+    let domains: Vec<Value> = reach.domains.iter().map(|d| items::domain(&auth.site, d)).collect();
     Ok(view::list("domains", domains, &auth.url))
 }
 
 /// `GET /v3/auth/system`.
 pub(super) async fn system(auth: Auth) -> Answer {
-    let reach = auth.site.builtin.reach(&auth.token).await?;
+    let reach = auth.site.builtin.reach(&auth.token.user.id).await?;
     let system = if reach.system { json!([{"all": true}]) } else { json!([]) };
     Ok(HttpResponse::Ok().json(json!({"system": system, "links": {"self": auth.url}})))
 }
@@ -102,7 +103,7 @@ fn token_header(text: &str) -> Result<HeaderValue> {
     HeaderValue::from_str(text).map_err(|e| Error::internal("send a token", e))
 }
 
-async fn shown(site: &Site, token: &Token, query: &Query) -> Result<Value> {
+async fn shown(site: &Site, token: &Token, query: &Filters) -> Result<Value> {
     let mut body = view::token(token);
     if token.scope != Scope::Unscoped && !query.flag("nocatalog").unwrap_or(false) {
         let services = site.builtin.catalog().await?;

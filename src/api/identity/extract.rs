@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{AUTH_TOKEN, error::ApiError};
 use crate::{
-    identity::builtin::{Builtin, Settings, access_rules, context::Token},
+    identity::builtin::{Builtin, Settings, context::Token, manage::Filters},
     model::error::{Error, Result},
 };
 
@@ -77,8 +77,8 @@ pub(super) struct Auth {
     pub text: String,
     /// The URL of this request, for `links.self`.
     pub url: String,
-    /// The query; of a repeated key the last value, of a key without value the empty text.
-    pub query: Query,
+    /// Filters and flags.
+    pub query: Filters,
 }
 
 impl FromRequest for Auth {
@@ -99,16 +99,13 @@ impl Auth {
         let token = site.builtin.validate(&text, false).await?.ok_or_else(refused)?;
         let path = request.path().strip_prefix(site.builtin.settings.prefix.as_str());
         let path = path.unwrap_or_else(|| request.path());
-        let rules = token.app_credential.as_ref().and_then(|credential| credential.access_rules.as_deref());
-        if let Some(rules) = rules
-            && !access_rules::allow(rules, "identity", request.method().as_str(), path)
-        {
+        if !token.allows("identity", request.method().as_str(), path) {
             return Err(Error::Unauthenticated(
                 "The application credential does not allow this request.".to_owned(),
             ));
         }
         let url = format!("{}{}", site.base, request.uri());
-        let query = Query::of(request)?;
+        let query = filters(request)?;
         Ok(Self { site, token, text, url, query })
     }
 }
@@ -119,36 +116,23 @@ pub(super) fn header(request: &HttpRequest, name: &actix_web::http::header::Head
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The query of a request.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Query(HashMap<String, String>);
-
-impl Query {
-    fn of(request: &HttpRequest) -> Result<Self> {
-        web::Query::<HashMap<String, String>>::from_query(request.query_string())
-            .map(|query| Self(query.into_inner()))
-            .map_err(|_| Error::invalid("The query cannot be read."))
+/// The query of a request: of a repeated key the last value, of a key without value the empty text.
+fn filters(request: &HttpRequest) -> Result<Filters> {
+    let query = web::Query::<HashMap<String, String>>::from_query(request.query_string());
+    let unreadable = || Error::invalid("The query cannot be read.");
+    let map = query.map_err(|_| unreadable())?.into_inner();
+    if map.values().any(|value| value.contains('\0')) {
+        return Err(unreadable());
     }
-
-    /// A filter, if given and not empty.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str).filter(|text| !text.is_empty())
-    }
-
-    /// Keystone's booleans: a bare key is true, and everything but `0` and `false` too.
-    pub fn flag(&self, key: &str) -> Option<bool> {
-        self.0
-            .get(key)
-            .map(|text| !matches!(text.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off"))
-    }
+    Ok(Filters(map))
 }
 
-impl FromRequest for Query {
+impl FromRequest for Filters {
     type Error = ApiError;
     type Future = std::future::Ready<std::result::Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        std::future::ready(Self::of(request).map_err(Into::into))
+        std::future::ready(filters(request).map_err(Into::into))
     }
 }
 

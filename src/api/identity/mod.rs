@@ -4,10 +4,15 @@ mod auth;
 mod discovery;
 pub mod error;
 mod extract;
+mod grants;
+mod items;
+mod limits;
+mod resources;
+mod users;
 mod view;
 
 use actix_web::{
-    Error as ActixError,
+    Error as ActixError, ResponseError,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -18,6 +23,7 @@ use actix_web::{
     web,
 };
 
+use self::error::ApiError;
 pub use self::extract::base_url;
 use crate::{identity::Identity, identity::builtin::Builtin, model::error::Error};
 
@@ -36,6 +42,7 @@ pub fn configure_at(cfg: &mut web::ServiceConfig, prefix: &str) {
         web::scope(prefix)
             .wrap(from_fn(headers))
             .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
+            .app_data(web::PathConfig::default().error_handler(|_, _| ApiError::from(nothing_here()).into()))
             .route("", web::get().to(discovery::versions))
             .route("/", web::get().to(discovery::versions))
             .route("/v3", web::get().to(discovery::version))
@@ -56,20 +63,39 @@ fn v3(cfg: &mut web::ServiceConfig) {
     .route("/auth/catalog", web::get().to(auth::catalog))
     .route("/auth/projects", web::get().to(auth::projects))
     .route("/auth/domains", web::get().to(auth::domains))
-    .route("/auth/system", web::get().to(auth::system));
+    .route("/auth/system", web::get().to(auth::system))
+    .configure(users::routes)
+    .configure(grants::routes)
+    .configure(limits::routes)
+    .configure(resources::domain::routes)
+    .configure(resources::project::routes)
+    .configure(resources::user::routes)
+    .configure(resources::role::routes)
+    .configure(resources::service::routes)
+    .configure(resources::endpoint::routes)
+    .configure(resources::region::routes);
 }
 
 async fn unknown() -> error::Answer {
-    Err(Error::NotFound("There is nothing at this path.".to_owned()).into())
+    Err(nothing_here().into())
+}
+
+fn nothing_here() -> Error {
+    Error::NotFound("There is nothing at this path.".to_owned())
 }
 
 /// `Vary` on every answer, and the challenge on every 401.
 async fn headers(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
     let builtin = request.app_data::<web::Data<Builtin>>().cloned();
     let challenge = builtin.and_then(|b| b.challenge(&base_url(request.request(), &b.settings)));
+    // No id has a NUL in it, and not every database can be asked for one.
+    if request.path().contains("%00") {
+        let response = ApiError::from(nothing_here()).error_response();
+        return Ok(request.into_response(response).map_into_right_body());
+    }
     let mut response = next.call(request).await?;
     let status = response.status();
     let headers = response.headers_mut();
@@ -78,7 +104,7 @@ async fn headers(
     if let (StatusCode::UNAUTHORIZED, Some(challenge)) = (status, challenge) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
-    Ok(response)
+    Ok(response.map_into_left_body())
 }
 
 /// The header in which a token is issued, or named as the subject of a request.

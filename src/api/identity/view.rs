@@ -1,4 +1,4 @@
-//! The JSON shapes of what clients see.
+//! The JSON shapes of tokens, their catalog, and lists.
 
 use actix_web::HttpResponse;
 use serde_json::{Map, Value, json};
@@ -7,7 +7,7 @@ use crate::{
     identity::builtin::{
         BASE_URL_MARK,
         context::{Scope, Token},
-        rows::{Domain, Endpoint, LIST_ROWS_MAX, Project, Service, User},
+        rows::{Domain, Endpoint, LIST_ROWS_MAX, Service},
     },
     model::time::Timestamp,
 };
@@ -102,63 +102,6 @@ pub(super) fn token(token: &Token) -> Map<String, Value> {
 
 fn domain_ref(domain: &Domain) -> Value {
     json!({"id": domain.id, "name": domain.name})
-}
-
-/// An item: fixed attributes over the further ones that its row keeps as JSON text, then its link.
-fn item(extra: &str, fixed: Value, link: String) -> Value {
-    let mut body = match serde_json::from_str(extra) {
-        Ok(Value::Object(extra)) => extra,
-        _ => Map::new(),
-    };
-    if let Value::Object(fixed) = fixed {
-        body.extend(fixed);
-    }
-    body.entry("options").or_insert_with(|| json!({}));
-    body.insert("links".to_owned(), json!({"self": link}));
-    Value::Object(body)
-}
-
-/// A project.
-pub(super) fn project(v3: &str, row: &Project) -> Value {
-    let fixed = json!({
-        "id": row.id,
-        "name": row.name,
-        "domain_id": row.domain_id,
-        "description": row.description,
-        "enabled": row.enabled,
-        "parent_id": row.parent_id,
-        "is_domain": false,
-    });
-    with_tags(item(&row.extra, fixed, format!("{v3}/projects/{}", row.id)))
-}
-
-/// A domain.
-pub(super) fn domain(v3: &str, row: &Domain) -> Value {
-    let fixed =
-        json!({"id": row.id, "name": row.name, "description": row.description, "enabled": row.enabled});
-    with_tags(item(&row.extra, fixed, format!("{v3}/domains/{}", row.id)))
-}
-
-fn with_tags(mut body: Value) -> Value {
-    if let Some(body) = body.as_object_mut() {
-        body.entry("tags").or_insert_with(|| json!([]));
-    }
-    body
-}
-
-/// A user; never with anything of the password.
-pub(super) fn user(v3: &str, row: &User) -> Value {
-    let mut fixed = json!({
-        "id": row.id,
-        "name": row.name,
-        "domain_id": row.domain_id,
-        "enabled": row.enabled,
-        "password_expires_at": null,
-    });
-    if let (Some(project_id), Some(fixed)) = (&row.default_project_id, fixed.as_object_mut()) {
-        fixed.insert("default_project_id".to_owned(), json!(project_id));
-    }
-    item(&row.extra, fixed, format!("{v3}/users/{}", row.id))
 }
 
 /// The answer to a list; what is beyond the longest list is cut.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{
         error::ApiResult,
-        extract::{Identified, JsonBody, Shared},
+        extract::{Identified, JsonBody, NoBody, Shared},
     },
     image::locations::{self as domain, ValidationData},
     model::error::{Error, Result},
@@ -49,7 +49,7 @@ pub async fn add(state: Shared, caller: Identified, id: Path<String>, body: Json
 }
 
 /// Lists the locations, for services.
-pub async fn list(state: Shared, caller: Identified, id: Path<String>) -> ApiResult {
+pub async fn list(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
     let locations = domain::list(&state.app, &caller.0, &id).await?;
     let list: Vec<Value> = locations.iter().map(|l| json!({"url": l.url, "metadata": l.metadata})).collect();
     Ok(HttpResponse::Ok().json(list))

@@ -23,12 +23,22 @@ fn view(member: &Member) -> Value {
     })
 }
 
-/// The text of a member of the body that must be a non-empty string.
-fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, Error> {
+/// A member of the body; whether it is a text is judged after the caller's rights, as in Glance.
+fn member_of<'a>(body: &'a Value, name: &str) -> Result<&'a Value, Error> {
     let object = body.as_object().ok_or_else(|| Error::invalid("The request body must be a JSON object."))?;
-    object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or_else(|| {
-        Error::invalid(format!("The body must have a member {name:?} that is a non-empty text."))
-    })
+    object.get(name).ok_or_else(|| Error::invalid(format!("The body must have a member {name:?}.")))
+}
+
+/// Whether Python takes a value for false.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(object) => object.is_empty(),
+    }
 }
 
 /// Lists the members.
@@ -40,7 +50,11 @@ pub async fn list(state: Shared, caller: Identified, id: Path<String>, _: NoBody
 
 /// Adds a project.
 pub async fn add(state: Shared, caller: Identified, id: Path<String>, body: JsonBody) -> ApiResult {
-    let member = domain::add(&state.app, &caller.0, &id, text(&body.0, "member")?).await?;
+    let project = member_of(&body.0, "member")?;
+    if is_blank(project) {
+        return Err(Error::invalid("The member must be a non-empty text.").into());
+    }
+    let member = domain::add(&state.app, &caller.0, &id, project.as_str()).await?;
     Ok(HttpResponse::Ok().json(view(&member)))
 }
 
@@ -59,7 +73,7 @@ pub async fn set_status(
     body: JsonBody,
 ) -> ApiResult {
     let (id, project) = path.into_inner();
-    let status = text(&body.0, "status")?;
+    let status = member_of(&body.0, "status")?.as_str().unwrap_or_default();
     let member = domain::set_status(&state.app, &caller.0, &id, &project, status).await?;
     Ok(HttpResponse::Ok().json(view(&member)))
 }

@@ -101,7 +101,7 @@ fn fill(conn: &mut Conn, settings: &Settings, admin_hash: &str, demo_hash: &str)
             extra: "{}".to_owned(),
         },
     )?;
-    let chain = CHAIN.map(|name| role(name));
+    let chain = CHAIN.map(role);
     for role in &chain {
         roles::insert(conn, role)?;
     }

@@ -16,6 +16,7 @@ use crate::{
             users::{self, User},
         },
     },
+    identity::access_rules::AccessRule,
     model::time::Timestamp,
 };
 
@@ -73,6 +74,18 @@ impl Token {
     /// Whether it is one of a service's own.
     pub fn is_service(&self) -> bool {
         self.has_role("service")
+    }
+
+    /// Whether the access rules of its application credential, if it has any, allow a request to the service of
+    /// type `service`. `path` is the request's, without a query.
+    pub fn allows(&self, service: &str, method: &str, path: &str) -> bool {
+        let credential = self.app_credential.as_ref();
+        let Some(rules) = credential.and_then(|credential| credential.access_rules.as_deref()) else {
+            return true;
+        };
+        // Rules that cannot be read allow nothing.
+        let rules: Vec<AccessRule> = serde_json::from_str(rules).unwrap_or_default();
+        rules.iter().any(|rule| rule.allows(service, method, path))
     }
 
     /// Id of the project that it is scoped to.

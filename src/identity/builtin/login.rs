@@ -145,6 +145,21 @@ impl Builtin {
         address: Option<IpAddr>,
         proven: &mut Proven,
     ) -> Result<String, LoginRefusal> {
+        let user_id = self.prove_password(user, password, address).await?;
+        proven.methods.push("password".to_owned());
+        Ok(user_id)
+    }
+
+    /// Checks a password and answers the user's id. Whether the user is enabled is not looked at.
+    ///
+    /// # Errors
+    /// 401, also when there were too many failures before.
+    pub(super) async fn prove_password(
+        &self,
+        user: OwnedRef,
+        password: String,
+        address: Option<IpAddr>,
+    ) -> Result<String, LoginRefusal> {
         let attempt = attempt_of("password", &user, address);
         if self.throttle.refuses(&attempt) {
             return Err(LoginRefusal::wrong());
@@ -153,7 +168,6 @@ impl Builtin {
         let hash = found.as_ref().and_then(|user| user.password_hash.clone());
         let same = self.hasher.matches(password, hash).await?;
         self.conclude(attempt, same)?;
-        proven.methods.push("password".to_owned());
         found.map(|user| user.id).ok_or_else(LoginRefusal::wrong)
     }
 

@@ -3,7 +3,6 @@
 //! A token says who and where; roles, and whether all of it is still good, come from the database at each use,
 //! through a cache of a few seconds that every change made by this process empties at once.
 
-pub mod access_rules;
 pub mod bootstrap;
 pub mod clouds;
 pub mod context;
@@ -64,7 +63,7 @@ pub struct Settings {
     /// Seconds for which the meaning of a token is remembered: how long a change made by another process may go
     /// unseen.
     pub cache_seconds: u64,
-    /// Passwords hashed at the same time; each takes about 19 MiB.
+    /// Passwords hashed at the same time; each takes 7 MiB.
     pub hashes_at_once: usize,
     /// Failed logins of one user from one address before further ones are refused unseen; 0 never refuses.
     pub failed_logins_max: u32,

@@ -194,7 +194,7 @@ fn object_in<'a>(map: &'a Map<String, Value>, key: &str) -> Parsed<&'a Map<Strin
 fn optional(map: &Map<String, Value>, key: &str) -> Parsed<Option<String>> {
     match map.get(key) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::String(text)) if !text.contains('\0') => Ok(Some(text.clone())),
         Some(_) => bad(&format!("{key:?} must be text")),
     }
 }

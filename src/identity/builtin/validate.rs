@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use openssl::sha::sha256;
 
 use super::{
-    Builtin, access_rules,
+    Builtin,
     context::{self, Scope, Token},
     token::{self, Claims, Verdict},
 };
@@ -100,10 +100,7 @@ impl Identity for Builtin {
         // A service may finish what its user began before the token expired.
         let token = self.validate(text, service.is_some()).await.map_err(unavailable)?;
         let token = token.ok_or_else(|| refused("the token is not valid"))?;
-        let rules = token.app_credential.as_ref().and_then(|credential| credential.access_rules.as_deref());
-        if let (Some(rules), None) = (rules, &service)
-            && !access_rules::allow(rules, SERVICE_TYPE, &credentials.method, &credentials.path)
-        {
+        if service.is_none() && !token.allows(SERVICE_TYPE, &credentials.method, &credentials.path) {
             return Err(refused("the application credential does not allow this request"));
         }
         Ok(caller(&token, service.as_deref()))

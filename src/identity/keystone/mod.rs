@@ -1,6 +1,5 @@
 //! Tokens validated by a real Keystone v3, as keystonemiddleware's `auth_token` does it.
 
-mod access_rules;
 mod http;
 mod login;
 mod session;

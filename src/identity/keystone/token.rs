@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, de};
 
-use super::access_rules::AccessRule;
+use crate::identity::access_rules::AccessRule;
 use crate::model::caller::Caller;
 
 /// A token that Keystone vouched for. Only what a request needs is kept, so that many fit in the cache.

@@ -6,6 +6,7 @@ mod data;
 mod delete;
 mod interrupted;
 mod list;
+mod locations;
 mod members;
 mod show;
 mod tags;

@@ -1,7 +1,9 @@
 //! The identity API over a temporary SQLite database, driven as clients drive it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod credentials;
 mod login;
+mod manage;
 
 use actix_web::{
     App,

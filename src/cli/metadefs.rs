@@ -1,0 +1,190 @@
+//! `vitrine metadefs load | unload | export`: what `glance-manage db_load_metadefs` and its neighbours do, in the
+//! same files (`glance/cmd/manage.py: DbCommands.load_metadefs`).
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::Subcommand;
+
+use super::config::Files;
+use crate::{
+    config::{self, Config, Override},
+    db::{Db, Settings},
+    metadef::catalogue::{self, Mode},
+    model::metadef::file::{self, NamespaceFile},
+    server::StartError,
+};
+
+/// Commands of `vitrine metadefs`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Load namespaces; those that are there stay as they are, unless an option says otherwise.
+    Load(LoadArguments),
+    /// Remove every namespace and every resource type.
+    Unload {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Write each namespace into a file that `load` and Glance read.
+    Export {
+        /// Folder to write to; it is created when it is missing, and files of the same names are replaced.
+        #[arg(default_value = "metadefs")]
+        path: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Which database.
+#[derive(Debug, clap::Args)]
+pub struct Place {
+    #[command(flatten)]
+    files: Files,
+    /// Folder of the embedded database.
+    #[arg(long, default_value = "data")]
+    data_dir: PathBuf,
+    /// Database other than the embedded one: postgresql://… or mysql://…
+    #[arg(long)]
+    database: Option<String>,
+}
+
+/// Arguments of `vitrine metadefs load`.
+#[derive(Debug, clap::Args)]
+pub struct LoadArguments {
+    /// A JSON file, or a folder of *.json; the catalogue of this program when none is given.
+    path: Option<PathBuf>,
+    /// Add to namespaces that are there what they lack.
+    #[arg(long, conflicts_with_all = ["replace", "prefer_new"])]
+    merge: bool,
+    /// Delete namespaces that are there, with all they hold, and load them anew.
+    #[arg(long, conflicts_with = "prefer_new")]
+    replace: bool,
+    /// Add to namespaces that are there what they lack, and bring what they have up to date.
+    #[arg(long)]
+    prefer_new: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl LoadArguments {
+    fn mode(&self) -> Mode {
+        match (self.merge, self.prefer_new, self.replace) {
+            (_, _, true) => Mode::Replace,
+            (_, true, _) => Mode::PreferNew,
+            (true, _, _) => Mode::Merge,
+            (false, false, false) => Mode::Skip,
+        }
+    }
+}
+
+fn failed(what: impl std::fmt::Display, why: impl std::fmt::Display) -> StartError {
+    StartError(format!("{what}: {why}"))
+}
+
+/// Runs one of the commands.
+///
+/// # Errors
+/// [`StartError`], which says what is wrong and what to do.
+pub fn run(command: Command) -> Result<(), StartError> {
+    match command {
+        Command::Load(arguments) => load(arguments),
+        Command::Unload { place } => {
+            let count = catalogue::unload(&open(place)?).map_err(|e| failed("unload", e))?;
+            println!("removed {count} namespaces");
+            Ok(())
+        }
+        Command::Export { path, place } => export(place, &path),
+    }
+}
+
+fn open(place: Place) -> Result<Db, StartError> {
+    let overrides = place.database.map(|value| Override {
+        section: "database".to_owned(),
+        option: "connection".to_owned(),
+        value,
+    });
+    let loaded = config::load(&place.files.sources(overrides.into_iter().collect()));
+    let config = Config::assemble(&loaded).map_err(|findings| {
+        let lines: Vec<_> = findings.iter().map(|finding| finding.line()).collect();
+        StartError(format!("the configuration cannot be used:\n  {}", lines.join("\n  ")))
+    })?;
+    let settings = match config.database {
+        Some(settings) => settings,
+        None if place.data_dir.is_dir() => Settings {
+            connection: format!("sqlite:{}", place.data_dir.join("vitrine.sqlite").display()),
+            ..Settings::default()
+        },
+        None => {
+            let shown = place.data_dir.display();
+            return Err(StartError(format!(
+                "there is no data folder {shown}; start the server once, or choose another with --data-dir"
+            )));
+        }
+    };
+    let db = Db::open(&settings).map_err(StartError)?;
+    db.migrate().map_err(|e| StartError(e.to_string()))?;
+    Ok(db)
+}
+
+fn load(arguments: LoadArguments) -> Result<(), StartError> {
+    let mode = arguments.mode();
+    let (files, faults) = match &arguments.path {
+        None => (catalogue::shipped().map_err(|e| failed("the shipped catalogue", e))?, Vec::new()),
+        Some(path) => read(path)?,
+    };
+    for fault in &faults {
+        eprintln!("vitrine: {fault}");
+    }
+    let report = catalogue::load(&open(arguments.place)?, &files, mode).map_err(|e| failed("load", e))?;
+    println!(
+        "{} namespaces added, {} merged, {} replaced, {} left as they were",
+        report.added, report.merged, report.replaced, report.skipped
+    );
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(StartError(format!("{} files could not be read; the others were loaded", faults.len())))
+    }
+}
+
+/// Reads one file, or every `*.json` of a folder; also says which of them cannot be read and why.
+fn read(path: &Path) -> Result<(Vec<NamespaceFile>, Vec<String>), StartError> {
+    let unreadable = |e: std::io::Error| failed(path.display(), e);
+    let mut paths = Vec::new();
+    if path.is_dir() {
+        for entry in fs::read_dir(path).map_err(unreadable)? {
+            let found = entry.map_err(unreadable)?.path();
+            if found.extension().is_some_and(|extension| extension == "json") {
+                paths.push(found);
+            }
+        }
+        paths.sort();
+        if paths.is_empty() {
+            return Err(failed(path.display(), "there is no *.json in this folder"));
+        }
+    } else {
+        paths.push(path.to_owned());
+    }
+    let (mut files, mut faults) = (Vec::new(), Vec::new());
+    for path in paths {
+        let parsed = fs::read_to_string(&path).map_err(|e| e.to_string()).and_then(|text| file::parse(&text));
+        match parsed {
+            Ok(file) => files.push(file),
+            Err(fault) => faults.push(format!("{}: {fault}", path.display())),
+        }
+    }
+    Ok((files, faults))
+}
+
+fn export(place: Place, folder: &Path) -> Result<(), StartError> {
+    let files = catalogue::export(&open(place)?).map_err(|e| failed("export", e))?;
+    fs::create_dir_all(folder).map_err(|e| failed(folder.display(), e))?;
+    for (name, text) in &files {
+        let path = folder.join(name);
+        fs::write(&path, text).map_err(|e| failed(path.display(), e))?;
+    }
+    println!("{} files written to {}", files.len(), folder.display());
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Finding a namespace as a caller sees it, and asking the policy about it
+//! (`glance/api/v2/policy.py: MetadefAPIPolicy`).
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use crate::{
+    app::App,
+    db::{self, Conn, DbResult},
+    image::access::{CallerTarget, allowed, mutating, refused},
+    model::{
+        caller::Caller,
+        error::{Error, Result},
+        metadef::{NAME_CHARS_MAX, Namespace, NamespaceFields},
+    },
+    policy::Target,
+};
+
+/// A namespace as the target of a rule: its owner and its visibility.
+pub struct NamespaceTarget<'a>(pub &'a NamespaceFields);
+
+impl Target for NamespaceTarget<'_> {
+    fn get(&self, key: &str) -> Option<Cow<'_, str>> {
+        match key {
+            "project_id" => Some(Cow::Borrowed(&self.0.owner)),
+            "visibility" => Some(Cow::Borrowed(self.0.visibility.as_str())),
+            _ => None,
+        }
+    }
+
+    fn entries(&self) -> Vec<(String, Value)> {
+        vec![
+            ("project_id".to_owned(), json!(self.0.owner)),
+            ("visibility".to_owned(), json!(self.0.visibility.as_str())),
+        ]
+    }
+}
+
+const SHOW: &str = "get_metadef_namespace";
+
+/// Requires rules on a target, one after the other. Writing is refused to read-only callers whatever the rules
+/// say.
+///
+/// # Errors
+/// [`Error::NotFound`] when the caller may not even see such a namespace, else [`Error::Forbidden`].
+async fn enforce_on(app: &App, caller: &Caller, rules: &[&str], target: &(dyn Target + Sync)) -> Result<()> {
+    for rule in rules {
+        if !allowed(app, caller, rule, target).await? {
+            if *rule == SHOW || !allowed(app, caller, SHOW, target).await? {
+                return Err(Error::NotFound("The resource could not be found.".to_owned()));
+            }
+            return Err(refused(rule));
+        }
+        if !rule.starts_with("get_") && !rule.starts_with("list_") {
+            mutating(caller)?;
+        }
+    }
+    Ok(())
+}
+
+/// Requires rules on a namespace.
+///
+/// # Errors
+/// [`Error::NotFound`] when the caller may not even see it, else [`Error::Forbidden`].
+pub async fn enforce(app: &App, caller: &Caller, rules: &[&str], namespace: &Namespace) -> Result<()> {
+    enforce_on(app, caller, rules, &NamespaceTarget(&namespace.fields)).await
+}
+
+/// Requires rules that concern no namespace; the target is the caller's own project.
+///
+/// # Errors
+/// As [`enforce`].
+pub async fn enforce_anywhere(app: &App, caller: &Caller, rules: &[&str]) -> Result<()> {
+    enforce_on(app, caller, rules, &CallerTarget(caller)).await
+}
+
+/// Whether a rule allows a caller to have a row of a list.
+///
+/// # Errors
+/// [`Error::Internal`] when the rule cannot be evaluated.
+pub async fn may(app: &App, caller: &Caller, rule: &str, namespace: &Namespace) -> Result<bool> {
+    allowed(app, caller, rule, &NamespaceTarget(&namespace.fields)).await
+}
+
+/// The namespace does not exist, or is hidden from the caller.
+pub fn missing(name: &str) -> Error {
+    Error::NotFound(format!("Namespace {name} not found"))
+}
+
+/// Loads a namespace as the database shows it to the caller, and requires rules on it.
+///
+/// # Errors
+/// [`Error::NotFound`] when it is absent or hidden; as [`enforce`].
+pub async fn find(app: &App, caller: &Caller, name: &str, rules: &[&str]) -> Result<Namespace> {
+    if name.chars().count() > NAME_CHARS_MAX || name.contains('\0') {
+        return Err(missing(name));
+    }
+    let key = name.to_owned();
+    let found =
+        app.db.read("metadef_namespace.find", move |conn| db::metadefs::namespaces::find(conn, &key)).await?;
+    let namespace = found.filter(|n| n.is_visible_to(caller)).ok_or_else(|| missing(name))?;
+    enforce(app, caller, rules, &namespace).await?;
+    Ok(namespace)
+}
+
+/// Locks a namespace inside a transaction and answers its present state.
+///
+/// # Errors
+/// [`Error::NotFound`] when it was deleted since it was found.
+pub fn still_there(conn: &mut Conn, namespace: &Namespace) -> DbResult<Namespace> {
+    let present = db::metadefs::namespaces::lock(conn, namespace.id)?;
+    Ok(present.ok_or_else(|| missing(&namespace.fields.namespace))?)
+}
+
+/// Refuses to delete `what` from a protected namespace.
+///
+/// # Errors
+/// [`Error::Forbidden`]
+pub fn not_protected(namespace: &Namespace, what: &str) -> Result<()> {
+    if namespace.fields.protected {
+        return Err(Error::forbidden(format!(
+            "Metadata definition {what} is protected and cannot be deleted."
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses to delete the whole of a protected namespace, or all of its parts of one kind.
+///
+/// # Errors
+/// [`Error::Forbidden`]
+pub fn whole_not_protected(namespace: &Namespace) -> Result<()> {
+    not_protected(namespace, &format!("namespace {}", namespace.fields.namespace))
+}

@@ -1,0 +1,129 @@
+//! Objects of namespaces (`glance/api/v2/metadef_objects.py`).
+
+use super::{access, namespaces::delete_parts};
+use crate::{
+    app::App,
+    db::{
+        DbError,
+        metadefs::{Stamp, objects as rows},
+    },
+    model::{
+        caller::Caller,
+        error::{Error, Result},
+        metadef::{Object, Stored},
+        time::Timestamp,
+    },
+};
+
+fn missing(name: &str) -> Error {
+    Error::NotFound(format!("Could not find metadata object {name}"))
+}
+
+fn taken(namespace: &str, name: &str) -> Error {
+    Error::conflict(format!(
+        "A metadata definition object with name={name} already exists in namespace={namespace}."
+    ))
+}
+
+/// The objects of a namespace, by name.
+///
+/// # Errors
+/// As the policy decides.
+pub async fn list(app: &App, caller: &Caller, namespace: &str) -> Result<Vec<Stored<Object>>> {
+    let namespace = access::find(app, caller, namespace, &["get_metadef_objects"]).await?;
+    // The rule on each row has the namespace as its target, so it is the same for all of them.
+    if !access::may(app, caller, "get_metadef_object", &namespace).await? {
+        return Ok(Vec::new());
+    }
+    Ok(app.db.read("metadef_object.list", move |conn| rows::list(conn, namespace.id)).await?)
+}
+
+/// Adds an object.
+///
+/// # Errors
+/// [`Error::Conflict`] for a name that the namespace has; as the policy decides.
+pub async fn create(app: &App, caller: &Caller, namespace: &str, object: Object) -> Result<Stored<Object>> {
+    let found = access::find(app, caller, namespace, &["add_metadef_object"]).await?;
+    let (name, stamp) = (object.name.clone(), Stamp::now());
+    let added = app
+        .db
+        .write("metadef_object.insert", move |conn| {
+            let present = access::still_there(conn, &found)?;
+            rows::insert(conn, &[(present.id, &object)], stamp)?;
+            let stored = rows::find(conn, present.id, &object.name)?.ok_or(DbError::Stale)?;
+            // The answer says what the client said, not what absent members come to.
+            Ok(Stored { value: object.clone(), ..stored })
+        })
+        .await;
+    match added {
+        Err(DbError::Duplicate(_)) => Err(taken(namespace, &name)),
+        other => Ok(other?),
+    }
+}
+
+/// One object.
+///
+/// # Errors
+/// [`Error::NotFound`]; as the policy decides.
+pub async fn show(app: &App, caller: &Caller, namespace: &str, name: &str) -> Result<Stored<Object>> {
+    let found = access::find(app, caller, namespace, &["get_metadef_object"]).await?;
+    let key = name.to_owned();
+    let object = app.db.read("metadef_object.find", move |conn| rows::find(conn, found.id, &key)).await?;
+    object.ok_or_else(|| missing(name))
+}
+
+/// Replaces an object; what the client does not mention becomes empty.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Conflict`] for a new name that the namespace has; as the policy decides.
+pub async fn update(
+    app: &App,
+    caller: &Caller,
+    namespace: &str,
+    name: &str,
+    object: Object,
+) -> Result<Stored<Object>> {
+    let found = access::find(app, caller, namespace, &["modify_metadef_object"]).await?;
+    let (key, new_name) = (name.to_owned(), object.name.clone());
+    let saved = app
+        .db
+        .write("metadef_object.update", move |conn| {
+            let present = access::still_there(conn, &found)?;
+            let before = rows::find(conn, present.id, &key)?.ok_or_else(|| missing(&key))?;
+            let updated_at = Some(Timestamp::now());
+            rows::update(conn, before.id, &object, updated_at)?;
+            Ok(Stored { value: object.clone(), updated_at, ..before })
+        })
+        .await;
+    match saved {
+        Err(DbError::Duplicate(_)) => Err(taken(namespace, &new_name)),
+        other => Ok(other?),
+    }
+}
+
+/// Deletes an object.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`] when the namespace is protected; as the policy decides.
+pub async fn delete(app: &App, caller: &Caller, namespace: &str, name: &str) -> Result<()> {
+    let found = access::find(app, caller, namespace, &["delete_metadef_object"]).await?;
+    let key = name.to_owned();
+    Ok(app
+        .db
+        .write("metadef_object.delete", move |conn| {
+            let present = access::still_there(conn, &found)?;
+            let object = rows::find(conn, present.id, &key)?.ok_or_else(|| missing(&key))?;
+            access::not_protected(&present, &format!("object {key}"))?;
+            rows::delete(conn, object.id)
+        })
+        .await?)
+}
+
+/// Deletes every object of a namespace.
+///
+/// # Errors
+/// [`Error::Forbidden`] when the namespace is protected; as the policy decides.
+pub async fn delete_all(app: &App, caller: &Caller, namespace: &str) -> Result<()> {
+    let found = access::find(app, caller, namespace, &["delete_metadef_namespace"]).await?;
+    delete_parts(app, found, rows::delete_all).await
+}

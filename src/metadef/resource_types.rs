@@ -1,0 +1,89 @@
+//! Resource types, and the associations of namespaces with them (`glance/api/v2/metadef_resource_types.py`).
+
+use super::access;
+use crate::{
+    app::App,
+    db::{
+        DbError,
+        metadefs::{Stamp, resource_types as rows},
+    },
+    model::{
+        caller::Caller,
+        error::{Error, Result},
+        metadef::{Association, Stored},
+    },
+};
+
+/// Every resource type.
+///
+/// # Errors
+/// As the policy decides.
+pub async fn all(app: &App, caller: &Caller) -> Result<Vec<Stored<String>>> {
+    access::enforce_anywhere(app, caller, &["list_metadef_resource_types"]).await?;
+    Ok(app.db.read("metadef_resource_type.all", rows::all).await?)
+}
+
+/// The associations of a namespace.
+///
+/// # Errors
+/// As the policy decides.
+pub async fn list(app: &App, caller: &Caller, namespace: &str) -> Result<Vec<Stored<Association>>> {
+    let found = access::find(app, caller, namespace, &["list_metadef_resource_types"]).await?;
+    // The rule on each row has the namespace as its target, so it is the same for all of them.
+    if !access::may(app, caller, "get_metadef_resource_type", &found).await? {
+        return Ok(Vec::new());
+    }
+    let held =
+        app.db.read("metadef_resource_type.list", move |conn| rows::of_namespaces(conn, &[found.id])).await?;
+    Ok(held.into_iter().map(|(_, association)| association).collect())
+}
+
+/// Associates a namespace with a resource type, which comes into being when there is none of the name.
+///
+/// # Errors
+/// [`Error::Conflict`] for an association that the namespace has; as the policy decides.
+pub async fn associate(
+    app: &App,
+    caller: &Caller,
+    namespace: &str,
+    association: Association,
+) -> Result<Stored<Association>> {
+    let rules = ["add_metadef_resource_type_association"];
+    let found = access::find(app, caller, namespace, &rules).await?;
+    let (kind, stamp) = (association.name.clone(), Stamp::now());
+    let added = app
+        .db
+        .write("metadef_resource_type.associate", move |conn| {
+            let present = access::still_there(conn, &found)?;
+            rows::insert(conn, &[(present.id, &association)], stamp, false)?;
+            rows::find(conn, present.id, &association.name)?.ok_or(DbError::Stale)
+        })
+        .await;
+    match added {
+        Err(DbError::Duplicate(_)) => Err(Error::conflict(format!(
+            "The metadata definition resource-type association of resource-type={kind} to \
+             namespace={namespace} already exists."
+        ))),
+        other => Ok(other?),
+    }
+}
+
+/// Ends an association; the resource type stays.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`] when the namespace is protected; as the policy decides.
+pub async fn dissociate(app: &App, caller: &Caller, namespace: &str, kind: &str) -> Result<()> {
+    let rules = ["remove_metadef_resource_type_association"];
+    let found = access::find(app, caller, namespace, &rules).await?;
+    let key = kind.to_owned();
+    Ok(app
+        .db
+        .write("metadef_resource_type.dissociate", move |conn| {
+            let present = access::still_there(conn, &found)?;
+            let association = rows::find(conn, present.id, &key)?
+                .ok_or_else(|| Error::NotFound(format!("Failed to find resource type {key} to delete")))?;
+            access::not_protected(&present, &format!("resource-type-association {key}"))?;
+            rows::delete(conn, association.id)
+        })
+        .await?)
+}

@@ -1,0 +1,180 @@
+//! Tags of namespaces (`glance/api/v2/metadef_tags.py`).
+
+use std::collections::BTreeSet;
+
+use super::{access, namespaces::delete_parts};
+use crate::{
+    app::App,
+    db::{
+        DbError,
+        metadefs::{Stamp, tags as rows},
+    },
+    model::{
+        caller::Caller,
+        error::{Error, Result},
+        metadef::{Stored, list::TagQuery},
+        time::Timestamp,
+    },
+};
+
+fn missing(name: &str) -> Error {
+    Error::NotFound(format!("Could not find metadata tag {name}"))
+}
+
+fn taken(namespace: &str, name: &str) -> Error {
+    Error::conflict(format!("A metadata tag with name={name} already exists in namespace={namespace}."))
+}
+
+/// A page of the tags of a namespace.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown marker; as the policy decides.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    namespace: &str,
+    query: TagQuery,
+) -> Result<Vec<Stored<String>>> {
+    let found = access::find(app, caller, namespace, &["get_metadef_tags"]).await?;
+    Ok(app
+        .db
+        .read("metadef_tag.list", move |conn| {
+            let marker = match &query.marker {
+                None => None,
+                Some(name) => Some(rows::find(conn, found.id, name)?.ok_or_else(|| missing(name))?),
+            };
+            rows::page(conn, found.id, &query, marker.as_ref())
+        })
+        .await?)
+}
+
+/// Adds a tag.
+///
+/// # Errors
+/// [`Error::Conflict`] for a name that the namespace has; as the policy decides.
+pub async fn create(app: &App, caller: &Caller, namespace: &str, name: String) -> Result<Stored<String>> {
+    let found = access::find(app, caller, namespace, &["add_metadef_tag"]).await?;
+    let (key, stamp) = (name.clone(), Stamp::now());
+    let added = app
+        .db
+        .write("metadef_tag.insert", move |conn| {
+            let present = access::still_there(conn, &found)?;
+            rows::insert(conn, &[(present.id, key.as_str())], stamp)?;
+            rows::find(conn, present.id, &key)?.ok_or(DbError::Stale)
+        })
+        .await;
+    match added {
+        Err(DbError::Duplicate(_)) => Err(taken(namespace, &name)),
+        other => Ok(other?),
+    }
+}
+
+/// Adds many tags, or with `append` off replaces all that there are; an empty list changes nothing. `names` is
+/// `None` when the client named none at all.
+///
+/// # Errors
+/// [`Error::Invalid`] without names, [`Error::Conflict`] for a name given twice or, when appending, one that the
+/// namespace has; nothing has changed then. As the policy decides.
+pub async fn create_many(
+    app: &App,
+    caller: &Caller,
+    namespace: &str,
+    names: Option<Vec<String>>,
+    append: bool,
+) -> Result<Vec<String>> {
+    let found = access::find(app, caller, namespace, &["add_metadef_tags"]).await?;
+    let names = names.ok_or_else(|| Error::invalid("'tags' is a required property"))?;
+    let mut seen = BTreeSet::new();
+    if let Some(twin) = names.iter().find(|name| !seen.insert(name.as_str())) {
+        return Err(taken(namespace, twin));
+    }
+    if names.is_empty() {
+        return Ok(names);
+    }
+    let (stamp, space) = (Stamp::now(), namespace.to_owned());
+    Ok(app
+        .db
+        .write("metadef_tag.insert_many", move |conn| {
+            let present = access::still_there(conn, &found)?;
+            if append {
+                let have = rows::list(conn, present.id)?;
+                if let Some(old) = have.iter().find(|old| names.contains(&old.value)) {
+                    return Err(taken(&space, &old.value).into());
+                }
+            } else {
+                rows::delete_all(conn, present.id)?;
+            }
+            let new: Vec<(i64, &str)> = names.iter().map(|name| (present.id, name.as_str())).collect();
+            rows::insert(conn, &new, stamp)?;
+            Ok(names.clone())
+        })
+        .await?)
+}
+
+/// One tag.
+///
+/// # Errors
+/// [`Error::NotFound`]; as the policy decides.
+pub async fn show(app: &App, caller: &Caller, namespace: &str, name: &str) -> Result<Stored<String>> {
+    let found = access::find(app, caller, namespace, &["get_metadef_tag"]).await?;
+    let key = name.to_owned();
+    let tag = app.db.read("metadef_tag.find", move |conn| rows::find(conn, found.id, &key)).await?;
+    tag.ok_or_else(|| missing(name))
+}
+
+/// Renames a tag.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Conflict`] for a new name that the namespace has; as the policy decides.
+pub async fn rename(
+    app: &App,
+    caller: &Caller,
+    namespace: &str,
+    name: &str,
+    new_name: String,
+) -> Result<Stored<String>> {
+    let found = access::find(app, caller, namespace, &["modify_metadef_tag"]).await?;
+    let (key, wanted) = (name.to_owned(), new_name.clone());
+    let saved = app
+        .db
+        .write("metadef_tag.rename", move |conn| {
+            let present = access::still_there(conn, &found)?;
+            let before = rows::find(conn, present.id, &key)?.ok_or_else(|| missing(&key))?;
+            let now = Timestamp::now();
+            rows::rename(conn, before.id, &new_name, now)?;
+            Ok(Stored { value: new_name.clone(), updated_at: Some(now), ..before })
+        })
+        .await;
+    match saved {
+        Err(DbError::Duplicate(_)) => Err(taken(namespace, &wanted)),
+        other => Ok(other?),
+    }
+}
+
+/// Deletes a tag.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`] when the namespace is protected; as the policy decides.
+pub async fn delete(app: &App, caller: &Caller, namespace: &str, name: &str) -> Result<()> {
+    let found = access::find(app, caller, namespace, &["delete_metadef_tag"]).await?;
+    let key = name.to_owned();
+    Ok(app
+        .db
+        .write("metadef_tag.delete", move |conn| {
+            let present = access::still_there(conn, &found)?;
+            let tag = rows::find(conn, present.id, &key)?.ok_or_else(|| missing(&key))?;
+            access::not_protected(&present, &format!("tag {key}"))?;
+            rows::delete(conn, tag.id)
+        })
+        .await?)
+}
+
+/// Deletes every tag of a namespace.
+///
+/// # Errors
+/// [`Error::Forbidden`] when the namespace is protected; as the policy decides.
+pub async fn delete_all(app: &App, caller: &Caller, namespace: &str) -> Result<()> {
+    let rules = ["delete_metadef_namespace", "delete_metadef_tags"];
+    let found = access::find(app, caller, namespace, &rules).await?;
+    delete_parts(app, found, rows::delete_all).await
+}

@@ -1,0 +1,104 @@
+//! `/v2/images/{id}/locations`, and `locations` in patches: who may, and what is refused before any data moves.
+
+use serde_json::{Value, json};
+use vitrine::model::{image::Image, status::Status};
+
+use crate::support::*;
+
+on_each_database! {
+    /// Bodies are judged before the image is looked up, the image before the policy, the policy before the URL.
+    async fn the_first_fault_answers(database: Database) {
+        let app = database.app();
+        let alice = app.as_member("alice");
+        let queued = alice.created(image().raw()).await;
+        let active = record("alice", 1);
+        app.insert(std::slice::from_ref(&active)).await;
+        let post = |client: &Client, id: &str, body: Value| {
+            client.post(&format!("/v2/images/{id}/locations")).json(&body)
+        };
+        let good = json!({"url": "http://127.0.0.1:9/x"});
+        for body in [
+            json!({}),
+            json!([]),
+            json!({"url": 1}),
+            json!({"url": null}),
+            json!({"url": "http://127.0.0.1:9/x", "validation_data": null}),
+            json!({"url": "http://127.0.0.1:9/x", "validation_data": {"os_hash_algo": "sha512"}}),
+            json!({"url": "http://127.0.0.1:9/x", "validation_data": {"os_hash_value": "ab"}}),
+            json!({"url": "http://127.0.0.1:9/x", "validation_data": {"os_hash_algo": "x", "os_hash_value": "ab"}}),
+            json!({"url": "http://127.0.0.1:9/x", "validation_data": {"checksum": "ab"}}),
+        ] {
+            post(&alice, &queued, body.clone()).await.expect_for(400, &body);
+            post(&alice, &fresh_id(), body.clone()).await.expect_for(400, &body);
+        }
+        alice.post(&format!("/v2/images/{queued}/locations")).await.expect(400);
+        post(&alice, &fresh_id(), good.clone()).await.expect(404);
+        post(&app.as_member("bob"), &queued, good.clone()).await.expect(404);
+        post(&app.as_reader("alice"), &active.id, good.clone()).await.expect(409);
+        post(&app.as_reader("alice"), &queued, good.clone()).await.expect(403);
+        post(&app.as_nobody(), &queued, good).await.expect(401);
+        for url in ["", "file:///etc/passwd", "rbd://pool/image", "swift+config://a/b/c", "nonsense"] {
+            post(&alice, &queued, json!({ "url": url })).await.expect_for(403, url);
+        }
+        for (algorithm, value) in [("sha512", "xyz"), ("sha512", "abcd"), ("sha256", &"a".repeat(63)), ("md5", "")] {
+            let data = json!({"os_hash_algo": algorithm, "os_hash_value": value});
+            let body = json!({"url": "http://127.0.0.1:9/x", "validation_data": data});
+            post(&alice, &queued, body.clone()).await.expect_for(400, body);
+        }
+        assert_eq!(alice.show(&queued).await.json()["status"], "queued");
+    }
+
+    /// Only services and admins read locations.
+    async fn who_may_read(database: Database) {
+        let app = database.app();
+        let alice = app.as_member("alice");
+        let id = alice.created(image().raw().community()).await;
+        let path = format!("/v2/images/{id}/locations");
+        for (caller, status) in [
+            (&alice, 403),
+            (&app.as_reader("bob"), 403),
+            (&app.as_role("service", &["service", "reader"]), 200),
+            (&app.as_admin(), 200),
+            (&app.as_nobody(), 401),
+        ] {
+            caller.get(&path).await.expect(status);
+        }
+        assert_eq!(app.as_admin().get(&path).await.json(), json!([]));
+        alice.upload(&id, "data").await.expect(204);
+        let listed = app.as_admin().get(&path).await.expect(200).json();
+        assert_eq!(listed, json!([{"url": format!("file://{}/{id}", app.store_folder().display()), "metadata": {}}]));
+        for method in ["PUT", "DELETE", "PATCH", "HEAD"] {
+            assert_eq!(alice.request(method, &path).await.expect(405).header("allow"), "POST");
+        }
+    }
+
+    /// Patches of locations: off by default, and checked when on.
+    async fn patches(database: Database) {
+        let add = |url: &str| {
+            json!([{"op": "add", "path": "/locations/-", "value": {"url": url, "metadata": {}}}])
+        };
+        let app = database.app();
+        let id = app.as_admin().created(image().raw()).await;
+        app.as_admin().update(&id, add("http://127.0.0.1:9/x")).await.expect(403);
+        let app = database.app_with(|options| options.image.show_multiple_locations = true);
+        let (alice, admin) = (app.as_member("alice"), app.as_admin());
+        let id = alice.created(image().raw()).await;
+        let replace = |value: Value| json!([{"op": "replace", "path": "/locations", "value": value}]);
+        alice.update(&id, replace(json!([]))).await.expect(403);
+        for value in [json!("x"), json!([{"url": "http://127.0.0.1:9/"}]), json!([{"metadata": {}}])] {
+            alice.update(&id, replace(value.clone())).await.expect_for(400, value);
+        }
+        for url in ["", "file:///etc/passwd", "nonsense://x", "filesystem:///etc/passwd"] {
+            alice.update(&id, add(url)).await.expect_for(400, url);
+        }
+        alice.update(&id, json!([{"op": "remove", "path": "/locations/0"}])).await.expect(403);
+        let long = format!("http://127.0.0.1/{}", "x".repeat(256));
+        alice.update(&id, add(&long)).await.expect(400);
+        for status in [Status::Saving, Status::Importing, Status::Deactivated] {
+            let image = Image { status, ..record("alice", 1) };
+            app.insert(std::slice::from_ref(&image)).await;
+            admin.update(&image.id, add("http://127.0.0.1:9/x")).await.expect_for(409, status);
+        }
+        assert_eq!(alice.show(&id).await.json()["locations"], json!([]));
+    }
+}

@@ -1,0 +1,215 @@
+//! Reads the imports of `src/` and holds them to the one direction in which they may point, and the frameworks to
+//! the one room that may name each.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Rooms from the ground up. A room may import rooms of lower floors, and of its own where `together` is true.
+struct Floor {
+    rooms: &'static [&'static str],
+    together: bool,
+}
+
+const FLOORS: [Floor; 7] = [
+    Floor { rooms: &["model"], together: false },
+    Floor { rooms: &["db", "format", "policy", "store"], together: false },
+    // The built-in identity keeps its users in the database.
+    Floor { rooms: &["identity"], together: false },
+    // The domain: use cases may call each other.
+    Floor {
+        rooms: &["app", "image", "import", "member", "metadef", "quota", "task", "usage", "work"],
+        together: true,
+    },
+    Floor { rooms: &["api", "jobs"], together: false },
+    // Gathers the settings that each room owns; nobody below reads it.
+    Floor { rooms: &["config"], together: false },
+    Floor { rooms: &["server", "cli"], together: true },
+];
+
+/// What the floors would allow and the plan does not.
+const FORBIDDEN: [(&str, &str); 3] = [("identity", "format"), ("identity", "policy"), ("identity", "store")];
+
+/// Names that only some places may mention.
+const FRAMEWORKS: [(&str, &[&str]); 4] = [
+    // The last plays a Keystone in tests.
+    ("actix_web", &["api", "server", "identity/keystone/fake"]),
+    ("diesel", &["db"]),
+    ("diesel_migrations", &["db"]),
+    ("clap", &["cli"]),
+];
+
+fn floor_of(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.rooms.contains(&room))
+}
+
+/// Whether code of one room may name the other.
+fn may_import(from: &str, to: &str) -> bool {
+    if FORBIDDEN.contains(&(from, to)) {
+        return false;
+    }
+    match (floor_of(from), floor_of(to)) {
+        (Some(above), Some(below)) => {
+            above > below || from == to || (above == below && FLOORS[above].together)
+        }
+        _ => false,
+    }
+}
+
+/// The text without comments. Text in quotes stays: no import stands in one.
+fn without_comments(source: &str) -> String {
+    source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+fn identifier(text: &str) -> &str {
+    text.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()).next().unwrap_or_default()
+}
+
+/// What stands first in each branch of an import: `a` and `b` in `{a::c, b::{d, e}}`.
+fn heads(text: &str) -> Vec<String> {
+    let Some(group) = text.strip_prefix('{') else { return vec![identifier(text).to_owned()] };
+    let (mut heads, mut depth, mut at_head) = (Vec::new(), 0, true);
+    for (place, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => at_head = true,
+            c if at_head && !c.is_whitespace() => {
+                heads.push(identifier(&group[place..]).to_owned());
+                at_head = false;
+            }
+            _ => {}
+        }
+    }
+    heads
+}
+
+/// Rooms that the code of a file names by `crate::`, or by a `super::` that leads to the root of the crate.
+/// `depth` is how many `super::` that takes.
+fn rooms_named(code: &str, depth: usize) -> BTreeSet<String> {
+    let roots = ["crate::".to_owned(), "super::".repeat(depth)];
+    let mut named = BTreeSet::new();
+    for root in roots {
+        for (place, found) in code.match_indices(&root) {
+            let before = code[..place].chars().next_back().unwrap_or(' ');
+            let is_tail = before == ':' || before == '_' || before == '$' || before.is_ascii_alphanumeric();
+            let names = heads(code[place + found.len()..].trim_start());
+            // `super::` leads to the root only where a room follows; in a test module it leads to the file.
+            let is_room = |name: &String| root.starts_with("crate") || floor_of(name).is_some();
+            named.extend(names.into_iter().filter(|name| !is_tail && is_room(name)));
+        }
+    }
+    named
+}
+
+/// What is wrong with one file, given its path below `src/`.
+fn faults_of(path: &Path, source: &str) -> Vec<String> {
+    let mut parts: Vec<String> =
+        path.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    if parts.last().is_some_and(|last| last == "mod") {
+        parts.pop();
+    }
+    let room = parts.first().cloned().unwrap_or_default();
+    let shown = path.display();
+    let mut faults = Vec::new();
+    if !source.starts_with("//! ") {
+        faults.push(format!("{shown} does not open with a sentence saying what lives there"));
+    }
+    if room == "lib" || room == "main" {
+        return faults;
+    }
+    if floor_of(&room).is_none() {
+        faults.push(format!("{shown}: the room `{room}` has no floor in tests/architecture.rs; give it one"));
+        return faults;
+    }
+    let code = without_comments(source);
+    for other in rooms_named(&code, parts.len()) {
+        if !may_import(&room, &other) {
+            faults.push(format!("{shown}: `{room}` may not import `{other}`"));
+        }
+    }
+    for (framework, rooms) in FRAMEWORKS {
+        let named = code.match_indices(framework).any(|(place, _)| {
+            identifier(&code[place..]) == framework
+                && !code[..place].ends_with(|c: char| c == '_' || c.is_ascii_alphanumeric())
+                && code[place + framework.len()..].starts_with([':', ';'])
+        });
+        if named && !rooms.contains(&room.as_str()) && !rooms.contains(&parts.join("/").as_str()) {
+            faults.push(format!("{shown}: only {} may name {framework}", rooms.join(" and ")));
+        }
+    }
+    faults
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn imports_point_one_way() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    assert!(files.len() > 20, "src/ was not found");
+    let faults: Vec<String> = files
+        .iter()
+        .flat_map(|path| faults_of(path.strip_prefix(&root).unwrap(), &fs::read_to_string(path).unwrap()))
+        .collect();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// The reader itself: it sees every way to write a forbidden import, and nothing where there is none.
+#[test]
+fn the_reader_finds_what_it_should() {
+    let bad = [
+        ("db/images.rs", "use crate::image::query;"),
+        ("db/images.rs", "use crate::{\n    model::image::Image,\n    store::{Store, Writer},\n};"),
+        ("db/images.rs", "fn f() { crate::policy::enforce() }"),
+        ("db/images.rs", "use super::super::identity;"),
+        ("db/mod.rs", "use super::api::{self, Settings};"),
+        ("model/image.rs", "pub(crate) use crate::db;"),
+        ("identity/keystone/mod.rs", "use crate::policy;"),
+        ("image/upload.rs", "use crate::api::error::ApiError;"),
+        ("image/upload.rs", "use crate::jobs;"),
+        ("api/routes.rs", "use crate::jobs::Jobs;"),
+        ("image/upload.rs", "use actix_web::web;"),
+        ("image/upload.rs", "use diesel::prelude::*;"),
+        ("attic/mod.rs", ""),
+    ];
+    for (path, code) in bad {
+        let faults = faults_of(Path::new(path), &format!("//! A room.\n{code}\n"));
+        assert_eq!(faults.len(), 1, "{path}: {code}: {faults:?}");
+    }
+    let good = [
+        (
+            "db/images.rs",
+            "use crate::{\n    model::{\n        image::{Image, store},\n    },\n};\nuse super::Conn;",
+        ),
+        ("db/images.rs", "// use crate::image;\n/// See [`crate::api`].\nuse diesel::prelude::*;"),
+        ("image/upload.rs", "use crate::{app::App, db, format, member, policy, store};\nuse super::access;"),
+        ("image/mod.rs", "mod tests {\n    use super::*;\n    use super::access;\n}"),
+        ("api/mod.rs", "use crate::{app::App, identity::Identity};\nuse actix_web::web;"),
+        ("identity/builtin/mod.rs", "use crate::db::identity;"),
+        ("server.rs", "use crate::{api, jobs, db};\nuse actix_web::HttpServer;"),
+    ];
+    for (path, code) in good {
+        assert_eq!(
+            faults_of(Path::new(path), &format!("//! A room.\n{code}\n")),
+            Vec::<String>::new(),
+            "{code}"
+        );
+    }
+    assert_eq!(faults_of(Path::new("db/images.rs"), "use std::fs;").len(), 1, "no opening sentence");
+}
