@@ -4,6 +4,7 @@ mod config;
 mod jobs;
 mod metadefs;
 mod serve;
+mod store;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,9 @@ enum Command {
     /// Check a configuration, or write a sample of one.
     #[command(subcommand)]
     Config(config::Command),
+    /// Look after the stores.
+    #[command(subcommand)]
+    Store(store::Command),
 }
 
 /// Runs the command that the arguments name.
@@ -39,6 +43,7 @@ pub fn run() -> ExitCode {
         Command::Jobs(command) => jobs::run(command),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Config(command) => return config::run(command),
+        Command::Store(command) => return store::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -50,15 +50,14 @@ pub(super) fn methods(loaded: &Loaded, findings: &mut Vec<Finding>) -> Vec<Strin
 
 /// The staging folder, if one is written anywhere; the default is in the data folder.
 fn staging(loaded: &Loaded, findings: &mut Vec<Finding>) -> Option<PathBuf> {
+    let (store, folder) = ("os_glance_staging_store", "filesystem_store_datadir");
+    let of_store = loaded.path(store, folder).filter(|_| loaded.is_set(store, folder));
     let (section, option) = ("DEFAULT", "node_staging_uri");
-    let uri = loaded.nonempty(section, option)?;
+    let uri = loaded.nonempty(section, option).filter(|_| loaded.is_set(section, option));
     if !loaded.stores().is_empty() {
-        let (section, option) = ("os_glance_staging_store", "filesystem_store_datadir");
-        return loaded.path(section, option).filter(|_| loaded.is_set(section, option));
+        return of_store;
     }
-    if !loaded.is_set(section, option) {
-        return None;
-    }
+    let uri = uri?;
     match uri.strip_prefix("file://").filter(|path| path.starts_with('/')) {
         Some(path) => Some(PathBuf::from(path)),
         None => {

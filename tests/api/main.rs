@@ -9,5 +9,6 @@ mod imports;
 mod metadefs;
 mod properties;
 mod schemas;
+mod stores;
 mod support;
 mod versions;
