@@ -24,11 +24,12 @@ use crate::{
         builtin::{self, Builtin},
     },
     image::{self, protection::Protections},
+    import,
     jobs::Jobs,
     metadef,
     model::{image_schema::ImageSchema, time::Timestamp},
     policy::{self, Enforcer},
-    store::{NamedStore, Store, Stores, file::FileStore, http::HttpStore},
+    store::{NamedStore, Store, Stores, file::FileStore, http::HttpStore, staging::Staging},
 };
 
 /// Which identity service tells who is calling.
@@ -59,6 +60,8 @@ pub struct Options {
     pub keep_alive: bool,
     /// The operator's settings about images.
     pub image: image::Settings,
+    /// The operator's settings about imports.
+    pub imports: import::Settings,
     /// The operator's settings about HTTP.
     pub api: api::Settings,
     /// Who may do what.
@@ -80,6 +83,7 @@ impl Options {
             workers: None,
             keep_alive: true,
             image: image::Settings::default(),
+            imports: import::Settings::default(),
             api: api::Settings::default(),
             policy: policy::Settings::default(),
             protections: None,
@@ -138,12 +142,23 @@ impl Server {
             metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
         }
         let stores = open_stores(options)?;
+        let staging = options.imports.staging.clone().unwrap_or_else(|| options.data_dir.join("staging"));
+        let staging = Staging::open(&staging).map_err(|e| failed("the staging folder cannot be used", e))?;
         let settings = options.image.clone();
         let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
             .map_err(|e| failed("the image schema", e))?;
         let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
         let policy = Arc::new(policy);
-        let app = Arc::new(App::new(db, stores, policy, options.protections.clone(), settings, schema));
+        let app = Arc::new(App::new(
+            db,
+            stores,
+            policy,
+            options.protections.clone(),
+            settings,
+            options.imports.clone(),
+            staging,
+            schema,
+        ));
         if embedded {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
             let node = app.node.clone();

@@ -9,12 +9,14 @@ mod extract;
 mod health;
 pub mod identity;
 mod images;
+mod import;
 mod metadefs;
 mod negotiate;
 mod origin;
 mod query;
 mod routes;
 mod schemas;
+mod tasks;
 mod versions;
 
 use std::sync::Arc;

@@ -74,6 +74,8 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(put().to(members::set_status))
                 .route(delete().to(members::remove)),
         )
+        .configure(super::tasks::configure)
+        .configure(super::import::configure)
         .default_service(web::to(|request: HttpRequest| async move {
             Err::<HttpResponse, _>(not_found(request).await)
         }));

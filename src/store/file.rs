@@ -169,6 +169,25 @@ impl Store for FileStore {
         Ok(Box::new(FileWriter::start(self.clone(), file, part, target, place)))
     }
 
+    /// By a hard link: staged data on the same file system is not written twice.
+    async fn adopt(&self, name: &str, file: &Path) -> StoreResult<Option<String>> {
+        let (target, folder, file) = (self.named(name)?, self.folder.clone(), file.to_owned());
+        let url = format!("file://{}", target.display());
+        let adopted = blocking(target.display().to_string(), move || {
+            use io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
+            match fs::hard_link(&file, &target) {
+                Ok(()) => sync_folder(&folder).map(|()| true),
+                Err(e)
+                    if matches!(e.kind(), CrossesDevices | PermissionDenied | TooManyLinks | Unsupported) =>
+                {
+                    Ok(false)
+                }
+                Err(e) => Err(e),
+            }
+        });
+        Ok(adopted.await?.then_some(url))
+    }
+
     async fn size(&self, url: &str) -> StoreResult<u64> {
         let path = self.path_of(url)?;
         blocking(path.display().to_string(), move || Ok(fs::metadata(path)?.len())).await

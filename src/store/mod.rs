@@ -6,8 +6,9 @@
 pub mod file;
 pub mod http;
 pub mod measure;
+pub mod staging;
 
-use std::{collections::BTreeMap, io, pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, io, path::Path, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -124,6 +125,13 @@ pub trait Store: Send + Sync {
     /// Begins a blob: `name` in the store once committed, `blob_id` while it is written. A known `size` in bytes
     /// lets the store reserve room.
     async fn writer(&self, blob_id: &str, name: &str, size: Option<u64>) -> StoreResult<Box<dyn Writer>>;
+
+    /// Makes a finished, durable file the blob `name` without copying it, and answers its URL. `None` when the store
+    /// cannot; then nothing has happened.
+    async fn adopt(&self, name: &str, file: &Path) -> StoreResult<Option<String>> {
+        let _ = (name, file);
+        Ok(None)
+    }
 
     /// Size of a blob in bytes.
     async fn size(&self, url: &str) -> StoreResult<u64>;
