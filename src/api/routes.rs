@@ -34,7 +34,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/healthcheck").to(health::check))
         .service(web::resource("/v2").to(slash))
         .service(
-            resource("/v2/schemas/{name:image|images|member|members}", "GET").route(get().to(schemas::show)),
+            resource("/v2/schemas/{name:image|images|member|members|task|tasks}", "GET")
+                .route(get().to(schemas::show)),
         )
         .configure(super::metadefs::configure)
         .service(
