@@ -17,6 +17,7 @@ pub mod member;
 pub mod metadef;
 pub mod model;
 pub mod policy;
+pub mod reconcile;
 pub mod server;
 pub mod store;
 pub mod task;

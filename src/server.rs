@@ -1,5 +1,7 @@
 //! Puts the house together: opens the database and the stores, starts the API and the jobs, stops cleanly.
 
+pub mod stores;
+
 use std::{
     fs::{self, File, TryLockError},
     net::{IpAddr, SocketAddr, TcpListener},
@@ -17,7 +19,7 @@ use actix_web::{
 use crate::{
     api,
     app::App,
-    config::{self, StoreKind},
+    config,
     db::{self, Db},
     identity::{
         Identity, Unauthenticated,
@@ -29,7 +31,8 @@ use crate::{
     metadef,
     model::{image_schema::ImageSchema, time::Timestamp},
     policy::{self, Enforcer},
-    store::{NamedStore, Store, Stores, file::FileStore, http::HttpStore, staging::Staging},
+    reconcile,
+    store::staging::Staging,
 };
 
 /// Which identity service tells who is calling.
@@ -141,9 +144,14 @@ impl Server {
         if embedded {
             metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
         }
-        let stores = open_stores(options)?;
-        let staging = options.imports.staging.clone().unwrap_or_else(|| options.data_dir.join("staging"));
+        let stores = stores::open(&options.stores, &options.data_dir)?;
+        let staging = stores::staging_folder(&options.stores, &options.data_dir);
         let staging = Staging::open(&staging).map_err(|e| failed("the staging folder cannot be used", e))?;
+        stores::make_folders(&options.stores, &options.data_dir);
+        let moved = reconcile::adopt(&db, &stores).map_err(|e| failed("the database", e))?;
+        if moved > 0 {
+            tracing::info!(locations = moved, "data under former ids of stores belongs to today's");
+        }
         let settings = options.image.clone();
         let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
             .map_err(|e| failed("the image schema", e))?;
@@ -276,28 +284,6 @@ impl Server {
         }
         Ok(())
     }
-}
-
-/// Opens the stores of the configuration.
-fn open_stores(options: &Options) -> Result<Stores, StartError> {
-    let mut list = Vec::new();
-    for settings in &options.stores.list {
-        let unusable = |reason: String| failed(&format!("store {} cannot be used", settings.id), reason);
-        let store: Arc<dyn Store> = match &settings.kind {
-            StoreKind::File(folder) => {
-                let folder = folder.clone().unwrap_or_else(|| options.data_dir.join("images"));
-                Arc::new(FileStore::open(&folder).map_err(|e| unusable(e.to_string()))?)
-            }
-            StoreKind::Http(settings) => Arc::new(HttpStore::new(settings).map_err(unusable)?),
-        };
-        list.push(NamedStore {
-            id: settings.id.clone(),
-            description: settings.description.clone(),
-            weight: settings.weight,
-            store,
-        });
-    }
-    Stores::new(list, &options.stores.default, options.stores.multiple).map_err(StartError)
 }
 
 /// Opens the built-in identity; the first start makes its users and a `clouds.yaml` for them.

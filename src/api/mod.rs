@@ -16,6 +16,7 @@ mod origin;
 mod query;
 mod routes;
 mod schemas;
+mod stores;
 mod tasks;
 mod versions;
 

@@ -18,7 +18,7 @@ use super::{
     images::{actions, create, data, delete as remove, list, locations, members, show, tags, update},
     negotiate::negotiate,
     origin::own_url,
-    schemas,
+    schemas, stores,
 };
 
 /// A resource that answers other methods with 405 and `Allow`, in Glance's exact text.
@@ -77,6 +77,7 @@ pub fn configure(config: &mut ServiceConfig) {
         )
         .configure(super::tasks::configure)
         .configure(super::import::configure)
+        .configure(stores::configure)
         .default_service(web::to(|request: HttpRequest| async move {
             Err::<HttpResponse, _>(not_found(request).await)
         }));

@@ -3,6 +3,7 @@
 mod config;
 mod metadefs;
 mod serve;
+mod store;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,9 @@ enum Command {
     /// Check a configuration, or write a sample of one.
     #[command(subcommand)]
     Config(config::Command),
+    /// Look after the stores.
+    #[command(subcommand)]
+    Store(store::Command),
 }
 
 /// Runs the command that the arguments name.
@@ -34,6 +38,7 @@ pub fn run() -> ExitCode {
         Command::Metadefs(command) => metadefs::run(command),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Config(command) => return config::run(command),
+        Command::Store(command) => return store::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -53,6 +53,10 @@ pub enum Feature {
     FileStore,
     /// Several folders, modes, holes and time-outs of stores of type `file`.
     FileStoreTuning,
+    /// Where staged uploads and the working files of tasks lie.
+    Staging,
+    /// What else there is to say about those folders.
+    StagingTuning,
     /// Stores of type `http`.
     HttpStore,
     /// Stores of type `s3`.
@@ -98,14 +102,16 @@ impl Feature {
             | Feature::Tasks
             | Feature::Protections
             | Feature::Policy
-            | Feature::FileStore => Status::Honoured,
+            | Feature::FileStore
+            | Feature::FileStoreTuning
+            | Feature::Staging => Status::Honoured,
             Feature::LocationEncryption => {
                 Status::Refused("location URLs cannot be encrypted in the database yet")
             }
             Feature::LogTargets => Status::NotYet("the log goes to standard error or to a file"),
             Feature::DatabaseTuning => Status::NotYet("the database is opened once, without retries"),
-            Feature::FileStoreTuning => {
-                Status::NotYet("stores of type file know one folder and nothing else so far")
+            Feature::StagingTuning => {
+                Status::NotYet("staged files lie in one folder, of which nothing but its place can be chosen")
             }
             Feature::UnifiedLimits => Status::NotYet("limits kept in Keystone are not built yet"),
             Feature::Memcached => Status::NotYet("tokens are cached in each process, not in memcached"),

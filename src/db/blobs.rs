@@ -18,7 +18,7 @@ pub const STAGING_PREFIX: &str = "os_glance_staging_store@";
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = blobs)]
-struct BlobRow {
+pub(super) struct BlobRow {
     id: String,
     image_id: String,
     store: String,
@@ -32,7 +32,7 @@ struct BlobRow {
 }
 
 impl BlobRow {
-    fn into_blob(self) -> DbResult<Blob> {
+    pub(super) fn into_blob(self) -> DbResult<Blob> {
         Ok(Blob {
             state: BlobState::parse(&self.state)
                 .ok_or_else(|| DbError::Other(format!("blob {}: unknown state {:?}", self.id, self.state)))?,

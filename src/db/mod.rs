@@ -10,6 +10,7 @@ pub mod identity;
 pub mod images;
 pub mod images_page;
 pub mod jobs;
+pub mod ledger;
 pub mod members;
 pub mod metadefs;
 mod migrate;

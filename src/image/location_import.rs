@@ -68,7 +68,7 @@ async fn steps(app: &App, work: &Work, id: &str, url: &str, validation: &Validat
                 app.settings.image_size_cap
             )));
         }
-        let mut metadata = serde_json::Map::new();
+        let mut metadata = named.store.metadata(url);
         if app.stores.multiple {
             metadata.insert("store".to_owned(), json!(named.id));
         }

@@ -11,6 +11,7 @@ pub mod create;
 pub mod delete;
 pub mod download;
 pub mod expected;
+pub mod from_store;
 pub mod location_import;
 pub mod locations;
 pub mod protection;

@@ -312,7 +312,7 @@ async fn finish(app: &App, store: &NamedStore, blob: &Blob, received: Received) 
     }
     let url = writer.commit().await.map_err(|e| store_fault(&e))?;
     let size = i64::try_from(size).map_err(|e| Error::internal("upload", e))?;
-    let mut metadata = serde_json::Map::new();
+    let mut metadata = store.store.metadata(&url);
     if app.stores.multiple {
         metadata.insert("store".to_owned(), store.id.clone().into());
     }

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{NamedStore, StoreError, StoreResult, file::FileStore};
+use super::{NamedStore, StoreError, StoreResult, file::FileStore, limit::Limits};
 
 /// Glance's name for the store; the ledger adds the place.
 pub const STAGING_STORE: &str = "os_glance_staging_store";
@@ -33,12 +33,8 @@ impl Staging {
         let store = FileStore::open(folder)?;
         let folder = folder.canonicalize().map_err(|e| StoreError::io(folder.display().to_string(), e))?;
         let place = place(&folder).map_err(|e| StoreError::io(folder.display().to_string(), e))?;
-        let store = NamedStore {
-            id: format!("{STAGING_STORE}@{place}"),
-            description: None,
-            weight: 0,
-            store: Arc::new(store),
-        };
+        let id = format!("{STAGING_STORE}@{place}");
+        let store = NamedStore::new(id, None, 0, Arc::new(store), &Limits::default());
         Ok(Self { store, folder })
     }
 

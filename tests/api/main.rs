@@ -8,5 +8,6 @@ mod images;
 mod metadefs;
 mod properties;
 mod schemas;
+mod stores;
 mod support;
 mod versions;

@@ -16,6 +16,7 @@ use crate::{
     api::{
         error::ApiResult,
         extract::{Identified, NoBody, Shared, media_type},
+        query::pairs,
     },
     image::{
         download::{self as domain, Data},
@@ -141,6 +142,13 @@ fn span(request: &HttpRequest, size: u64) -> Result<Option<Span>> {
     }
 }
 
+/// The stores that the parameter `prefer` names.
+fn preferences(request: &HttpRequest) -> Result<Vec<String>> {
+    let pairs = pairs(request.query_string())?;
+    let list = pairs.iter().rev().find(|(name, _)| name == "prefer").map_or("", |(_, list)| list);
+    Ok(list.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect())
+}
+
 /// Sends the data of an image, whole or in part.
 pub async fn download(
     state: Shared,
@@ -149,7 +157,8 @@ pub async fn download(
     id: Path<String>,
     _: NoBody,
 ) -> ApiResult {
-    let data = domain::download(&state.app, &caller.0, &id, |size| span(&request, size)).await?;
+    let prefer = preferences(&request)?;
+    let data = domain::download(&state.app, &caller.0, &id, &prefer, |size| span(&request, size)).await?;
     let Data::Some { stream, span, size, checksum } = data else {
         return Ok(HttpResponse::NoContent().finish());
     };

@@ -30,7 +30,7 @@ const TASK: &[Opt] = &[
         .alias(&[(Some("DEFAULT"), "task_executor")])
         .obsolete(ENGINE),
     unset("work_dir", Text, "Folder for the working files of tasks when enabled_backends is not set.")
-        .of(Feature::Imports),
+        .of(Feature::Staging),
     gone("eventlet_executor_pool_size", ENGINE),
 ];
 
