@@ -4,6 +4,7 @@ mod document;
 mod routes;
 mod walk;
 mod walk_metadefs;
+mod walk_stores;
 mod walk_tasks;
 
 use std::collections::BTreeSet;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     document::{Document, Operation},
     walk_metadefs::metadefs,
+    walk_stores::stores,
     walk_tasks::imports_and_tasks,
 };
 use crate::support::{Answer, Client, Database, OCTETS, PATCH_V20, PATCH_V21, block_on, bytes};
@@ -263,6 +264,9 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         deletion(&walk, &owner).await;
         imports_and_tasks(&walk, &admin, &owner).await;
         metadefs(&walk, &admin, &owner).await;
+        let several =
+            Database::Sqlite.app_with(|options| options.stores = crate::stores::several(&options.data_dir));
+        stores(&walk, &several.as_admin(), &several.as_member("owner")).await;
         let seen = walk.seen.borrow();
         let operations = walk.document.operations();
         let described = operations.iter().flat_map(|o| o.statuses().map(|status| (o.name(), status)));
