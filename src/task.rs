@@ -4,13 +4,16 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     app::App,
-    db,
-    image::{access, query},
-    import::uri,
+    db::{self, Conn, DbError, DbResult},
+    image::{access, query, system::LOCK_PROPERTY},
+    import::{request, uri},
     model::{
         caller::Caller,
         error::{Error, Result},
+        image::Image,
         job::{Job, JobKind, JobStatus},
+        list::PageLimits,
+        status::Status,
         task_list::TaskQuery,
         time::Timestamp,
     },
@@ -175,4 +178,55 @@ pub fn message(job: &Job) -> String {
             done.saturating_mul(100).checked_div(total).unwrap_or(0)
         ),
     }
+}
+
+/// What `vitrine jobs list` asks for.
+///
+/// # Errors
+/// [`Error::Invalid`] for a status that does not exist.
+pub fn query_of_operator(status: Option<String>, limit: u32) -> Result<TaskQuery> {
+    let pairs: Vec<_> = status.map(|status| ("status".to_owned(), status)).into_iter().collect();
+    TaskQuery::parse(&pairs, PageLimits { default: limit, max: limit })
+}
+
+/// Asks anew for what a failed job was to do; answers the id of the new job.
+///
+/// # Errors
+/// [`Error::Conflict`] when the job has not failed, or its image is not where it was before.
+pub fn retry(conn: &mut Conn, old: &Job) -> DbResult<String> {
+    let conflict = |text: String| DbError::Domain(Error::conflict(text));
+    if old.status != JobStatus::Failure {
+        return Err(conflict(format!(
+            "Job {} is {}; only failed ones are repeated.",
+            old.id,
+            old.status.as_str()
+        )));
+    }
+    if old.kind == JobKind::Import {
+        return Err(conflict("The image of this task is gone; create a new task.".to_owned()));
+    }
+    let id = old.image_id.clone().unwrap_or_default();
+    let before = db::images::find(conn, &id)?.ok_or_else(|| conflict(format!("Image {id} is gone.")))?;
+    if before.property(LOCK_PROPERTY).is_some() {
+        return Err(conflict(format!("Image {id} has an active task.")));
+    }
+    let (from, state, affinity) = match old.kind {
+        JobKind::ImageImport => request::again(conn, old)?,
+        _ => (Status::Queued, json!({}), None),
+    };
+    if before.status != from {
+        return Err(conflict(format!("Image {id} is {}; it would have to be {from}.", before.status)));
+    }
+    let caller = Caller {
+        user_id: old.user_id.clone(),
+        project_id: old.owner.clone(),
+        request_id: old.request_id.clone().unwrap_or_default(),
+        ..Caller::default()
+    };
+    let job = Job { image_id: Some(id), state, affinity, ..draft(&caller, old.kind, old.input.clone()) };
+    let mut after = Image { updated_at: Timestamp::now(), ..before.clone() };
+    after.set_property(LOCK_PROPERTY, Some(job.id.clone()));
+    db::images::save(conn, &before, &after)?;
+    db::jobs::insert(conn, &job)?;
+    Ok(job.id)
 }

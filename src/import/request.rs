@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::state::{Staged, State};
+use super::state::State;
 use crate::{
     app::App,
-    db,
+    db::{self, Conn, DbResult},
     image::{access, locations::lock_and_enqueue},
     model::{
         caller::Caller,
@@ -41,6 +41,15 @@ impl Method {
             "glance-download" => Self::GlanceDownload,
             _ => return None,
         })
+    }
+
+    /// The status that an image must have.
+    fn starts_from(self) -> Status {
+        match self {
+            Self::CopyImage => Status::Active,
+            Self::GlanceDirect => Status::Uploading,
+            Self::WebDownload | Self::GlanceDownload => Status::Queued,
+        }
     }
 }
 
@@ -138,12 +147,8 @@ pub async fn start(app: &App, caller: &Caller, id: &str, asked: Asked, header: O
 }
 
 fn check_status(image: &Image, method: Method) -> Result<()> {
-    let wanted = match method {
-        Method::CopyImage => Status::Active,
-        Method::GlanceDirect => Status::Uploading,
-        Method::WebDownload | Method::GlanceDownload => Status::Queued,
-    };
-    if image.status != wanted {
+    if image.status != method.starts_from() {
+        let wanted = method.starts_from();
         return Err(Error::conflict(format!(
             "Image status must be {wanted} for this import method; it is {}.",
             image.status
@@ -214,14 +219,8 @@ async fn job(app: &App, caller: &Caller, image: &Image, asked: &Asked, targets: 
         let key = image.id.clone();
         let blob = app.db.read("blob.staged_of", move |conn| db::blobs::staged_of(conn, &key)).await?;
         let blob = blob.ok_or_else(|| Error::conflict("The data of the image is not staged yet."))?;
-        let staged = Staged {
-            size: blob.size.and_then(|s| u64::try_from(s).ok()).unwrap_or(0),
-            store: blob.store.clone(),
-            blob: blob.id,
-        };
-        affinity = Some(blob.store);
-        state.original = Some(staged.clone());
-        state.staged = Some(staged);
+        affinity = Some(blob.store.clone());
+        state.start_from(&blob);
     }
     let input = json!({"image_id": image.id, "import_req": body, "backend": shown});
     Ok(Job {
@@ -230,6 +229,24 @@ async fn job(app: &App, caller: &Caller, image: &Image, asked: &Asked, targets: 
         affinity,
         ..task::draft(caller, JobKind::ImageImport, input)
     })
+}
+
+/// What a repetition of a failed import starts from: the status of its image, its state, and where it can be done.
+///
+/// # Errors
+/// [`Error::Conflict`] when staged data is gone.
+pub fn again(conn: &mut Conn, old: &Job) -> DbResult<(Status, Value, Option<String>)> {
+    let name = old.input.pointer("/import_req/method/name").and_then(Value::as_str).unwrap_or_default();
+    let method = Method::parse(name).ok_or_else(|| Error::invalid(format!("Unknown method {name:?}.")))?;
+    let mut state = State { roles: State::of(old)?.roles, ..State::default() };
+    let mut affinity = None;
+    if method == Method::GlanceDirect {
+        let blob = db::blobs::staged_of(conn, old.image_id.as_deref().unwrap_or_default())?;
+        let blob = blob.ok_or_else(|| Error::conflict("The staged data is gone; stage it again."))?;
+        affinity = Some(blob.store.clone());
+        state.start_from(&blob);
+    }
+    Ok((method.starts_from(), state.to_value()?, affinity))
 }
 
 #[cfg(test)]

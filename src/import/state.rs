@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::facts::Facts;
 use crate::{
     app::App,
-    model::{error::Error, image::Image, job::Job},
+    model::{blob::Blob, error::Error, image::Image, job::Job},
     work::{Done, Work},
 };
 
@@ -46,6 +46,17 @@ pub struct State {
 }
 
 impl State {
+    /// Begins with data that a client staged.
+    pub fn start_from(&mut self, blob: &Blob) {
+        let staged = Staged {
+            size: blob.size.and_then(|s| u64::try_from(s).ok()).unwrap_or(0),
+            store: blob.store.clone(),
+            blob: blob.id.clone(),
+        };
+        self.original = Some(staged.clone());
+        self.staged = Some(staged);
+    }
+
     /// Reads the state of a job.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 mod api_ref;
 mod http;
 mod images;
+mod imports;
 mod metadefs;
 mod properties;
 mod schemas;
