@@ -26,11 +26,13 @@ use crate::{
         builtin::{self, Builtin},
     },
     image::{self, protection::Protections},
+    import,
     jobs::Jobs,
     metadef,
     model::{image_schema::ImageSchema, time::Timestamp},
     policy::{self, Enforcer},
     reconcile,
+    store::staging::Staging,
 };
 
 /// Which identity service tells who is calling.
@@ -61,6 +63,8 @@ pub struct Options {
     pub keep_alive: bool,
     /// The operator's settings about images.
     pub image: image::Settings,
+    /// The operator's settings about imports.
+    pub imports: import::Settings,
     /// The operator's settings about HTTP.
     pub api: api::Settings,
     /// Who may do what.
@@ -82,6 +86,7 @@ impl Options {
             workers: None,
             keep_alive: true,
             image: image::Settings::default(),
+            imports: import::Settings::default(),
             api: api::Settings::default(),
             policy: policy::Settings::default(),
             protections: None,
@@ -140,6 +145,8 @@ impl Server {
             metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
         }
         let stores = stores::open(&options.stores, &options.data_dir)?;
+        let staging = stores::staging_folder(&options.stores, &options.data_dir);
+        let staging = Staging::open(&staging).map_err(|e| failed("the staging folder cannot be used", e))?;
         stores::make_folders(&options.stores, &options.data_dir);
         let moved = reconcile::adopt(&db, &stores).map_err(|e| failed("the database", e))?;
         if moved > 0 {
@@ -150,7 +157,16 @@ impl Server {
             .map_err(|e| failed("the image schema", e))?;
         let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
         let policy = Arc::new(policy);
-        let app = Arc::new(App::new(db, stores, policy, options.protections.clone(), settings, schema));
+        let app = Arc::new(App::new(
+            db,
+            stores,
+            policy,
+            options.protections.clone(),
+            settings,
+            options.imports.clone(),
+            staging,
+            schema,
+        ));
         if embedded {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
             let node = app.node.clone();

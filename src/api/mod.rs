@@ -9,6 +9,7 @@ mod extract;
 mod health;
 pub mod identity;
 mod images;
+mod import;
 mod metadefs;
 mod negotiate;
 mod origin;
@@ -16,6 +17,7 @@ mod query;
 mod routes;
 mod schemas;
 mod stores;
+mod tasks;
 mod versions;
 
 use std::sync::Arc;

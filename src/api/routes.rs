@@ -34,7 +34,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/healthcheck").to(health::check))
         .service(web::resource("/v2").to(slash))
         .service(
-            resource("/v2/schemas/{name:image|images|member|members}", "GET").route(get().to(schemas::show)),
+            resource("/v2/schemas/{name:image|images|member|members|task|tasks}", "GET")
+                .route(get().to(schemas::show)),
         )
         .configure(super::metadefs::configure)
         .service(
@@ -74,6 +75,8 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(put().to(members::set_status))
                 .route(delete().to(members::remove)),
         )
+        .configure(super::tasks::configure)
+        .configure(super::import::configure)
         .configure(stores::configure)
         .default_service(web::to(|request: HttpRequest| async move {
             Err::<HttpResponse, _>(not_found(request).await)

@@ -69,6 +69,8 @@ pub enum Feature {
     CinderStore,
     /// Staging, imports and their plug-ins.
     Imports,
+    /// The import method `glance-download`.
+    GlanceDownload,
     /// The job engine and its tasks.
     Tasks,
     /// The image cache.
@@ -100,6 +102,7 @@ impl Feature {
             | Feature::Keystone
             | Feature::HttpStore
             | Feature::Tasks
+            | Feature::Imports
             | Feature::Protections
             | Feature::Policy
             | Feature::FileStore
@@ -119,7 +122,7 @@ impl Feature {
             Feature::SwiftStore => Status::NotYet("stores of type swift are not built yet"),
             Feature::RbdStore => Status::NotYet("stores of type rbd are not built yet"),
             Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),
-            Feature::Imports => Status::NotYet("imports are not built yet"),
+            Feature::GlanceDownload => Status::NotYet("the method glance-download is not built yet"),
             Feature::Cache => Status::NotYet("the image cache is not built yet"),
             Feature::Notifications => Status::NotYet("notifications are not built yet"),
             Feature::KeyManager => Status::NotYet("key managers are not built yet"),

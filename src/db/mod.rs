@@ -15,6 +15,7 @@ pub mod members;
 pub mod metadefs;
 mod migrate;
 pub mod schema;
+pub mod tasks;
 
 use std::{sync::Arc, time::Duration};
 

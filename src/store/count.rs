@@ -128,6 +128,10 @@ impl Store for Counted {
         Ok(Box::new(CountedWriter { inner, counters: Arc::clone(&self.counters) }))
     }
 
+    async fn adopt(&self, name: &str, file: &std::path::Path) -> StoreResult<Option<String>> {
+        self.counters.note(self.inner.adopt(name, file).await)
+    }
+
     async fn size(&self, url: &str) -> StoreResult<u64> {
         add(&self.counters.sizes, 1);
         self.counters.note(self.inner.size(url).await)

@@ -96,6 +96,10 @@ impl Store for Limited {
         Ok(Box::new(LimitedWriter { inner, _permit: permit }))
     }
 
+    async fn adopt(&self, name: &str, file: &std::path::Path) -> StoreResult<Option<String>> {
+        self.inner.adopt(name, file).await
+    }
+
     async fn size(&self, url: &str) -> StoreResult<u64> {
         self.inner.size(url).await
     }

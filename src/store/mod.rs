@@ -11,8 +11,9 @@ pub mod http;
 pub mod limit;
 pub mod measure;
 pub mod named;
+pub mod staging;
 
-use std::{io, pin::Pin};
+use std::{io, path::Path, pin::Pin};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -151,6 +152,13 @@ pub trait Store: Send + Sync {
     /// Begins a blob: `name` in the store once committed, `blob_id` while it is written. A known `size` in bytes
     /// lets the store reserve room.
     async fn writer(&self, blob_id: &str, name: &str, size: Option<u64>) -> StoreResult<Box<dyn Writer>>;
+
+    /// Makes a finished, durable file the blob `name` without copying it, and answers its URL. `None` when the store
+    /// cannot; then nothing has happened.
+    async fn adopt(&self, name: &str, file: &Path) -> StoreResult<Option<String>> {
+        let _ = (name, file);
+        Ok(None)
+    }
 
     /// Size of a blob in bytes.
     async fn size(&self, url: &str) -> StoreResult<u64>;

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod api_ref;
 mod http;
 mod images;
+mod imports;
 mod metadefs;
 mod properties;
 mod schemas;

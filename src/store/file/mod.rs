@@ -153,6 +153,32 @@ impl Store for FileStore {
         Ok(Box::new(FileWriter::start(file, target, style)))
     }
 
+    /// By a hard link: staged data on the same file system is not written twice. A store that makes holes or sets
+    /// rights of its own writes the data anew.
+    async fn adopt(&self, name: &str, file: &Path) -> StoreResult<Option<String>> {
+        check_name(name)?;
+        if self.style.holes.is_some() || self.style.mode.is_some() {
+            return Ok(None);
+        }
+        let (folders, name, file) = (self.folders.clone(), name.to_owned(), file.to_owned());
+        self.calls
+            .run(name.clone(), move || {
+                use std::io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
+                let place = folders.choose(fs::metadata(&file)?.len())?;
+                let target = place.folder.join(&name);
+                match fs::hard_link(&file, &target) {
+                    Ok(()) => {
+                        sync_folder(&place.folder).map(|()| Some(format!("file://{}", target.display())))
+                    }
+                    Err(e) => match e.kind() {
+                        CrossesDevices | PermissionDenied | TooManyLinks | Unsupported => Ok(None),
+                        _ => Err(e),
+                    },
+                }
+            })
+            .await
+    }
+
     async fn size(&self, url: &str) -> StoreResult<u64> {
         let path = self.folders.path_of(url)?;
         self.calls

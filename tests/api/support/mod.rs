@@ -29,7 +29,7 @@ use vitrine::{
 };
 
 pub use builders::{bytes, fresh_id, image, qcow2};
-pub use client::{Client, OCTETS, PATCH_V20, PATCH_V21, keys};
+pub use client::{Answer, Client, OCTETS, PATCH_V20, PATCH_V21, Request, keys};
 pub use database::{Database, TestDatabase};
 pub use persona::{ADMIN, MEMBER, Persona, READER};
 pub use raw::Raw;
@@ -256,9 +256,10 @@ impl Drop for TestApp {
 }
 
 fn new_http() -> reqwest::Client {
-    // `Location` is asserted, not followed.
+    // `Location` is asserted, not followed. Connections are given up well before the server closes them (after
+    // five seconds without a request), or a request could meet the end of its connection.
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
-    builder.timeout(Duration::from_secs(60)).build().unwrap()
+    builder.timeout(Duration::from_secs(60)).pool_idle_timeout(Duration::from_secs(1)).build().unwrap()
 }
 
 /// Runs a server on a thread with a system of its own.
