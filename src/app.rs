@@ -50,18 +50,23 @@ pub struct App {
     pub affinities: Vec<String>,
 }
 
+/// What an [`App`] is made of; the fields are its own.
+#[allow(missing_docs)] // described at `App`
+pub struct Parts {
+    pub db: Db,
+    pub stores: Stores,
+    pub policy: Arc<Enforcer>,
+    pub protections: Option<Protections>,
+    pub settings: image::Settings,
+    pub imports: import::Settings,
+    pub staging: Staging,
+    pub schema: ImageSchema,
+}
+
 impl App {
     /// Puts the parts together under a fresh node name.
-    pub fn new(
-        db: Db,
-        stores: Stores,
-        policy: Arc<Enforcer>,
-        protections: Option<Protections>,
-        settings: image::Settings,
-        imports: import::Settings,
-        staging: Staging,
-        schema: ImageSchema,
-    ) -> Self {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { db, stores, policy, protections, settings, imports, staging, schema } = parts;
         let fetcher = Fetcher::new(imports.filter.clone(), imports.patience);
         let affinities = vec![staging.id().to_owned()];
         Self {

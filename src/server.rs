@@ -18,7 +18,7 @@ use actix_web::{
 
 use crate::{
     api,
-    app::App,
+    app::{App, Parts},
     config,
     db::{self, Db},
     identity::{
@@ -157,16 +157,16 @@ impl Server {
             .map_err(|e| failed("the image schema", e))?;
         let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
         let policy = Arc::new(policy);
-        let app = Arc::new(App::new(
+        let app = Arc::new(App::new(Parts {
             db,
             stores,
             policy,
-            options.protections.clone(),
+            protections: options.protections.clone(),
             settings,
-            options.imports.clone(),
+            imports: options.imports.clone(),
             staging,
             schema,
-        ));
+        }));
         if embedded {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
             let node = app.node.clone();

@@ -13,10 +13,19 @@ fn with_stores(database: Database, ids: &'static [&'static str]) -> TestApp {
             description: None,
             weight: 0,
             // The test app looks for the default store here.
-            kind: StoreKind::File(Some(if *id == ids[0] { folder.join("images") } else { folder.join(id) })),
+            kind: StoreKind::File(vitrine::store::file::Settings::of_folder(if *id == ids[0] {
+                folder.join("images")
+            } else {
+                folder.join(id)
+            })),
         };
-        options.stores =
-            Stores { list: ids.iter().map(store).collect(), default: ids[0].to_owned(), multiple: true };
+        options.stores = Stores {
+            list: ids.iter().map(store).collect(),
+            default: ids[0].to_owned(),
+            multiple: true,
+            staging: None,
+            work: None,
+        };
     })
 }
 
