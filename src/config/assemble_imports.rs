@@ -1,6 +1,4 @@
-//! Imports: staging, filters of sources, plug-ins.
-
-use std::path::PathBuf;
+//! Imports: filters of sources, plug-ins.
 
 use super::Loaded;
 use super::check::{Finding, Topic};
@@ -17,7 +15,6 @@ pub(super) fn imports(loaded: &Loaded, findings: &mut Vec<Finding>) -> Settings 
         findings.push(bad(loaded, "image_import_opts", "image_import_plugins", reason));
     }
     Settings {
-        staging: staging(loaded, findings),
         filter: filter(loaded, findings),
         plugins: plugins.iter().filter_map(|name| Plugin::parse(name)).collect(),
         inject: loaded.dict("inject_metadata_properties", "inject"),
@@ -46,25 +43,6 @@ pub(super) fn methods(loaded: &Loaded, findings: &mut Vec<Finding>) -> Vec<Strin
         findings.push(Finding::of_option(Topic::Refused, section, option, origin, reason));
     }
     methods
-}
-
-/// The staging folder, if one is written anywhere; the default is in the data folder.
-fn staging(loaded: &Loaded, findings: &mut Vec<Finding>) -> Option<PathBuf> {
-    let (store, folder) = ("os_glance_staging_store", "filesystem_store_datadir");
-    let of_store = loaded.path(store, folder).filter(|_| loaded.is_set(store, folder));
-    let (section, option) = ("DEFAULT", "node_staging_uri");
-    let uri = loaded.nonempty(section, option).filter(|_| loaded.is_set(section, option));
-    if !loaded.stores().is_empty() {
-        return of_store;
-    }
-    let uri = uri?;
-    match uri.strip_prefix("file://").filter(|path| path.starts_with('/')) {
-        Some(path) => Some(PathBuf::from(path)),
-        None => {
-            findings.push(bad(loaded, section, option, "is not a file:///FOLDER URL".to_owned()));
-            None
-        }
-    }
 }
 
 fn filter(loaded: &Loaded, findings: &mut Vec<Finding>) -> Filter {

@@ -69,8 +69,6 @@ pub enum Feature {
     CinderStore,
     /// Staging, imports and their plug-ins.
     Imports,
-    /// What the sections of the reserved stores hold besides the staging folder.
-    ReservedStores,
     /// The import method `glance-download`.
     GlanceDownload,
     /// The job engine and its tasks.
@@ -124,9 +122,6 @@ impl Feature {
             Feature::SwiftStore => Status::NotYet("stores of type swift are not built yet"),
             Feature::RbdStore => Status::NotYet("stores of type rbd are not built yet"),
             Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),
-            Feature::ReservedStores => {
-                Status::Obsolete("imports and tasks use only the folder of os_glance_staging_store")
-            }
             Feature::GlanceDownload => Status::NotYet("the method glance-download is not built yet"),
             Feature::Cache => Status::NotYet("the image cache is not built yet"),
             Feature::Notifications => Status::NotYet("notifications are not built yet"),

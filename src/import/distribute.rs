@@ -248,7 +248,8 @@ impl<'a> Delivery<'a> {
     }
 
     fn location(&self, blob: &Blob, url: String) -> Location {
-        let mut metadata = Map::new();
+        let named = self.app.stores.get(&blob.store);
+        let mut metadata = named.map_or_else(Map::new, |named| named.store.metadata(&url));
         if self.app.stores.multiple {
             metadata.insert("store".to_owned(), json!(blob.store));
         }

@@ -1,6 +1,6 @@
 //! The operator's settings about imports; names and defaults are Glance's.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -86,8 +86,6 @@ impl Default for Patience {
 /// The operator's settings about imports.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `node_staging_uri` or `[os_glance_staging_store] filesystem_store_datadir`; `None` is in the data folder.
-    pub staging: Option<PathBuf>,
     /// `[import_filtering_opts]`
     pub filter: Filter,
     /// How long a source may take.
@@ -111,7 +109,6 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            staging: None,
             filter: Filter::default(),
             patience: Patience::default(),
             plugins: Vec::new(),

@@ -45,7 +45,10 @@ def before_call(context, case, kwargs):
         "tag": FACTS["tags"],
         "ns": FACTS["doomed_namespaces" if deletes and path.count("/") == 4 else "namespaces"],
         "rt": FACTS["parts"],
+        "store": ["fast", "slow"],
     }
+    if path == "/v2/tasks/{id}":
+        choices["id"] = FACTS["tasks"]
     if "ns" in parameters:
         choices["name"] = FACTS["parts"]
     for name in sorted(choices.keys() & parameters.keys()):

@@ -28,6 +28,8 @@ use writer::{FileWriter, Style, Target, create, remove_if_there, sync_folder};
 
 /// Bytes read at once unless the operator says otherwise; measured best in a blocking pool.
 const CHUNK_BYTES: usize = 256 * 1024;
+/// What we tell of the option when it is not set, as Glance does.
+const CHUNK_BYTES_TOLD: usize = 65536;
 /// Bytes read at once at most, whatever the operator says: many readers share the memory.
 const CHUNK_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -38,6 +40,7 @@ pub struct FileStore {
     mounts: Vec<Mount>,
     style: Style,
     chunk: usize,
+    chunk_told: usize,
     calls: Calls,
 }
 
@@ -61,6 +64,7 @@ impl FileStore {
             mounts: settings.mounts.clone(),
             style: Style { holes: settings.thin_provisioning.then_some(chunk), mode: settings.file_perm },
             chunk,
+            chunk_told: settings.chunk_size.unwrap_or(CHUNK_BYTES_TOLD),
             calls: Calls::new(settings),
         })
     }
@@ -81,7 +85,7 @@ impl Store for FileStore {
         let folders = if let [only] = folders.as_slice() { json!(only) } else { json!(folders) };
         let mut properties = Map::new();
         properties.insert("data_dir".to_owned(), folders);
-        properties.insert("chunk_size".to_owned(), json!(self.chunk));
+        properties.insert("chunk_size".to_owned(), json!(self.chunk_told));
         properties.insert("thin_provisioning".to_owned(), json!(self.style.holes.is_some()));
         properties
     }

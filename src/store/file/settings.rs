@@ -27,7 +27,8 @@ pub struct Settings {
     pub mounts: Vec<Mount>,
     /// `filesystem_store_file_perm`: mode of finished files; `None` is ours, 0640 under the umask.
     pub file_perm: Option<u32>,
-    /// `filesystem_store_chunk_size`: bytes read at once, and unit of holes; `None` is what we measured best.
+    /// `filesystem_store_chunk_size`: bytes read at once, and unit of holes; `None` is what we measured best,
+    /// though Glance's default is what we tell.
     pub chunk_size: Option<usize>,
     /// `filesystem_thin_provisioning`: runs of zeros become holes.
     pub thin_provisioning: bool,

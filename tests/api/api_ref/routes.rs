@@ -35,8 +35,14 @@ fn read_folder(folder: &Path, routes: &mut BTreeMap<String, Route>) {
 }
 
 fn read_text(text: &str, routes: &mut BTreeMap<String, Route>) {
-    let resource = Regex::new(r#"resource\(\s*"(/[^"]*)"(?:,\s*"([^"]*)")?,?\s*\)"#).unwrap();
-    let method = Regex::new(r"\.route\(\s*(?:web::)?(\w+)\(\)").unwrap();
+    let constant = Regex::new(r#"const (\w+): &str = ("/[^"]*");"#).unwrap();
+    let named: BTreeMap<&str, &str> = constant
+        .captures_iter(text)
+        .map(|c| (c.get(1).unwrap().as_str(), c.get(2).unwrap().as_str()))
+        .collect();
+    let resource = Regex::new(r#"resource\(\s*("/[^"]*"|[A-Z_]+)(?:,\s*"([^"]*)")?,?\s*\)"#).unwrap();
+    // Handlers named like a method let it go by another name.
+    let method = Regex::new(r"\.route\(\s*(?:web::)?(?:on_|by_)?(\w+)\(\)").unwrap();
     // What a parameter may be is for the schemas of the document.
     let parameter = Regex::new(r"\{(\w+):[^}]*\}").unwrap();
     let starts: Vec<_> = resource.captures_iter(text).collect();
@@ -48,7 +54,8 @@ fn read_text(text: &str, routes: &mut BTreeMap<String, Route>) {
         let allow = found.get(2).map_or("", |allow| allow.as_str());
         let allow = if methods.is_empty() { "any" } else { allow };
         let route = Route { allow: allow.to_owned(), methods };
-        let path = parameter.replace_all(&found[1], "{$1}").into_owned();
+        let path = named.get(&found[1]).copied().unwrap_or(&found[1]).trim_matches('"');
+        let path = parameter.replace_all(path, "{$1}").into_owned();
         assert!(routes.insert(path, route).is_none(), "{} is routed twice", &found[1]);
     }
 }

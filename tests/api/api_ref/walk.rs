@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::{
     document::{Document, Operation},
     walk_metadefs::metadefs,
+    walk_stores::stores,
+    walk_tasks::imports_and_tasks,
 };
 use crate::support::{Answer, Client, Database, OCTETS, PATCH_V20, PATCH_V21, block_on, bytes};
 
@@ -91,6 +93,8 @@ async fn versions_and_schemas(walk: &Walk, admin: &Client) {
         ("GET /v2/schemas/images", 200),
         ("GET /v2/schemas/member", 200),
         ("GET /v2/schemas/members", 200),
+        ("GET /v2/schemas/task", 200),
+        ("GET /v2/schemas/tasks", 200),
         ("GET /v2/schemas/nothing", 404),
     ] {
         walk.ask(admin, line, Body::None, status).await;
@@ -248,7 +252,8 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         let app = Database::Sqlite.app_with(|options| {
             options.image.show_image_direct_url = true;
             options.image.show_multiple_locations = true;
-            options.image.enabled_import_methods = vec!["web-download".to_owned()];
+            options.image.enabled_import_methods =
+                ["glance-direct", "web-download", "copy-image"].map(str::to_owned).to_vec();
         });
         let walk = Walk { document: Document::read(), seen: RefCell::default() };
         let (admin, owner, guest) = (app.as_admin(), app.as_member("owner"), app.as_member("guest"));
@@ -257,7 +262,11 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         data(&walk, &admin, &owner).await;
         tags_and_members(&walk, &owner, &guest).await;
         deletion(&walk, &owner).await;
+        imports_and_tasks(&walk, &admin, &owner).await;
         metadefs(&walk, &admin, &owner).await;
+        let several =
+            Database::Sqlite.app_with(|options| options.stores = crate::stores::several(&options.data_dir));
+        stores(&walk, &several.as_admin(), &several.as_member("owner")).await;
         let seen = walk.seen.borrow();
         let operations = walk.document.operations();
         let described = operations.iter().flat_map(|o| o.statuses().map(|status| (o.name(), status)));

@@ -20,7 +20,7 @@ on_each_database! {
         }
         let details = |id: &str, weight: i64, default: bool| {
             let mut details = json!({"id": id, "description": format!("the {id} one"), "type": "file", "weight": weight,
-                "properties": {"data_dir": folder(id), "chunk_size": 262_144, "thin_provisioning": false}});
+                "properties": {"data_dir": folder(id), "chunk_size": 65536, "thin_provisioning": false}});
             if default {
                 details["default"] = json!("true");
             }

@@ -28,7 +28,7 @@ fn file_store(data_dir: &Path, id: &str, weight: i64) -> StoreSettings {
 }
 
 /// Three stores of type file, of which `fast` is the default and `near` the heaviest, and one of type http.
-fn several(data_dir: &Path) -> Stores {
+pub fn several(data_dir: &Path) -> Stores {
     let web = StoreKind::Http(http::Settings::default());
     Stores {
         list: vec![
