@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     import::{
-        request::{self, Asked},
+        remote::{Remote, endpoint},
+        request::{self, Asked, Method},
         stage as domain,
     },
     model::error::Error,
@@ -62,8 +63,27 @@ async fn start(
 ) -> ApiResult {
     let asked = Asked::parse(&body.0, &state.app.settings.enabled_import_methods)?;
     let header = data::text(&request, &HeaderName::from_static("x-image-meta-store")).map(str::to_owned);
-    request::start(&state.app, &caller.0, &id, asked, header).await?;
+    let remote = match asked.method {
+        Method::GlanceDownload => remote(&state, &request, &asked).await?,
+        _ => None,
+    };
+    request::start(&state.app, &caller.0, &id, asked, header, remote).await?;
     Ok(HttpResponse::Accepted().finish())
+}
+
+/// The image service from which to take an image, with the caller's own token.
+async fn remote(state: &Shared, request: &HttpRequest, asked: &Asked) -> Result<Option<Remote>, Error> {
+    let (region, interface) = asked.remote_service();
+    let Some(token) = data::text(request, &HeaderName::from_static("x-auth-token")) else { return Ok(None) };
+    let catalog = match state.identity.catalog(token).await {
+        Ok(catalog) => catalog,
+        Err(error) => {
+            tracing::warn!(%error, "no catalogue for glance-download");
+            return Ok(None);
+        }
+    };
+    let found = endpoint(&catalog, region, interface);
+    Ok(found.map(|endpoint| Remote { endpoint, token: token.to_owned() }))
 }
 
 /// The import methods.

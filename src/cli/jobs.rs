@@ -102,6 +102,11 @@ fn list(db: &Db, status: Option<String>) -> Result<String, StartError> {
 }
 
 fn shown(job: &Job) -> Value {
+    let mut state = job.state.clone();
+    if let Some(object) = state.as_object_mut() {
+        // It carries a token.
+        object.remove("remote");
+    }
     json!({
         "id": job.id,
         "type": job.kind.as_str(),
@@ -113,7 +118,7 @@ fn shown(job: &Job) -> Value {
         "input": job.input,
         "result": job.result,
         "message": job.message,
-        "state": job.state,
+        "state": state,
         "bytes_done": job.bytes_done,
         "bytes_total": job.bytes_total,
         "attempts": job.attempts,

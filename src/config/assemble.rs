@@ -230,7 +230,7 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             Some(number) => usize::try_from(number).unwrap_or(usize::MAX),
             None => default.jobs_at_once,
         },
-        enabled_import_methods: assemble_imports::methods(loaded, findings),
+        enabled_import_methods: loaded.list(d, "enabled_import_methods"),
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn imports(loaded: &Loaded, findings: &mut Vec<Finding>) -> Settings 
             .iter()
             .map(|role| role.to_lowercase())
             .collect(),
+        extra_properties: loaded.list("glance_download_properties", "extra_properties"),
         output_format: loaded.string("image_conversion", "output_format").unwrap_or(default.output_format),
         vmdk_allowed_types: loaded.list("image_format", "vmdk_allowed_types"),
         ..default
@@ -31,18 +32,6 @@ pub(super) fn imports(loaded: &Loaded, findings: &mut Vec<Finding>) -> Settings 
 
 fn bad(loaded: &Loaded, section: &str, option: &str, reason: String) -> Finding {
     Finding::of_option(Topic::Bad, section, option, loaded.origin(section, option), reason)
-}
-
-/// The methods that clients may use.
-pub(super) fn methods(loaded: &Loaded, findings: &mut Vec<Finding>) -> Vec<String> {
-    let (section, option) = ("DEFAULT", "enabled_import_methods");
-    let methods = loaded.list(section, option);
-    if methods.iter().any(|method| method == "glance-download") {
-        let origin = loaded.origin(section, option);
-        let reason = "glance-download is not built yet";
-        findings.push(Finding::of_option(Topic::Refused, section, option, origin, reason));
-    }
-    methods
 }
 
 fn filter(loaded: &Loaded, findings: &mut Vec<Finding>) -> Filter {

@@ -69,8 +69,6 @@ pub enum Feature {
     CinderStore,
     /// Staging, imports and their plug-ins.
     Imports,
-    /// The import method `glance-download`.
-    GlanceDownload,
     /// The job engine and its tasks.
     Tasks,
     /// The image cache.
@@ -122,7 +120,6 @@ impl Feature {
             Feature::SwiftStore => Status::NotYet("stores of type swift are not built yet"),
             Feature::RbdStore => Status::NotYet("stores of type rbd are not built yet"),
             Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),
-            Feature::GlanceDownload => Status::NotYet("the method glance-download is not built yet"),
             Feature::Cache => Status::NotYet("the image cache is not built yet"),
             Feature::Notifications => Status::NotYet("notifications are not built yet"),
             Feature::KeyManager => Status::NotYet("key managers are not built yet"),

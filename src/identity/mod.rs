@@ -42,6 +42,15 @@ pub trait Identity: Send + Sync {
     /// [`IdentityError`], as its variants say.
     async fn authenticate(&self, credentials: &Credentials) -> Result<Caller, IdentityError>;
 
+    /// The catalogue of services that comes with a token, as in `GET /v3/auth/catalog`: a list.
+    ///
+    /// # Errors
+    /// [`IdentityError`]; also when this provider has no catalogue.
+    async fn catalog(&self, token: &str) -> Result<serde_json::Value, IdentityError> {
+        let _ = token;
+        Err(IdentityError::Unavailable("This identity service has no catalogue of other regions.".to_owned()))
+    }
+
     /// What a 401 says in `WWW-Authenticate`, given the base URL under which the client reached us.
     fn challenge(&self, base_url: &str) -> Option<String>;
 }

@@ -34,6 +34,7 @@ pub async fn activate(
     let dropped: Vec<String> =
         [state.staged.take(), state.original.take()].into_iter().flatten().map(|s| s.blob).collect();
     state.done = true;
+    state.remote = None;
     let plugged = state.clone();
     let (job, node, value) = (work.job.clone(), app.node.clone(), state.to_value()?);
     let (lists, image_id) = ((list_of(app, &[]), list_of(app, &failed)), plan.image_id.clone());

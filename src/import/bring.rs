@@ -6,6 +6,7 @@ use super::{
     facts::{self, Facts},
     fetch::{Body, FetchError},
     job::Plan,
+    remote,
     request::Method,
     staged,
     state::{Staged, State},
@@ -41,7 +42,7 @@ pub async fn run(app: &App, work: &Work, plan: &Plan, state: &mut State, image: 
         }
         // What a node that has died had fetched is out of reach: its own reaper removes it one day.
         Some(elsewhere) => {
-            *state = State { roles: state.roles.clone(), ..State::default() };
+            *state = State { roles: state.roles.clone(), remote: state.remote.clone(), ..State::default() };
             state.save(app, work, "").await?;
             staged::drop_blobs(app, vec![elsewhere.blob]).await?;
         }
@@ -50,7 +51,13 @@ pub async fn run(app: &App, work: &Work, plan: &Plan, state: &mut State, image: 
     if plan.asked.method == Method::GlanceDirect {
         return Err(Failure::Final("The image has no staged data; stage it again.".to_owned()));
     }
-    let mut body = app.fetcher.open(plan.asked.uri(), &[]).await?;
+    let mut body = match plan.asked.method {
+        Method::GlanceDownload => remote::open(app, &plan.asked, state).await?,
+        _ => app.fetcher.open(plan.asked.uri(), &[]).await?,
+    };
+    let mut image = image.clone();
+    state.apply(&mut image);
+    let image = &image;
     let room = room(app, work, body.length).await?;
     work.begin_pass(body.length);
     let blob = staged::begin(app, &image.id, body.length).await?;

@@ -219,6 +219,11 @@ fn next(from: &Url, response: &Response) -> Result<String, FetchError> {
 }
 
 impl Body {
+    /// The same, of which so many bytes are known to come.
+    pub fn expecting(self, bytes: u64) -> Self {
+        Self { length: Some(bytes), ..self }
+    }
+
     /// The next bytes, or `None` after the last.
     ///
     /// # Errors

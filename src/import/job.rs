@@ -184,6 +184,16 @@ async fn put_back(app: &App, work: &Work, plan: &Plan, keep: bool) -> Done<()> {
     let job = app.db.read("job.find", move |conn| db::jobs::find(conn, &key)).await?;
     let state = State::of(job.as_ref().unwrap_or(&work.job))?;
     let original = state.original.clone().filter(|_| keep);
+    if system::find(app, &plan.image_id).await?.is_some_and(|image| !is_locked_by(&image, &work.job)) {
+        // This was done before; what is staged now is another import's.
+        return Ok(());
+    }
+    // The staged data goes first: were the lock let go of before, nobody would know of it any more.
+    let kept = original.as_ref().map(|staged| staged.blob.clone());
+    let dropped =
+        [state.staged.clone(), state.original.clone()].into_iter().flatten().map(|staged| staged.blob);
+    let dropped: Vec<String> = dropped.filter(|blob| Some(blob) != kept.as_ref()).collect();
+    staged::drop_blobs(app, dropped).await?;
     system::change(app, &plan.image_id, |before| {
         if !is_locked_by(before, &work.job) {
             return Ok(None);
@@ -204,10 +214,8 @@ async fn put_back(app: &App, work: &Work, plan: &Plan, keep: bool) -> Done<()> {
         Ok(Some(after))
     })
     .await?;
-    let kept = original.map(|staged| staged.blob);
-    let dropped = [state.staged, state.original].into_iter().flatten().map(|staged| staged.blob);
-    let dropped: Vec<String> = dropped.filter(|blob| Some(blob) != kept.as_ref()).collect();
-    staged::drop_blobs(app, dropped).await?;
+    // Nothing of the caller's stays with a job that is over, and nothing points to data that is gone.
+    State { roles: state.roles, ..State::default() }.save(app, work, "").await?;
     if work.job.kind == JobKind::Import {
         legacy::remove_image(app, &plan.image_id).await?;
     }

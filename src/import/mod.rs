@@ -15,6 +15,7 @@ pub mod fetch;
 pub mod job;
 mod legacy;
 mod plugins;
+pub mod remote;
 pub mod request;
 pub mod settings;
 pub mod stage;

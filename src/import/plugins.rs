@@ -44,7 +44,7 @@ fn inject(app: &App, state: &mut State) -> bool {
     if !state.roles.iter().any(ignored) {
         let injected = app.imports.inject.iter();
         let allowed = injected.filter(|(name, _)| !patch::is_reserved(name) && !patch::is_refused(name));
-        state.properties = allowed.cloned().collect();
+        state.properties.extend(allowed.cloned());
     }
     false
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::state::State;
+use super::{remote::Remote, state::State};
 use crate::{
     app::App,
     db::{self, Conn, DbResult},
@@ -100,6 +100,17 @@ impl Asked {
         self.body.pointer(&format!("/method/{name}")).and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// Region and interface of the source of `glance-download`.
+    pub fn remote_service(&self) -> (&str, &str) {
+        let interface = self.member("glance_service_interface");
+        (self.member("glance_region"), if interface.is_empty() { "public" } else { interface })
+    }
+
+    /// The image to take from the source of `glance-download`.
+    pub fn remote_image(&self) -> &str {
+        self.member("glance_image_id")
+    }
+
     /// The source of `web-download`.
     pub fn uri(&self) -> &str {
         self.member("uri")
@@ -114,7 +125,14 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 ///
 /// # Errors
 /// As the table of the spec, in its order.
-pub async fn start(app: &App, caller: &Caller, id: &str, asked: Asked, header: Option<String>) -> Result<()> {
+pub async fn start(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    asked: Asked,
+    header: Option<String>,
+    remote: Option<Remote>,
+) -> Result<()> {
     access::mutating(caller)?;
     let image = access::find(app, caller, id).await?;
     check_status(&image, asked.method)?;
@@ -142,7 +160,14 @@ pub async fn start(app: &App, caller: &Caller, id: &str, asked: Asked, header: O
         let refused = |refusal| Error::invalid(format!("The source was refused: {refusal}."));
         app.fetcher.check(asked.uri()).await.map_err(refused)?;
     }
-    let job = job(app, caller, &image, &asked, &targets).await?;
+    let mut job = job(app, caller, &image, &asked, &targets).await?;
+    if asked.method == Method::GlanceDownload {
+        let missing =
+            || Error::invalid("The catalogue has no image service in this region with this interface.");
+        let remote = remote.ok_or_else(missing)?;
+        job.state =
+            State { roles: caller.roles.clone(), remote: Some(remote), ..State::default() }.to_value()?;
+    }
     lock_and_enqueue(app, id, image.status, job).await
 }
 
@@ -240,6 +265,11 @@ pub fn again(conn: &mut Conn, old: &Job) -> DbResult<(Status, Value, Option<Stri
     let method = Method::parse(name).ok_or_else(|| Error::invalid(format!("Unknown method {name:?}.")))?;
     let mut state = State { roles: State::of(old)?.roles, ..State::default() };
     let mut affinity = None;
+    if method == Method::GlanceDownload {
+        return Err(
+            Error::conflict("The token of this import is gone; its user must ask for it again.").into()
+        );
+    }
     if method == Method::GlanceDirect {
         let blob = db::blobs::staged_of(conn, old.image_id.as_deref().unwrap_or_default())?;
         let blob = blob.ok_or_else(|| Error::conflict("The staged data is gone; stage it again."))?;

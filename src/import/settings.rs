@@ -96,6 +96,8 @@ pub struct Settings {
     pub inject: Vec<(String, String)>,
     /// `[inject_metadata_properties] ignore_user_roles`, in lower case.
     pub ignore_user_roles: Vec<String>,
+    /// `[glance_download_properties] extra_properties`: beginnings of the names that `glance-download` takes over.
+    pub extra_properties: Vec<String>,
     /// `[image_conversion] output_format`: `raw`, `qcow2` or `vmdk`.
     pub output_format: String,
     /// `[image_format] vmdk_allowed_types`
@@ -114,6 +116,9 @@ impl Default for Settings {
             plugins: Vec::new(),
             inject: Vec::new(),
             ignore_user_roles: vec!["admin".to_owned()],
+            extra_properties: ["hw_", "trait:", "os_distro", "os_secure_boot", "os_type"]
+                .map(str::to_owned)
+                .to_vec(),
             output_format: "raw".to_owned(),
             vmdk_allowed_types: vec!["streamOptimized".to_owned(), "monolithicSparse".to_owned()],
             expansion_max: 1000,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::facts::Facts;
+use super::{facts::Facts, remote::Remote};
 use crate::{
     app::App,
     model::{blob::Blob, error::Error, image::Image, job::Job},
@@ -41,6 +41,8 @@ pub struct State {
     pub formats: Option<(String, String)>,
     /// Properties that the image gets with its data.
     pub properties: Vec<(String, String)>,
+    /// The other image service of `glance-download`.
+    pub remote: Option<Remote>,
     /// Everything is done.
     pub done: bool,
 }

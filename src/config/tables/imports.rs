@@ -13,7 +13,7 @@ pub const GROUPS: &[Group] = &[
     group("import_filtering_opts", Feature::Imports, FILTERING),
     group("inject_metadata_properties", Feature::Imports, INJECT),
     group("image_conversion", Feature::Imports, CONVERSION),
-    group("glance_download_properties", Feature::GlanceDownload, DOWNLOAD),
+    group("glance_download_properties", Feature::Imports, DOWNLOAD),
 ];
 
 const fn group(section: &'static str, feature: Feature, options: &'static [Opt]) -> Group {

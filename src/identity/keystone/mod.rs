@@ -217,6 +217,22 @@ impl Identity for Keystone {
         }
     }
 
+    async fn catalog(&self, token: &str) -> Result<serde_json::Value, IdentityError> {
+        let mut header = HeaderValue::from_str(token).map_err(|_| unknown_token())?;
+        header.set_sensitive(true);
+        let url = format!("{}/auth/catalog", self.session.login(&self.http, None).await?.identity_root);
+        let request = self.http.client().get(&url).header("Accept", "application/json");
+        let request =
+            request.header("X-Auth-Token", header).build().map_err(|e| broken(&url, &e.to_string()))?;
+        let answer = self.http.send(request).await.map_err(|e| away(&url, &e.to_string()))?;
+        if answer.status != StatusCode::OK {
+            return Err(refused(&url, &answer));
+        }
+        let mut body: serde_json::Value =
+            serde_json::from_slice(&answer.body).map_err(|e| broken(&url, &e.to_string()))?;
+        Ok(body.get_mut("catalog").map(serde_json::Value::take).unwrap_or_default())
+    }
+
     fn challenge(&self, _: &str) -> Option<String> {
         Some(self.challenge.clone())
     }

@@ -1,0 +1,116 @@
+//! `glance-download`: another image service, found in the catalogue of the caller's token
+//! (`glance/async_/flows/_internal_plugins/glance_download.py`, `glance/async_/utils.py: get_glance_endpoint`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{fetch::Body, request::Asked, state::State};
+use crate::{
+    app::App,
+    model::patch,
+    work::{Done, Failure},
+};
+
+/// Largest record of an image that is read, in bytes.
+const RECORD_BYTES_MAX: usize = 16 << 20;
+
+/// Where the data is, and by whose leave. Kept with the job until it is over, and shown to nobody.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Remote {
+    /// Base URL of the other image service.
+    pub endpoint: String,
+    /// The caller's token.
+    pub token: String,
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// The image service of a region in a catalogue: the first of type `image` that has an endpoint there.
+pub fn endpoint(catalog: &Value, region: &str, interface: &str) -> Option<String> {
+    let of = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    let services =
+        catalog.as_array()?.iter().filter(|service| of(service, "type").as_deref() == Some("image"));
+    let mut endpoints = services.filter_map(|service| service.get("endpoints")?.as_array()).flatten();
+    let here = |endpoint: &&Value| {
+        let found = of(endpoint, "region_id").or_else(|| of(endpoint, "region")).unwrap_or_default();
+        found.eq_ignore_ascii_case(region) && of(endpoint, "interface").as_deref() == Some(interface)
+    };
+    let url = of(endpoints.find(here)?, "url")?;
+    Some(url.trim_end_matches('/').trim_end_matches("/v2").to_owned())
+}
+
+/// Reads the record of the remote image into the state, and opens its data.
+///
+/// # Errors
+/// [`Failure::Final`] with what is wrong with the source.
+pub async fn open(app: &App, asked: &Asked, state: &mut State) -> Done<Body> {
+    let remote = state.remote.clone();
+    let remote =
+        remote.ok_or_else(|| Failure::Final("The task has no source; ask for it again.".to_owned()))?;
+    let url = format!("{}/v2/images/{}", remote.endpoint, asked.remote_image());
+    let headers = [("X-Auth-Token", remote.token)];
+    let record = record(app.fetcher.open(&url, &headers).await?).await?;
+    let text = |name: &str| record.get(name).and_then(Value::as_str).map(str::to_owned);
+    if text("status").as_deref() != Some("active") {
+        return Err(Failure::Final("The image at the source is not active.".to_owned()));
+    }
+    let size = record.get("size").and_then(Value::as_u64);
+    let size = size.ok_or_else(|| Failure::Final("The image at the source has no size.".to_owned()))?;
+    let (Some(disk), Some(container)) = (text("disk_format"), text("container_format")) else {
+        return Err(Failure::Final("The image at the source has no formats.".to_owned()));
+    };
+    state.formats = Some((disk, container));
+    let prefixes = &app.imports.extra_properties;
+    let taken = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()));
+    let members = record.as_object().into_iter().flatten();
+    state.properties = members
+        .filter(|(name, _)| taken(name) && !patch::is_refused(name))
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect();
+    let body = app.fetcher.open(&format!("{url}/file"), &headers).await?;
+    match body.length {
+        Some(length) if length != size => {
+            Err(Failure::Final("The source sends another number of bytes than its record says.".to_owned()))
+        }
+        _ => Ok(body.expecting(size)),
+    }
+}
+
+async fn record(mut body: Body) -> Done<Value> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await? {
+        if bytes.len().saturating_add(chunk.len()) > RECORD_BYTES_MAX {
+            return Err(Failure::Final("The record of the image at the source is too large.".to_owned()));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    serde_json::from_slice(&bytes)
+        .map_err(|_| Failure::Final("The source did not answer with the record of an image.".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_endpoint_is_the_one_of_the_region_and_interface() {
+        let catalog = json!([
+            {"type": "identity", "endpoints": [{"region": "Two", "interface": "public", "url": "http://k"}]},
+            {"type": "image", "endpoints": [
+                {"region_id": "One", "interface": "public", "url": "http://one"},
+                {"region_id": "Two", "interface": "internal", "url": "http://inside"},
+                {"region_id": "Two", "interface": "public", "url": "http://two/v2/"},
+            ]},
+        ]);
+        assert_eq!(endpoint(&catalog, "two", "public").as_deref(), Some("http://two"));
+        assert_eq!(endpoint(&catalog, "two", "internal").as_deref(), Some("http://inside"));
+        assert_eq!(endpoint(&catalog, "three", "public"), None);
+        assert_eq!(endpoint(&json!(null), "one", "public"), None);
+    }
+}
