@@ -49,8 +49,9 @@ pub fn endpoint(catalog: &Value, region: &str, interface: &str) -> Option<String
 /// [`Failure::Final`] with what is wrong with the source.
 pub async fn open(app: &App, asked: &Asked, state: &mut State) -> Done<Body> {
     let remote = state.remote.clone();
-    let remote =
-        remote.ok_or_else(|| Failure::Final("The task has no source; ask for it again.".to_owned()))?;
+    let remote = remote.ok_or_else(|| {
+        Failure::Final("The catalogue has no image service in this region with this interface.".to_owned())
+    })?;
     let url = format!("{}/v2/images/{}", remote.endpoint, asked.remote_image());
     let headers = [("X-Auth-Token", remote.token)];
     let record = record(app.fetcher.open(&url, &headers).await?).await?;

@@ -162,11 +162,8 @@ pub async fn start(
     }
     let mut job = job(app, caller, &image, &asked, &targets).await?;
     if asked.method == Method::GlanceDownload {
-        let missing =
-            || Error::invalid("The catalogue has no image service in this region with this interface.");
-        let remote = remote.ok_or_else(missing)?;
-        job.state =
-            State { roles: caller.roles.clone(), remote: Some(remote), ..State::default() }.to_value()?;
+        // As in the reference it is the task that fails when the catalogue has no such service.
+        job.state = State { roles: caller.roles.clone(), remote, ..State::default() }.to_value()?;
     }
     lock_and_enqueue(app, id, image.status, job).await
 }
@@ -194,7 +191,7 @@ fn check_remote(asked: &Asked) -> Result<()> {
     }
     if !is_uuid(asked.member("glance_image_id")) {
         return Err(Error::invalid(
-            "The member glance_image_id of method is required for glance-download, and must be a UUID.",
+            "The member glance_image_id of method is required for glance-download; image id does not look like a UUID.",
         ));
     }
     Ok(())
