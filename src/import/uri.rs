@@ -94,6 +94,7 @@ fn spelled_out(uri: &str, host: &str, address: Option<IpAddr>) -> bool {
     let authority = uri.split_once("://").map_or("", |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
     match address {
+        _ if authority.is_empty() => false,
         Some(IpAddr::V4(_)) => authority == host || authority.split(':').next() == Some(host),
         _ => !host.bytes().all(|b| b.is_ascii_digit() || b == b'.'),
     }
