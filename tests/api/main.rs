@@ -6,6 +6,7 @@ mod http;
 mod images;
 mod metadefs;
 mod properties;
+mod rbac;
 mod schemas;
 mod support;
 mod versions;

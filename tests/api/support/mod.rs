@@ -8,6 +8,7 @@ mod postgres;
 mod raw;
 mod records;
 mod scratch;
+mod source;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,11 +29,12 @@ use vitrine::{
 };
 
 pub use builders::{bytes, fresh_id, image, qcow2};
-pub use client::{Client, OCTETS, PATCH_V20, PATCH_V21, keys};
+pub use client::{Answer, Client, OCTETS, PATCH_V20, PATCH_V21, keys};
 pub use database::{Database, TestDatabase};
 pub use persona::{ADMIN, MEMBER, Persona, READER};
 pub use raw::Raw;
 pub use records::record;
+pub use source::WebSource;
 
 /// Makes two tests, `sqlite` and `postgres`, of each function, which are all `async` or all not.
 macro_rules! on_each_database {
