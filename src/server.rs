@@ -65,6 +65,8 @@ pub struct Options {
     pub policy: policy::Settings,
     /// Who may touch which property; `None` protects nothing.
     pub protections: Option<Protections>,
+    /// The declarations of `schema-image.json`; `None` are the ones shipped with the server.
+    pub declarations: Option<serde_json::Value>,
     /// Who tells who is calling.
     pub identity: IdentityChoice,
 }
@@ -83,6 +85,7 @@ impl Options {
             api: api::Settings::default(),
             policy: policy::Settings::default(),
             protections: None,
+            declarations: None,
             identity: IdentityChoice::Builtin(builtin::Settings::default()),
         }
     }
@@ -139,8 +142,12 @@ impl Server {
         }
         let stores = open_stores(options)?;
         let settings = options.image.clone();
-        let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
-            .map_err(|e| failed("the image schema", e))?;
+        let schema = ImageSchema::new(
+            &settings.container_formats,
+            &settings.disk_formats,
+            options.declarations.as_ref(),
+        )
+        .map_err(|e| failed("the image schema", e))?;
         let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
         let policy = Arc::new(policy);
         let app = Arc::new(App::new(db, stores, policy, options.protections.clone(), settings, schema));
@@ -222,7 +229,8 @@ impl Server {
                 }
                 api::configure(config);
             };
-            api::layers(ActixApp::new().app_data(state.clone()).configure(configure))
+            let app = ActixApp::new().app_data(state.clone()).configure(configure);
+            api::layers(app, state.settings.gzip)
         })
         .shutdown_timeout(shutdown)
         .worker_max_blocking_threads(512)
