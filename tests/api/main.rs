@@ -5,7 +5,10 @@
 mod http;
 mod images;
 mod metadefs;
+mod middleware;
+mod policy;
 mod properties;
+mod protections;
 mod rbac;
 mod schemas;
 mod support;

@@ -185,3 +185,79 @@ fn lists() {
         }
     });
 }
+
+/// What the defaults of earlier releases change: operations, visibilities, callers, and their status.
+const OLD_DEFAULTS: [(&str, &str, &str, u16); 17] = [
+    ("image.patch.name image.patch.addprop image.patch.vis=community", "any", "reader norole", 200),
+    ("image.patch.vis=public image.patch.owner", "any", "reader norole", 403),
+    ("image.delete image.upload(queued) image.deactivate image.tag.put", "any", "reader norole", 204),
+    ("image.show image.download", "any", "reader norole", 200),
+    ("image.members.add", "shared", "reader norole", 200),
+    ("image.members.delete", "shared", "reader norole", 204),
+    ("image.members.update", "shared", "reader norole", 403),
+    ("image.members.update", "shared", "ireader", 200),
+    (
+        "image.members.add image.members.delete image.patch.name image.delete",
+        "shared",
+        "ireader imember",
+        403,
+    ),
+    ("image.show image.download", "community public", "service oreader ireader", 200),
+    ("image.download", "shared", "ireader", 200),
+    (
+        "image.patch.name image.delete image.upload(queued)",
+        "community public",
+        "service oreader omember",
+        403,
+    ),
+    ("image.deactivate image.tag.put", "community public", "service oreader omember", 403),
+    ("image.create", "private shared community", "reader norole service oreader ireader", 201),
+    ("image.create(owner=A)", "private shared", "omember oreader service", 403),
+    ("image.list", "-", "reader norole service", 200),
+    // No owner is asked for before it is clear that the URLs of an image stay.
+    ("image.patch.loc.replace", "community public", "omember oreader imember ireader", 400),
+];
+
+/// `enforce_new_defaults = false`: roles matter less and ownership is asked for instead; for those who had every
+/// role of their project, nothing changes.
+#[test]
+fn old_defaults() {
+    let app = Database::Sqlite.app_with(|options: &mut Options| {
+        options.image.show_multiple_locations = true;
+        options.policy.enforce_new_defaults = false;
+    });
+    let (source, gaps) = (WebSource::start(), uncovered());
+    let mut cells = Vec::new();
+    for (operations, visibilities, callers, status) in OLD_DEFAULTS {
+        let visibilities =
+            if visibilities == "any" { "private shared community public" } else { visibilities };
+        for operation in operations.split(' ') {
+            for visibility in visibilities.split(' ') {
+                cells.extend(callers.split(' ').map(|caller| (operation, visibility, caller, status)));
+            }
+        }
+    }
+    let rows = rows();
+    let unchanged = ["admin", "manager", "member", "omember", "sysadmin", "sysreader"];
+    let is_walked = |row: &&Row| !needs_no_http_store(row) && !gaps.operations.contains(&row.operation);
+    for row in rows.iter().filter(|row| row.operation.starts_with("image.")).filter(is_walked) {
+        for (caller, status) in
+            CALLERS.iter().zip(&row.statuses).filter(|(caller, _)| unchanged.contains(caller))
+        {
+            if (row.operation.as_str(), *caller) != ("image.patch.loc.replace", "omember") {
+                cells.push((&row.operation, &row.visibility, caller, *status));
+            }
+        }
+    }
+    let mut faulty = Vec::new();
+    block_on(async {
+        for (operation, visibility, caller, status) in cells {
+            let case = Case { app: &app, source: &source, operation, visibility };
+            let got = call_of(&case).await.send(&app.as_persona(&matrix::persona(caller))).await.status;
+            if got != status {
+                faulty.push(format!("{operation} {visibility} {caller}: {got}, not {status}"));
+            }
+        }
+    });
+    assert!(faulty.is_empty(), "{} cells differ:\n{}", faulty.len(), faulty.join("\n"));
+}

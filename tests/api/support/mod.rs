@@ -29,7 +29,7 @@ use vitrine::{
 };
 
 pub use builders::{bytes, fresh_id, image, qcow2};
-pub use client::{Answer, Client, OCTETS, PATCH_V20, PATCH_V21, keys};
+pub use client::{Answer, Client, OCTETS, PATCH_V20, PATCH_V21, Request, keys};
 pub use database::{Database, TestDatabase};
 pub use persona::{ADMIN, MEMBER, Persona, READER};
 pub use raw::Raw;
