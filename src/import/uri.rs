@@ -63,7 +63,7 @@ pub fn check(filter: &Filter, uri: &str) -> Result<Checked, Refusal> {
         return Err(Refusal::Unreadable("it has blanks, control characters or backslashes"));
     }
     // The URL standard reads `http:///host` as `http://host`; nobody should have to know that.
-    if !uri.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/')) {
+    if uri.split_once("://").is_none_or(|(_, rest)| rest.starts_with('/')) {
         return Err(Refusal::Unreadable("it names no host"));
     }
     let url = Url::parse(uri).map_err(|_| Refusal::Unreadable("it is malformed"))?;
