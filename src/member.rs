@@ -24,6 +24,7 @@ pub async fn add(app: &App, caller: &Caller, image_id: &str, project: Option<&st
     access::mutating(caller)?;
     let image = access::find(app, caller, image_id).await?;
     only_shared(&image)?;
+    check_side(app, caller, &image, true)?;
     enforce(app, caller, "add_member", &image).await?;
     let project = project.ok_or_else(|| Error::invalid("The member must be a text."))?;
     if project.chars().count() > TEXT_CHARS_MAX {
@@ -99,6 +100,7 @@ pub async fn set_status(
     access::mutating(caller)?;
     let image = access::find(app, caller, image_id).await?;
     only_shared(&image)?;
+    check_side(app, caller, &image, false)?;
     enforce(app, caller, "get_member", &image).await?;
     find(app, caller, &image, project).await?;
     enforce(app, caller, "modify_member", &image).await?;
@@ -126,6 +128,7 @@ pub async fn remove(app: &App, caller: &Caller, image_id: &str, project: &str) -
     access::mutating(caller)?;
     let image = access::find(app, caller, image_id).await?;
     only_shared(&image)?;
+    check_side(app, caller, &image, true)?;
     enforce(app, caller, "get_member", &image).await?;
     find(app, caller, &image, project).await?;
     enforce(app, caller, "delete_member", &image).await?;
@@ -149,6 +152,19 @@ fn only_shared(image: &Image) -> Result<()> {
         "Only shared images have members; image {} is {}.",
         image.id, image.visibility
     )))
+}
+
+/// With `enforce_new_defaults = false`, whose rules admit everybody: only the owner's project offers and takes
+/// back, and only others answer (`image_members.py: _check_visibility_and_ownership`).
+fn check_side(app: &App, caller: &Caller, image: &Image, as_owner: bool) -> Result<()> {
+    if app.policy.settings().enforce_new_defaults || caller.is_admin {
+        return Ok(());
+    }
+    let is_owner = caller.project_id == image.owner && (image.owner.is_some() || !as_owner);
+    if is_owner == as_owner {
+        return Ok(());
+    }
+    Err(Error::forbidden(format!("The members of image {} are not for you to change like this.", image.id)))
 }
 
 /// Every member rule first asks whether the image may be seen (`MemberAPIPolicy._enforce`).

@@ -71,6 +71,8 @@ pub struct Options {
     pub policy: policy::Settings,
     /// Who may touch which property; `None` protects nothing.
     pub protections: Option<Protections>,
+    /// The declarations of `schema-image.json`; `None` are the ones shipped with the server.
+    pub declarations: Option<serde_json::Value>,
     /// Who tells who is calling.
     pub identity: IdentityChoice,
 }
@@ -90,6 +92,7 @@ impl Options {
             api: api::Settings::default(),
             policy: policy::Settings::default(),
             protections: None,
+            declarations: None,
             identity: IdentityChoice::Builtin(builtin::Settings::default()),
         }
     }
@@ -153,8 +156,12 @@ impl Server {
             tracing::info!(locations = moved, "data under former ids of stores belongs to today's");
         }
         let settings = options.image.clone();
-        let schema = ImageSchema::new(&settings.container_formats, &settings.disk_formats, None)
-            .map_err(|e| failed("the image schema", e))?;
+        let schema = ImageSchema::new(
+            &settings.container_formats,
+            &settings.disk_formats,
+            options.declarations.as_ref(),
+        )
+        .map_err(|e| failed("the image schema", e))?;
         let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
         let policy = Arc::new(policy);
         let app = Arc::new(App::new(Parts {
@@ -245,7 +252,8 @@ impl Server {
                 }
                 api::configure(config);
             };
-            api::layers(ActixApp::new().app_data(state.clone()).configure(configure))
+            let app = ActixApp::new().app_data(state.clone()).configure(configure);
+            api::layers(app, state.settings.gzip)
         })
         .shutdown_timeout(shutdown)
         .worker_max_blocking_threads(512)

@@ -3,6 +3,7 @@
 //! Holds no rule about images. `routes.rs` is the map; a handler extracts, calls one use case and renders.
 
 mod authenticate;
+mod compress;
 mod cors;
 mod error;
 mod extract;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub image_cache: bool,
     /// `[oslo_middleware] enable_proxy_headers_parsing`
     pub enable_proxy_headers_parsing: bool,
+    /// `[vitrine] gzip`: answers are compressed for clients that ask for it.
+    pub gzip: bool,
     /// `[cors]`
     pub cors: Cors,
     /// `[healthcheck] disable_by_file_path`: while it exists, `/healthcheck` answers 503.
@@ -59,6 +62,7 @@ impl Default for Settings {
             allow_anonymous_access: false,
             image_cache: false,
             enable_proxy_headers_parsing: false,
+            gzip: false,
             cors: Cors::default(),
             healthcheck_disable_file: Some("/etc/glance/healthcheck_disable".into()),
             shutdown_seconds: 60,

@@ -5,12 +5,13 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     http::header::LOCATION,
-    middleware::from_fn,
+    middleware::{Compress, Condition, from_fn},
     web::{self, ServiceConfig, delete, get, patch, post, put},
 };
 
 use super::{
     authenticate::authenticate,
+    compress::only_gzip,
     cors::cross_origin,
     error::{ApiError, not_found, render_errors},
     extract::Shared,
@@ -90,9 +91,11 @@ async fn slash(state: Shared, request: HttpRequest) -> HttpResponse {
         .finish()
 }
 
-/// The layers around the routes, innermost first: authentication, version negotiation, error bodies, CORS.
+/// The layers around the routes, innermost first: authentication, version negotiation, error bodies, compression
+/// if `gzip`, CORS.
 pub fn layers<T>(
     app: App<T>,
+    gzip: bool,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -110,5 +113,7 @@ where
     app.wrap(from_fn(authenticate))
         .wrap(from_fn(negotiate))
         .wrap(from_fn(render_errors))
+        .wrap(Condition::new(gzip, Compress::default()))
+        .wrap(Condition::new(gzip, from_fn(only_gzip)))
         .wrap(from_fn(cross_origin))
 }

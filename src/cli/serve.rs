@@ -71,6 +71,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         identity,
         policy: config.policy,
         protections: config.protections,
+        declarations: config.declarations,
         workers: config.listen.workers,
         keep_alive: config.listen.keep_alive,
         image: config.image,

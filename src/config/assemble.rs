@@ -7,12 +7,13 @@ use crate::{
     identity::keystone,
     image::{self, protection::Protections},
     import,
-    model::list::PageLimits,
+    model::{image_schema::ImageSchema, list::PageLimits},
     policy,
     store::measure,
 };
 
 use super::check::{Finding, Topic};
+use super::sources::Origin;
 use super::{
     Loaded, assemble_imports, assemble_keystone, assemble_policy, assemble_stores, assemble_stores::Stores,
 };
@@ -43,6 +44,8 @@ pub struct Config {
     pub policy: policy::Settings,
     /// Who may touch which property; `None` protects nothing.
     pub protections: Option<Protections>,
+    /// The properties that `schema-image.json` declares; `None` when there is no such file.
+    pub declarations: Option<serde_json::Value>,
     /// The Keystone that validates tokens; `None` unless the flavor asks for it.
     pub keystone: Option<keystone::Settings>,
 }
@@ -93,13 +96,15 @@ impl Config {
     pub fn assemble(loaded: &Loaded) -> Result<Config, Vec<Finding>> {
         let mut findings: Vec<Finding> = loaded.report().errors().cloned().collect();
         let flavor = flavor(loaded);
+        let image = image_settings(loaded, &mut findings);
         let config = Config {
             listen: listen(loaded),
             log: log(loaded),
             flavor,
             api: api_settings(loaded),
-            image: image_settings(loaded, &mut findings),
             imports: assemble_imports::imports(loaded, &mut findings),
+            declarations: declarations(loaded, &image, &mut findings),
+            image,
             database: database(loaded),
             stores: assemble_stores::stores(loaded, &mut findings),
             policy: assemble_policy::policy(loaded),
@@ -174,6 +179,7 @@ fn api_settings(loaded: &Loaded) -> api::Settings {
         // As in Glance the mere option decides which versions are announced, whatever the flavor.
         image_cache: loaded.path(d, "image_cache_dir").is_some(),
         enable_proxy_headers_parsing: loaded.bool("oslo_middleware", "enable_proxy_headers_parsing"),
+        gzip: loaded.bool("vitrine", "gzip"),
         cors: api::Cors {
             allowed_origin: loaded.list("cors", "allowed_origin"),
             allow_credentials: loaded.bool("cors", "allow_credentials"),
@@ -231,6 +237,29 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             None => default.jobs_at_once,
         },
         enabled_import_methods: loaded.list(d, "enabled_import_methods"),
+    }
+}
+
+/// Reads `schema-image.json` from the folders of the configuration (`glance/api/v2/images.py:
+/// load_custom_properties`). One that cannot be used stops the start, as in Glance.
+fn declarations(
+    loaded: &Loaded,
+    image: &image::Settings,
+    findings: &mut Vec<Finding>,
+) -> Option<serde_json::Value> {
+    let path = loaded.find_file("schema-image.json".as_ref())?;
+    let read = || -> Result<serde_json::Value, String> {
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot be read: {error}"))?;
+        let value = serde_json::from_str(&text).map_err(|error| format!("is not JSON: {error}"))?;
+        ImageSchema::new(&image.container_formats, &image.disk_formats, Some(&value))?;
+        Ok(value)
+    };
+    match read() {
+        Ok(value) => Some(value),
+        Err(reason) => {
+            findings.push(Finding::of_origin(Topic::Bad, Origin::File(path.into(), 0), &reason));
+            None
+        }
     }
 }
 

@@ -158,14 +158,33 @@ pub fn mutating(caller: &Caller) -> Result<()> {
     }
 }
 
-/// Requires a rule on an image.
+/// Rules that the defaults of earlier releases grant to strangers too, so that ownership is asked for beside them.
+const RULES_OF_OWNERS: [&str; 6] =
+    ["modify_image", "delete_image", "upload_image", "deactivate", "reactivate", "delete_image_location"];
+
+/// Requires that the caller is an admin or of the project that owns the image: what Glance's database asks for
+/// before it saves, whatever the policy said (`glance/db/sqlalchemy/api.py: _check_mutate_authorization`).
+///
+/// # Errors
+/// [`Error::Forbidden`]
+pub fn owned(caller: &Caller, image: &Image) -> Result<()> {
+    if caller.is_admin || caller.project_id.is_some() && caller.project_id == image.owner {
+        Ok(())
+    } else {
+        Err(Error::forbidden(format!("You do not own image {}.", image.id)))
+    }
+}
+
+/// Requires a rule on an image; with `enforce_new_defaults = false` those that change it require its owner too
+/// (`glance/api/v2/policy.py: check_is_image_mutable`).
 ///
 /// # Errors
 /// [`Error::ImageNotFound`] when the caller may not even see the image, else [`Error::Forbidden`].
 pub async fn enforce(app: &App, caller: &Caller, rule: &str, image: &Image) -> Result<()> {
     let target = ImageTarget(image);
     if allowed(app, caller, rule, &target).await? {
-        return Ok(());
+        let is_old = !app.policy.settings().enforce_new_defaults;
+        return if is_old && RULES_OF_OWNERS.contains(&rule) { owned(caller, image) } else { Ok(()) };
     }
     if rule == "get_image" || !allowed(app, caller, "get_image", &target).await? {
         return Err(Error::ImageNotFound(image.id.clone()));

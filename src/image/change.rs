@@ -30,6 +30,7 @@ pub async fn change(
     for _ in 0..ATTEMPTS {
         let before = access::find(app, caller, id).await?;
         let Some(mut after) = decide(&before).await? else { return Ok(before) };
+        access::owned(caller, &before)?;
         after.updated_at = Timestamp::now();
         let (old, new) = (before, after.clone());
         match app.db.write("image.save", move |conn| save(conn, &old, &new)).await {

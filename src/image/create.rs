@@ -64,19 +64,31 @@ async fn authorize(app: &App, caller: &Caller, new: &NewImage, owner: Option<&st
     let target = NewImageTarget { owner, visibility: new.visibility.unwrap_or(Visibility::Private) };
     if !access::allowed(app, caller, "add_image", &target).await? {
         if owner != caller.owner() {
-            return Err(Error::forbidden(format!(
-                "You are not permitted to create images owned by {:?}.",
-                owner.unwrap_or("nobody")
-            )));
+            return Err(foreign_owner(owner));
         }
         return Err(access::refused("add_image"));
     }
     let extra = match new.visibility {
         Some(Visibility::Public) => "publicize_image",
         Some(Visibility::Community) => "communitize_image",
-        _ => return Ok(()),
+        _ => "",
     };
-    if access::allowed(app, caller, extra, &target).await? { Ok(()) } else { Err(access::refused(extra)) }
+    if !extra.is_empty() && !access::allowed(app, caller, extra, &target).await? {
+        return Err(access::refused(extra));
+    }
+    // The defaults of earlier releases let everybody create (`check_admin_or_same_owner`).
+    let is_old = !app.policy.settings().enforce_new_defaults;
+    if is_old && !caller.is_admin && owner != caller.owner() {
+        return Err(foreign_owner(owner));
+    }
+    Ok(())
+}
+
+fn foreign_owner(owner: Option<&str>) -> Error {
+    Error::forbidden(format!(
+        "You are not permitted to create images owned by {:?}.",
+        owner.unwrap_or("nobody")
+    ))
 }
 
 /// The refusal of a count over its quota.

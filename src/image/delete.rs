@@ -31,6 +31,7 @@ pub async fn delete(app: &App, caller: &Caller, id: &str) -> Result<()> {
         if !image.status.may_become(Status::Deleted) {
             return Err(Error::invalid(format!("Image {id} in status {} cannot be deleted.", image.status)));
         }
+        access::owned(caller, &image)?;
         let now = Timestamp::now();
         let delay = if app.settings.delayed_delete { app.settings.scrub_time_seconds } else { 0 };
         let result = app

@@ -97,6 +97,7 @@ pub async fn upload(
     let image = access::find(app, caller, id).await?;
     access::enforce(app, caller, "upload_image", &image).await?;
     check_may_save(&image)?;
+    access::owned(caller, &image)?;
     let room = storage_room(app, caller, request.declared_size).await?;
     let _permit = app.uploads.acquire().await.map_err(|e| Error::internal("upload", e))?;
     let blob = begin(app, id, &store.id, request.declared_size).await?;

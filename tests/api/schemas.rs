@@ -142,4 +142,29 @@ on_each_database! {
             alice.get(&format!("/v2/schemas/{name}")).await.expect_for(404, name);
         }
     }
+
+    /// The operator's declarations take the place of the shipped ones; what they require is required on create, and
+    /// does not stand in the way of changing something else.
+    async fn own_declarations(database: Database) {
+        let flat = json!({"colour": {"type": "string", "enum": ["red", "blue"]}});
+        let extended = json!({"properties": flat, "required": ["colour"]});
+        for (declarations, required) in [(flat, false), (extended, true)] {
+            let app = database.app_with(|options| options.declarations = Some(declarations));
+            let alice = app.as_member("alice");
+            let schema = alice.get("/v2/schemas/image").await.expect(200).json();
+            assert_eq!(keys(&schema["properties"])[25..], ["colour"]);
+            assert_eq!(schema["properties"]["colour"]["is_base"], false);
+            assert_eq!(schema.get("required"), required.then(|| json!(["colour"])).as_ref());
+            let items = &alice.get("/v2/schemas/images").await.json()["properties"]["images"]["items"];
+            assert_eq!(*items, schema);
+            let id = alice.created(image().with("colour", "red").with("os_distro", "any")).await;
+            alice.create(image().with("colour", "green")).await.expect(400);
+            alice.create(image()).await.expect(if required { 400 } else { 201 });
+            let replace = |path: &str, value: &str| json!([{"op": "replace", "path": path, "value": value}]);
+            alice.update(&id, replace("/name", "new")).await.expect(200);
+            alice.update(&id, replace("/colour", "blue")).await.expect(200);
+            alice.update(&id, replace("/colour", "green")).await.expect(400);
+            alice.update(&id, json!([{"op": "add", "path": "/kernel_id", "value": "any text"}])).await.expect(200);
+        }
+    }
 }

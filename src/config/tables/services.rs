@@ -14,6 +14,7 @@ pub const GROUPS: &[Group] = &[
     group("healthcheck", Feature::Healthcheck, HEALTHCHECK),
     group("image_format", Feature::Formats, FORMATS),
     group("oslo_concurrency", Feature::Tasks, CONCURRENCY),
+    group("vitrine", Feature::Http, VITRINE),
 ];
 
 const fn group(section: &'static str, feature: Feature, options: &'static [Opt]) -> Group {
@@ -153,6 +154,14 @@ const MIDDLEWARE: &[Opt] = &[
     gone("http_basic_auth_user_file", "Glance's pipelines do not use it"),
     gone("secure_proxy_ssl_header", "removed; enable_proxy_headers_parsing replaces it"),
 ];
+
+/// What is Vitrine's own.
+const VITRINE: &[Opt] = &[opt(
+    "gzip",
+    Bool,
+    "false",
+    "Compress answers with gzip for clients that ask for it, in place of Glance's filter in its paste file.",
+)];
 
 const CORS: &[Opt] = &[
     unset(

@@ -76,6 +76,40 @@ fn policy_files_lie_beside_the_configuration() {
     assert_eq!(policy.policy_dirs, [dir.path().join("policy.d")]);
 }
 
+/// Proves that `schema-image.json` beside the configuration is read, in both its forms, and that one that cannot
+/// be used stops the start and says why.
+#[test]
+fn declared_properties_lie_beside_the_configuration() {
+    let (dir, sources) = written(b"[DEFAULT]\n");
+    let path = dir.path().join("schema-image.json");
+    assert!(Config::assemble(&load(&sources)).unwrap().declarations.is_none());
+    for good in [
+        r#"{"a": {"type": "string"}}"#,
+        "{}",
+        r#"{"properties": {"a": {"type": ["null", "string"], "enum": [null, "x"]}}, "required": ["a"]}"#,
+    ] {
+        std::fs::write(&path, good).unwrap();
+        let declarations = Config::assemble(&load(&sources)).unwrap().declarations.unwrap();
+        assert_eq!(declarations, serde_json::from_str::<serde_json::Value>(good).unwrap());
+    }
+    for (bad, reason) in [
+        ("{", "is not JSON"),
+        ("[]", "must be a JSON object"),
+        (r#"{"name": {"type": "string"}}"#, "\"name\" clashes"),
+        (r#"{"a": "string"}"#, "\"a\" must be an object"),
+        (r#"{"a": {"type": "integer"}}"#, "\"a\" is declared as integer"),
+        (r#"{"a": {"type": ["string", "array"]}}"#, "\"a\" is declared as array"),
+        (r#"{"a": {"type": "string", "pattern": "("}}"#, "does not compile"),
+        (r#"{"properties": {"a": {}}, "required": [1]}"#, "does not compile"),
+    ] {
+        std::fs::write(&path, bad).unwrap();
+        let findings = Config::assemble(&load(&sources)).unwrap_err();
+        let lines: Vec<_> = findings.iter().map(|f| f.line()).collect();
+        assert!(lines.len() == 1 && lines[0].contains("schema-image.json:"), "{lines:?}");
+        assert!(lines[0].contains(reason), "{bad}: {lines:?}");
+    }
+}
+
 /// Proves that a Keystone is described by `[keystone_authtoken]` or the section it names, and only
 /// asked when the flavor says so.
 #[test]

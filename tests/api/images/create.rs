@@ -42,7 +42,7 @@ on_each_database! {
         assert_eq!(answer.header("location"), format!("http://{}{path}", app.address()));
         assert_eq!(answer.header("content-type"), "application/json");
         assert!(answer.header("x-openstack-request-id").starts_with("req-"));
-        assert_eq!(answer.header("openstack-image-import-methods"), "");
+        assert_eq!(answer.header("openstack-image-import-methods"), "glance-direct,web-download,copy-image");
         assert_eq!(answer.header("openstack-image-store-ids"), "");
         let created_at = body["created_at"].as_str().unwrap();
         assert_eq!((created_at.len(), &created_at[10..11], &created_at[19..]), (20, "T", "Z"));

@@ -101,4 +101,48 @@ on_each_database! {
         }
         assert_eq!(alice.show(&id).await.json()["locations"], json!([]));
     }
+
+    /// The quota counts each location that is added; replacing all of them is counted as a whole.
+    async fn the_quota_holds(database: Database) {
+        let app = database.app_with(|options| {
+            options.image.show_multiple_locations = true;
+            options.image.image_location_quota = 2;
+        });
+        let (alice, source) = (app.as_member("alice"), WebSource::start());
+        let location = |name: &str| json!({"url": source.url(name), "metadata": {}});
+        let add = |name: &str| json!([{"op": "add", "path": "/locations/-", "value": location(name)}]);
+        let all = json!([location("a"), location("b"), location("c")]);
+        let id = alice.created(image().raw()).await;
+        alice.update(&id, json!([{"op": "replace", "path": "/locations", "value": all}])).await.expect(413);
+        assert_eq!(alice.show(&id).await.json()["status"], "queued");
+        for (name, status) in [("a", 200), ("b", 200), ("c", 413)] {
+            alice.update(&id, add(name)).await.expect_for(status, name);
+        }
+        assert_eq!(alice.show(&id).await.json()["locations"], json!([location("a"), location("b")]));
+        assert_eq!(alice.download(&id).await.expect(200).body, "data");
+    }
+
+    /// Where the data of a deactivated image is, admins alone are told.
+    async fn deactivated_images_hide_them(database: Database) {
+        let app = database.app_with(|options| {
+            options.image.show_multiple_locations = true;
+            options.image.show_image_direct_url = true;
+        });
+        let (alice, admin) = (app.as_member("alice"), app.as_admin());
+        let id = alice.created(image().raw().community()).await;
+        alice.upload(&id, "data").await.expect(204);
+        let shown = async |client: &Client| {
+            let one = client.show(&id).await.expect(200).json();
+            let listed = client.list("visibility=community").await.expect(200).json()["images"][0].clone();
+            assert_eq!(one, listed);
+            (one["locations"].as_array().unwrap().len(), one.get("direct_url").is_some())
+        };
+        assert_eq!(shown(&alice).await, (1, true));
+        alice.act(&id, "deactivate").await.expect(204);
+        assert_eq!(shown(&alice).await, (0, false));
+        assert_eq!(shown(&app.as_reader("bob")).await, (0, false));
+        assert_eq!(shown(&admin).await, (1, true));
+        alice.act(&id, "reactivate").await.expect(204);
+        assert_eq!(shown(&alice).await, (1, true));
+    }
 }

@@ -8,6 +8,7 @@ mod postgres;
 mod raw;
 mod records;
 mod scratch;
+mod source;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,6 +35,7 @@ pub use database::{Database, TestDatabase};
 pub use persona::{ADMIN, MEMBER, Persona, READER};
 pub use raw::Raw;
 pub use records::record;
+pub use source::WebSource;
 
 /// Makes two tests, `sqlite` and `postgres`, of each function, which are all `async` or all not.
 macro_rules! on_each_database {
