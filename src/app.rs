@@ -7,9 +7,10 @@ use tokio::sync::{Notify, Semaphore};
 use crate::{
     db::Db,
     image::{self, protection::Protections},
+    import::{self, fetch::Fetcher},
     model::{image_schema::ImageSchema, time::Timestamp},
     policy::Enforcer,
-    store::Stores,
+    store::{NamedStore, Stores, staging::Staging},
 };
 
 /// Seconds for which a node's word about its own work counts.
@@ -29,6 +30,12 @@ pub struct App {
     pub protections: Option<Protections>,
     /// The operator's settings about images.
     pub settings: image::Settings,
+    /// The operator's settings about imports.
+    pub imports: import::Settings,
+    /// Fetches what imports name.
+    pub fetcher: Fetcher,
+    /// Where data waits to be imported.
+    pub staging: Staging,
     /// What an image may look like.
     pub schema: ImageSchema,
     /// This process, as leases name it; new at every start.
@@ -43,33 +50,50 @@ pub struct App {
     pub affinities: Vec<String>,
 }
 
+/// What an [`App`] is made of; the fields are its own.
+#[allow(missing_docs)] // described at `App`
+pub struct Parts {
+    pub db: Db,
+    pub stores: Stores,
+    pub policy: Arc<Enforcer>,
+    pub protections: Option<Protections>,
+    pub settings: image::Settings,
+    pub imports: import::Settings,
+    pub staging: Staging,
+    pub schema: ImageSchema,
+}
+
 impl App {
     /// Puts the parts together under a fresh node name.
-    pub fn new(
-        db: Db,
-        stores: Stores,
-        policy: Arc<Enforcer>,
-        protections: Option<Protections>,
-        settings: image::Settings,
-        schema: ImageSchema,
-    ) -> Self {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { db, stores, policy, protections, settings, imports, staging, schema } = parts;
+        let fetcher = Fetcher::new(imports.filter.clone(), imports.patience);
+        let affinities = vec![staging.id().to_owned()];
         Self {
             db,
             stores,
             policy,
             protections,
             settings,
+            imports,
+            fetcher,
+            staging,
             schema,
             node: uuid::Uuid::new_v4().to_string(),
             uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
             doomed: Notify::new(),
             enqueued: Notify::new(),
-            affinities: Vec::new(),
+            affinities,
         }
     }
 
     /// Until when a lease that begins now holds.
     pub fn lease_end(&self) -> Timestamp {
         Timestamp::now().plus_seconds(LEASE_SECONDS)
+    }
+
+    /// The store of a blob in the ledger; the staging folder is one only there, not in the API.
+    pub fn store_of(&self, id: &str) -> Option<&NamedStore> {
+        if id == self.staging.id() { Some(&self.staging.store) } else { self.stores.get(id) }
     }
 }

@@ -1,5 +1,7 @@
 //! Puts the house together: opens the database and the stores, starts the API and the jobs, stops cleanly.
 
+pub mod stores;
+
 use std::{
     fs::{self, File, TryLockError},
     net::{IpAddr, SocketAddr, TcpListener},
@@ -16,19 +18,21 @@ use actix_web::{
 
 use crate::{
     api,
-    app::App,
-    config::{self, StoreKind},
+    app::{App, Parts},
+    config,
     db::{self, Db},
     identity::{
         Identity, Unauthenticated,
         builtin::{self, Builtin},
     },
     image::{self, protection::Protections},
+    import,
     jobs::Jobs,
     metadef,
     model::{image_schema::ImageSchema, time::Timestamp},
     policy::{self, Enforcer},
-    store::{NamedStore, Store, Stores, file::FileStore, http::HttpStore},
+    reconcile,
+    store::staging::Staging,
 };
 
 /// Which identity service tells who is calling.
@@ -59,6 +63,8 @@ pub struct Options {
     pub keep_alive: bool,
     /// The operator's settings about images.
     pub image: image::Settings,
+    /// The operator's settings about imports.
+    pub imports: import::Settings,
     /// The operator's settings about HTTP.
     pub api: api::Settings,
     /// Who may do what.
@@ -82,6 +88,7 @@ impl Options {
             workers: None,
             keep_alive: true,
             image: image::Settings::default(),
+            imports: import::Settings::default(),
             api: api::Settings::default(),
             policy: policy::Settings::default(),
             protections: None,
@@ -140,7 +147,14 @@ impl Server {
         if embedded {
             metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
         }
-        let stores = open_stores(options)?;
+        let stores = stores::open(&options.stores, &options.data_dir)?;
+        let staging = stores::staging_folder(&options.stores, &options.data_dir);
+        let staging = Staging::open(&staging).map_err(|e| failed("the staging folder cannot be used", e))?;
+        stores::make_folders(&options.stores, &options.data_dir);
+        let moved = reconcile::adopt(&db, &stores).map_err(|e| failed("the database", e))?;
+        if moved > 0 {
+            tracing::info!(locations = moved, "data under former ids of stores belongs to today's");
+        }
         let settings = options.image.clone();
         let schema = ImageSchema::new(
             &settings.container_formats,
@@ -150,7 +164,16 @@ impl Server {
         .map_err(|e| failed("the image schema", e))?;
         let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
         let policy = Arc::new(policy);
-        let app = Arc::new(App::new(db, stores, policy, options.protections.clone(), settings, schema));
+        let app = Arc::new(App::new(Parts {
+            db,
+            stores,
+            policy,
+            protections: options.protections.clone(),
+            settings,
+            imports: options.imports.clone(),
+            staging,
+            schema,
+        }));
         if embedded {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
             let node = app.node.clone();
@@ -269,28 +292,6 @@ impl Server {
         }
         Ok(())
     }
-}
-
-/// Opens the stores of the configuration.
-fn open_stores(options: &Options) -> Result<Stores, StartError> {
-    let mut list = Vec::new();
-    for settings in &options.stores.list {
-        let unusable = |reason: String| failed(&format!("store {} cannot be used", settings.id), reason);
-        let store: Arc<dyn Store> = match &settings.kind {
-            StoreKind::File(folder) => {
-                let folder = folder.clone().unwrap_or_else(|| options.data_dir.join("images"));
-                Arc::new(FileStore::open(&folder).map_err(|e| unusable(e.to_string()))?)
-            }
-            StoreKind::Http(settings) => Arc::new(HttpStore::new(settings).map_err(unusable)?),
-        };
-        list.push(NamedStore {
-            id: settings.id.clone(),
-            description: settings.description.clone(),
-            weight: settings.weight,
-            store,
-        });
-    }
-    Stores::new(list, &options.stores.default, options.stores.multiple).map_err(StartError)
 }
 
 /// Opens the built-in identity; the first start makes its users and a `clouds.yaml` for them.

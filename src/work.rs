@@ -79,6 +79,12 @@ impl Work {
         Self { job: Arc::new(job), signals: Arc::new(signals) }
     }
 
+    /// Begins a new pass over the data, of so many bytes if known.
+    pub fn begin_pass(&self, bytes: Option<u64>) {
+        self.signals.bytes_done.store(0, Ordering::Relaxed);
+        self.expect(bytes);
+    }
+
     /// Tells how many bytes there are in all.
     pub fn expect(&self, bytes: Option<u64>) {
         let bytes = bytes.and_then(|b| i64::try_from(b).ok()).unwrap_or(0);

@@ -22,7 +22,18 @@ const FLOORS: [Floor; 7] = [
     Floor { rooms: &["identity"], together: false },
     // The domain: use cases may call each other.
     Floor {
-        rooms: &["app", "image", "import", "member", "metadef", "quota", "task", "usage", "work"],
+        rooms: &[
+            "app",
+            "image",
+            "import",
+            "member",
+            "metadef",
+            "quota",
+            "reconcile",
+            "task",
+            "usage",
+            "work",
+        ],
         together: true,
     },
     Floor { rooms: &["api", "jobs"], together: false },

@@ -8,7 +8,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
-        header::{ACCEPT, ALLOW, CONTENT_RANGE, CONTENT_TYPE, HeaderValue},
+        header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue},
     },
     middleware::Next,
 };
@@ -65,10 +65,6 @@ impl From<Error> for ApiError {
             Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let header = match &error {
-            Error::RangeNotSatisfiable { size } => Some((CONTENT_RANGE, format!("bytes */{size}"))),
-            _ => None,
-        };
         let text = match &error {
             Error::Internal { message } => {
                 tracing::error!(fault = %message, "request failed");
@@ -77,7 +73,7 @@ impl From<Error> for ApiError {
             }
             other => other.to_string(),
         };
-        Self { status, text, header }
+        Self { status, text, header: None }
     }
 }
 

@@ -10,12 +10,15 @@ mod extract;
 mod health;
 pub mod identity;
 mod images;
+mod import;
 mod metadefs;
 mod negotiate;
 mod origin;
 mod query;
 mod routes;
 mod schemas;
+mod stores;
+mod tasks;
 mod versions;
 
 use std::sync::Arc;

@@ -42,16 +42,3 @@ pub fn link(path: &str, pairs: &[(String, String)], marker: Option<&str>) -> Str
     }
     if empty { path.to_owned() } else { format!("{path}?{}", serializer.finish()) }
 }
-
-/// The last value of each parameter, where the parameter first stood: what Glance's metadata definitions read and
-/// repeat in links.
-pub fn last_of_each(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
-    let mut kept: Vec<(String, String)> = Vec::new();
-    for (name, value) in pairs {
-        match kept.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, old)) => *old = value,
-            None => kept.push((name, value)),
-        }
-    }
-    kept
-}

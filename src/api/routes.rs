@@ -19,7 +19,7 @@ use super::{
     images::{actions, create, data, delete as remove, list, locations, members, show, tags, update},
     negotiate::negotiate,
     origin::own_url,
-    schemas,
+    schemas, stores,
 };
 
 /// A resource that answers other methods with 405 and `Allow`, in Glance's exact text.
@@ -35,7 +35,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/healthcheck").to(health::check))
         .service(web::resource("/v2").to(slash))
         .service(
-            resource("/v2/schemas/{name:image|images|member|members}", "GET").route(get().to(schemas::show)),
+            resource("/v2/schemas/{name:image|images|member|members|task|tasks}", "GET")
+                .route(get().to(schemas::show)),
         )
         .configure(super::metadefs::configure)
         .service(
@@ -75,6 +76,9 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(put().to(members::set_status))
                 .route(delete().to(members::remove)),
         )
+        .configure(super::tasks::configure)
+        .configure(super::import::configure)
+        .configure(stores::configure)
         .default_service(web::to(|request: HttpRequest| async move {
             Err::<HttpResponse, _>(not_found(request).await)
         }));

@@ -10,6 +10,7 @@ use super::{
 use crate::model::error::Error;
 
 const MEMBER: &str = include_str!("../../schema/member.json");
+const TASK: &str = include_str!("../../schema/task.json");
 
 /// One schema document.
 pub async fn show(state: Shared, _caller: Identified, name: Path<String>, _: NoBody) -> ApiResult {
@@ -18,6 +19,8 @@ pub async fn show(state: Shared, _caller: Identified, name: Path<String>, _: NoB
         "images" => collection("images", state.app.schema.document().clone(), true),
         "member" => member()?,
         "members" => collection("members", member()?, false),
+        "task" => task()?,
+        "tasks" => collection("tasks", task()?, true),
         _ => return Err(ApiError::new(StatusCode::NOT_FOUND, "The resource could not be found.")),
     };
     Ok(HttpResponse::Ok().json(document))
@@ -25,6 +28,10 @@ pub async fn show(state: Shared, _caller: Identified, name: Path<String>, _: NoB
 
 fn member() -> Result<Value, Error> {
     serde_json::from_str(MEMBER).map_err(|e| Error::internal("schema", e))
+}
+
+fn task() -> Result<Value, Error> {
+    serde_json::from_str(TASK).map_err(|e| Error::internal("schema", e))
 }
 
 /// The schema of a list; `paged` lists have `first` and `next` (`glance/schema.py: CollectionSchema`).

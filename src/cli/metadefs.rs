@@ -99,7 +99,7 @@ pub fn run(command: Command) -> Result<(), StartError> {
     }
 }
 
-fn open(place: Place) -> Result<Db, StartError> {
+pub(super) fn open(place: Place) -> Result<Db, StartError> {
     let overrides = place.database.map(|value| Override {
         section: "database".to_owned(),
         option: "connection".to_owned(),

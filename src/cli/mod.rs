@@ -1,8 +1,10 @@
 //! The command line: arguments in, one command run, an exit code out.
 
 mod config;
+mod jobs;
 mod metadefs;
 mod serve;
+mod store;
 
 use std::process::ExitCode;
 
@@ -23,17 +25,25 @@ enum Command {
     Metadefs(metadefs::Command),
     /// Run the server.
     Serve(serve::Arguments),
+    /// Look at imports and other durable work, stop it, repeat it.
+    #[command(subcommand)]
+    Jobs(jobs::Command),
     /// Check a configuration, or write a sample of one.
     #[command(subcommand)]
     Config(config::Command),
+    /// Look after the stores.
+    #[command(subcommand)]
+    Store(store::Command),
 }
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Metadefs(command) => metadefs::run(command),
+        Command::Jobs(command) => jobs::run(command),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Config(command) => return config::run(command),
+        Command::Store(command) => return store::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

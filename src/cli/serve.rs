@@ -75,6 +75,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         workers: config.listen.workers,
         keep_alive: config.listen.keep_alive,
         image: config.image,
+        imports: config.imports,
         api: config.api,
         ..Options::embedded(arguments.data_dir, bind)
     };

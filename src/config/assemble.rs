@@ -6,6 +6,7 @@ use crate::{
     api, db, format,
     identity::keystone,
     image::{self, protection::Protections},
+    import,
     model::{image_schema::ImageSchema, list::PageLimits},
     policy,
     store::measure,
@@ -13,7 +14,9 @@ use crate::{
 
 use super::check::{Finding, Topic};
 use super::sources::Origin;
-use super::{Loaded, assemble_keystone, assemble_policy, assemble_stores, assemble_stores::Stores};
+use super::{
+    Loaded, assemble_imports, assemble_keystone, assemble_policy, assemble_stores, assemble_stores::Stores,
+};
 
 /// Connections at most when `max_overflow` sets no limit.
 const CONNECTIONS_MAX: u64 = 200;
@@ -31,6 +34,8 @@ pub struct Config {
     pub api: api::Settings,
     /// Settings about images.
     pub image: image::Settings,
+    /// Settings about imports.
+    pub imports: import::Settings,
     /// The database; `None` is the embedded one.
     pub database: Option<db::Settings>,
     /// Where the bytes are.
@@ -99,6 +104,7 @@ impl Config {
             api: api_settings(loaded),
             declarations: declarations(loaded, &image, &mut findings),
             image,
+            imports: assemble_imports::imports(loaded, &mut findings),
             database: database(loaded),
             stores: assemble_stores::stores(loaded, &mut findings),
             policy: assemble_policy::policy(loaded),
@@ -230,8 +236,7 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             Some(number) => usize::try_from(number).unwrap_or(usize::MAX),
             None => default.jobs_at_once,
         },
-        // Imports are announced when they are wired (`Feature::Imports`).
-        enabled_import_methods: default.enabled_import_methods,
+        enabled_import_methods: assemble_imports::methods(loaded, findings),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The stores: `[DEFAULT] enabled_backends`, or the one store of `[glance_store]`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use super::check::{Finding, Topic};
-use super::registry::GLANCE_STORE;
+use super::registry::{GLANCE_STORE, RESERVED_STORES};
 use super::{Loaded, StoreName};
-use crate::store::http;
+use crate::store::{file, http};
 
 /// The stores to open.
 #[derive(Clone, Debug)]
@@ -16,6 +16,10 @@ pub struct Stores {
     pub default: String,
     /// Whether ids of stores are part of the API.
     pub multiple: bool,
+    /// Folder of staged uploads; `None` is the one in the data folder.
+    pub staging: Option<PathBuf>,
+    /// Folder of the working files of tasks; `None` is the one in the data folder.
+    pub work: Option<PathBuf>,
 }
 
 /// One store.
@@ -34,8 +38,8 @@ pub struct StoreSettings {
 /// The types of stores that can be opened.
 #[derive(Clone, Debug)]
 pub enum StoreKind {
-    /// A folder; `None` is the one in the data folder.
-    File(Option<PathBuf>),
+    /// Folders; none of them means the one in the data folder.
+    File(file::Settings),
     /// Other people's web servers.
     Http(http::Settings),
 }
@@ -45,13 +49,20 @@ impl Default for Stores {
     fn default() -> Stores {
         Stores {
             list: vec![
-                of_one("file", StoreKind::File(None)),
+                of_one("file", StoreKind::File(embedded())),
                 of_one("http", StoreKind::Http(http::Settings::default())),
             ],
             default: "file".to_owned(),
             multiple: false,
+            staging: None,
+            work: None,
         }
     }
+}
+
+/// A file store in the data folder, wherever that is.
+fn embedded() -> file::Settings {
+    file::Settings { folders: Vec::new(), ..file::Settings::of_folder(PathBuf::new()) }
 }
 
 fn of_one(id: &str, kind: StoreKind) -> StoreSettings {
@@ -76,7 +87,32 @@ pub(super) fn stores(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
     if let Some(reason) = reason {
         findings.push(refused(loaded, option, reason));
     }
-    Stores { list, default, multiple: true }
+    let web: Vec<_> = list.iter().filter(|store| matches!(store.kind, StoreKind::Http(_))).collect();
+    if let [_, second, ..] = web.as_slice() {
+        let (section, option) = ("DEFAULT", "enabled_backends");
+        let reason = format!("store `{}`: there can be one store of type `http` only", second.id);
+        let origin = loaded.origin(section, option);
+        findings.push(Finding::of_option(Topic::Refused, section, option, origin, reason));
+    }
+    let (staging, work) = folders_apart(loaded, true, findings);
+    Stores { list, default, multiple: true, staging, work }
+}
+
+/// The folders of staged uploads and of the working files of tasks: those of the stores that Glance adds for
+/// itself, or with one store two options.
+fn folders_apart(
+    loaded: &Loaded,
+    multiple: bool,
+    findings: &mut Vec<Finding>,
+) -> (Option<PathBuf>, Option<PathBuf>) {
+    let [staging, work] = RESERVED_STORES.map(|section| reserved(loaded, section));
+    let one_store = (node_staging(loaded, findings), loaded.path("task", "work_dir"));
+    if multiple { (staging, work) } else { one_store }
+}
+
+fn reserved(loaded: &Loaded, section: &str) -> Option<PathBuf> {
+    let option = "filesystem_store_datadir";
+    loaded.path(section, option).filter(|_| loaded.is_set(section, option))
 }
 
 fn refused(loaded: &Loaded, option: &str, reason: &str) -> Finding {
@@ -97,15 +133,36 @@ fn single(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
     if !types.iter().any(|kind| kind == "file") {
         findings.push(refused(loaded, "stores", "a store of type file must be among them"));
     }
-    let option = "filesystem_store_datadir";
     // The default of Glance is a folder of its own package; ours is in the data folder.
-    let folder = loaded.path(GLANCE_STORE, option).filter(|_| loaded.is_set(GLANCE_STORE, option));
+    let is_set = |option| loaded.is_set(GLANCE_STORE, option);
+    let own_folder = !is_set("filesystem_store_datadir") && !is_set("filesystem_store_datadirs");
+    let mut files = file(loaded, GLANCE_STORE, findings);
+    if own_folder {
+        files.folders.clear();
+    }
     let web = http(loaded, GLANCE_STORE, findings);
-    let mut list = vec![of_one("file", StoreKind::File(folder))];
+    let mut list = vec![of_one("file", StoreKind::File(files))];
     if types.iter().any(|kind| kind == "http") {
         list.push(of_one("http", StoreKind::Http(web)));
     }
-    Stores { list, default: "file".to_owned(), multiple: false }
+    let (staging, work) = folders_apart(loaded, false, findings);
+    Stores { list, default: "file".to_owned(), multiple: false, staging, work }
+}
+
+/// `node_staging_uri`, the staging folder when there is one store.
+fn node_staging(loaded: &Loaded, findings: &mut Vec<Finding>) -> Option<PathBuf> {
+    let (section, option) = ("DEFAULT", "node_staging_uri");
+    let url = loaded.nonempty(section, option)?;
+    if !loaded.is_set(section, option) {
+        return None;
+    }
+    let path = url.strip_prefix("file://").filter(|path| path.starts_with('/'));
+    if path.is_none() {
+        let origin = loaded.origin(section, option);
+        let reason = format!("`{url}` is not of the form file:///folder");
+        findings.push(Finding::of_option(Topic::Bad, section, option, origin, reason));
+    }
+    path.map(PathBuf::from)
 }
 
 fn one_of_several(loaded: &Loaded, store: &StoreName, findings: &mut Vec<Finding>) -> Option<StoreSettings> {
@@ -113,19 +170,57 @@ fn one_of_several(loaded: &Loaded, store: &StoreName, findings: &mut Vec<Finding
     let description = loaded.nonempty(section, "store_description");
     let weight = loaded.i64(section, "weight").unwrap_or(0);
     let kind = match store.kind.as_str() {
-        "file" => {
-            let option = "filesystem_store_datadir";
-            let folder = loaded.path(section, option);
-            if folder.is_none() {
-                let origin = loaded.origin(section, option);
-                findings.push(Finding::of_option(Topic::Bad, section, option, origin, "the value is empty"));
-            }
-            StoreKind::File(Some(folder?))
-        }
+        "file" => StoreKind::File(file(loaded, section, findings)),
         "http" => StoreKind::Http(http(loaded, section, findings)),
         _ => return None,
     };
     Some(StoreSettings { id: store.id.clone(), description, weight, kind })
+}
+
+fn file(loaded: &Loaded, section: &str, findings: &mut Vec<Finding>) -> file::Settings {
+    let mut bad = |option: &str, reason: String| {
+        let origin = loaded.origin(section, option);
+        findings.push(Finding::of_option(Topic::Bad, section, option, origin, reason));
+    };
+    let (one, several) = ("filesystem_store_datadir", "filesystem_store_datadirs");
+    let (folder, list) = (loaded.path(section, one), loaded.list(section, several));
+    let mut settings = embedded();
+    match (folder, list.is_empty()) {
+        (Some(_), false) if loaded.is_set(section, one) => {
+            bad(several, format!("there is also {one}; keep one of them"));
+        }
+        (_, false) => match file::parse_folders(&list) {
+            Ok(folders) => settings.folders = folders,
+            Err(reason) => bad(several, reason),
+        },
+        (Some(path), true) => settings.folders = file::Settings::of_folder(path).folders,
+        (None, true) => bad(one, "the value is empty".to_owned()),
+    }
+    match file::parse_file_perm(loaded.i64(section, "filesystem_store_file_perm").unwrap_or(0)) {
+        Ok(mode) => settings.file_perm = mode,
+        Err(reason) => bad("filesystem_store_file_perm", reason),
+    }
+    let option = "filesystem_store_metadata_file";
+    if let Some(path) = loaded.path(section, option) {
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("it cannot be read: {error}"));
+        match text.and_then(|text| file::parse_mounts(&text)) {
+            Ok(mounts) => settings.mounts = mounts,
+            Err(reason) => bad(option, format!("{}: {reason}", path.display())),
+        }
+    }
+    let option = "filesystem_store_chunk_size";
+    let chunk_size = loaded.u64(section, option).filter(|_| loaded.is_set(section, option));
+    settings.chunk_size = chunk_size.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    settings.thin_provisioning = loaded.bool(section, "filesystem_thin_provisioning");
+    let seconds = loaded.u64(section, "filesystem_store_timeout").filter(|seconds| *seconds > 0);
+    settings.timeout = seconds.map(Duration::from_secs);
+    if let Some(size) = loaded.u64(section, "filesystem_store_thread_pool_size") {
+        settings.thread_pool_size = usize::try_from(size).unwrap_or(usize::MAX);
+    }
+    if let Some(percent) = loaded.u64(section, "filesystem_store_threadpool_threshold") {
+        settings.threadpool_threshold = percent;
+    }
+    settings
 }
 
 fn http(loaded: &Loaded, section: &str, findings: &mut Vec<Finding>) -> http::Settings {

@@ -83,9 +83,9 @@ impl Registry {
         for name in RESERVED_STORES {
             registry.add_store(name, "file", false);
             for known in registry.options_mut(name) {
-                // What is staged there belongs to imports, whatever the store knows.
-                known.feature = Feature::Imports;
+                known.feature = Feature::StagingTuning;
                 if known.opt.name == "filesystem_store_datadir" {
+                    known.feature = Feature::Staging;
                     known.default = Some(format!("/var/lib/glance/{name}"));
                 }
             }

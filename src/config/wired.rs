@@ -53,6 +53,10 @@ pub enum Feature {
     FileStore,
     /// Several folders, modes, holes and time-outs of stores of type `file`.
     FileStoreTuning,
+    /// Where staged uploads and the working files of tasks lie.
+    Staging,
+    /// What else there is to say about those folders.
+    StagingTuning,
     /// Stores of type `http`.
     HttpStore,
     /// Stores of type `s3`.
@@ -65,6 +69,8 @@ pub enum Feature {
     CinderStore,
     /// Staging, imports and their plug-ins.
     Imports,
+    /// The import method `glance-download`.
+    GlanceDownload,
     /// The job engine and its tasks.
     Tasks,
     /// The image cache.
@@ -96,16 +102,19 @@ impl Feature {
             | Feature::Keystone
             | Feature::HttpStore
             | Feature::Tasks
+            | Feature::Imports
             | Feature::Protections
             | Feature::Policy
-            | Feature::FileStore => Status::Honoured,
+            | Feature::FileStore
+            | Feature::FileStoreTuning
+            | Feature::Staging => Status::Honoured,
             Feature::LocationEncryption => {
                 Status::Refused("location URLs cannot be encrypted in the database yet")
             }
             Feature::LogTargets => Status::NotYet("the log goes to standard error or to a file"),
             Feature::DatabaseTuning => Status::NotYet("the database is opened once, without retries"),
-            Feature::FileStoreTuning => {
-                Status::NotYet("stores of type file know one folder and nothing else so far")
+            Feature::StagingTuning => {
+                Status::NotYet("staged files lie in one folder, of which nothing but its place can be chosen")
             }
             Feature::UnifiedLimits => Status::NotYet("limits kept in Keystone are not built yet"),
             Feature::Memcached => Status::NotYet("tokens are cached in each process, not in memcached"),
@@ -113,7 +122,7 @@ impl Feature {
             Feature::SwiftStore => Status::NotYet("stores of type swift are not built yet"),
             Feature::RbdStore => Status::NotYet("stores of type rbd are not built yet"),
             Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),
-            Feature::Imports => Status::NotYet("imports are not built yet"),
+            Feature::GlanceDownload => Status::NotYet("the method glance-download is not built yet"),
             Feature::Cache => Status::NotYet("the image cache is not built yet"),
             Feature::Notifications => Status::NotYet("notifications are not built yet"),
             Feature::KeyManager => Status::NotYet("key managers are not built yet"),

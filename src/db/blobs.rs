@@ -13,9 +13,12 @@ use crate::model::{
     time::Timestamp,
 };
 
+/// How the ledger's names of staging folders begin; what follows names the folder.
+pub const STAGING_PREFIX: &str = "os_glance_staging_store@";
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = blobs)]
-struct BlobRow {
+pub(super) struct BlobRow {
     id: String,
     image_id: String,
     store: String,
@@ -29,7 +32,7 @@ struct BlobRow {
 }
 
 impl BlobRow {
-    fn into_blob(self) -> DbResult<Blob> {
+    pub(super) fn into_blob(self) -> DbResult<Blob> {
         Ok(Blob {
             state: BlobState::parse(&self.state)
                 .ok_or_else(|| DbError::Other(format!("blob {}: unknown state {:?}", self.id, self.state)))?,
@@ -163,7 +166,7 @@ pub fn give_up(conn: &mut Conn, blob: &Blob, node: &str, until: Timestamp, now: 
     ))
     .execute(conn)?;
     if changed == 1 {
-        return_to_queued(conn, &blob.image_id, now)?;
+        return_to_queued(conn, &blob.image_id, &blob.store, now)?;
     }
     Ok(changed == 1)
 }
@@ -225,29 +228,31 @@ pub fn end_other_leases(conn: &mut Conn, node: &str) -> DbResult<usize> {
 /// # Errors
 /// Only the database's own.
 pub fn doom_abandoned(conn: &mut Conn, now: Timestamp) -> DbResult<Vec<String>> {
-    let abandoned: Vec<(String, String)> = blobs::table
+    let abandoned: Vec<(String, String, String)> = blobs::table
         .filter(blobs::state.eq(BlobState::Writing.as_str()))
         .filter(blobs::lease_until.lt(now.0))
-        .select((blobs::id, blobs::image_id))
+        .select((blobs::id, blobs::image_id, blobs::store))
         .limit(100)
         .load(conn)?;
     let mut images_returned = Vec::new();
-    for (blob_id, image_id) in abandoned {
+    for (blob_id, image_id, store) in abandoned {
         doom(conn, &blob_id, Timestamp(0), now)?;
-        if return_to_queued(conn, &image_id, now)? {
+        if return_to_queued(conn, &image_id, &store, now)? {
             images_returned.push(image_id);
         }
     }
     Ok(images_returned)
 }
 
-/// Returns an image from `saving` to `queued`; says whether it was in `saving`.
+/// Returns an image to `queued` from the status that an upload into `store` gives it: `uploading` for the staging
+/// store, else `saving`. Says whether it was in that status.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn return_to_queued(conn: &mut Conn, image_id: &str, now: Timestamp) -> DbResult<bool> {
+pub fn return_to_queued(conn: &mut Conn, image_id: &str, store: &str, now: Timestamp) -> DbResult<bool> {
+    let from = if store.starts_with(STAGING_PREFIX) { Status::Uploading } else { Status::Saving };
     let changed = diesel::update(
-        images::table.filter(images::id.eq(image_id)).filter(images::status.eq(Status::Saving.as_str())),
+        images::table.filter(images::id.eq(image_id)).filter(images::status.eq(from.as_str())),
     )
     .set((
         images::status.eq(Status::Queued.as_str()),
@@ -260,13 +265,15 @@ pub fn return_to_queued(conn: &mut Conn, image_id: &str, now: Timestamp) -> DbRe
     Ok(changed == 1)
 }
 
-/// Claims doomed blobs that nobody writes any more, for `node` until `until`.
+/// Claims doomed blobs that nobody writes any more, for `node` until `until`. Of staged ones only those in the folder
+/// `staging`: others are out of this node's reach.
 ///
 /// # Errors
 /// Only the database's own.
 pub fn claim_doomed(
     conn: &mut Conn,
     node: &str,
+    staging: &str,
     now: Timestamp,
     until: Timestamp,
     count: i64,
@@ -275,6 +282,7 @@ pub fn claim_doomed(
         .filter(blobs::state.eq(BlobState::Doomed.as_str()))
         .filter(blobs::lease_until.lt(now.0))
         .filter(blobs::delete_after.le(now.0))
+        .filter(blobs::store.not_like(format!("{STAGING_PREFIX}%")).or(blobs::store.eq(staging)))
         .order(blobs::delete_after)
         .limit(count)
         .select(BlobRow::as_select())
@@ -334,4 +342,36 @@ pub fn end_leases(conn: &mut Conn, node: &str) -> DbResult<usize> {
     .set(blobs::lease_until.eq(0))
     .execute(conn)?;
     Ok(ended)
+}
+
+/// The staged data of an image, complete and waiting for its import.
+///
+/// # Errors
+/// Only the database's own.
+pub fn staged_of(conn: &mut Conn, image_id: &str) -> DbResult<Option<Blob>> {
+    let row: Option<BlobRow> = blobs::table
+        .filter(blobs::image_id.eq(image_id))
+        .filter(blobs::state.eq(BlobState::Live.as_str()))
+        .filter(blobs::store.like(format!("{STAGING_PREFIX}%")))
+        .order((blobs::created_at.desc(), blobs::id))
+        .select(BlobRow::as_select())
+        .first(conn)
+        .optional()?;
+    row.map(BlobRow::into_blob).transpose()
+}
+
+/// Dooms what `node` was writing for an image and ends its leases: its job has failed or begins anew. What the
+/// deletion of the image has doomed keeps the writer's lease until then.
+///
+/// # Errors
+/// Only the database's own.
+pub fn doom_writing(conn: &mut Conn, image_id: &str, node: &str, now: Timestamp) -> DbResult<usize> {
+    Ok(diesel::update(
+        blobs::table
+            .filter(blobs::image_id.eq(image_id))
+            .filter(blobs::lease_node.eq(node))
+            .filter(blobs::state.ne(BlobState::Live.as_str())),
+    )
+    .set((blobs::state.eq(BlobState::Doomed.as_str()), blobs::lease_until.eq(0), blobs::updated_at.eq(now.0)))
+    .execute(conn)?)
 }

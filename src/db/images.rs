@@ -324,15 +324,17 @@ fn save_tags(conn: &mut Conn, id: &str, before: &[String], after: &[String]) -> 
     Ok(())
 }
 
+/// Positions count within the list that is saved, which may be ordered otherwise than the rows: so it is saved as
+/// a whole or, when nothing changed, not at all.
 fn save_locations(conn: &mut Conn, image_id: &str, before: &[Location], after: &[Location]) -> DbResult<()> {
+    if before == after {
+        return Ok(());
+    }
     for gone in before.iter().filter(|b| !after.iter().any(|a| a.id == b.id)) {
         diesel::delete(image_locations::table.filter(image_locations::id.eq(&gone.id))).execute(conn)?;
     }
     for (position, location) in after.iter().enumerate() {
-        let old = before.iter().position(|b| b.id == location.id);
-        if old == Some(position) && before.get(position) == Some(location) {
-            continue;
-        }
+        let known = before.iter().any(|b| b.id == location.id);
         let metadata = Value::Object(location.metadata.clone()).to_string();
         let values = (
             image_locations::image_id.eq(image_id),
@@ -342,7 +344,7 @@ fn save_locations(conn: &mut Conn, image_id: &str, before: &[Location], after: &
             image_locations::store.eq(location.store.as_deref()),
             image_locations::blob_id.eq(location.blob_id.as_deref()),
         );
-        if old.is_some() {
+        if known {
             diesel::update(image_locations::table.filter(image_locations::id.eq(&location.id)))
                 .set(values)
                 .execute(conn)?;

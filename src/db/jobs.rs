@@ -12,7 +12,7 @@ use crate::model::{
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = jobs)]
-struct JobRow {
+pub(super) struct JobRow {
     id: String,
     kind: String,
     status: String,
@@ -66,7 +66,7 @@ impl JobRow {
         }
     }
 
-    fn into_job(self) -> DbResult<Job> {
+    pub(super) fn into_job(self) -> DbResult<Job> {
         let id = self.id.clone();
         let bad = |what: &str| DbError::Other(format!("job {id}: unreadable {what}"));
         let json = |text: &str, what: &str| serde_json::from_str::<Value>(text).map_err(|_| bad(what));
@@ -157,7 +157,13 @@ pub fn claim(
         .filter(jobs::status.eq_any(open))
         .filter(jobs::lease_until.lt(now.0))
         .filter(jobs::run_after.le(now.0))
-        .filter(jobs::affinity.is_null().or(jobs::affinity.eq_any(limits.affinities.clone())))
+        // To stop a job nobody needs to reach the place where it works.
+        .filter(
+            jobs::affinity
+                .is_null()
+                .or(jobs::affinity.eq_any(limits.affinities.clone()))
+                .or(jobs::cancel_requested.eq(true)),
+        )
         .order((jobs::created_at, jobs::id))
         .limit(limits.count.saturating_mul(8))
         .select(JobRow::as_select())

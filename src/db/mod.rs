@@ -10,10 +10,12 @@ pub mod identity;
 pub mod images;
 pub mod images_page;
 pub mod jobs;
+pub mod ledger;
 pub mod members;
 pub mod metadefs;
 mod migrate;
 pub mod schema;
+pub mod tasks;
 
 use std::{sync::Arc, time::Duration};
 

@@ -223,6 +223,7 @@ pub async fn find(app: &App, caller: &Caller, id: &str) -> Result<Image> {
     if !visibility::is_visible(caller, &image, is_member) {
         return Err(missing());
     }
+    app.stores.settle(&mut image.locations);
     seen_by(caller, &mut image);
     Ok(image)
 }

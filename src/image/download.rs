@@ -1,15 +1,17 @@
 //! Bytes out (`glance/api/v2/image_data.py: ImageDataController.download`).
 
+use futures::StreamExt;
+
 use crate::{
     app::App,
     model::{
         caller::Caller,
         error::{Error, Result},
-        image::Image,
+        image::{Image, Location},
         range::Span,
         status::Status,
     },
-    store::{ByteRange, ByteStream, StoreError, StoreErrorKind},
+    store::{ByteRange, ByteStream, NamedStore, StoreError, StoreErrorKind, StoreResult},
 };
 
 use super::access;
@@ -31,36 +33,67 @@ pub enum Data {
     },
 }
 
-/// Opens the data of an image. `range` reads the request's range headers against the size of the data.
+/// Opens the data of an image. `prefer` names stores to try first, in that order, and may be empty; `range` reads
+/// the request's range headers against the size of the data.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for deactivated images and without the right; what `range` answers; a store's failure.
+/// [`Error::Forbidden`] for deactivated images and without the right; [`Error::Invalid`] for preferences that
+/// make no sense here; what `range` answers; the failure of the store that was tried last.
 pub async fn download(
     app: &App,
     caller: &Caller,
     id: &str,
+    prefer: &[String],
     range: impl Fn(u64) -> Result<Option<Span>>,
 ) -> Result<Data> {
-    let image = access::find(app, caller, id).await?;
+    let mut image = access::find(app, caller, id).await?;
     if image.status == Status::Deactivated && !caller.is_admin {
         return Err(Error::forbidden(
             "The requested image has been deactivated. Image data download is forbidden.",
         ));
     }
     access::enforce(app, caller, "download_image", &image).await?;
+    if !prefer.is_empty() {
+        access::enforce(app, caller, "download_from_store", &image).await?;
+        check_preferences(app, prefer)?;
+        put_first(prefer, &mut image.locations);
+    }
     if image.locations.is_empty() {
         return Ok(Data::None);
     }
     open(app, &image, range).await
 }
 
+fn check_preferences(app: &App, prefer: &[String]) -> Result<()> {
+    if !app.stores.multiple {
+        return Err(Error::invalid(
+            "The parameter prefer needs several stores, which this server does not have.",
+        ));
+    }
+    match prefer.iter().find(|id| app.stores.get(id).is_none()) {
+        Some(id) => {
+            Err(Error::invalid(format!("The store {id:?} in the parameter prefer is not known here.")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Puts the locations in the named stores first, in the order of the names; the others keep theirs.
+fn put_first(prefer: &[String], locations: &mut [Location]) {
+    locations.sort_by_key(|location| {
+        let rank = prefer.iter().position(|id| location.store.as_ref() == Some(id));
+        rank.unwrap_or(prefer.len())
+    });
+}
+
+/// Tries each location until one gives its first bytes.
 async fn open(app: &App, image: &Image, range: impl Fn(u64) -> Result<Option<Span>>) -> Result<Data> {
     let mut last_error: Option<StoreError> = None;
     for location in &image.locations {
-        let named = location.store.as_deref().unwrap_or(app.stores.default_id());
-        let Some(named) = app.stores.get(named) else {
+        let Some(named) = app.stores.for_location(location) else {
+            let place = location.store.clone().unwrap_or_default();
             last_error =
-                Some(StoreError::other(StoreErrorKind::Io, named, "the store is not configured here"));
+                Some(StoreError::other(StoreErrorKind::Io, place, "the store is not configured here"));
             continue;
         };
         let size = match image.size.and_then(|size| u64::try_from(size).ok()) {
@@ -75,7 +108,7 @@ async fn open(app: &App, image: &Image, range: impl Fn(u64) -> Result<Option<Spa
         };
         let span = range(size)?;
         let part = span.map(|s| ByteRange { first: s.first, last: s.last });
-        match named.store.read(&location.url, part).await {
+        match begin(named, &location.url, part, size).await {
             Ok(stream) => return Ok(Data::Some { stream, span, size, checksum: image.checksum.clone() }),
             Err(error) => {
                 tracing::error!(%error, image = %image.id, store = %named.id, "a location cannot be read");
@@ -83,15 +116,28 @@ async fn open(app: &App, image: &Image, range: impl Fn(u64) -> Result<Option<Spa
             }
         }
     }
-    match last_error {
-        None => Ok(Data::None),
-        Some(error) => match error.kind {
-            StoreErrorKind::NotFound => Ok(Data::None),
-            StoreErrorKind::Denied => Err(Error::forbidden("The store does not let its data be read.")),
-            StoreErrorKind::Unsupported => {
-                Err(Error::invalid("The store does not support this way of reading."))
-            }
-            _ => Err(Error::Unavailable("The data of this image cannot be read at the moment.".to_owned())),
-        },
+    last_error.map_or(Ok(Data::None), failed)
+}
+
+/// Opens a location and waits for its first bytes: until they are there, another location can be tried.
+async fn begin(named: &NamedStore, url: &str, part: Option<ByteRange>, size: u64) -> StoreResult<ByteStream> {
+    let mut rest = named.store.read(url, part).await?;
+    match rest.next().await {
+        Some(first) => {
+            let first = first?;
+            Ok(Box::pin(futures::stream::once(async { Ok(first) }).chain(rest)))
+        }
+        None if part.map_or(size, ByteRange::length) == 0 => Ok(rest),
+        None => Err(StoreError::other(StoreErrorKind::Io, url, "there is less data than the image has")),
+    }
+}
+
+/// What the failure of the last location means for the caller.
+fn failed(error: StoreError) -> Result<Data> {
+    match error.kind {
+        StoreErrorKind::NotFound => Ok(Data::None),
+        StoreErrorKind::Denied => Err(Error::forbidden("The store does not let its data be read.")),
+        StoreErrorKind::Unsupported => Err(Error::invalid("The store does not support this way of reading.")),
+        _ => Err(Error::Unavailable("The data of this image cannot be read at the moment.".to_owned())),
     }
 }

@@ -68,7 +68,7 @@ async fn steps(app: &App, work: &Work, id: &str, url: &str, validation: &Validat
                 app.settings.image_size_cap
             )));
         }
-        let mut metadata = serde_json::Map::new();
+        let mut metadata = named.store.metadata(url);
         if app.stores.multiple {
             metadata.insert("store".to_owned(), json!(named.id));
         }
@@ -86,6 +86,10 @@ async fn steps(app: &App, work: &Work, id: &str, url: &str, validation: &Validat
             after.locations = vec![location.clone()];
             after.size = i64::try_from(size).ok();
             after.status = if verify { Status::Importing } else { Status::Active };
+            if app.settings.do_secure_hash && !verify {
+                // Tells clients that a hash is on its way.
+                after.os_hash_algo = Some(app.settings.hashing_algorithm.clone());
+            }
             if claimed.os_hash_value.is_some() {
                 let default = app.settings.hashing_algorithm.clone();
                 after.os_hash_algo = Some(claimed.os_hash_algo.clone().unwrap_or(default));
@@ -168,6 +172,9 @@ async fn hash_once(app: &App, work: &Work, url: &str, algorithm: &str) -> Done<H
 async fn record(app: &App, id: &str, hashes: Option<Hashes>) -> Done<()> {
     system::change(app, id, |before| {
         let mut after = before.clone();
+        if hashes.is_none() && after.os_hash_value.is_none() {
+            after.os_hash_algo = None;
+        }
         if let Some(hashes) = &hashes {
             after.checksum = Some(hashes.md5.clone());
             after.os_hash_algo = Some(hashes.algorithm.clone());

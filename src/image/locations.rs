@@ -10,13 +10,14 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         image::{Image, Location},
-        job::{Job, JobKind, JobStatus},
+        job::{Job, JobKind},
         new_image::check_text,
         patch::{Operation, Verb},
         status::Status,
         time::Timestamp,
     },
     store::{NamedStore, StoreErrorKind, measure},
+    task,
 };
 
 use super::{access, exceeds, system::LOCK_PROPERTY};
@@ -93,38 +94,15 @@ pub async fn add(app: &App, caller: &Caller, id: &str, url: &str, validation: &V
     if validation.checksum.is_some() {
         return Err(Error::invalid("The member checksum is not allowed in validation_data."));
     }
-    let now = Timestamp::now();
-    let job = Job {
-        id: uuid::Uuid::new_v4().to_string(),
-        kind: JobKind::LocationImport,
-        status: JobStatus::Pending,
-        image_id: Some(id.to_owned()),
-        owner: caller.project_id.clone(),
-        user_id: caller.user_id.clone(),
-        request_id: Some(caller.request_id.clone()),
-        input: json!({
-            "image_id": id,
-            "loc_url": url,
-            "validation_data": {
-                "os_hash_algo": validation.os_hash_algo,
-                "os_hash_value": validation.os_hash_value,
-            },
-        }),
-        result: None,
-        message: String::new(),
-        state: json!({}),
-        bytes_done: 0,
-        bytes_total: None,
-        attempts: 0,
-        run_after: now,
-        affinity: None,
-        cancel_requested: false,
-        lease_node: None,
-        lease_until: Timestamp(0),
-        expires_at: None,
-        created_at: now,
-        updated_at: now,
-    };
+    let input = json!({
+        "image_id": id,
+        "loc_url": url,
+        "validation_data": {
+            "os_hash_algo": validation.os_hash_algo,
+            "os_hash_value": validation.os_hash_value,
+        },
+    });
+    let job = Job { image_id: Some(id.to_owned()), ..task::draft(caller, JobKind::LocationImport, input) };
     lock_and_enqueue(app, id, Status::Queued, job).await
 }
 
@@ -138,7 +116,10 @@ pub async fn lock_and_enqueue(app: &App, id: &str, from: Status, job: Job) -> Re
         .db
         .write("image.lock_for_job", move |conn| {
             let before = db::images::find(conn, &key)?.ok_or_else(|| Error::ImageNotFound(key.clone()))?;
-            if before.property(LOCK_PROPERTY).is_some() {
+            // A lock that no open job holds is a leftover, and broken at once.
+            let holder = before.property(LOCK_PROPERTY).and_then(|p| p.value.clone());
+            let holder = holder.map(|id| db::jobs::find(conn, &id)).transpose()?.flatten();
+            if holder.is_some_and(|holder| !holder.status.is_final()) {
                 return Err(Error::conflict(format!("Image {key} has active task.")).into());
             }
             if before.status != from {

@@ -3,13 +3,15 @@
 //! A use case is one function whose steps are consecutive lines; it takes the [`crate::app::App`] and the caller
 //! first. It knows no HTTP and no SQL.
 
-mod abandon;
+pub mod abandon;
 pub mod access;
 pub mod actions;
 pub mod change;
 pub mod create;
 pub mod delete;
 pub mod download;
+pub mod expected;
+pub mod from_store;
 pub mod location_import;
 pub mod locations;
 pub mod protection;
@@ -86,7 +88,7 @@ impl Default for Settings {
             http_retries: 3,
             task_time_to_live_seconds: 48 * 3600,
             jobs_at_once: 16,
-            enabled_import_methods: Vec::new(),
+            enabled_import_methods: texts(&["glance-direct", "web-download", "copy-image"]),
         }
     }
 }

@@ -59,6 +59,7 @@ pub async fn list(app: &App, caller: &Caller, query: ListQuery) -> Result<ImageP
     let full = limit > 0 && rows.len() as u64 == u64::from(limit);
     let mut images = Vec::with_capacity(rows.len());
     for mut image in rows {
+        app.stores.settle(&mut image.locations);
         access::seen_by(caller, &mut image);
         if access::allowed(app, caller, "get_image", &ImageTarget(&image)).await? {
             images.push(image);

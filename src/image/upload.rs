@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::{
     app::App,
     db::{self, DbError},
-    format::{self, Inspector},
+    format,
     model::{
         blob::{Blob, BlobState},
         caller::Caller,
@@ -22,11 +22,15 @@ use crate::{
     },
     store::{
         NamedStore, StoreError, StoreErrorKind, Writer,
-        measure::{self, Measure, MeasureError, Measurement, Observer},
+        measure::{self, Measure, MeasureError},
     },
 };
 
-use super::{abandon::abandon, access};
+use super::{
+    abandon::abandon,
+    access,
+    expected::{self, EXPECTED_HASH, EXPECTED_STORED_HASH, Examiner, Hashes},
+};
 
 /// What the client sends, piece by piece. A queue that closes without [`Piece::End`] is a client that went away.
 #[derive(Debug)]
@@ -44,12 +48,6 @@ pub struct Request {
     pub declared_size: Option<u64>,
     /// Store that the client chose; only with several stores.
     pub store: Option<String>,
-}
-
-impl Observer for Inspector {
-    fn feed(&mut self, chunk: &[u8]) {
-        Inspector::feed(self, chunk);
-    }
 }
 
 impl From<MeasureError> for Error {
@@ -136,7 +134,10 @@ fn check_may_save(image: &Image) -> Result<()> {
 }
 
 /// Bytes that the caller's project may still store; `None` is no limit.
-pub(super) async fn storage_room(app: &App, caller: &Caller, declared: Option<u64>) -> Result<Option<u64>> {
+///
+/// # Errors
+/// [`Error::TooLarge`] when the declared size does not fit.
+pub async fn storage_room(app: &App, caller: &Caller, declared: Option<u64>) -> Result<Option<u64>> {
     let (Some(quota), Some(project)) = (app.settings.user_storage_quota, caller.project_id.clone()) else {
         return Ok(None);
     };
@@ -149,7 +150,8 @@ pub(super) async fn storage_room(app: &App, caller: &Caller, declared: Option<u6
     Ok(Some(room))
 }
 
-pub(super) fn over_quota(quota: u64) -> Error {
+/// The refusal of bytes over the storage quota.
+pub fn over_quota(quota: u64) -> Error {
     Error::TooLarge(format!("The storage quota of this project, {quota} bytes, would be exceeded."))
 }
 
@@ -216,7 +218,8 @@ impl Limits {
 
 struct Received {
     writer: Box<dyn Writer>,
-    measured: Measurement<Inspector>,
+    size: u64,
+    hashes: Hashes,
     algorithm: String,
     virtual_size: Option<u64>,
 }
@@ -233,10 +236,13 @@ async fn receive(
     let algorithm = image.os_hash_algo.clone().unwrap_or_else(|| app.settings.hashing_algorithm.clone());
     let digest = measure::digest(&algorithm)
         .ok_or_else(|| Error::internal("upload", format!("unknown hash algorithm {algorithm:?}")))?;
+    let sent = expected::of(image, EXPECTED_HASH)?;
+    let stored = expected::of(image, EXPECTED_STORED_HASH)?;
+    let examiner = Examiner::new(&[&sent, &stored], &algorithm)?;
     let mut writer =
         store.store.writer(&blob.id, &blob.name, limits.declared).await.map_err(|e| store_fault(&e))?;
     let copied = async {
-        let mut measure = Measure::start(digest, Inspector::new())?;
+        let mut measure = Measure::start(digest, examiner)?;
         loop {
             match pieces.recv().await {
                 None => return Err(Error::invalid("The client went away before the data was complete.")),
@@ -259,11 +265,16 @@ async fn receive(
         Ok(measured)
     };
     let judged = match copied.await {
-        Ok(measured) => judge(app, image, measured),
+        Ok(measured) => Examiner::finish(measured, &algorithm).and_then(|(size, examined)| {
+            expected::check(EXPECTED_HASH, &sent, &examined.hashes)?;
+            expected::check(EXPECTED_STORED_HASH, &stored, &examined.hashes)?;
+            let virtual_size = judge(app, image, &examined.inspector.finish())?;
+            Ok((size, examined.hashes, virtual_size))
+        }),
         Err(error) => Err(error),
     };
     match judged {
-        Ok((measured, virtual_size)) => Ok(Received { writer, measured, algorithm, virtual_size }),
+        Ok((size, hashes, virtual_size)) => Ok(Received { writer, size, hashes, algorithm, virtual_size }),
         Err(error) => {
             if let Err(fault) = writer.cancel().await {
                 tracing::warn!(%fault, "an unfinished blob could not be removed; the reaper will");
@@ -274,26 +285,23 @@ async fn receive(
 }
 
 /// Judges the format of the data (`glance/location.py: ImageProxy.set_data`): only bare containers are looked into.
-fn judge(
-    app: &App,
-    image: &Image,
-    measured: Measurement<Inspector>,
-) -> Result<(Measurement<Inspector>, Option<u64>)> {
+/// Answers the virtual size in bytes.
+///
+/// # Errors
+/// [`Error::UnsupportedMediaType`] when the data is unsafe or not what was declared.
+pub fn judge(app: &App, image: &Image, inspection: &format::Inspection) -> Result<Option<u64>> {
     if image.container_format.as_deref() != Some("bare") {
-        return Ok((measured, None));
+        return Ok(None);
     }
     let disk_format = image.disk_format.as_deref().unwrap_or_default();
-    let Measurement { size, md5, hash, observer } = measured;
-    let inspection = observer.finish();
-    let virtual_size = format::decide(&inspection, disk_format, &app.settings.format_rules)
-        .map_err(|rejection| Error::UnsupportedMediaType(rejection.to_string()))?;
-    Ok((Measurement { size, md5, hash, observer: Inspector::new() }, virtual_size))
+    format::decide(inspection, disk_format, &app.settings.format_rules)
+        .map_err(|rejection| Error::UnsupportedMediaType(rejection.to_string()))
 }
 
 /// Shows the blob and activates the image.
 async fn finish(app: &App, store: &NamedStore, blob: &Blob, received: Received) -> Result<()> {
     let gone = || Error::Gone(format!("Image {} was deleted or changed during the upload.", blob.image_id));
-    let Received { writer, measured, algorithm, virtual_size } = received;
+    let Received { writer, size, hashes, algorithm, virtual_size } = received;
     let (blob_id, node) = (blob.id.clone(), app.node.clone());
     let holds =
         app.db.read("blob.holds_lease", move |conn| db::blobs::holds_lease(conn, &blob_id, &node)).await?;
@@ -304,8 +312,8 @@ async fn finish(app: &App, store: &NamedStore, blob: &Blob, received: Received) 
         return Err(gone());
     }
     let url = writer.commit().await.map_err(|e| store_fault(&e))?;
-    let size = i64::try_from(measured.size).map_err(|e| Error::internal("upload", e))?;
-    let mut metadata = serde_json::Map::new();
+    let size = i64::try_from(size).map_err(|e| Error::internal("upload", e))?;
+    let mut metadata = store.store.metadata(&url);
     if app.stores.multiple {
         metadata.insert("store".to_owned(), store.id.clone().into());
     }
@@ -329,9 +337,9 @@ async fn finish(app: &App, store: &NamedStore, blob: &Blob, received: Received) 
                 status: Status::Active,
                 size: Some(size),
                 virtual_size: virtual_size.and_then(|v| i64::try_from(v).ok()),
-                checksum: Some(measured.md5.clone()),
+                checksum: hashes.get("md5").cloned(),
                 os_hash_algo: Some(algorithm.clone()),
-                os_hash_value: Some(measured.hash.clone()),
+                os_hash_value: hashes.get(&algorithm).cloned(),
                 updated_at: now,
                 ..before.clone()
             };

@@ -15,6 +15,7 @@ use crate::{
     app::{App, LEASE_SECONDS},
     db::{self, DbError, jobs::ClaimLimits},
     image::location_import,
+    import,
     model::{
         job::{Job, JobKind, JobStatus},
         time::Timestamp,
@@ -106,9 +107,7 @@ async fn execute(app: &Arc<App>, job: Job) {
 async fn dispatch(app: &Arc<App>, work: &Work) -> Done<Value> {
     match work.job.kind {
         JobKind::LocationImport => location_import::run(app, work).await,
-        kind @ (JobKind::ImageImport | JobKind::Import) => {
-            Err(Failure::Final(format!("This server does not run tasks of type {}.", kind.as_str())))
-        }
+        JobKind::ImageImport | JobKind::Import => import::job::run(app, work).await,
     }
 }
 
@@ -116,7 +115,7 @@ async fn dispatch(app: &Arc<App>, work: &Work) -> Done<Value> {
 async fn give_up(app: &Arc<App>, work: &Work, why: String) -> String {
     let result = match work.job.kind {
         JobKind::LocationImport => location_import::give_up(app, work).await,
-        JobKind::ImageImport | JobKind::Import => Ok(()),
+        JobKind::ImageImport | JobKind::Import => import::job::give_up(app, work).await,
     };
     if let Err(error) = result {
         tracing::error!(job = %work.job.id, %error, "an image could not be brought back");

@@ -45,9 +45,12 @@ pub async fn sweep(app: &App) -> DbResult<()> {
     }
     loop {
         let (node, until, now) = (app.node.clone(), app.lease_end(), Timestamp::now());
+        let staging = app.staging.id().to_owned();
         let blobs = app
             .db
-            .write("blob.claim_doomed", move |conn| db::blobs::claim_doomed(conn, &node, now, until, BATCH))
+            .write("blob.claim_doomed", move |conn| {
+                db::blobs::claim_doomed(conn, &node, &staging, now, until, BATCH)
+            })
             .await?;
         if blobs.is_empty() {
             return Ok(());
@@ -59,7 +62,7 @@ pub async fn sweep(app: &App) -> DbResult<()> {
 }
 
 async fn reap(app: &App, blob: Blob) -> DbResult<()> {
-    let result = match app.stores.get(&blob.store) {
+    let result = match app.store_of(&blob.store) {
         Some(named) => named.store.delete(&blob.id, &blob.name).await.map_err(|e| e.to_string()),
         None => Err(format!("store {:?} is not configured on this node", blob.store)),
     };

@@ -14,5 +14,6 @@ pub mod patch;
 pub mod pointer;
 pub mod range;
 pub mod status;
+pub mod task_list;
 pub mod time;
 pub mod visibility;

@@ -52,11 +52,18 @@ impl HttpStore {
             .read_timeout(Duration::from_secs(READ_SECONDS));
         match &settings.ca_certificates {
             Some(pem) => {
-                let certificate = reqwest::Certificate::from_pem(pem)
+                let certificates = reqwest::Certificate::from_pem_bundle(pem)
                     .map_err(|e| format!("https_ca_certificates_file: {e}"))?;
-                builder = builder.add_root_certificate(certificate);
+                if certificates.is_empty() {
+                    return Err("https_ca_certificates_file: it holds no certificate".to_owned());
+                }
+                builder = builder.tls_certs_only(certificates);
             }
-            None => builder = builder.danger_accept_invalid_certs(settings.insecure),
+            None => {
+                builder = builder
+                    .tls_danger_accept_invalid_certs(settings.insecure)
+                    .tls_danger_accept_invalid_hostnames(settings.insecure);
+            }
         }
         for (scheme, proxy) in &settings.proxies {
             let url = if proxy.contains("://") { proxy.clone() } else { format!("http://{proxy}") };
@@ -115,6 +122,10 @@ fn shown(url: &str) -> String {
 
 #[async_trait]
 impl Store for HttpStore {
+    fn kind(&self) -> &'static str {
+        "http"
+    }
+
     fn schemes(&self) -> &'static [&'static str] {
         &["http", "https"]
     }
@@ -185,9 +196,88 @@ fn cut(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::{TcpListener, TcpStream},
+    };
+
     use bytes::Bytes;
 
     use super::*;
+    use crate::store::conformance;
+
+    /// Serves `data` at `/data`, with or without ranges, and redirects of every kind. Answers its base URL.
+    fn serve(data: Vec<u8>, knows_ranges: bool) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                answer(stream.unwrap(), &data, knows_ranges);
+            }
+        });
+        base
+    }
+
+    fn answer(mut stream: TcpStream, data: &[u8], knows_ranges: bool) {
+        let lines: Vec<String> = BufReader::new(stream.try_clone().unwrap())
+            .lines()
+            .map(|line| line.unwrap_or_default())
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let (Some(first), close) = (lines.first(), "Connection: close") else { return };
+        let path = first.split([' ', '?']).nth(1).unwrap();
+        let range = lines
+            .iter()
+            .find_map(|l| l.to_ascii_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+        let (status, part) = match (path, range.filter(|_| knows_ranges)) {
+            ("/data", None) => ("200 OK".to_owned(), data),
+            ("/data", Some(range)) => {
+                let (from, to) = range.split_once('-').unwrap();
+                let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
+                ("206 Partial Content".to_owned(), &data[from..=to.min(data.len() - 1)])
+            }
+            ("/loop", _) => (format!("302 Found\r\nLocation: {path}"), &[][..]),
+            ("/moved", _) => ("301 Moved Permanently\r\nLocation: /data".to_owned(), &[][..]),
+            ("/other", _) => ("307 Temporary Redirect\r\nLocation: /data".to_owned(), &[][..]),
+            ("/broken", _) => ("500 Internal Server Error".to_owned(), &[][..]),
+            _ => ("404 Not Found".to_owned(), &[][..]),
+        };
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{close}\r\n\r\n", part.len());
+        stream.write_all(head.as_bytes()).unwrap();
+        if !first.starts_with("HEAD") {
+            // The reader may have seen enough.
+            let _ = stream.write_all(part);
+        }
+    }
+
+    /// Proves that the http store keeps the promises of stores that only read, on servers with ranges and without.
+    #[tokio::test]
+    async fn the_http_store_conforms() {
+        let store = HttpStore::new(&Settings::default()).unwrap();
+        for knows_ranges in [true, false] {
+            let data = conformance::data(123_457);
+            let base = serve(data.clone(), knows_ranges);
+            let absent = format!("{base}/absent");
+            conformance::readable(&store, &format!("{base}/data"), &data, &absent).await;
+        }
+    }
+
+    /// Proves which redirects are followed and what other answers mean, and that no URL in an error has a secret.
+    #[tokio::test]
+    async fn answers_are_understood_as_the_reference_does() {
+        let base = serve(b"0123".to_vec(), true);
+        let store = HttpStore::new(&Settings::default()).unwrap();
+        assert_eq!(conformance::get(&store, &format!("{base}/moved"), None).await.unwrap(), b"0123");
+        for path in ["other", "loop", "broken"] {
+            let url = format!("{base}/{path}?token=hush").replace("://", "://user:hush@");
+            let error = store.read(&url, None).await.err().unwrap();
+            assert!(matches!(error.kind, StoreErrorKind::BadUrl), "{error}");
+            assert!(!error.to_string().contains("hush"), "{error}");
+        }
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let error = store.read(&format!("http://{closed}/"), None).await.err().unwrap();
+        assert!(matches!(error.kind, StoreErrorKind::Unavailable), "{error}");
+    }
 
     #[tokio::test]
     async fn a_range_is_cut_from_a_whole_stream() {

@@ -3,15 +3,24 @@
 //! A blob becomes visible under its name in one step, when its writer commits; until then nobody reads it and
 //! cancelling leaves nothing behind.
 
+#[cfg(test)]
+mod conformance;
+pub mod count;
 pub mod file;
 pub mod http;
+pub mod limit;
 pub mod measure;
+pub mod named;
+pub mod staging;
 
-use std::{collections::BTreeMap, io, pin::Pin, sync::Arc};
+use std::{io, path::Path, pin::Pin};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
+use serde_json::{Map, Value};
+
+pub use named::{NamedStore, Stores};
 
 /// Why a store could not do as asked.
 #[derive(Debug)]
@@ -57,6 +66,7 @@ impl StoreError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 StoreErrorKind::Full
             }
+            io::ErrorKind::NetworkDown | io::ErrorKind::StaleNetworkFileHandle => StoreErrorKind::Unavailable,
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::Denied,
             _ => StoreErrorKind::Io,
         };
@@ -110,8 +120,26 @@ pub trait Writer: Send {
 /// A place that keeps blobs.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// The type of the store, as `enabled_backends` names it.
+    fn kind(&self) -> &'static str;
+
     /// The schemes of this store's URLs.
     fn schemes(&self) -> &'static [&'static str];
+
+    /// What `GET /v2/info/stores/detail` tells about the store, by Glance's names for its type.
+    fn properties(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    /// Whether the URL is one that this store serves; looks at the text alone.
+    fn owns(&self, url: &str) -> bool {
+        url.split_once(':').is_some_and(|(scheme, _)| self.schemes().contains(&scheme))
+    }
+
+    /// What the operator wants to be said in the metadata of a location with this URL.
+    fn metadata(&self, _url: &str) -> Map<String, Value> {
+        Map::new()
+    }
 
     /// Whether the store takes data at all.
     fn takes_uploads(&self) -> bool {
@@ -125,6 +153,13 @@ pub trait Store: Send + Sync {
     /// lets the store reserve room.
     async fn writer(&self, blob_id: &str, name: &str, size: Option<u64>) -> StoreResult<Box<dyn Writer>>;
 
+    /// Makes a finished, durable file the blob `name` without copying it, and answers its URL. `None` when the store
+    /// cannot; then nothing has happened.
+    async fn adopt(&self, name: &str, file: &Path) -> StoreResult<Option<String>> {
+        let _ = (name, file);
+        Ok(None)
+    }
+
     /// Size of a blob in bytes.
     async fn size(&self, url: &str) -> StoreResult<u64>;
 
@@ -133,70 +168,4 @@ pub trait Store: Send + Sync {
 
     /// Every object in the store, unfinished ones included, as `(name, is unfinished)`.
     async fn names(&self) -> StoreResult<Vec<(String, bool)>>;
-}
-
-/// One configured store.
-#[derive(Clone)]
-pub struct NamedStore {
-    /// Its id in the API.
-    pub id: String,
-    /// Its description in `/v2/info/stores`.
-    pub description: Option<String>,
-    /// Preference for reading; larger first.
-    pub weight: i64,
-    /// The store itself.
-    pub store: Arc<dyn Store>,
-}
-
-/// The configured stores.
-#[derive(Clone)]
-pub struct Stores {
-    by_id: BTreeMap<String, NamedStore>,
-    order: Vec<String>,
-    default: String,
-    /// Whether store ids are part of the API (`enabled_backends` is set).
-    pub multiple: bool,
-}
-
-impl Stores {
-    /// Gathers the stores in configuration order.
-    ///
-    /// # Errors
-    /// A sentence when the default is not among them.
-    pub fn new(list: Vec<NamedStore>, default: &str, multiple: bool) -> Result<Self, String> {
-        let order: Vec<String> = list.iter().map(|s| s.id.clone()).collect();
-        if !order.iter().any(|id| id == default) {
-            return Err(format!(
-                "default_backend: {default:?} is not one of the stores {}",
-                order.join(", ")
-            ));
-        }
-        Ok(Self {
-            by_id: list.into_iter().map(|s| (s.id.clone(), s)).collect(),
-            order,
-            default: default.to_owned(),
-            multiple,
-        })
-    }
-
-    /// The store to which uploads go that name none.
-    pub fn default_id(&self) -> &str {
-        &self.default
-    }
-
-    /// A store by its id.
-    pub fn get(&self, id: &str) -> Option<&NamedStore> {
-        self.by_id.get(id)
-    }
-
-    /// The store that serves a URL, by its scheme.
-    pub fn for_url(&self, url: &str) -> Option<&NamedStore> {
-        let (scheme, _) = url.split_once(':')?;
-        self.iter().find(|named| named.store.schemes().contains(&scheme))
-    }
-
-    /// Every store in configuration order.
-    pub fn iter(&self) -> impl Iterator<Item = &NamedStore> {
-        self.order.iter().filter_map(|id| self.by_id.get(id))
-    }
 }

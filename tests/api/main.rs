@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod api_ref;
 mod http;
 mod images;
+mod imports;
 mod metadefs;
 mod middleware;
 mod policy;
@@ -11,5 +13,6 @@ mod properties;
 mod protections;
 mod rbac;
 mod schemas;
+mod stores;
 mod support;
 mod versions;

@@ -6,6 +6,7 @@ Both read the same file: that is part of what is tested.
 import json
 import pathlib
 import shutil
+import subprocess
 
 import peer
 import personas
@@ -145,4 +146,7 @@ def start_vitrine(folder, port, keystone_url, binary, options=()):
                [pathlib.Path(binary).resolve(), "serve", "--config-file", conf,
                 "--data-dir", folder / "data", "--bind", f"127.0.0.1:{port}"],
                f"{url}/versions")
+    # As `glance-manage db load_metadefs` does for the reference; what is there already stays.
+    subprocess.run([pathlib.Path(binary).resolve(), "metadefs", "load", "--database",
+                    f"sqlite:///{folder}/vitrine.db"], check=True, stdout=subprocess.DEVNULL)
     return url

@@ -16,6 +16,7 @@ use crate::{
     api::{
         error::ApiResult,
         extract::{Identified, NoBody, Shared, media_type},
+        query::pairs,
     },
     image::{
         download::{self as domain, Data},
@@ -33,12 +34,13 @@ const QUEUE_PIECES: usize = 2;
 /// everything before it reads still gets to see the answer.
 const DRAIN_BYTES: usize = 64 * 1024 * 1024;
 
-fn text<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a str> {
+/// A header's text.
+pub(in crate::api) fn text<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a str> {
     request.headers().get(name).and_then(|v| v.to_str().ok())
 }
 
 /// The declared size: `x-openstack-image-size`, else `Content-Length`; 0 counts as unknown.
-fn declared_size(request: &HttpRequest) -> Result<Option<u64>> {
+pub(in crate::api) fn declared_size(request: &HttpRequest) -> Result<Option<u64>> {
     let name = HeaderName::from_static("x-openstack-image-size");
     let size = match text(request, &name) {
         Some(size) => size
@@ -56,34 +58,50 @@ pub async fn upload(
     caller: Identified,
     request: HttpRequest,
     id: Path<String>,
-    mut payload: Payload,
+    payload: Payload,
 ) -> ApiResult {
-    let media = media_type(&request);
-    if media != "application/octet-stream" {
-        return Err(Error::UnsupportedMediaType(format!(
-            "Image data must be sent as application/octet-stream, not {media:?}."
-        ))
-        .into());
-    }
+    check_media(&request)?;
     let asked = Request {
         declared_size: declared_size(&request)?,
         store: text(&request, &HeaderName::from_static("x-image-meta-store")).map(str::to_owned),
     };
-    let (sender, pieces) = mpsc::channel(QUEUE_PIECES);
-    // The upload is a task of its own: when the client goes away this handler is dropped, and the task still
-    // cleans up.
     let app = std::sync::Arc::clone(&state.app);
-    let task = actix_web::rt::spawn(async move { upload::upload(&app, &caller.0, &id, asked, pieces).await });
+    receive(payload, |pieces| async move { upload::upload(&app, &caller.0, &id, asked, pieces).await })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Image data has one media type.
+pub(in crate::api) fn check_media(request: &HttpRequest) -> Result<()> {
+    let media = media_type(request);
+    if media == "application/octet-stream" {
+        return Ok(());
+    }
+    Err(Error::UnsupportedMediaType(format!(
+        "Image data must be sent as application/octet-stream, not {media:?}."
+    )))
+}
+
+/// Hands the data of a request to a use case. That is a task of its own: when the client goes away the handler is
+/// dropped, and the task still cleans up.
+pub(in crate::api) async fn receive<F>(
+    mut payload: Payload,
+    take: impl FnOnce(mpsc::Receiver<Piece>) -> F,
+) -> Result<()>
+where
+    F: Future<Output = Result<()>> + 'static,
+{
+    let (sender, pieces) = mpsc::channel(QUEUE_PIECES);
+    let task = actix_web::rt::spawn(take(pieces));
     let mut refused = false;
     while let Some(chunk) = payload.next().await {
         let Ok(chunk) = chunk else {
-            // The client went away; the closed queue tells the upload.
+            // The client went away; the closed queue tells the use case.
             drop(sender);
             return Err(finished(task)
                 .await
                 .err()
-                .unwrap_or_else(|| Error::invalid("The data is incomplete."))
-                .into());
+                .unwrap_or_else(|| Error::invalid("The data is incomplete.")));
         };
         if sender.send(Piece::Data(chunk)).await.is_err() {
             refused = true;
@@ -95,8 +113,7 @@ pub async fn upload(
     } else if sender.send(Piece::End).await.is_err() {
         tracing::debug!("the upload ended before its data did");
     }
-    finished(task).await?;
-    Ok(HttpResponse::NoContent().finish())
+    finished(task).await
 }
 
 async fn finished(task: actix_web::rt::task::JoinHandle<Result<()>>) -> Result<()> {
@@ -116,13 +133,20 @@ async fn drain(payload: &mut Payload) {
 /// The part that the request asks for, given the size of the data.
 fn span(request: &HttpRequest, size: u64) -> Result<Option<Span>> {
     let unreadable = |_| Error::RangeNotSatisfiable { size };
-    if let Some(value) = request.headers().get(RANGE) {
+    if let Some(value) = request.headers().get(RANGE).filter(|v| !v.is_empty()) {
         return parse_range(value.to_str().map_err(unreadable)?, size).map(Some);
     }
-    match request.headers().get(CONTENT_RANGE) {
+    match request.headers().get(CONTENT_RANGE).filter(|v| !v.is_empty()) {
         Some(value) => parse_content_range(value.to_str().map_err(unreadable)?, size).map(Some),
         None => Ok(None),
     }
+}
+
+/// The stores that the parameter `prefer` names.
+fn preferences(request: &HttpRequest) -> Result<Vec<String>> {
+    let pairs = pairs(request.query_string())?;
+    let list = pairs.iter().rev().find(|(name, _)| name == "prefer").map_or("", |(_, list)| list);
+    Ok(list.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect())
 }
 
 /// Sends the data of an image, whole or in part.
@@ -133,7 +157,8 @@ pub async fn download(
     id: Path<String>,
     _: NoBody,
 ) -> ApiResult {
-    let data = domain::download(&state.app, &caller.0, &id, |size| span(&request, size)).await?;
+    let prefer = preferences(&request)?;
+    let data = domain::download(&state.app, &caller.0, &id, &prefer, |size| span(&request, size)).await?;
     let Data::Some { stream, span, size, checksum } = data else {
         return Ok(HttpResponse::NoContent().finish());
     };

@@ -83,6 +83,6 @@ fn parts(config: &mut ServiceConfig) {
 
 /// The `resource_type` of a query string; an empty one counts as none.
 fn resource_type(pairs: &[(String, String)]) -> Option<&str> {
-    let found = pairs.iter().rev().find(|(name, _)| name == "resource_type");
+    let found = pairs.iter().find(|(name, _)| name == "resource_type");
     found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
 }

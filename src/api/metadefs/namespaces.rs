@@ -10,7 +10,7 @@ use crate::{
         error::ApiResult,
         extract::{Identified, JsonBody, NoBody, Shared},
         origin::own_url,
-        query::{last_of_each, link, pairs},
+        query::{link, pairs},
     },
     metadef::namespaces as domain,
     model::metadef::{input, list::NamespaceQuery},
@@ -35,7 +35,7 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
 
 /// Lists namespaces.
 pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> ApiResult {
-    let pairs = last_of_each(pairs(request.query_string())?);
+    let pairs = pairs(request.query_string())?;
     let asked = NamespaceQuery::parse(&pairs, state.settings.page)?;
     let page = domain::list(&state.app, &caller.0, asked).await?;
     let namespaces: Vec<Value> = page.namespaces.iter().map(|(n, held)| view::listed(n, held)).collect();

@@ -212,6 +212,7 @@ const IMPORTS: &[Opt] = &[
         "file:///tmp/staging/",
         "Folder of staged uploads when enabled_backends is not set, as a file:// URL.",
     )
+    .of(Feature::Staging)
     .must(),
 ];
 

@@ -13,7 +13,7 @@ pub const GROUPS: &[Group] = &[
     group("import_filtering_opts", Feature::Imports, FILTERING),
     group("inject_metadata_properties", Feature::Imports, INJECT),
     group("image_conversion", Feature::Imports, CONVERSION),
-    group("glance_download_properties", Feature::Imports, DOWNLOAD),
+    group("glance_download_properties", Feature::GlanceDownload, DOWNLOAD),
 ];
 
 const fn group(section: &'static str, feature: Feature, options: &'static [Opt]) -> Group {
@@ -30,7 +30,7 @@ const TASK: &[Opt] = &[
         .alias(&[(Some("DEFAULT"), "task_executor")])
         .obsolete(ENGINE),
     unset("work_dir", Text, "Folder for the working files of tasks when enabled_backends is not set.")
-        .of(Feature::Imports),
+        .of(Feature::Staging),
     gone("eventlet_executor_pool_size", ENGINE),
 ];
 
@@ -55,7 +55,8 @@ const IMPORT: &[Opt] = &[
          image_decompression, image_conversion.",
     )
     .must(),
-    opt("max_parallel_stores", at_least(1), "1", "Stores that one import writes at the same time.").must(),
+    opt("max_parallel_stores", at_least(1), "1", "Stores that one import writes at the same time.")
+        .obsolete("one read of the data feeds all stores at the same time"),
 ];
 
 const FILTERING: &[Opt] = &[

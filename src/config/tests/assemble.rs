@@ -60,7 +60,7 @@ fn options_become_settings() {
     assert_eq!((config.stores.default.as_str(), config.stores.multiple), ("a", true));
     let [store] = &config.stores.list[..] else { panic!("{:?}", config.stores) };
     assert_eq!((store.id.as_str(), store.weight), ("a", -4));
-    assert!(matches!(&store.kind, StoreKind::File(Some(path)) if path.as_os_str() == "/d"));
+    assert!(matches!(&store.kind, StoreKind::File(files) if files.folders[0].path.as_os_str() == "/d"));
 }
 
 /// Proves that a relative `policy_file` is the one beside the configuration, there or not.
@@ -143,6 +143,18 @@ fn what_cannot_be_started_is_refused() {
             "[DEFAULT]\nproperty_protection_file = /nowhere/p.conf\n",
             "[DEFAULT] property_protection_file: /nowhere/p.conf: cannot be read",
         ),
+        (
+            "[DEFAULT]\nenabled_backends = a:file, w:http, v:http\n[glance_store]\ndefault_backend = a\n",
+            "enabled_backends: store `v`: there can be one",
+        ),
+        (
+            "[glance_store]\nfilesystem_store_datadir = /a\nfilesystem_store_datadirs = /b\n",
+            "filesystem_store_datadirs: there is also",
+        ),
+        ("[glance_store]\nfilesystem_store_datadirs = /b:x\n", "filesystem_store_datadirs: `x` in"),
+        ("[glance_store]\nfilesystem_store_file_perm = 40\n", "filesystem_store_file_perm: `40` does not"),
+        ("[glance_store]\nfilesystem_store_metadata_file = /nowhere/m\n", "/nowhere/m: it cannot be read"),
+        ("[DEFAULT]\nnode_staging_uri = /tmp\n", "node_staging_uri: `/tmp` is not of the form"),
         ("[DEFAULT]\nworkers = many\n", "[DEFAULT] workers: `many` is not"),
     ] {
         let findings = Config::assemble(&loaded(text)).unwrap_err();
@@ -150,4 +162,34 @@ fn what_cannot_be_started_is_refused() {
         assert!(findings.iter().all(|f| matches!(f.topic, Topic::Bad | Topic::Refused)));
         assert!(lines.len() == 1 && lines[0].contains(expected), "{lines:?}");
     }
+}
+
+/// Proves that every option of a file store arrives, and where staged files go with one store and with several.
+#[test]
+fn file_stores_are_as_their_options_say() {
+    let (dir, _) = written(b"");
+    let metadata = dir.path().join("metadata.json");
+    std::fs::write(&metadata, r#"{"id": "m", "mountpoint": "/a"}"#).unwrap();
+    let text = format!(
+        "[DEFAULT]\nenabled_backends = a:file\n[glance_store]\ndefault_backend = a\n\
+         [backend_defaults]\nfilesystem_store_timeout = 7\n\
+         [a]\nfilesystem_store_datadir =\nfilesystem_store_datadirs = /b:5\nfilesystem_store_datadirs = /c\n\
+         filesystem_store_metadata_file = {}\nfilesystem_store_file_perm = 644\n\
+         filesystem_store_chunk_size = 4096\nfilesystem_thin_provisioning = true\n\
+         filesystem_store_thread_pool_size = 3\nfilesystem_store_threadpool_threshold = 50\n\
+         [os_glance_staging_store]\nfilesystem_store_datadir = /s\n",
+        metadata.display()
+    );
+    let stores = Config::assemble(&loaded(&text)).unwrap().stores;
+    let StoreKind::File(files) = &stores.list[0].kind else { panic!("{stores:?}") };
+    let folders: Vec<_> = files.folders.iter().map(|f| (f.path.to_str().unwrap(), f.priority)).collect();
+    assert_eq!(folders, [("/b", 5), ("/c", 0)]);
+    assert_eq!((files.mounts.len(), files.file_perm, files.chunk_size), (1, Some(0o644), Some(4096)));
+    assert!(files.thin_provisioning && files.timeout.unwrap().as_secs() == 7);
+    assert_eq!((files.thread_pool_size, files.threadpool_threshold), (3, 50));
+    assert_eq!((stores.staging, stores.work), (Some("/s".into()), None));
+
+    let text = "[DEFAULT]\nnode_staging_uri = file:///stage/\n[task]\nwork_dir = /w\n";
+    let stores = Config::assemble(&loaded(text)).unwrap().stores;
+    assert_eq!((stores.staging, stores.work), (Some("/stage/".into()), Some("/w".into())));
 }

@@ -70,9 +70,9 @@ pub struct TagQuery {
 
 type Pairs = [(String, String)];
 
-/// The last value of a parameter.
-fn last<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
-    pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+/// The first value of a parameter; others are left out, as in the list of images.
+fn first<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
+    pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
 /// Reads a limit as Python reads integers: blanks around it and a plus sign are fine.
@@ -89,7 +89,7 @@ fn limit(text: &str) -> Result<u32> {
 }
 
 fn sort(pairs: &Pairs, keys: &[&'static str]) -> Result<Sort> {
-    let key = last(pairs, "sort_key").unwrap_or("created_at");
+    let key = first(pairs, "sort_key").unwrap_or("created_at");
     let key = keys.iter().find(|known| **known == key).ok_or_else(|| {
         Error::invalid(format!("Invalid sort key {key:?}: it must be one of {}.", keys.join(", ")))
     })?;
@@ -97,7 +97,7 @@ fn sort(pairs: &Pairs, keys: &[&'static str]) -> Result<Sort> {
 }
 
 fn descending(pairs: &Pairs) -> Result<bool> {
-    match last(pairs, "sort_dir") {
+    match first(pairs, "sort_dir") {
         None | Some("desc") => Ok(true),
         Some("asc") => Ok(false),
         Some(other) => Err(Error::invalid(format!("Invalid sort direction: {other}"))),
@@ -106,7 +106,7 @@ fn descending(pairs: &Pairs) -> Result<bool> {
 
 /// Checks the visibility that lists of parts accept and then do not use.
 fn check_visibility(pairs: &Pairs) -> Result<()> {
-    match last(pairs, "visibility") {
+    match first(pairs, "visibility") {
         None | Some("" | "public" | "private" | "shared") => Ok(()),
         Some(other) => Err(Error::invalid(format!("Invalid visibility value: {other}"))),
     }
@@ -118,11 +118,11 @@ impl NamespaceQuery {
     /// # Errors
     /// [`Error::Invalid`] naming the parameter that cannot be used.
     pub fn parse(pairs: &Pairs, limits: PageLimits) -> Result<Self> {
-        let limit = match last(pairs, "limit") {
+        let limit = match first(pairs, "limit") {
             Some(text) => limit(text)?,
             None => limits.default,
         };
-        let visibility = match last(pairs, "visibility") {
+        let visibility = match first(pairs, "visibility") {
             None => VisibilityFilter::Any,
             Some("") => VisibilityFilter::Nothing,
             Some(text) => NamespaceVisibility::parse(text)
@@ -131,10 +131,10 @@ impl NamespaceQuery {
         };
         Ok(Self {
             limit: limit.min(limits.max),
-            marker: last(pairs, "marker").map(str::to_owned),
+            marker: first(pairs, "marker").map(str::to_owned),
             sort: sort(pairs, &NAMESPACE_SORT_KEYS)?,
             visibility,
-            resource_types: last(pairs, "resource_types")
+            resource_types: first(pairs, "resource_types")
                 .map(|text| text.split(',').map(str::to_owned).collect()),
         })
     }
@@ -147,11 +147,11 @@ impl TagQuery {
     /// [`Error::Invalid`] naming the parameter that cannot be used.
     pub fn parse(pairs: &Pairs) -> Result<Self> {
         check_visibility(pairs)?;
-        let limit = match last(pairs, "limit") {
+        let limit = match first(pairs, "limit") {
             None | Some("") => None,
             Some(text) => Some(limit(text)?),
         };
-        let marker = last(pairs, "marker").filter(|marker| !marker.is_empty()).map(str::to_owned);
+        let marker = first(pairs, "marker").filter(|marker| !marker.is_empty()).map(str::to_owned);
         Ok(Self { limit, marker, sort: sort(pairs, &TAG_SORT_KEYS)? })
     }
 }
@@ -163,7 +163,7 @@ impl TagQuery {
 pub fn check_object_query(pairs: &Pairs) -> Result<()> {
     check_visibility(pairs)?;
     descending(pairs)?;
-    match last(pairs, "limit") {
+    match first(pairs, "limit") {
         Some(text) if limit(text)? == 0 => Err(Error::invalid("limit param must be positive")),
         _ => Ok(()),
     }
@@ -191,7 +191,7 @@ mod tests {
         }
         assert_eq!(NamespaceQuery::parse(&[], limits).unwrap().limit, 25);
         let twice = NamespaceQuery::parse(&pairs(&[("limit", "1"), ("limit", "2")]), limits).unwrap();
-        assert_eq!(twice.limit, 2);
+        assert_eq!(twice.limit, 1);
     }
 
     #[test]

@@ -66,10 +66,10 @@ on_each_database! {
         let app = database.app();
         let admin = app.as_admin();
         seven(&admin).await;
-        let page = admin.get(&format!("{NS}?limit=1&resource_types=none,T::Few&foo=a%20b&limit=2")).await.json();
+        let page = admin.get(&format!("{NS}?limit=2&resource_types=none,T::Few&foo=a%20b&limit=1")).await.json();
         assert_eq!(keys(&page), ["namespaces", "next", "schema", "first"]);
-        assert_eq!(page["first"], format!("{NS}?limit=2&resource_types=none%2CT%3A%3AFew&foo=a+b"));
-        assert_eq!(page["next"], format!("{NS}?limit=2&resource_types=none%2CT%3A%3AFew&foo=a+b&marker=n5%26"));
+        assert_eq!(page["first"], format!("{NS}?limit=2&resource_types=none%2CT%3A%3AFew&foo=a+b&limit=1"));
+        assert_eq!(page["next"], format!("{NS}?limit=2&resource_types=none%2CT%3A%3AFew&foo=a+b&limit=1&marker=n5%26"));
         let first = &page["namespaces"][0];
         assert_eq!(first["resource_type_associations"][1]["prefix"], "f");
         assert!(first.get("tags").is_none() && first.get("objects").is_none());

@@ -26,6 +26,7 @@ use vitrine::{
     db, jobs,
     model::blob::BlobState,
     server::{IdentityChoice, Options, Server},
+    store::NamedStore,
 };
 
 pub use builders::{bytes, fresh_id, image, qcow2};
@@ -138,6 +139,14 @@ impl TestApp {
         self.running = Some(run(&self.options));
     }
 
+    /// Restarts the server with other options, on the same database and folder.
+    pub fn reconfigure(&mut self, change: impl FnOnce(&mut Options)) {
+        self.halt();
+        change(&mut self.options);
+        self.http = new_http();
+        self.running = Some(run(&self.options));
+    }
+
     fn halt(&mut self) {
         // Idle connections would keep a server waiting.
         self.http = new_http();
@@ -160,6 +169,11 @@ impl TestApp {
     /// The parts behind the API.
     pub fn app(&self) -> Arc<App> {
         Arc::clone(&self.running().app)
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// The folder of the store.
@@ -244,9 +258,10 @@ impl Drop for TestApp {
 }
 
 fn new_http() -> reqwest::Client {
-    // `Location` is asserted, not followed.
+    // `Location` is asserted, not followed. Connections are given up well before the server closes them (after
+    // five seconds without a request), or a request could meet the end of its connection.
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
-    builder.timeout(Duration::from_secs(60)).build().unwrap()
+    builder.timeout(Duration::from_secs(60)).pool_idle_timeout(Duration::from_secs(1)).build().unwrap()
 }
 
 /// Runs a server on a thread with a system of its own.
@@ -291,9 +306,16 @@ pub async fn eventually<T, E: std::fmt::Debug>(what: &str, ask: impl AsyncFn() -
 /// Holds the store against the ledger, and the ledger against the images.
 async fn faults(app: &App) -> Vec<String> {
     let mut faults = Vec::new();
-    let store = app.stores.default_id().to_owned();
-    let files: BTreeMap<String, bool> =
-        app.stores.get(&store).unwrap().store.names().await.unwrap().into_iter().collect();
+    for named in app.stores.iter().filter(|named| named.store.takes_uploads()) {
+        faults.extend(faults_of(app, named).await);
+    }
+    faults
+}
+
+async fn faults_of(app: &App, named: &NamedStore) -> Vec<String> {
+    let mut faults = Vec::new();
+    let store = named.id.clone();
+    let files: BTreeMap<String, bool> = named.store.names().await.unwrap().into_iter().collect();
     let ledger =
         app.db.read("test.ledger", move |conn| db::blobs::names_in_store(conn, &store)).await.unwrap();
     let mut live = BTreeSet::new();

@@ -1,0 +1,129 @@
+//! `vitrine store`: looks after the stores while servers may be running.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use super::config::Files;
+use crate::{
+    config::{Config, Override, load},
+    db::{self, Db},
+    reconcile::{self, Differences},
+    server::{StartError, stores},
+    store::NamedStore,
+};
+
+/// Commands of `vitrine store`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// List files without a ledger row and rows without a file. Changes nothing, unless told to delete.
+    Reconcile(Arguments),
+}
+
+/// Arguments of `vitrine store reconcile`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    files: Files,
+    /// Folder of the server's database and images.
+    #[arg(long, default_value = "data")]
+    data_dir: PathBuf,
+    /// Database other than the embedded one: postgresql://… or mysql://…
+    #[arg(long)]
+    database: Option<String>,
+    /// Id of the only store to look at.
+    #[arg(long, value_name = "ID")]
+    store: Option<String>,
+    /// Delete the files that nothing knows. Rows without a file stay: their images have lost data.
+    #[arg(long)]
+    delete: bool,
+}
+
+/// Runs one of them. The exit code is 0 when store and ledger agree, 2 when they differ, 1 when that cannot be told.
+pub fn run(command: Command) -> ExitCode {
+    let Command::Reconcile(arguments) = command;
+    match reconcile(arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(2),
+        Err(error) => {
+            eprintln!("vitrine: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn reconcile(arguments: Arguments) -> Result<bool, StartError> {
+    let overrides = arguments.database.map(|value| Override {
+        section: "database".to_owned(),
+        option: "connection".to_owned(),
+        value,
+    });
+    let loaded = load(&arguments.files.sources(overrides.into_iter().collect()));
+    let config = Config::assemble(&loaded).map_err(|findings| {
+        let lines: Vec<_> = findings.iter().map(|finding| finding.line()).collect();
+        StartError(format!("the configuration cannot be used:\n  {}", lines.join("\n  ")))
+    })?;
+    let db = open(config.database, &arguments.data_dir)?;
+    let stores = stores::open(&config.stores, &arguments.data_dir)?;
+    let chosen: Vec<_> = stores
+        .iter()
+        .filter(|named| named.store.takes_uploads())
+        .filter(|named| arguments.store.as_ref().is_none_or(|id| *id == named.id))
+        .collect();
+    if chosen.is_empty() {
+        return Err(StartError("there is no such store that could be compared with the database".to_owned()));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| StartError(format!("cannot start: {e}")))?;
+    runtime.block_on(async {
+        let mut agree = true;
+        for named in chosen {
+            agree &= one(&db, named, arguments.delete).await?;
+        }
+        Ok(agree)
+    })
+}
+
+/// Opens a database that is there and of this version.
+fn open(settings: Option<db::Settings>, data_dir: &std::path::Path) -> Result<Db, StartError> {
+    let settings = match settings {
+        Some(settings) => settings,
+        None => {
+            let path = data_dir.join("vitrine.sqlite");
+            if !path.is_file() {
+                return Err(StartError(format!("there is no database at {}", path.display())));
+            }
+            db::Settings { connection: format!("sqlite:{}", path.display()), ..db::Settings::default() }
+        }
+    };
+    let db = Db::open(&settings).map_err(StartError)?;
+    let pending = db.pending_migrations().map_err(|e| StartError(e.to_string()))?;
+    if !pending.is_empty() {
+        return Err(StartError(
+            "the database is of an older version; start the server once first".to_owned(),
+        ));
+    }
+    Ok(db)
+}
+
+async fn one(db: &Db, named: &NamedStore, delete: bool) -> Result<bool, StartError> {
+    let failed = |e: crate::model::error::Error| StartError(format!("store {}: {e}", named.id));
+    let Differences { files, rows, orphans, missing } =
+        reconcile::examine(db, named).await.map_err(failed)?;
+    println!("store {}: {files} files, {rows} rows", named.id);
+    let mut left = missing.len();
+    for row in &missing {
+        println!("  no file: {} of image {}", row.name, row.image_id);
+    }
+    for orphan in &orphans {
+        let kind = if orphan.unfinished { "no row, unfinished" } else { "no row" };
+        let deleted = delete && reconcile::delete(db, named, orphan).await.map_err(failed)?;
+        let done = if deleted { " (deleted)" } else { "" };
+        println!("  {kind}: {}{done}", orphan.name);
+        left = left.saturating_add(usize::from(!deleted));
+    }
+    if !delete && !orphans.is_empty() {
+        println!("  nothing was changed; --delete deletes the files without a row");
+    }
+    Ok(left == 0)
+}

@@ -1,0 +1,70 @@
+//! Imports: filters of sources, plug-ins.
+
+use super::Loaded;
+use super::check::{Finding, Topic};
+use crate::import::settings::{Filter, Plugin, Settings};
+
+const FILTERING: &str = "import_filtering_opts";
+
+/// Assembles the settings.
+pub(super) fn imports(loaded: &Loaded, findings: &mut Vec<Finding>) -> Settings {
+    let default = Settings::default();
+    let plugins = loaded.list("image_import_opts", "image_import_plugins");
+    for name in plugins.iter().filter(|name| *name != "no_op" && Plugin::parse(name).is_none()) {
+        let reason = format!("`{name}` is not a plug-in that Vitrine has");
+        findings.push(bad(loaded, "image_import_opts", "image_import_plugins", reason));
+    }
+    Settings {
+        filter: filter(loaded, findings),
+        plugins: plugins.iter().filter_map(|name| Plugin::parse(name)).collect(),
+        inject: loaded.dict("inject_metadata_properties", "inject"),
+        ignore_user_roles: loaded
+            .list("inject_metadata_properties", "ignore_user_roles")
+            .iter()
+            .map(|role| role.to_lowercase())
+            .collect(),
+        output_format: loaded.string("image_conversion", "output_format").unwrap_or(default.output_format),
+        vmdk_allowed_types: loaded.list("image_format", "vmdk_allowed_types"),
+        ..default
+    }
+}
+
+fn bad(loaded: &Loaded, section: &str, option: &str, reason: String) -> Finding {
+    Finding::of_option(Topic::Bad, section, option, loaded.origin(section, option), reason)
+}
+
+/// The methods that clients may use.
+pub(super) fn methods(loaded: &Loaded, findings: &mut Vec<Finding>) -> Vec<String> {
+    let (section, option) = ("DEFAULT", "enabled_import_methods");
+    let methods = loaded.list(section, option);
+    if methods.iter().any(|method| method == "glance-download") {
+        let origin = loaded.origin(section, option);
+        let reason = "glance-download is not built yet";
+        findings.push(Finding::of_option(Topic::Refused, section, option, origin, reason));
+    }
+    methods
+}
+
+fn filter(loaded: &Loaded, findings: &mut Vec<Finding>) -> Filter {
+    let list = |option| loaded.list(FILTERING, option);
+    let ports = |option| loaded.list(FILTERING, option).iter().filter_map(|port| port.parse().ok()).collect();
+    let mut allowed_networks = Vec::new();
+    for text in list("allowed_networks") {
+        match text.parse() {
+            Ok(network) => allowed_networks.push(network),
+            Err(_) => {
+                let reason = format!("`{text}` is not a network in the form ADDRESS/BITS");
+                findings.push(bad(loaded, FILTERING, "allowed_networks", reason));
+            }
+        }
+    }
+    Filter {
+        allowed_schemes: list("allowed_schemes"),
+        disallowed_schemes: list("disallowed_schemes"),
+        allowed_hosts: list("allowed_hosts"),
+        disallowed_hosts: list("disallowed_hosts"),
+        allowed_ports: ports("allowed_ports"),
+        disallowed_ports: ports("disallowed_ports"),
+        allowed_networks,
+    }
+}

@@ -1,0 +1,158 @@
+//! What the owner of an image expects of its bytes: the properties `expected_hash` (the bytes as they come) and
+//! `expected_stored_hash` (the bytes as they are kept), and the hashes that it takes to tell.
+
+use std::collections::BTreeMap;
+
+use openssl::hash::{Hasher, MessageDigest};
+
+use crate::{
+    format::Inspector,
+    model::{
+        error::{Error, Result},
+        image::Image,
+    },
+    store::measure::{Measurement, Observer},
+};
+
+/// Of the bytes that an upload or an import brings.
+pub const EXPECTED_HASH: &str = "expected_hash";
+/// Of the bytes that are kept, after decompression and conversion.
+pub const EXPECTED_STORED_HASH: &str = "expected_stored_hash";
+
+const ALGORITHMS: [&str; 4] = ["sha256", "sha512", "sha1", "md5"];
+
+/// Hashes by their algorithm, in lower-case hex.
+pub type Hashes = BTreeMap<String, String>;
+
+fn digest(name: &str) -> Option<MessageDigest> {
+    ALGORITHMS.contains(&name).then(|| MessageDigest::from_name(name)).flatten()
+}
+
+/// Reads `sha256:<hex>`, or several separated by commas.
+///
+/// # Errors
+/// [`Error::Invalid`], naming the property and what it may hold.
+pub fn parse(property: &str, text: &str) -> Result<Hashes> {
+    let mut hashes = Hashes::new();
+    for part in text.split(',') {
+        let known = part.trim().split_once(':').and_then(|(name, value)| {
+            let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().to_ascii_lowercase());
+            let fits =
+                value.len() == digest(&name)?.size() * 2 && value.bytes().all(|b| b.is_ascii_hexdigit());
+            fits.then_some((name, value))
+        });
+        let (name, value) = known.ok_or_else(|| {
+            Error::invalid(format!(
+                "{property} must be one or more of {} with a colon and the digest in hex, separated by commas.",
+                ALGORITHMS.join(", ")
+            ))
+        })?;
+        hashes.insert(name, value);
+    }
+    Ok(hashes)
+}
+
+/// What an image's property expects; nothing when it is absent.
+///
+/// # Errors
+/// [`Error::Invalid`] when it is unreadable.
+pub fn of(image: &Image, property: &str) -> Result<Hashes> {
+    match image.property(property).and_then(|p| p.value.as_deref()) {
+        Some(text) if !text.is_empty() => parse(property, text),
+        _ => Ok(Hashes::new()),
+    }
+}
+
+/// Compares what is expected with what was measured.
+///
+/// # Errors
+/// [`Error::Invalid`], naming the property and both digests.
+pub fn check(property: &str, expected: &Hashes, measured: &Hashes) -> Result<()> {
+    for (name, wanted) in expected {
+        let found = measured.get(name).map_or("unknown", String::as_str);
+        if found != wanted {
+            return Err(Error::invalid(format!(
+                "hash-mismatch: the {name} of the data is {found}, but {property} is {wanted}."
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Looks at a stream beside the hashes that every image gets: its format, and the hashes that somebody expects.
+pub struct Examiner {
+    inspector: Inspector,
+    extra: Vec<(String, Hasher)>,
+    broken: bool,
+}
+
+/// What the examiner found.
+pub struct Examined {
+    /// The format inspector after the last byte.
+    pub inspector: Inspector,
+    /// The hashes that were asked for, and could be computed.
+    pub hashes: Hashes,
+}
+
+impl Examiner {
+    /// Begins; `wanted` names hash algorithms, of which MD5 and `default` are measured anyway.
+    ///
+    /// # Errors
+    /// The hash library's.
+    pub fn new(wanted: &[&Hashes], default: &str) -> Result<Self> {
+        let mut extra: Vec<(String, Hasher)> = Vec::new();
+        for name in wanted.iter().flat_map(|hashes| hashes.keys()) {
+            if name == "md5" || name == default || extra.iter().any(|(known, _)| known == name) {
+                continue;
+            }
+            let digest = digest(name).ok_or_else(|| Error::internal("hash", name))?;
+            let hasher = Hasher::new(digest).map_err(|e| Error::internal("hash", e))?;
+            extra.push((name.clone(), hasher));
+        }
+        Ok(Self { inspector: Inspector::new(), extra, broken: false })
+    }
+
+    /// Ends; `measured` brings the hashes that every image gets.
+    ///
+    /// # Errors
+    /// The hash library's.
+    pub fn finish(measured: Measurement<Self>, default: &str) -> Result<(u64, Examined)> {
+        let Self { inspector, extra, broken } = measured.observer;
+        if broken {
+            return Err(Error::internal("hash", "the hash library failed"));
+        }
+        let mut hashes =
+            Hashes::from([("md5".to_owned(), measured.md5), (default.to_owned(), measured.hash)]);
+        for (name, mut hasher) in extra {
+            let value = hasher.finish().map_err(|e| Error::internal("hash", e))?;
+            hashes.insert(name, value.iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        Ok((measured.size, Examined { inspector, hashes }))
+    }
+}
+
+impl Observer for Examiner {
+    fn feed(&mut self, chunk: &[u8]) {
+        self.inspector.feed(chunk);
+        for (_, hasher) in &mut self.extra {
+            self.broken |= hasher.update(chunk).is_err();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn expectations_are_read_in_any_case_and_bad_ones_refused() {
+        let md5 = "D41D8CD98F00B204E9800998ECF8427E";
+        let read = parse("expected_hash", &format!("MD5:{md5}, sha1:{}", "0".repeat(40))).unwrap();
+        assert_eq!(read["md5"], md5.to_lowercase());
+        assert_eq!(read.len(), 2);
+        for bad in ["", "md5", "md5:", "md5:xyz", "md5:0", "crc32:00000000", "md5:,sha1:", ":"] {
+            assert!(parse("expected_hash", bad).is_err(), "{bad:?}");
+        }
+    }
+}

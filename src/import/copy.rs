@@ -1,0 +1,62 @@
+//! `copy-image`: an active image gets further stores, from one of those that have it.
+
+use super::{
+    activate::{self, kept_hash},
+    bring::store_failure,
+    distribute,
+    facts::Facts,
+    job::Plan,
+    state::State,
+};
+use crate::{
+    app::App,
+    model::{image::Image, status::Status},
+    store::{ByteStream, StoreErrorKind},
+    work::{Done, Failure, Work},
+};
+
+/// Copies, without a detour over the staging folder.
+pub async fn run(app: &App, work: &Work, plan: &Plan, state: &mut State, image: &Image) -> Done<()> {
+    if image.status != Status::Active {
+        return Err(Failure::Final(format!(
+            "The image is {} now; only active ones are copied.",
+            image.status
+        )));
+    }
+    let missing = |store: &&String| !image.locations.iter().any(|l| l.store.as_ref() == Some(*store));
+    let plan = Plan { targets: plan.targets.iter().filter(missing).cloned().collect(), ..plan.clone() };
+    let chunks = open(app, image).await?;
+    let check = |facts: &Facts| same(app, image, facts);
+    let delivered = distribute::from_stream(app, work, &plan, image, chunks, check).await?;
+    activate::activate(app, work, &plan, state, delivered).await
+}
+
+/// The data, from the default store if it has it; else from the first store that does.
+async fn open(app: &App, image: &Image) -> Done<ByteStream> {
+    let mut locations: Vec<_> = image.locations.iter().collect();
+    locations.sort_by_key(|l| l.store.as_deref() != Some(app.stores.default_id()));
+    for location in locations {
+        let Some(named) = location.store.as_deref().and_then(|id| app.stores.get(id)) else { continue };
+        match named.store.read(&location.url, None).await {
+            Ok(chunks) => return Ok(chunks),
+            Err(error) if matches!(error.kind, StoreErrorKind::NotFound) => {
+                tracing::error!(%error, image = %image.id, "a location has no data");
+            }
+            Err(error) => return Err(store_failure(&error)),
+        }
+    }
+    Err(Failure::Final("None of the stores that this server reaches has the data of the image.".to_owned()))
+}
+
+/// A copy must be what the image is.
+fn same(app: &App, image: &Image, facts: &Facts) -> Done<()> {
+    let size = image.size.is_none_or(|size| u64::try_from(size) == Ok(facts.size));
+    let md5 = image.checksum.as_ref().is_none_or(|md5| facts.hashes.get("md5") == Some(md5));
+    let hash = kept_hash(app, image).is_none_or(|(name, value)| facts.hashes.get(&name) == Some(&value));
+    if size && md5 && hash {
+        return Ok(());
+    }
+    Err(Failure::Final(
+        "The data in the source store is not what was once imported; it was not copied.".to_owned(),
+    ))
+}

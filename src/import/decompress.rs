@@ -1,0 +1,229 @@
+//! The plug-in `image_decompression`: one layer of gzip, bzip2, xz, lzma, zstd or zip comes off, within bounds on size,
+//! ratio and memory (`glance/async_/flows/plugins/image_decompression.py`).
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, BufWriter, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use super::{bring, staged, state::State};
+use crate::{
+    app::App,
+    model::{error::Error, image::Image},
+    store::StoreError,
+    work::{Done, Failure, Work},
+};
+
+/// Memory that a decoder may use for its dictionary, in bytes.
+const MEMORY_MAX: u64 = 256 << 20;
+/// Window that a zstd decoder may use, as a power of two: 128 MiB, the most that the tool itself takes unasked.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// Bytes read and written at once.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// A kind of compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Gzip,
+    Bzip2,
+    Xz,
+    Lzma,
+    Zstd,
+    Zip,
+    Lha,
+}
+
+/// Tells the compression by the first bytes.
+fn detect(head: &[u8]) -> Option<Kind> {
+    if head.starts_with(&[0x1f, 0x8b, 0x08]) {
+        return Some(Kind::Gzip);
+    }
+    if head.starts_with(b"PK\x03\x04") {
+        return Some(Kind::Zip);
+    }
+    if head.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
+        return Some(Kind::Xz);
+    }
+    if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        return Some(Kind::Zstd);
+    }
+    // The digit is the block size; then comes the first block's mark, or the end's.
+    let block = head.get(4..10);
+    if head.starts_with(b"BZh")
+        && matches!(head.get(3), Some(b'1'..=b'9'))
+        && (block == Some(&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59])
+            || block == Some(&[0x17, 0x72, 0x45, 0x38, 0x50, 0x90]))
+    {
+        return Some(Kind::Bzip2);
+    }
+    if head.get(2..5) == Some(b"-lh") && head.get(6) == Some(&b'-') {
+        return Some(Kind::Lha);
+    }
+    is_lzma(head).then_some(Kind::Lzma)
+}
+
+/// The older format has no mark of its own: only headers as its tools write them are taken for it.
+fn is_lzma(head: &[u8]) -> bool {
+    let Some((header, _)) = head.split_first_chunk::<13>() else { return false };
+    let [properties, d0, d1, d2, d3, size @ ..] = *header;
+    let dictionary = u32::from_le_bytes([d0, d1, d2, d3]);
+    let size = u64::from_le_bytes(size);
+    properties == 0x5d
+        && (12..=30).any(|log| dictionary == 1 << log || dictionary == 3 << (log - 1))
+        && (size == u64::MAX || (size > 0 && size < 1 << 40))
+}
+
+/// Why decompression ends early.
+#[derive(Debug)]
+enum Halt {
+    /// Its output grows beyond what is allowed.
+    TooLarge,
+    /// It holds something other than one member.
+    Members,
+    /// Stopped, or another node's now.
+    Stopped(Failure),
+    /// The compressed data is damaged, or of a kind that is not supported.
+    Damaged(io::Error),
+    /// The output could not be written.
+    Write(io::Error),
+}
+
+/// Decompresses the staged data if it is compressed. Answers whether it did, and so has saved the state.
+///
+/// # Errors
+/// [`Failure::Final`] for damaged data and bombs.
+pub async fn run(app: &App, work: &Work, state: &mut State, image: &Image) -> Done<bool> {
+    let Some(source) =
+        state.staged.clone().filter(|_| image.container_format.as_deref() != Some("compressed"))
+    else {
+        return Ok(false);
+    };
+    let input = app.staging.path(&source.blob);
+    let path = input.clone();
+    let head = blocking(move || head(&path)).await?;
+    let Some(kind) = head.map_err(|e| read_failure(&input, e)).map(|head| detect(&head))? else {
+        return Ok(false);
+    };
+    let limit = source.size.saturating_mul(app.imports.expansion_max).max(app.imports.expansion_free);
+    let limit = limit.min(app.settings.image_size_cap);
+    work.begin_pass(None);
+    let blob = staged::begin(app, &image.id, None).await?;
+    let (output, task) = (app.staging.path(&blob.id), work.clone());
+    let place = output.display().to_string();
+    let result = blocking(move || decompress(kind, &input, &output, limit, &task)).await?;
+    let size = result.map_err(|halt| match halt {
+        Halt::TooLarge => Failure::Final(format!(
+            "The compressed data unpacks to more than {limit} bytes, which is more than is allowed for its size."
+        )),
+        Halt::Members => Failure::Final("The archive must hold exactly one file.".to_owned()),
+        Halt::Stopped(failure) => failure,
+        Halt::Damaged(error) => {
+            tracing::info!(%error, "compressed data was refused");
+            Failure::Final("The compressed data is damaged, or compressed in a way that is not supported.".to_owned())
+        }
+        Halt::Write(error) => bring::store_failure(&StoreError::io(place.clone(), error)),
+    })?;
+    state.facts = None;
+    state.changed = true;
+    staged::finish(app, work, &blob, size, state).await?;
+    Ok(true)
+}
+
+fn read_failure(path: &Path, error: io::Error) -> Failure {
+    bring::store_failure(&StoreError::io(path.display().to_string(), error))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Done<T> {
+    Ok(tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("decompression", e))?)
+}
+
+fn head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    File::open(path)?.take(32).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Decompresses a file; answers the bytes written, which are durable.
+fn decompress(kind: Kind, input: &Path, output: &Path, limit: u64, work: &Work) -> Result<u64, Halt> {
+    let mut source = BufReader::with_capacity(CHUNK_BYTES, File::open(input).map_err(Halt::Damaged)?);
+    let file =
+        OpenOptions::new().write(true).create_new(true).mode(0o640).open(output).map_err(Halt::Write)?;
+    let mut sink = Sink { file: BufWriter::with_capacity(CHUNK_BYTES, file), written: 0, limit, work };
+    match kind {
+        Kind::Gzip => sink.take(flate2::bufread::MultiGzDecoder::new(source))?,
+        Kind::Bzip2 => sink.take(bzip2::bufread::MultiBzDecoder::new(source))?,
+        Kind::Xz => {
+            let flags = liblzma::stream::CONCATENATED;
+            let stream = liblzma::stream::Stream::new_stream_decoder(MEMORY_MAX, flags);
+            let stream = stream.map_err(|e| Halt::Damaged(e.into()))?;
+            sink.take(liblzma::bufread::XzDecoder::new_stream(source, stream))?;
+        }
+        Kind::Lzma => {
+            let stream = liblzma::stream::Stream::new_lzma_decoder(MEMORY_MAX);
+            let stream = stream.map_err(|e| Halt::Damaged(e.into()))?;
+            sink.take(liblzma::bufread::XzDecoder::new_stream(source, stream))?;
+        }
+        Kind::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(source).map_err(Halt::Damaged)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(Halt::Damaged)?;
+            sink.take(decoder)?;
+        }
+        Kind::Zip => unzip(&mut source, &mut sink)?,
+        Kind::Lha => {
+            let why = "lha archives are not supported";
+            return Err(Halt::Damaged(io::Error::new(io::ErrorKind::Unsupported, why)));
+        }
+    }
+    sink.finish()
+}
+
+/// Reads the archive from its front, so that its directory, however large, takes no memory. Names of members are
+/// never used.
+fn unzip(source: &mut impl BufRead, sink: &mut Sink<'_>) -> Result<(), Halt> {
+    let damaged = |e: zip::result::ZipError| Halt::Damaged(io::Error::other(e));
+    match zip::read::read_zipfile_from_stream(source).map_err(damaged)? {
+        Some(member) if member.is_file() => sink.take(member)?,
+        _ => return Err(Halt::Members),
+    }
+    match zip::read::read_zipfile_from_stream(source).map_err(damaged)? {
+        None => Ok(()),
+        Some(_) => Err(Halt::Members),
+    }
+}
+
+/// The output, bounded.
+struct Sink<'a> {
+    file: BufWriter<File>,
+    written: u64,
+    limit: u64,
+    work: &'a Work,
+}
+
+impl Sink<'_> {
+    fn take(&mut self, mut decoder: impl Read) -> Result<(), Halt> {
+        let mut buffer = vec![0; CHUNK_BYTES];
+        loop {
+            self.work.check().map_err(Halt::Stopped)?;
+            let got = match decoder.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(got) => got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Halt::Damaged(error)),
+            };
+            self.written = self.written.saturating_add(got as u64);
+            if self.written > self.limit {
+                return Err(Halt::TooLarge);
+            }
+            self.file.write_all(buffer.get(..got).unwrap_or_default()).map_err(Halt::Write)?;
+            self.work.advance(got);
+        }
+    }
+
+    fn finish(mut self) -> Result<u64, Halt> {
+        self.file.flush().map_err(Halt::Write)?;
+        self.file.get_ref().sync_all().map_err(Halt::Write)?;
+        Ok(self.written)
+    }
+}

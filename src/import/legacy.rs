@@ -1,0 +1,97 @@
+//! The deprecated task `import` of `POST /v2/tasks`: creates an image, then imports by `web-download`. The image gets
+//! the id of the task, so that creating it can be repeated (`glance/async_/flows/base_import.py`).
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    job::Plan,
+    request::{Asked, Method},
+    state::State,
+};
+use crate::{
+    app::App,
+    db,
+    image::{
+        create,
+        system::{self, LOCK_PROPERTY},
+    },
+    model::{caller::Caller, job::Job, new_image::NewImage, time::Timestamp},
+    work::{Done, Failure, Work},
+};
+
+/// What the task is to do.
+pub fn plan(app: &App, job: &Job) -> Plan {
+    let source = job.input.get("import_from").cloned().unwrap_or_default();
+    Plan {
+        image_id: job.id.clone(),
+        asked: Asked {
+            body: json!({"method": {"name": "web-download", "uri": source}}),
+            method: Method::WebDownload,
+            stores: None,
+            all_stores: false,
+            all_stores_must_succeed: true,
+        },
+        targets: vec![app.stores.default_id().to_owned()],
+    }
+}
+
+/// The body of the image: the members of `image_properties`, its `properties` among them.
+fn body(work: &Work) -> Done<Map<String, Value>> {
+    let missing = |name: &str| Failure::Final(format!("The input of the task lacks {name}."));
+    work.job.input.get("import_from_format").ok_or_else(|| missing("import_from_format"))?;
+    let given = work.job.input.get("image_properties").and_then(Value::as_object);
+    let mut body = given.ok_or_else(|| missing("image_properties"))?.clone();
+    if let Some(Value::Object(custom)) = body.remove("properties") {
+        body.extend(custom);
+    }
+    for (name, default) in [("disk_format", "qcow2"), ("container_format", "bare")] {
+        body.entry(name).or_insert_with(|| json!(default));
+    }
+    body.insert("id".to_owned(), json!(work.job.id));
+    Ok(body)
+}
+
+/// Creates the image, unless that was done, and locks it.
+///
+/// # Errors
+/// [`Failure::Final`] when it may not be created as asked.
+pub async fn create_image(app: &App, work: &Work, plan: &Plan) -> Done<()> {
+    let body = body(work)?;
+    if system::find(app, &plan.image_id).await?.is_none() {
+        let roles = State::of(&work.job)?.roles;
+        let caller = Caller {
+            user_id: work.job.user_id.clone(),
+            project_id: work.job.owner.clone(),
+            is_admin_project: true,
+            is_admin: roles.iter().any(|role| role == "admin"),
+            roles,
+            ..Caller::default()
+        };
+        create::create(app, &caller, NewImage::parse(&body, &app.schema)?).await?;
+    }
+    system::change(app, &plan.image_id, |before| {
+        let mut after = before.clone();
+        after.set_property(LOCK_PROPERTY, Some(work.job.id.clone()));
+        Ok((after != *before).then_some(after))
+    })
+    .await?;
+    Ok(())
+}
+
+/// Removes the image of a task that failed.
+///
+/// # Errors
+/// The database's.
+pub async fn remove_image(app: &App, id: &str) -> Done<()> {
+    let key = id.to_owned();
+    app.db
+        .write("image.delete_of_task", move |conn| {
+            let Some(image) = db::images::find(conn, &key)? else { return Ok(()) };
+            let now = Timestamp::now();
+            db::images::delete(conn, &image, now)?;
+            db::blobs::doom_of_image(conn, &key, now, now)
+        })
+        .await?;
+    app.doomed.notify_one();
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! Imports: data that is staged, fetched or copied becomes the data of an image, by a job whose every step can be
+//! repeated (`glance/async_/flows/api_image_import.py`).
+//!
+//! Steps: plan (the image turns `importing`), bring (data into the staging folder), plug-ins, distribute (one read,
+//! all stores), activate. What a step has finished is in the job's state, in the transaction that finished it.
+
+mod activate;
+mod bring;
+mod convert;
+mod copy;
+mod decompress;
+mod distribute;
+mod facts;
+pub mod fetch;
+pub mod job;
+mod legacy;
+mod plugins;
+pub mod request;
+pub mod settings;
+pub mod stage;
+mod staged;
+mod state;
+pub mod uri;
+
+pub use settings::Settings;
+
+/// Stores that an import is still to write, comma-separated.
+pub const IMPORTING_TO_STORES: &str = "os_glance_importing_to_stores";
+/// Stores that an import could not write, comma-separated.
+pub const FAILED_IMPORT: &str = "os_glance_failed_import";

@@ -1,0 +1,94 @@
+//! What the steps of an import have done so far, as the job's row keeps it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::facts::Facts;
+use crate::{
+    app::App,
+    model::{blob::Blob, error::Error, image::Image, job::Job},
+    work::{Done, Work},
+};
+
+/// Data in a staging folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staged {
+    /// Row in the ledger; also the name of the file.
+    pub blob: String,
+    /// The folder, as the ledger names it.
+    pub store: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// The steps done so far. Every member may be missing: the first state of a job is written by whoever asks for it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// Roles of the one who asked, for the injection of metadata.
+    pub roles: Vec<String>,
+    /// The data as it is now, when it is staged.
+    pub staged: Option<Staged>,
+    /// The data as a client staged it; kept until the end, so that the import can be asked for again.
+    pub original: Option<Staged>,
+    /// What the staged data is, once it was looked at.
+    pub facts: Option<Facts>,
+    /// A plug-in has changed the bytes.
+    pub changed: bool,
+    /// Plug-ins done.
+    pub plugins_done: usize,
+    /// The formats of the image once it is active, when a conversion changes them: disk and container.
+    pub formats: Option<(String, String)>,
+    /// Properties that the image gets with its data.
+    pub properties: Vec<(String, String)>,
+    /// Everything is done.
+    pub done: bool,
+}
+
+impl State {
+    /// Begins with data that a client staged.
+    pub fn start_from(&mut self, blob: &Blob) {
+        let staged = Staged {
+            size: blob.size.and_then(|s| u64::try_from(s).ok()).unwrap_or(0),
+            store: blob.store.clone(),
+            blob: blob.id.clone(),
+        };
+        self.original = Some(staged.clone());
+        self.staged = Some(staged);
+    }
+
+    /// Reads the state of a job.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when it is unreadable.
+    pub fn of(job: &Job) -> Result<Self, Error> {
+        serde_json::from_value(job.state.clone()).map_err(|e| Error::internal("state of an import", e))
+    }
+
+    /// The image with what the plug-ins change about it.
+    pub fn apply(&self, image: &mut Image) {
+        if let Some((disk, container)) = &self.formats {
+            image.disk_format = Some(disk.clone());
+            image.container_format = Some(container.clone());
+        }
+        for (name, value) in &self.properties {
+            image.set_property(name, Some(value.clone()));
+        }
+    }
+
+    /// As it is written down.
+    ///
+    /// # Errors
+    /// [`Error::Internal`]
+    pub fn to_value(&self) -> Result<Value, Error> {
+        serde_json::to_value(self).map_err(|e| Error::internal("state of an import", e))
+    }
+
+    /// Writes it down.
+    ///
+    /// # Errors
+    /// [`crate::work::Failure::Lost`] when the job is another node's now.
+    pub async fn save(&self, app: &App, work: &Work, message: &str) -> Done<()> {
+        work.save_state(app, self.to_value()?, message).await
+    }
+}

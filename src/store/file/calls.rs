@@ -1,0 +1,98 @@
+//! Calls of the file system on threads that may block, with the limits that the operator sets for file systems
+//! that hang.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+
+use super::{Settings, StoreError, StoreErrorKind, StoreResult};
+
+/// Runs something that may block.
+pub(super) async fn blocking<T: Send + 'static>(
+    place: String,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> StoreResult<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|e| StoreError::io(place, e)),
+        Err(fault) => Err(StoreError::other(StoreErrorKind::Io, place, fault.to_string())),
+    }
+}
+
+/// Calls that only look at names: stat, unlink and statvfs. With a limit of time they are also bounded in number,
+/// since one that hangs cannot be taken back.
+#[derive(Clone, Debug)]
+pub(super) struct Calls {
+    limit: Option<Duration>,
+    seats: Arc<Semaphore>,
+    size: usize,
+    threshold: u64,
+}
+
+impl Calls {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let size = settings.thread_pool_size.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            limit: settings.timeout,
+            seats: Arc::new(Semaphore::new(size)),
+            size,
+            threshold: settings.threadpool_threshold,
+        }
+    }
+
+    /// Runs one call.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        place: String,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let Some(limit) = self.limit else { return blocking(place, work).await };
+        self.warn_if_busy();
+        let seats = Arc::clone(&self.seats);
+        let shown = place.clone();
+        let call = async move {
+            let seat = seats.acquire_owned().await;
+            let work = move || {
+                // Given back when the call ends, however long after the limit that is.
+                let _seat = seat;
+                work()
+            };
+            blocking(shown, work).await
+        };
+        match tokio::time::timeout(limit, call).await {
+            Ok(result) => result,
+            Err(_) => {
+                let reason = format!("the file system did not answer within {} s", limit.as_secs());
+                Err(StoreError::other(StoreErrorKind::Unavailable, place, reason))
+            }
+        }
+    }
+
+    fn warn_if_busy(&self) {
+        let busy = self.size.saturating_sub(self.seats.available_permits());
+        if (busy as u64).saturating_mul(100) > self.threshold.saturating_mul(self.size as u64) {
+            tracing::warn!(busy, of = self.size, "calls of a store's file system are slow to return");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    /// Proves that a call which hangs fails in time, keeps its seat, and gives it back in the end.
+    #[tokio::test]
+    async fn a_call_that_hangs_is_given_up() {
+        let mut settings = Settings::of_folder("/nowhere".into());
+        (settings.timeout, settings.thread_pool_size) = (Some(Duration::from_millis(20)), 1);
+        let calls = Calls::new(&settings);
+        assert_eq!(calls.run(String::new(), || Ok(1)).await.unwrap(), 1);
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let error = calls.run(String::new(), move || Ok(wait.recv())).await.unwrap_err();
+        assert!(matches!(error.kind, StoreErrorKind::Unavailable));
+        assert!(calls.run(String::new(), || Ok(())).await.is_err());
+        drop(release);
+        drop(calls.seats.acquire().await.unwrap());
+        calls.run(String::new(), || Ok(())).await.unwrap();
+    }
+}

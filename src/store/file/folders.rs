@@ -1,0 +1,150 @@
+//! The folders of a file store: opening them, choosing one for new data, finding a file in them.
+
+use std::{
+    fs::{self, File, Permissions},
+    io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use nix::sys::statvfs::statvfs;
+
+use super::{Settings, StoreError, StoreErrorKind, StoreResult};
+
+/// Sub-folder for blobs that are being written.
+const PARTS: &str = ".parts";
+
+/// An opened folder.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// As the operator wrote it, made absolute; URLs have this form.
+    pub(super) folder: PathBuf,
+    /// Without symbolic links, as URLs may have been written by others.
+    real: PathBuf,
+    /// Where blobs are written.
+    pub(super) parts: PathBuf,
+    priority: i64,
+}
+
+/// The folders of a store, those to fill first at the front.
+#[derive(Clone, Debug)]
+pub(super) struct Folders(Vec<Place>);
+
+impl Folders {
+    /// Opens all folders, creating those that are missing. Blocking.
+    pub(super) fn open(settings: &Settings) -> StoreResult<Self> {
+        let mut places = Vec::with_capacity(settings.folders.len());
+        for folder in &settings.folders {
+            let shown = folder.path.display().to_string();
+            let place = open(&folder.path, folder.priority, settings.file_perm.unwrap_or(0));
+            places.push(place.map_err(|e| StoreError::io(shown, e))?);
+        }
+        if places.is_empty() {
+            return Err(StoreError::other(StoreErrorKind::Io, "file store", "it has no folder"));
+        }
+        // A stable sort: among equals the order of the configuration stays.
+        places.sort_by_key(|place| std::cmp::Reverse(place.priority));
+        Ok(Self(places))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Place> {
+        self.0.iter()
+    }
+
+    /// The folder for a new blob: of the highest priority that has room, the one with most room. Blocking.
+    pub(super) fn choose(&self, size: u64) -> io::Result<Place> {
+        if let [only] = self.0.as_slice() {
+            return Ok(only.clone());
+        }
+        let mut best: Option<(u64, &Place)> = None;
+        for place in &self.0 {
+            if best.is_some_and(|(_, best)| best.priority > place.priority) {
+                break;
+            }
+            match free_bytes(&place.folder) {
+                Ok(free) if free >= size && best.is_none_or(|(most, _)| free > most) => {
+                    best = Some((free, place));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(folder = %place.folder.display(), %error, "a folder cannot be used now");
+                }
+            }
+        }
+        best.map(|(_, place)| place.clone())
+            .ok_or_else(|| io::Error::new(io::ErrorKind::StorageFull, "no folder of the store has room"))
+    }
+
+    /// The file that a URL names, which must lie directly in one of the folders.
+    pub(super) fn path_of(&self, url: &str) -> StoreResult<PathBuf> {
+        let bad = |why: &str| StoreError::other(StoreErrorKind::BadUrl, url, why);
+        let path = url
+            .strip_prefix("file://")
+            .or_else(|| url.strip_prefix("filesystem://"))
+            .ok_or_else(|| bad("not a file URL"))?;
+        let path = Path::new(path);
+        let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| bad("no file name"))?;
+        let parent = path.parent().ok_or_else(|| bad("no folder"))?;
+        if !self.0.iter().any(|place| parent == place.folder || parent == place.real) {
+            return Err(bad("outside the folders of this store"));
+        }
+        check_name(name)?;
+        Ok(parent.join(name))
+    }
+}
+
+impl Place {
+    /// That a folder is there at all, as it was at the start: a file system that is not mounted must not pass for
+    /// one without files. Blocking.
+    pub(super) fn check(&self) -> io::Result<()> {
+        check_parts(&self.parts)
+    }
+}
+
+/// As [`Place::check`], for the folder that a file should be in. Blocking.
+pub(super) fn check_folder_of(file: &Path) -> io::Result<()> {
+    file.parent().map_or(Ok(()), |folder| check_parts(&folder.join(PARTS)))
+}
+
+fn check_parts(parts: &Path) -> io::Result<()> {
+    if parts.is_dir() {
+        return Ok(());
+    }
+    let reason = format!("{} is not there; is its file system mounted?", parts.display());
+    Err(io::Error::new(io::ErrorKind::NetworkDown, reason))
+}
+
+/// Refuses names that are no blob's.
+pub(super) fn check_name(name: &str) -> StoreResult<()> {
+    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+        return Err(StoreError::other(StoreErrorKind::BadUrl, name, "not a name of a blob"));
+    }
+    Ok(())
+}
+
+fn open(path: &Path, priority: i64, file_perm: u32) -> io::Result<Place> {
+    let folder = std::path::absolute(path)?;
+    let parts = folder.join(PARTS);
+    fs::create_dir_all(&parts)?;
+    let real = folder.canonicalize()?;
+    let probe = parts.join(format!(".probe-{}", uuid::Uuid::new_v4()));
+    File::create(&probe).and_then(|_| fs::remove_file(&probe))?;
+    let passage = passage(file_perm);
+    let mode = fs::metadata(&folder)?.permissions().mode();
+    if mode & passage != passage {
+        fs::set_permissions(&folder, Permissions::from_mode(mode & 0o7777 | passage))?;
+    }
+    Ok(Place { folder, real, parts, priority })
+}
+
+/// The bits that a folder needs so that those who may read its files can get at them.
+fn passage(file_perm: u32) -> u32 {
+    let group = if file_perm & 0o070 == 0 { 0 } else { 0o010 };
+    let others = if file_perm & 0o007 == 0 { 0 } else { 0o001 };
+    group | others
+}
+
+fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let found = statvfs(folder).map_err(io::Error::from)?;
+    Ok(found.blocks_available().saturating_mul(found.fragment_size()))
+}

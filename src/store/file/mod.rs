@@ -1,0 +1,228 @@
+//! The file store: folders with one file for each blob, named as Glance names it
+//! (`glance_store/_drivers/filesystem.py`).
+//!
+//! A blob is written to `<folder>/.parts/<blob id>`, synced, linked to its name (which refuses to replace a
+//! file), and the folder is synced, so a reader sees the whole blob or none.
+
+mod calls;
+mod folders;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{fs, fs::File, os::unix::fs::FileExt, path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+pub use settings::{
+    Folder, Mount, Settings, file_perm as parse_file_perm, folders as parse_folders, mounts as parse_mounts,
+};
+
+use super::{ByteRange, ByteStream, Store, StoreError, StoreErrorKind, StoreResult, Writer};
+use calls::{Calls, blocking};
+use folders::{Folders, check_folder_of, check_name};
+use writer::{FileWriter, Style, Target, create, remove_if_there, sync_folder};
+
+/// Bytes read at once unless the operator says otherwise; measured best in a blocking pool.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// What we tell of the option when it is not set, as Glance does.
+const CHUNK_BYTES_TOLD: usize = 65536;
+/// Bytes read at once at most, whatever the operator says: many readers share the memory.
+const CHUNK_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Folders of blobs.
+#[derive(Debug, Clone)]
+pub struct FileStore {
+    folders: Folders,
+    mounts: Vec<Mount>,
+    style: Style,
+    chunk: usize,
+    chunk_told: usize,
+    calls: Calls,
+}
+
+impl FileStore {
+    /// Opens one folder with default settings, creating it when it is missing. Blocking.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the folder cannot be created or written to.
+    pub fn open(folder: &Path) -> StoreResult<Self> {
+        Self::with(&Settings::of_folder(folder.to_owned()))
+    }
+
+    /// Opens the folders of a store, creating those that are missing. Blocking.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a folder cannot be created or written to, or there is none.
+    pub fn with(settings: &Settings) -> StoreResult<Self> {
+        let chunk = settings.chunk_size.unwrap_or(CHUNK_BYTES).clamp(1, CHUNK_BYTES_MAX);
+        Ok(Self {
+            folders: Folders::open(settings)?,
+            mounts: settings.mounts.clone(),
+            style: Style { holes: settings.thin_provisioning.then_some(chunk), mode: settings.file_perm },
+            chunk,
+            chunk_told: settings.chunk_size.unwrap_or(CHUNK_BYTES_TOLD),
+            calls: Calls::new(settings),
+        })
+    }
+}
+
+#[async_trait]
+impl Store for FileStore {
+    fn kind(&self) -> &'static str {
+        "file"
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        &["file", "filesystem"]
+    }
+
+    fn properties(&self) -> Map<String, Value> {
+        let folders: Vec<_> = self.folders.iter().map(|place| place.folder.display().to_string()).collect();
+        let folders = if let [only] = folders.as_slice() { json!(only) } else { json!(folders) };
+        let mut properties = Map::new();
+        properties.insert("data_dir".to_owned(), folders);
+        properties.insert("chunk_size".to_owned(), json!(self.chunk_told));
+        properties.insert("thin_provisioning".to_owned(), json!(self.style.holes.is_some()));
+        properties
+    }
+
+    fn owns(&self, url: &str) -> bool {
+        self.folders.path_of(url).is_ok()
+    }
+
+    fn metadata(&self, url: &str) -> Map<String, Value> {
+        let Ok(path) = self.folders.path_of(url) else { return Map::new() };
+        let path = path.display().to_string();
+        let mount = self.mounts.iter().find(|mount| path.starts_with(&mount.mountpoint));
+        mount.map(|mount| mount.entry.clone()).unwrap_or_default()
+    }
+
+    async fn read(&self, url: &str, range: Option<ByteRange>) -> StoreResult<ByteStream> {
+        let path = self.folders.path_of(url)?;
+        let place = path.display().to_string();
+        let (file, size) = blocking(place.clone(), move || {
+            let file = File::open(&path).or_else(|e| check_folder_of(&path).and(Err(e)))?;
+            let size = file.metadata()?.len();
+            Ok((file, size))
+        })
+        .await?;
+        let (from, until) = match range {
+            Some(range) => (range.first, range.last.saturating_add(1).min(size)),
+            None => (0, size),
+        };
+        let (file, most) = (Arc::new(file), self.chunk);
+        let chunks = futures::stream::try_unfold(from, move |at| {
+            let (file, place) = (Arc::clone(&file), place.clone());
+            async move {
+                if at >= until {
+                    return Ok(None);
+                }
+                let want = usize::try_from(until - at).unwrap_or(usize::MAX).min(most);
+                let chunk = blocking(place.clone(), move || {
+                    let mut buffer = vec![0; want];
+                    let got = file.read_at(&mut buffer, at)?;
+                    buffer.truncate(got);
+                    Ok(Bytes::from(buffer))
+                })
+                .await?;
+                if chunk.is_empty() {
+                    return Err(StoreError::other(StoreErrorKind::Io, place, "the file became shorter"));
+                }
+                let next = at + chunk.len() as u64;
+                Ok(Some((chunk, next)))
+            }
+        });
+        Ok(Box::pin(chunks))
+    }
+
+    async fn writer(&self, blob_id: &str, name: &str, size: Option<u64>) -> StoreResult<Box<dyn Writer>> {
+        check_name(blob_id)?;
+        check_name(name)?;
+        let folders = self.folders.clone();
+        let place = self.calls.run(name.to_owned(), move || folders.choose(size.unwrap_or(0))).await?;
+        let part = place.parts.join(blob_id);
+        let (path, style) = (part.clone(), self.style);
+        let file = blocking(part.display().to_string(), move || create(&path, size, style)).await?;
+        let others = self.folders.iter().map(|other| other.folder.clone());
+        let others = others.filter(|other| *other != place.folder).collect();
+        let target = Target { place, part, name: name.to_owned(), others };
+        Ok(Box::new(FileWriter::start(file, target, style)))
+    }
+
+    /// By a hard link: staged data on the same file system is not written twice. A store that makes holes or sets
+    /// rights of its own writes the data anew.
+    async fn adopt(&self, name: &str, file: &Path) -> StoreResult<Option<String>> {
+        check_name(name)?;
+        if self.style.holes.is_some() || self.style.mode.is_some() {
+            return Ok(None);
+        }
+        let (folders, name, file) = (self.folders.clone(), name.to_owned(), file.to_owned());
+        self.calls
+            .run(name.clone(), move || {
+                use std::io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
+                let place = folders.choose(fs::metadata(&file)?.len())?;
+                let target = place.folder.join(&name);
+                match fs::hard_link(&file, &target) {
+                    Ok(()) => {
+                        sync_folder(&place.folder).map(|()| Some(format!("file://{}", target.display())))
+                    }
+                    Err(e) => match e.kind() {
+                        CrossesDevices | PermissionDenied | TooManyLinks | Unsupported => Ok(None),
+                        _ => Err(e),
+                    },
+                }
+            })
+            .await
+    }
+
+    async fn size(&self, url: &str) -> StoreResult<u64> {
+        let path = self.folders.path_of(url)?;
+        self.calls
+            .run(path.display().to_string(), move || {
+                let found = fs::metadata(&path).or_else(|e| check_folder_of(&path).and(Err(e)))?;
+                Ok(found.len())
+            })
+            .await
+    }
+
+    async fn delete(&self, blob_id: &str, name: &str) -> StoreResult<()> {
+        check_name(blob_id)?;
+        check_name(name)?;
+        let (folders, blob_id, name) = (self.folders.clone(), blob_id.to_owned(), name.to_owned());
+        self.calls
+            .run(name.clone(), move || {
+                for place in folders.iter() {
+                    place.check()?;
+                    remove_if_there(&place.parts.join(&blob_id))?;
+                    if remove_if_there(&place.folder.join(&name))? {
+                        sync_folder(&place.folder)?;
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn names(&self) -> StoreResult<Vec<(String, bool)>> {
+        let folders = self.folders.clone();
+        blocking("file store".to_owned(), move || {
+            let mut names = Vec::new();
+            for place in folders.iter() {
+                for (folder, unfinished) in [(&place.folder, false), (&place.parts, true)] {
+                    for entry in fs::read_dir(folder)? {
+                        let entry = entry?;
+                        if entry.file_type()?.is_file() {
+                            names.push((entry.file_name().to_string_lossy().into_owned(), unfinished));
+                        }
+                    }
+                }
+            }
+            Ok(names)
+        })
+        .await
+    }
+}

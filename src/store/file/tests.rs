@@ -1,0 +1,127 @@
+//! File stores of every kind pass the suite; folders, modes, holes and mount points as the options say.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::PathBuf,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::conformance::{self, get, put};
+
+fn settings(dir: &TempDir, folders: &[(&str, i64)]) -> Settings {
+    let folders =
+        folders.iter().map(|(name, priority)| Folder { path: dir.path().join(name), priority: *priority });
+    Settings { folders: folders.collect(), ..Settings::of_folder(PathBuf::new()) }
+}
+
+/// Proves that a file store keeps the promises of stores, whatever its options are.
+#[tokio::test]
+async fn every_kind_of_file_store_conforms() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = settings(&dir, &[("plain", 0)]);
+    let several = settings(&dir, &[("a", 1), ("b", 1), ("c", 9)]);
+    let tuned = Settings {
+        file_perm: Some(0o444),
+        chunk_size: Some(1000),
+        thin_provisioning: true,
+        timeout: Some(Duration::from_secs(60)),
+        thread_pool_size: 2,
+        ..settings(&dir, &[("tuned", 0)])
+    };
+    for settings in [plain, several, tuned] {
+        conformance::writable(&FileStore::with(&settings).unwrap()).await;
+    }
+}
+
+/// Proves that the highest priority is filled first, that one name is in one folder only, and that a size which
+/// fits nowhere is told before the first byte.
+#[tokio::test]
+async fn folders_are_filled_by_priority() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::with(&settings(&dir, &[("low", -1), ("high", 5), ("middle", 0)])).unwrap();
+    let url = put(&store, "one", "n", b"x").await.unwrap();
+    assert!(url.ends_with("/high/n"), "{url}");
+    std::fs::rename(dir.path().join("high/n"), dir.path().join("low/n")).unwrap();
+    let error = put(&store, "two", "n", b"y").await.unwrap_err();
+    assert!(matches!(error.kind, StoreErrorKind::Exists));
+    store.delete("two", "other").await.unwrap();
+    let error = store.writer("three", "m", Some(u64::MAX)).await.err().unwrap();
+    assert!(matches!(error.kind, StoreErrorKind::Full));
+    store.delete("one", "n").await.unwrap();
+    assert_eq!(store.names().await.unwrap(), []);
+}
+
+/// Proves that runs of zeros take no room, that every byte is still there, and that the mode is the operator's.
+#[tokio::test]
+async fn zeros_become_holes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = settings(&dir, &[("thin", 0)]);
+    (settings.thin_provisioning, settings.chunk_size, settings.file_perm) = (true, Some(65536), Some(0o644));
+    let store = FileStore::with(&settings).unwrap();
+    let mut bytes = vec![0; 4 << 20];
+    bytes[2 << 20] = 7;
+    let url = put(&store, "b", "n", &bytes).await.unwrap();
+    assert!(get(&store, &url, None).await.unwrap() == bytes);
+    let found = std::fs::metadata(dir.path().join("thin/n")).unwrap();
+    assert!(found.blocks() * 512 <= 128 * 1024, "{} blocks", found.blocks());
+    assert_eq!(found.permissions().mode() & 0o777, 0o644);
+    let folder = std::fs::metadata(dir.path().join("thin")).unwrap();
+    assert_eq!(folder.permissions().mode() & 0o011, 0o011);
+}
+
+/// Proves that the entry of a mount point goes with the locations below it, and only with those.
+#[tokio::test]
+async fn mount_points_are_told_in_metadata() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = settings(&dir, &[("a", 0)]);
+    let here = dir.path().display();
+    settings.mounts = parse_mounts(&format!(
+        r#"[{{"id": "no", "mountpoint": "{here}/b"}}, {{"id": "yes", "mountpoint": "{here}/a", "share": "s"}}]"#
+    ))
+    .unwrap();
+    let store = FileStore::with(&settings).unwrap();
+    let url = put(&store, "b", "n", b"x").await.unwrap();
+    assert_eq!(
+        Value::Object(store.metadata(&url)),
+        json!({"id": "yes", "mountpoint": format!("{here}/a"), "share": "s"})
+    );
+    assert!(store.metadata("file:///elsewhere/n").is_empty());
+}
+
+/// Proves that a folder whose file system went away does not pass for one that is empty.
+#[tokio::test]
+async fn an_absent_file_system_is_not_an_empty_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FileStore::open(&dir.path().join("mount")).unwrap();
+    let url = put(&store, "b", "n", b"x").await.unwrap();
+    std::fs::rename(dir.path().join("mount"), dir.path().join("away")).unwrap();
+    std::fs::create_dir(dir.path().join("mount")).unwrap();
+    for error in [
+        store.read(&url, None).await.err().unwrap(),
+        store.size(&url).await.unwrap_err(),
+        store.delete("b", "n").await.unwrap_err(),
+    ] {
+        assert!(matches!(error.kind, StoreErrorKind::Unavailable), "{error}");
+    }
+}
+
+/// Proves that URLs are understood by way of a symbolic link and of its target, and that nothing else is.
+#[tokio::test]
+async fn urls_outside_the_folders_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("real")).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("real"), dir.path().join("link")).unwrap();
+    let store = FileStore::open(&dir.path().join("link")).unwrap();
+    let url = put(&store, "b", "n", b"x").await.unwrap();
+    let real = format!("file://{}", dir.path().canonicalize().unwrap().join("real/n").display());
+    for url in [&url, &real, &url.replace("file://", "filesystem://")] {
+        assert_eq!(get(&store, url, None).await.unwrap(), b"x");
+    }
+    for tail in ["real/.parts/n", "n", "link/../n", "link/sub/n", "link/.n", "link/"] {
+        assert!(!store.owns(&format!("file://{}/{tail}", dir.path().display())), "{tail}");
+    }
+}

@@ -1,0 +1,225 @@
+//! Writing one blob: a thread that takes chunks in order, then a link that shows the file under its name.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, Seek, SeekFrom, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use super::{StoreError, StoreErrorKind, StoreResult, Writer, calls::blocking, folders::Place};
+
+/// Chunks that may wait for the disk.
+const QUEUE_CHUNKS: usize = 4;
+
+/// How files are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Style {
+    /// Unit of holes in bytes; `None` writes every byte.
+    pub(super) holes: Option<usize>,
+    /// Mode of the finished file.
+    pub(super) mode: Option<u32>,
+}
+
+/// Creates the file for a blob and reserves its room. Blocking.
+pub(super) fn create(part: &Path, size: Option<u64>, style: Style) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(part)?;
+    let size = size.and_then(|s| i64::try_from(s).ok()).filter(|s| *s > 0 && style.holes.is_none());
+    if let Some(size) = size {
+        reserve(&file, size).inspect_err(|_| {
+            if let Err(error) = remove_if_there(part) {
+                tracing::warn!(path = %part.display(), %error, "unfinished file left behind");
+            }
+        })?;
+    }
+    Ok(file)
+}
+
+/// Reserves room so that a full disk is known before the first byte; file systems that cannot are no failure.
+fn reserve(file: &File, size: i64) -> io::Result<()> {
+    use nix::{
+        errno::Errno,
+        fcntl::{FallocateFlags, fallocate},
+    };
+    match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, size) {
+        Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL) => Ok(()),
+        Err(errno) => Err(io::Error::from(errno)),
+    }
+}
+
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Removes a file; says whether it was there.
+pub(super) fn remove_if_there(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// The file on its thread.
+struct Output {
+    file: File,
+    at: u64,
+    style: Style,
+}
+
+impl Output {
+    fn put(&mut self, mut chunk: &[u8]) -> io::Result<()> {
+        let Some(unit) = self.style.holes else {
+            self.at = self.at.saturating_add(chunk.len() as u64);
+            return self.file.write_all(chunk);
+        };
+        while !chunk.is_empty() {
+            let unit = unit.max(1);
+            let into = usize::try_from(self.at % unit as u64).unwrap_or(0);
+            let (piece, rest) = chunk.split_at(chunk.len().min(unit - into));
+            self.at = self.at.saturating_add(piece.len() as u64);
+            if piece.iter().all(|byte| *byte == 0) {
+                self.file.seek(SeekFrom::Start(self.at))?;
+            } else {
+                self.file.write_all(piece)?;
+            }
+            chunk = rest;
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable: the last hole, the mode, and no room beyond the last byte.
+    fn finish(&mut self) -> io::Result<()> {
+        self.file.set_len(self.at)?;
+        if let Some(mode) = self.style.mode {
+            self.file.set_permissions(Permissions::from_mode(mode))?;
+        }
+        self.file.sync_all()
+    }
+}
+
+enum Command {
+    Chunk(Bytes),
+    Sync(oneshot::Sender<io::Result<()>>),
+}
+
+/// Where a blob goes.
+pub(super) struct Target {
+    pub(super) place: Place,
+    pub(super) part: PathBuf,
+    pub(super) name: String,
+    /// Folders that must not hold the name either.
+    pub(super) others: Vec<PathBuf>,
+}
+
+pub(super) struct FileWriter {
+    target: Target,
+    shown: String,
+    queue: Option<mpsc::Sender<Command>>,
+    task: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl FileWriter {
+    pub(super) fn start(file: File, target: Target, style: Style) -> Self {
+        let (queue, mut commands) = mpsc::channel::<Command>(QUEUE_CHUNKS);
+        let mut output = Output { file, at: 0, style };
+        let task = tokio::task::spawn_blocking(move || {
+            while let Some(command) = commands.blocking_recv() {
+                match command {
+                    Command::Chunk(chunk) => output.put(&chunk)?,
+                    Command::Sync(answer) => {
+                        // The asker waits for the answer; if it is gone, the upload is cancelled anyway.
+                        let _ = answer.send(output.finish());
+                    }
+                }
+            }
+            Ok(())
+        });
+        let shown = target.part.display().to_string();
+        Self { target, shown, queue: Some(queue), task: Some(task) }
+    }
+
+    /// Ends the writing thread and tells how it fared.
+    async fn end(&mut self) -> StoreResult<()> {
+        self.queue = None;
+        match self.task.take() {
+            None => Ok(()),
+            Some(task) => match task.await {
+                Ok(result) => result.map_err(|e| StoreError::io(self.shown.clone(), e)),
+                Err(fault) => {
+                    Err(StoreError::other(StoreErrorKind::Io, self.shown.clone(), fault.to_string()))
+                }
+            },
+        }
+    }
+
+    async fn send(&mut self, command: Command) -> StoreResult<()> {
+        let sent = match &self.queue {
+            Some(queue) => queue.send(command).await.is_ok(),
+            None => false,
+        };
+        if sent {
+            return Ok(());
+        }
+        self.end().await?;
+        Err(StoreError::other(StoreErrorKind::Io, self.shown.clone(), "the writing thread is gone"))
+    }
+}
+
+#[async_trait]
+impl Writer for FileWriter {
+    async fn write(&mut self, chunk: Bytes) -> StoreResult<()> {
+        self.send(Command::Chunk(chunk)).await
+    }
+
+    async fn sync(&mut self) -> StoreResult<()> {
+        let (answer, result) = oneshot::channel();
+        self.send(Command::Sync(answer)).await?;
+        match result.await {
+            Ok(result) => result.map_err(|e| StoreError::io(self.shown.clone(), e)),
+            // The thread ended before it came to this command: its own result says why.
+            Err(_) => {
+                self.end().await?;
+                Err(StoreError::other(StoreErrorKind::Io, self.shown.clone(), "the writing thread is gone"))
+            }
+        }
+    }
+
+    async fn commit(mut self: Box<Self>) -> StoreResult<String> {
+        // Whoever forgot to sync still gets a file that is whole.
+        if self.queue.is_some() {
+            self.sync().await?;
+        }
+        self.end().await?;
+        let (part, folder) = (self.target.part.clone(), self.target.place.folder.clone());
+        let goal = folder.join(&self.target.name);
+        let (url, shown) = (format!("file://{}", goal.display()), goal.display().to_string());
+        let rivals: Vec<_> = self.target.others.iter().map(|other| other.join(&self.target.name)).collect();
+        blocking(shown, move || {
+            if let Some(rival) = rivals.iter().find(|rival| rival.exists()) {
+                let reason = format!("{} has that name already", rival.display());
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
+            }
+            fs::hard_link(&part, &goal)?;
+            fs::remove_file(&part)?;
+            sync_folder(&folder)
+        })
+        .await?;
+        Ok(url)
+    }
+
+    async fn cancel(mut self: Box<Self>) -> StoreResult<()> {
+        if let Err(error) = self.end().await {
+            tracing::debug!(%error, "writer ended with an error before it was cancelled");
+        }
+        let part = self.target.part.clone();
+        blocking(self.shown.clone(), move || remove_if_there(&part).map(drop)).await
+    }
+}

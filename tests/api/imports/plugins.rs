@@ -1,0 +1,167 @@
+//! Decompression, conversion and injected metadata.
+
+use std::{io::Write, process::Command};
+
+use vitrine::import::settings::Plugin;
+
+use super::{source::*, *};
+
+fn with_plugins(database: Database, plugins: &[Plugin]) -> TestApp {
+    let plugins = plugins.to_vec();
+    database.app_with(move |options| {
+        reach_loopback(options);
+        options.imports.plugins = plugins;
+        options.imports.expansion_free = 8 << 20;
+    })
+}
+
+/// What a tool of the system makes of the data.
+fn piped(data: &[u8], tool: &str, arguments: &[&str]) -> Vec<u8> {
+    let folder = scratch_folder();
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    std::fs::write(&from, data).unwrap();
+    let command = Command::new(tool)
+        .args(arguments)
+        .stdin(std::fs::File::open(&from).unwrap())
+        .stdout(std::fs::File::create(&to).unwrap())
+        .status();
+    assert!(command.unwrap().success(), "{tool} {arguments:?}");
+    std::fs::read(to).unwrap()
+}
+
+fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, data) in members {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(data).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+/// A disk whose content a conversion must keep.
+fn disk() -> Vec<u8> {
+    let mut disk = bytes(300_000);
+    disk.resize(4 << 20, 0);
+    disk
+}
+
+fn converted(data: &[u8], options: &[&str]) -> Vec<u8> {
+    let folder = scratch_folder();
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    std::fs::write(&from, data).unwrap();
+    let status =
+        Command::new("qemu-img").args(["convert", "-f", "raw"]).args(options).args([&from, &to]).status();
+    assert!(status.expect("qemu-img").success());
+    std::fs::read(to).unwrap()
+}
+
+on_each_database! {
+    /// One layer of each kind of compression comes off, and only one.
+    async fn compressed_data_is_unpacked(database: Database) {
+        let app = with_plugins(database, &[Plugin::Decompression]);
+        let alice = app.as_member("alice");
+        let data = disk();
+        let gzip = piped(&data, "gzip", &["-c"]);
+        let cases = [
+            ("gzip", gzip.clone(), data.clone()),
+            ("two gzip members", [gzip.clone(), gzip.clone()].concat(), [data.clone(), data.clone()].concat()),
+            ("gzip in gzip", piped(&gzip, "gzip", &["-c"]), gzip.clone()),
+            ("bzip2", piped(&data, "bzip2", &["-c"]), data.clone()),
+            ("xz", piped(&data, "xz", &["-c"]), data.clone()),
+            ("lzma", piped(&data, "xz", &["-c", "--format=lzma"]), data.clone()),
+            ("zstd", piped(&data, "zstd", &["-c"]), data.clone()),
+            ("zip", zip(&[("../../escape", &data)]), data.clone()),
+            ("nothing", data.clone(), data.clone()),
+        ];
+        for (what, sent, kept) in cases {
+            let source = Source::of(sent);
+            let id = alice.created(image().named(what).raw()).await;
+            download(&alice, &id, &source.url("/")).await.expect(202);
+            holds(&alice, &id, &kept).await;
+        }
+        let id = alice.created(image().raw().with("container_format", "compressed")).await;
+        download(&alice, &id, &Source::of(gzip.clone()).url("/")).await.expect(202);
+        holds(&alice, &id, &gzip).await;
+        nothing_is_staged(&app).await;
+    }
+
+    /// Bombs, damaged data and archives of several files are refused.
+    async fn bombs_and_damaged_data_are_refused(database: Database) {
+        let app = with_plugins(database, &[Plugin::Decompression]);
+        let alice = app.as_member("alice");
+        let zeros = vec![0; 64 << 20];
+        let mut cut = piped(&bytes(1_000_000), "xz", &["-c"]);
+        cut.truncate(cut.len() / 2);
+        let cases = [
+            (piped(&zeros, "xz", &["-c"]), "more than is allowed"),
+            (piped(&zeros, "bzip2", &["-c"]), "more than is allowed"),
+            (piped(&zeros, "zstd", &["-c"]), "more than is allowed"),
+            (cut, "damaged"),
+            (zip(&[("a", b"x"), ("b", b"y")]), "exactly one file"),
+            (zip(&[("folder/", b"")]), "exactly one file"),
+        ];
+        for (sent, message) in cases {
+            let source = Source::of(sent);
+            let id = alice.created(image().raw()).await;
+            download(&alice, &id, &source.url("/")).await.expect(202);
+            failed(&app, &alice, &id, "queued", message).await;
+        }
+    }
+
+    /// Data is converted to the operator's format; the image says so once it is active.
+    async fn data_is_converted(database: Database) {
+        let app = with_plugins(database, &[Plugin::Decompression, Plugin::Conversion]);
+        let alice = app.as_member("alice");
+        let data = disk();
+        let qcow = converted(&data, &["-O", "qcow2", "-c"]);
+        for (format, sent) in [
+            ("qcow2", qcow.clone()),
+            ("qcow2", piped(&qcow, "gzip", &["-c"])),
+            ("vmdk", converted(&data, &["-O", "vmdk", "-o", "subformat=streamOptimized"])),
+            ("vdi", converted(&data, &["-O", "vdi"])),
+            ("raw", data.clone()),
+        ] {
+            let source = Source::of(sent);
+            let id = alice.created(image().raw().with("disk_format", format)).await;
+            download(&alice, &id, &source.url("/")).await.expect(202);
+            let shown = holds(&alice, &id, &data).await;
+            assert_eq!((&shown["disk_format"], &shown["virtual_size"]), (&json!("raw"), &json!(4 << 20)));
+        }
+        nothing_is_staged(&app).await;
+    }
+
+    /// What the inspector refuses never reaches the converter, and the image keeps its formats.
+    async fn unsafe_data_is_not_converted(database: Database) {
+        let app = with_plugins(database, &[Plugin::Conversion]);
+        let alice = app.as_member("alice");
+        for (sent, message) in [
+            (qcow2(1 << 20, Some("/etc/passwd")), "backing file"),
+            (bytes(100_000), "the data is raw"),
+            (qcow2(1 << 60, None), "not converted"),
+            (qcow2(1 << 20, None), "qemu-img cannot read it"),
+        ] {
+            let source = Source::of(sent);
+            let id = alice.created(image().qcow2()).await;
+            download(&alice, &id, &source.url("/")).await.expect(202);
+            failed(&app, &alice, &id, "queued", message).await;
+            assert_eq!(alice.show(&id).await.json()["disk_format"], "qcow2");
+        }
+    }
+
+    /// Injected properties come with the data, for everybody but the roles that are left out.
+    async fn metadata_is_injected(database: Database) {
+        let app = database.app_with(|options| {
+            reach_loopback(options);
+            options.imports.plugins = vec![Plugin::InjectMetadata];
+            options.imports.inject =
+                [("origin", "web"), ("os_glance_x", "y")].map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
+        });
+        let source = Source::of(bytes(10));
+        for (client, expected) in [(app.as_member("alice"), json!("web")), (app.as_admin(), Value::Null)] {
+            let id = client.created(image().raw()).await;
+            download(&client, &id, &source.url("/")).await.expect(202);
+            let shown = holds(&client, &id, &bytes(10)).await;
+            assert_eq!((&shown["origin"], &shown["os_glance_x"]), (&expected, &Value::Null));
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Imports into several stores, and copies between them.
+
+use vitrine::config::{StoreKind, StoreSettings, Stores};
+
+use super::{source::*, *};
+
+fn with_stores(database: Database, ids: &'static [&'static str]) -> TestApp {
+    database.app_with(move |options| {
+        reach_loopback(options);
+        let folder = options.data_dir.clone();
+        let store = |id: &&str| StoreSettings {
+            id: (*id).to_owned(),
+            description: None,
+            weight: 0,
+            // The test app looks for the default store here.
+            kind: StoreKind::File(vitrine::store::file::Settings::of_folder(if *id == ids[0] {
+                folder.join("images")
+            } else {
+                folder.join(id)
+            })),
+        };
+        options.stores = Stores {
+            list: ids.iter().map(store).collect(),
+            default: ids[0].to_owned(),
+            multiple: true,
+            staging: None,
+            work: None,
+        };
+    })
+}
+
+on_each_database! {
+    /// One read of the source feeds every store.
+    async fn all_stores_get_the_data(database: Database) {
+        let app = with_stores(database, &["fast", "cheap", "far"]);
+        let alice = app.as_member("alice");
+        let data = bytes(1_000_000);
+        let source = Source::of(data.clone());
+        for (body, stores) in [
+            (json!({"all_stores": true}), "cheap,far,fast"),
+            (json!({"stores": ["far", "fast"]}), "far,fast"),
+            (json!({}), "fast"),
+        ] {
+            let id = alice.created(image().raw()).await;
+            let mut body = body;
+            body["method"] = json!({"name": "web-download", "uri": source.url("/")});
+            import(&alice, &id, body).await.expect(202);
+            assert_eq!(holds(&alice, &id, &data).await["stores"], stores);
+        }
+        assert_eq!(source.served(), 3);
+        nothing_is_staged(&app).await;
+    }
+
+    /// Stores are named in one way only, and must exist.
+    async fn stores_are_checked(database: Database) {
+        let app = with_stores(database, &["fast", "cheap"]);
+        let alice = app.as_member("alice");
+        let id = alice.created(image().raw()).await;
+        let source = Source::of(bytes(10));
+        let method = json!({"name": "web-download", "uri": source.url("/")});
+        for (body, status) in [
+            (json!({"method": method, "all_stores": true, "stores": ["fast"]}), 400),
+            (json!({"method": method, "stores": []}), 400),
+            (json!({"method": method, "stores": "fast"}), 400),
+            (json!({"method": method, "stores": ["slow"]}), 409),
+            (json!({"method": method, "stores": ["os_glance_staging_store"]}), 409),
+        ] {
+            import(&alice, &id, body).await.expect(status);
+        }
+        let named = json!({"method": method, "stores": ["fast"]});
+        import(&alice, &id, named).header("x-image-meta-store", "cheap").await.expect(400);
+        download(&alice, &id, &source.url("/")).header("x-image-meta-store", "cheap").await.expect(202);
+        assert_eq!(holds(&alice, &id, &bytes(10)).await["stores"], "cheap");
+    }
+
+    /// An active image is copied to further stores; its status never changes.
+    async fn images_are_copied(database: Database) {
+        let app = with_stores(database, &["fast", "cheap", "far"]);
+        let (alice, admin) = (app.as_member("alice"), app.as_admin());
+        let data = bytes(500_000);
+        let id = alice.created(image().raw()).await;
+        alice.upload(&id, data.clone()).await.expect(204);
+        let copy = |stores: Value| json!({"method": {"name": "copy-image"}, "stores": stores});
+        import(&alice, &id, copy(json!(["cheap"]))).await.expect(403);
+        import(&admin, &id, copy(json!(["fast"]))).await.expect(400);
+        import(&admin, &id, copy(json!(["cheap"]))).await.expect(202);
+        assert_eq!(holds(&admin, &id, &data).await["stores"], "cheap,fast");
+        let all = json!({"method": {"name": "copy-image"}, "all_stores": true});
+        import(&admin, &id, all.clone()).await.expect(202);
+        eventually("copied to all", async || {
+            let shown = alice.show(&id).await.expect(200).json();
+            if shown["stores"] == "cheap,far,fast" { Ok(()) } else { Err(shown) }
+        })
+        .await;
+        over(&admin, &id).await;
+        import(&admin, &id, all).await.expect(202);
+        nothing_is_staged(&app).await;
+    }
+
+    /// A store that fails stops the import, unless the caller can do without it.
+    async fn a_failing_store_counts_as_asked(database: Database) {
+        let app = with_stores(database, &["fast", "broken"]);
+        let alice = app.as_member("alice");
+        let source = Source::of(bytes(1000));
+        // A folder in the place of the blob: the store cannot show it there.
+        let id = fresh_id();
+        std::fs::create_dir(app.store_folder().parent().unwrap().join("broken").join(&id)).unwrap();
+        alice.create(image().raw().id(&id)).await.expect(201);
+        let body = json!({
+            "method": {"name": "web-download", "uri": source.url("/")},
+            "all_stores": true,
+            "all_stores_must_succeed": false,
+        });
+        import(&alice, &id, body).await.expect(202);
+        let shown = holds(&alice, &id, &bytes(1000)).await;
+        assert_eq!((&shown["stores"], &shown["os_glance_failed_import"]), (&json!("fast"), &json!("broken")));
+        std::fs::remove_dir(app.store_folder().parent().unwrap().join("broken").join(&id)).unwrap();
+    }
+}

@@ -1,0 +1,102 @@
+//! `/v2/tasks` and the tasks of an image.
+
+use super::{source::*, *};
+
+on_each_database! {
+    /// Only admins use the tasks API, unless the policy says otherwise; imports do not need it.
+    async fn tasks_are_for_admins(database: Database) {
+        let app = app(database);
+        let alice = app.as_member("alice");
+        for (method, path) in [("GET", "/v2/tasks"), ("POST", "/v2/tasks"), ("GET", "/v2/tasks/x")] {
+            alice.request(method, path).await.expect(403);
+        }
+        let admin = app.as_admin();
+        let id = fresh_id();
+        admin.get(&format!("/v2/tasks/{id}")).await.expect(404);
+        let refused = admin.delete(&format!("/v2/tasks/{id}")).await.expect(405);
+        assert_eq!(refused.header("allow"), "GET");
+        for name in ["task", "tasks"] {
+            assert_eq!(alice.get(&format!("/v2/schemas/{name}")).await.expect(200).json()["name"], name);
+        }
+    }
+
+    /// A task of type import creates an image; what is no task is refused.
+    async fn a_task_creates_an_image(database: Database) {
+        let app = app(database);
+        let admin = app.as_admin();
+        let source = Source::of(bytes(1000));
+        for bad in [
+            json!({}),
+            json!({"type": "import"}),
+            json!({"type": "export", "input": {}}),
+            json!({"type": "import", "input": null}),
+            json!({"type": "import", "input": {"import_from": ""}}),
+            json!({"type": "import", "input": {"import_from": "file:///etc/passwd"}}),
+            json!({"type": "import", "input": {"import_from": "http://x:99999/"}}),
+        ] {
+            admin.post("/v2/tasks").json(&bad).await.expect(400);
+        }
+        let input = json!({
+            "import_from": source.url("/"),
+            "import_from_format": "raw",
+            "image_properties": {"name": "made by a task", "disk_format": "raw", "container_format": "bare"},
+        });
+        let created = admin.post("/v2/tasks").json(&json!({"type": "import", "input": input})).await.expect(201);
+        let body = created.json();
+        let mut members = keys(&body);
+        members.sort();
+        let expected = [
+            "created_at", "id", "input", "message", "owner", "request_id", "result", "schema", "self", "status", "type",
+            "updated_at", "user_id",
+        ];
+        assert_eq!(members, expected);
+        let path = created.json()["self"].as_str().unwrap().to_owned();
+        assert!(created.header("location").ends_with(&path));
+        let task = finished(&admin, &path).await;
+        assert_eq!(task["status"], "success", "{task}");
+        assert!(task["expires_at"].is_string());
+        let id = task["result"]["image_id"].as_str().unwrap();
+        assert_eq!(admin.show(id).await.expect(200).json()["name"], "made by a task");
+        assert!(admin.download(id).await.expect(200).body == bytes(1000));
+        let lacking = json!({"type": "import", "input": {"import_from": source.url("/")}});
+        let path = admin.post("/v2/tasks").json(&lacking).await.expect(201).json()["self"].clone();
+        let task = finished(&admin, path.as_str().unwrap()).await;
+        assert_eq!(task["status"], "failure");
+        assert!(task["message"].as_str().unwrap().contains("import_from_format"));
+    }
+
+    /// Lists page, filter and sort; a full page has a next one.
+    async fn tasks_are_listed(database: Database) {
+        let app = app(database);
+        let admin = app.as_admin();
+        let body = json!({"type": "location_import", "input": {}});
+        for _ in 0..3 {
+            admin.post("/v2/tasks").json(&body).await.expect(201);
+        }
+        let mut seen = Vec::new();
+        let mut path = "/v2/tasks?limit=2&sort_dir=asc".to_owned();
+        loop {
+            let page = admin.get(&path).await.expect(200).json();
+            seen.extend(page["tasks"].as_array().unwrap().iter().map(|task| task["id"].clone()));
+            match page["next"].as_str() {
+                Some(next) => path = next.to_owned(),
+                None => break,
+            }
+        }
+        assert_eq!(seen.len(), 3);
+        let page = admin.get("/v2/tasks?type=import").await.expect(200).json();
+        assert_eq!(page["tasks"], json!([]));
+        for bad in ["limit=-1", "marker=x", "sort_key=message", "sort_dir=up", "status=done", "type=export"] {
+            admin.get(&format!("/v2/tasks?{bad}")).await.expect(400);
+        }
+        admin.get(&format!("/v2/tasks?marker={}", fresh_id())).await.expect(400);
+    }
+}
+
+async fn finished(client: &Client, path: &str) -> Value {
+    eventually("the task is over", async || {
+        let task = client.get(path).await.expect(200).json();
+        if ["success", "failure"].contains(&task["status"].as_str().unwrap()) { Ok(task) } else { Err(task) }
+    })
+    .await
+}

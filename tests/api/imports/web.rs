@@ -1,0 +1,95 @@
+//! `web-download`: who may, from where, and what comes of it.
+
+use serde_json::json;
+
+use super::{source::*, *};
+
+on_each_database! {
+    /// Data from a web server becomes the image's; the source is read once.
+    async fn data_is_fetched(database: Database) {
+        let app = app(database);
+        let alice = app.as_member("alice");
+        let data = bytes(2_000_000);
+        let source = Source::of(data.clone());
+        let id = alice.created(image().raw()).await;
+        download(&alice, &id, &source.url("/image")).await.expect(202);
+        let shown = holds(&alice, &id, &data).await;
+        assert_eq!(source.served(), 1);
+        assert_eq!(shown["os_hash_algo"], "sha512");
+        nothing_is_staged(&app).await;
+    }
+
+    /// Redirects are followed.
+    async fn redirects_are_followed(database: Database) {
+        let app = app(database);
+        let alice = app.as_member("alice");
+        let source = Source::start(|path| match path {
+            "/a" => Reply::Redirect("/b".to_owned()),
+            "/b" => Reply::Redirect("c?x=y".to_owned()),
+            _ => Reply::Data(bytes(1000)),
+        });
+        let id = alice.created(image().raw()).await;
+        download(&alice, &id, &source.url("/a")).await.expect(202);
+        holds(&alice, &id, &bytes(1000)).await;
+    }
+
+    /// The call is checked in Glance's order.
+    async fn requests_are_checked(database: Database) {
+        let app = app(database);
+        let (alice, bob) = (app.as_member("alice"), app.as_member("bob"));
+        let source = Source::of(bytes(10));
+        let uri = source.url("/");
+        let id = alice.created(image().raw()).await;
+        for bad in [
+            json!([]),
+            json!({}),
+            json!({"method": "web-download"}),
+            json!({"method": {"name": "teleport"}}),
+            json!({"method": {"name": "web-download"}}),
+            json!({"method": {"name": "web-download", "uri": ""}}),
+            json!({"method": {"name": "web-download", "uri": "file:///etc/passwd"}}),
+            json!({"method": {"name": "web-download", "uri": "http://127.0.0.1:99999/"}}),
+            json!({"method": {"name": "web-download", "uri": uri}, "all_stores_must_succeed": false}),
+        ] {
+            import(&alice, &id, bad.clone()).await.expect(400);
+        }
+        download(&bob, &id, &uri).await.expect(404);
+        download(&app.as_reader("alice"), &id, &uri).await.expect(403);
+        import(&alice, &id, json!({"method": {"name": "glance-direct"}})).await.expect(409);
+        import(&alice, &id, json!({"method": {"name": "copy-image"}})).await.expect(409);
+        let bare = alice.created(image().with("container_format", "bare")).await;
+        download(&alice, &bare, &uri).await.expect(409);
+        assert_eq!(source.served(), 0);
+        download(&alice, &id, &uri).await.expect(202);
+        holds(&alice, &id, &bytes(10)).await;
+        alice.get(&format!("/v2/images/{id}/import")).await.expect(405);
+    }
+
+    /// An image that is deleted while its data comes takes everything with it.
+    async fn a_deleted_image_stops_its_import(database: Database) {
+        let app = app(database);
+        let alice = app.as_member("alice");
+        let source = Source::start(|_| Reply::Trickle(std::time::Duration::from_millis(20)));
+        let id = alice.created(image().raw()).await;
+        download(&alice, &id, &source.url("/")).await.expect(202);
+        eventually("importing", async || {
+            let shown = alice.show(&id).await.expect(200).json();
+            if shown["status"] == "importing" && source.served() > 0 { Ok(()) } else { Err(shown) }
+        })
+        .await;
+        download(&alice, &id, &source.url("/")).await.expect(409);
+        alice.remove(&id).await.expect(204);
+        nothing_is_staged(&app).await;
+    }
+
+    /// Clients see what methods there are.
+    async fn methods_are_announced(database: Database) {
+        let app = app(database);
+        let alice = app.as_member("alice");
+        let info = alice.get("/v2/info/import").await.expect(200).json();
+        assert_eq!(info["import-methods"]["value"], json!(["glance-direct", "web-download", "copy-image"]));
+        let created = alice.create(image().raw()).await.expect(201);
+        assert_eq!(created.header("openstack-image-import-methods"), "glance-direct,web-download,copy-image");
+        alice.post("/v2/info/import").await.expect(405);
+    }
+}

@@ -1,0 +1,90 @@
+//! `vitrine store reconcile`: what it finds, and that it deletes what nothing knows and nothing else.
+
+use std::process::{Command, Output};
+
+use vitrine::reconcile;
+
+use super::*;
+
+on_each_database! {
+    /// Files that nothing knows are found in each store and deleted; what images have stays, and so does what is
+    /// being written. A file that is gone is told with its image.
+    async fn differences_are_found_and_files_deleted(database: Database) {
+        let app = database.app_with_stores();
+        let id = image_in(&app, &["slow"], b"data").await;
+        let all = app.app();
+        let slow = all.stores.get("slow").unwrap();
+        let part = fresh_id();
+        let folder = app.folder().join("slow");
+        std::fs::write(folder.join("unknown"), b"x").unwrap();
+        std::fs::write(folder.join(".parts").join(&part), b"x").unwrap();
+        // An upload under way has a row, and with it its file is known.
+        let writing = Blob {
+            id: fresh_id(),
+            image_id: fresh_id(),
+            store: "slow".to_owned(),
+            name: fresh_id(),
+            state: BlobState::Writing,
+            size: None,
+            lease_node: all.node.clone(),
+            lease_until: all.lease_end(),
+            delete_after: Timestamp(0),
+            attempts: 0,
+        };
+        let row = writing.clone();
+        all.db.write("test.blob", move |conn| db::blobs::insert(conn, &row, Timestamp::now())).await.unwrap();
+        let writer = slow.store.writer(&writing.id, &writing.name, None).await.unwrap();
+
+        let found = reconcile::examine(&all.db, slow).await.unwrap();
+        let orphans: Vec<_> = found.orphans.iter().map(|o| (o.name.as_str(), o.unfinished)).collect();
+        let mut expected = [(part.as_str(), true), ("unknown", false)];
+        expected.sort_unstable();
+        assert_eq!((orphans, found.missing.len()), (expected.to_vec(), 0));
+        for orphan in &found.orphans {
+            assert!(reconcile::delete(&all.db, slow, orphan).await.unwrap());
+        }
+        let known = reconcile::Orphan { name: id.clone(), unfinished: false };
+        assert!(!reconcile::delete(&all.db, slow, &known).await.unwrap());
+        let known = reconcile::Orphan { name: writing.id.clone(), unfinished: true };
+        assert!(!reconcile::delete(&all.db, slow, &known).await.unwrap());
+        writer.cancel().await.unwrap();
+        all.db.write("test.remove", move |conn| db::blobs::remove(conn, &writing.id)).await.unwrap();
+        let found = reconcile::examine(&all.db, slow).await.unwrap();
+        assert_eq!((found.orphans.len(), found.missing.len(), found.files, found.rows), (0, 0, 1, 1));
+
+        std::fs::rename(folder.join(&id), app.folder().join("aside")).unwrap();
+        let found = reconcile::examine(&all.db, slow).await.unwrap();
+        assert_eq!(found.missing, [reconcile::Missing { name: id.clone(), image_id: id.clone() }]);
+        std::fs::rename(app.folder().join("aside"), folder.join(&id)).unwrap();
+    }
+}
+
+fn run(data_dir: &Path, arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_vitrine");
+    let mut command = Command::new(program);
+    command.args(["store", "reconcile", "--data-dir"]).arg(data_dir).args(arguments);
+    command.output().unwrap()
+}
+
+/// The command tells and changes nothing unless it is told to, and its exit code says whether all is well.
+#[test]
+fn the_command_is_a_dry_run_by_default() {
+    let app = Database::Sqlite.app();
+    let orphan = app.store_folder().join("unknown");
+    assert_eq!(run(app.folder(), &[]).status.code(), Some(0));
+    std::fs::write(&orphan, b"x").unwrap();
+    let output = run(app.folder(), &["--store", "file"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(2) && text.contains("no row: unknown") && orphan.exists(), "{text}");
+    let output = run(app.folder(), &["--delete"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.code() == Some(0) && text.contains("unknown (deleted)") && !orphan.exists(),
+        "{text}"
+    );
+    let output = run(app.folder(), &["--store", "nowhere"]);
+    assert_eq!(output.status.code(), Some(1));
+    let empty = scratch_folder();
+    let output = run(empty.path(), &[]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no database"));
+}
