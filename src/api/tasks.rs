@@ -103,7 +103,8 @@ async fn show(state: Shared, caller: Identified, id: Path<String>) -> ApiResult 
 }
 
 /// Refuses: tasks go by themselves.
-async fn delete(_: Shared, _caller: Identified) -> ApiResult {
+async fn delete(state: Shared, caller: Identified) -> ApiResult {
+    domain::enforce(&state.app, &caller.0).await?;
     let text = "Tasks are not deleted by request: a finished task goes by itself when it expires.";
     Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, text).with_header(ALLOW, "GET".to_owned()))
 }

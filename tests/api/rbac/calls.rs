@@ -91,7 +91,7 @@ fn route(operation: &str) -> (&'static str, &'static str) {
         "info.stores" => ("GET", "/v2/info/stores"),
         "info.stores.detail" => ("GET", "/v2/info/stores/detail"),
         "info.usage" => ("GET", "/v2/info/usage"),
-        "schemas.image" => ("GET", "/v2/schemas/{name:image|images|member|members}"),
+        "schemas.image" => ("GET", "/v2/schemas/{name:image|images|member|members|task|tasks}"),
         metadef => metadef_route(metadef),
     }
 }
@@ -156,9 +156,9 @@ pub async fn call_of(case: &Case<'_>) -> Call {
     if path.contains("{id}") {
         path = path.replace("{id}", &picture(case).await);
     }
-    let store = if case.operation.contains("copies") { "second" } else { "file" };
+    let store = if case.operation.contains("copies") { "slow" } else { "fast" };
     path = path.replace("{tag}", "new").replace("{member}", "C").replace("{store}", store);
-    path = path.replace("{name:image|images|member|members}", "image");
+    path = path.replace("{name:image|images|member|members|task|tasks}", "image");
     Call { method, path, content_type, body }
 }
 
@@ -188,7 +188,7 @@ fn body(case: &Case<'_>) -> Option<Value> {
         "image.import.web-download(queued)" => {
             json!({"method": {"name": "web-download", "uri": case.source.url("import")}})
         }
-        "image.import.copy-image" => json!({"method": {"name": "copy-image"}, "stores": ["second"]}),
+        "image.import.copy-image" => json!({"method": {"name": "copy-image"}, "stores": ["slow"]}),
         "image.upload(queued)" | "image.stage(queued)" => json!("data"),
         _ if operation.starts_with("image.locations.post") => json!({"url": case.source.url("post")}),
         _ => return metadef_body(case),
@@ -238,7 +238,7 @@ async fn picture(case: &Case<'_>) -> String {
             id: fresh_id(),
             url: case.source.url("old"),
             metadata: serde_json::Map::new(),
-            store: Some("http".to_owned()),
+            store: Some("web".to_owned()),
             blob_id: None,
         });
     }
