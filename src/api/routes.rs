@@ -22,10 +22,14 @@ use super::{
     schemas, stores,
 };
 
-/// A resource that answers other methods with 405 and `Allow`, in Glance's exact text.
+/// A resource that answers other methods with 405 and `Allow`, in Glance's exact text; an empty text stands for
+/// the few that the reference routes by method alone, so that other methods are 404.
 pub(super) fn resource(path: &str, allow: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move |request: HttpRequest| async move {
-        Err::<HttpResponse, _>(ApiError::method_not_allowed(request.method(), allow))
+        if allow.is_empty() {
+            return Err::<HttpResponse, _>(not_found(request).await);
+        }
+        Err(ApiError::method_not_allowed(request.method(), allow))
     }))
 }
 

@@ -20,7 +20,7 @@ pub async fn show(state: Shared, _caller: Identified, name: Path<String>, _: NoB
         "member" => member()?,
         "members" => collection("members", member()?, false),
         "task" => task()?,
-        "tasks" => collection("tasks", task()?, true),
+        "tasks" => collection("tasks", task()?, false),
         _ => return Err(ApiError::new(StatusCode::NOT_FOUND, "The resource could not be found.")),
     };
     Ok(HttpResponse::Ok().json(document))

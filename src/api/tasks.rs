@@ -31,7 +31,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(
             resource("/v2/tasks/{id}", "GET, DELETE").route(get().to(show)).route(on_delete().to(delete)),
         )
-        .service(resource("/v2/images/{id}/tasks", "GET").route(get().to(of_image)));
+        .service(resource("/v2/images/{id}/tasks", "").route(get().to(of_image)));
 }
 
 /// The members that lists show.

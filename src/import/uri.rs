@@ -62,16 +62,16 @@ pub fn check(filter: &Filter, uri: &str) -> Result<Checked, Refusal> {
     if uri.chars().any(|c| c.is_ascii_control() || c.is_ascii_whitespace() || c == '\\') {
         return Err(Refusal::Unreadable("it has blanks, control characters or backslashes"));
     }
-    // The URL standard reads `http:///host` as `http://host`; nobody should have to know that.
-    if uri.split_once("://").is_none_or(|(_, rest)| rest.starts_with('/')) {
-        return Err(Refusal::Unreadable("it names no host"));
-    }
     let url = Url::parse(uri).map_err(|_| Refusal::Unreadable("it is malformed"))?;
     let refused = |what, value: &str| Refusal::Listed { what, value: value.to_owned() };
     let scheme = url.scheme().to_owned();
     let fetchable = matches!(scheme.as_str(), "http" | "https");
     if !fetchable || !listed(&scheme, &filter.allowed_schemes, &filter.disallowed_schemes) {
         return Err(refused("the scheme", &scheme));
+    }
+    // The URL standard reads `http:///host` as `http://host`; nobody should have to know that.
+    if uri.split_once("://").is_none_or(|(_, rest)| rest.starts_with('/')) {
+        return Err(Refusal::Unreadable("it names no host"));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Refusal::Unreadable("it carries a user name or a password"));
