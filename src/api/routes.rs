@@ -9,6 +9,8 @@ use actix_web::{
     web::{self, ServiceConfig, delete, get, patch, post, put},
 };
 
+use tracing_actix_web::TracingLogger;
+
 use super::{
     authenticate::authenticate,
     compress::only_gzip,
@@ -120,4 +122,5 @@ where
         .wrap(Condition::new(gzip, Compress::default()))
         .wrap(Condition::new(gzip, from_fn(only_gzip)))
         .wrap(from_fn(cross_origin))
+        .wrap(TracingLogger::default())
 }

@@ -20,7 +20,7 @@ pub async fn show(state: Shared, _caller: Identified, name: Path<String>, _: NoB
         "member" => member()?,
         "members" => collection("members", member()?, false),
         "task" => task()?,
-        "tasks" => collection("tasks", task()?, false),
+        "tasks" => collection("tasks", task_stub()?, false),
         _ => return Err(ApiError::new(StatusCode::NOT_FOUND, "The resource could not be found.")),
     };
     Ok(HttpResponse::Ok().json(document))
@@ -32,6 +32,15 @@ fn member() -> Result<Value, Error> {
 
 fn task() -> Result<Value, Error> {
     serde_json::from_str(TASK).map_err(|e| Error::internal("schema", e))
+}
+
+/// What a list of tasks shows of each.
+fn task_stub() -> Result<Value, Error> {
+    let mut task = task()?;
+    if let Some(properties) = task.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.retain(|name, _| !matches!(name.as_str(), "input" | "result" | "message"));
+    }
+    Ok(task)
 }
 
 /// The schema of a list; `paged` lists have `first` and `next` (`glance/schema.py: CollectionSchema`).
