@@ -37,7 +37,7 @@ struct Hashes {
 /// Runs the job.
 ///
 /// # Errors
-/// [`Failure::Final`] with a reason for the user; the image is queued again, without the location.
+/// [`Failure::Final`] with a reason for the user; the image is queued again.
 pub async fn run(app: &App, work: &Work) -> Done<Value> {
     let id = work.job.image_id.clone().unwrap_or_default();
     let url = work.job.input.get("loc_url").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -55,7 +55,7 @@ pub async fn run(app: &App, work: &Work) -> Done<Value> {
 async fn steps(app: &App, work: &Work, id: &str, url: &str, validation: &ValidationData) -> Done<()> {
     let image = locked_image(app, work, id).await?;
     let verify = app.settings.do_secure_hash && validation.os_hash_value.is_some();
-    if !image.locations.iter().any(|l| l.url == url) {
+    if image.status == Status::Queued {
         let (named, size) = probe(app, url).await?;
         if image.disk_format.is_none() || image.container_format.is_none() {
             return Err(Failure::Final(
@@ -190,7 +190,7 @@ async fn record(app: &App, id: &str, hashes: Option<Hashes>) -> Done<()> {
     Ok(())
 }
 
-/// Brings the image back to `queued` without the location.
+/// Brings the image back to `queued`; of locations only those on the web stay.
 ///
 /// # Errors
 /// [`Failure`] when the database is away.
@@ -206,7 +206,8 @@ pub async fn give_up(app: &App, work: &Work) -> Done<()> {
         after.remove_property(LOCK_PROPERTY);
         if matches!(after.status, Status::Importing | Status::Queued) {
             after.status = Status::Queued;
-            after.locations.retain(|l| l.url != url);
+            // As in Glance a location on the web stays on the queued image; it costs nothing and can be tried again.
+            after.locations.retain(|l| l.url != url || url.starts_with("http"));
             (after.size, after.virtual_size) = (None, None);
             (after.checksum, after.os_hash_algo, after.os_hash_value) = (None, None, None);
         }
