@@ -4,7 +4,9 @@
 //! that only this node has. Jobs and blobs name the place, so that nobody else touches what is there.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -59,8 +61,9 @@ fn place(folder: &Path) -> io::Result<String> {
     let path = folder.join(PLACE_FILE);
     if !path.exists() {
         let draft = folder.join(format!("{PLACE_FILE}-{}", uuid::Uuid::new_v4()));
-        fs::write(&draft, uuid::Uuid::new_v4().to_string())?;
-        fs::File::open(&draft)?.sync_all()?;
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o640).open(&draft)?;
+        file.write_all(uuid::Uuid::new_v4().to_string().as_bytes())?;
+        file.sync_all()?;
         let linked = fs::hard_link(&draft, &path);
         fs::remove_file(&draft)?;
         match linked {
