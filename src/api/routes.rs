@@ -4,7 +4,7 @@ use actix_web::{
     App, HttpRequest, HttpResponse, Resource,
     body::MessageBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
-    http::header::LOCATION,
+    http::{StatusCode, header::LOCATION},
     middleware::{Compress, Condition, from_fn},
     web::{self, ServiceConfig, delete, get, patch, post, put},
 };
@@ -29,7 +29,10 @@ use super::{
 pub(super) fn resource(path: &str, allow: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move |request: HttpRequest| async move {
         if allow.is_empty() {
-            return Err::<HttpResponse, _>(not_found(request).await);
+            return Err::<HttpResponse, _>(ApiError::new(
+                StatusCode::NOT_FOUND,
+                "The resource could not be found.",
+            ));
         }
         Err(ApiError::method_not_allowed(request.method(), allow))
     }))
