@@ -12,7 +12,7 @@ use nix::sys::statvfs::statvfs;
 use super::{Settings, StoreError, StoreErrorKind, StoreResult};
 
 /// Sub-folder for blobs that are being written.
-const PARTS: &str = ".parts";
+pub const PARTS: &str = ".parts";
 
 /// An opened folder.
 #[derive(Clone, Debug)]
@@ -73,6 +73,17 @@ impl Folders {
         }
         best.map(|(_, place)| place.clone())
             .ok_or_else(|| io::Error::new(io::ErrorKind::StorageFull, "no folder of the store has room"))
+    }
+
+    /// Refuses a name that a file has in any of the folders. Blocking.
+    pub(super) fn check_unused(&self, name: &str) -> io::Result<()> {
+        match self.0.iter().map(|place| place.folder.join(name)).find(|path| path.exists()) {
+            None => Ok(()),
+            Some(rival) => {
+                let reason = format!("{} has that name already", rival.display());
+                Err(io::Error::new(io::ErrorKind::AlreadyExists, reason))
+            }
+        }
     }
 
     /// The file that a URL names, which must lie directly in one of the folders.

@@ -23,6 +23,7 @@ pub use settings::{
 
 use super::{ByteRange, ByteStream, Store, StoreError, StoreErrorKind, StoreResult, Writer};
 use calls::{Calls, blocking};
+pub(super) use folders::PARTS;
 use folders::{Folders, check_folder_of, check_name};
 use writer::{FileWriter, Style, Target, create, remove_if_there, sync_folder};
 
@@ -147,9 +148,7 @@ impl Store for FileStore {
         let part = place.parts.join(blob_id);
         let (path, style) = (part.clone(), self.style);
         let file = blocking(part.display().to_string(), move || create(&path, size, style)).await?;
-        let others = self.folders.iter().map(|other| other.folder.clone());
-        let others = others.filter(|other| *other != place.folder).collect();
-        let target = Target { place, part, name: name.to_owned(), others };
+        let target = Target { folders: self.folders.clone(), place, part, name: name.to_owned() };
         Ok(Box::new(FileWriter::start(file, target, style)))
     }
 
@@ -164,7 +163,9 @@ impl Store for FileStore {
         self.calls
             .run(name.clone(), move || {
                 use std::io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
-                let place = folders.choose(fs::metadata(&file)?.len())?;
+                folders.check_unused(&name)?;
+                // A link takes no room.
+                let place = folders.choose(0)?;
                 let target = place.folder.join(&name);
                 match fs::hard_link(&file, &target) {
                     Ok(()) => {

@@ -14,7 +14,11 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{StoreError, StoreErrorKind, StoreResult, Writer, calls::blocking, folders::Place};
+use super::{
+    StoreError, StoreErrorKind, StoreResult, Writer,
+    calls::blocking,
+    folders::{Folders, Place},
+};
 
 /// Chunks that may wait for the disk.
 const QUEUE_CHUNKS: usize = 4;
@@ -112,11 +116,11 @@ enum Command {
 
 /// Where a blob goes.
 pub(super) struct Target {
+    /// None of them may hold the name.
+    pub(super) folders: Folders,
     pub(super) place: Place,
     pub(super) part: PathBuf,
     pub(super) name: String,
-    /// Folders that must not hold the name either.
-    pub(super) others: Vec<PathBuf>,
 }
 
 pub(super) struct FileWriter {
@@ -199,14 +203,11 @@ impl Writer for FileWriter {
         }
         self.end().await?;
         let (part, folder) = (self.target.part.clone(), self.target.place.folder.clone());
-        let goal = folder.join(&self.target.name);
+        let (folders, name) = (self.target.folders.clone(), self.target.name.clone());
+        let goal = folder.join(&name);
         let (url, shown) = (format!("file://{}", goal.display()), goal.display().to_string());
-        let rivals: Vec<_> = self.target.others.iter().map(|other| other.join(&self.target.name)).collect();
         blocking(shown, move || {
-            if let Some(rival) = rivals.iter().find(|rival| rival.exists()) {
-                let reason = format!("{} has that name already", rival.display());
-                return Err(io::Error::new(io::ErrorKind::AlreadyExists, reason));
-            }
+            folders.check_unused(&name)?;
             fs::hard_link(&part, &goal)?;
             fs::remove_file(&part)?;
             sync_folder(&folder)
