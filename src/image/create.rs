@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     access::{self, NewImageTarget},
-    exceeds,
+    exceeds, expected,
     protection::{self, Action},
 };
 
@@ -48,7 +48,11 @@ pub async fn create(app: &App, caller: &Caller, new: NewImage) -> Result<Image> 
     if exceeds(app.settings.image_property_quota, counted) {
         return Err(quota("properties", app.settings.image_property_quota, counted));
     }
-    let image = build(new, owner);
+    let mut image = build(new, owner);
+    expected::disinherit(&mut image);
+    for property in &image.properties {
+        expected::check_readable(&property.name, property.value.as_deref())?;
+    }
     let saved = image.clone();
     match app.db.write("image.insert", move |conn| db::images::insert(conn, &saved)).await {
         Ok(()) => Ok(image),

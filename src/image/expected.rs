@@ -10,6 +10,7 @@ use crate::{
     model::{
         error::{Error, Result},
         image::Image,
+        status::Status,
     },
     store::measure::{Measurement, Observer},
 };
@@ -60,6 +61,50 @@ pub fn of(image: &Image, property: &str) -> Result<Hashes> {
     match image.property(property).and_then(|p| p.value.as_deref()) {
         Some(text) if !text.is_empty() => parse(property, text),
         _ => Ok(Hashes::new()),
+    }
+}
+
+fn is_expectation(name: &str) -> bool {
+    [EXPECTED_HASH, EXPECTED_STORED_HASH].contains(&name)
+}
+
+/// Refuses an expectation that cannot be read; an empty one expects nothing.
+///
+/// # Errors
+/// [`Error::Invalid`], naming the property and what it may hold.
+pub fn check_readable(name: &str, value: Option<&str>) -> Result<()> {
+    match value {
+        Some(text) if is_expectation(name) && !text.is_empty() => parse(name, text).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a caller may give the image this property: an expectation must be readable, and stands before the data.
+/// Other properties are no concern of this room.
+///
+/// # Errors
+/// [`Error::Invalid`] for one that is unreadable, [`Error::Conflict`] once data is on its way or there.
+pub fn may_set(image: &Image, name: &str, value: Option<&str>) -> Result<()> {
+    let same = image.property(name).is_some_and(|p| p.value.as_deref() == value);
+    if !is_expectation(name) || same {
+        return Ok(());
+    }
+    check_readable(name, value)?;
+    if image.status == Status::Queued {
+        return Ok(());
+    }
+    Err(Error::conflict(format!(
+        "{name} can be set only while the image is queued; this one is {}.",
+        image.status
+    )))
+}
+
+/// Takes from a new image what it inherits of these properties: Nova gives a snapshot the properties of the image that
+/// its server was started from, and the bytes are not the same.
+pub fn disinherit(image: &mut Image) {
+    if image.property("image_type").and_then(|p| p.value.as_deref()) == Some("snapshot") {
+        image.remove_property(EXPECTED_HASH);
+        image.remove_property(EXPECTED_STORED_HASH);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
 use super::{
     access,
     change::change,
-    create, exceeds, locations,
+    create, exceeds, expected, locations,
     protection::{self, Action},
 };
 
@@ -114,6 +114,7 @@ fn set_property(app: &App, caller: &Caller, image: &mut Image, operation: &Opera
     check_text("property", name)?;
     let value = operation.value.as_str().map(str::to_owned);
     check_text("property", value.as_deref().unwrap_or_default())?;
+    expected::may_set(image, name, value.as_deref())?;
     image.set_property(name, value);
     Ok(())
 }

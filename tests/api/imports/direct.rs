@@ -86,4 +86,30 @@ on_each_database! {
             alice.upload(&id, data.clone()).await.expect(204);
         }
     }
+
+    /// An expectation is readable, comes before the data, and is not inherited by Nova's snapshots.
+    async fn expectations_are_set_while_the_image_is_queued(database: Database) {
+        let app = app(database);
+        let alice = app.as_member("alice");
+        let (data, md5) = (b"hello".to_vec(), "md5:5d41402abc4b2a76b9719d911017c592");
+        let add = |value: &str| json!([{"op": "add", "path": "/expected_hash", "value": value}]);
+        let unreadable = image().raw().with("expected_hash", "md5:x".to_owned());
+        alice.create(unreadable).await.expect(400);
+        let id = alice.created(image().raw()).await;
+        alice.update(&id, add("crc32:0")).await.expect(400);
+        alice.update(&id, add(md5)).await.expect(200);
+        stage(&alice, &id, data.clone()).await.expect(204);
+        let other = "md5:00000000000000000000000000000000";
+        let refused = alice.update(&id, add(other)).await.expect(409);
+        assert!(refused.text().contains("only while the image is queued"), "{refused:?}");
+        import(&alice, &id, direct()).await.expect(202);
+        holds(&alice, &id, &data).await;
+        alice.update(&id, add(md5)).await.expect(200);
+        alice.update(&id, add(other)).await.expect(409);
+        alice.update(&id, json!([{"op": "remove", "path": "/expected_hash"}])).await.expect(200);
+
+        let snapshot = image().raw().with("expected_hash", other.to_owned());
+        let id = alice.created(snapshot.with("image_type", "snapshot".to_owned())).await;
+        alice.upload(&id, data).await.expect(204);
+    }
 }
