@@ -2,11 +2,15 @@
 //! ratio and memory (`glance/async_/flows/plugins/image_decompression.py`).
 
 use std::{
+    cell::Cell,
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, BufWriter, Read, Write},
+    io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::Path,
+    rc::Rc,
 };
+
+use zip::ZipArchive;
 
 use super::{bring, staged, state::State};
 use crate::{
@@ -20,6 +24,8 @@ use crate::{
 const MEMORY_MAX: u64 = 256 << 20;
 /// Window that a zstd decoder may use, as a power of two: 128 MiB, the most that the tool itself takes unasked.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// Bytes of a zip archive that are read to find its members: enough for thousands, of which one may be there.
+const DIRECTORY_BYTES_MAX: u64 = 4 << 20;
 /// Bytes read and written at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
@@ -147,7 +153,7 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Decompresses a file; answers the bytes written, which are durable.
 fn decompress(kind: Kind, input: &Path, output: &Path, limit: u64, work: &Work) -> Result<u64, Halt> {
-    let mut source = BufReader::with_capacity(CHUNK_BYTES, File::open(input).map_err(Halt::Damaged)?);
+    let source = BufReader::with_capacity(CHUNK_BYTES, File::open(input).map_err(Halt::Damaged)?);
     let file =
         OpenOptions::new().write(true).create_new(true).mode(0o640).open(output).map_err(Halt::Write)?;
     let mut sink = Sink { file: BufWriter::with_capacity(CHUNK_BYTES, file), written: 0, limit, work };
@@ -170,7 +176,7 @@ fn decompress(kind: Kind, input: &Path, output: &Path, limit: u64, work: &Work) 
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(Halt::Damaged)?;
             sink.take(decoder)?;
         }
-        Kind::Zip => unzip(&mut source, &mut sink)?,
+        Kind::Zip => unzip(source, &mut sink)?,
         Kind::Lha => {
             let why = "lha archives are not supported";
             return Err(Halt::Damaged(io::Error::new(io::ErrorKind::Unsupported, why)));
@@ -179,17 +185,42 @@ fn decompress(kind: Kind, input: &Path, output: &Path, limit: u64, work: &Work) 
     sink.finish()
 }
 
-/// Reads the archive from its front, so that its directory, however large, takes no memory. Names of members are
-/// never used.
-fn unzip(source: &mut impl BufRead, sink: &mut Sink<'_>) -> Result<(), Halt> {
+/// Takes the one member of an archive. Its directory is read within bounds, however large it says it is; names of
+/// members are never used.
+fn unzip(source: BufReader<File>, sink: &mut Sink<'_>) -> Result<(), Halt> {
     let damaged = |e: zip::result::ZipError| Halt::Damaged(io::Error::other(e));
-    match zip::read::read_zipfile_from_stream(source).map_err(damaged)? {
-        Some(member) if member.is_file() => sink.take(member)?,
-        _ => return Err(Halt::Members),
+    let left = Rc::new(Cell::new(DIRECTORY_BYTES_MAX));
+    let opened = ZipArchive::new(Metered { source, left: Rc::clone(&left) });
+    let mut archive = match opened {
+        Err(_) if left.get() == 0 => return Err(Halt::Members),
+        opened => opened.map_err(damaged)?,
+    };
+    if archive.len() != 1 {
+        return Err(Halt::Members);
     }
-    match zip::read::read_zipfile_from_stream(source).map_err(damaged)? {
-        None => Ok(()),
-        Some(_) => Err(Halt::Members),
+    left.set(u64::MAX);
+    let member = archive.by_index(0).map_err(damaged)?;
+    if member.is_file() { sink.take(member) } else { Err(Halt::Members) }
+}
+
+/// A source that gives no more than so many bytes, wherever they are.
+struct Metered {
+    source: BufReader<File>,
+    left: Rc<Cell<u64>>,
+}
+
+impl Read for Metered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.source.read(buffer)?;
+        let left = self.left.get().saturating_sub(got as u64);
+        self.left.set(left);
+        if left == 0 { Err(io::Error::other("the directory of the archive is too large")) } else { Ok(got) }
+    }
+}
+
+impl Seek for Metered {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.source.seek(to)
     }
 }
 

@@ -38,6 +38,21 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
+/// As programs write it that do not know the size of a member before they have written it.
+fn streamed_zip(name: &str, data: &[u8]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new_stream(Vec::new());
+    writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+    writer.write_all(data).unwrap();
+    writer.finish().unwrap().into_inner()
+}
+
+/// An archive whose directory alone takes megabytes.
+fn crowded_zip() -> Vec<u8> {
+    let names: Vec<String> = (0..6000).map(|n| format!("{n:01000}")).collect();
+    let members: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
+    zip(&members)
+}
+
 /// A disk whose content a conversion must keep.
 fn disk() -> Vec<u8> {
     let mut disk = bytes(300_000);
@@ -71,6 +86,7 @@ on_each_database! {
             ("lzma", piped(&data, "xz", &["-c", "--format=lzma"]), data.clone()),
             ("zstd", piped(&data, "zstd", &["-c"]), data.clone()),
             ("zip", zip(&[("../../escape", &data)]), data.clone()),
+            ("streamed zip", streamed_zip("disk", &data), data.clone()),
             ("nothing", data.clone(), data.clone()),
         ];
         for (what, sent, kept) in cases {
@@ -99,6 +115,8 @@ on_each_database! {
             (cut, "damaged"),
             (zip(&[("a", b"x"), ("b", b"y")]), "exactly one file"),
             (zip(&[("folder/", b"")]), "exactly one file"),
+            (crowded_zip(), "exactly one file"),
+            (b"PK\x03\x04 and nothing more".to_vec(), "damaged"),
         ];
         for (sent, message) in cases {
             let source = Source::of(sent);
