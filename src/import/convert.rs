@@ -83,10 +83,12 @@ pub async fn run(app: &App, work: &Work, state: &mut State, image: &Image, facts
     Ok(true)
 }
 
-/// `qemu-img` under `prlimit`, which sets the bounds and then becomes the program.
+/// `qemu-img`, started by programs that each set something and then become the next: it dies with this process, however
+/// that ends, and keeps within the bounds.
 fn bounded(bounds: &Bounds, file_bytes: u64) -> Command {
-    let mut command = Command::new("prlimit");
+    let mut command = Command::new("setpriv");
     command
+        .args(["--pdeathsig", "KILL", "--", "prlimit"])
         .arg(format!("--cpu={}", bounds.cpu_seconds))
         .arg(format!("--as={}", bounds.memory))
         .arg(format!("--fsize={file_bytes}"))
@@ -101,7 +103,7 @@ fn bounded(bounds: &Bounds, file_bytes: u64) -> Command {
 }
 
 fn no_tool(error: std::io::Error) -> Failure {
-    tracing::error!(%error, "prlimit (util-linux) and qemu-img (qemu-utils) are needed for image_conversion");
+    tracing::error!(%error, "setpriv and prlimit (util-linux) and qemu-img (qemu-utils) are needed for image_conversion");
     Failure::Again("This server lacks the tools to convert images; tell its operator.".to_owned())
 }
 
