@@ -1,6 +1,6 @@
 //! The long-lived parts that every use case needs, handed down to the domain as one value.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Notify, Semaphore};
 
@@ -11,10 +11,9 @@ use crate::{
     model::{image_schema::ImageSchema, time::Timestamp},
     policy::Enforcer,
     store::{NamedStore, Stores, staging::Staging},
+    work,
 };
 
-/// Seconds for which a node's word about its own work counts.
-pub const LEASE_SECONDS: i64 = 15;
 /// Uploads that one process receives at once; more wait. Each holds up to four blocking threads.
 const UPLOADS_AT_ONCE: usize = 64;
 
@@ -32,6 +31,8 @@ pub struct App {
     pub settings: image::Settings,
     /// The operator's settings about imports.
     pub imports: import::Settings,
+    /// The operator's settings about jobs.
+    pub jobs: work::Settings,
     /// Fetches what imports name.
     pub fetcher: Fetcher,
     /// Where data waits to be imported.
@@ -59,6 +60,7 @@ pub struct Parts {
     pub protections: Option<Protections>,
     pub settings: image::Settings,
     pub imports: import::Settings,
+    pub jobs: work::Settings,
     pub staging: Staging,
     pub schema: ImageSchema,
 }
@@ -66,7 +68,7 @@ pub struct Parts {
 impl App {
     /// Puts the parts together under a fresh node name.
     pub fn new(parts: Parts) -> Self {
-        let Parts { db, stores, policy, protections, settings, imports, staging, schema } = parts;
+        let Parts { db, stores, policy, protections, settings, imports, jobs, staging, schema } = parts;
         let fetcher = Fetcher::new(imports.filter.clone(), imports.patience);
         let affinities = vec![staging.id().to_owned()];
         Self {
@@ -76,6 +78,7 @@ impl App {
             protections,
             settings,
             imports,
+            jobs,
             fetcher,
             staging,
             schema,
@@ -89,7 +92,12 @@ impl App {
 
     /// Until when a lease that begins now holds.
     pub fn lease_end(&self) -> Timestamp {
-        Timestamp::now().plus_seconds(LEASE_SECONDS)
+        Timestamp::now().plus_seconds(self.jobs.lease_seconds)
+    }
+
+    /// How often a lease is renewed: two renewals may fail before it runs out.
+    pub fn lease_beat(&self) -> Duration {
+        Duration::from_secs(self.jobs.lease_seconds.unsigned_abs()) / 3
     }
 
     /// The store of a blob in the ledger; the staging folder is one only there, not in the API.

@@ -1,9 +1,11 @@
 //! Holding a store against the ledger: files without a row, rows without a file, and rows under a store's former id.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 
 use crate::{
-    app::LEASE_SECONDS,
     db::{self, Db, DbError, DbResult},
     model::{
         blob::{Blob, BlobState},
@@ -11,9 +13,11 @@ use crate::{
         image::is_uuid,
         time::Timestamp,
     },
-    store::{NamedStore, Stores},
+    store::{NamedStore, Stores, staging::Staging},
 };
 
+/// For how long, in seconds, nobody else takes up a deletion that [`delete`] has begun.
+const DELETION_SECONDS: i64 = 60;
 /// Locations that are looked at in one transaction.
 const BATCH: i64 = 500;
 
@@ -135,7 +139,7 @@ pub async fn delete(db: &Db, named: &NamedStore, orphan: &Orphan) -> Result<bool
         state: BlobState::Doomed,
         size: None,
         lease_node: uuid::Uuid::new_v4().to_string(),
-        lease_until: now.plus_seconds(LEASE_SECONDS.saturating_mul(4)),
+        lease_until: now.plus_seconds(DELETION_SECONDS),
         delete_after: now,
         attempts: 0,
     };
@@ -149,6 +153,34 @@ pub async fn delete(db: &Db, named: &NamedStore, orphan: &Orphan) -> Result<bool
     named.store.delete(&blob.id, &blob.name).await.map_err(|e| Error::Unavailable(e.to_string()))?;
     db.write("reconcile.remove", move |conn| db::blobs::remove(conn, &blob.id)).await?;
     Ok(true)
+}
+
+/// Deletes what lies in the staging folder although nothing knows it and nobody has written to it for a while: the
+/// remains of a database that was set back, or of another service that used the folder before (`glance/housekeeping.py:
+/// StagingStoreCleaner`). As there, only files named after a UUID go, and none that is named after an image that is
+/// there. Answers how many went.
+///
+/// # Errors
+/// [`Error::Unavailable`] when the folder or the database cannot be read.
+pub async fn clean_staging(db: &Db, staging: &Staging, untouched: Duration) -> Result<usize> {
+    let mut deleted = 0_usize;
+    for orphan in examine(db, &staging.store).await?.orphans {
+        let stem = orphan.name.split('.').next().unwrap_or_default().to_owned();
+        if !is_uuid(&stem) {
+            continue;
+        }
+        let modified = staging.modified(&orphan.name, orphan.unfinished).await;
+        let modified = modified.map_err(|e| Error::Unavailable(e.to_string()))?;
+        let stale = modified.and_then(|then| then.elapsed().ok()).is_some_and(|age| age >= untouched);
+        if !stale || db.read("image.find", move |conn| db::images::find(conn, &stem)).await?.is_some() {
+            continue;
+        }
+        if delete(db, &staging.store, &orphan).await? {
+            tracing::warn!(file = orphan.name, "stale staged data that nothing knows was deleted");
+            deleted = deleted.saturating_add(1);
+        }
+    }
+    Ok(deleted)
 }
 
 /// Gives the data that was stored under ids of stores which are not configured here to the stores whose URLs it

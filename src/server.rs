@@ -33,6 +33,7 @@ use crate::{
     policy::{self, Enforcer},
     reconcile,
     store::staging::Staging,
+    work,
 };
 
 /// Which identity service tells who is calling.
@@ -65,6 +66,8 @@ pub struct Options {
     pub image: image::Settings,
     /// The operator's settings about imports.
     pub imports: import::Settings,
+    /// The operator's settings about jobs.
+    pub jobs: work::Settings,
     /// The operator's settings about HTTP.
     pub api: api::Settings,
     /// Who may do what.
@@ -89,6 +92,7 @@ impl Options {
             keep_alive: true,
             image: image::Settings::default(),
             imports: import::Settings::default(),
+            jobs: work::Settings::default(),
             api: api::Settings::default(),
             policy: policy::Settings::default(),
             protections: None,
@@ -171,6 +175,7 @@ impl Server {
             protections: options.protections.clone(),
             settings,
             imports: options.imports.clone(),
+            jobs: options.jobs,
             staging,
             schema,
         }));
@@ -179,7 +184,7 @@ impl Server {
             let node = app.node.clone();
             app.db
                 .write_blocking(|conn| {
-                    db::jobs::end_leases(conn, &node, true)?;
+                    db::jobs::end_other_leases(conn, &node)?;
                     db::blobs::end_other_leases(conn, &node)
                 })
                 .map_err(|e| failed("the database", e))?;
@@ -283,7 +288,7 @@ impl Server {
         let ended = app
             .db
             .write("server.end_leases", move |conn| {
-                db::jobs::end_leases(conn, &node, false)?;
+                db::jobs::end_leases(conn, &node)?;
                 db::blobs::end_leases(conn, &node)
             })
             .await;

@@ -1,17 +1,40 @@
 //! A piece of durable work as the domain sees it while it runs: progress to report, a wish to stop to obey.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicI64, Ordering},
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::{
     app::App,
     db::{self, DbError},
     model::{error::Error, job::Job},
 };
+
+/// The operator's settings about jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `[wsgi] task_pool_threads`: jobs of one process at once.
+    pub at_once: usize,
+    /// `[vitrine] jobs_per_project`: jobs of one project at once, on all nodes.
+    pub per_project: i64,
+    /// `[vitrine] lease_seconds`: for how long a node's word about its own work counts.
+    pub lease_seconds: i64,
+    /// `[task] task_time_to_live`, in seconds: for how long a finished job can be looked at.
+    pub kept_seconds: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { at_once: 16, per_project: 8, lease_seconds: 15, kept_seconds: 48 * 3600 }
+    }
+}
 
 /// Why a job ends without success.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +46,7 @@ pub enum Failure {
     #[error("{0}")]
     Again(String),
     /// The image is gone or somebody wants it to stop.
-    #[error("cancelled: {0}")]
+    #[error("Stopped: {0}.")]
     Cancelled(String),
     /// Another node has taken the job over; this one says no more.
     #[error("the lease on this job was lost")]
@@ -61,6 +84,8 @@ struct Signals {
     bytes_total: AtomicI64,
     cancelled: AtomicBool,
     lost: AtomicBool,
+    /// Wakes whoever waits for one of the two.
+    stop: Notify,
 }
 
 /// A job under way. Clones share progress and signals.
@@ -106,11 +131,13 @@ impl Work {
     /// Asks the work to stop.
     pub fn cancel(&self) {
         self.signals.cancelled.store(true, Ordering::Relaxed);
+        self.signals.stop.notify_waiters();
     }
 
     /// Tells the work that it is another node's now.
     pub fn lose(&self) {
         self.signals.lost.store(true, Ordering::Relaxed);
+        self.signals.stop.notify_waiters();
     }
 
     /// To be asked between steps and chunks.
@@ -122,11 +149,26 @@ impl Work {
             return Err(Failure::Lost);
         }
         if self.signals.cancelled.load(Ordering::Relaxed) {
-            return Err(Failure::Cancelled(
-                "stopped on request, or because the image was deleted".to_owned(),
-            ));
+            return Err(Failure::Cancelled("somebody asked for that, or the image was deleted".to_owned()));
         }
         Ok(())
+    }
+
+    /// Waits for something that may take its time, but no longer than the work may go on.
+    ///
+    /// # Errors
+    /// As [`Work::check`].
+    pub async fn unless_stopped<T>(&self, step: impl Future<Output = T>) -> Done<T> {
+        let mut stop = pin!(self.signals.stop.notified());
+        stop.as_mut().enable();
+        self.check()?;
+        tokio::select! {
+            () = stop => match self.check() {
+                Err(failure) => Err(failure),
+                Ok(()) => Err(Failure::Again("The work was interrupted.".to_owned())),
+            },
+            value = step => Ok(value),
+        }
     }
 
     /// Records a finished step, so that whoever goes on does not repeat it.

@@ -10,6 +10,7 @@ use crate::{
     model::{image_schema::ImageSchema, list::PageLimits},
     policy,
     store::measure,
+    work,
 };
 
 use super::check::{Finding, Topic};
@@ -36,6 +37,8 @@ pub struct Config {
     pub image: image::Settings,
     /// Settings about imports.
     pub imports: import::Settings,
+    /// Settings about jobs.
+    pub jobs: work::Settings,
     /// The database; `None` is the embedded one.
     pub database: Option<db::Settings>,
     /// Where the bytes are.
@@ -103,6 +106,7 @@ impl Config {
             flavor,
             api: api_settings(loaded),
             imports: assemble_imports::imports(loaded, &mut findings),
+            jobs: jobs(loaded),
             declarations: declarations(loaded, &image, &mut findings),
             image,
             database: database(loaded),
@@ -228,15 +232,19 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             Some(number) => u32::try_from(number.max(0)).unwrap_or(u32::MAX),
             None => default.http_retries,
         },
-        task_time_to_live_seconds: match loaded.i64("task", "task_time_to_live") {
-            Some(hours) => hours.saturating_mul(3600),
-            None => default.task_time_to_live_seconds,
-        },
-        jobs_at_once: match loaded.u64("wsgi", "task_pool_threads") {
-            Some(number) => usize::try_from(number).unwrap_or(usize::MAX),
-            None => default.jobs_at_once,
-        },
         enabled_import_methods: loaded.list(d, "enabled_import_methods"),
+    }
+}
+
+fn jobs(loaded: &Loaded) -> work::Settings {
+    let default = work::Settings::default();
+    let hours = loaded.i64("task", "task_time_to_live");
+    let at_once = loaded.u64("wsgi", "task_pool_threads");
+    work::Settings {
+        at_once: at_once.map_or(default.at_once, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+        per_project: loaded.i64("vitrine", "jobs_per_project").unwrap_or(default.per_project),
+        lease_seconds: loaded.i64("vitrine", "lease_seconds").unwrap_or(default.lease_seconds),
+        kept_seconds: hours.map_or(default.kept_seconds, |hours| hours.saturating_mul(3600)),
     }
 }
 

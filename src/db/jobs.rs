@@ -1,7 +1,9 @@
 //! Jobs: inserted by the domain in the transaction that changes the image, claimed by any node by
 //! compare-and-swap on the lease.
 
-use diesel::prelude::*;
+use std::collections::HashMap;
+
+use diesel::{dsl::count_star, prelude::*};
 use serde_json::Value;
 
 use super::{Conn, DbError, DbResult, schema::jobs};
@@ -130,6 +132,10 @@ pub fn list_of_image(conn: &mut Conn, image_id: &str, now: Timestamp) -> DbResul
     rows.into_iter().map(JobRow::into_job).collect()
 }
 
+/// How often one claim looks for further jobs. A pass finds no more than one that is full of one project's jobs, or of
+/// jobs that another node has just taken; the next claim goes on.
+const CLAIM_PASSES: usize = 8;
+
 /// What a claim may take.
 #[derive(Clone, Debug)]
 pub struct ClaimLimits {
@@ -141,7 +147,8 @@ pub struct ClaimLimits {
     pub affinities: Vec<String>,
 }
 
-/// Claims jobs that are due for `node`, oldest first.
+/// Claims jobs that are due for `node`, oldest first. The jobs of a project that has as many under way as it may
+/// have wait, and keep nobody else's from being found.
 ///
 /// # Errors
 /// Only the database's own.
@@ -152,8 +159,52 @@ pub fn claim(
     until: Timestamp,
     limits: &ClaimLimits,
 ) -> DbResult<Vec<Job>> {
+    let mut claimed = Vec::new();
+    let mut under_way = under_way(conn, now)?;
+    for _ in 0..CLAIM_PASSES {
+        let missing = limits.count.saturating_sub(i64::try_from(claimed.len()).unwrap_or(i64::MAX));
+        let full = under_way.iter().filter(|(_, count)| **count >= limits.per_owner);
+        let full: Vec<String> = full.map(|(owner, _)| owner.clone()).collect();
+        let due = due(conn, now, limits, &full, missing)?;
+        if due.is_empty() {
+            break;
+        }
+        for row in due {
+            if let Some(owner) = &row.owner {
+                let count = under_way.entry(owner.clone()).or_default();
+                if *count >= limits.per_owner {
+                    continue;
+                }
+                // Also when another node was faster: then the job is under way there.
+                *count = count.saturating_add(1);
+            }
+            claimed.extend(take(conn, &row, node, now, until)?);
+        }
+    }
+    Ok(claimed)
+}
+
+/// How many jobs of each project are under way.
+fn under_way(conn: &mut Conn, now: Timestamp) -> DbResult<HashMap<String, i64>> {
+    let counted: Vec<(Option<String>, i64)> = jobs::table
+        .filter(jobs::status.eq(JobStatus::Processing.as_str()))
+        .filter(jobs::lease_until.ge(now.0))
+        .group_by(jobs::owner)
+        .select((jobs::owner, count_star()))
+        .load(conn)?;
+    Ok(counted.into_iter().filter_map(|(owner, count)| Some((owner?, count))).collect())
+}
+
+/// Up to `count` jobs that could be begun, but for those of the projects in `full`.
+fn due(
+    conn: &mut Conn,
+    now: Timestamp,
+    limits: &ClaimLimits,
+    full: &[String],
+    count: i64,
+) -> DbResult<Vec<JobRow>> {
     let open = [JobStatus::Pending.as_str(), JobStatus::Processing.as_str()];
-    let due: Vec<JobRow> = jobs::table
+    Ok(jobs::table
         .filter(jobs::status.eq_any(open))
         .filter(jobs::lease_until.lt(now.0))
         .filter(jobs::run_after.le(now.0))
@@ -164,24 +215,26 @@ pub fn claim(
                 .or(jobs::affinity.eq_any(limits.affinities.clone()))
                 .or(jobs::cancel_requested.eq(true)),
         )
+        .filter(jobs::owner.is_null().or(jobs::owner.ne_all(full.to_vec())))
         .order((jobs::created_at, jobs::id))
-        .limit(limits.count.saturating_mul(8))
+        .limit(count)
         .select(JobRow::as_select())
-        .load(conn)?;
-    let mut claimed = Vec::new();
-    for row in due {
-        if claimed.len() as u64 >= limits.count.unsigned_abs() {
-            break;
-        }
-        if under_way(conn, row.owner.as_deref(), now)? >= limits.per_owner {
-            continue;
-        }
-        let changed = diesel::update(
-            jobs::table
-                .filter(jobs::id.eq(&row.id))
-                .filter(jobs::lease_until.eq(row.lease_until))
-                .filter(jobs::status.eq(&row.status)),
-        )
+        .load(conn)?)
+}
+
+/// Takes a job, unless another node was faster.
+fn take(
+    conn: &mut Conn,
+    row: &JobRow,
+    node: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> DbResult<Option<Job>> {
+    let seen = jobs::table
+        .filter(jobs::id.eq(&row.id))
+        .filter(jobs::lease_until.eq(row.lease_until))
+        .filter(jobs::status.eq(&row.status));
+    let changed = diesel::update(seen)
         .set((
             jobs::status.eq(JobStatus::Processing.as_str()),
             jobs::lease_node.eq(Some(node)),
@@ -190,23 +243,7 @@ pub fn claim(
             jobs::updated_at.eq(now.0),
         ))
         .execute(conn)?;
-        if changed == 1
-            && let Some(job) = find(conn, &row.id)?
-        {
-            claimed.push(job);
-        }
-    }
-    Ok(claimed)
-}
-
-fn under_way(conn: &mut Conn, owner: Option<&str>, now: Timestamp) -> DbResult<i64> {
-    let Some(owner) = owner else { return Ok(0) };
-    Ok(jobs::table
-        .filter(jobs::owner.eq(owner))
-        .filter(jobs::status.eq(JobStatus::Processing.as_str()))
-        .filter(jobs::lease_until.ge(now.0))
-        .count()
-        .get_result(conn)?)
+    if changed == 1 { find(conn, &row.id) } else { Ok(None) }
 }
 
 /// Prolongs the lease of a job that `node` works on and records its progress. Answers whether somebody wants
@@ -227,6 +264,7 @@ pub fn renew(
             jobs::lease_until.eq(until.0),
             jobs::bytes_done.eq(bytes_done),
             jobs::bytes_total.eq(bytes_total),
+            jobs::updated_at.eq(Timestamp::now().0),
         ))
         .execute(conn)?;
     if changed != 1 {
@@ -303,18 +341,25 @@ pub fn cancel_of_image(conn: &mut Conn, image_id: &str) -> DbResult<usize> {
         .execute(conn)?)
 }
 
-/// Gives back every lease of `node`, which stops in order, or of all nodes but it, if it knows to be alone.
+/// Gives back every lease of `node`, which stops in order: the jobs are no worse for it, so that the attempt does not
+/// count.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn end_leases(conn: &mut Conn, node: &str, of_others: bool) -> DbResult<usize> {
+pub fn end_leases(conn: &mut Conn, node: &str) -> DbResult<usize> {
     let open = jobs::table.filter(jobs::status.eq(JobStatus::Processing.as_str()));
-    let ended = if of_others {
-        diesel::update(open.filter(jobs::lease_node.ne(node))).set(jobs::lease_until.eq(0)).execute(conn)?
-    } else {
-        diesel::update(open.filter(jobs::lease_node.eq(node))).set(jobs::lease_until.eq(0)).execute(conn)?
-    };
-    Ok(ended)
+    Ok(diesel::update(open.filter(jobs::lease_node.eq(node)).filter(jobs::lease_until.gt(0)))
+        .set((jobs::lease_until.eq(0), jobs::attempts.eq(jobs::attempts - 1)))
+        .execute(conn)?)
+}
+
+/// Ends every lease of other nodes than `node`, which knows to be alone.
+///
+/// # Errors
+/// Only the database's own.
+pub fn end_other_leases(conn: &mut Conn, node: &str) -> DbResult<usize> {
+    let open = jobs::table.filter(jobs::status.eq(JobStatus::Processing.as_str()));
+    Ok(diesel::update(open.filter(jobs::lease_node.ne(node))).set(jobs::lease_until.eq(0)).execute(conn)?)
 }
 
 /// Deletes jobs whose time in the lists is over, up to `count`.

@@ -53,7 +53,7 @@ pub async fn run(app: &App, work: &Work) -> Done<Value> {
 }
 
 async fn steps(app: &App, work: &Work, id: &str, url: &str, validation: &ValidationData) -> Done<()> {
-    let image = locked_image(app, work, id).await?;
+    let Some(image) = locked_image(app, work, id, url).await? else { return Ok(()) };
     let verify = app.settings.do_secure_hash && validation.os_hash_value.is_some();
     if image.status == Status::Queued {
         let (named, size) = probe(app, url).await?;
@@ -126,14 +126,19 @@ async fn steps(app: &App, work: &Work, id: &str, url: &str, validation: &Validat
     Ok(())
 }
 
-async fn locked_image(app: &App, work: &Work, id: &str) -> Done<Image> {
+/// The image that the job holds; `None` when an attempt that died had come to its end.
+async fn locked_image(app: &App, work: &Work, id: &str, url: &str) -> Done<Option<Image>> {
     let image = system::find(app, id).await?;
     let image = image.ok_or_else(|| Failure::Cancelled("the image was deleted".to_owned()))?;
     let lock = image.property(LOCK_PROPERTY).and_then(|p| p.value.as_deref());
-    if lock != Some(work.job.id.as_str()) {
-        return Err(Failure::Final("The image is no longer held by this task.".to_owned()));
+    if lock == Some(work.job.id.as_str()) {
+        return Ok(Some(image));
     }
-    Ok(image)
+    let complete = image.status == Status::Active && image.locations.iter().any(|l| l.url == url);
+    if work.job.attempts > 1 && lock.is_none() && complete {
+        return Ok(None);
+    }
+    Err(Failure::Final("The image is no longer held by this task.".to_owned()))
 }
 
 async fn hash(app: &App, work: &Work, url: &str, algorithm: &str) -> Done<Hashes> {
@@ -158,8 +163,7 @@ async fn hash_once(app: &App, work: &Work, url: &str, algorithm: &str) -> Done<H
     work.expect(named.store.size(url).await.ok());
     let mut chunks = named.store.read(url, None).await.map_err(unreadable)?;
     let mut measure = Measure::start(digest, Unobserved).map_err(failed)?;
-    while let Some(chunk) = chunks.next().await {
-        work.check()?;
+    while let Some(chunk) = work.unless_stopped(chunks.next()).await? {
         let chunk = chunk.map_err(unreadable)?;
         work.advance(chunk.len());
         measure.feed(chunk).await.map_err(failed)?;

@@ -56,10 +56,6 @@ pub struct Settings {
     pub do_secure_hash: bool,
     /// `http_retries`: tries of hashing a location.
     pub http_retries: u32,
-    /// `[task] task_time_to_live`: how long a finished task is shown, in seconds.
-    pub task_time_to_live_seconds: i64,
-    /// `[wsgi] task_pool_threads`: jobs of one process at once.
-    pub jobs_at_once: usize,
     /// `enabled_import_methods`
     pub enabled_import_methods: Vec<String>,
 }
@@ -86,8 +82,6 @@ impl Default for Settings {
             image_location_quota: 10,
             do_secure_hash: true,
             http_retries: 3,
-            task_time_to_live_seconds: 48 * 3600,
-            jobs_at_once: 16,
             enabled_import_methods: texts(&["glance-direct", "web-download", "copy-image"]),
         }
     }

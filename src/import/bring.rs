@@ -52,8 +52,8 @@ pub async fn run(app: &App, work: &Work, plan: &Plan, state: &mut State, image: 
         return Err(Failure::Final("The image has no staged data; stage it again.".to_owned()));
     }
     let mut body = match plan.asked.method {
-        Method::GlanceDownload => remote::open(app, &plan.asked, state).await?,
-        _ => app.fetcher.open(plan.asked.uri(), &[]).await?,
+        Method::GlanceDownload => work.unless_stopped(remote::open(app, &plan.asked, state)).await??,
+        _ => work.unless_stopped(app.fetcher.open(plan.asked.uri(), &[])).await??,
     };
     let mut image = image.clone();
     state.apply(&mut image);
@@ -94,8 +94,7 @@ async fn receive(
     let store = &app.staging.store.store;
     let mut writer = store.writer(&blob.id, &blob.name, body.length).await.map_err(|e| store_failure(&e))?;
     let copied = async {
-        while let Some(chunk) = body.next().await? {
-            work.check()?;
+        while let Some(chunk) = work.unless_stopped(body.next()).await?? {
             let size = measure.size().saturating_add(chunk.len() as u64);
             if size > limit {
                 return Err(too_large(size, limit));

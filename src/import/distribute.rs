@@ -166,8 +166,7 @@ impl<'a> Delivery<'a> {
         measured: bool,
     ) -> Done<Option<Facts>> {
         let mut measure = if measured { Some(facts::begin(self.app, image)?) } else { None };
-        while let Some(chunk) = chunks.next().await {
-            work.check()?;
+        while let Some(chunk) = work.unless_stopped(chunks.next()).await? {
             let chunk = chunk.map_err(|e| store_failure(&e))?;
             work.advance(chunk.len());
             if let Some(measure) = &mut measure {

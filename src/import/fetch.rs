@@ -36,7 +36,7 @@ pub enum FetchError {
     #[error("The source was refused: it redirects too often or to nowhere.")]
     Redirects,
     /// An answer other than success.
-    #[error("The source answered {0}.")]
+    #[error("The source answered {0}; {advice}.", advice = advice(*.0))]
     Status(u16),
     /// The data would arrive encoded, although nobody asked for that.
     #[error("The source sends its data in an encoding that was not asked for.")]
@@ -47,6 +47,16 @@ pub enum FetchError {
     /// Too slow.
     #[error("The source was cut: {0}.")]
     Slow(&'static str),
+}
+
+/// What to do about an answer.
+fn advice(status: u16) -> &'static str {
+    match status {
+        401 | 403 => "it wants to know who asks, or gives its data to others only",
+        404 | 410 => "check the URI",
+        429 | 500.. => "try again later, or ask its operator",
+        _ => "check what it serves there",
+    }
 }
 
 /// Turns names into addresses.
@@ -201,7 +211,7 @@ impl Fetcher {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
                 tracing::info!(error = %error.without_url(), "a source could not be reached");
-                Err(FetchError::Broken("no connection, or no answer in HTTP"))
+                Err(FetchError::Broken("no connection, or no answer in HTTP; check its host and port"))
             }
         }
     }

@@ -70,8 +70,8 @@ pub async fn run(app: &App, work: &Work) -> Done<Value> {
     match result {
         Ok(()) => Ok(json!({ "image_id": plan.image_id })),
         Err(Failure::Final(why)) => {
-            put_back(app, work, &plan, false).await?;
-            Err(Failure::Final(why))
+            let outcome = put_back(app, work, &plan, false).await?;
+            Err(Failure::Final(format!("{why} {outcome}").trim_end().to_owned()))
         }
         Err(other) => Err(other),
     }
@@ -168,25 +168,38 @@ async fn release(app: &App, image_id: &str) -> Done<()> {
 }
 
 /// Brings the image back to where the same call can be made again. The engine calls it for jobs that were given up or
-/// stopped: data that a client staged is kept.
+/// stopped: data that a client staged is kept. Answers a sentence for the user on where the image stands.
 ///
 /// # Errors
 /// [`Failure`] when the database is away.
-pub async fn give_up(app: &App, work: &Work) -> Done<()> {
+pub async fn give_up(app: &App, work: &Work) -> Done<&'static str> {
     let plan = Plan::of(app, &work.job)?;
     release(app, &plan.image_id).await?;
     put_back(app, work, &plan, true).await
 }
 
-/// `keep`: data that a client staged stays, and the image returns to `uploading`.
-async fn put_back(app: &App, work: &Work, plan: &Plan, keep: bool) -> Done<()> {
+/// Where the image of a failed import stands.
+fn outcome(work: &Work, plan: &Plan, kept: bool) -> &'static str {
+    match plan.asked.method {
+        _ if work.job.kind == JobKind::Import => "No image was made.",
+        Method::CopyImage => "The image is as it was; the copy can be asked for again.",
+        Method::GlanceDirect if kept => "The staged data is kept; the import can be asked for again.",
+        Method::GlanceDirect => "The image is queued again; its data can be staged anew.",
+        Method::WebDownload | Method::GlanceDownload => {
+            "The image is queued again; the import can be asked for again."
+        }
+    }
+}
+
+/// `keep`: data that a client staged stays, and the image returns to `uploading`. Answers a sentence for the user.
+async fn put_back(app: &App, work: &Work, plan: &Plan, keep: bool) -> Done<&'static str> {
     let key = work.job.id.clone();
     let job = app.db.read("job.find", move |conn| db::jobs::find(conn, &key)).await?;
     let state = State::of(job.as_ref().unwrap_or(&work.job))?;
     let original = state.original.clone().filter(|_| keep);
     if system::find(app, &plan.image_id).await?.is_some_and(|image| !is_locked_by(&image, &work.job)) {
         // This was done before; what is staged now is another import's.
-        return Ok(());
+        return Ok(outcome(work, plan, keep));
     }
     // The staged data goes first: were the lock let go of before, nobody would know of it any more.
     let kept = original.as_ref().map(|staged| staged.blob.clone());
@@ -194,7 +207,7 @@ async fn put_back(app: &App, work: &Work, plan: &Plan, keep: bool) -> Done<()> {
         [state.staged.clone(), state.original.clone()].into_iter().flatten().map(|staged| staged.blob);
     let dropped: Vec<String> = dropped.filter(|blob| Some(blob) != kept.as_ref()).collect();
     staged::drop_blobs(app, dropped).await?;
-    system::change(app, &plan.image_id, |before| {
+    let changed = system::change(app, &plan.image_id, |before| {
         if !is_locked_by(before, &work.job) {
             return Ok(None);
         }
@@ -219,5 +232,5 @@ async fn put_back(app: &App, work: &Work, plan: &Plan, keep: bool) -> Done<()> {
     if work.job.kind == JobKind::Import {
         legacy::remove_image(app, &plan.image_id).await?;
     }
-    Ok(())
+    Ok(if changed.is_some() { outcome(work, plan, original.is_some()) } else { "" })
 }

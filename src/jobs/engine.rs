@@ -8,11 +8,11 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 use tokio::{
     sync::{Semaphore, watch},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
 };
 
 use crate::{
-    app::{App, LEASE_SECONDS},
+    app::App,
     db::{self, DbError, jobs::ClaimLimits},
     image::location_import,
     import,
@@ -27,14 +27,12 @@ use crate::{
 const PERIOD: Duration = Duration::from_secs(2);
 /// How often a job is begun at most.
 const ATTEMPTS_MAX: i32 = 5;
-/// Jobs of one project that may be under way at once, on all nodes.
-const PER_OWNER: i64 = 8;
 /// Expired jobs stay this long in the database, for whoever asks the operator about them.
 const KEEP_EXPIRED_SECONDS: i64 = 7 * 24 * 3600;
 
 /// Runs jobs until told to stop; then lets go of what is under way, for others to take over.
 pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
-    let slots = Arc::new(Semaphore::new(app.settings.jobs_at_once));
+    let slots = Arc::new(Semaphore::new(app.jobs.at_once));
     let mut running = JoinSet::new();
     loop {
         match claim(&app, slots.available_permits()).await {
@@ -55,9 +53,27 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             () = app.enqueued.notified() => {}
             () = tokio::time::sleep(PERIOD) => {}
         }
-        while running.try_join_next().is_some() {}
+        while let Some(ended) = running.try_join_next() {
+            if let Err(fault) = ended {
+                tracing::error!(%fault, "a job broke off; it will be begun again when its lease has run out");
+            }
+        }
     }
     running.shutdown().await;
+}
+
+/// A job in this node's hands. However that ends, nobody renews its lease afterwards, and what still works on it, a
+/// blocking thread perhaps, is told to stop.
+struct Held {
+    work: Work,
+    keeper: JoinHandle<()>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.work.lose();
+        self.keeper.abort();
+    }
 }
 
 async fn claim(app: &App, free: usize) -> Result<Vec<Job>, DbError> {
@@ -66,7 +82,7 @@ async fn claim(app: &App, free: usize) -> Result<Vec<Job>, DbError> {
     }
     let limits = ClaimLimits {
         count: i64::try_from(free).unwrap_or(1),
-        per_owner: PER_OWNER,
+        per_owner: app.jobs.per_project,
         affinities: app.affinities.clone(),
     };
     let (node, until, now) = (app.node.clone(), app.lease_end(), Timestamp::now());
@@ -82,6 +98,7 @@ async fn claim(app: &App, free: usize) -> Result<Vec<Job>, DbError> {
 async fn execute(app: &Arc<App>, job: Job) {
     let work = Work::new(job);
     let keeper = tokio::spawn(keep_lease(Arc::clone(app), work.clone()));
+    let _held = Held { work: work.clone(), keeper };
     let result = if work.job.attempts > ATTEMPTS_MAX {
         let why = "It was begun too often without coming to an end.".to_owned();
         Err(Failure::Final(give_up(app, &work, why).await))
@@ -98,7 +115,6 @@ async fn execute(app: &Arc<App>, job: Job) {
             finish(app, &work, JobStatus::Failure, &why, None).await
         }
     };
-    keeper.abort();
     if let Err(error) = recorded {
         tracing::error!(job = %work.job.id, %error, "the end of a job could not be recorded; it will run again");
     }
@@ -114,13 +130,16 @@ async fn dispatch(app: &Arc<App>, work: &Work) -> Done<Value> {
 /// Brings the image back to where the same call can be made again; answers the message for the task.
 async fn give_up(app: &Arc<App>, work: &Work, why: String) -> String {
     let result = match work.job.kind {
-        JobKind::LocationImport => location_import::give_up(app, work).await,
+        JobKind::LocationImport => location_import::give_up(app, work).await.map(|()| ""),
         JobKind::ImageImport | JobKind::Import => import::job::give_up(app, work).await,
     };
-    if let Err(error) = result {
-        tracing::error!(job = %work.job.id, %error, "an image could not be brought back");
+    match result {
+        Ok(outcome) => format!("{why} {outcome}").trim_end().to_owned(),
+        Err(error) => {
+            tracing::error!(job = %work.job.id, %error, "an image could not be brought back");
+            why
+        }
     }
-    why
 }
 
 fn done_message(work: &Work) -> String {
@@ -138,7 +157,7 @@ async fn finish(
     message: &str,
     result: Option<Value>,
 ) -> Result<(), DbError> {
-    let expires_at = Timestamp::now().plus_seconds(app.settings.task_time_to_live_seconds);
+    let expires_at = Timestamp::now().plus_seconds(app.jobs.kept_seconds);
     let (id, node, message) = (work.job.id.clone(), app.node.clone(), message.to_owned());
     app.db
         .write("job.finish", move |conn| {
@@ -157,10 +176,9 @@ async fn postpone(app: &App, work: &Work, why: &str) -> Result<(), DbError> {
 
 /// Renews the lease and passes on the wish to stop.
 async fn keep_lease(app: Arc<App>, work: Work) {
-    let third = Duration::from_secs(u64::try_from(LEASE_SECONDS / 3).unwrap_or(5));
     let mut lease_end = app.lease_end();
     loop {
-        tokio::time::sleep(third).await;
+        tokio::time::sleep(app.lease_beat()).await;
         let until = app.lease_end();
         let (id, node, (done, total)) = (work.job.id.clone(), app.node.clone(), work.progress());
         let renewed = app

@@ -5,14 +5,11 @@
 pub mod engine;
 pub mod reap;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
 
-use crate::{
-    app::{App, LEASE_SECONDS},
-    db,
-};
+use crate::{app::App, db};
 
 /// The background tasks of one process.
 pub struct Jobs {
@@ -28,6 +25,7 @@ impl Jobs {
         let tasks = vec![
             tokio::spawn(renew_leases(Arc::clone(app), stopped.clone())),
             tokio::spawn(reap::run(Arc::clone(app), stopped.clone())),
+            tokio::spawn(reap::clean_staging(Arc::clone(app), stopped.clone())),
             tokio::spawn(engine::run(Arc::clone(app), stopped)),
         ];
         let watcher = tokio::spawn(Arc::clone(&app.policy).watch());
@@ -49,8 +47,7 @@ impl Jobs {
 }
 
 async fn renew_leases(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
-    let third = Duration::from_secs(u64::try_from(LEASE_SECONDS / 3).unwrap_or(5));
-    let mut ticks = tokio::time::interval(third);
+    let mut ticks = tokio::time::interval(app.lease_beat());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {

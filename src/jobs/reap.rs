@@ -1,5 +1,5 @@
-//! The reaper: returns abandoned uploads to `queued` and deletes the bytes of doomed blobs. Every step can be
-//! repeated, and any node can take any of them.
+//! The reaper: returns abandoned uploads to `queued`, deletes the bytes of doomed blobs, and cleans the staging folder.
+//! Every step can be repeated, and any node can take any of them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,10 +9,15 @@ use crate::{
     app::App,
     db::{self, DbResult},
     model::{blob::Blob, time::Timestamp},
+    reconcile,
 };
 
 /// How often the reaper looks without being called.
 const PERIOD: Duration = Duration::from_secs(5);
+/// How often the staging folder is looked through.
+const STAGING_PERIOD: Duration = Duration::from_secs(3600);
+/// A staged file that nothing knows is stale when nobody has written to it for so long.
+const STALE: Duration = Duration::from_secs(24 * 3600);
 /// Blobs claimed at once.
 const BATCH: i64 = 32;
 /// Longest wait between two tries of a deletion that fails, in seconds.
@@ -28,6 +33,19 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             _ = stopped.changed() => return,
             () = app.doomed.notified() => {}
             () = tokio::time::sleep(PERIOD) => {}
+        }
+    }
+}
+
+/// Looks for stale files in the staging folder at the start and now and then, until told to stop.
+pub async fn clean_staging(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = reconcile::clean_staging(&app.db, &app.staging, STALE).await {
+            tracing::warn!(%error, "the staging folder could not be cleaned; it will be tried again");
+        }
+        tokio::select! {
+            _ = stopped.changed() => return,
+            () = tokio::time::sleep(STAGING_PERIOD) => {}
         }
     }
 }

@@ -9,9 +9,14 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
-use super::{NamedStore, StoreError, StoreResult, file::FileStore, limit::Limits};
+use super::{
+    NamedStore, StoreError, StoreResult,
+    file::{FileStore, PARTS},
+    limit::Limits,
+};
 
 /// Glance's name for the store; the ledger adds the place.
 pub const STAGING_STORE: &str = "os_glance_staging_store";
@@ -48,6 +53,19 @@ impl Staging {
     /// The file of a staged blob.
     pub fn path(&self, blob_id: &str) -> PathBuf {
         self.folder.join(blob_id)
+    }
+
+    /// When a file in the folder was last written to, finished or not; `None` when it is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the folder cannot be read.
+    pub async fn modified(&self, name: &str, unfinished: bool) -> StoreResult<Option<SystemTime>> {
+        let path = if unfinished { self.folder.join(PARTS).join(name) } else { self.folder.join(name) };
+        let found = match tokio::fs::metadata(&path).await {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            found => found.and_then(|metadata| metadata.modified()),
+        };
+        found.map(Some).map_err(|e| StoreError::io(path.display().to_string(), e))
     }
 
     /// The URL of a staged blob.

@@ -1,6 +1,6 @@
 //! Sections of the libraries and of the API's outer layers: database, policy, middleware, formats.
 
-use crate::config::option::Kind::{Bool, Choice, List, Multi, Text};
+use crate::config::option::Kind::{Bool, Choice, Int, List, Multi, Text};
 use crate::config::option::{ANY_INT, Group, Item, Opt, Place, at_least, float_at_least, gone, opt, unset};
 use crate::config::wired::Feature;
 
@@ -156,12 +156,31 @@ const MIDDLEWARE: &[Opt] = &[
 ];
 
 /// What is Vitrine's own.
-const VITRINE: &[Opt] = &[opt(
-    "gzip",
-    Bool,
-    "false",
-    "Compress answers with gzip for clients that ask for it, in place of Glance's filter in its paste file.",
-)];
+const VITRINE: &[Opt] = &[
+    opt(
+        "gzip",
+        Bool,
+        "false",
+        "Compress answers with gzip for clients that ask for it, in place of Glance's filter in its paste file.",
+    ),
+    opt(
+        "jobs_per_project",
+        at_least(1),
+        "8",
+        "Imports and other jobs of one project that run at the same time, on all nodes.",
+    )
+    .of(Feature::Tasks)
+    .must(),
+    opt(
+        "lease_seconds",
+        Int(3, 3600),
+        "15",
+        "Seconds after which other nodes take over the uploads and jobs of a node that fell silent. The clocks \
+         of the nodes must agree to a fraction of it.",
+    )
+    .of(Feature::Tasks)
+    .must(),
+];
 
 const CORS: &[Opt] = &[
     unset(

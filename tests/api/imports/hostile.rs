@@ -49,7 +49,7 @@ on_each_database! {
         ];
         let source = Source::start(|path| match path {
             "/silent" => Reply::Silent,
-            "/stall" => Reply::Stall,
+            "/stall" => Reply::Stall(1000, Vec::new()),
             "/trickle" => Reply::Trickle(Duration::from_millis(20)),
             "/endless" => Reply::Endless(bytes(65536)),
             "/large" => Reply::Promise(5_000_001, bytes(10)),

@@ -1,6 +1,7 @@
 //! Imports and tasks: staging, the three methods, plug-ins, hostile sources.
 
 mod direct;
+mod engine;
 mod hostile;
 mod plugins;
 mod source;

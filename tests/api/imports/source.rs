@@ -25,8 +25,8 @@ pub enum Reply {
     Endless(Vec<u8>),
     /// Accepts, and says nothing.
     Silent,
-    /// Begins to answer, then says nothing more.
-    Stall,
+    /// Promises so many bytes, sends the data, then says nothing more.
+    Stall(usize, Vec<u8>),
     /// A byte at a time, with a pause after each.
     Trickle(Duration),
 }
@@ -104,8 +104,9 @@ fn serve(mut stream: TcpStream, answer: &(impl Fn(&str) -> Reply + ?Sized)) -> s
             }
         }
         Reply::Silent => stream.read(&mut byte).map(drop),
-        Reply::Stall => {
-            ok(Some(1000))?;
+        Reply::Stall(length, data) => {
+            ok(Some(length))?;
+            stream.write_all(&data)?;
             stream.read(&mut byte).map(drop)
         }
         Reply::Trickle(pause) => {

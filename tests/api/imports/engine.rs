@@ -1,0 +1,80 @@
+//! The engine behind imports: its bounds, its leases, and what it cleans up.
+
+use std::{
+    fs::File,
+    time::{Duration, SystemTime},
+};
+
+use vitrine::{db, reconcile};
+
+use super::{source::*, *};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+on_each_database! {
+    /// A project whose imports fill its share keeps nobody else waiting, however many it has asked for.
+    async fn a_busy_project_does_not_hold_up_the_others(database: Database) {
+        let app = database.app_with(|options| {
+            reach_loopback(options);
+            (options.jobs.at_once, options.jobs.per_project) = (2, 1);
+        });
+        let (alice, bob) = (app.as_member("alice"), app.as_member("bob"));
+        let (silent, good) = (Source::start(|_| Reply::Silent), Source::of(bytes(1000)));
+        for _ in 0..20 {
+            let id = alice.created(image().raw()).await;
+            download(&alice, &id, &silent.url("/")).await.expect(202);
+        }
+        eventually("one of them is under way", async || {
+            if silent.served() > 0 { Ok(()) } else { Err("none") }
+        })
+        .await;
+        let id = bob.created(image().raw()).await;
+        download(&bob, &id, &good.url("/")).await.expect(202);
+        holds(&bob, &id, &bytes(1000)).await;
+        assert_eq!(silent.served(), 1);
+    }
+
+    /// The task of an import under way says how far the bytes have come.
+    async fn a_task_tells_its_progress(database: Database) {
+        let app = database.app_with(|options| {
+            reach_loopback(options);
+            options.jobs.lease_seconds = 3;
+        });
+        let alice = app.as_member("alice");
+        let source = Source::start(|_| Reply::Stall(40 << 20, bytes(20 << 20)));
+        let id = alice.created(image().raw()).await;
+        download(&alice, &id, &source.url("/")).await.expect(202);
+        eventually("half of it has come", async || {
+            let tasks = alice.get(&format!("/v2/images/{id}/tasks")).await.expect(200).json();
+            let message = tasks["tasks"][0]["message"].clone();
+            if message == "Copied 20 of 40 MiB (50 %)" { Ok(()) } else { Err(message) }
+        })
+        .await;
+        alice.remove(&id).await.expect(204);
+        nothing_is_staged(&app).await;
+    }
+
+    /// Of the files in the staging folder that nothing knows those go that are old, and named as staged data is.
+    async fn stale_staged_data_is_removed(database: Database) {
+        let app = app(database);
+        let alice = app.as_member("alice");
+        let (known, queued) = (alice.created(image().raw()).await, alice.created(image().raw()).await);
+        stage(&alice, &known, bytes(10)).await.expect(204);
+        let inner = app.app();
+        let folder = inner.staging.path("");
+        let key = known.clone();
+        let staged = inner.db.read("test", move |conn| db::blobs::staged_of(conn, &key)).await.unwrap();
+        let kept = [staged.unwrap().id, queued, "readme".to_owned(), fresh_id()];
+        let stale = [fresh_id(), format!("{}.raw", fresh_id()), format!(".parts/{}", fresh_id())];
+        for name in kept.iter().chain(&stale) {
+            let file = File::options().create(true).append(true).open(folder.join(name)).unwrap();
+            file.set_modified(SystemTime::now() - 2 * DAY).unwrap();
+        }
+        File::open(folder.join(&kept[3])).unwrap().set_modified(SystemTime::now()).unwrap();
+        assert_eq!(reconcile::clean_staging(&inner.db, &inner.staging, DAY).await.unwrap(), stale.len());
+        assert!(kept.iter().all(|name| folder.join(name).exists()), "{kept:?}");
+        assert!(!stale.iter().any(|name| folder.join(name).exists()), "{stale:?}");
+        import(&alice, &known, json!({"method": {"name": "glance-direct"}})).await.expect(202);
+        holds(&alice, &known, &bytes(10)).await;
+    }
+}
