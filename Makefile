@@ -11,7 +11,8 @@ SUITES ?=
 
 BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libpq-dev libmariadb-dev
 # qemu-img and the ISO are the real input of tests; PostgreSQL is the second database.
-TEST_PACKAGES = $(BUILD_PACKAGES) python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux postgresql
+TEST_PACKAGES = $(BUILD_PACKAGES) python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux procps bzip2 \
+	xz-utils zstd postgresql
 
 .PHONY: run build test lint
 

@@ -1,10 +1,13 @@
 //! Imports: filters of sources, plug-ins.
 
+use std::time::Duration;
+
 use super::Loaded;
 use super::check::{Finding, Topic};
-use crate::import::settings::{Filter, Plugin, Settings};
+use crate::import::settings::{Filter, Patience, Plugin, Settings};
 
 const FILTERING: &str = "import_filtering_opts";
+const OURS: &str = "vitrine";
 
 /// Assembles the settings.
 pub(super) fn imports(loaded: &Loaded, findings: &mut Vec<Finding>) -> Settings {
@@ -26,6 +29,18 @@ pub(super) fn imports(loaded: &Loaded, findings: &mut Vec<Finding>) -> Settings 
         extra_properties: loaded.list("glance_download_properties", "extra_properties"),
         output_format: loaded.string("image_conversion", "output_format").unwrap_or(default.output_format),
         vmdk_allowed_types: loaded.list("image_format", "vmdk_allowed_types"),
+        patience: patience(loaded),
+        expansion_max: loaded.u64(OURS, "decompression_ratio").unwrap_or(default.expansion_max),
+        ..default
+    }
+}
+
+fn patience(loaded: &Loaded) -> Patience {
+    let default = Patience::default();
+    let seconds = |option, default| loaded.u64(OURS, option).map_or(default, Duration::from_secs);
+    Patience {
+        idle: seconds("import_idle_timeout", default.idle),
+        total: seconds("import_deadline", default.total),
         ..default
     }
 }

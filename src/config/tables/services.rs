@@ -164,6 +164,31 @@ const VITRINE: &[Opt] = &[
         "Compress answers with gzip for clients that ask for it, in place of Glance's filter in its paste file.",
     ),
     opt(
+        "import_deadline",
+        at_least(1),
+        "86400",
+        "Seconds that an import may take to fetch its data from another server.",
+    )
+    .of(Feature::Imports)
+    .must(),
+    opt(
+        "import_idle_timeout",
+        at_least(1),
+        "60",
+        "Seconds after which an import gives up a server that sends nothing, or next to nothing.",
+    )
+    .of(Feature::Imports)
+    .must(),
+    opt(
+        "decompression_ratio",
+        at_least(1),
+        "1000",
+        "How many times as large as the compressed data an import may become by image_decompression. Up to 1 GiB \
+         it may in any case, and never more than image_size_cap.",
+    )
+    .of(Feature::Imports)
+    .must(),
+    opt(
         "jobs_per_project",
         at_least(1),
         "8",

@@ -1,7 +1,7 @@
 //! The typed result: nothing that counts as honoured is left unread, and the defaults agree.
 
 use crate::config::{Config, Input, Loaded, Sources, StoreKind, Topic, load};
-use crate::{api, image};
+use crate::{api, image, import, work};
 
 use super::{data, found, loaded, written};
 
@@ -33,6 +33,8 @@ fn nothing_configured_is_the_rooms_defaults() {
     let config = Config::assemble(&load(&Sources::default())).unwrap();
     assert_eq!(format!("{:?}", config.api), format!("{:?}", api::Settings::default()));
     assert_eq!(format!("{:?}", config.image), format!("{:?}", image::Settings::default()));
+    assert_eq!(format!("{:?}", config.imports), format!("{:?}", import::Settings::default()));
+    assert_eq!(config.jobs, work::Settings::default());
     assert!(config.database.is_none() && config.keystone.is_none() && config.listen.bind.is_none());
     assert!(config.log.stderr && config.log.file.is_none());
 }
