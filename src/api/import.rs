@@ -11,6 +11,7 @@ use super::{
     error::ApiResult,
     extract::{Identified, JsonBody, NoBody, Shared},
     images::data,
+    origin::base_url,
     routes::resource,
 };
 use crate::{
@@ -75,7 +76,7 @@ async fn start(
 async fn remote(state: &Shared, request: &HttpRequest, asked: &Asked) -> Result<Option<Remote>, Error> {
     let (region, interface) = asked.remote_service();
     let Some(token) = data::text(request, &HeaderName::from_static("x-auth-token")) else { return Ok(None) };
-    let catalog = match state.identity.catalog(token).await {
+    let catalog = match state.identity.catalog(token, &base_url(&state.settings, request)).await {
         Ok(catalog) => catalog,
         Err(error) => {
             tracing::warn!(%error, "no catalogue for glance-download");

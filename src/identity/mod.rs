@@ -42,12 +42,13 @@ pub trait Identity: Send + Sync {
     /// [`IdentityError`], as its variants say.
     async fn authenticate(&self, credentials: &Credentials) -> Result<Caller, IdentityError>;
 
-    /// The catalogue of services that comes with a token, as in `GET /v3/auth/catalog`: a list.
+    /// The catalogue of services that comes with a token, as in `GET /v3/auth/catalog`: a list. `base_url` is the one
+    /// under which the client reached us.
     ///
     /// # Errors
     /// [`IdentityError`]; also when this provider has no catalogue.
-    async fn catalog(&self, token: &str) -> Result<serde_json::Value, IdentityError> {
-        let _ = token;
+    async fn catalog(&self, token: &str, base_url: &str) -> Result<serde_json::Value, IdentityError> {
+        let _ = (token, base_url);
         Err(IdentityError::Unavailable("This identity service has no catalogue of other regions.".to_owned()))
     }
 

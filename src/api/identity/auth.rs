@@ -63,8 +63,7 @@ pub(super) async fn catalog(auth: Auth) -> Answer {
     if auth.token.scope == Scope::Unscoped {
         return Err(Error::forbidden("A token without scope has no catalog.").into());
     }
-    let services = auth.site.builtin.catalog().await?;
-    let catalog = view::catalog(&services, &auth.site.base, &auth.token);
+    let catalog = auth.site.builtin.catalog_of(&auth.token, &auth.site.base).await?;
     Ok(HttpResponse::Ok().json(json!({"catalog": catalog, "links": {"self": auth.url}})))
 }
 
@@ -106,8 +105,7 @@ fn token_header(text: &str) -> Result<HeaderValue> {
 async fn shown(site: &Site, token: &Token, query: &Filters) -> Result<Value> {
     let mut body = view::token(token);
     if token.scope != Scope::Unscoped && !query.flag("nocatalog").unwrap_or(false) {
-        let services = site.builtin.catalog().await?;
-        body.insert("catalog".to_owned(), view::catalog(&services, &site.base, token));
+        body.insert("catalog".to_owned(), site.builtin.catalog_of(token, &site.base).await?);
     }
     Ok(json!({"token": body}))
 }

@@ -5,50 +5,11 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     identity::builtin::{
-        BASE_URL_MARK,
         context::{Scope, Token},
-        rows::{Domain, Endpoint, LIST_ROWS_MAX, Service},
+        rows::{Domain, LIST_ROWS_MAX},
     },
     model::time::Timestamp,
 };
-
-/// Shows an endpoint's URL to one client; `None` when it needs a project and there is none.
-pub(super) fn url(template: &str, base: &str, project_id: Option<&str>) -> Option<String> {
-    let mut text = template.replace(BASE_URL_MARK, base);
-    for name in ["project_id", "tenant_id"] {
-        for mark in [format!("$({name})s"), format!("%({name})s")] {
-            if text.contains(&mark) {
-                text = text.replace(&mark, project_id?);
-            }
-        }
-    }
-    Some(text)
-}
-
-/// The catalog as one token sees it.
-pub(super) fn catalog(services: &[(Service, Vec<Endpoint>)], base: &str, token: &Token) -> Value {
-    let endpoint = |endpoint: &Endpoint| {
-        let url = url(&endpoint.url, base, token.project_id())?;
-        Some(json!({
-            "id": endpoint.id,
-            "interface": endpoint.interface,
-            "region": endpoint.region_id,
-            "region_id": endpoint.region_id,
-            "url": url,
-        }))
-    };
-    services
-        .iter()
-        .map(|(service, endpoints)| {
-            json!({
-                "id": service.id,
-                "type": service.kind,
-                "name": service.name,
-                "endpoints": endpoints.iter().filter_map(endpoint).collect::<Vec<_>>(),
-            })
-        })
-        .collect()
-}
 
 /// The body of a token, without its catalog.
 pub(super) fn token(token: &Token) -> Map<String, Value> {

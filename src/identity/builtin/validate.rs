@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use async_trait::async_trait;
 use openssl::sha::sha256;
+use serde_json::Value;
 
 use super::{
     Builtin,
@@ -104,6 +105,12 @@ impl Identity for Builtin {
             return Err(refused("the application credential does not allow this request"));
         }
         Ok(caller(&token, service.as_deref()))
+    }
+
+    async fn catalog(&self, token: &str, base_url: &str) -> std::result::Result<Value, IdentityError> {
+        let token = self.validate(token, false).await.map_err(unavailable)?;
+        let token = token.ok_or_else(|| refused("the token is not valid"))?;
+        self.catalog_of(&token, base_url).await.map_err(unavailable)
     }
 
     fn challenge(&self, base_url: &str) -> Option<String> {

@@ -217,7 +217,7 @@ impl Identity for Keystone {
         }
     }
 
-    async fn catalog(&self, token: &str) -> Result<serde_json::Value, IdentityError> {
+    async fn catalog(&self, token: &str, _: &str) -> Result<serde_json::Value, IdentityError> {
         let mut header = HeaderValue::from_str(token).map_err(|_| unknown_token())?;
         header.set_sensitive(true);
         let url = format!("{}/auth/catalog", self.session.login(&self.http, None).await?.identity_root);

@@ -1,5 +1,7 @@
 //! Services and regions, and the catalog of a token.
 
+use serde_json::{Value, json};
+
 use super::{
     Filters, admin_only,
     body::{self, Body},
@@ -14,30 +16,56 @@ use crate::{
             services::{self, Service},
         },
     },
-    identity::builtin::{Builtin, context::Token, new_id},
+    identity::builtin::{BASE_URL_MARK, Builtin, context::Token, new_id},
     model::error::{Error, Result},
 };
 
 const SERVICE_KNOWN: &[&str] = &["name", "type", "description", "enabled"];
 
+/// Shows an endpoint's URL to one client; `None` when it needs a project and there is none.
+fn url(template: &str, base: &str, project_id: Option<&str>) -> Option<String> {
+    let mut text = template.replace(BASE_URL_MARK, base);
+    for name in ["project_id", "tenant_id"] {
+        for mark in [format!("$({name})s"), format!("%({name})s")] {
+            if text.contains(&mark) {
+                text = text.replace(&mark, project_id?);
+            }
+        }
+    }
+    Some(text)
+}
+
 impl Builtin {
-    /// Enabled services with their enabled endpoints.
+    /// The catalog as one token sees it: enabled services with their enabled endpoints, a JSON list. `base` is the URL
+    /// under which the client reached us.
     ///
     /// # Errors
     /// Only the database's own.
-    pub async fn catalog(&self) -> Result<Vec<(Service, Vec<Endpoint>)>> {
-        self.read("identity_catalog", |conn| {
-            let mut endpoints = endpoints::list(conn)?;
-            endpoints.retain(|endpoint| endpoint.enabled);
-            let services = services::list(conn)?.into_iter().filter(|service| service.enabled);
-            Ok(services
-                .map(|service| {
-                    let own = endpoints.iter().filter(|e| e.service_id == service.id).cloned().collect();
-                    (service, own)
+    pub async fn catalog_of(&self, token: &Token, base: &str) -> Result<Value> {
+        let (services, mut endpoints) =
+            self.read("identity_catalog", |conn| Ok((services::list(conn)?, endpoints::list(conn)?))).await?;
+        endpoints.retain(|endpoint| endpoint.enabled);
+        let shown = |endpoint: &Endpoint| {
+            Some(json!({
+                "id": endpoint.id,
+                "interface": endpoint.interface,
+                "region": endpoint.region_id,
+                "region_id": endpoint.region_id,
+                "url": url(&endpoint.url, base, token.project_id())?,
+            }))
+        };
+        let services = services.into_iter().filter(|service| service.enabled);
+        Ok(services
+            .map(|service| {
+                let own = endpoints.iter().filter(|endpoint| endpoint.service_id == service.id);
+                json!({
+                    "id": service.id,
+                    "type": service.kind,
+                    "name": service.name,
+                    "endpoints": own.filter_map(shown).collect::<Vec<_>>(),
                 })
-                .collect())
-        })
-        .await
+            })
+            .collect())
     }
 
     /// Services that pass the filters `type` and `name`.
