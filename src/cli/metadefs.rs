@@ -162,7 +162,8 @@ fn sentence(report: Report) -> String {
     let all: usize = parts.iter().map(|(count, _)| count).sum();
     let done: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    format!("{all} namespaces: {}", done.join(", "))
+    let noun = if all == 1 { "namespace" } else { "namespaces" };
+    format!("{all} {noun}: {}", done.join(", "))
 }
 
 /// Reads one file, or every `*.json` of a folder in the order of their names; also says which of them cannot be
