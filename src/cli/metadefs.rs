@@ -2,6 +2,7 @@
 //! same files (`glance/cmd/manage.py: DbCommands.load_metadefs`).
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -12,7 +13,7 @@ use super::config::Files;
 use crate::{
     config::{self, Config, Override},
     db::{Db, Settings},
-    metadef::catalogue::{self, Mode},
+    metadef::catalogue::{self, Mode, Report},
     model::metadef::file::{self, NamespaceFile},
     server::StartError,
 };
@@ -137,19 +138,36 @@ fn load(arguments: LoadArguments) -> Result<(), StartError> {
     for fault in &faults {
         eprintln!("vitrine: {fault}");
     }
+    if files.is_empty() {
+        return Err(StartError("nothing was loaded".to_owned()));
+    }
     let report = catalogue::load(&open(arguments.place)?, &files, mode).map_err(|e| failed("load", e))?;
-    println!(
-        "{} namespaces added, {} merged, {} replaced, {} left as they were",
-        report.added, report.merged, report.replaced, report.skipped
-    );
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(StartError(format!("{} files could not be read; the others were loaded", faults.len())))
+    println!("{}", sentence(report));
+    match faults.len() {
+        0 => Ok(()),
+        1 => Err(StartError("1 file was left out; the others were loaded".to_owned())),
+        several => Err(StartError(format!("{several} files were left out; the others were loaded"))),
     }
 }
 
-/// Reads one file, or every `*.json` of a folder; also says which of them cannot be read and why.
+/// What a load did, without what it did not do.
+fn sentence(report: Report) -> String {
+    let parts = [
+        (report.added, "added"),
+        (report.merged, "merged"),
+        (report.updated, "merged and brought up to date"),
+        (report.replaced, "replaced"),
+        (report.skipped, "left as they were"),
+    ];
+    let all: usize = parts.iter().map(|(count, _)| count).sum();
+    let done: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let noun = if all == 1 { "namespace" } else { "namespaces" };
+    format!("{all} {noun}: {}", done.join(", "))
+}
+
+/// Reads one file, or every `*.json` of a folder in the order of their names; also says which of them cannot be
+/// used and why.
 fn read(path: &Path) -> Result<(Vec<NamespaceFile>, Vec<String>), StartError> {
     let unreadable = |e: std::io::Error| failed(path.display(), e);
     let mut paths = Vec::new();
@@ -167,11 +185,19 @@ fn read(path: &Path) -> Result<(Vec<NamespaceFile>, Vec<String>), StartError> {
     } else {
         paths.push(path.to_owned());
     }
-    let (mut files, mut faults) = (Vec::new(), Vec::new());
+    let (mut files, mut faults) = (Vec::<NamespaceFile>::new(), Vec::new());
+    let mut origin: BTreeMap<String, PathBuf> = BTreeMap::new();
     for path in paths {
         let parsed = fs::read_to_string(&path).map_err(|e| e.to_string()).and_then(|text| file::parse(&text));
-        match parsed {
-            Ok(file) => files.push(file),
+        let usable = parsed.and_then(|file| match origin.get(&file.fields.namespace) {
+            Some(first) => Err(format!("{} defines {}, too", first.display(), file.fields.namespace)),
+            None => Ok(file),
+        });
+        match usable {
+            Ok(file) => {
+                origin.insert(file.fields.namespace.clone(), path);
+                files.push(file);
+            }
             Err(fault) => faults.push(format!("{}: {fault}", path.display())),
         }
     }
@@ -180,6 +206,9 @@ fn read(path: &Path) -> Result<(Vec<NamespaceFile>, Vec<String>), StartError> {
 
 fn export(place: Place, folder: &Path) -> Result<(), StartError> {
     let files = catalogue::export(&open(place)?).map_err(|e| failed("export", e))?;
+    if folder.is_file() {
+        return Err(failed(folder.display(), "this is a file; name a folder to write to"));
+    }
     fs::create_dir_all(folder).map_err(|e| failed(folder.display(), e))?;
     for (name, text) in &files {
         let path = folder.join(name);

@@ -183,7 +183,9 @@ pub async fn show(
 /// [`Error::Conflict`] when the new name is taken; as the policy decides.
 pub async fn update(app: &App, caller: &Caller, name: &str, input: NamespaceInput) -> Result<Namespace> {
     let namespace = access::find(app, caller, name, &["modify_metadef_namespace"]).await?;
-    let fields = fields_of(input, caller);
+    // Unlike a creation, an update takes an empty owner for none.
+    let owner = input.owner.filter(|owner| !owner.is_empty());
+    let fields = fields_of(NamespaceInput { owner, ..input }, caller);
     let new_name = fields.namespace.clone();
     let saved = app
         .db

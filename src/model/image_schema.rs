@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::error::{Error, Result};
+use super::{error::Result, schema_fault};
 
 const BASE: &str = include_str!("../../schema/image.json");
 const DEFAULT_PROPERTIES: &str = include_str!("../../schema/image-properties.json");
@@ -76,7 +76,7 @@ impl ImageSchema {
     /// Checks the whole body of a create.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the first member that does not fit.
+    /// [`Error::Invalid`](super::error::Error::Invalid) naming the first member that does not fit.
     pub fn check_create(&self, body: &Map<String, Value>) -> Result<()> {
         check(&self.whole, &Value::Object(body.clone()))
     }
@@ -85,7 +85,7 @@ impl ImageSchema {
     /// so that a single attribute can change.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming what does not fit.
+    /// [`Error::Invalid`](super::error::Error::Invalid) naming what does not fit.
     pub fn check_attribute(&self, name: &str, value: &Value) -> Result<()> {
         let mut document = Map::new();
         document.insert(name.to_owned(), value.clone());
@@ -94,14 +94,7 @@ impl ImageSchema {
 }
 
 fn check(validator: &jsonschema::Validator, document: &Value) -> Result<()> {
-    match validator.iter_errors(document).next() {
-        None => Ok(()),
-        Some(fault) => {
-            let place = fault.instance_path().to_string();
-            let place = place.trim_start_matches('/');
-            Err(Error::invalid(format!("Provided object does not match schema 'image': {place}: {fault}")))
-        }
-    }
+    schema_fault::check(validator, "image", document)
 }
 
 type Declarations<'a> = (Vec<(&'a String, &'a Value)>, Vec<Value>);

@@ -13,6 +13,7 @@ pub mod new_image;
 pub mod patch;
 pub mod pointer;
 pub mod range;
+pub mod schema_fault;
 pub mod status;
 pub mod task_list;
 pub mod time;

@@ -263,6 +263,27 @@ class Tool:
         return done.stderr
 
 
+def glance_client(server, cloud="vitrine"):
+    """The `glance` client, which reads no clouds.yaml: it is given what stands there."""
+    tool = Tool("glance", server, cloud)
+    config = server.connect(cloud).config
+    tool.argv = tool.argv[:1]
+    tool.env |= {f"OS_{name.upper()}": str(value) for name, value in config.config["auth"].items()}
+    tool.env |= {"OS_IDENTITY_API_VERSION": "3", "OS_REGION_NAME": config.region_name or ""}
+    return tool
+
+
+def table(text):
+    """The rows of a printed table, its heading first."""
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def fields(text):
+    """A printed table of two columns as a dictionary."""
+    return {row[0]: row[1] for row in table(text) if len(row) == 2}
+
+
 def digest(path, algorithm):
     """What md5sum or sha512sum, not our own code, says of a file."""
     done = subprocess.run([f"{algorithm}sum", "--", path], check=True, capture_output=True, text=True)

@@ -5,25 +5,12 @@ import filecmp
 import pytest
 
 import disks
-from harness import Tool, digest
+from harness import digest, fields, glance_client
 
 
 @pytest.fixture(scope="module")
 def glance(server):
-    """The glance client reads no clouds.yaml; it is given what stands there."""
-    tool = Tool("glance", server)
-    config = server.connect().config
-    auth = config.config["auth"]
-    tool.argv = tool.argv[:1]
-    tool.env |= {f"OS_{name.upper()}": str(value) for name, value in auth.items()}
-    tool.env |= {"OS_IDENTITY_API_VERSION": "3", "OS_REGION_NAME": config.region_name or ""}
-    return tool
-
-
-def fields(table):
-    """The two columns of a printed table."""
-    rows = [line.split("|")[1:3] for line in table.splitlines() if line.startswith("|")]
-    return {row[0].strip(): row[1].strip() for row in rows if len(row) == 2}
+    return glance_client(server)
 
 
 def test_the_life_of_an_image(glance, workshop, disk, tmp_path):

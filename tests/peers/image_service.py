@@ -137,8 +137,11 @@ def start_glance(folder, port, keystone_url, options=()):
     return url
 
 
-def start_vitrine(folder, port, keystone_url, binary, options=()):
-    """Starts a Vitrine binary in `folder` from the same configuration; returns its URL."""
+def start_vitrine(folder, port, keystone_url, binary, options=(), metadefs=None):
+    """Starts a Vitrine binary in `folder` from the same configuration; returns its URL.
+
+    `metadefs` is a folder of metadata definitions to load in place of the built-in catalogue.
+    """
     url = f"http://127.0.0.1:{port}"
     folder.mkdir(parents=True, exist_ok=True)
     conf = write_conf(folder, url, keystone_url, f"sqlite:///{folder}/vitrine.db", options)
@@ -148,5 +151,6 @@ def start_vitrine(folder, port, keystone_url, binary, options=()):
                f"{url}/versions")
     # As `glance-manage db load_metadefs` does for the reference; what is there already stays.
     subprocess.run([pathlib.Path(binary).resolve(), "metadefs", "load", "--database",
-                    f"sqlite:///{folder}/vitrine.db"], check=True, stdout=subprocess.DEVNULL)
+                    f"sqlite:///{folder}/vitrine.db", *([metadefs] if metadefs else [])],
+                   check=True, stdout=subprocess.DEVNULL)
     return url

@@ -71,8 +71,10 @@ def start_services(args):
     if args.glance_twice:
         urls["right"] = image_service.start_glance(FOLDER / "right", ports["right"], keystone)
     elif args.vitrine:
+        # The files that Glance has loaded, so that whole catalogues can be compared.
         urls["right"] = image_service.start_vitrine(
-            FOLDER / "right", ports["right"], keystone, args.vitrine)
+            FOLDER / "right", ports["right"], keystone, args.vitrine,
+            metadefs=peer.venv("glance") / "etc/glance/metadefs")
     return FOLDER / "keystone", urls.get("left"), urls.get("right")
 
 

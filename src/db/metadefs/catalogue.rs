@@ -31,8 +31,10 @@ pub enum Mode {
 pub struct Report {
     /// New ones.
     pub added: usize,
-    /// Ones that were merged.
+    /// Ones that got what they lacked.
     pub merged: usize,
+    /// Ones that got what they lacked, and whose rest was brought up to date.
+    pub updated: usize,
     /// Ones that were replaced.
     pub replaced: usize,
     /// Ones that stayed as they were.
@@ -54,8 +56,12 @@ pub fn load(conn: &mut Conn, files: &[NamespaceFile], mode: Mode) -> DbResult<Re
                 new.push(file);
             }
             (Some(_), Mode::Skip) => report.skipped += 1,
-            (Some(id), Mode::Merge | Mode::PreferNew) => {
+            (Some(id), Mode::Merge) => {
                 report.merged += 1;
+                old.push((*id, file));
+            }
+            (Some(id), Mode::PreferNew) => {
+                report.updated += 1;
                 old.push((*id, file));
             }
             (Some(id), Mode::Replace) => {

@@ -75,6 +75,11 @@ fn first<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
     pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
+/// The last value of a parameter, which is the one that Glance reads for what it takes without taking it away.
+fn last<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
+    pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
 /// Reads a limit as Python reads integers: blanks around it and a plus sign are fine.
 fn limit(text: &str) -> Result<u32> {
     let number = text.trim();
@@ -134,7 +139,7 @@ impl NamespaceQuery {
             marker: first(pairs, "marker").map(str::to_owned),
             sort: sort(pairs, &NAMESPACE_SORT_KEYS)?,
             visibility,
-            resource_types: first(pairs, "resource_types")
+            resource_types: last(pairs, "resource_types")
                 .map(|text| text.split(',').map(str::to_owned).collect()),
         })
     }
@@ -192,6 +197,9 @@ mod tests {
         assert_eq!(NamespaceQuery::parse(&[], limits).unwrap().limit, 25);
         let twice = NamespaceQuery::parse(&pairs(&[("limit", "1"), ("limit", "2")]), limits).unwrap();
         assert_eq!(twice.limit, 1);
+        let twice = pairs(&[("resource_types", "A"), ("resource_types", "B,C")]);
+        let types = NamespaceQuery::parse(&twice, limits).unwrap().resource_types.unwrap();
+        assert_eq!(types, ["B", "C"]);
     }
 
     #[test]

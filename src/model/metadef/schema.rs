@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-use crate::model::error::{Error, Result};
+use crate::model::{
+    error::{Error, Result},
+    schema_fault,
+};
 
 /// The kinds of thing that have a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +91,7 @@ fn of(kind: Kind) -> Result<&'static Item> {
 pub fn check(kind: Kind, body: &Value) -> Result<()> {
     let item = of(kind)?;
     let name = item.document.get("name").and_then(Value::as_str).unwrap_or_default();
-    first_fault(&item.validator, name, body)
+    schema_fault::check(&item.validator, name, body)
 }
 
 /// Checks the body of a bulk creation of tags.
@@ -96,19 +99,7 @@ pub fn check(kind: Kind, body: &Value) -> Result<()> {
 /// # Errors
 /// [`Error::Invalid`] naming the first member that does not fit.
 pub fn check_bulk_tags(body: &Value) -> Result<()> {
-    first_fault(&schemas()?.bulk_tags, "tags", body)
-}
-
-fn first_fault(validator: &Validator, name: &str, body: &Value) -> Result<()> {
-    match validator.iter_errors(body).next() {
-        None => Ok(()),
-        Some(fault) => {
-            let place = fault.instance_path().to_string();
-            let place = place.trim_start_matches('/');
-            let place = if place.is_empty() { String::new() } else { format!("{place}: ") };
-            Err(Error::invalid(format!("Provided object does not match schema '{name}': {place}{fault}")))
-        }
-    }
+    schema_fault::check(&schemas()?.bulk_tags, "tags", body)
 }
 
 /// The document that `/v2/schemas/metadefs/{name}` serves; `None` for names that have none.

@@ -1,6 +1,6 @@
 //! The shipped catalogue, and files of namespaces: load, unload, export.
 
-use std::{collections::BTreeSet, fs, time::Instant};
+use std::{collections::BTreeSet, fs};
 
 use serde_json::{Value, json};
 use vitrine::{
@@ -65,17 +65,14 @@ fn the_first_start_loads_it() {
 }
 
 on_each_database! {
-    /// What is exported loads again and is exported as before; the whole takes well under a second.
+    /// What is exported loads again and is exported as before.
     fn round_trip(database: Database) {
         let folder = scratch_folder();
         let database = TestDatabase::create(database, folder.path());
         let db = open(&database);
         let shipped = catalogue::shipped().unwrap();
-        let began = Instant::now();
         let report = catalogue::load(&db, &shipped, Mode::Skip).unwrap();
-        let took = began.elapsed();
         assert_eq!(report, Report { added: SHIPPED.len(), ..Report::default() });
-        assert!(took.as_secs_f64() < 1.0, "loading took {took:?}");
         let first = catalogue::export(&db).unwrap();
         let names: BTreeSet<&str> = first.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names.len(), SHIPPED.len(), "no two files have one name");
@@ -119,7 +116,7 @@ on_each_database! {
         assert_eq!(merged["tags"], json!([{"name": "mine"}, {"name": "t"}]));
         assert_eq!(merged["resource_type_associations"], json!([{"name": "A", "prefix": "old"}, {"name": "B"}]));
 
-        assert_eq!(catalogue::load(&db, &one(&new), Mode::PreferNew).unwrap().merged, 1);
+        assert_eq!(catalogue::load(&db, &one(&new), Mode::PreferNew).unwrap().updated, 1);
         let preferred = now();
         assert_eq!((&preferred["display_name"], &preferred["owner"]), (&json!("new"), &json!("admin")));
         assert_eq!(keys(&preferred["properties"]), ["mine", "p", "q"]);

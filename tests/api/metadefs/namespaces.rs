@@ -123,7 +123,7 @@ on_each_database! {
         admin.put(&format!("{NS}/N")).json(&json!({})).await.expect(400);
         admin.put(&format!("{NS}/N")).json(&json!({"namespace": "N", "self": "x"})).await.expect(403);
         admin.put(&format!("{NS}/none")).json(&json!({"namespace": "none"})).await.expect(404);
-        let body = json!({"namespace": "M", "description": "", "tags": [{"name": "ignored"}]});
+        let body = json!({"namespace": "M", "description": "", "owner": "", "tags": [{"name": "ignored"}]});
         let changed = admin.put(&format!("{NS}/N")).json(&body).await.expect(200).json();
         assert_eq!(keys(&changed), [
             "namespace", "description", "visibility", "protected", "owner", "created_at", "updated_at", "self",

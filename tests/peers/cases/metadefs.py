@@ -1,12 +1,16 @@
 """Metadata definitions: what bodies, lists, prefixes and roles get.
 
-Every case makes a namespace of its own, named by {new}, and deletes it at its end, so that the
-catalogues of the two services may differ.
+Every case makes a namespace of its own, named by {new}, and deletes it at its end; but for the
+last ones, which read the catalogue that both services loaded from the same files.
 """
+
+import json
+import pathlib
 
 from cases import Case, request
 from personas import CALLERS
 
+SCHEMA = pathlib.Path(__file__).resolve().parent.parent.parent.parent / "schema"
 NS = "/v2/metadefs/namespaces"
 OWN = f"{NS}/md-{{new}}"
 LONG = "x" * 81
@@ -130,6 +134,7 @@ def cases():
     yield from bodies()
     yield from lists()
     yield from roles()
+    yield from catalogue()
 
 
 def walk():
@@ -249,3 +254,22 @@ def roles():
             request(caller, f"POST {NS}", {"namespace": "md-{new}"}),
             request(caller, f"POST {NS}", {}), request(caller, f"GET {NS}?resource_types=none"),
             request(caller, f"GET {NS}?marker=none-{{new}}"), request(caller, f"GET {OWN}"), GONE))
+
+
+def catalogue():
+    """What the files of Glance come out as. Those that only Vitrine has are absent on both."""
+    types = ("OS::Cinder::Volume", "OS::Glance::Image", "OS::Nova::Flavor", "OS::Nova::Server")
+    by_name = "sort_key=namespace&sort_dir=asc"
+    for caller in ("admin", "reader"):
+        for query in ("limit=100", "limit=10", "limit=5&marker=OS::Compute::Hypervisor",
+                      "limit=4&visibility=public", "limit=100&visibility=public", "limit=100&visibility=private",
+                      "limit=3&resource_types=OS::Nova::Flavor,OS::Trove::Instance",
+                      *(f"limit=100&resource_types={name}" for name in types)):
+            yield Case(f"metadefs/catalogue list {query} {caller}",
+                       (request(caller, f"GET {NS}?{query}&{by_name}"),))
+        for path in sorted((SCHEMA / "metadefs").iterdir()):
+            namespace = json.loads(path.read_text())["namespace"]
+            below = ("", "/properties", "/objects", "/tags", "/resource_types",
+                     *(f"?resource_type={name}" for name in types))
+            yield Case(f"metadefs/catalogue {namespace} {caller}", tuple(
+                request(caller, f"GET {NS}/{namespace}{part}") for part in below))
