@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from harness import Server, Tool, binary, digest, wait_for
+from harness import Server, Tool, binary, digest, fields, glance_client, table, wait_for
 
 CONFIG = """
 [DEFAULT]
@@ -84,19 +84,9 @@ def admin(cloud):
     return Tool("openstack", cloud, ADMIN)
 
 
-def glance_tool(cloud, name):
-    """The glance client reads no clouds.yaml; it is given what stands there."""
-    tool = Tool("glance", cloud)
-    auth = cloud.connect(name).config.config["auth"]
-    tool.argv = tool.argv[:1]
-    tool.env |= {f"OS_{key.upper()}": str(value) for key, value in auth.items()}
-    tool.env |= {"OS_IDENTITY_API_VERSION": "3"}
-    return tool
-
-
 @pytest.fixture(scope="module")
 def glance(cloud):
-    return glance_tool(cloud, "vitrine")
+    return glance_client(cloud)
 
 
 def settled(openstack, image, status="active"):
@@ -180,7 +170,7 @@ def test_an_image_is_copied_to_further_stores(openstack, admin, glance, cloud, w
     admin("image", "import", "--method", "copy-image", "--all-stores", image)
     assert admin.json("image", "task", "list") == tasks
     assert "403" in glance.refused("stores-delete", "--store", "cheap", image)
-    glance_tool(cloud, ADMIN)("stores-delete", "--store", "cheap", image)
+    glance_client(cloud, ADMIN)("stores-delete", "--store", "cheap", image)
     holds(openstack, cloud, image, qcow2, [store for store in cloud.stores if store != "cheap"])
     wait_for("the data is gone from the store", lambda: not (cloud.data_dir.parent / "cheap" / image).exists())
     openstack("image", "delete", image)
@@ -195,8 +185,7 @@ def test_tasks_tell_what_was_done_and_what_failed(openstack, admin, glance, web,
     openstack("image", "set", "--property", f"expected_hash=sha256:{digest(qcow2, 'sha256')}", image)
     openstack("image", "import", "--method", "web-download", "--uri", f"{web}/disk.qcow2", image)
     settled(openstack, image)
-    told = [line.split("|")[2].strip() for line in glance("image-tasks", image).splitlines()
-            if line.startswith("|") and "Status" not in line]
+    told = [status for _, status, _ in table(glance("image-tasks", image))[1:]]
     assert sorted(filter(None, told)) == ["failure", "failure", "success"]
     newest = admin.json("image", "task", "list")[0]
     shown = admin.json("image", "task", "show", newest["ID"])
@@ -213,8 +202,7 @@ def test_glance_creates_via_import(openstack, glance, cloud, web, qcow2):
              (["--file", qcow2, "--all-stores", "True"], cloud.stores),
              (["--import-method", "web-download", "--uri", f"{web}/disk.qcow2", "--store", "cheap"], ["cheap"])]
     for options, stores in cases:
-        shown = dict(line.split("|")[1:3] for line in glance(*common, *options).splitlines() if line.startswith("|"))
-        image = next(value.strip() for key, value in shown.items() if key.strip() == "id")
+        image = fields(glance(*common, *options))["id"]
         holds(openstack, cloud, image, qcow2, stores)
         openstack("image", "delete", image)
     image = create(openstack)
@@ -226,14 +214,13 @@ def test_glance_creates_via_import(openstack, glance, cloud, web, qcow2):
 
 def test_the_task_api_imports_too(openstack, cloud, web, qcow2):
     """Deprecated in Glance, and still what some scripts use."""
-    tool = glance_tool(cloud, ADMIN)
+    tool = glance_client(cloud, ADMIN)
     given = {"import_from": f"{web}/disk.qcow2", "import_from_format": "qcow2",
              "image_properties": {"name": "by-task", "disk_format": "qcow2", "container_format": "bare"}}
     made = tool("task-create", "--type", "import", "--input", json.dumps(given))
-    task = next(line.split("|")[2].strip() for line in made.splitlines() if line.startswith("| id "))
-    shown = wait_for("the task is over", lambda: (tool("task-show", task) if "success" in tool("task-show", task)
-                                                  else None))
-    assert task in tool("task-list") and "by-task" in shown
+    task = fields(made)["id"]
+    wait_for("the task is over", lambda: fields(tool("task-show", task))["status"] == "success")
+    assert task in tool("task-list")
     admin = Tool("openstack", cloud, ADMIN)
     image = admin.json("image", "list", "--name", "by-task")[0]["ID"]
     assert admin.json("image", "show", image)["checksum"] == digest(qcow2, "md5")
