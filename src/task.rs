@@ -124,6 +124,13 @@ pub async fn create(app: &App, caller: &Caller, body: &Map<String, Value>) -> Re
             return Err(Error::invalid("import_from must be a URL that begins with http:// or https://."));
         }
         uri::check(&app.imports.filter, source).map_err(|refusal| Error::invalid(refusal.to_string()))?;
+        let container =
+            input.get("image_properties").and_then(|properties| properties.get("container_format"));
+        if container.and_then(Value::as_str) == Some("ova") {
+            return Err(Error::invalid(
+                "Tasks do not take OVA archives apart; unpack the disk and import it with container_format bare.",
+            ));
+        }
     }
     let image_id = input.get("image_id").and_then(Value::as_str).map(str::to_owned);
     let job = Job {

@@ -33,6 +33,7 @@ on_each_database! {
             json!({"type": "import", "input": {"import_from": ""}}),
             json!({"type": "import", "input": {"import_from": "file:///etc/passwd"}}),
             json!({"type": "import", "input": {"import_from": "http://x:99999/"}}),
+            json!({"type": "import", "input": {"import_from": "http://x/", "image_properties": {"container_format": "ova"}}}),
         ] {
             admin.post("/v2/tasks").json(&bad).await.expect(400);
         }
