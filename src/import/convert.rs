@@ -1,7 +1,7 @@
 //! The plug-in `image_conversion`: `qemu-img` in a child process with bounds on memory, processor, output and time
 //! (`glance/async_/flows/plugins/image_conversion.py`). It never sees data that the inspector refused.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::Path, process::Stdio, time::Duration};
 
 use serde_json::Value;
 use tokio::{io::AsyncReadExt, process::Command, time::Instant};
@@ -10,6 +10,7 @@ use super::{facts::Facts, staged, state::State};
 use crate::{
     app::App,
     model::{error::Error, image::Image},
+    store::file::FILE_MODE,
     work::{Done, Failure, Work},
 };
 
@@ -194,10 +195,12 @@ async fn used_bytes(path: &Path) -> u64 {
     tokio::fs::metadata(path).await.map_or(0, |m| m.blocks().saturating_mul(512))
 }
 
-/// Makes the output durable; answers its size.
+/// Gives the output the mode of staged files and makes it durable; answers its size.
 async fn durable(path: &Path) -> Done<u64> {
     let synced = async {
         let file = tokio::fs::File::open(path).await?;
+        let mode = file.metadata().await?.permissions().mode();
+        file.set_permissions(Permissions::from_mode(mode & FILE_MODE)).await?;
         file.sync_all().await?;
         Ok::<u64, std::io::Error>(file.metadata().await?.len())
     };

@@ -3,7 +3,7 @@
 use super::{
     activate::{self, kept_hash},
     bring::store_failure,
-    distribute,
+    distribute::{self, Source},
     facts::Facts,
     job::Plan,
     state::State,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     app::App,
     model::{image::Image, status::Status},
-    store::{ByteStream, StoreErrorKind},
+    store::StoreErrorKind,
     work::{Done, Failure, Work},
 };
 
@@ -25,20 +25,20 @@ pub async fn run(app: &App, work: &Work, plan: &Plan, state: &mut State, image: 
     }
     let missing = |store: &&String| !image.locations.iter().any(|l| l.store.as_ref() == Some(*store));
     let plan = Plan { targets: plan.targets.iter().filter(missing).cloned().collect(), ..plan.clone() };
-    let chunks = open(app, image).await?;
+    let source = open(app, image).await?;
     let check = |facts: &Facts| same(app, image, facts);
-    let delivered = distribute::from_stream(app, work, &plan, image, chunks, check).await?;
+    let delivered = distribute::from_store(app, work, &plan, image, source, check).await?;
     activate::activate(app, work, &plan, state, delivered).await
 }
 
 /// The data, from the default store if it has it; else from the first store that does.
-async fn open(app: &App, image: &Image) -> Done<ByteStream> {
+async fn open(app: &App, image: &Image) -> Done<Source> {
     let mut locations: Vec<_> = image.locations.iter().collect();
     locations.sort_by_key(|l| l.store.as_deref() != Some(app.stores.default_id()));
     for location in locations {
         let Some(named) = location.store.as_deref().and_then(|id| app.stores.get(id)) else { continue };
         match named.store.read(&location.url, None).await {
-            Ok(chunks) => return Ok(chunks),
+            Ok(chunks) => return Ok(Source { chunks, file: named.store.file_of(&location.url) }),
             Err(error) if matches!(error.kind, StoreErrorKind::NotFound) => {
                 tracing::error!(%error, image = %image.id, "a location has no data");
             }

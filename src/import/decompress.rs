@@ -16,7 +16,7 @@ use super::{bring, staged, state::State};
 use crate::{
     app::App,
     model::{error::Error, image::Image},
-    store::StoreError,
+    store::{StoreError, file::FILE_MODE},
     work::{Done, Failure, Work},
 };
 
@@ -155,7 +155,7 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
 fn decompress(kind: Kind, input: &Path, output: &Path, limit: u64, work: &Work) -> Result<u64, Halt> {
     let source = BufReader::with_capacity(CHUNK_BYTES, File::open(input).map_err(Halt::Damaged)?);
     let file =
-        OpenOptions::new().write(true).create_new(true).mode(0o640).open(output).map_err(Halt::Write)?;
+        OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(output).map_err(Halt::Write)?;
     let mut sink = Sink { file: BufWriter::with_capacity(CHUNK_BYTES, file), written: 0, limit, work };
     match kind {
         Kind::Gzip => sink.take(flate2::bufread::MultiGzDecoder::new(source))?,

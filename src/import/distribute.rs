@@ -86,23 +86,31 @@ pub async fn from_staging(
     delivery.conclude(facts, check).await
 }
 
-/// Writes data from elsewhere to the targets, measuring it on the way.
+/// A blob of another store.
+pub struct Source {
+    /// Its bytes.
+    pub chunks: ByteStream,
+    /// The file that it is, if it is one of this machine.
+    pub file: Option<PathBuf>,
+}
+
+/// Writes a blob of another store to the targets, measuring it on the way.
 ///
 /// # Errors
 /// As [`from_staging`].
-pub async fn from_stream(
+pub async fn from_store(
     app: &App,
     work: &Work,
     plan: &Plan,
     image: &Image,
-    chunks: ByteStream,
+    source: Source,
     check: impl Fn(&Facts) -> Done<()>,
 ) -> Done<Delivered> {
     let size = image.size.and_then(|s| u64::try_from(s).ok());
     let mut delivery = Delivery::begin(app, plan);
-    delivery.open(image, size, None, &plan.targets).await?;
+    delivery.open(image, size, source.file, &plan.targets).await?;
     work.begin_pass(size);
-    match delivery.pour(work, image, chunks, true).await {
+    match delivery.pour(work, image, source.chunks, true).await {
         Ok(Some(facts)) => delivery.conclude(facts, check).await,
         Ok(None) => Err(Failure::Again("The data was not measured.".to_owned())),
         Err(failure) => Err(delivery.cancel(failure).await),

@@ -128,6 +128,10 @@ impl Store for Counted {
         Ok(Box::new(CountedWriter { inner, counters: Arc::clone(&self.counters) }))
     }
 
+    fn file_of(&self, url: &str) -> Option<std::path::PathBuf> {
+        self.inner.file_of(url)
+    }
+
     async fn adopt(&self, name: &str, file: &std::path::Path) -> StoreResult<Option<String>> {
         self.counters.note(self.inner.adopt(name, file).await)
     }

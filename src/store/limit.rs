@@ -96,6 +96,10 @@ impl Store for Limited {
         Ok(Box::new(LimitedWriter { inner, _permit: permit }))
     }
 
+    fn file_of(&self, url: &str) -> Option<std::path::PathBuf> {
+        self.inner.file_of(url)
+    }
+
     async fn adopt(&self, name: &str, file: &std::path::Path) -> StoreResult<Option<String>> {
         self.inner.adopt(name, file).await
     }

@@ -13,7 +13,11 @@ pub mod measure;
 pub mod named;
 pub mod staging;
 
-use std::{io, path::Path, pin::Pin};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    pin::Pin,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -152,6 +156,13 @@ pub trait Store: Send + Sync {
     /// Begins a blob: `name` in the store once committed, `blob_id` while it is written. A known `size` in bytes
     /// lets the store reserve room.
     async fn writer(&self, blob_id: &str, name: &str, size: Option<u64>) -> StoreResult<Box<dyn Writer>>;
+
+    /// The file of this machine that holds a blob and nothing else, for [`Store::adopt`] of another store. `None` when
+    /// there is none.
+    fn file_of(&self, url: &str) -> Option<PathBuf> {
+        let _ = url;
+        None
+    }
 
     /// Makes a finished, durable file the blob `name` without copying it, and answers its URL. `None` when the store
     /// cannot; then nothing has happened.

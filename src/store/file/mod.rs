@@ -11,7 +11,13 @@ mod settings;
 mod tests;
 mod writer;
 
-use std::{fs, fs::File, os::unix::fs::FileExt, path::Path, sync::Arc};
+use std::{
+    fs,
+    fs::File,
+    os::unix::fs::{FileExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,6 +31,7 @@ use super::{ByteRange, ByteStream, Store, StoreError, StoreErrorKind, StoreResul
 use calls::{Calls, blocking};
 pub(super) use folders::PARTS;
 use folders::{Folders, check_folder_of, check_name};
+pub use writer::FILE_MODE;
 use writer::{FileWriter, Style, Target, create, remove_if_there, sync_folder};
 
 /// Bytes read at once unless the operator says otherwise; measured best in a blocking pool.
@@ -152,8 +159,13 @@ impl Store for FileStore {
         Ok(Box::new(FileWriter::start(file, target, style)))
     }
 
-    /// By a hard link: staged data on the same file system is not written twice. A store that makes holes or sets
-    /// rights of its own writes the data anew.
+    fn file_of(&self, url: &str) -> Option<PathBuf> {
+        self.folders.path_of(url).ok()
+    }
+
+    /// By a hard link: what is on the same file system already is not written twice. A store that makes holes or sets
+    /// rights of its own writes the data anew, and so does one that would give a file away to more readers than its
+    /// own files have.
     async fn adopt(&self, name: &str, file: &Path) -> StoreResult<Option<String>> {
         check_name(name)?;
         if self.style.holes.is_some() || self.style.mode.is_some() {
@@ -164,6 +176,9 @@ impl Store for FileStore {
             .run(name.clone(), move || {
                 use std::io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
                 folders.check_unused(&name)?;
+                if fs::metadata(&file)?.permissions().mode() & 0o777 & !FILE_MODE != 0 {
+                    return Ok(None);
+                }
                 // A link takes no room.
                 let place = folders.choose(0)?;
                 let target = place.folder.join(&name);

@@ -73,6 +73,32 @@ async fn zeros_become_holes() {
     assert_eq!(folder.permissions().mode() & 0o011, 0o011);
 }
 
+/// Proves that a file becomes a blob without being written, unless its name is taken, the store wants files of its own
+/// kind, or more users may read it than may read ours.
+#[tokio::test]
+async fn files_are_adopted_by_a_link() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = FileStore::open(&dir.path().join("source")).unwrap();
+    let staged = source.file_of(&put(&source, "b", "staged", b"data").await.unwrap()).unwrap();
+    let store = FileStore::with(&settings(&dir, &[("high", 2), ("low", 1)])).unwrap();
+    let url = store.adopt("n", &staged).await.unwrap().unwrap();
+    assert_eq!(get(&store, &url, None).await.unwrap(), b"data");
+    assert_eq!(std::fs::metadata(&staged).unwrap().nlink(), 2);
+    source.delete("b", "staged").await.unwrap();
+    assert_eq!(get(&store, &url, None).await.unwrap(), b"data");
+
+    let staged = source.file_of(&put(&source, "b", "staged", b"data").await.unwrap()).unwrap();
+    std::fs::write(dir.path().join("low/rival"), b"x").unwrap();
+    let taken = store.adopt("rival", &staged).await.unwrap_err();
+    assert!(matches!(taken.kind, StoreErrorKind::Exists), "{taken}");
+    let mut own = settings(&dir, &[("own", 0)]);
+    own.file_perm = Some(0o600);
+    assert_eq!(FileStore::with(&own).unwrap().adopt("n", &staged).await.unwrap(), None);
+    std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(store.adopt("open", &staged).await.unwrap(), None);
+    assert!(!dir.path().join("high/open").exists());
+}
+
 /// Proves that the entry of a mount point goes with the locations below it, and only with those.
 #[tokio::test]
 async fn mount_points_are_told_in_metadata() {

@@ -23,6 +23,9 @@ use super::{
 /// Chunks that may wait for the disk.
 const QUEUE_CHUNKS: usize = 4;
 
+/// Mode of a file unless the operator sets another, less what the umask takes away.
+pub const FILE_MODE: u32 = 0o640;
+
 /// How files are written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
@@ -34,7 +37,7 @@ pub(super) struct Style {
 
 /// Creates the file for a blob and reserves its room. Blocking.
 pub(super) fn create(part: &Path, size: Option<u64>, style: Style) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(part)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(part)?;
     let size = size.and_then(|s| i64::try_from(s).ok()).filter(|s| *s > 0 && style.holes.is_none());
     if let Some(size) = size {
         reserve(&file, size).inspect_err(|_| {
