@@ -175,10 +175,18 @@ pub fn draft(caller: &Caller, kind: JobKind, input: Value) -> Job {
 
 /// The message of a task: what was recorded, or how far the bytes have come.
 pub fn message(job: &Job) -> String {
-    match (job.status.is_final() || !job.message.is_empty(), job.bytes_done, job.bytes_total) {
-        (true, _, _) | (_, 0, _) => job.message.clone(),
-        (_, done, None) => format!("Copied {} MiB", done >> 20),
-        (_, done, Some(total)) => format!(
+    if job.status.is_final() || !job.message.is_empty() {
+        return job.message.clone();
+    }
+    progress(job.bytes_done, job.bytes_total)
+}
+
+/// How far so many bytes have come, of so many if known; begins as in Glance, and is empty before the first byte.
+pub fn progress(done: i64, total: Option<i64>) -> String {
+    match (done, total) {
+        (0, _) => String::new(),
+        (done, None) => format!("Copied {} MiB", done >> 20),
+        (done, Some(total)) => format!(
             "Copied {} of {} MiB ({} %)",
             done >> 20,
             total >> 20,

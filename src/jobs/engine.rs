@@ -20,6 +20,7 @@ use crate::{
         job::{Job, JobKind, JobStatus},
         time::Timestamp,
     },
+    task,
     work::{Done, Failure, Work},
 };
 
@@ -106,7 +107,10 @@ async fn execute(app: &Arc<App>, job: Job) {
         dispatch(app, &work).await
     };
     let recorded = match result {
-        Ok(value) => finish(app, &work, JobStatus::Success, &done_message(&work), Some(value)).await,
+        Ok(value) => {
+            let (done, total) = work.progress();
+            finish(app, &work, JobStatus::Success, &task::progress(done, total), Some(value)).await
+        }
         Err(Failure::Lost) => Ok(()),
         Err(Failure::Again(why)) if work.job.attempts < ATTEMPTS_MAX => postpone(app, &work, &why).await,
         Err(Failure::Final(why)) => finish(app, &work, JobStatus::Failure, &why, None).await,
@@ -139,14 +143,6 @@ async fn give_up(app: &Arc<App>, work: &Work, why: String) -> String {
             tracing::error!(job = %work.job.id, %error, "an image could not be brought back");
             why
         }
-    }
-}
-
-fn done_message(work: &Work) -> String {
-    match work.progress() {
-        (0, _) => String::new(),
-        (done, Some(total)) => format!("Copied {} MiB of {} MiB", done >> 20, total >> 20),
-        (done, None) => format!("Copied {} MiB", done >> 20),
     }
 }
 
