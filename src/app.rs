@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::{
+    cache::Cache,
     db::Db,
     image::{self, protection::Protections},
     import::{self, fetch::Fetcher},
@@ -36,6 +37,8 @@ pub struct App {
     pub fetcher: Fetcher,
     /// Where data waits to be imported.
     pub staging: Staging,
+    /// Copies of images' data on a disk of this node, if there is one.
+    pub cache: Option<Arc<Cache>>,
     /// What an image may look like.
     pub schema: ImageSchema,
     /// This process, as leases name it; new at every start.
@@ -60,13 +63,14 @@ pub struct Parts {
     pub settings: image::Settings,
     pub imports: import::Settings,
     pub staging: Staging,
+    pub cache: Option<Arc<Cache>>,
     pub schema: ImageSchema,
 }
 
 impl App {
     /// Puts the parts together under a fresh node name.
     pub fn new(parts: Parts) -> Self {
-        let Parts { db, stores, policy, protections, settings, imports, staging, schema } = parts;
+        let Parts { db, stores, policy, protections, settings, imports, staging, cache, schema } = parts;
         let fetcher = Fetcher::new(imports.filter.clone(), imports.patience);
         let affinities = vec![staging.id().to_owned()];
         Self {
@@ -78,6 +82,7 @@ impl App {
             imports,
             fetcher,
             staging,
+            cache,
             schema,
             node: uuid::Uuid::new_v4().to_string(),
             uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),

@@ -19,6 +19,7 @@ use actix_web::{
 use crate::{
     api,
     app::{App, Parts},
+    cache::{self, Cache},
     config,
     db::{self, Db},
     identity::{
@@ -65,6 +66,8 @@ pub struct Options {
     pub image: image::Settings,
     /// The operator's settings about imports.
     pub imports: import::Settings,
+    /// The image cache, if there is one.
+    pub cache: Option<cache::Settings>,
     /// The operator's settings about HTTP.
     pub api: api::Settings,
     /// Who may do what.
@@ -89,6 +92,7 @@ impl Options {
             keep_alive: true,
             image: image::Settings::default(),
             imports: import::Settings::default(),
+            cache: None,
             api: api::Settings::default(),
             policy: policy::Settings::default(),
             protections: None,
@@ -162,6 +166,8 @@ impl Server {
             options.declarations.as_ref(),
         )
         .map_err(|e| failed("the image schema", e))?;
+        let cache = options.cache.clone().map(|settings| Cache::open(settings, db.clone()).map(Arc::new));
+        let cache = cache.transpose().map_err(|e| failed("the image cache cannot be used", e))?;
         let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
         let policy = Arc::new(policy);
         let app = Arc::new(App::new(Parts {
@@ -172,6 +178,7 @@ impl Server {
             settings,
             imports: options.imports.clone(),
             staging,
+            cache,
             schema,
         }));
         if embedded {

@@ -76,6 +76,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         keep_alive: config.listen.keep_alive,
         image: config.image,
         imports: config.imports,
+        cache: config.cache,
         api: config.api,
         ..Options::embedded(arguments.data_dir, bind)
     };

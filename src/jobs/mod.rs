@@ -2,6 +2,7 @@
 //!
 //! Stands above the domain, beside `api`; the domain never calls it but only leaves rows for it.
 
+mod cache;
 pub mod engine;
 pub mod reap;
 
@@ -25,11 +26,15 @@ impl Jobs {
     /// Starts renewing leases, reaping and running jobs, and watching the policy files.
     pub fn start(app: &Arc<App>) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(renew_leases(Arc::clone(app), stopped.clone())),
             tokio::spawn(reap::run(Arc::clone(app), stopped.clone())),
-            tokio::spawn(engine::run(Arc::clone(app), stopped)),
+            tokio::spawn(engine::run(Arc::clone(app), stopped.clone())),
         ];
+        if let Some(cache) = &app.cache {
+            tasks.push(tokio::spawn(cache::sweep(Arc::clone(cache), stopped.clone())));
+            tasks.push(tokio::spawn(cache::fetch(Arc::clone(app), Arc::clone(cache), stopped)));
+        }
         let watcher = tokio::spawn(Arc::clone(&app.policy).watch());
         Self { stop, tasks, watcher }
     }
