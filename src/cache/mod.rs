@@ -21,6 +21,7 @@ use std::{
     time::Duration,
 };
 
+use futures::StreamExt;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::{
@@ -113,13 +114,6 @@ pub struct Copy {
     pub size: u64,
 }
 
-impl Copy {
-    /// The bytes, all or a part.
-    pub fn read(self, range: Option<ByteRange>) -> ByteStream {
-        chunks(self.file, &self.name, self.size, range)
-    }
-}
-
 /// A failure of the cache's disk, in words for the caller.
 fn failed(error: StoreError) -> Error {
     tracing::error!(%error, "the image cache cannot be used");
@@ -146,9 +140,8 @@ impl Cache {
     /// A sentence saying what is wrong.
     pub fn open(settings: Settings, db: Db) -> std::result::Result<Self, String> {
         let folder = CacheFolder::open(&settings.dir).map_err(|e| e.to_string())?;
-        let unnamed = || format!("{}{}", db::cached_images::UNNAMED, folder.id());
-        let name = settings.node_url.clone().unwrap_or_else(unnamed);
-        let number = || db.write_blocking(|conn| db::cached_images::node(conn, &name));
+        let url = settings.node_url.as_deref();
+        let number = || db.write_blocking(|conn| db::cached_images::node(conn, folder.id(), url));
         let node = match number() {
             // Another process was faster.
             Err(DbError::Duplicate(_)) => number(),
@@ -209,6 +202,29 @@ impl Cache {
         }
         self.count(&image.id);
         Ok(Some(Copy { file, name: image.id.clone(), size }))
+    }
+
+    /// The bytes of a copy, all or a part. One that cannot be read to its end is dropped, so that the next download
+    /// comes from a store.
+    pub fn read(self: &Arc<Self>, copy: Copy, range: Option<ByteRange>) -> ByteStream {
+        let (cache, id) = (Arc::clone(self), copy.name);
+        let bytes = chunks(copy.file, &id, copy.size, range);
+        Box::pin(bytes.then(move |item| {
+            let broken = item.is_err().then(|| (Arc::clone(&cache), id.clone()));
+            async move {
+                if let Some((cache, id)) = broken {
+                    tracing::error!(image = %id, "a copy in the cache cannot be read; it is dropped");
+                    cache.drop_broken(&id).await;
+                }
+                item
+            }
+        }))
+    }
+
+    async fn drop_broken(&self, id: &str) {
+        if let Err(error) = self.drop_copy(id).await {
+            tracing::error!(image = id, %error, "a copy that cannot be read stays in the cache");
+        }
     }
 
     async fn record(&self, id: &str) -> DbResult<Option<CachedImage>> {

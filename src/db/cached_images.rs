@@ -14,8 +14,6 @@ use crate::model::{
 
 /// Ids that one statement names at most.
 const BATCH: usize = 500;
-/// How the names of nodes begin that have no URL.
-pub const UNNAMED: &str = "folder:";
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = cached_images)]
@@ -45,23 +43,41 @@ impl From<CachedImageRow> for CachedImage {
     }
 }
 
-/// The number of a node, which gets one when it is new. `name` is its URL, or begins with [`UNNAMED`].
+/// The number of the node with this cache folder, which gets one when it is new. Another folder of a node of the same
+/// URL is an earlier one; what it held is forgotten.
 ///
 /// # Errors
 /// [`super::DbError::Duplicate`] when another process makes the node at the same time; then it is there.
-pub fn node(conn: &mut Conn, name: &str) -> DbResult<i64> {
-    if let Some(number) = find_node(conn, name)? {
-        return Ok(number);
+pub fn node(conn: &mut Conn, folder: &str, url: Option<&str>) -> DbResult<i64> {
+    let known = find_node(conn, folder)?;
+    if known.is_some() {
+        diesel::update(node_reference::table.filter(node_reference::folder.eq(folder)))
+            .set(node_reference::node_reference_url.eq(url))
+            .execute(conn)?;
+    } else {
+        diesel::insert_into(node_reference::table)
+            .values((node_reference::folder.eq(folder), node_reference::node_reference_url.eq(url)))
+            .execute(conn)?;
     }
-    diesel::insert_into(node_reference::table)
-        .values(node_reference::node_reference_url.eq(name))
-        .execute(conn)?;
-    Ok(find_node(conn, name)?.unwrap_or_default())
+    if let Some(url) = url {
+        let others: Vec<i64> = node_reference::table
+            .filter(node_reference::node_reference_url.eq(url))
+            .filter(node_reference::folder.ne(folder))
+            .select(node_reference::node_reference_id)
+            .load(conn)?;
+        for other in others {
+            remove_all(conn, other)?;
+        }
+    }
+    match known {
+        Some(number) => Ok(number),
+        None => Ok(find_node(conn, folder)?.unwrap_or_default()),
+    }
 }
 
-fn find_node(conn: &mut Conn, name: &str) -> DbResult<Option<i64>> {
+fn find_node(conn: &mut Conn, folder: &str) -> DbResult<Option<i64>> {
     Ok(node_reference::table
-        .filter(node_reference::node_reference_url.eq(name))
+        .filter(node_reference::folder.eq(folder))
         .select(node_reference::node_reference_id)
         .first(conn)
         .optional()?)
@@ -99,13 +115,13 @@ pub fn list(conn: &mut Conn, node: i64) -> DbResult<Vec<CachedImage>> {
 /// # Errors
 /// Only the database's own.
 pub fn nodes_of(conn: &mut Conn, image_id: &str) -> DbResult<Vec<String>> {
-    Ok(node_reference::table
+    let urls: Vec<Option<String>> = node_reference::table
         .inner_join(cached_images::table)
         .filter(cached_images::image_id.eq(image_id))
-        .filter(node_reference::node_reference_url.not_like(format!("{UNNAMED}%")))
         .order(node_reference::node_reference_id)
         .select(node_reference::node_reference_url)
-        .load(conn)?)
+        .load(conn)?;
+    Ok(urls.into_iter().flatten().collect())
 }
 
 /// Records a copy in place of an earlier one. Says whether it did: of an image that is gone nothing is recorded.

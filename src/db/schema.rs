@@ -269,7 +269,8 @@ diesel::allow_tables_to_appear_in_same_query!(
 diesel::table! {
     node_reference (node_reference_id) {
         node_reference_id -> BigInt,
-        node_reference_url -> Text,
+        folder -> Text,
+        node_reference_url -> Nullable<Text>,
     }
 }
 

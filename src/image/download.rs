@@ -1,5 +1,7 @@
 //! Bytes out (`glance/api/v2/image_data.py: ImageDataController.download`).
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 
 use crate::{
@@ -78,7 +80,7 @@ pub async fn download(
 
 /// The data from the cache of this node; `None` when it does not have it, or cannot give its first bytes.
 async fn from_cache(
-    cache: &Cache,
+    cache: &Arc<Cache>,
     image: &Image,
     range: &impl Fn(u64) -> Result<Option<Span>>,
 ) -> Result<Option<Data>> {
@@ -86,11 +88,10 @@ async fn from_cache(
     let size = copy.size;
     let span = range(size)?;
     let part = span.map(|s| ByteRange { first: s.first, last: s.last });
-    match begun(copy.read(part), part.map_or(size, ByteRange::length), &image.id).await {
+    match begun(cache.read(copy, part), part.map_or(size, ByteRange::length), &image.id).await {
         Ok(stream) => Ok(Some(Data::Some { stream, span, size, checksum: image.checksum.clone() })),
         Err(error) => {
-            tracing::error!(%error, image = %image.id, "a copy in the cache cannot be read; it is dropped");
-            cache.drop_copy(&image.id).await?;
+            tracing::error!(%error, image = %image.id, "the image is read from a store instead of the cache");
             Ok(None)
         }
     }

@@ -1,7 +1,9 @@
--- The image cache: its nodes, and what each of them holds on its own disk. Times are microseconds since 1970-01-01 UTC.
+-- The image cache: its nodes, and what each of them holds on its own disk. A node is known by a UUID in its folder;
+-- worker_self_reference_url, if it has one, is for people. Times are microseconds since 1970-01-01 UTC.
 CREATE TABLE node_reference (
     node_reference_id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    node_reference_url TEXT NOT NULL UNIQUE
+    folder TEXT NOT NULL UNIQUE,
+    node_reference_url TEXT
 );
 
 -- content says which data the copy is of: a hash with the name of its algorithm, or where the data came from.
@@ -17,4 +19,5 @@ CREATE TABLE cached_images (
     last_modified BIGINT NOT NULL,
     UNIQUE (image_id, node_reference_id)
 );
+CREATE INDEX node_reference_by_url ON node_reference (node_reference_url);
 CREATE INDEX cached_images_by_node ON cached_images (node_reference_id, id);

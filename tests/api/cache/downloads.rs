@@ -1,6 +1,10 @@
 //! Downloads through the cache.
 
-use std::{fs, io::Read, net::TcpStream};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+};
 
 use serde_json::json;
 use vitrine::model::image::Location;
@@ -11,6 +15,16 @@ use super::*;
 fn heads(answer: &Answer) -> [String; 4] {
     ["content-type", "content-length", "content-md5", "content-range"]
         .map(|name| answer.header(name).to_owned())
+}
+
+/// A download of alice's whose answer is not read yet.
+fn begin_download(app: &TestApp, id: &str) -> TcpStream {
+    let token = Persona::with_roles("alice", MEMBER).token();
+    let mut stream = TcpStream::connect(app.address()).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    let head = format!("GET /v2/images/{id}/file HTTP/1.1\r\nhost: x\r\nx-auth-token: {token}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    stream
 }
 
 on_each_database! {
@@ -98,12 +112,12 @@ on_each_database! {
         // More than fits into the buffers of a connection.
         let data = bytes(48 << 20);
         let id = app.active(&data).await;
-        let token = Persona::with_roles("alice", MEMBER).token();
-        let mut stream = TcpStream::connect(app.address()).unwrap();
-        let head = format!("GET /v2/images/{id}/file HTTP/1.1\r\nhost: x\r\nx-auth-token: {token}\r\n\r\n");
-        std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+        let mut stream = begin_download(&app, &id);
         stream.read_exact(&mut vec![0; 1 << 20]).unwrap();
-        assert_eq!(app.cache_files("incomplete"), [id.as_str()]);
+        eventually("begun", async || {
+            if app.cache_files("incomplete") == [id.as_str()] { Ok(()) } else { Err(app.cache_files("")) }
+        })
+        .await;
         drop(stream);
         eventually("given up", async || {
             let left = app.cache_files("incomplete");
@@ -151,6 +165,25 @@ on_each_database! {
         })
         .await;
         assert_eq!(fs::read(app.cache_path(&id)).unwrap(), data);
+    }
+
+    /// A copy that turns out to be broken in the middle breaks one download off; the next one comes from the store.
+    async fn a_copy_that_breaks_in_the_middle_is_dropped(database: Database) {
+        let app = database.app_with(with_cache);
+        // More than fits into the buffers of a connection.
+        let data = bytes(48 << 20);
+        let id = app.active(&data).await;
+        app.as_member("alice").download(&id).await.expect(200);
+        let first = app.cached_at_last(&id).await;
+        let mut stream = begin_download(&app, &id);
+        stream.read_exact(&mut vec![0; 1 << 20]).unwrap();
+        fs::File::options().write(true).open(app.cache_path(&id)).unwrap().set_len(32 << 20).unwrap();
+        let mut rest = Vec::new();
+        // Cut short or reset, as the connection has it.
+        drop(stream.read_to_end(&mut rest));
+        assert!(rest.len() < 33 << 20, "{}", rest.len());
+        assert!(app.as_member("alice").download(&id).await.expect(200).body == data);
+        assert_ne!(app.cached_at_last(&id).await["id"], first["id"]);
     }
 
     /// A copy of what was the image's data before is not served.

@@ -112,6 +112,25 @@ on_each_database! {
         assert_eq!(nodes(&kept).await, json!([NODE, "http://node-two"]));
     }
 
+    /// A node keeps its copies under a new URL; another folder under the same URL takes its place, and as that was a
+    /// mistake, the node finds its copies again.
+    async fn copies_belong_to_a_folder(database: Database) {
+        let mut app = database.app_with(with_cache);
+        let id = app.active(b"data").await;
+        app.as_member("alice").download(&id).await.expect(200);
+        let record = app.cached_at_last(&id).await;
+        app.reconfigure(|options| options.cache.as_mut().unwrap().node_url = Some("http://renamed".to_owned()));
+        let nodes = format!("/v2/cache/nodes/{id}");
+        assert_eq!(app.as_admin().get(&nodes).await.json(), json!(["http://renamed"]));
+        assert_eq!(app.record_of(&id).await, Some(record));
+        let twin = another(&app, "twin", "http://renamed");
+        assert_eq!(app.cached().await, Vec::<Value>::new());
+        app.app().cache.as_ref().unwrap().sweep().await.unwrap();
+        twin.sweep().await.unwrap();
+        assert_eq!(app.cached().await.len(), 1);
+        assert_eq!(app.as_admin().get(&nodes).await.json(), json!(["http://renamed"]));
+    }
+
     /// What a death can leave behind: at the next start it is made whole or dropped, and blocks nothing.
     async fn remains_are_adopted_or_dropped(database: Database) {
         let mut app = database.app_with(with_cache);
