@@ -78,6 +78,11 @@ impl Wanted {
         }
     }
 
+    /// Whether there is a hash to hold data against.
+    pub(super) fn is_hashed(&self) -> bool {
+        self.hash.is_some()
+    }
+
     /// Begins to check data.
     pub(super) fn check(&self) -> Result<Check> {
         let hasher = match self.hash.as_ref().and_then(|(algorithm, _)| measure::digest(algorithm)) {

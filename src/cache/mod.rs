@@ -42,7 +42,7 @@ use crate::{
 pub use fetch::Fetched;
 
 /// Copies that are made at the same time at most; further downloads are served without one.
-const FILLS_AT_ONCE: usize = 16;
+const FILLS_AT_ONCE: usize = 32;
 
 /// `image_cache_driver`. Wherever Glance would keep the records, we keep them in the database; what is left of the
 /// choice is what clients see.
@@ -126,7 +126,9 @@ fn content_of(image: &Image) -> String {
         (Some(algorithm), Some(value), _) => format!("{algorithm}:{value}"),
         (_, _, Some(md5)) => format!("md5:{md5}"),
         _ => {
-            let urls: Vec<_> = image.locations.iter().map(|location| location.url.as_str()).collect();
+            let mut urls: Vec<_> = image.locations.iter().map(|location| location.url.as_str()).collect();
+            // Their order depends on who asks.
+            urls.sort_unstable();
             let digest = openssl::sha::sha256(urls.join("\n").as_bytes());
             format!("at:{}", digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
         }

@@ -70,7 +70,8 @@ impl Cache {
             let size = image.size.and_then(|size| u64::try_from(size).ok());
             Wanted::of(image, size.unwrap_or(stray.size))
         });
-        let Some(wanted) = wanted.filter(|wanted| wanted.size == stray.size) else {
+        // Without a hash nobody can tell whether these are the data that the image has now.
+        let Some(wanted) = wanted.filter(|wanted| wanted.is_hashed() && wanted.size == stray.size) else {
             tracing::warn!(image = %stray.name, "a file in the cache is of no use; it is dropped");
             return self.drop_copy(&stray.name).await;
         };

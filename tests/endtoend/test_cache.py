@@ -128,6 +128,23 @@ def test_the_terminal(caching, image, cache_dir):
     assert caching.download(image) == b"data" * 1000
 
 
+def test_a_full_disk_does_not_disturb_downloads(tmp_path):
+    conf = tmp_path / "glance-api.conf"
+    data_dir = tmp_path / "data"
+    conf.write_text(f"[DEFAULT]\nimage_cache_dir = {data_dir}/cache\n")
+    with Server(data_dir, tmpfs={"cache": 8 << 20}, arguments=["--config-file", conf]) as server:
+        cache_dir = server.seen(data_dir / "cache")
+        large, small = server.create(), server.create()
+        server.put(large, random.Random(1).randbytes(12 << 20)).expect(204)
+        server.put(small, b"small" * 1000).expect(204)
+        for _ in range(2):
+            assert server.download(large) == random.Random(1).randbytes(12 << 20)
+            wait_for("given up", lambda: not files(cache_dir, "incomplete"))
+        assert files(cache_dir) == files(cache_dir, "invalid") == set()
+        assert server.download(small) == b"small" * 1000
+        wait_for("cached", lambda: files(cache_dir) == {small} and records(server) == {small: 5000})
+
+
 # Deaths
 
 def begin_download(server, image, bytes_read):

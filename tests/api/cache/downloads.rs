@@ -224,6 +224,11 @@ on_each_database! {
             other => Err(other),
         })
         .await;
+        // A file of which nothing can be known is not believed.
+        let (server, id) = (app.app(), row.id.clone());
+        server.db.write("test.lose", move |c| vitrine::db::cached_images::forget_image(c, &id)).await.unwrap();
+        server.cache.as_ref().unwrap().sweep().await.unwrap();
+        assert_eq!((app.cached().await, app.cache_files("")), (vec![], vec![]));
     }
 
     /// Without a flavour for it, downloads pass by the cache, whatever it has.
