@@ -62,12 +62,12 @@ pub struct Options {
     pub workers: Option<usize>,
     /// Whether a connection may carry several requests.
     pub keep_alive: bool,
+    /// The image cache, if there is one.
+    pub cache: Option<cache::Settings>,
     /// The operator's settings about images.
     pub image: image::Settings,
     /// The operator's settings about imports.
     pub imports: import::Settings,
-    /// The image cache, if there is one.
-    pub cache: Option<cache::Settings>,
     /// The operator's settings about HTTP.
     pub api: api::Settings,
     /// Who may do what.
@@ -90,9 +90,9 @@ impl Options {
             stores: config::Stores::default(),
             workers: None,
             keep_alive: true,
+            cache: None,
             image: image::Settings::default(),
             imports: import::Settings::default(),
-            cache: None,
             api: api::Settings::default(),
             policy: policy::Settings::default(),
             protections: None,

@@ -74,9 +74,9 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         declarations: config.declarations,
         workers: config.listen.workers,
         keep_alive: config.listen.keep_alive,
+        cache: config.cache,
         image: config.image,
         imports: config.imports,
-        cache: config.cache,
         api: config.api,
         ..Options::embedded(arguments.data_dir, bind)
     };

@@ -33,12 +33,12 @@ pub struct Config {
     pub flavor: Flavor,
     /// Settings about HTTP.
     pub api: api::Settings,
+    /// The image cache; `None` without a folder for it.
+    pub cache: Option<cache::Settings>,
     /// Settings about images.
     pub image: image::Settings,
     /// Settings about imports.
     pub imports: import::Settings,
-    /// The image cache; `None` without a folder for it.
-    pub cache: Option<cache::Settings>,
     /// The database; `None` is the embedded one.
     pub database: Option<db::Settings>,
     /// Where the bytes are.
@@ -105,8 +105,8 @@ impl Config {
             log: log(loaded),
             flavor,
             api: api_settings(loaded, flavor),
-            imports: assemble_imports::imports(loaded, &mut findings),
             cache: assemble_cache::cache(loaded, flavor, &mut findings),
+            imports: assemble_imports::imports(loaded, &mut findings),
             declarations: declarations(loaded, &image, &mut findings),
             image,
             database: database(loaded),

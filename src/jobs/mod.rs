@@ -26,14 +26,15 @@ impl Jobs {
     /// Starts renewing leases, reaping and running jobs, and watching the policy files.
     pub fn start(app: &Arc<App>) -> Self {
         let (stop, stopped) = watch::channel(false);
+        let (no_sweep, no_fetch) = (stopped.clone(), stopped.clone());
         let mut tasks = vec![
             tokio::spawn(renew_leases(Arc::clone(app), stopped.clone())),
             tokio::spawn(reap::run(Arc::clone(app), stopped.clone())),
-            tokio::spawn(engine::run(Arc::clone(app), stopped.clone())),
+            tokio::spawn(engine::run(Arc::clone(app), stopped)),
         ];
         if let Some(cache) = &app.cache {
-            tasks.push(tokio::spawn(cache::sweep(Arc::clone(cache), stopped.clone())));
-            tasks.push(tokio::spawn(cache::fetch(Arc::clone(app), Arc::clone(cache), stopped)));
+            tasks.push(tokio::spawn(cache::sweep(Arc::clone(cache), no_sweep)));
+            tasks.push(tokio::spawn(cache::fetch(Arc::clone(app), Arc::clone(cache), no_fetch)));
         }
         let watcher = tokio::spawn(Arc::clone(&app.policy).watch());
         Self { stop, tasks, watcher }
