@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::{
+    cache::Cache,
     db::Db,
     image::{self, protection::Protections},
     import::{self, fetch::Fetcher},
@@ -37,6 +38,8 @@ pub struct App {
     pub fetcher: Fetcher,
     /// Where data waits to be imported.
     pub staging: Staging,
+    /// Copies of images' data on a disk of this node, if there is one.
+    pub cache: Option<Arc<Cache>>,
     /// What an image may look like.
     pub schema: ImageSchema,
     /// This process, as leases name it; new at every start.
@@ -62,13 +65,15 @@ pub struct Parts {
     pub imports: import::Settings,
     pub jobs: work::Settings,
     pub staging: Staging,
+    pub cache: Option<Arc<Cache>>,
     pub schema: ImageSchema,
 }
 
 impl App {
     /// Puts the parts together under a fresh node name.
     pub fn new(parts: Parts) -> Self {
-        let Parts { db, stores, policy, protections, settings, imports, jobs, staging, schema } = parts;
+        let Parts { db, stores, policy, protections, settings, imports, jobs, staging, cache, schema } =
+            parts;
         let fetcher = Fetcher::new(imports.filter.clone(), imports.patience);
         let affinities = vec![staging.id().to_owned()];
         Self {
@@ -81,6 +86,7 @@ impl App {
             jobs,
             fetcher,
             staging,
+            cache,
             schema,
             node: uuid::Uuid::new_v4().to_string(),
             uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),

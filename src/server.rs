@@ -19,6 +19,7 @@ use actix_web::{
 use crate::{
     api,
     app::{App, Parts},
+    cache::{self, Cache},
     config,
     db::{self, Db},
     identity::{
@@ -62,6 +63,8 @@ pub struct Options {
     pub workers: Option<usize>,
     /// Whether a connection may carry several requests.
     pub keep_alive: bool,
+    /// The image cache, if there is one.
+    pub cache: Option<cache::Settings>,
     /// The operator's settings about images.
     pub image: image::Settings,
     /// The operator's settings about imports.
@@ -90,6 +93,7 @@ impl Options {
             stores: config::Stores::default(),
             workers: None,
             keep_alive: true,
+            cache: None,
             image: image::Settings::default(),
             imports: import::Settings::default(),
             jobs: work::Settings::default(),
@@ -166,6 +170,8 @@ impl Server {
             options.declarations.as_ref(),
         )
         .map_err(|e| failed("the image schema", e))?;
+        let cache = options.cache.clone().map(|settings| Cache::open(settings, db.clone()).map(Arc::new));
+        let cache = cache.transpose().map_err(|e| failed("the image cache cannot be used", e))?;
         let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
         let policy = Arc::new(policy);
         let app = Arc::new(App::new(Parts {
@@ -177,6 +183,7 @@ impl Server {
             imports: options.imports.clone(),
             jobs: options.jobs,
             staging,
+            cache,
             schema,
         }));
         if embedded {

@@ -24,6 +24,7 @@ const FLOORS: [Floor; 7] = [
     Floor {
         rooms: &[
             "app",
+            "cache",
             "image",
             "import",
             "member",

@@ -3,6 +3,7 @@
 //! Holds no rule about images. `routes.rs` is the map; a handler extracts, calls one use case and renders.
 
 mod authenticate;
+mod cache;
 mod compress;
 mod cors;
 mod error;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub allow_anonymous_access: bool,
     /// Whether `image_cache_dir` is set: decides which versions are announced.
     pub image_cache: bool,
+    /// Whether the calls of earlier releases that manage the cache are there (flavours with `cachemanagement`).
+    pub cache_management: bool,
     /// `[oslo_middleware] enable_proxy_headers_parsing`
     pub enable_proxy_headers_parsing: bool,
     /// `[vitrine] gzip`: answers are compressed for clients that ask for it.
@@ -61,6 +64,7 @@ impl Default for Settings {
             max_request_id_length: 64,
             allow_anonymous_access: false,
             image_cache: false,
+            cache_management: false,
             enable_proxy_headers_parsing: false,
             gzip: false,
             cors: Cors::default(),

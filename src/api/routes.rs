@@ -88,6 +88,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .configure(super::tasks::configure)
         .configure(super::import::configure)
         .configure(stores::configure)
+        .configure(super::cache::configure)
         .default_service(web::to(|request: HttpRequest| async move {
             Err::<HttpResponse, _>(not_found(request).await)
         }));

@@ -5,7 +5,7 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 use crate::config::{Config, Input, Override, Sources, load, sample};
 
 /// Which files are read.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Files {
     /// File in the form of glance-api.conf; may be repeated, later ones win.
     #[arg(long, value_name = "FILE")]

@@ -1,5 +1,6 @@
 //! The command line: arguments in, one command run, an exit code out.
 
+mod cache;
 mod config;
 mod jobs;
 mod metadefs;
@@ -31,6 +32,9 @@ enum Command {
     /// Check a configuration, or write a sample of one.
     #[command(subcommand)]
     Config(config::Command),
+    /// Look after the image cache of this machine.
+    #[command(subcommand)]
+    Cache(cache::Command),
     /// Look after the stores.
     #[command(subcommand)]
     Store(store::Command),
@@ -40,6 +44,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Metadefs(command) => metadefs::run(command),
+        Command::Cache(command) => cache::run(command),
         Command::Jobs(command) => jobs::run(command),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Config(command) => return config::run(command),

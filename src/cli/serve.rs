@@ -74,6 +74,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         declarations: config.declarations,
         workers: config.listen.workers,
         keep_alive: config.listen.keep_alive,
+        cache: config.cache,
         image: config.image,
         imports: config.imports,
         jobs: config.jobs,

@@ -85,7 +85,7 @@ fn reconcile(arguments: Arguments) -> Result<bool, StartError> {
 }
 
 /// Opens a database that is there and of this version.
-fn open(settings: Option<db::Settings>, data_dir: &std::path::Path) -> Result<Db, StartError> {
+pub(super) fn open(settings: Option<db::Settings>, data_dir: &std::path::Path) -> Result<Db, StartError> {
     let settings = match settings {
         Some(settings) => settings,
         None => {

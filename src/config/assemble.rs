@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    api, db, format,
+    api, cache, db, format,
     identity::keystone,
     image::{self, protection::Protections},
     import,
@@ -16,7 +16,8 @@ use crate::{
 use super::check::{Finding, Topic};
 use super::sources::Origin;
 use super::{
-    Loaded, assemble_imports, assemble_keystone, assemble_policy, assemble_stores, assemble_stores::Stores,
+    Loaded, assemble_cache, assemble_imports, assemble_keystone, assemble_policy, assemble_stores,
+    assemble_stores::Stores,
 };
 
 /// Connections at most when `max_overflow` sets no limit.
@@ -33,6 +34,8 @@ pub struct Config {
     pub flavor: Flavor,
     /// Settings about HTTP.
     pub api: api::Settings,
+    /// The image cache; `None` without a folder for it.
+    pub cache: Option<cache::Settings>,
     /// Settings about images.
     pub image: image::Settings,
     /// Settings about imports.
@@ -104,7 +107,8 @@ impl Config {
             listen: listen(loaded),
             log: log(loaded),
             flavor,
-            api: api_settings(loaded),
+            api: api_settings(loaded, flavor),
+            cache: assemble_cache::cache(loaded, flavor, &mut findings),
             imports: assemble_imports::imports(loaded, &mut findings),
             jobs: jobs(loaded),
             declarations: declarations(loaded, &image, &mut findings),
@@ -161,7 +165,7 @@ fn flavor(loaded: &Loaded) -> Flavor {
     }
 }
 
-fn api_settings(loaded: &Loaded) -> api::Settings {
+fn api_settings(loaded: &Loaded, flavor: Flavor) -> api::Settings {
     let d = "DEFAULT";
     let default = api::Settings::default();
     let page = |option, or: u32| match loaded.u64(d, option) {
@@ -182,6 +186,7 @@ fn api_settings(loaded: &Loaded) -> api::Settings {
         allow_anonymous_access: loaded.bool(d, "allow_anonymous_access"),
         // As in Glance the mere option decides which versions are announced, whatever the flavor.
         image_cache: loaded.path(d, "image_cache_dir").is_some(),
+        cache_management: flavor.cache_management,
         enable_proxy_headers_parsing: loaded.bool("oslo_middleware", "enable_proxy_headers_parsing"),
         gzip: loaded.bool("vitrine", "gzip"),
         cors: api::Cors {

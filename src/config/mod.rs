@@ -8,6 +8,7 @@
 //! why it has no effect; one that is not known is named in a warning.
 
 mod assemble;
+mod assemble_cache;
 mod assemble_imports;
 mod assemble_keystone;
 mod assemble_policy;

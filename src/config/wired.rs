@@ -105,7 +105,8 @@ impl Feature {
             | Feature::Policy
             | Feature::FileStore
             | Feature::FileStoreTuning
-            | Feature::Staging => Status::Honoured,
+            | Feature::Staging
+            | Feature::Cache => Status::Honoured,
             Feature::LocationEncryption => {
                 Status::Refused("location URLs cannot be encrypted in the database yet")
             }
@@ -120,7 +121,6 @@ impl Feature {
             Feature::SwiftStore => Status::NotYet("stores of type swift are not built yet"),
             Feature::RbdStore => Status::NotYet("stores of type rbd are not built yet"),
             Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),
-            Feature::Cache => Status::NotYet("the image cache is not built yet"),
             Feature::Notifications => Status::NotYet("notifications are not built yet"),
             Feature::KeyManager => Status::NotYet("key managers are not built yet"),
         }

@@ -4,6 +4,7 @@
 //! that is tried again when the database asks for it (serialization failure, deadlock, busy).
 
 pub mod blobs;
+pub mod cached_images;
 mod connection;
 pub mod dialect;
 pub mod identity;

@@ -265,3 +265,28 @@ diesel::allow_tables_to_appear_in_same_query!(
     identity_app_credential_roles,
     identity_app_credentials
 );
+
+diesel::table! {
+    node_reference (node_reference_id) {
+        node_reference_id -> BigInt,
+        folder -> Text,
+        node_reference_url -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    cached_images (id) {
+        id -> BigInt,
+        image_id -> Text,
+        node_reference_id -> BigInt,
+        size -> BigInt,
+        hits -> BigInt,
+        checksum -> Nullable<Text>,
+        content -> Text,
+        last_accessed -> BigInt,
+        last_modified -> BigInt,
+    }
+}
+
+diesel::joinable!(cached_images -> node_reference (node_reference_id));
+diesel::allow_tables_to_appear_in_same_query!(cached_images, node_reference);

@@ -39,12 +39,14 @@ pub async fn delete(app: &App, caller: &Caller, id: &str) -> Result<()> {
             .write("image.delete", move |conn| {
                 db::images::delete(conn, &image, now)?;
                 db::jobs::cancel_of_image(conn, &image.id)?;
+                db::cached_images::forget_image(conn, &image.id)?;
                 db::blobs::doom_of_image(conn, &image.id, now.plus_seconds(delay), now)
             })
             .await;
         match result {
             Ok(()) => {
                 app.doomed.notify_one();
+                forget(app, id).await;
                 return Ok(());
             }
             Err(DbError::Stale) => {}
@@ -52,4 +54,12 @@ pub async fn delete(app: &App, caller: &Caller, id: &str) -> Result<()> {
         }
     }
     Err(Error::conflict(format!("Image {id} is being changed by too many requests at once; try again.")))
+}
+
+/// Drops the copy in this node's cache; other nodes find by themselves that theirs is of no use.
+async fn forget(app: &App, id: &str) {
+    let Some(cache) = &app.cache else { return };
+    if let Err(error) = cache.drop_copy(id).await {
+        tracing::warn!(image = id, %error, "a copy of a deleted image stays in the cache until the next sweep");
+    }
 }

@@ -1,9 +1,12 @@
 //! Bytes out (`glance/api/v2/image_data.py: ImageDataController.download`).
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 
 use crate::{
     app::App,
+    cache::Cache,
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -61,7 +64,37 @@ pub async fn download(
     if image.locations.is_empty() {
         return Ok(Data::None);
     }
-    open(app, &image, range).await
+    let Some(cache) = app.cache.as_ref().filter(|cache| cache.serves(&image)) else {
+        return open(app, &image, range).await;
+    };
+    if let Some(data) = from_cache(cache, &image, &range).await? {
+        return Ok(data);
+    }
+    Ok(match open(app, &image, range).await? {
+        Data::Some { stream, span: None, size, checksum } => {
+            Data::Some { stream: cache.tee(&image, size, stream), span: None, size, checksum }
+        }
+        other => other,
+    })
+}
+
+/// The data from the cache of this node; `None` when it does not have it, or cannot give its first bytes.
+async fn from_cache(
+    cache: &Arc<Cache>,
+    image: &Image,
+    range: &impl Fn(u64) -> Result<Option<Span>>,
+) -> Result<Option<Data>> {
+    let Some(copy) = cache.copy_of(image).await else { return Ok(None) };
+    let size = copy.size;
+    let span = range(size)?;
+    let part = span.map(|s| ByteRange { first: s.first, last: s.last });
+    match begun(cache.read(copy, part), part.map_or(size, ByteRange::length), &image.id).await {
+        Ok(stream) => Ok(Some(Data::Some { stream, span, size, checksum: image.checksum.clone() })),
+        Err(error) => {
+            tracing::error!(%error, image = %image.id, "the image is read from a store instead of the cache");
+            Ok(None)
+        }
+    }
 }
 
 fn check_preferences(app: &App, prefer: &[String]) -> Result<()> {
@@ -121,14 +154,18 @@ async fn open(app: &App, image: &Image, range: impl Fn(u64) -> Result<Option<Spa
 
 /// Opens a location and waits for its first bytes: until they are there, another location can be tried.
 async fn begin(named: &NamedStore, url: &str, part: Option<ByteRange>, size: u64) -> StoreResult<ByteStream> {
-    let mut rest = named.store.read(url, part).await?;
+    begun(named.store.read(url, part).await?, part.map_or(size, ByteRange::length), url).await
+}
+
+/// Waits for the first of `length` bytes.
+async fn begun(mut rest: ByteStream, length: u64, place: &str) -> StoreResult<ByteStream> {
     match rest.next().await {
         Some(first) => {
             let first = first?;
             Ok(Box::pin(futures::stream::once(async { Ok(first) }).chain(rest)))
         }
-        None if part.map_or(size, ByteRange::length) == 0 => Ok(rest),
-        None => Err(StoreError::other(StoreErrorKind::Io, url, "there is less data than the image has")),
+        None if length == 0 => Ok(rest),
+        None => Err(StoreError::other(StoreErrorKind::Io, place, "there is less data than the image has")),
     }
 }
 

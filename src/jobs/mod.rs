@@ -2,6 +2,7 @@
 //!
 //! Stands above the domain, beside `api`; the domain never calls it but only leaves rows for it.
 
+mod cache;
 pub mod engine;
 pub mod reap;
 
@@ -22,12 +23,17 @@ impl Jobs {
     /// Starts renewing leases, reaping and running jobs, and watching the policy files.
     pub fn start(app: &Arc<App>) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let tasks = vec![
+        let (no_sweep, no_fetch) = (stopped.clone(), stopped.clone());
+        let mut tasks = vec![
             tokio::spawn(renew_leases(Arc::clone(app), stopped.clone())),
             tokio::spawn(reap::run(Arc::clone(app), stopped.clone())),
             tokio::spawn(reap::clean_staging(Arc::clone(app), stopped.clone())),
             tokio::spawn(engine::run(Arc::clone(app), stopped)),
         ];
+        if let Some(cache) = &app.cache {
+            tasks.push(tokio::spawn(cache::sweep(Arc::clone(cache), no_sweep)));
+            tasks.push(tokio::spawn(cache::fetch(Arc::clone(app), Arc::clone(cache), no_fetch)));
+        }
         let watcher = tokio::spawn(Arc::clone(&app.policy).watch());
         Self { stop, tasks, watcher }
     }

@@ -1,6 +1,7 @@
 //! The ground of the house: plain types and pure rules. No I/O, no framework, no SQL.
 
 pub mod blob;
+pub mod cached_image;
 pub mod caller;
 pub mod error;
 pub mod image;

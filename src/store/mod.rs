@@ -3,6 +3,7 @@
 //! A blob becomes visible under its name in one step, when its writer commits; until then nobody reads it and
 //! cancelling leaves nothing behind.
 
+pub mod cache;
 #[cfg(test)]
 mod conformance;
 pub mod count;

@@ -75,7 +75,7 @@ impl Staging {
 }
 
 /// Reads the place's name, giving it one when it has none. Several nodes may do so at once: the first link wins.
-fn place(folder: &Path) -> io::Result<String> {
+pub(super) fn place(folder: &Path) -> io::Result<String> {
     let path = folder.join(PLACE_FILE);
     if !path.exists() {
         let draft = folder.join(format!("{PLACE_FILE}-{}", uuid::Uuid::new_v4()));

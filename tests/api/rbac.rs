@@ -22,6 +22,7 @@ fn app() -> TestApp {
         options.stores = crate::stores::several(&options.data_dir);
         options.imports.filter.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
         options.imports.filter.allowed_ports = Vec::new();
+        crate::cache::with_cache(options);
     })
 }
 
@@ -127,7 +128,9 @@ fn every_endpoint_is_known() {
 /// `METHOD /path` of everything that the sources mount by `resource("/path", "METHOD, …")`. The built-in
 /// identity has rules and tests of its own.
 fn endpoints(folder: &Path) -> BTreeSet<String> {
-    let mounted = regex::Regex::new(r#"\bresource\(\s*"(/[^"]*)"(?:,\s*"([A-Z, ]+)")?"#).unwrap();
+    let mounted = regex::Regex::new(r#"\bresource\(\s*"(/[^"]*)"(?:,\s*"([A-Z, ]*)")?"#).unwrap();
+    // Where other methods are not found, `Allow` is empty, and the routes say which there are.
+    let routed = regex::Regex::new(r"\.route\(\s*(?:by_)?(\w+)\(\)").unwrap();
     let named = regex::Regex::new(r#"\bconst PATH: &str = ("/[^"]*")"#).unwrap();
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -141,7 +144,15 @@ fn endpoints(folder: &Path) -> BTreeSet<String> {
             }
             for place in mounted.captures_iter(&text) {
                 let methods = place.get(2).map_or("GET", |methods| methods.as_str());
-                found.extend(methods.split(", ").map(|method| format!("{method} {}", &place[1])));
+                let rest = &text[place.get(0).unwrap().end()..];
+                let own = &rest[..mounted.find(rest).map_or(rest.len(), |next| next.start())];
+                let by_route: Vec<_> = routed.captures_iter(own).map(|m| m[1].to_uppercase()).collect();
+                let methods: Vec<_> = if methods.is_empty() {
+                    by_route
+                } else {
+                    methods.split(", ").map(str::to_owned).collect()
+                };
+                found.extend(methods.iter().map(|method| format!("{method} {}", &place[1])));
             }
         }
     }

@@ -217,23 +217,29 @@ const IMPORTS: &[Opt] = &[
 ];
 
 const CACHE: &[Opt] = &[
-    unset("image_cache_dir", Text, "Folder of the image cache of this node; no folder, no cache.").must(),
+    unset(
+        "image_cache_dir",
+        Text,
+        "Folder of the image cache of this node; no folder, no cache. Downloads go through it with a caching flavor, or without any.",
+    )
+    .must(),
     opt(
         "image_cache_driver",
         Word(&["centralized_db", "sqlite", "xattr"]),
         "centralized_db",
-        "Where the records of the cache are kept.",
+        "What is told of the cache: with centralized_db the nodes that hold an image, too. Records are in the database.",
     )
     .must(),
-    opt("image_cache_max_size", at_least(0), "10737418240", "Bytes that the cache is pruned to.").must(),
+    opt("image_cache_max_size", at_least(0), "10737418240", "Bytes that the cache takes at most.").must(),
     opt(
         "image_cache_stall_time",
         at_least(0),
         "86400",
-        "Seconds after which an incomplete file in the cache is removed.",
+        "Seconds that an incomplete file in the cache may wait for its next bytes.",
     )
     .must(),
-    opt("image_cache_sqlite_db", Text, "cache.db", "Name of the database file of the sqlite driver."),
+    opt("image_cache_sqlite_db", Text, "cache.db", "Name of the database file of the sqlite driver.")
+        .obsolete("records are in the database; files without one are looked into and recorded at the start"),
     opt(
         "cache_prefetcher_interval",
         Float(0.0, f64::MAX),

@@ -1,7 +1,7 @@
 //! The typed result: nothing that counts as honoured is left unread, and the defaults agree.
 
 use crate::config::{Config, Input, Loaded, Sources, StoreKind, Topic, load};
-use crate::{api, image, import, work};
+use crate::{api, cache::Driver, image, import, work};
 
 use super::{data, found, loaded, written};
 
@@ -118,7 +118,8 @@ fn declared_properties_lie_beside_the_configuration() {
 fn the_flavor_decides_about_keystone() {
     let text = "[keystone_authtoken]\nauth_section = svc\ntoken_cache_time = -1\n[svc]\nauth_type = password\n\
                 auth_url = http://k:5000\nusername = glance\nuser_domain_name = Default\npassword = hush\n\
-                project_name = service\nproject_domain_name = Default\n[paste_deploy]\n";
+                project_name = service\nproject_domain_name = Default\n[DEFAULT]\nimage_cache_dir = /c\n\
+                [paste_deploy]\n";
     let config = Config::assemble(&loaded(&format!("{text}flavor = keystone+caching\n"))).unwrap();
     assert!(config.flavor.keystone && config.flavor.caching && !config.flavor.cache_management);
     let keystone = config.keystone.unwrap();
@@ -157,6 +158,11 @@ fn what_cannot_be_started_is_refused() {
         ("[glance_store]\nfilesystem_store_file_perm = 40\n", "filesystem_store_file_perm: `40` does not"),
         ("[glance_store]\nfilesystem_store_metadata_file = /nowhere/m\n", "/nowhere/m: it cannot be read"),
         ("[DEFAULT]\nnode_staging_uri = /tmp\n", "node_staging_uri: `/tmp` is not of the form"),
+        ("[paste_deploy]\nflavor = caching\n", "[DEFAULT] image_cache_dir: is missing"),
+        (
+            "[DEFAULT]\nimage_cache_dir = /c\n[paste_deploy]\nflavor = cachemanagement\n",
+            "[DEFAULT] worker_self_reference_url: is missing",
+        ),
         ("[DEFAULT]\nworkers = many\n", "[DEFAULT] workers: `many` is not"),
     ] {
         let findings = Config::assemble(&loaded(text)).unwrap_err();
@@ -164,6 +170,29 @@ fn what_cannot_be_started_is_refused() {
         assert!(findings.iter().all(|f| matches!(f.topic, Topic::Bad | Topic::Refused)));
         assert!(lines.len() == 1 && lines[0].contains(expected), "{lines:?}");
     }
+}
+
+/// Proves that every option of the cache arrives, and that the flavor decides whether downloads go through it.
+#[test]
+fn the_cache_is_as_its_options_say() {
+    let text = "[DEFAULT]\nimage_cache_dir = /c\nimage_cache_driver = XATTR\nimage_cache_max_size = 7\n\
+                image_cache_stall_time = 0\nworker_self_reference_url = http://n1\n[paste_deploy]\nflavor = ";
+    let cache = |text: &str| Config::assemble(&loaded(text)).unwrap().cache;
+    let found = cache(&format!("{text}cachemanagement\n")).unwrap();
+    assert_eq!((found.dir.to_str(), found.driver, found.max_size), (Some("/c"), Driver::Xattr, 7));
+    assert_eq!((found.stall_time.as_secs(), found.node_url.as_deref()), (1, Some("http://n1")));
+    assert!(found.serves_downloads);
+    assert!(!cache(&format!("{text}\n")).unwrap().serves_downloads);
+    let found = cache("[DEFAULT]\nimage_cache_dir = /c\n").unwrap();
+    assert_eq!(
+        (found.driver, found.max_size, found.stall_time.as_secs()),
+        (Driver::CentralizedDb, 10 << 30, 86400)
+    );
+    assert!(found.serves_downloads && found.node_url.is_none());
+    assert!(cache("").is_none());
+    let url = format!("http://{}", "n".repeat(249));
+    let long = loaded(&format!("[DEFAULT]\nimage_cache_dir = /c\nworker_self_reference_url = {url}\n"));
+    assert_eq!(Config::assemble(&long).unwrap_err().len(), 1);
 }
 
 /// Proves that every option of a file store arrives, and where staged files go with one store and with several.

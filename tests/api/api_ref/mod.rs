@@ -3,6 +3,7 @@
 mod document;
 mod routes;
 mod walk;
+mod walk_cache;
 mod walk_metadefs;
 mod walk_stores;
 mod walk_tasks;

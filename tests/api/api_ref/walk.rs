@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     document::{Document, Operation},
+    walk_cache::cache,
     walk_metadefs::metadefs,
     walk_stores::stores,
     walk_tasks::imports_and_tasks,
@@ -267,6 +268,8 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         let several =
             Database::Sqlite.app_with(|options| options.stores = crate::stores::several(&options.data_dir));
         stores(&walk, &several.as_admin(), &several.as_member("owner")).await;
+        let caching = Database::Sqlite.app_with(crate::cache::with_cache);
+        cache(&walk, &caching.as_admin(), &caching.as_member("owner")).await;
         let seen = walk.seen.borrow();
         let operations = walk.document.operations();
         let described = operations.iter().flat_map(|o| o.statuses().map(|status| (o.name(), status)));

@@ -90,11 +90,11 @@ def show(caller="member"):
 
 def everything():
     """All cases, in the order in which they run."""
-    from cases import (data, http, images, listing, locations, members, metadefs, metadefs_edges,
-                       patching, rbac, schemas)
+    from cases import (cache, data, http, images, listing, locations, members, metadefs,
+                       metadefs_edges, patching, rbac, schemas)
     found = []
     for module in (http, schemas, images, listing, patching, data, locations, members, metadefs,
-                   metadefs_edges, rbac):
+                   metadefs_edges, rbac, cache):
         found.extend(module.cases())
     names = [case.name for case in found]
     assert len(set(names)) == len(names), "two cases have one name"

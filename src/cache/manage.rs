@@ -1,0 +1,159 @@
+//! What operators do with the cache of the node that answers
+//! (`glance/api/v2/cached_images.py: CacheController`).
+
+use std::sync::Arc;
+
+use super::{Cache, Driver};
+use crate::{
+    app::App,
+    db,
+    image::access::{self, ImageTarget, allowed, refused},
+    model::{
+        cached_image::CachedImage,
+        caller::Caller,
+        error::{Error, Result},
+        image::{Image, is_uuid},
+        status::Status,
+    },
+    policy::{Empty, Target},
+};
+
+/// What is cached, and what waits for it.
+pub struct State {
+    /// Records of this node.
+    pub cached: Vec<CachedImage>,
+    /// Ids of images, in their turn.
+    pub queued: Vec<String>,
+}
+
+/// Asks a rule first and then whether there is a cache at all, as Glance does.
+async fn enforce<'a>(
+    app: &'a App,
+    caller: &Caller,
+    rule: &str,
+    image: Option<&Image>,
+) -> Result<&'a Arc<Cache>> {
+    let target = image.map(ImageTarget);
+    let target: &dyn Target = match &target {
+        Some(target) => target,
+        None => &Empty,
+    };
+    if !allowed(app, caller, rule, target).await? {
+        return Err(refused(rule));
+    }
+    app.cache.as_ref().ok_or_else(|| Error::NotFound("This server has no image cache.".to_owned()))
+}
+
+/// What is in the cache and in the queue.
+///
+/// # Errors
+/// [`Error::Forbidden`]; [`Error::NotFound`] without a cache.
+pub async fn state(app: &App, caller: &Caller) -> Result<State> {
+    let cache = enforce(app, caller, "cache_list", None).await?;
+    Ok(State { cached: cache.list().await?, queued: cache.queued().await? })
+}
+
+/// Has an image cached.
+///
+/// # Errors
+/// [`Error::ImageNotFound`], [`Error::Forbidden`], [`Error::NotFound`] without a cache; [`Error::Invalid`] when the
+/// image is not active.
+pub async fn queue(app: &App, caller: &Caller, id: &str) -> Result<()> {
+    let image = access::find(app, caller, id).await?;
+    let cache = enforce(app, caller, "cache_image", Some(&image)).await?;
+    if image.status != Status::Active {
+        return Err(Error::invalid("Only active images can be cached."));
+    }
+    cache.queue(id).await
+}
+
+/// Takes an image out of cache and queue.
+///
+/// # Errors
+/// [`Error::ImageNotFound`] when there is neither the image nor a copy of it; [`Error::Forbidden`];
+/// [`Error::NotFound`] without a cache.
+pub async fn delete(app: &App, caller: &Caller, id: &str) -> Result<()> {
+    let image = match access::find(app, caller, id).await {
+        Ok(image) => Some(image),
+        Err(missing @ Error::ImageNotFound(_)) => match &app.cache {
+            Some(cache) if cache.knows(id).await? => None,
+            _ => return Err(missing),
+        },
+        Err(other) => return Err(other),
+    };
+    let cache = enforce(app, caller, "cache_delete", image.as_ref()).await?;
+    cache.unqueue(id).await?;
+    cache.drop_copy(id).await
+}
+
+/// Empties the cache, the queue, or both, as the text of the header says.
+///
+/// # Errors
+/// [`Error::Forbidden`]; [`Error::NotFound`] without a cache; [`Error::Invalid`] for another text.
+pub async fn clear(app: &App, caller: &Caller, target: &str) -> Result<()> {
+    let cache = enforce(app, caller, "cache_delete", None).await?;
+    let (of_queue, of_cache) = match target.to_lowercase().as_str() {
+        "" => (true, true),
+        "queue" => (true, false),
+        "cache" => (false, true),
+        _ => {
+            return Err(Error::invalid(
+                "The header x-image-cache-clear-target may be cache or queue, or absent for both.",
+            ));
+        }
+    };
+    if of_queue {
+        cache.unqueue_all().await?;
+    }
+    if of_cache {
+        cache.drop_all().await?;
+    }
+    Ok(())
+}
+
+/// URLs of the nodes that hold an image.
+///
+/// # Errors
+/// [`Error::Forbidden`]; [`Error::NotFound`] without a cache; [`Error::Conflict`] when the driver does not know;
+/// [`Error::ImageNotFound`].
+pub async fn nodes(app: &App, caller: &Caller, id: &str) -> Result<Vec<String>> {
+    let cache = enforce(app, caller, "list_cached_nodes", None).await?;
+    if cache.driver() != Driver::CentralizedDb {
+        return Err(Error::conflict("Nodes are known with image_cache_driver = centralized_db only."));
+    }
+    let image = access::find(app, caller, id).await?;
+    Ok(app.db.read("cache.nodes", move |conn| db::cached_images::nodes_of(conn, &image.id)).await?)
+}
+
+/// Removes data that was found to be wrong and what is left of copies that came to nothing.
+///
+/// # Errors
+/// [`Error::Forbidden`]; [`Error::NotFound`] without a cache.
+pub async fn clean(app: &App, caller: &Caller) -> Result<()> {
+    enforce(app, caller, "cache_clean", None).await?.clean().await
+}
+
+/// Brings the cache down to its size; answers how many copies, and how many bytes, had to go.
+///
+/// # Errors
+/// [`Error::Forbidden`]; [`Error::NotFound`] without a cache.
+pub async fn prune(app: &App, caller: &Caller) -> Result<(u64, u64)> {
+    enforce(app, caller, "cache_prune", None).await?.prune().await
+}
+
+/// The cache, for the calls of earlier releases (`glance/api/middleware/cache_manage.py`), which ask one rule and
+/// nothing about images.
+///
+/// # Errors
+/// [`Error::Forbidden`]; [`Error::NotFound`] without a cache.
+pub async fn of_old<'a>(app: &'a App, caller: &Caller) -> Result<&'a Arc<Cache>> {
+    enforce(app, caller, "manage_image_cache", None).await
+}
+
+impl Cache {
+    /// Whether there is a copy of an image, or one is wanted.
+    async fn knows(&self, id: &str) -> Result<bool> {
+        Ok(is_uuid(id)
+            && (self.record(id).await?.is_some() || self.queued().await?.iter().any(|queued| queued == id)))
+    }
+}

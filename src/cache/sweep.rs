@@ -1,0 +1,123 @@
+//! Bringing files and records together: after a death, after a move from Glance, after others deleted images.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io::Read,
+    time::Duration,
+};
+
+use super::{Cache, failed, fill::Wanted};
+use crate::{
+    db,
+    model::{error::Result, status::Status},
+    store::cache::{CacheFolder, Held},
+};
+
+/// Bytes read at once.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+impl Cache {
+    /// Drops copies of images that are gone, records without a file and incomplete files that nobody writes;
+    /// records files that have no record, if they are what their images say.
+    ///
+    /// # Errors
+    /// Those of the disk and the database.
+    pub async fn sweep(&self) -> Result<()> {
+        for stray in self.drop_remains().await? {
+            self.adopt(stray).await?;
+        }
+        Ok(())
+    }
+
+    /// Drops what cannot be used; answers files without a record.
+    async fn drop_remains(&self) -> Result<Vec<Held>> {
+        // Files and records change under this lock only, so what is there now belongs together.
+        let _changes = self.changes.lock().await;
+        let files = self.folder.run(|folder| {
+            // Copies that wait for bytes too long end by themselves.
+            folder.clean_incomplete(Duration::MAX)?;
+            folder.entries()
+        });
+        let files = files.await.map_err(failed)?;
+        let records: HashMap<_, _> =
+            self.list().await?.into_iter().map(|record| (record.image_id.clone(), record)).collect();
+        let mut ids: HashSet<String> = files.iter().map(|file| file.name.clone()).collect();
+        for id in records.keys().filter(|id| !ids.contains(*id)) {
+            tracing::warn!(image = %id, "the cache has lost a file; its record is dropped");
+            self.drop_locked(id).await?;
+        }
+        let asked: Vec<String> = ids.drain().collect();
+        let alive = self.db.read("cache.alive", move |conn| db::cached_images::alive(conn, &asked)).await?;
+        let alive: HashSet<String> = alive.into_iter().collect();
+        let mut strays = Vec::new();
+        for file in files {
+            if !alive.contains(&file.name) {
+                tracing::info!(image = %file.name, "dropped from the cache: the image is gone");
+                self.drop_locked(&file.name).await?;
+            } else if !records.contains_key(&file.name) {
+                strays.push(file);
+            }
+        }
+        Ok(strays)
+    }
+
+    /// Records a file, or drops it when it is not what its image says.
+    async fn adopt(&self, stray: Held) -> Result<()> {
+        let id = stray.name.clone();
+        let image = self.db.read("cache.adopt", move |conn| db::images::find(conn, &id)).await?;
+        let image = image.filter(|image| image.status == Status::Active);
+        let wanted = image.as_ref().map(|image| {
+            let size = image.size.and_then(|size| u64::try_from(size).ok());
+            Wanted::of(image, size.unwrap_or(stray.size))
+        });
+        // Without a hash nobody can tell whether these are the data that the image has now.
+        let Some(wanted) = wanted.filter(|wanted| wanted.is_hashed() && wanted.size == stray.size) else {
+            tracing::warn!(image = %stray.name, "a file in the cache is of no use; it is dropped");
+            return self.drop_copy(&stray.name).await;
+        };
+        if !self.passes(&wanted).await? {
+            tracing::warn!(image = %stray.name, "a file in the cache is not what its image says; it is dropped");
+            return self.drop_copy(&stray.name).await;
+        }
+        let _changes = self.changes.lock().await;
+        let name = stray.name.clone();
+        let is_there = self.folder.run(move |folder| Ok(folder.open_entry(&name)?.is_some()));
+        if is_there.await.map_err(failed)? {
+            self.record_copy(wanted.record(stray.modified)).await?;
+            tracing::info!(image = %stray.name, "a file in the cache was recorded");
+        }
+        Ok(())
+    }
+
+    /// Reads a file from end to end and holds it against its image.
+    async fn passes(&self, wanted: &Wanted) -> Result<bool> {
+        let (name, mut check) = (wanted.id.clone(), wanted.check()?);
+        let read = move |folder: &CacheFolder| {
+            let Some((mut file, _)) = folder.open_entry(&name)? else { return Ok(false) };
+            let mut buffer = vec![0; CHUNK_BYTES];
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => return check.passes(),
+                    got => check.update(buffer.get(..got).unwrap_or_default())?,
+                }
+            }
+        };
+        self.folder.run(read).await.map_err(failed)
+    }
+
+    /// Removes data that was found to be wrong and what is left of copies that came to nothing
+    /// (`ImageCache.clean`).
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn clean(&self) -> Result<()> {
+        let _changes = self.changes.lock().await;
+        let stall = self.settings.stall_time;
+        let clean = move |folder: &CacheFolder| {
+            let (invalid, incomplete) = (folder.clean_invalid()?, folder.clean_incomplete(stall)?);
+            tracing::info!(invalid, incomplete, "files were removed from the cache");
+            Ok(())
+        };
+        self.folder.run(clean).await.map_err(failed)
+    }
+}

@@ -1,0 +1,152 @@
+//! `vitrine cache`: looks after the cache folder of this machine, while its server may be running; what
+//! `glance-cache-manage`, `glance-cache-pruner` and `glance-cache-cleaner` do.
+
+use std::{io::Write, path::PathBuf};
+
+use clap::Subcommand;
+
+use super::{config::Files, store};
+use crate::{
+    cache::Cache,
+    config::{Config, Override, load},
+    db::{self, Db},
+    model::error::Error,
+    server::StartError,
+};
+
+/// Commands of `vitrine cache`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List what is cached, and what waits for it.
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Have an image cached; the server of this machine does so within seconds.
+    Queue {
+        /// Id of the image.
+        id: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take an image out of cache and queue.
+    Delete {
+        /// Id of the image.
+        id: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Empty cache and queue.
+    Clear {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Drop images, the least recently used first, until the cache is no larger than it may be.
+    Prune {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Remove invalid files, and incomplete ones that nobody writes.
+    Clean {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Which cache.
+#[derive(Debug, clap::Args)]
+pub struct Place {
+    #[command(flatten)]
+    files: Files,
+    /// Folder of the embedded database.
+    #[arg(long, default_value = "data")]
+    data_dir: PathBuf,
+    /// Database other than the embedded one: postgresql://… or mysql://…
+    #[arg(long)]
+    database: Option<String>,
+}
+
+/// Runs one of them.
+///
+/// # Errors
+/// [`StartError`], which says what is wrong and what to do.
+pub fn run(command: Command) -> Result<(), StartError> {
+    let (Command::List { place }
+    | Command::Queue { place, .. }
+    | Command::Delete { place, .. }
+    | Command::Clear { place }
+    | Command::Prune { place }
+    | Command::Clean { place }) = &command;
+    let (cache, db) = open(place)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| StartError(format!("cannot start: {e}")))?;
+    let text = runtime.block_on(act(&cache, &db, &command)).map_err(|e| StartError(e.to_string()))?;
+    std::io::stdout().write_all(text.as_bytes()).map_err(|e| StartError(e.to_string()))
+}
+
+fn open(place: &Place) -> Result<(Cache, Db), StartError> {
+    let overrides = place.database.clone().map(|value| Override {
+        section: "database".to_owned(),
+        option: "connection".to_owned(),
+        value,
+    });
+    let loaded = load(&place.files.clone().sources(overrides.into_iter().collect()));
+    let config = Config::assemble(&loaded).map_err(|findings| {
+        let lines: Vec<_> = findings.iter().map(|finding| finding.line()).collect();
+        StartError(format!("the configuration cannot be used:\n  {}", lines.join("\n  ")))
+    })?;
+    let settings = config
+        .cache
+        .ok_or_else(|| StartError("there is no cache: [DEFAULT] image_cache_dir is not set".to_owned()))?;
+    let db = store::open(config.database, &place.data_dir)?;
+    Ok((Cache::open(settings, db.clone()).map_err(StartError)?, db))
+}
+
+async fn act(cache: &Cache, db: &Db, command: &Command) -> Result<String, Error> {
+    Ok(match command {
+        Command::List { .. } => list(cache).await?,
+        Command::Queue { id, .. } => {
+            let ids = vec![id.clone()];
+            let there = db.read("cache.alive", move |conn| db::cached_images::alive(conn, &ids)).await?;
+            if there.is_empty() {
+                return Err(Error::ImageNotFound(id.clone()));
+            }
+            cache.queue(id).await?;
+            String::new()
+        }
+        Command::Delete { id, .. } => {
+            cache.unqueue(id).await?;
+            cache.drop_copy(id).await?;
+            String::new()
+        }
+        Command::Clear { .. } => {
+            let (queued, cached) = (cache.unqueue_all().await?, cache.drop_all().await?);
+            format!("{cached} images were cached, {queued} waited\n")
+        }
+        Command::Prune { .. } => {
+            let (files, bytes) = cache.prune().await?;
+            format!("{files} images with {bytes} bytes had to go\n")
+        }
+        Command::Clean { .. } => {
+            cache.clean().await?;
+            String::new()
+        }
+    })
+}
+
+async fn list(cache: &Cache) -> Result<String, Error> {
+    let mut text = String::new();
+    for copy in cache.list().await? {
+        let (accessed, modified) = (copy.last_accessed.isotime(), copy.last_modified.isotime());
+        text.push_str(&format!(
+            "{}  cached  {accessed}  {modified}  {:>14}  {:>6}\n",
+            copy.image_id, copy.size, copy.hits
+        ));
+    }
+    for id in cache.queued().await? {
+        text.push_str(&format!("{id}  queued\n"));
+    }
+    Ok(text)
+}
