@@ -35,6 +35,10 @@ const QUEUE_CHUNKS: usize = 4;
 /// How long a download waits for the disk of the cache.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a copy waits for a client that has stopped reading, however long files may stay incomplete: it holds a seat
+/// and room that others could use.
+const IDLE_MAX: Duration = Duration::from_secs(600);
+
 /// What came of making a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -216,8 +220,9 @@ impl Cache {
     ) -> Result<(Incomplete, Option<Check>)> {
         let mut check = wanted.check()?;
         let mut left = wanted.size;
+        let idle = self.settings.stall_time.min(IDLE_MAX);
         while left > 0 {
-            let Ok(Some(chunk)) = timeout(self.settings.stall_time, chunks.recv()).await else {
+            let Ok(Some(chunk)) = timeout(idle, chunks.recv()).await else {
                 return Ok((part, None));
             };
             let Some(rest) = left.checked_sub(chunk.len() as u64) else { return Ok((part, None)) };

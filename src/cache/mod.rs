@@ -35,7 +35,8 @@ use crate::{
     },
     store::{
         ByteRange, ByteStream, StoreError,
-        cache::{CacheFolder, chunks},
+        cache::CacheFolder,
+        file::{CHUNK_BYTES, chunks},
     },
 };
 
@@ -210,7 +211,7 @@ impl Cache {
     /// comes from a store.
     pub fn read(self: &Arc<Self>, copy: Copy, range: Option<ByteRange>) -> ByteStream {
         let (cache, id) = (Arc::clone(self), copy.name);
-        let bytes = chunks(copy.file, &id, copy.size, range);
+        let bytes = chunks(copy.file, id.clone(), copy.size, range, CHUNK_BYTES);
         Box::pin(bytes.then(move |item| {
             let broken = item.is_err().then(|| (Arc::clone(&cache), id.clone()));
             async move {

@@ -5,7 +5,6 @@
 //! Names are UUIDs; nothing else in the folder is touched. All calls but [`CacheFolder::run`] block.
 
 mod incomplete;
-mod read;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +17,6 @@ use std::{
 };
 
 pub use incomplete::Incomplete;
-pub use read::chunks;
 
 use super::{StoreError, StoreErrorKind, StoreResult, staging};
 use crate::model::{image::is_uuid, time::Timestamp};

@@ -5,6 +5,7 @@
 //! file), and the folder is synced, so a reader sees the whole blob or none.
 
 mod calls;
+mod chunks;
 mod folders;
 mod settings;
 #[cfg(test)]
@@ -14,13 +15,11 @@ mod writer;
 use std::{
     fs,
     fs::File,
-    os::unix::fs::{FileExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 pub use settings::{
@@ -29,13 +28,14 @@ pub use settings::{
 
 use super::{ByteRange, ByteStream, Store, StoreError, StoreErrorKind, StoreResult, Writer};
 use calls::{Calls, blocking};
+pub use chunks::chunks;
 pub(super) use folders::PARTS;
 use folders::{Folders, check_folder_of, check_name};
 pub use writer::FILE_MODE;
 use writer::{FileWriter, Style, Target, create, remove_if_there, sync_folder};
 
 /// Bytes read at once unless the operator says otherwise; measured best in a blocking pool.
-const CHUNK_BYTES: usize = 256 * 1024;
+pub const CHUNK_BYTES: usize = 256 * 1024;
 /// What we tell of the option when it is not set, as Glance does.
 const CHUNK_BYTES_TOLD: usize = 65536;
 /// Bytes read at once at most, whatever the operator says: many readers share the memory.
@@ -118,33 +118,7 @@ impl Store for FileStore {
             Ok((file, size))
         })
         .await?;
-        let (from, until) = match range {
-            Some(range) => (range.first, range.last.saturating_add(1).min(size)),
-            None => (0, size),
-        };
-        let (file, most) = (Arc::new(file), self.chunk);
-        let chunks = futures::stream::try_unfold(from, move |at| {
-            let (file, place) = (Arc::clone(&file), place.clone());
-            async move {
-                if at >= until {
-                    return Ok(None);
-                }
-                let want = usize::try_from(until - at).unwrap_or(usize::MAX).min(most);
-                let chunk = blocking(place.clone(), move || {
-                    let mut buffer = vec![0; want];
-                    let got = file.read_at(&mut buffer, at)?;
-                    buffer.truncate(got);
-                    Ok(Bytes::from(buffer))
-                })
-                .await?;
-                if chunk.is_empty() {
-                    return Err(StoreError::other(StoreErrorKind::Io, place, "the file became shorter"));
-                }
-                let next = at + chunk.len() as u64;
-                Ok(Some((chunk, next)))
-            }
-        });
-        Ok(Box::pin(chunks))
+        Ok(chunks(file, place, size, range, self.chunk))
     }
 
     async fn writer(&self, blob_id: &str, name: &str, size: Option<u64>) -> StoreResult<Box<dyn Writer>> {
