@@ -1,14 +1,13 @@
 //! `vitrine cache`: looks after the cache folder of this machine, while its server may be running; what
 //! `glance-cache-manage`, `glance-cache-pruner` and `glance-cache-cleaner` do.
 
-use std::{io::Write, path::PathBuf};
+use std::io::Write;
 
 use clap::Subcommand;
 
-use super::{config::Files, store};
+use super::place::Place;
 use crate::{
     cache::Cache,
-    config::{Config, Override, load},
     db::{self, Db},
     model::error::Error,
     server::StartError,
@@ -53,19 +52,6 @@ pub enum Command {
     },
 }
 
-/// Which cache.
-#[derive(Debug, clap::Args)]
-pub struct Place {
-    #[command(flatten)]
-    files: Files,
-    /// Folder of the embedded database.
-    #[arg(long, default_value = "data")]
-    data_dir: PathBuf,
-    /// Database other than the embedded one: postgresql://… or mysql://…
-    #[arg(long)]
-    database: Option<String>,
-}
-
 /// Runs one of them.
 ///
 /// # Errors
@@ -87,20 +73,11 @@ pub fn run(command: Command) -> Result<(), StartError> {
 }
 
 fn open(place: &Place) -> Result<(Cache, Db), StartError> {
-    let overrides = place.database.clone().map(|value| Override {
-        section: "database".to_owned(),
-        option: "connection".to_owned(),
-        value,
-    });
-    let loaded = load(&place.files.clone().sources(overrides.into_iter().collect()));
-    let config = Config::assemble(&loaded).map_err(|findings| {
-        let lines: Vec<_> = findings.iter().map(|finding| finding.line()).collect();
-        StartError(format!("the configuration cannot be used:\n  {}", lines.join("\n  ")))
-    })?;
+    let config = place.config()?;
     let settings = config
         .cache
         .ok_or_else(|| StartError("there is no cache: [DEFAULT] image_cache_dir is not set".to_owned()))?;
-    let db = store::open(config.database, &place.data_dir)?;
+    let db = place.open_as_it_is(config.database)?;
     Ok((Cache::open(settings, db.clone()).map_err(StartError)?, db))
 }
 

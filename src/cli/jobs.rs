@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::metadefs::{Place, open};
+use super::place::Place;
 use crate::{
     db::{Db, DbError},
     model::{job::Job, time::Timestamp},
@@ -56,10 +56,10 @@ pub enum Command {
 /// [`StartError`], which says what is wrong and what to do.
 pub fn run(command: Command) -> Result<(), StartError> {
     let text = match command {
-        Command::List { status, place } => list(&open(place)?, status)?,
-        Command::Show { id, place } => format!("{:#}\n", shown(&find(&open(place)?, &id)?)),
+        Command::List { status, place } => list(&place.open()?, status)?,
+        Command::Show { id, place } => format!("{:#}\n", shown(&find(&place.open()?, &id)?)),
         Command::Cancel { id, place } => {
-            let db = open(place)?;
+            let db = place.open()?;
             find(&db, &id)?;
             let key = id.clone();
             if !db.write_blocking(|conn| crate::db::tasks::cancel(conn, &key)).map_err(failed)? {
@@ -68,7 +68,7 @@ pub fn run(command: Command) -> Result<(), StartError> {
             format!("job {id} was asked to stop; a server does so within seconds\n")
         }
         Command::Retry { id, place } => {
-            let db = open(place)?;
+            let db = place.open()?;
             let old = find(&db, &id)?;
             let new = db.write_blocking(|conn| task::retry(conn, &old)).map_err(failed)?;
             format!("job {new} does what job {id} was to do\n")

@@ -9,10 +9,8 @@ use std::{
 
 use clap::Subcommand;
 
-use super::config::Files;
+use super::place::Place;
 use crate::{
-    config::{self, Config, Override},
-    db::{Db, Settings},
     metadef::catalogue::{self, Mode, Report},
     model::metadef::file::{self, NamespaceFile},
     server::StartError,
@@ -36,19 +34,6 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
-}
-
-/// Which database.
-#[derive(Debug, clap::Args)]
-pub struct Place {
-    #[command(flatten)]
-    files: Files,
-    /// Folder of the embedded database.
-    #[arg(long, default_value = "data")]
-    data_dir: PathBuf,
-    /// Database other than the embedded one: postgresql://… or mysql://…
-    #[arg(long)]
-    database: Option<String>,
 }
 
 /// Arguments of `vitrine metadefs load`.
@@ -92,41 +77,12 @@ pub fn run(command: Command) -> Result<(), StartError> {
     match command {
         Command::Load(arguments) => load(arguments),
         Command::Unload { place } => {
-            let count = catalogue::unload(&open(place)?).map_err(|e| failed("unload", e))?;
+            let count = catalogue::unload(&place.open()?).map_err(|e| failed("unload", e))?;
             println!("removed {count} namespaces");
             Ok(())
         }
         Command::Export { path, place } => export(place, &path),
     }
-}
-
-pub(super) fn open(place: Place) -> Result<Db, StartError> {
-    let overrides = place.database.map(|value| Override {
-        section: "database".to_owned(),
-        option: "connection".to_owned(),
-        value,
-    });
-    let loaded = config::load(&place.files.sources(overrides.into_iter().collect()));
-    let config = Config::assemble(&loaded).map_err(|findings| {
-        let lines: Vec<_> = findings.iter().map(|finding| finding.line()).collect();
-        StartError(format!("the configuration cannot be used:\n  {}", lines.join("\n  ")))
-    })?;
-    let settings = match config.database {
-        Some(settings) => settings,
-        None if place.data_dir.is_dir() => Settings {
-            connection: format!("sqlite:{}", place.data_dir.join("vitrine.sqlite").display()),
-            ..Settings::default()
-        },
-        None => {
-            let shown = place.data_dir.display();
-            return Err(StartError(format!(
-                "there is no data folder {shown}; start the server once, or choose another with --data-dir"
-            )));
-        }
-    };
-    let db = Db::open(&settings).map_err(StartError)?;
-    db.migrate().map_err(|e| StartError(e.to_string()))?;
-    Ok(db)
 }
 
 fn load(arguments: LoadArguments) -> Result<(), StartError> {
@@ -141,7 +97,7 @@ fn load(arguments: LoadArguments) -> Result<(), StartError> {
     if files.is_empty() {
         return Err(StartError("nothing was loaded".to_owned()));
     }
-    let report = catalogue::load(&open(arguments.place)?, &files, mode).map_err(|e| failed("load", e))?;
+    let report = catalogue::load(&arguments.place.open()?, &files, mode).map_err(|e| failed("load", e))?;
     println!("{}", sentence(report));
     match faults.len() {
         0 => Ok(()),
@@ -205,7 +161,7 @@ fn read(path: &Path) -> Result<(Vec<NamespaceFile>, Vec<String>), StartError> {
 }
 
 fn export(place: Place, folder: &Path) -> Result<(), StartError> {
-    let files = catalogue::export(&open(place)?).map_err(|e| failed("export", e))?;
+    let files = catalogue::export(&place.open()?).map_err(|e| failed("export", e))?;
     if folder.is_file() {
         return Err(failed(folder.display(), "this is a file; name a folder to write to"));
     }

@@ -4,6 +4,7 @@ mod cache;
 mod config;
 mod jobs;
 mod metadefs;
+mod place;
 mod serve;
 mod store;
 

@@ -8,9 +8,9 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use super::config::Files;
+use super::{config::Files, place::configuration};
 use crate::{
-    config::{Config, Log, Override, Report, load},
+    config::{Log, Report},
     identity::{builtin, keystone::Keystone},
     server::{IdentityChoice, Options, Server, StartError},
 };
@@ -36,16 +36,7 @@ pub struct Arguments {
 /// # Errors
 /// [`StartError`], which says what is wrong and what to do.
 pub fn run(arguments: Arguments) -> Result<(), StartError> {
-    let overrides = arguments.database.map(|value| Override {
-        section: "database".to_owned(),
-        option: "connection".to_owned(),
-        value,
-    });
-    let loaded = load(&arguments.files.sources(overrides.into_iter().collect()));
-    let config = Config::assemble(&loaded).map_err(|findings| {
-        let lines: Vec<_> = findings.iter().map(|finding| finding.line()).collect();
-        StartError(format!("the configuration cannot be used:\n  {}", lines.join("\n  ")))
-    })?;
+    let (loaded, config) = configuration(arguments.files, arguments.database)?;
     start_log(&config.log)?;
     warn(loaded.report());
     let identity = match config.keystone {

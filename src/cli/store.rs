@@ -1,11 +1,10 @@
 //! `vitrine store`: looks after the stores while servers may be running.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-use super::config::Files;
+use super::place::Place;
 use crate::{
-    config::{Config, Override, load},
-    db::{self, Db},
+    db::Db,
     reconcile::{self, Differences},
     server::{StartError, stores},
     store::NamedStore,
@@ -22,13 +21,7 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
-    files: Files,
-    /// Folder of the server's database and images.
-    #[arg(long, default_value = "data")]
-    data_dir: PathBuf,
-    /// Database other than the embedded one: postgresql://… or mysql://…
-    #[arg(long)]
-    database: Option<String>,
+    place: Place,
     /// Id of the only store to look at.
     #[arg(long, value_name = "ID")]
     store: Option<String>,
@@ -51,18 +44,10 @@ pub fn run(command: Command) -> ExitCode {
 }
 
 fn reconcile(arguments: Arguments) -> Result<bool, StartError> {
-    let overrides = arguments.database.map(|value| Override {
-        section: "database".to_owned(),
-        option: "connection".to_owned(),
-        value,
-    });
-    let loaded = load(&arguments.files.sources(overrides.into_iter().collect()));
-    let config = Config::assemble(&loaded).map_err(|findings| {
-        let lines: Vec<_> = findings.iter().map(|finding| finding.line()).collect();
-        StartError(format!("the configuration cannot be used:\n  {}", lines.join("\n  ")))
-    })?;
-    let db = open(config.database, &arguments.data_dir)?;
-    let stores = stores::open(&config.stores, &arguments.data_dir)?;
+    let place = &arguments.place;
+    let config = place.config()?;
+    let db = place.open_as_it_is(config.database)?;
+    let stores = stores::open(&config.stores, &place.data_dir)?;
     let chosen: Vec<_> = stores
         .iter()
         .filter(|named| named.store.takes_uploads())
@@ -82,28 +67,6 @@ fn reconcile(arguments: Arguments) -> Result<bool, StartError> {
         }
         Ok(agree)
     })
-}
-
-/// Opens a database that is there and of this version.
-pub(super) fn open(settings: Option<db::Settings>, data_dir: &std::path::Path) -> Result<Db, StartError> {
-    let settings = match settings {
-        Some(settings) => settings,
-        None => {
-            let path = data_dir.join("vitrine.sqlite");
-            if !path.is_file() {
-                return Err(StartError(format!("there is no database at {}", path.display())));
-            }
-            db::Settings { connection: format!("sqlite:{}", path.display()), ..db::Settings::default() }
-        }
-    };
-    let db = Db::open(&settings).map_err(StartError)?;
-    let pending = db.pending_migrations().map_err(|e| StartError(e.to_string()))?;
-    if !pending.is_empty() {
-        return Err(StartError(
-            "the database is of an older version; start the server once first".to_owned(),
-        ));
-    }
-    Ok(db)
 }
 
 async fn one(db: &Db, named: &NamedStore, delete: bool) -> Result<bool, StartError> {
