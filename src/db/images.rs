@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     Conn, DbError, DbResult,
     dialect::{self, Statement},
+    image_parts,
     schema::{image_locations, image_members, image_properties, image_tags, images},
 };
 use crate::model::{
@@ -160,9 +161,9 @@ pub fn insert(conn: &mut Conn, image: &Image) -> DbResult<()> {
             ImageColumns::of(image, 1),
         ))
         .execute(conn)?;
-    save_properties(conn, &image.id, &[], &image.properties)?;
-    save_tags(conn, &image.id, &[], &image.tags)?;
-    save_locations(conn, &image.id, &[], &image.locations)
+    image_parts::save_properties(conn, &image.id, &[], &image.properties)?;
+    image_parts::save_tags(conn, &image.id, &[], &image.tags)?;
+    image_parts::save_locations(conn, &image.id, &[], &image.locations)
 }
 
 /// Loads an image that is not deleted, with everything that hangs on it.
@@ -263,98 +264,10 @@ pub fn save(conn: &mut Conn, before: &Image, after: &Image) -> DbResult<i64> {
     if changed != 1 {
         return Err(DbError::Stale);
     }
-    save_properties(conn, &before.id, &before.properties, &after.properties)?;
-    save_tags(conn, &before.id, &before.tags, &after.tags)?;
-    save_locations(conn, &before.id, &before.locations, &after.locations)?;
+    image_parts::save_properties(conn, &before.id, &before.properties, &after.properties)?;
+    image_parts::save_tags(conn, &before.id, &before.tags, &after.tags)?;
+    image_parts::save_locations(conn, &before.id, &before.locations, &after.locations)?;
     Ok(revision)
-}
-
-fn save_properties(conn: &mut Conn, id: &str, before: &[Property], after: &[Property]) -> DbResult<()> {
-    for gone in before.iter().filter(|b| !after.iter().any(|a| a.name == b.name)) {
-        diesel::delete(
-            image_properties::table
-                .filter(image_properties::image_id.eq(id))
-                .filter(image_properties::name.eq(&gone.name)),
-        )
-        .execute(conn)?;
-    }
-    for (position, property) in after.iter().enumerate() {
-        let position = i32::try_from(position).unwrap_or(i32::MAX);
-        match before.iter().position(|b| b.name == property.name) {
-            None => {
-                diesel::insert_into(image_properties::table)
-                    .values((
-                        image_properties::image_id.eq(id),
-                        image_properties::name.eq(&property.name),
-                        image_properties::value.eq(property.value.as_deref()),
-                        image_properties::position.eq(position),
-                    ))
-                    .execute(conn)?;
-            }
-            Some(old) if before.get(old) != Some(property) || i32::try_from(old).ok() != Some(position) => {
-                diesel::update(
-                    image_properties::table
-                        .filter(image_properties::image_id.eq(id))
-                        .filter(image_properties::name.eq(&property.name)),
-                )
-                .set((
-                    image_properties::value.eq(property.value.as_deref()),
-                    image_properties::position.eq(position),
-                ))
-                .execute(conn)?;
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(())
-}
-
-fn save_tags(conn: &mut Conn, id: &str, before: &[String], after: &[String]) -> DbResult<()> {
-    for gone in before.iter().filter(|b| !after.contains(b)) {
-        diesel::delete(
-            image_tags::table.filter(image_tags::image_id.eq(id)).filter(image_tags::value.eq(gone)),
-        )
-        .execute(conn)?;
-    }
-    for new in after.iter().filter(|a| !before.contains(a)) {
-        diesel::insert_into(image_tags::table)
-            .values((image_tags::image_id.eq(id), image_tags::value.eq(new)))
-            .execute(conn)?;
-    }
-    Ok(())
-}
-
-/// Positions count within the list that is saved, which may be ordered otherwise than the rows: so it is saved as
-/// a whole or, when nothing changed, not at all.
-fn save_locations(conn: &mut Conn, image_id: &str, before: &[Location], after: &[Location]) -> DbResult<()> {
-    if before == after {
-        return Ok(());
-    }
-    for gone in before.iter().filter(|b| !after.iter().any(|a| a.id == b.id)) {
-        diesel::delete(image_locations::table.filter(image_locations::id.eq(&gone.id))).execute(conn)?;
-    }
-    for (position, location) in after.iter().enumerate() {
-        let known = before.iter().any(|b| b.id == location.id);
-        let metadata = Value::Object(location.metadata.clone()).to_string();
-        let values = (
-            image_locations::image_id.eq(image_id),
-            image_locations::position.eq(i32::try_from(position).unwrap_or(i32::MAX)),
-            image_locations::url.eq(&location.url),
-            image_locations::metadata.eq(&metadata),
-            image_locations::store.eq(location.store.as_deref()),
-            image_locations::blob_id.eq(location.blob_id.as_deref()),
-        );
-        if known {
-            diesel::update(image_locations::table.filter(image_locations::id.eq(&location.id)))
-                .set(values)
-                .execute(conn)?;
-        } else {
-            diesel::insert_into(image_locations::table)
-                .values((image_locations::id.eq(&location.id), values))
-                .execute(conn)?;
-        }
-    }
-    Ok(())
 }
 
 /// Leaves a tombstone: the row stays so that its id is never used again; what hangs on it goes.

@@ -8,6 +8,7 @@ pub mod cached_images;
 mod connection;
 pub mod dialect;
 pub mod identity;
+mod image_parts;
 pub mod images;
 pub mod images_page;
 pub mod jobs;
