@@ -91,11 +91,11 @@ async fn steps(app: &App, work: &Work, plan: &Plan, state: &mut State) -> Done<(
         return copy::run(app, work, plan, state, &image).await;
     }
     bring::run(app, work, plan, state, &image).await?;
-    if state.facts.is_some() || plugins::needs_facts(app) {
-        let facts = bring::examined(app, work, state, &image).await?;
-        if !state.changed {
-            facts.check_source(&image)?;
-        }
+    // What a plug-in has changed, before an attempt that died, is not the source any more.
+    if !state.changed && (state.facts.is_some() || plugins::needs_facts(app)) {
+        let mut described = image.clone();
+        state.apply(&mut described);
+        bring::examined(app, work, state, &described).await?.check_source(&described)?;
     }
     plugins::run(app, work, state, &image).await?;
     state.apply(&mut image);

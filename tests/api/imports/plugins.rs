@@ -148,6 +148,29 @@ on_each_database! {
         nothing_is_staged(&app).await;
     }
 
+    /// A later attempt goes on from what the plug-ins have made, and does not take it for the source.
+    async fn an_import_goes_on_after_its_plug_ins(database: Database) {
+        let app = with_plugins(database, &[Plugin::Decompression, Plugin::Conversion]);
+        let alice = app.as_member("alice");
+        let data = disk();
+        let source = Source::of(piped(&converted(&data, &["-O", "qcow2"]), "gzip", &["-c"]));
+        let away = app.folder().join("away");
+        std::fs::rename(app.store_folder(), &away).unwrap();
+        let id = alice.created(image().qcow2()).await;
+        download(&alice, &id, &source.url("/")).await.expect(202);
+        eventually("the store is missed", async || {
+            let tasks = alice.get(&format!("/v2/images/{id}/tasks")).await.expect(200).json();
+            let message = tasks["tasks"][0]["message"].clone();
+            let is_postponed = message.as_str().is_some_and(|text| text.contains("will be tried again"));
+            if is_postponed { Ok(()) } else { Err(message) }
+        })
+        .await;
+        std::fs::rename(&away, app.store_folder()).unwrap();
+        let shown = holds(&alice, &id, &data).await;
+        assert_eq!((&shown["disk_format"], source.served()), (&json!("raw"), 1));
+        nothing_is_staged(&app).await;
+    }
+
     /// What the inspector refuses never reaches the converter, and the image keeps its formats.
     async fn unsafe_data_is_not_converted(database: Database) {
         let app = with_plugins(database, &[Plugin::Conversion]);
