@@ -158,7 +158,6 @@ impl Server {
         let stores = stores::open(&options.stores, &options.data_dir)?;
         let staging = stores::staging_folder(&options.stores, &options.data_dir);
         let staging = Staging::open(&staging).map_err(|e| failed("the staging folder cannot be used", e))?;
-        stores::make_folders(&options.stores, &options.data_dir);
         let moved = reconcile::adopt(&db, &stores).map_err(|e| failed("the database", e))?;
         if moved > 0 {
             tracing::info!(locations = moved, "data under former ids of stores belongs to today's");

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::check::{Finding, Topic};
-use super::registry::{GLANCE_STORE, RESERVED_STORES};
+use super::registry::{GLANCE_STORE, STAGING};
 use super::{Loaded, StoreName};
 use crate::store::{file, http};
 
@@ -18,8 +18,6 @@ pub struct Stores {
     pub multiple: bool,
     /// Folder of staged uploads; `None` is the one in the data folder.
     pub staging: Option<PathBuf>,
-    /// Folder of the working files of tasks; `None` is the one in the data folder.
-    pub work: Option<PathBuf>,
 }
 
 /// One store.
@@ -55,7 +53,6 @@ impl Default for Stores {
             default: "file".to_owned(),
             multiple: false,
             staging: None,
-            work: None,
         }
     }
 }
@@ -94,25 +91,16 @@ pub(super) fn stores(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
         let origin = loaded.origin(section, option);
         findings.push(Finding::of_option(Topic::Refused, section, option, origin, reason));
     }
-    let (staging, work) = folders_apart(loaded, true, findings);
-    Stores { list, default, multiple: true, staging, work }
+    let staging = staging(loaded, true, findings);
+    Stores { list, default, multiple: true, staging }
 }
 
-/// The folders of staged uploads and of the working files of tasks: those of the stores that Glance adds for
-/// itself, or with one store two options.
-fn folders_apart(
-    loaded: &Loaded,
-    multiple: bool,
-    findings: &mut Vec<Finding>,
-) -> (Option<PathBuf>, Option<PathBuf>) {
-    let [staging, work] = RESERVED_STORES.map(|section| reserved(loaded, section));
-    let one_store = (node_staging(loaded, findings), loaded.path("task", "work_dir"));
-    if multiple { (staging, work) } else { one_store }
-}
-
-fn reserved(loaded: &Loaded, section: &str) -> Option<PathBuf> {
-    let option = "filesystem_store_datadir";
-    loaded.path(section, option).filter(|_| loaded.is_set(section, option))
+/// The folder of staged uploads: that of the store which Glance adds for itself, or with one store an option.
+fn staging(loaded: &Loaded, multiple: bool, findings: &mut Vec<Finding>) -> Option<PathBuf> {
+    let (section, option) = (STAGING, "filesystem_store_datadir");
+    let of_several = loaded.path(section, option).filter(|_| loaded.is_set(section, option));
+    let of_one = node_staging(loaded, findings);
+    if multiple { of_several } else { of_one }
 }
 
 fn refused(loaded: &Loaded, option: &str, reason: &str) -> Finding {
@@ -145,8 +133,8 @@ fn single(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
     if types.iter().any(|kind| kind == "http") {
         list.push(of_one("http", StoreKind::Http(web)));
     }
-    let (staging, work) = folders_apart(loaded, false, findings);
-    Stores { list, default: "file".to_owned(), multiple: false, staging, work }
+    let staging = staging(loaded, false, findings);
+    Stores { list, default: "file".to_owned(), multiple: false, staging }
 }
 
 /// `node_staging_uri`, the staging folder when there is one store.

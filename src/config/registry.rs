@@ -3,7 +3,7 @@
 
 use super::option::{Group, Opt, Place, Status};
 use super::sources::normal;
-use super::tables::{self, LOGIN_SECTIONS};
+use super::tables::{self, LOGIN_SECTIONS, TASKS_STORE_DATADIR};
 use super::wired::Feature;
 
 /// Section of options that all stores fall back to.
@@ -12,7 +12,10 @@ pub const BACKEND_DEFAULTS: &str = "backend_defaults";
 pub const GLANCE_STORE: &str = "glance_store";
 /// The stores that Glance adds for itself, of type file
 /// (`glance/common/wsgi_app.py::RESERVED_STORES`).
-pub const RESERVED_STORES: [&str; 2] = ["os_glance_staging_store", "os_glance_tasks_store"];
+pub const RESERVED_STORES: [&str; 2] = [STAGING, TASKS];
+/// Where data waits to be imported.
+pub const STAGING: &str = "os_glance_staging_store";
+const TASKS: &str = "os_glance_tasks_store";
 
 /// An option in its section.
 #[derive(Clone, Debug)]
@@ -87,6 +90,9 @@ impl Registry {
                 if known.opt.name == "filesystem_store_datadir" {
                     known.feature = Feature::Staging;
                     known.default = Some(format!("/var/lib/glance/{name}"));
+                    if name == TASKS {
+                        (known.opt, known.default) = (&TASKS_STORE_DATADIR, None);
+                    }
                 }
             }
         }

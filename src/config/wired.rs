@@ -53,7 +53,7 @@ pub enum Feature {
     FileStore,
     /// Several folders, modes, holes and time-outs of stores of type `file`.
     FileStoreTuning,
-    /// Where staged uploads and the working files of tasks lie.
+    /// Where staged uploads lie.
     Staging,
     /// What else there is to say about those folders.
     StagingTuning,

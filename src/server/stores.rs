@@ -1,7 +1,6 @@
 //! Opens the stores of the configuration, for the server and for commands that look into them.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -60,18 +59,4 @@ fn open_one(settings: &StoreSettings, data_dir: &Path) -> Result<Arc<dyn Store>,
 /// Folder of staged uploads (`os_glance_staging_store`, or `node_staging_uri` with one store).
 pub fn staging_folder(settings: &config::Stores, data_dir: &Path) -> PathBuf {
     settings.staging.clone().unwrap_or_else(|| data_dir.join("staging"))
-}
-
-/// Folder of the working files of tasks (`os_glance_tasks_store`, or `work_dir` with one store).
-pub fn work_folder(settings: &config::Stores, data_dir: &Path) -> PathBuf {
-    settings.work.clone().unwrap_or_else(|| data_dir.join("work"))
-}
-
-/// Makes both of these folders. That one cannot be made is a warning only: uploads do not need it. Blocking.
-pub fn make_folders(settings: &config::Stores, data_dir: &Path) {
-    for folder in [staging_folder(settings, data_dir), work_folder(settings, data_dir)] {
-        if let Err(error) = fs::create_dir_all(&folder) {
-            tracing::warn!(folder = %folder.display(), %error, "imports will fail, because a folder cannot be made");
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! Imports, their filters and plug-ins, and tasks (`glance/async_/flows`, `glance/common/config.py`).
 
-use crate::config::option::Kind::{Bracketed, Choice, Dict, List, Text};
+use crate::config::option::Kind::{Bracketed, Choice, Dict, List};
 use crate::config::option::{Group, Item, Opt, Place, at_least, gone, opt, unset};
 use crate::config::wired::Feature;
 
@@ -22,6 +22,11 @@ const fn group(section: &'static str, feature: Feature, options: &'static [Opt])
 
 const ENGINE: &str = "jobs run on an engine of our own, which needs no such choice";
 
+const IN_STAGING: &str = "tasks keep their files in the staging folder";
+
+/// `[os_glance_tasks_store] filesystem_store_datadir`
+pub const TASKS_STORE_DATADIR: Opt = gone("filesystem_store_datadir", IN_STAGING);
+
 const TASK: &[Opt] = &[
     opt("task_time_to_live", at_least(0), "48", "Hours that a finished task can be looked at.")
         .alias(&[(Some("DEFAULT"), "task_time_to_live")])
@@ -29,8 +34,7 @@ const TASK: &[Opt] = &[
     opt("task_executor", Choice(&["taskflow"]), "taskflow", ENGINE)
         .alias(&[(Some("DEFAULT"), "task_executor")])
         .obsolete(ENGINE),
-    unset("work_dir", Text, "Folder for the working files of tasks when enabled_backends is not set.")
-        .of(Feature::Staging),
+    gone("work_dir", IN_STAGING),
     gone("eventlet_executor_pool_size", ENGINE),
 ];
 

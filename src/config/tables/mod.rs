@@ -15,6 +15,7 @@ mod stores_remote;
 
 use super::option::Group;
 pub use identity::LOGIN_SECTIONS;
+pub use imports::TASKS_STORE_DATADIR;
 
 /// All groups, in the order of the sample file. An option of one section may stand in several.
 pub const GROUPS: &[&[Group]] = &[

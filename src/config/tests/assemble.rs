@@ -218,9 +218,8 @@ fn file_stores_are_as_their_options_say() {
     assert_eq!((files.mounts.len(), files.file_perm, files.chunk_size), (1, Some(0o644), Some(4096)));
     assert!(files.thin_provisioning && files.timeout.unwrap().as_secs() == 7);
     assert_eq!((files.thread_pool_size, files.threadpool_threshold), (3, 50));
-    assert_eq!((stores.staging, stores.work), (Some("/s".into()), None));
+    assert_eq!(stores.staging, Some("/s".into()));
 
-    let text = "[DEFAULT]\nnode_staging_uri = file:///stage/\n[task]\nwork_dir = /w\n";
-    let stores = Config::assemble(&loaded(text)).unwrap().stores;
-    assert_eq!((stores.staging, stores.work), (Some("/stage/".into()), Some("/w".into())));
+    let stores = Config::assemble(&loaded("[DEFAULT]\nnode_staging_uri = file:///stage/\n")).unwrap().stores;
+    assert_eq!(stores.staging, Some("/stage/".into()));
 }

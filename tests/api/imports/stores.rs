@@ -24,7 +24,6 @@ fn with_stores(database: Database, ids: &'static [&'static str]) -> TestApp {
             default: ids[0].to_owned(),
             multiple: true,
             staging: None,
-            work: None,
         };
     })
 }

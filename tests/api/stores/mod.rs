@@ -40,7 +40,6 @@ pub fn several(data_dir: &Path) -> Stores {
         default: "fast".to_owned(),
         multiple: true,
         staging: None,
-        work: None,
     }
 }
 
