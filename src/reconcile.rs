@@ -63,9 +63,7 @@ pub async fn examine(db: &Db, named: &NamedStore) -> Result<Differences> {
     let files = list(named).await?;
     let rows = ledger(db, named).await?;
     let urls = db.read("reconcile.urls", db::ledger::urls_without_blob).await?;
-    let known = Known::of(&rows, &urls);
-    let mut orphans: Vec<_> = files.iter().filter(|file| !known.has(file)).cloned().collect();
-    orphans.sort();
+    let orphans = orphans(&files, &rows, &urls);
     let mut missing = lost(&rows, &list(named).await?);
     if !missing.is_empty() {
         let still = lost(&ledger(db, named).await?, &list(named).await?);
@@ -92,6 +90,14 @@ impl<'a> Known<'a> {
         let list = if file.unfinished { &self.ids } else { &self.names };
         list.contains(file.name.as_str())
     }
+}
+
+/// The files that neither a row nor a URL knows, in order.
+fn orphans(files: &[Orphan], rows: &[Blob], urls: &[String]) -> Vec<Orphan> {
+    let known = Known::of(rows, urls);
+    let mut orphans: Vec<_> = files.iter().filter(|file| !known.has(file)).cloned().collect();
+    orphans.sort();
+    orphans
 }
 
 async fn list(named: &NamedStore) -> Result<Vec<Orphan>> {
@@ -164,7 +170,10 @@ pub async fn delete(db: &Db, named: &NamedStore, orphan: &Orphan) -> Result<bool
 /// [`Error::Unavailable`] when the folder or the database cannot be read.
 pub async fn clean_staging(db: &Db, staging: &Staging, untouched: Duration) -> Result<usize> {
     let mut deleted = 0_usize;
-    for orphan in examine(db, &staging.store).await?.orphans {
+    // As in `examine`, files before rows. No location ever points here.
+    let files = list(&staging.store).await?;
+    let rows = ledger(db, &staging.store).await?;
+    for orphan in orphans(&files, &rows, &[]) {
         let stem = orphan.name.split('.').next().unwrap_or_default().to_owned();
         if !is_uuid(&stem) {
             continue;

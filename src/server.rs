@@ -305,6 +305,15 @@ impl Server {
     }
 }
 
+/// A runtime for what runs before the server, or without one.
+///
+/// # Errors
+/// [`StartError`] when the operating system gives it nothing to wait with.
+pub fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().map_err(|e| failed("cannot start", e))
+}
+
 /// Opens the built-in identity; the first start makes its users and a `clouds.yaml` for them.
 fn open_builtin(
     settings: &builtin::Settings,
@@ -328,10 +337,7 @@ fn open_builtin(
         let text = builtin::clouds::render(&url, &prefix, &region, passwords);
         builtin::clouds::write(&target, &text).map_err(|e| format!("{}: {e}", target.display()))
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| failed("cannot start", e))?;
+    let runtime = runtime()?;
     let first = runtime.block_on(builtin.bootstrap(keep)).map_err(|e| failed("the built-in identity", e))?;
     if first.is_none() && path.exists() {
         let auth_url = format!("{base}{}/v3", builtin.settings.prefix);

@@ -107,11 +107,11 @@ impl Work {
     /// Begins a new pass over the data, of so many bytes if known.
     pub fn begin_pass(&self, bytes: Option<u64>) {
         self.signals.bytes_done.store(0, Ordering::Relaxed);
-        self.expect(bytes);
+        self.set_total(bytes);
     }
 
     /// Tells how many bytes there are in all.
-    pub fn expect(&self, bytes: Option<u64>) {
+    pub fn set_total(&self, bytes: Option<u64>) {
         let bytes = bytes.and_then(|b| i64::try_from(b).ok()).unwrap_or(0);
         self.signals.bytes_total.store(bytes, Ordering::Relaxed);
     }

@@ -10,7 +10,7 @@ use crate::{
     cache::Cache,
     db::{self, Db},
     model::error::Error,
-    server::StartError,
+    server::{StartError, runtime},
 };
 
 /// Commands of `vitrine cache`.
@@ -64,10 +64,7 @@ pub fn run(command: Command) -> Result<(), StartError> {
     | Command::Prune { place }
     | Command::Clean { place }) = &command;
     let (cache, db) = open(place)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| StartError(format!("cannot start: {e}")))?;
+    let runtime = runtime()?;
     let text = runtime.block_on(act(&cache, &db, &command)).map_err(|e| StartError(e.to_string()))?;
     std::io::stdout().write_all(text.as_bytes()).map_err(|e| StartError(e.to_string()))
 }

@@ -6,7 +6,7 @@ use super::place::Place;
 use crate::{
     db::Db,
     reconcile::{self, Differences},
-    server::{StartError, stores},
+    server::{StartError, runtime, stores},
     store::NamedStore,
 };
 
@@ -56,10 +56,7 @@ fn reconcile(arguments: Arguments) -> Result<bool, StartError> {
     if chosen.is_empty() {
         return Err(StartError("there is no such store that could be compared with the database".to_owned()));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| StartError(format!("cannot start: {e}")))?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let mut agree = true;
         for named in chosen {

@@ -160,7 +160,7 @@ async fn hash_once(app: &App, work: &Work, url: &str, algorithm: &str) -> Done<H
         app.stores.for_url(url).ok_or_else(|| Failure::Final("No store serves this location.".to_owned()))?;
     let digest = measure::digest(algorithm)
         .ok_or_else(|| Failure::Final(format!("The hash algorithm {algorithm:?} is not known.")))?;
-    work.expect(named.store.size(url).await.ok());
+    work.set_total(named.store.size(url).await.ok());
     let mut chunks = named.store.read(url, None).await.map_err(unreadable)?;
     let mut measure = Measure::start(digest, Unobserved).map_err(failed)?;
     while let Some(chunk) = work.unless_stopped(chunks.next()).await? {
