@@ -132,6 +132,7 @@ class Cloud:
     def stop(self):
         for node in self.nodes:
             node.kill()
+            signal_converter(node, "KILL")
 
     def files(self, *folders):
         return sorted(str(path.relative_to(self.folder)) for top in folders
@@ -146,11 +147,16 @@ class Cloud:
         return (busy or self.nodes)[0]
 
     def kill(self, node):
+        # Stopped, it cannot come to its end by itself.
+        signal_converter(node, "STOP")
         node.kill()
         # Nothing of a dead node may go on writing, unseen, what others are about to clean up.
-        wait_for("the converter of the dead node is dead",
-                 lambda: subprocess.run(["pgrep", "-f", f"qemu-img.* {node.staging}/"],
-                                        stdout=subprocess.DEVNULL).returncode == 1)
+        wait_for("the converter of the dead node is dead", lambda: not signal_converter(node, "0"))
+
+
+def signal_converter(node, signal):
+    """Signals the qemu-img of a node; says whether there is one."""
+    return subprocess.run(["pkill", f"-{signal}", "-f", f"qemu-img.* {node.staging}/"]).returncode == 0
 
 
 class Import:
@@ -268,12 +274,13 @@ def test_another_node_takes_over(tmp_path, source, postgres):
 
 def test_a_stop_in_order_is_no_failure(tmp_path, source):
     """However often a node is restarted, what it gives back goes on; no attempt is counted."""
-    instants = seeded()
     with running(tmp_path, 1) as cloud:
-        node = cloud.nodes[0]
+        node, seen = cloud.nodes[0], set()
         begun = Import(cloud, source, "web-download")
         for _ in range(2 * KILLS_OF_ONE):
-            time.sleep(instants.uniform(0, 1))
+            # Each attempt begins a file of its own, and is stopped long before it is whole.
+            wait_for("another attempt is under way", lambda: set(cloud.files("staging0")) - seen)
+            seen |= set(cloud.files("staging0"))
             assert node.terminate() == 0
             node.start()
         assert begun.over(node)["status"] == "success"
