@@ -1,7 +1,7 @@
 //! Vitrine: an image service that speaks the OpenStack Glance v2 API.
 //!
 //! Rooms, and the one direction in which imports point:
-//! `cli -> server -> {api, jobs} -> domain -> {policy, identity, store, format, db} -> model`.
+//! `cli -> server -> {api, jobs} -> domain -> {policy, identity, store, format, db} -> telemetry -> model`.
 
 pub mod api;
 pub mod app;
@@ -22,4 +22,5 @@ pub mod reconcile;
 pub mod server;
 pub mod store;
 pub mod task;
+pub mod telemetry;
 pub mod work;

@@ -15,8 +15,9 @@ struct Floor {
     together: bool,
 }
 
-const FLOORS: [Floor; 7] = [
+const FLOORS: [Floor; 8] = [
     Floor { rooms: &["model"], together: false },
+    Floor { rooms: &["telemetry"], together: false },
     Floor { rooms: &["db", "format", "policy", "store"], together: false },
     // The built-in identity keeps its users in the database.
     Floor { rooms: &["identity"], together: false },

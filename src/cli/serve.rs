@@ -1,18 +1,13 @@
 //! `vitrine serve`
 
-use std::{
-    fs::OpenOptions,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-};
-
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use std::{path::PathBuf, sync::Arc};
 
 use super::{config::Files, place::configuration};
 use crate::{
-    config::{Log, Report},
+    config::Report,
     identity::{builtin, keystone::Keystone},
     server::{IdentityChoice, Options, Server, StartError},
+    telemetry,
 };
 
 /// Arguments of `vitrine serve`.
@@ -37,7 +32,7 @@ pub struct Arguments {
 /// [`StartError`], which says what is wrong and what to do.
 pub fn run(arguments: Arguments) -> Result<(), StartError> {
     let (loaded, config) = configuration(arguments.files, arguments.database)?;
-    start_log(&config.log)?;
+    telemetry::log::start(&config.log).map_err(StartError)?;
     warn(loaded.report());
     let identity = match config.keystone {
         Some(settings) => IdentityChoice::Given(Arc::new(
@@ -80,22 +75,4 @@ fn warn(report: &Report) {
     for finding in report.warnings() {
         tracing::warn!(topic = finding.topic.word(), "{}", finding.line());
     }
-}
-
-fn start_log(log: &Log) -> Result<(), StartError> {
-    let filter = EnvFilter::builder().parse_lossy(if log.debug { "debug" } else { "info" });
-    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
-    if log.stderr {
-        let layer = fmt::layer().with_writer(std::io::stderr);
-        layers.push(if log.json { layer.json().boxed() } else { layer.boxed() });
-    }
-    if let Some(path) = &log.file {
-        let file = OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
-            StartError(format!("[DEFAULT] log_file: cannot write to {}: {error}", path.display()))
-        })?;
-        let layer = fmt::layer().with_ansi(false).with_writer(Mutex::new(file));
-        layers.push(if log.json { layer.json().boxed() } else { layer.boxed() });
-    }
-    tracing_subscriber::registry().with(layers).with(filter).init();
-    Ok(())
 }

@@ -1,7 +1,5 @@
 //! The typed result: what was read, as the settings that each room owns.
 
-use std::path::PathBuf;
-
 use crate::{
     api, cache, db, format,
     identity::keystone,
@@ -10,6 +8,7 @@ use crate::{
     model::{image_schema::ImageSchema, list::PageLimits},
     policy,
     store::measure,
+    telemetry::log,
     work,
 };
 
@@ -29,7 +28,7 @@ pub struct Config {
     /// Where and how to listen.
     pub listen: Listen,
     /// Where the log goes.
-    pub log: Log,
+    pub log: log::Settings,
     /// Who may call and what is cached.
     pub flavor: Flavor,
     /// Settings about HTTP.
@@ -65,19 +64,6 @@ pub struct Listen {
     pub workers: Option<usize>,
     /// Whether a connection may carry several requests.
     pub keep_alive: bool,
-}
-
-/// Where the log goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
-    /// Level DEBUG instead of INFO.
-    pub debug: bool,
-    /// Each line a JSON object.
-    pub json: bool,
-    /// File to append to.
-    pub file: Option<PathBuf>,
-    /// Standard error; always, when there is no file.
-    pub stderr: bool,
 }
 
 /// `[paste_deploy] flavor`, taken apart (`etc/glance-api-paste.ini`).
@@ -139,14 +125,14 @@ fn listen(loaded: &Loaded) -> Listen {
     }
 }
 
-fn log(loaded: &Loaded) -> Log {
+fn log(loaded: &Loaded) -> log::Settings {
     let d = "DEFAULT";
     let name = loaded.path(d, "log_file");
     let file = match (loaded.path(d, "log_dir"), name) {
         (Some(dir), name) => Some(dir.join(name.unwrap_or_else(|| "glance-api.log".into()))),
         (None, name) => name,
     };
-    Log {
+    log::Settings {
         debug: loaded.bool(d, "debug"),
         json: loaded.bool(d, "use_json"),
         stderr: loaded.bool(d, "use_stderr") || file.is_none(),

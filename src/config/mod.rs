@@ -29,7 +29,7 @@ mod unknown;
 mod value;
 mod wired;
 
-pub use assemble::{Config, Flavor, Listen, Log};
+pub use assemble::{Config, Flavor, Listen};
 pub use assemble_stores::{StoreKind, StoreSettings, Stores};
 pub use check::{Finding, Report, Topic};
 pub use load::load;
