@@ -1,8 +1,10 @@
 //! An image: its record, its properties, and the limits of its fields.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
-use super::{status::Status, time::Timestamp, visibility::Visibility};
+use super::{status::Status, store_url::StoreUrl, time::Timestamp, visibility::Visibility};
 
 /// Longest id that storage takes; a longer id in a path is simply not found
 /// (`glance/db/sqlalchemy/api.py: _check_image_id`).
@@ -26,11 +28,11 @@ pub struct Property {
 }
 
 /// Where the data of an image is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Location {
     /// Id of the row.
     pub id: String,
-    /// URL in the form of the store's scheme.
+    /// URL in the form of the store's scheme, whole; [`StoreUrl`] is for showing it.
     pub url: String,
     /// Free metadata; `store` names the store when several are configured.
     pub metadata: Map<String, Value>,
@@ -38,6 +40,17 @@ pub struct Location {
     pub store: Option<String>,
     /// Ledger row, if we wrote the bytes ourselves.
     pub blob_id: Option<String>,
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Location")
+            .field("id", &self.id)
+            .field("url", &StoreUrl::new(self.url.as_str()))
+            .field("store", &self.store)
+            .field("blob_id", &self.blob_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The record of an image.

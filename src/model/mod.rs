@@ -16,6 +16,7 @@ pub mod pointer;
 pub mod range;
 pub mod schema_fault;
 pub mod status;
+pub mod store_url;
 pub mod task_list;
 pub mod time;
 pub mod visibility;
