@@ -1,25 +1,26 @@
 //! Holding a store against the ledger: files without a row, rows without a file, and rows under a store's former id.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
+
+use futures::{StreamExt, TryStreamExt, future::ready, stream};
 
 use crate::{
-    db::{self, Db, DbError, DbResult},
+    db::{self, Db, DbError, DbResult, ledger::Placed},
     model::{
         blob::{Blob, BlobState},
         error::{Error, Result},
         image::is_uuid,
         time::Timestamp,
     },
-    store::{NamedStore, Stores, staging::Staging},
+    store::{ListStream, Listed, NamedStore, StoreErrorKind, StoreUrl, Stores, staging::Staging},
 };
 
 /// For how long, in seconds, nobody else takes up a deletion that [`delete`] has begun.
 const DELETION_SECONDS: i64 = 60;
-/// Locations that are looked at in one transaction.
-const BATCH: i64 = 500;
+/// Files, rows or locations that are held at once.
+const BATCH: usize = 500;
+/// Rows whose data is looked for at the same time.
+const LOOKS: usize = 16;
 
 /// A file that nothing in the database knows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,85 +40,140 @@ pub struct Missing {
     pub image_id: String,
 }
 
-/// How a store and its ledger differ.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Differences {
-    /// Files in the store.
+/// The files of a store that neither a row nor a URL knows, found a batch at a time: a bucket has millions of names, of
+/// which no more than [`BATCH`] are held at once. Servers may be at work meanwhile: a row is there before its file, and
+/// each file is listed before its row is asked for.
+pub struct Orphans<'a> {
+    db: &'a Db,
+    named: &'a NamedStore,
+    list: ListStream,
+    /// Files that were listed so far.
     pub files: usize,
-    /// Rows in the ledger.
-    pub rows: usize,
-    /// Files without a row.
-    pub orphans: Vec<Orphan>,
-    /// Rows without a file.
-    pub missing: Vec<Missing>,
 }
 
-/// Compares a store with its ledger. Servers may be at work meanwhile: what is being written or deleted right now
-/// is no difference.
-///
-/// # Errors
-/// [`Error::Unavailable`] when the store or the database cannot be read.
-pub async fn examine(db: &Db, named: &NamedStore) -> Result<Differences> {
-    // A row is there before its file and goes after it. So files are listed before rows to find files without a
-    // row, and again after them to find rows without a file.
-    let files = list(named).await?;
-    let rows = ledger(db, named).await?;
-    let urls = db.read("reconcile.urls", db::ledger::urls_without_blob).await?;
-    let orphans = orphans(&files, &rows, &urls);
-    let mut missing = lost(&rows, &list(named).await?);
-    if !missing.is_empty() {
-        let still = lost(&ledger(db, named).await?, &list(named).await?);
-        missing.retain(|row| still.contains(row));
+impl<'a> Orphans<'a> {
+    /// Begins to list a store.
+    pub fn of(db: &'a Db, named: &'a NamedStore) -> Self {
+        Self { db, named, list: named.list(), files: 0 }
     }
-    Ok(Differences { files: files.len(), rows: rows.len(), orphans, missing: missing.into_iter().collect() })
-}
 
-struct Known<'a> {
-    names: HashSet<&'a str>,
-    ids: HashSet<&'a str>,
-}
-
-impl<'a> Known<'a> {
-    fn of(rows: &'a [Blob], urls: &'a [String]) -> Self {
-        let of_urls = urls.iter().filter_map(|url| url.rsplit('/').next());
-        Self {
-            names: rows.iter().map(|row| row.name.as_str()).chain(of_urls).collect(),
-            ids: rows.iter().map(|row| row.id.as_str()).collect(),
+    /// The next ones; none at the end.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store or the database cannot be read.
+    pub async fn next(&mut self) -> Result<Vec<Orphan>> {
+        loop {
+            let files = self.batch().await?;
+            if files.is_empty() {
+                return Ok(Vec::new());
+            }
+            self.files = self.files.saturating_add(files.len());
+            let orphans = unknown(self.db, self.named, files).await?;
+            if !orphans.is_empty() {
+                return Ok(orphans);
+            }
         }
     }
 
-    fn has(&self, file: &Orphan) -> bool {
-        let list = if file.unfinished { &self.ids } else { &self.names };
-        list.contains(file.name.as_str())
+    async fn batch(&mut self) -> Result<Vec<Orphan>> {
+        let mut files = Vec::with_capacity(BATCH);
+        while files.len() < BATCH {
+            match self.list.try_next().await.map_err(|e| Error::Unavailable(e.to_string()))? {
+                // Hidden files are never ours.
+                Some(file) if file.name.starts_with('.') => {}
+                Some(Listed { name, unfinished }) => files.push(Orphan { name, unfinished }),
+                None => break,
+            }
+        }
+        Ok(files)
     }
 }
 
 /// The files that neither a row nor a URL knows, in order.
-fn orphans(files: &[Orphan], rows: &[Blob], urls: &[String]) -> Vec<Orphan> {
-    let known = Known::of(rows, urls);
-    let mut orphans: Vec<_> = files.iter().filter(|file| !known.has(file)).cloned().collect();
-    orphans.sort();
-    orphans
+async fn unknown(db: &Db, named: &NamedStore, mut files: Vec<Orphan>) -> Result<Vec<Orphan>> {
+    let of = |unfinished| {
+        files.iter().filter(move |f| f.unfinished == unfinished).map(|f| f.name.clone()).collect::<Vec<_>>()
+    };
+    let (store, names, ids) = (named.id.clone(), of(false), of(true));
+    let (names, ids) = db
+        .read("reconcile.known", move |conn| {
+            let names = db::ledger::known_names(conn, &store, &names)?;
+            Ok((names, db::ledger::known_ids(conn, &store, &ids)?))
+        })
+        .await?;
+    let (names, ids): (HashSet<_>, HashSet<_>) = (names.into_iter().collect(), ids.into_iter().collect());
+    files.retain(|file| !if file.unfinished { &ids } else { &names }.contains(&file.name));
+    let mut after = String::new();
+    while files.iter().any(|file| !file.unfinished) {
+        let from = after.clone();
+        let urls = db
+            .read("reconcile.urls", move |conn| db::ledger::urls_without_blob(conn, &from, BATCH as i64))
+            .await?;
+        let Some((last, _)) = urls.last() else { break };
+        after.clone_from(last);
+        let taken: HashSet<&str> = urls.iter().filter_map(|(_, url)| url.rsplit('/').next()).collect();
+        files.retain(|file| file.unfinished || !taken.contains(file.name.as_str()));
+    }
+    files.sort();
+    Ok(files)
 }
 
-async fn list(named: &NamedStore) -> Result<Vec<Orphan>> {
-    let names = named.store.names().await.map_err(|e| Error::Unavailable(e.to_string()))?;
-    let files = names.into_iter().map(|(name, unfinished)| Orphan { name, unfinished });
-    // Hidden files are never ours.
-    Ok(files.filter(|file| !file.name.starts_with('.')).collect())
+/// The images whose data is not where the ledger says, found a batch at a time. Each row is looked for by itself: the
+/// names of a whole store would not fit into memory.
+pub struct Losses<'a> {
+    db: &'a Db,
+    named: &'a NamedStore,
+    after: Option<String>,
 }
 
-async fn ledger(db: &Db, named: &NamedStore) -> DbResult<Vec<Blob>> {
+impl<'a> Losses<'a> {
+    /// Begins to look for the data of a store.
+    pub fn of(db: &'a Db, named: &'a NamedStore) -> Self {
+        Self { db, named, after: Some(String::new()) }
+    }
+
+    /// The next ones; none at the end.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store or the database cannot be read.
+    pub async fn next(&mut self) -> Result<Vec<Missing>> {
+        while let Some(after) = self.after.take() {
+            let store = self.named.id.clone();
+            let read = self.db.read("reconcile.live", move |conn| {
+                db::ledger::live_of_store(conn, &store, &after, BATCH as i64)
+            });
+            let rows = read.await?;
+            self.after = rows.last().map(|row| row.id.clone());
+            let looks = stream::iter(rows).map(|row| self.is_gone(row)).buffered(LOOKS);
+            let gone: Vec<_> = looks.try_filter_map(|gone| ready(Ok(gone))).try_collect().await?;
+            if !gone.is_empty() {
+                return Ok(gone);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The row, if there is no data and it is live all the same: a row is live after its data is there, and dies before
+    /// its data goes.
+    async fn is_gone(&self, row: Placed) -> Result<Option<Missing>> {
+        match self.named.stat(row.url.full()).await {
+            Ok(_) => return Ok(None),
+            Err(error) if error.kind == StoreErrorKind::NotFound => {}
+            Err(error) => return Err(Error::Unavailable(error.to_string())),
+        }
+        let Placed { id, name, image_id, .. } = row;
+        let live = self.db.read("reconcile.is_live", move |conn| db::ledger::is_live(conn, &id)).await?;
+        Ok(live.then_some(Missing { name, image_id }))
+    }
+}
+
+/// How many rows the ledger has of a store.
+///
+/// # Errors
+/// Only the database's.
+pub async fn rows(db: &Db, named: &NamedStore) -> Result<i64> {
     let id = named.id.clone();
-    db.read("reconcile.ledger", move |conn| db::ledger::of_store(conn, &id)).await
-}
-
-fn lost(rows: &[Blob], files: &[Orphan]) -> BTreeSet<Missing> {
-    let there: HashSet<&str> = files.iter().filter(|f| !f.unfinished).map(|f| f.name.as_str()).collect();
-    rows.iter()
-        .filter(|row| row.state == BlobState::Live && !there.contains(row.name.as_str()))
-        .map(|row| Missing { name: row.name.clone(), image_id: row.image_id.clone() })
-        .collect()
+    Ok(db.read("reconcile.count", move |conn| db::ledger::count_of_store(conn, &id)).await?)
 }
 
 /// Deletes a file that nothing knows; says whether it did. The file is first entered into the ledger as a blob to
@@ -156,7 +212,7 @@ pub async fn delete(db: &Db, named: &NamedStore, orphan: &Orphan) -> Result<bool
         Err(DbError::Duplicate(_)) => return Ok(false),
         Err(other) => return Err(other.into()),
     }
-    named.store.delete(&blob.id, &blob.name).await.map_err(|e| Error::Unavailable(e.to_string()))?;
+    named.delete(&blob.id, &blob.name).await.map_err(|e| Error::Unavailable(e.to_string()))?;
     db.write("reconcile.remove", move |conn| db::blobs::remove(conn, &blob.id)).await?;
     Ok(true)
 }
@@ -170,26 +226,32 @@ pub async fn delete(db: &Db, named: &NamedStore, orphan: &Orphan) -> Result<bool
 /// [`Error::Unavailable`] when the folder or the database cannot be read.
 pub async fn clean_staging(db: &Db, staging: &Staging, untouched: Duration) -> Result<usize> {
     let mut deleted = 0_usize;
-    // As in `examine`, files before rows. No location ever points here.
-    let files = list(&staging.store).await?;
-    let rows = ledger(db, &staging.store).await?;
-    for orphan in orphans(&files, &rows, &[]) {
-        let stem = orphan.name.split('.').next().unwrap_or_default().to_owned();
-        if !is_uuid(&stem) {
-            continue;
+    let mut orphans = Orphans::of(db, &staging.store);
+    loop {
+        let batch = orphans.next().await?;
+        if batch.is_empty() {
+            return Ok(deleted);
         }
-        let modified = staging.modified(&orphan.name, orphan.unfinished).await;
-        let modified = modified.map_err(|e| Error::Unavailable(e.to_string()))?;
-        let stale = modified.and_then(|then| then.elapsed().ok()).is_some_and(|age| age >= untouched);
-        if !stale || db.read("image.find", move |conn| db::images::find(conn, &stem)).await?.is_some() {
-            continue;
-        }
-        if delete(db, &staging.store, &orphan).await? {
-            tracing::warn!(file = orphan.name, "stale staged data that nothing knows was deleted");
-            deleted = deleted.saturating_add(1);
+        for orphan in batch {
+            if is_stale(db, staging, &orphan, untouched).await? && delete(db, &staging.store, &orphan).await?
+            {
+                tracing::warn!(file = orphan.name, "stale staged data that nothing knows was deleted");
+                deleted = deleted.saturating_add(1);
+            }
         }
     }
-    Ok(deleted)
+}
+
+/// Whether a staged file is named after a UUID that is no image's, and nobody has written to it for a while.
+async fn is_stale(db: &Db, staging: &Staging, orphan: &Orphan, untouched: Duration) -> Result<bool> {
+    let stem = orphan.name.split('.').next().unwrap_or_default().to_owned();
+    if !is_uuid(&stem) {
+        return Ok(false);
+    }
+    let modified = staging.modified(&orphan.name, orphan.unfinished).await;
+    let modified = modified.map_err(|e| Error::Unavailable(e.to_string()))?;
+    let stale = modified.and_then(|then| then.elapsed().ok()).is_some_and(|age| age >= untouched);
+    Ok(stale && db.read("image.find", move |conn| db::images::find(conn, &stem)).await?.is_none())
 }
 
 /// Gives the data that was stored under ids of stores which are not configured here to the stores whose URLs it
@@ -202,7 +264,7 @@ pub fn adopt(db: &Db, stores: &Stores) -> DbResult<usize> {
     let known: Vec<String> = stores.iter().map(|named| named.id.clone()).collect();
     let (mut after, mut moved) = (String::new(), 0_usize);
     loop {
-        let batch = db.write_blocking(|conn| db::ledger::strays(conn, &known, &after, BATCH))?;
+        let batch = db.write_blocking(|conn| db::ledger::strays(conn, &known, &after, BATCH as i64))?;
         let Some(last) = batch.last() else { return Ok(moved) };
         after.clone_from(&last.id);
         for location in &batch {
@@ -210,7 +272,7 @@ pub fn adopt(db: &Db, stores: &Stores) -> DbResult<usize> {
             match db.write_blocking(|conn| db::ledger::adopt(conn, location, &named.id, Timestamp::now())) {
                 Ok(()) => moved = moved.saturating_add(1),
                 Err(DbError::Duplicate(_)) => {
-                    tracing::warn!(url = %location.url, store = %named.id, "two blobs claim the same file");
+                    tracing::warn!(url = %StoreUrl::new(&location.url), store = %named.id, "two blobs claim the same file");
                 }
                 Err(other) => return Err(other),
             }

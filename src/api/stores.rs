@@ -34,7 +34,7 @@ fn view(stores: &Stores, named: &NamedStore) -> Map<String, Value> {
     if named.id == stores.default_id() {
         view.insert("default".to_owned(), json!("true"));
     }
-    if !named.store.takes_uploads() {
+    if !named.capabilities().writes {
         view.insert("read-only".to_owned(), json!("true"));
     }
     view
@@ -54,9 +54,9 @@ async fn detail(state: Shared, caller: Identified, _: NoBody) -> ApiResult {
     domain::may_see_details(&state.app, &caller.0).await?;
     let one = |named: &NamedStore| {
         let mut view = view(stores, named);
-        view.insert("type".to_owned(), json!(named.store.kind()));
+        view.insert("type".to_owned(), json!(named.kind()));
         view.insert("weight".to_owned(), json!(named.weight));
-        view.insert("properties".to_owned(), Value::Object(named.store.properties()));
+        view.insert("properties".to_owned(), json!(named.properties()));
         view
     };
     let list: Vec<_> = stores.iter().map(one).collect();

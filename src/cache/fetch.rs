@@ -81,9 +81,9 @@ async fn from_location(app: &App, cache: &Arc<Cache>, image: &Image, location: &
     let named = app.stores.for_location(location).ok_or_else(|| away(&"its store is not configured here"))?;
     let size = match image.size.and_then(|size| u64::try_from(size).ok()) {
         Some(size) => size,
-        None => named.store.size(&location.url).await.map_err(|e| away(&e))?,
+        None => named.stat(&location.url).await.map_err(|e| away(&e))?,
     };
-    let opened = timeout(PATIENCE, named.store.read(&location.url, None)).await;
+    let opened = timeout(PATIENCE, named.read(&location.url, None)).await;
     let mut chunks = opened.map_err(|e| away(&e))?.map_err(|e| away(&e))?;
     let fill = cache.begin(Wanted::of(image, size), None);
     while let Some(chunk) = timeout(PATIENCE, chunks.next()).await.map_err(|e| away(&e))? {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::place::Place;
 use crate::{
     db::Db,
-    reconcile::{self, Differences},
+    reconcile::{self, Losses, Orphans},
     server::{StartError, runtime, stores},
     store::NamedStore,
 };
@@ -50,7 +50,7 @@ fn reconcile(arguments: Arguments) -> Result<bool, StartError> {
     let stores = stores::open(&config.stores, &place.data_dir)?;
     let chosen: Vec<_> = stores
         .iter()
-        .filter(|named| named.store.takes_uploads())
+        .filter(|named| named.capabilities().writes)
         .filter(|named| arguments.store.as_ref().is_none_or(|id| *id == named.id))
         .collect();
     if chosen.is_empty() {
@@ -68,21 +68,36 @@ fn reconcile(arguments: Arguments) -> Result<bool, StartError> {
 
 async fn one(db: &Db, named: &NamedStore, delete: bool) -> Result<bool, StartError> {
     let failed = |e: crate::model::error::Error| StartError(format!("store {}: {e}", named.id));
-    let Differences { files, rows, orphans, missing } =
-        reconcile::examine(db, named).await.map_err(failed)?;
-    println!("store {}: {files} files, {rows} rows", named.id);
-    let mut left = missing.len();
-    for row in &missing {
-        println!("  no file: {} of image {}", row.name, row.image_id);
+    let (mut found, mut left) = (0_usize, 0_usize);
+    let mut losses = Losses::of(db, named);
+    loop {
+        let batch = losses.next().await.map_err(failed)?;
+        for row in &batch {
+            println!("  no file: {} of image {}", row.name, row.image_id);
+        }
+        left = left.saturating_add(batch.len());
+        if batch.is_empty() {
+            break;
+        }
     }
-    for orphan in &orphans {
-        let kind = if orphan.unfinished { "no row, unfinished" } else { "no row" };
-        let deleted = delete && reconcile::delete(db, named, orphan).await.map_err(failed)?;
-        let done = if deleted { " (deleted)" } else { "" };
-        println!("  {kind}: {}{done}", orphan.name);
-        left = left.saturating_add(usize::from(!deleted));
+    let mut orphans = Orphans::of(db, named);
+    loop {
+        let batch = orphans.next().await.map_err(failed)?;
+        for orphan in &batch {
+            let kind = if orphan.unfinished { "no row, unfinished" } else { "no row" };
+            let deleted = delete && reconcile::delete(db, named, orphan).await.map_err(failed)?;
+            let done = if deleted { " (deleted)" } else { "" };
+            println!("  {kind}: {}{done}", orphan.name);
+            left = left.saturating_add(usize::from(!deleted));
+        }
+        found = found.saturating_add(batch.len());
+        if batch.is_empty() {
+            break;
+        }
     }
-    if !delete && !orphans.is_empty() {
+    let rows = reconcile::rows(db, named).await.map_err(failed)?;
+    println!("store {}: {} files, {rows} rows", named.id, orphans.files);
+    if !delete && found > 0 {
         println!("  nothing was changed; --delete deletes the files without a row");
     }
     Ok(left == 0)

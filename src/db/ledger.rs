@@ -5,30 +5,89 @@ use serde_json::{Map, Value};
 
 use super::{
     Conn, DbError, DbResult,
-    blobs::BlobRow,
     schema::{blobs, image_locations},
 };
-use crate::model::{blob::Blob, image::Location, time::Timestamp};
+use crate::model::{blob::BlobState, image::Location, store_url::StoreUrl, time::Timestamp};
 
-/// Every blob of one store.
+/// How many blobs the ledger has of one store.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn of_store(conn: &mut Conn, store: &str) -> DbResult<Vec<Blob>> {
-    let rows: Vec<BlobRow> =
-        blobs::table.filter(blobs::store.eq(store)).select(BlobRow::as_select()).load(conn)?;
-    rows.into_iter().map(BlobRow::into_blob).collect()
+pub fn count_of_store(conn: &mut Conn, store: &str) -> DbResult<i64> {
+    Ok(blobs::table.filter(blobs::store.eq(store)).count().get_result(conn)?)
 }
 
-/// URLs of locations whose bytes the ledger does not know.
+/// Those of `names` that blobs of one store have.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn urls_without_blob(conn: &mut Conn) -> DbResult<Vec<String>> {
+pub fn known_names(conn: &mut Conn, store: &str, names: &[String]) -> DbResult<Vec<String>> {
+    let of_store = blobs::table.filter(blobs::store.eq(store));
+    Ok(of_store.filter(blobs::name.eq_any(names)).select(blobs::name).load(conn)?)
+}
+
+/// Those of `ids` that blobs of one store have.
+///
+/// # Errors
+/// Only the database's own.
+pub fn known_ids(conn: &mut Conn, store: &str, ids: &[String]) -> DbResult<Vec<String>> {
+    let of_store = blobs::table.filter(blobs::store.eq(store));
+    Ok(of_store.filter(blobs::id.eq_any(ids)).select(blobs::id).load(conn)?)
+}
+
+/// URLs of locations whose bytes the ledger does not know, each with the id of its location, from the id after `after`
+/// on.
+///
+/// # Errors
+/// Only the database's own.
+pub fn urls_without_blob(conn: &mut Conn, after: &str, count: i64) -> DbResult<Vec<(String, String)>> {
     Ok(image_locations::table
         .filter(image_locations::blob_id.is_null())
-        .select(image_locations::url)
+        .filter(image_locations::id.gt(after))
+        .order(image_locations::id)
+        .limit(count)
+        .select((image_locations::id, image_locations::url))
         .load(conn)?)
+}
+
+/// A blob that an image has, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Id of the blob.
+    pub id: String,
+    /// Its name in the store.
+    pub name: String,
+    /// The image.
+    pub image_id: String,
+    /// Where its data is.
+    pub url: StoreUrl,
+}
+
+/// Live blobs of one store, from the id after `after` on.
+///
+/// # Errors
+/// Only the database's own.
+pub fn live_of_store(conn: &mut Conn, store: &str, after: &str, count: i64) -> DbResult<Vec<Placed>> {
+    type Row = (String, String, String, String);
+    let rows: Vec<Row> = blobs::table
+        .inner_join(image_locations::table.on(image_locations::blob_id.eq(blobs::id.nullable())))
+        .filter(blobs::store.eq(store).and(blobs::state.eq(BlobState::Live.as_str())))
+        .filter(blobs::id.gt(after))
+        .order(blobs::id)
+        .limit(count)
+        .select((blobs::id, blobs::name, blobs::image_id, image_locations::url))
+        .load(conn)?;
+    let placed = |(id, name, image_id, url): Row| Placed { id, name, image_id, url: StoreUrl::new(url) };
+    Ok(rows.into_iter().map(placed).collect())
+}
+
+/// Whether a blob is live.
+///
+/// # Errors
+/// Only the database's own.
+pub fn is_live(conn: &mut Conn, id: &str) -> DbResult<bool> {
+    let live = blobs::table.filter(blobs::id.eq(id)).filter(blobs::state.eq(BlobState::Live.as_str()));
+    Ok(live.count().get_result::<i64>(conn)? > 0)
 }
 
 /// Locations that name none of the stores `known`, from the id after `after` on.

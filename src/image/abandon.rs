@@ -27,7 +27,7 @@ pub async fn abandon(app: &App, store: &NamedStore, blob: &Blob) {
             return;
         }
     }
-    let deleted = store.store.delete(&blob.id, &blob.name).await;
+    let deleted = store.delete(&blob.id, &blob.name).await;
     if let Err(error) = &deleted {
         tracing::warn!(%error, blob = %blob.id, "the bytes of a failed upload stay for the reaper");
     }

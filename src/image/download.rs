@@ -14,7 +14,7 @@ use crate::{
         range::Span,
         status::Status,
     },
-    store::{ByteRange, ByteStream, NamedStore, StoreError, StoreErrorKind, StoreResult},
+    store::{ByteRange, ByteStream, NamedStore, StoreError, StoreErrorKind, StoreResult, StoreUrl},
 };
 
 use super::access;
@@ -125,13 +125,12 @@ async fn open(app: &App, image: &Image, range: impl Fn(u64) -> Result<Option<Spa
     for location in &image.locations {
         let Some(named) = app.stores.for_location(location) else {
             let place = location.store.clone().unwrap_or_default();
-            last_error =
-                Some(StoreError::other(StoreErrorKind::Io, place, "the store is not configured here"));
+            last_error = Some(StoreError::new(StoreErrorKind::Io, place, "the store is not configured here"));
             continue;
         };
         let size = match image.size.and_then(|size| u64::try_from(size).ok()) {
             Some(size) => size,
-            None => match named.store.size(&location.url).await {
+            None => match named.stat(&location.url).await {
                 Ok(size) => size,
                 Err(error) => {
                     last_error = Some(error);
@@ -154,7 +153,8 @@ async fn open(app: &App, image: &Image, range: impl Fn(u64) -> Result<Option<Spa
 
 /// Opens a location and waits for its first bytes: until they are there, another location can be tried.
 async fn begin(named: &NamedStore, url: &str, part: Option<ByteRange>, size: u64) -> StoreResult<ByteStream> {
-    begun(named.store.read(url, part).await?, part.map_or(size, ByteRange::length), url).await
+    begun(named.read(url, part).await?, part.map_or(size, ByteRange::length), &StoreUrl::new(url).to_string())
+        .await
 }
 
 /// Waits for the first of `length` bytes.
@@ -165,7 +165,7 @@ async fn begun(mut rest: ByteStream, length: u64, place: &str) -> StoreResult<By
             Ok(Box::pin(futures::stream::once(async { Ok(first) }).chain(rest)))
         }
         None if length == 0 => Ok(rest),
-        None => Err(StoreError::other(StoreErrorKind::Io, place, "there is less data than the image has")),
+        None => Err(StoreError::new(StoreErrorKind::Io, place, "there is less data than the image has")),
     }
 }
 

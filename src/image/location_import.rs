@@ -68,7 +68,7 @@ async fn steps(app: &App, work: &Work, id: &str, url: &str, validation: &Validat
                 app.settings.image_size_cap
             )));
         }
-        let mut metadata = named.store.metadata(url);
+        let mut metadata = named.metadata(url);
         if app.stores.multiple {
             metadata.insert("store".to_owned(), json!(named.id));
         }
@@ -160,8 +160,8 @@ async fn hash_once(app: &App, work: &Work, url: &str, algorithm: &str) -> Done<H
         app.stores.for_url(url).ok_or_else(|| Failure::Final("No store serves this location.".to_owned()))?;
     let digest = measure::digest(algorithm)
         .ok_or_else(|| Failure::Final(format!("The hash algorithm {algorithm:?} is not known.")))?;
-    work.set_total(named.store.size(url).await.ok());
-    let mut chunks = named.store.read(url, None).await.map_err(unreadable)?;
+    work.set_total(named.stat(url).await.ok());
+    let mut chunks = named.read(url, None).await.map_err(unreadable)?;
     let mut measure = Measure::start(digest, Unobserved).map_err(failed)?;
     while let Some(chunk) = work.unless_stopped(chunks.next()).await? {
         let chunk = chunk.map_err(unreadable)?;

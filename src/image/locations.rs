@@ -85,7 +85,7 @@ pub async fn add(app: &App, caller: &Caller, id: &str, url: &str, validation: &V
     }
     access::enforce(app, caller, "add_image_location", &image).await?;
     let is_service = caller.has_role("service") || caller.service_roles.iter().any(|r| r == "service");
-    let has_http = app.stores.iter().any(|named| named.store.schemes().contains(&"http"));
+    let has_http = app.stores.iter().any(|named| named.kind() == "http");
     let may_name_it = is_service || url.starts_with("http") && has_http;
     if !may_name_it {
         return Err(Error::forbidden("Only services may add locations other than http ones."));
@@ -284,7 +284,7 @@ pub async fn probe<'a>(app: &'a App, url: &str) -> Result<(&'a NamedStore, u64)>
         return Err(unusable());
     }
     let named = app.stores.for_url(url).ok_or_else(unusable)?;
-    match named.store.size(url).await {
+    match named.stat(url).await {
         Ok(size) if size > 0 => Ok((named, size)),
         Ok(_) => Err(unusable()),
         Err(error) => {

@@ -21,7 +21,7 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        NamedStore, StoreError, StoreErrorKind, Writer,
+        BlobWriter, NamedStore, NewBlob, StoreError, StoreErrorKind,
         measure::{self, Measure, MeasureError},
     },
 };
@@ -217,7 +217,7 @@ impl Limits {
 }
 
 struct Received {
-    writer: Box<dyn Writer>,
+    writer: BlobWriter,
     size: u64,
     hashes: Hashes,
     algorithm: String,
@@ -239,8 +239,8 @@ async fn receive(
     let sent = expected::of(image, EXPECTED_HASH)?;
     let stored = expected::of(image, EXPECTED_STORED_HASH)?;
     let examiner = Examiner::new(&[&sent, &stored], &algorithm)?;
-    let mut writer =
-        store.store.writer(&blob.id, &blob.name, limits.declared).await.map_err(|e| store_fault(&e))?;
+    let new = NewBlob { owner: image.owner.as_deref(), ..NewBlob::of(blob, limits.declared) };
+    let mut writer = store.writer(&new).await.map_err(|e| store_fault(&e))?;
     let copied = async {
         let mut measure = Measure::start(digest, examiner)?;
         loop {
@@ -311,9 +311,9 @@ async fn finish(app: &App, store: &NamedStore, blob: &Blob, received: Received) 
         }
         return Err(gone());
     }
-    let url = writer.commit().await.map_err(|e| store_fault(&e))?;
+    let url = writer.commit().await.map_err(|e| store_fault(&e))?.into_full();
     let size = i64::try_from(size).map_err(|e| Error::internal("upload", e))?;
-    let mut metadata = store.store.metadata(&url);
+    let mut metadata = store.metadata(&url);
     if app.stores.multiple {
         metadata.insert("store".to_owned(), store.id.clone().into());
     }

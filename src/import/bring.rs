@@ -15,7 +15,7 @@ use crate::{
     app::App,
     image::upload::{self, store_fault},
     model::{blob::Blob, caller::Caller, error::Error, image::Image},
-    store::StoreError,
+    store::{NewBlob, StoreError},
     work::{Done, Failure, Work},
 };
 
@@ -91,8 +91,8 @@ async fn receive(
     limit: u64,
 ) -> Done<Facts> {
     let mut measure = facts::begin(app, image)?;
-    let store = &app.staging.store.store;
-    let mut writer = store.writer(&blob.id, &blob.name, body.length).await.map_err(|e| store_failure(&e))?;
+    let store = &app.staging.store;
+    let mut writer = store.writer(&NewBlob::of(blob, body.length)).await.map_err(|e| store_failure(&e))?;
     let copied = async {
         while let Some(chunk) = work.unless_stopped(body.next()).await?? {
             let size = measure.size().saturating_add(chunk.len() as u64);
@@ -135,7 +135,7 @@ pub async fn examined(app: &App, work: &Work, state: &mut State, image: &Image) 
 pub async fn examine(app: &App, work: &Work, image: &Image, staged: &Staged) -> Done<Facts> {
     let mut measure = facts::begin(app, image)?;
     let url = app.staging.url(&staged.blob);
-    let mut chunks = app.staging.store.store.read(&url, None).await.map_err(|e| store_failure(&e))?;
+    let mut chunks = app.staging.store.read(&url, None).await.map_err(|e| store_failure(&e))?;
     work.begin_pass(Some(staged.size));
     while let Some(chunk) = chunks.next().await {
         work.check()?;

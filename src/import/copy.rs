@@ -37,8 +37,8 @@ async fn open(app: &App, image: &Image) -> Done<Source> {
     locations.sort_by_key(|l| l.store.as_deref() != Some(app.stores.default_id()));
     for location in locations {
         let Some(named) = location.store.as_deref().and_then(|id| app.stores.get(id)) else { continue };
-        match named.store.read(&location.url, None).await {
-            Ok(chunks) => return Ok(Source { chunks, file: named.store.file_of(&location.url) }),
+        match named.read(&location.url, None).await {
+            Ok(chunks) => return Ok(Source { chunks, store: named.clone(), url: location.url.clone() }),
             Err(error) if matches!(error.kind, StoreErrorKind::NotFound) => {
                 tracing::error!(%error, image = %image.id, "a location has no data");
             }

@@ -1,8 +1,6 @@
 //! One read, all stores: shared chunks go to every store at once, and to the measuring. Where a store can simply take
 //! the staged file over, nothing is written at all.
 
-use std::path::PathBuf;
-
 use futures::{StreamExt, future::join_all};
 use serde_json::{Map, json};
 
@@ -22,7 +20,7 @@ use crate::{
         image::{Image, Location},
         time::Timestamp,
     },
-    store::{ByteStream, Writer},
+    store::{BlobWriter, ByteStream, NamedStore, NewBlob, StoreUrl},
     work::{Done, Failure, Work},
 };
 
@@ -38,8 +36,8 @@ pub struct Delivered {
 
 struct Target {
     blob: Blob,
-    writer: Option<Box<dyn Writer>>,
-    url: Option<String>,
+    writer: Option<BlobWriter>,
+    url: Option<StoreUrl>,
 }
 
 /// The stores that are being written, and those that failed.
@@ -67,12 +65,14 @@ pub async fn from_staging(
         check(facts)?;
     }
     let mut delivery = Delivery::begin(app, plan);
-    delivery.open(image, Some(staged.size), Some(app.staging.path(&staged.blob)), &plan.targets).await?;
+    delivery
+        .open(image, Some(staged.size), (&app.staging.store, &app.staging.url(&staged.blob)), &plan.targets)
+        .await?;
     let facts = match facts {
         Some(facts) if delivery.targets.iter().all(|target| target.writer.is_none()) => facts,
         known => {
             let url = app.staging.url(&staged.blob);
-            let chunks = app.staging.store.store.read(&url, None).await.map_err(|e| store_failure(&e))?;
+            let chunks = app.staging.store.read(&url, None).await.map_err(|e| store_failure(&e))?;
             work.begin_pass(Some(staged.size));
             let measured = delivery.pour(work, image, chunks, known.is_none()).await;
             match (measured, known) {
@@ -90,8 +90,10 @@ pub async fn from_staging(
 pub struct Source {
     /// Its bytes.
     pub chunks: ByteStream,
-    /// The file that it is, if it is one of this machine.
-    pub file: Option<PathBuf>,
+    /// The store that has it.
+    pub store: NamedStore,
+    /// Where it is there.
+    pub url: String,
 }
 
 /// Writes a blob of another store to the targets, measuring it on the way.
@@ -108,7 +110,7 @@ pub async fn from_store(
 ) -> Done<Delivered> {
     let size = image.size.and_then(|s| u64::try_from(s).ok());
     let mut delivery = Delivery::begin(app, plan);
-    delivery.open(image, size, source.file, &plan.targets).await?;
+    delivery.open(image, size, (&source.store, &source.url), &plan.targets).await?;
     work.begin_pass(size);
     match delivery.pour(work, image, source.chunks, true).await {
         Ok(Some(facts)) => delivery.conclude(facts, check).await,
@@ -135,12 +137,12 @@ impl<'a> Delivery<'a> {
         Ok(())
     }
 
-    /// Enters each blob into the ledger and opens it, or gives the store the file itself.
+    /// Enters each blob into the ledger and opens it, or lets the store share what the source has.
     async fn open(
         &mut self,
         image: &Image,
         size: Option<u64>,
-        file: Option<PathBuf>,
+        source: (&NamedStore, &str),
         targets: &[String],
     ) -> Done<()> {
         for id in targets {
@@ -148,13 +150,10 @@ impl<'a> Delivery<'a> {
             let named =
                 named.ok_or_else(|| Failure::Final(format!("Store {id:?} is not configured here.")))?;
             let blob = enter(self.app, image, id, size).await?;
-            let adopted = match &file {
-                Some(file) => named.store.adopt(&blob.name, file).await,
-                None => Ok(None),
-            };
-            let opened = match adopted {
+            let stored = NewBlob { owner: image.owner.as_deref(), ..NewBlob::of(&blob, size) };
+            let opened = match named.share(source.0, source.1, &stored).await {
                 Ok(Some(url)) => Ok((Some(url), None)),
-                Ok(None) => named.store.writer(&blob.id, &blob.name, size).await.map(|w| (None, Some(w))),
+                Ok(None) => named.writer(&stored).await.map(|w| (None, Some(w))),
                 Err(error) => Err(error),
             };
             match opened {
@@ -254,9 +253,9 @@ impl<'a> Delivery<'a> {
         Ok(Delivered { blobs, failed: self.failed, facts })
     }
 
-    fn location(&self, blob: &Blob, url: String) -> Location {
-        let named = self.app.stores.get(&blob.store);
-        let mut metadata = named.map_or_else(Map::new, |named| named.store.metadata(&url));
+    fn location(&self, blob: &Blob, url: StoreUrl) -> Location {
+        let (named, url) = (self.app.stores.get(&blob.store), url.into_full());
+        let mut metadata = named.map_or_else(Map::new, |named| named.metadata(&url));
         if self.app.stores.multiple {
             metadata.insert("store".to_owned(), json!(blob.store));
         }

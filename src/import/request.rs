@@ -207,7 +207,7 @@ fn targets(app: &App, asked: &Asked, header: Option<String>) -> Result<Vec<Strin
         if stores.is_some() || header.is_some() {
             return Err(Error::invalid("all_stores cannot be combined with stores or x-image-meta-store."));
         }
-        let writable = app.stores.iter().filter(|named| named.store.takes_uploads());
+        let writable = app.stores.iter().filter(|named| named.capabilities().writes);
         return Ok(writable.map(|named| named.id.clone()).collect());
     }
     let mut targets = match (stores, header) {
@@ -223,7 +223,7 @@ fn targets(app: &App, asked: &Asked, header: Option<String>) -> Result<Vec<Strin
     if targets.is_empty() {
         return Err(Error::invalid("stores must name at least one store."));
     }
-    match targets.iter().find(|id| app.stores.get(id).is_none_or(|named| !named.store.takes_uploads())) {
+    match targets.iter().find(|id| app.stores.get(id).is_none_or(|named| !named.capabilities().writes)) {
         Some(unknown) => Err(Error::conflict(format!("Store {unknown:?} is not one that takes data here."))),
         None => Ok(targets),
     }

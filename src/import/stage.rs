@@ -19,6 +19,7 @@ use crate::{
         status::Status,
         time::Timestamp,
     },
+    store::NewBlob,
 };
 
 /// Receives data that an import will use.
@@ -93,7 +94,7 @@ async fn receive(
     pieces: &mut mpsc::Receiver<Piece>,
 ) -> Result<u64> {
     let fault = |e| store_fault(&e);
-    let mut writer = app.staging.store.store.writer(&blob.id, &blob.name, declared).await.map_err(fault)?;
+    let mut writer = app.staging.store.writer(&NewBlob::of(blob, declared)).await.map_err(fault)?;
     let mut size = 0_u64;
     let copied = async {
         loop {

@@ -81,7 +81,7 @@ pub async fn sweep(app: &App) -> DbResult<()> {
 
 async fn reap(app: &App, blob: Blob) -> DbResult<()> {
     let result = match app.store_of(&blob.store) {
-        Some(named) => named.store.delete(&blob.id, &blob.name).await.map_err(|e| e.to_string()),
+        Some(named) => named.delete(&blob.id, &blob.name).await.map_err(|e| e.to_string()),
         None => Err(format!("store {:?} is not configured on this node", blob.store)),
     };
     match result {

@@ -9,7 +9,7 @@ use super::{StartError, failed};
 use crate::{
     config::{self, StoreKind, StoreSettings},
     store::{
-        NamedStore, Store, Stores,
+        Backend, NamedStore, Stores,
         file::{self, FileStore},
         http::HttpStore,
         limit::Limits,
@@ -43,7 +43,7 @@ pub fn open(settings: &config::Stores, data_dir: &Path) -> Result<Stores, StartE
     Stores::new(list, &settings.default, settings.multiple).map_err(StartError)
 }
 
-fn open_one(settings: &StoreSettings, data_dir: &Path) -> Result<Arc<dyn Store>, String> {
+fn open_one(settings: &StoreSettings, data_dir: &Path) -> Result<Arc<dyn Backend>, String> {
     match &settings.kind {
         StoreKind::File(settings) => {
             let mut settings = settings.clone();

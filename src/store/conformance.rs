@@ -1,11 +1,16 @@
 //! The suite that every store passes: what the domain relies on, whatever is behind the trait.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::TryStreamExt;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
-use super::{ByteRange, Store, StoreErrorKind, StoreResult};
+use super::{
+    Backend, ByteRange, ByteStream, Listed, NamedStore, NewBlob, StoreErrorKind, StoreResult, StoreUrl,
+    limit::Limits,
+};
 
 /// Bytes that differ from place to place, so that a shifted answer shows.
 pub fn data(length: usize) -> Vec<u8> {
@@ -16,72 +21,111 @@ fn id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
+/// A store under test, with the usual bounds.
+pub fn named(backend: impl Backend + 'static) -> NamedStore {
+    NamedStore::new("tested".to_owned(), None, 0, Arc::new(backend), &Limits::default())
+}
+
+/// A blob to write.
+pub fn new<'a>(id: &'a str, name: &'a str, size: Option<u64>) -> NewBlob<'a> {
+    NewBlob { id, name, image: name, owner: None, size, token: None }
+}
+
 /// Writes and commits a blob in pieces; answers its URL.
-pub async fn put(store: &dyn Store, blob_id: &str, name: &str, bytes: &[u8]) -> StoreResult<String> {
-    let mut writer = store.writer(blob_id, name, Some(bytes.len() as u64)).await?;
+pub async fn put(store: &NamedStore, id: &str, name: &str, bytes: &[u8]) -> StoreResult<String> {
+    let mut writer = store.writer(&new(id, name, Some(bytes.len() as u64))).await?;
     for chunk in bytes.chunks(10_007) {
         writer.write(Bytes::copy_from_slice(chunk)).await?;
     }
     writer.sync().await?;
-    writer.commit().await
+    writer.commit().await.map(StoreUrl::into_full)
 }
 
 /// Reads a blob or a part of it.
-pub async fn get(store: &dyn Store, url: &str, range: Option<ByteRange>) -> StoreResult<Vec<u8>> {
-    let chunks: Vec<Bytes> = store.read(url, range).await?.try_collect().await?;
+pub async fn get(store: &NamedStore, url: &str, range: Option<ByteRange>) -> StoreResult<Vec<u8>> {
+    let chunks: ByteStream = store.read(url, range).await?;
+    let chunks: Vec<Bytes> = chunks.try_collect().await?;
     Ok(chunks.concat())
 }
 
-/// Everything, on a store that writes. It is left as it was found.
-pub async fn writable(store: &dyn Store) {
-    assert!(store.takes_uploads());
+/// What the test has put where a store reads: bytes at one URL, nothing at another.
+pub struct Held<'a> {
+    /// Where there are bytes.
+    pub url: &'a str,
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// Where there is nothing.
+    pub absent: &'a str,
+}
+
+/// Everything that a store with these capabilities promises. It is left as it was found. `held` is what a store that
+/// only reads can read.
+pub async fn conforms(store: &NamedStore, held: Option<Held<'_>>) {
+    if let Some(Held { url, bytes, absent }) = held {
+        assert!(store.owns(url));
+        assert_eq!(store.stat(url).await.unwrap(), bytes.len() as u64);
+        assert!(get(store, url, None).await.unwrap() == bytes);
+        ranges(store, url, bytes).await;
+        assert_eq!(get(store, absent, None).await.unwrap_err().kind, StoreErrorKind::NotFound);
+    }
     let before = sorted(store).await;
-    what_is_written_is_read(store).await;
-    nothing_is_seen_before_the_commit(store).await;
-    a_cancelled_blob_leaves_nothing(store).await;
-    a_dropped_writer_shows_nothing(store).await;
-    nothing_is_replaced(store).await;
-    deleting_can_be_repeated(store).await;
-    blobs_do_not_mix(store).await;
-    names_that_are_none_are_refused(store).await;
+    if store.capabilities().writes {
+        what_is_written_is_read(store).await;
+        nothing_is_seen_before_the_commit(store).await;
+        a_cancelled_blob_leaves_nothing(store).await;
+        a_dropped_writer_shows_nothing(store).await;
+        nothing_is_replaced(store).await;
+        deleting_can_be_repeated(store).await;
+        blobs_do_not_mix(store).await;
+        names_that_are_none_are_refused(store).await;
+        what_can_be_shared_is(store).await;
+    } else {
+        assert_eq!(before, []);
+        let refused = store.writer(&new(&id(), &id(), None)).await.err().expect("it only reads");
+        assert_eq!(refused.kind, StoreErrorKind::Unsupported);
+        let refused = store.delete(&id(), &id()).await.unwrap_err();
+        assert_eq!(refused.kind, StoreErrorKind::Unsupported);
+    }
+    urls_of_others_are_refused(store).await;
     assert_eq!(sorted(store).await, before, "something was left behind");
 }
 
-async fn sorted(store: &dyn Store) -> Vec<(String, bool)> {
-    let mut names = store.names().await.unwrap();
+/// Everything that a store lists, in order.
+pub async fn sorted(store: &NamedStore) -> Vec<Listed> {
+    let mut names: Vec<Listed> = store.list().try_collect().await.unwrap();
     names.sort();
     names
 }
 
-async fn holds(store: &dyn Store, name: &str) -> bool {
-    store.names().await.unwrap().iter().any(|(known, unfinished)| known == name && !unfinished)
+async fn holds(store: &NamedStore, name: &str) -> bool {
+    sorted(store).await.iter().any(|listed| listed.name == name && !listed.unfinished)
 }
 
-async fn what_is_written_is_read(store: &dyn Store) {
+async fn what_is_written_is_read(store: &NamedStore) {
     for length in [0, 1, 4096, 300_001] {
         let (blob, name, bytes) = (id(), id(), data(length));
         let url = put(store, &blob, &name, &bytes).await.unwrap();
         assert!(store.owns(&url), "{url}");
         assert!(holds(store, &name).await);
-        assert_eq!(store.size(&url).await.unwrap(), length as u64);
+        assert_eq!(store.stat(&url).await.unwrap(), length as u64);
         assert!(get(store, &url, None).await.unwrap() == bytes, "{length} bytes");
         ranges(store, &url, &bytes).await;
         store.delete(&blob, &name).await.unwrap();
-        assert!(matches!(get(store, &url, None).await.unwrap_err().kind, StoreErrorKind::NotFound));
-        assert!(matches!(store.size(&url).await.unwrap_err().kind, StoreErrorKind::NotFound));
+        assert_eq!(get(store, &url, None).await.unwrap_err().kind, StoreErrorKind::NotFound);
+        assert_eq!(store.stat(&url).await.unwrap_err().kind, StoreErrorKind::NotFound);
     }
     // An unknown size is as good.
     let (blob, name) = (id(), id());
-    let mut writer = store.writer(&blob, &name, None).await.unwrap();
+    let mut writer = store.writer(&new(&blob, &name, None)).await.unwrap();
     writer.write(Bytes::from_static(b"abc")).await.unwrap();
     writer.sync().await.unwrap();
-    let url = writer.commit().await.unwrap();
+    let url = writer.commit().await.unwrap().into_full();
     assert_eq!(get(store, &url, None).await.unwrap(), b"abc");
     store.delete(&blob, &name).await.unwrap();
 }
 
 /// Proves that any part of a blob is what a slice of its bytes is.
-pub async fn ranges(store: &dyn Store, url: &str, bytes: &[u8]) {
+pub async fn ranges(store: &NamedStore, url: &str, bytes: &[u8]) {
     let Some(last) = bytes.len().checked_sub(1) else { return };
     let mut runner = TestRunner::deterministic();
     let any = (0..=last, 0..=last).prop_map(|(a, b)| (a.min(b), a.max(b)));
@@ -94,26 +138,26 @@ pub async fn ranges(store: &dyn Store, url: &str, bytes: &[u8]) {
     }
 }
 
-async fn nothing_is_seen_before_the_commit(store: &dyn Store) {
+async fn nothing_is_seen_before_the_commit(store: &NamedStore) {
     let (blob, name, bytes) = (id(), id(), data(50_000));
     // Where it will be seen is known from one that was there before.
     let url = put(store, &blob, &name, b"x").await.unwrap();
     store.delete(&blob, &name).await.unwrap();
-    let mut writer = store.writer(&blob, &name, Some(50_000)).await.unwrap();
+    let mut writer = store.writer(&new(&blob, &name, Some(50_000))).await.unwrap();
     writer.write(Bytes::from(bytes.clone())).await.unwrap();
     assert!(get(store, &url, None).await.is_err() && !holds(store, &name).await);
     writer.sync().await.unwrap();
     assert!(get(store, &url, None).await.is_err() && !holds(store, &name).await);
-    assert_eq!(writer.commit().await.unwrap(), url);
+    assert_eq!(writer.commit().await.unwrap().full(), url);
     assert!(get(store, &url, None).await.unwrap() == bytes);
     store.delete(&blob, &name).await.unwrap();
 }
 
-async fn a_cancelled_blob_leaves_nothing(store: &dyn Store) {
+async fn a_cancelled_blob_leaves_nothing(store: &NamedStore) {
     let before = sorted(store).await;
     for synced in [false, true] {
         let (blob, name) = (id(), id());
-        let mut writer = store.writer(&blob, &name, None).await.unwrap();
+        let mut writer = store.writer(&new(&blob, &name, None)).await.unwrap();
         writer.write(Bytes::from(data(70_000))).await.unwrap();
         if synced {
             writer.sync().await.unwrap();
@@ -126,21 +170,21 @@ async fn a_cancelled_blob_leaves_nothing(store: &dyn Store) {
     }
 }
 
-async fn a_dropped_writer_shows_nothing(store: &dyn Store) {
+async fn a_dropped_writer_shows_nothing(store: &NamedStore) {
     let (blob, name) = (id(), id());
-    let mut writer = store.writer(&blob, &name, None).await.unwrap();
+    let mut writer = store.writer(&new(&blob, &name, None)).await.unwrap();
     writer.write(Bytes::from_static(b"half")).await.unwrap();
     drop(writer);
     assert!(!holds(store, &name).await);
     store.delete(&blob, &name).await.unwrap();
-    assert!(sorted(store).await.iter().all(|(known, _)| *known != blob && *known != name));
+    assert!(sorted(store).await.iter().all(|listed| listed.name != blob && listed.name != name));
 }
 
-async fn nothing_is_replaced(store: &dyn Store) {
+async fn nothing_is_replaced(store: &NamedStore) {
     let (first, second, name) = (id(), id(), id());
     let url = put(store, &first, &name, b"first").await.unwrap();
     let error = put(store, &second, &name, b"second").await.unwrap_err();
-    assert!(matches!(error.kind, StoreErrorKind::Exists), "{error}");
+    assert_eq!(error.kind, StoreErrorKind::Exists, "{error}");
     assert_eq!(get(store, &url, None).await.unwrap(), b"first");
     // What the second one left is its own.
     store.delete(&second, &id()).await.unwrap();
@@ -148,7 +192,7 @@ async fn nothing_is_replaced(store: &dyn Store) {
     store.delete(&first, &name).await.unwrap();
 }
 
-async fn deleting_can_be_repeated(store: &dyn Store) {
+async fn deleting_can_be_repeated(store: &NamedStore) {
     let (blob, name) = (id(), id());
     store.delete(&blob, &name).await.unwrap();
     put(store, &blob, &name, b"x").await.unwrap();
@@ -156,7 +200,7 @@ async fn deleting_can_be_repeated(store: &dyn Store) {
     store.delete(&blob, &name).await.unwrap();
 }
 
-async fn blobs_do_not_mix(store: &dyn Store) {
+async fn blobs_do_not_mix(store: &NamedStore) {
     let blobs: Vec<_> = (1..9).map(|i| (id(), id(), data(i * 11_111))).collect();
     let all = blobs.iter().map(|(blob, name, bytes)| put(store, blob, name, bytes));
     let urls = futures::future::try_join_all(all).await.unwrap();
@@ -166,27 +210,31 @@ async fn blobs_do_not_mix(store: &dyn Store) {
     }
 }
 
-async fn names_that_are_none_are_refused(store: &dyn Store) {
+async fn names_that_are_none_are_refused(store: &NamedStore) {
     for name in ["", ".", "..", "../x", "a/b", ".hidden", "a\0b"] {
-        assert!(store.writer(&id(), name, None).await.is_err(), "{name:?}");
-        assert!(store.writer(name, &id(), None).await.is_err(), "{name:?}");
+        assert!(store.writer(&new(&id(), name, None)).await.is_err(), "{name:?}");
+        assert!(store.writer(&new(name, &id(), None)).await.is_err(), "{name:?}");
         assert!(store.delete(&id(), name).await.is_err(), "{name:?}");
     }
+}
+
+async fn urls_of_others_are_refused(store: &NamedStore) {
     for url in ["", "nonsense", "unknown://x/y", "file:///etc/passwd"] {
         assert!(!store.owns(url) && store.read(url, None).await.is_err(), "{url:?}");
     }
 }
 
-/// Everything, on a store that only reads: `url` is where it has `bytes`, `absent` where it has nothing.
-pub async fn readable(store: &dyn Store, url: &str, bytes: &[u8], absent: &str) {
-    assert!(!store.takes_uploads() && store.owns(url));
-    let refused = store.writer(&id(), &id(), None).await.err().expect("it only reads");
-    assert!(matches!(refused.kind, StoreErrorKind::Unsupported));
-    let refused = store.delete(&id(), &id()).await.unwrap_err();
-    assert!(matches!(refused.kind, StoreErrorKind::Unsupported));
-    assert_eq!(store.names().await.unwrap(), []);
-    assert_eq!(store.size(url).await.unwrap(), bytes.len() as u64);
-    assert!(get(store, url, None).await.unwrap() == bytes);
-    ranges(store, url, bytes).await;
-    assert!(matches!(get(store, absent, None).await.unwrap_err().kind, StoreErrorKind::NotFound));
+async fn what_can_be_shared_is(store: &NamedStore) {
+    let (first, name, bytes) = (id(), id(), data(20_000));
+    let url = put(store, &first, &name, &bytes).await.unwrap();
+    let (second, other) = (id(), id());
+    match store.share(store, &url, &new(&second, &other, None)).await.unwrap() {
+        Some(shared) => {
+            assert!(store.capabilities().share.is_some() && store.owns(shared.full()));
+            store.delete(&first, &name).await.unwrap();
+            assert!(get(store, shared.full(), None).await.unwrap() == bytes);
+            store.delete(&second, &other).await.unwrap();
+        }
+        None => store.delete(&first, &name).await.unwrap(),
+    }
 }

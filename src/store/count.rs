@@ -1,16 +1,8 @@
-//! A wrapper that counts what a store does, for metrics.
+//! What a store has done, for metrics.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use futures::StreamExt;
-use serde_json::{Map, Value};
-
-use super::{ByteRange, ByteStream, Store, StoreError, StoreResult, Writer};
+use super::StoreResult;
 
 /// What one store has done since the start. Only ever grows.
 #[derive(Debug, Default)]
@@ -19,6 +11,7 @@ pub struct Counters {
     bytes_written: AtomicU64,
     reads: AtomicU64,
     writes: AtomicU64,
+    shares: AtomicU64,
     sizes: AtomicU64,
     deletes: AtomicU64,
     lists: AtomicU64,
@@ -36,6 +29,8 @@ pub struct Counts {
     pub reads: u64,
     /// Blobs begun.
     pub writes: u64,
+    /// Blobs taken over from another store without reading them, or tried to be.
+    pub shares: u64,
     /// Sizes asked for.
     pub sizes: u64,
     /// Deletions.
@@ -44,6 +39,17 @@ pub struct Counts {
     pub lists: u64,
     /// Failures of any of these.
     pub errors: u64,
+}
+
+/// What is asked of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Read,
+    Write,
+    Share,
+    Stat,
+    Delete,
+    List,
 }
 
 fn add(counter: &AtomicU64, number: usize) {
@@ -59,6 +65,7 @@ impl Counters {
             bytes_written: read(&self.bytes_written),
             reads: read(&self.reads),
             writes: read(&self.writes),
+            shares: read(&self.shares),
             sizes: read(&self.sizes),
             deletes: read(&self.deletes),
             lists: read(&self.lists),
@@ -66,115 +73,29 @@ impl Counters {
         }
     }
 
-    fn note<T>(&self, result: StoreResult<T>) -> StoreResult<T> {
-        result.inspect_err(|_: &StoreError| add(&self.errors, 1))
-    }
-}
-
-/// Counts what the store inside does.
-pub struct Counted {
-    inner: Arc<dyn Store>,
-    counters: Arc<Counters>,
-}
-
-impl Counted {
-    /// Wraps a store.
-    pub fn new(inner: Arc<dyn Store>, counters: Arc<Counters>) -> Self {
-        Self { inner, counters }
-    }
-}
-
-#[async_trait]
-impl Store for Counted {
-    fn kind(&self) -> &'static str {
-        self.inner.kind()
+    pub(super) fn begun(&self, call: Call) {
+        let counter = match call {
+            Call::Read => &self.reads,
+            Call::Write => &self.writes,
+            Call::Share => &self.shares,
+            Call::Stat => &self.sizes,
+            Call::Delete => &self.deletes,
+            Call::List => &self.lists,
+        };
+        add(counter, 1);
     }
 
-    fn schemes(&self) -> &'static [&'static str] {
-        self.inner.schemes()
+    pub(super) fn read(&self, bytes: usize) {
+        add(&self.bytes_read, bytes);
     }
 
-    fn properties(&self) -> Map<String, Value> {
-        self.inner.properties()
+    pub(super) fn written(&self, bytes: usize) {
+        add(&self.bytes_written, bytes);
     }
 
-    fn owns(&self, url: &str) -> bool {
-        self.inner.owns(url)
-    }
-
-    fn metadata(&self, url: &str) -> Map<String, Value> {
-        self.inner.metadata(url)
-    }
-
-    fn takes_uploads(&self) -> bool {
-        self.inner.takes_uploads()
-    }
-
-    async fn read(&self, url: &str, range: Option<ByteRange>) -> StoreResult<ByteStream> {
-        add(&self.counters.reads, 1);
-        let stream = self.counters.note(self.inner.read(url, range).await)?;
-        let counters = Arc::clone(&self.counters);
-        Ok(Box::pin(stream.map(move |chunk| {
-            if let Ok(chunk) = &chunk {
-                add(&counters.bytes_read, chunk.len());
-            }
-            counters.note(chunk)
-        })))
-    }
-
-    async fn writer(&self, blob_id: &str, name: &str, size: Option<u64>) -> StoreResult<Box<dyn Writer>> {
-        add(&self.counters.writes, 1);
-        let inner = self.counters.note(self.inner.writer(blob_id, name, size).await)?;
-        Ok(Box::new(CountedWriter { inner, counters: Arc::clone(&self.counters) }))
-    }
-
-    fn file_of(&self, url: &str) -> Option<std::path::PathBuf> {
-        self.inner.file_of(url)
-    }
-
-    async fn adopt(&self, name: &str, file: &std::path::Path) -> StoreResult<Option<String>> {
-        self.counters.note(self.inner.adopt(name, file).await)
-    }
-
-    async fn size(&self, url: &str) -> StoreResult<u64> {
-        add(&self.counters.sizes, 1);
-        self.counters.note(self.inner.size(url).await)
-    }
-
-    async fn delete(&self, blob_id: &str, name: &str) -> StoreResult<()> {
-        add(&self.counters.deletes, 1);
-        self.counters.note(self.inner.delete(blob_id, name).await)
-    }
-
-    async fn names(&self) -> StoreResult<Vec<(String, bool)>> {
-        add(&self.counters.lists, 1);
-        self.counters.note(self.inner.names().await)
-    }
-}
-
-struct CountedWriter {
-    inner: Box<dyn Writer>,
-    counters: Arc<Counters>,
-}
-
-#[async_trait]
-impl Writer for CountedWriter {
-    async fn write(&mut self, chunk: Bytes) -> StoreResult<()> {
-        let length = chunk.len();
-        self.counters.note(self.inner.write(chunk).await)?;
-        add(&self.counters.bytes_written, length);
-        Ok(())
-    }
-
-    async fn sync(&mut self) -> StoreResult<()> {
-        self.counters.note(self.inner.sync().await)
-    }
-
-    async fn commit(self: Box<Self>) -> StoreResult<String> {
-        self.counters.note(self.inner.commit().await)
-    }
-
-    async fn cancel(self: Box<Self>) -> StoreResult<()> {
-        self.counters.note(self.inner.cancel().await)
+    pub(super) fn ended<T>(&self, result: &StoreResult<T>) {
+        if result.is_err() {
+            add(&self.errors, 1);
+        }
     }
 }

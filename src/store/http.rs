@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use reqwest::{
     Client, Method, Response, StatusCode,
     header::{CONTENT_LENGTH, LOCATION, RANGE},
 };
+use serde_json::Map;
 
-use super::{ByteRange, ByteStream, Store, StoreError, StoreErrorKind, StoreResult, Writer};
+use super::{
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, StoreError,
+    StoreErrorKind, StoreResult, StoreUrl, Writer, range::cut,
+};
 
 /// Redirects followed at most.
 const REDIRECTS_MAX: usize = 5;
@@ -77,9 +81,14 @@ impl HttpStore {
     }
 
     /// Sends a request, following redirects by hand: only 301 and 302, as the reference does.
-    async fn request(&self, method: Method, url: &str, range: Option<ByteRange>) -> StoreResult<Response> {
-        let bad = |why: String| StoreError::other(StoreErrorKind::BadUrl, shown(url), why);
-        let mut target = reqwest::Url::parse(url).map_err(|e| bad(e.to_string()))?;
+    async fn request(
+        &self,
+        method: Method,
+        url: &StoreUrl,
+        range: Option<ByteRange>,
+    ) -> StoreResult<Response> {
+        let bad = |why: String| StoreError::new(StoreErrorKind::BadUrl, url.to_string(), why);
+        let mut target = reqwest::Url::parse(url.full()).map_err(|e| bad(e.to_string()))?;
         for _ in 0..=REDIRECTS_MAX {
             if !matches!(target.scheme(), "http" | "https") {
                 return Err(bad(format!("the scheme {} is not http or https", target.scheme())));
@@ -89,7 +98,7 @@ impl HttpStore {
                 request = request.header(RANGE, format!("bytes={}-{}", range.first, range.last));
             }
             let response = request.send().await.map_err(|e| {
-                StoreError::other(StoreErrorKind::Unavailable, shown(url), e.without_url().to_string())
+                StoreError::new(StoreErrorKind::Unavailable, url.to_string(), e.without_url())
             })?;
             match response.status() {
                 StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => {
@@ -98,7 +107,7 @@ impl HttpStore {
                     target = target.join(next).map_err(|e| bad(e.to_string()))?;
                 }
                 StatusCode::NOT_FOUND | StatusCode::GONE => {
-                    return Err(StoreError::other(StoreErrorKind::NotFound, shown(url), "not found"));
+                    return Err(StoreError::new(StoreErrorKind::NotFound, url.to_string(), "not found"));
                 }
                 status if status.is_success() => return Ok(response),
                 status => return Err(bad(format!("the server answered {status}"))),
@@ -108,39 +117,25 @@ impl HttpStore {
     }
 }
 
-/// A URL without what may be secret in it, for logs.
-fn shown(url: &str) -> String {
-    match reqwest::Url::parse(url) {
-        Ok(mut parsed) => {
-            let cleared = parsed.set_password(None).and_then(|()| parsed.set_username(""));
-            parsed.set_query(None);
-            if cleared.is_ok() { parsed.to_string() } else { parsed.scheme().to_owned() }
-        }
-        Err(_) => "an unreadable URL".to_owned(),
-    }
-}
-
 #[async_trait]
-impl Store for HttpStore {
-    fn kind(&self) -> &'static str {
-        "http"
+impl Backend for HttpStore {
+    fn about(&self) -> About {
+        About {
+            kind: "http",
+            capabilities: Capabilities { writes: false, ranges: true, share: None },
+            addresses: Addresses::Schemes(&["http", "https"]),
+            properties: Map::new(),
+            metadata: Vec::new(),
+        }
     }
 
-    fn schemes(&self) -> &'static [&'static str] {
-        &["http", "https"]
-    }
-
-    fn takes_uploads(&self) -> bool {
-        false
-    }
-
-    async fn read(&self, url: &str, range: Option<ByteRange>) -> StoreResult<ByteStream> {
+    async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream> {
         let response = self.request(Method::GET, url, range).await?;
-        let place = shown(url);
+        let place = url.to_string();
         let partial = response.status() == StatusCode::PARTIAL_CONTENT;
-        let chunks = response.bytes_stream().map_err(move |e| {
-            StoreError::other(StoreErrorKind::Unavailable, place.clone(), e.without_url().to_string())
-        });
+        let chunks = response
+            .bytes_stream()
+            .map_err(move |e| StoreError::new(StoreErrorKind::Unavailable, place.clone(), e.without_url()));
         match range {
             // A server that does not know ranges sends everything: skip what was not asked for.
             Some(range) if !partial => Ok(Box::pin(cut(chunks, range))),
@@ -148,49 +143,31 @@ impl Store for HttpStore {
         }
     }
 
-    async fn writer(&self, _: &str, _: &str, _: Option<u64>) -> StoreResult<Box<dyn Writer>> {
-        Err(StoreError::other(StoreErrorKind::Unsupported, "http store", "it only reads"))
+    async fn writer(&self, _: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {
+        Err(reads_only())
     }
 
-    async fn size(&self, url: &str) -> StoreResult<u64> {
+    async fn share(&self, _: &StoreUrl, _: &NewBlob<'_>) -> StoreResult<Option<StoreUrl>> {
+        Ok(None)
+    }
+
+    async fn stat(&self, url: &StoreUrl) -> StoreResult<u64> {
         let response = self.request(Method::HEAD, url, None).await?;
         let length = response.headers().get(CONTENT_LENGTH).and_then(|l| l.to_str().ok());
         Ok(length.and_then(|l| l.parse().ok()).unwrap_or(0))
     }
 
-    async fn delete(&self, _: &str, name: &str) -> StoreResult<()> {
-        Err(StoreError::other(StoreErrorKind::Unsupported, name, "the http store deletes nothing"))
+    async fn delete(&self, _: &str, _: &str) -> StoreResult<()> {
+        Err(reads_only())
     }
 
-    async fn names(&self) -> StoreResult<Vec<(String, bool)>> {
-        Ok(Vec::new())
+    fn list(&self) -> ListStream {
+        Box::pin(futures::stream::empty())
     }
 }
 
-/// Only the bytes of `range` of a stream that begins at 0.
-fn cut(
-    chunks: impl futures::Stream<Item = StoreResult<bytes::Bytes>> + Send + 'static,
-    range: ByteRange,
-) -> impl futures::Stream<Item = StoreResult<bytes::Bytes>> + Send {
-    let mut at = 0_u64;
-    let cut = chunks.map(move |chunk| {
-        let mut chunk = chunk?;
-        let begins = at;
-        at = at.saturating_add(chunk.len() as u64);
-        let skip = usize::try_from(range.first.saturating_sub(begins)).unwrap_or(usize::MAX).min(chunk.len());
-        let ends = range.last.saturating_add(1).saturating_sub(begins);
-        let keep = usize::try_from(ends).unwrap_or(usize::MAX).min(chunk.len());
-        chunk.truncate(keep);
-        Ok((at > range.last, if skip < chunk.len() { chunk.split_off(skip) } else { bytes::Bytes::new() }))
-    });
-    let mut finished = false;
-    cut.take_while(move |item: &StoreResult<(bool, bytes::Bytes)>| {
-        let go_on = !finished;
-        finished = item.as_ref().is_ok_and(|(last, _)| *last);
-        futures::future::ready(go_on)
-    })
-    .map_ok(|(_, chunk)| chunk)
-    .try_filter(|chunk| futures::future::ready(!chunk.is_empty()))
+fn reads_only() -> StoreError {
+    StoreError::new(StoreErrorKind::Unsupported, "http store", "it only reads")
 }
 
 #[cfg(test)]
@@ -200,8 +177,6 @@ mod tests {
         io::{BufRead, BufReader, Write},
         net::{TcpListener, TcpStream},
     };
-
-    use bytes::Bytes;
 
     use super::*;
     use crate::store::conformance;
@@ -253,12 +228,13 @@ mod tests {
     /// Proves that the http store keeps the promises of stores that only read, on servers with ranges and without.
     #[tokio::test]
     async fn the_http_store_conforms() {
-        let store = HttpStore::new(&Settings::default()).unwrap();
+        let store = conformance::named(HttpStore::new(&Settings::default()).unwrap());
         for knows_ranges in [true, false] {
             let data = conformance::data(123_457);
             let base = serve(data.clone(), knows_ranges);
-            let absent = format!("{base}/absent");
-            conformance::readable(&store, &format!("{base}/data"), &data, &absent).await;
+            let (url, absent) = (format!("{base}/data"), format!("{base}/absent"));
+            let held = conformance::Held { url: &url, bytes: &data, absent: &absent };
+            conformance::conforms(&store, Some(held)).await;
         }
     }
 
@@ -266,32 +242,16 @@ mod tests {
     #[tokio::test]
     async fn answers_are_understood_as_the_reference_does() {
         let base = serve(b"0123".to_vec(), true);
-        let store = HttpStore::new(&Settings::default()).unwrap();
+        let store = conformance::named(HttpStore::new(&Settings::default()).unwrap());
         assert_eq!(conformance::get(&store, &format!("{base}/moved"), None).await.unwrap(), b"0123");
         for path in ["other", "loop", "broken"] {
             let url = format!("{base}/{path}?token=hush").replace("://", "://user:hush@");
             let error = store.read(&url, None).await.err().unwrap();
-            assert!(matches!(error.kind, StoreErrorKind::BadUrl), "{error}");
+            assert_eq!(error.kind, StoreErrorKind::BadUrl, "{error}");
             assert!(!error.to_string().contains("hush"), "{error}");
         }
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let error = store.read(&format!("http://{closed}/"), None).await.err().unwrap();
-        assert!(matches!(error.kind, StoreErrorKind::Unavailable), "{error}");
-    }
-
-    #[tokio::test]
-    async fn a_range_is_cut_from_a_whole_stream() {
-        let whole = b"0123456789abcdef";
-        for size in 1..7 {
-            for (first, last) in [(0, 0), (0, 15), (3, 9), (15, 15), (6, 30)] {
-                let chunks: Vec<_> = whole.chunks(size).map(|c| Ok(Bytes::from_static(c))).collect();
-                let got: Vec<Bytes> = cut(futures::stream::iter(chunks), ByteRange { first, last })
-                    .try_collect()
-                    .await
-                    .unwrap();
-                let want = &whole[first as usize..=(last as usize).min(15)];
-                assert_eq!(got.concat(), want, "{first}-{last} by {size}");
-            }
-        }
+        assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
     }
 }

@@ -1,94 +1,52 @@
 //! Stores move bytes: they know blobs, URLs, ranges and streams, and no image.
 //!
-//! A blob becomes visible under its name in one step, when its writer commits; until then nobody reads it and
-//! cancelling leaves nothing behind.
+//! A kind of store implements [`Backend`], and nobody but [`NamedStore`] calls it: that layer seats, bounds in time,
+//! counts and traces. A blob becomes visible under its name in one step, when its writer commits; until then nobody
+//! reads it and cancelling leaves nothing behind.
 
 pub mod cache;
+mod configured;
 #[cfg(test)]
 mod conformance;
 pub mod count;
+mod error;
 pub mod file;
 pub mod http;
 pub mod limit;
 pub mod measure;
 pub mod named;
+mod range;
 pub mod staging;
+mod writing;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    pin::Pin,
-};
+use std::pin::Pin;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
 use serde_json::{Map, Value};
 
-pub use named::{NamedStore, Stores};
-
-/// Why a store could not do as asked.
-#[derive(Debug)]
-pub enum StoreErrorKind {
-    /// There is no blob at this place.
-    NotFound,
-    /// There is one already under this name.
-    Exists,
-    /// No room left.
-    Full,
-    /// The store refuses us.
-    Denied,
-    /// The store does not do this at all.
-    Unsupported,
-    /// The URL is not one of this store's.
-    BadUrl,
-    /// The data does not have the declared size.
-    SizeMismatch,
-    /// The store cannot be reached now.
-    Unavailable,
-    /// Anything else.
-    Io,
-}
-
-/// A failure of a store: what kind, where, and why.
-#[derive(Debug, thiserror::Error)]
-#[error("{place}: {source}")]
-pub struct StoreError {
-    /// For deciding.
-    pub kind: StoreErrorKind,
-    /// File, URL or store of which the failure speaks; for the log.
-    pub place: String,
-    /// The reason.
-    pub source: io::Error,
-}
-
-impl StoreError {
-    /// Classifies an I/O failure at `place`.
-    pub fn io(place: impl Into<String>, source: io::Error) -> Self {
-        let kind = match source.kind() {
-            io::ErrorKind::NotFound => StoreErrorKind::NotFound,
-            io::ErrorKind::AlreadyExists => StoreErrorKind::Exists,
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                StoreErrorKind::Full
-            }
-            io::ErrorKind::NetworkDown | io::ErrorKind::StaleNetworkFileHandle => StoreErrorKind::Unavailable,
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::Denied,
-            _ => StoreErrorKind::Io,
-        };
-        Self { kind, place: place.into(), source }
-    }
-
-    /// A failure that is no I/O failure.
-    pub fn other(kind: StoreErrorKind, place: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { kind, place: place.into(), source: io::Error::other(reason.into()) }
-    }
-}
-
-/// Result of a store.
-pub type StoreResult<T> = Result<T, StoreError>;
+use crate::model::blob::Blob;
+pub use crate::model::store_url::StoreUrl;
+pub use configured::Stores;
+pub use error::{StoreError, StoreErrorKind, StoreResult};
+pub use named::NamedStore;
+pub use writing::BlobWriter;
 
 /// The bytes of a blob, in chunks of bounded size.
 pub type ByteStream = Pin<Box<dyn Stream<Item = StoreResult<Bytes>> + Send>>;
+
+/// What a store holds, piece by piece: a bucket has millions of names.
+pub type ListStream = Pin<Box<dyn Stream<Item = StoreResult<Listed>> + Send>>;
+
+/// Something that a store holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Its name; the id of its blob while it is unfinished.
+    pub name: String,
+    /// Whether it is still being written, or was when its writer died.
+    pub unfinished: bool,
+}
 
 /// A part of a blob: bytes `first ..= last`, both inside the blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +64,76 @@ impl ByteRange {
     }
 }
 
+/// A blob that is about to be written.
+#[derive(Clone, Copy)]
+pub struct NewBlob<'a> {
+    /// Id of its row in the ledger; the store knows it by this id while it is written.
+    pub id: &'a str,
+    /// Its name in the store once it is committed.
+    pub name: &'a str,
+    /// The image that it is for.
+    pub image: &'a str,
+    /// The project that the image belongs to; for stores that give each project a place of its own.
+    pub owner: Option<&'a str>,
+    /// Size in bytes, when it is known; lets the store reserve room.
+    pub size: Option<u64>,
+    /// Token of a caller who waits; for stores that write in the caller's name.
+    pub token: Option<&'a str>,
+}
+
+impl<'a> NewBlob<'a> {
+    /// The blob of a row of the ledger, of `size` bytes if that is known, without an owner or a caller.
+    pub fn of(blob: &'a Blob, size: Option<u64>) -> Self {
+        Self { id: &blob.id, name: &blob.name, image: &blob.image_id, owner: None, size, token: None }
+    }
+}
+
+/// How stores of one kind can give each other a blob without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// Another name for the same file.
+    HardLink,
+    /// The service behind the store copies.
+    ServerSideCopy,
+    /// A new object that shares its blocks until one of them changes.
+    Clone,
+}
+
+/// What a store can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// It takes data, deletes, and lists what it holds.
+    pub writes: bool,
+    /// It reads parts of a blob by itself; else [`NamedStore`] cuts them from the whole.
+    pub ranges: bool,
+    /// How it takes over a blob of another store that does the same.
+    pub share: Option<Share>,
+}
+
+/// URLs that a store serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Addresses {
+    /// All of these schemes.
+    Schemes(&'static [&'static str]),
+    /// One plain name, without a leading dot, below one of these prefixes, each of which ends in `/`.
+    Below(Vec<String>),
+}
+
+/// What a store is.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Its type, as `enabled_backends` names it.
+    pub kind: &'static str,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Which URLs are its own.
+    pub addresses: Addresses,
+    /// What `GET /v2/info/stores/detail` tells about it, by Glance's names for its type.
+    pub properties: Map<String, Value>,
+    /// What the operator wants to be said in the metadata of locations that begin with a text; the first one counts.
+    pub metadata: Vec<(String, Map<String, Value>)>,
+}
+
 /// Receives one blob.
 #[async_trait]
 pub trait Writer: Send {
@@ -116,68 +144,34 @@ pub trait Writer: Send {
     async fn sync(&mut self) -> StoreResult<()>;
 
     /// Shows the blob under its name, in one step. Answers its URL.
-    async fn commit(self: Box<Self>) -> StoreResult<String>;
+    async fn commit(self: Box<Self>) -> StoreResult<StoreUrl>;
 
     /// Removes what was written.
     async fn cancel(self: Box<Self>) -> StoreResult<()>;
 }
 
-/// A place that keeps blobs.
+/// A place that keeps blobs. No method has a body here, so that a new kind of store answers each question itself.
 #[async_trait]
-pub trait Store: Send + Sync {
-    /// The type of the store, as `enabled_backends` names it.
-    fn kind(&self) -> &'static str;
+pub trait Backend: Send + Sync {
+    /// What it is; asked once, when it is opened.
+    fn about(&self) -> About;
 
-    /// The schemes of this store's URLs.
-    fn schemes(&self) -> &'static [&'static str];
+    /// Opens a blob for reading, whole or in part. Parts are only asked of those that can.
+    async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream>;
 
-    /// What `GET /v2/info/stores/detail` tells about the store, by Glance's names for its type.
-    fn properties(&self) -> Map<String, Value> {
-        Map::new()
-    }
+    /// Begins a blob.
+    async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>>;
 
-    /// Whether the URL is one that this store serves; looks at the text alone.
-    fn owns(&self, url: &str) -> bool {
-        url.split_once(':').is_some_and(|(scheme, _)| self.schemes().contains(&scheme))
-    }
-
-    /// What the operator wants to be said in the metadata of a location with this URL.
-    fn metadata(&self, _url: &str) -> Map<String, Value> {
-        Map::new()
-    }
-
-    /// Whether the store takes data at all.
-    fn takes_uploads(&self) -> bool {
-        true
-    }
-
-    /// Opens a blob for reading, whole or in part.
-    async fn read(&self, url: &str, range: Option<ByteRange>) -> StoreResult<ByteStream>;
-
-    /// Begins a blob: `name` in the store once committed, `blob_id` while it is written. A known `size` in bytes
-    /// lets the store reserve room.
-    async fn writer(&self, blob_id: &str, name: &str, size: Option<u64>) -> StoreResult<Box<dyn Writer>>;
-
-    /// The file of this machine that holds a blob and nothing else, for [`Store::adopt`] of another store. `None` when
-    /// there is none.
-    fn file_of(&self, url: &str) -> Option<PathBuf> {
-        let _ = url;
-        None
-    }
-
-    /// Makes a finished, durable file the blob `name` without copying it, and answers its URL. `None` when the store
-    /// cannot; then nothing has happened.
-    async fn adopt(&self, name: &str, file: &Path) -> StoreResult<Option<String>> {
-        let _ = (name, file);
-        Ok(None)
-    }
+    /// Makes what another store of this machine or service has at `from` the blob, finished and durable, without
+    /// reading it, and answers its URL. `None` when that cannot be; then nothing has happened.
+    async fn share(&self, from: &StoreUrl, blob: &NewBlob<'_>) -> StoreResult<Option<StoreUrl>>;
 
     /// Size of a blob in bytes.
-    async fn size(&self, url: &str) -> StoreResult<u64>;
+    async fn stat(&self, url: &StoreUrl) -> StoreResult<u64>;
 
     /// Deletes whatever there is of a blob, finished or not. That there is nothing is no failure.
     async fn delete(&self, blob_id: &str, name: &str) -> StoreResult<()>;
 
-    /// Every object in the store, unfinished ones included, as `(name, is unfinished)`.
-    async fn names(&self) -> StoreResult<Vec<(String, bool)>>;
+    /// Everything in the store, unfinished blobs included, in any order.
+    fn list(&self) -> ListStream;
 }

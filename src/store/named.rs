@@ -1,17 +1,25 @@
-//! The configured stores, each with its id and the wrappers that bound and count what it does.
+//! A configured store, as the rest of Vitrine sees it: the one caller of its [`Backend`].
+//!
+//! It lets a bounded number of readers and writers in, bounds how long an answer may take, counts what is done, and
+//! leaves a trace of it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use serde_json::Value;
+use futures::{StreamExt, TryStreamExt};
+use serde_json::{Map, Value};
 
 use super::{
-    Store,
-    count::{Counted, Counters},
-    limit::{Limited, Limits},
+    About, Addresses, Backend, BlobWriter, ByteRange, ByteStream, Capabilities, ListStream, NewBlob,
+    StoreError, StoreErrorKind, StoreResult, StoreUrl,
+    count::{Call, Counters},
+    limit::{Limits, Seats},
+    range,
 };
-use crate::model::image::Location;
 
-/// One configured store.
+/// One configured store. Cheap to clone.
 #[derive(Clone)]
 pub struct NamedStore {
     /// Its id in the API.
@@ -20,107 +28,368 @@ pub struct NamedStore {
     pub description: Option<String>,
     /// Preference for reading; larger first.
     pub weight: i64,
-    /// The store itself, bounded and counted.
-    pub store: Arc<dyn Store>,
     /// What it has done since the start.
     pub counters: Arc<Counters>,
+    about: Arc<About>,
+    backend: Arc<dyn Backend>,
+    readers: Seats,
+    writers: Seats,
+    answer: Duration,
 }
 
 impl NamedStore {
-    /// Names a store, and wraps it so that it does a bounded number of things at once and counts them.
+    /// Gives a store its name and its bounds.
     pub fn new(
         id: String,
         description: Option<String>,
         weight: i64,
-        store: Arc<dyn Store>,
+        backend: Arc<dyn Backend>,
         limits: &Limits,
     ) -> Self {
-        let counters = Arc::new(Counters::default());
-        let limited = Arc::new(Limited::new(store, limits));
-        let store = Arc::new(Counted::new(limited, Arc::clone(&counters)));
-        Self { id, description, weight, store, counters }
+        Self {
+            id,
+            description,
+            weight,
+            counters: Arc::new(Counters::default()),
+            about: Arc::new(backend.about()),
+            backend,
+            readers: Seats::new(limits.reads, limits.patience, "readers"),
+            writers: Seats::new(limits.writes, limits.patience, "writers"),
+            answer: limits.answer,
+        }
     }
-}
 
-/// The configured stores.
-#[derive(Clone)]
-pub struct Stores {
-    by_id: BTreeMap<String, NamedStore>,
-    order: Vec<String>,
-    default: String,
-    /// Whether store ids are part of the API (`enabled_backends` is set).
-    pub multiple: bool,
-}
+    /// The type of the store, as `enabled_backends` names it.
+    pub fn kind(&self) -> &'static str {
+        self.about.kind
+    }
 
-impl Stores {
-    /// Gathers the stores in configuration order.
+    /// What the store can do.
+    pub fn capabilities(&self) -> Capabilities {
+        self.about.capabilities
+    }
+
+    /// What `GET /v2/info/stores/detail` tells about the store.
+    pub fn properties(&self) -> &Map<String, Value> {
+        &self.about.properties
+    }
+
+    /// Whether the URL is one that this store serves; looks at the text alone.
+    pub fn owns(&self, url: &str) -> bool {
+        self.about.addresses.have(url)
+    }
+
+    /// What the operator wants to be said in the metadata of a location with this URL.
+    pub fn metadata(&self, url: &str) -> Map<String, Value> {
+        let mut entries = self.about.metadata.iter().filter(|_| self.owns(url));
+        entries.find(|(beginning, _)| url.starts_with(beginning)).map(|(_, e)| e.clone()).unwrap_or_default()
+    }
+
+    /// Opens a blob for reading, whole or in part. The seat is given back when the stream is dropped.
     ///
     /// # Errors
-    /// A sentence when two have one id or the default is not among them.
-    pub fn new(list: Vec<NamedStore>, default: &str, multiple: bool) -> Result<Self, String> {
-        let order: Vec<String> = list.iter().map(|s| s.id.clone()).collect();
-        if !order.iter().any(|id| id == default) {
-            return Err(format!(
-                "default_backend: {default:?} is not one of the stores {}",
-                order.join(", ")
-            ));
+    /// The store's, here and in the stream.
+    pub async fn read(&self, url: &str, range: Option<ByteRange>) -> StoreResult<ByteStream> {
+        self.counters.begun(Call::Read);
+        let url = StoreUrl::new(url);
+        let asked = range.filter(|_| self.about.capabilities.ranges);
+        let opened = self.traced(Call::Read, async {
+            let seat = self.readers.take(&self.id).await?;
+            Ok((in_time(&self.id, self.answer, self.backend.read(&url, asked)).await?, seat))
+        });
+        let (stream, seat) = opened.await?;
+        let (counters, id, answer) = (Arc::clone(&self.counters), self.id.clone(), self.answer);
+        let stream = in_time_each(id, answer, stream).inspect(move |chunk| {
+            let _seat = &seat;
+            counters.ended(chunk);
+            if let Ok(chunk) = chunk {
+                counters.read(chunk.len());
+            }
+        });
+        match range.filter(|_| asked.is_none()) {
+            Some(range) => Ok(Box::pin(range::cut(stream, range))),
+            None => Ok(Box::pin(stream)),
         }
-        let by_id: BTreeMap<String, NamedStore> = list.into_iter().map(|s| (s.id.clone(), s)).collect();
-        if by_id.len() != order.len() {
-            return Err("enabled_backends: two stores have the same id".to_owned());
-        }
-        Ok(Self { by_id, order, default: default.to_owned(), multiple })
     }
 
-    /// The store to which uploads go that name none.
-    pub fn default_id(&self) -> &str {
-        &self.default
-    }
-
-    /// A store by its id.
-    pub fn get(&self, id: &str) -> Option<&NamedStore> {
-        self.by_id.get(id)
-    }
-
-    /// The store that serves a URL: the first in configuration order that says so.
-    pub fn for_url(&self, url: &str) -> Option<&NamedStore> {
-        self.iter().find(|named| named.store.owns(url))
-    }
-
-    /// The store that serves a location: the one that it names, if that is configured here, else the one whose
-    /// URLs look like this one (`glance/common/store_utils.py: update_store_in_locations`).
-    pub fn for_location(&self, location: &Location) -> Option<&NamedStore> {
-        let named = if self.multiple { location.metadata.get("store").and_then(Value::as_str) } else { None };
-        [named, location.store.as_deref()]
-            .into_iter()
-            .flatten()
-            .find_map(|id| self.get(id))
-            .or_else(|| self.for_url(&location.url))
-    }
-
-    /// Names the store of each location that says none which is configured here, and puts the heavier stores
-    /// first (`glance/common/utils.py: sort_image_locations`). Nothing to do without several stores.
+    /// Begins a blob. It is not bounded in time beyond the wait for a seat: what came true after it was given up
+    /// would be left behind.
     ///
-    /// The result is what callers see; it reaches the database with the next change of the image, so that
-    /// reading never writes.
-    pub fn settle(&self, locations: &mut [Location]) {
-        if !self.multiple {
-            return;
+    /// # Errors
+    /// [`StoreErrorKind::Unsupported`] from a store that only reads; else the store's.
+    pub async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<BlobWriter> {
+        self.counters.begun(Call::Write);
+        let opened = self.traced(Call::Write, async {
+            self.check_writes()?;
+            let seat = self.writers.take(&self.id).await?;
+            Ok((self.backend.writer(blob).await?, seat))
+        });
+        let (inner, seat) = opened.await?;
+        Ok(BlobWriter::new(inner, Arc::clone(&self.counters), self.id.clone(), self.answer, seat))
+    }
+
+    /// Makes what the store `source` has at `from` the blob, finished and durable, without reading it, and answers its
+    /// URL. `None` when that cannot be; then nothing has happened. Not bounded in time, as [`NamedStore::writer`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn share(
+        &self,
+        source: &NamedStore,
+        from: &str,
+        blob: &NewBlob<'_>,
+    ) -> StoreResult<Option<StoreUrl>> {
+        let ways = (self.about.capabilities.share, source.about.capabilities.share);
+        if ways.0.is_none() || ways.0 != ways.1 || self.kind() != source.kind() || !source.owns(from) {
+            return Ok(None);
         }
-        for location in locations.iter_mut() {
-            if let Some(id) = self.for_location(location).map(|named| named.id.clone()) {
-                location.metadata.insert("store".to_owned(), Value::String(id.clone()));
-                location.store = Some(id);
+        self.counters.begun(Call::Share);
+        let from = StoreUrl::new(from);
+        self.traced(Call::Share, self.backend.share(&from, blob)).await
+    }
+
+    /// Size of a blob in bytes.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn stat(&self, url: &str) -> StoreResult<u64> {
+        self.counters.begun(Call::Stat);
+        let url = StoreUrl::new(url);
+        self.traced(Call::Stat, in_time(&self.id, self.answer, self.backend.stat(&url))).await
+    }
+
+    /// Deletes whatever there is of a blob, finished or not. That there is nothing is no failure.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Unsupported`] from a store that only reads; else the store's.
+    pub async fn delete(&self, blob_id: &str, name: &str) -> StoreResult<()> {
+        self.counters.begun(Call::Delete);
+        let work = async {
+            self.check_writes()?;
+            in_time(&self.id, self.answer, self.backend.delete(blob_id, name)).await
+        };
+        self.traced(Call::Delete, work).await
+    }
+
+    /// Everything in the store, unfinished blobs included, in any order.
+    ///
+    /// # Errors
+    /// The store's, in the stream.
+    pub fn list(&self) -> ListStream {
+        self.counters.begun(Call::List);
+        let counters = Arc::clone(&self.counters);
+        let list = in_time_each(self.id.clone(), self.answer, self.backend.list());
+        Box::pin(list.inspect(move |item| counters.ended(item)))
+    }
+
+    fn check_writes(&self) -> StoreResult<()> {
+        if self.about.capabilities.writes {
+            return Ok(());
+        }
+        Err(StoreError::new(StoreErrorKind::Unsupported, format!("store {}", self.id), "it only reads"))
+    }
+
+    /// Counts the failure of a call, and leaves a trace of how long it took.
+    async fn traced<T>(&self, call: Call, work: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
+        let begun = Instant::now();
+        let result = work.await;
+        self.counters.ended(&result);
+        let (store, took) = (&self.id, begun.elapsed());
+        match &result {
+            Ok(_) => tracing::debug!(%store, ?call, ?took, "a store answered"),
+            Err(error) => tracing::debug!(%store, ?call, ?took, %error, "a store failed"),
+        }
+        result
+    }
+}
+
+impl Addresses {
+    /// Whether a URL is one of these.
+    fn have(&self, url: &str) -> bool {
+        match self {
+            Self::Schemes(schemes) => {
+                url.split_once(':').is_some_and(|(scheme, _)| schemes.contains(&scheme))
+            }
+            Self::Below(prefixes) => {
+                let Some((folder, name)) = url.rsplit_once('/') else { return false };
+                let plain = !name.is_empty() && !name.starts_with('.') && !name.contains('\0');
+                plain && prefixes.iter().any(|prefix| same_folder(folder, prefix))
             }
         }
-        locations.sort_by_key(|location| {
-            let named = location.store.as_deref().and_then(|id| self.get(id));
-            std::cmp::Reverse(named.map_or(0, |named| named.weight))
-        });
+    }
+}
+
+/// Compares two URLs of folders as file systems do, to which `/a//b/./c/` is `/a/b/c`.
+fn same_folder(one: &str, other: &str) -> bool {
+    let parts = |url: &str| {
+        let (scheme, path) = url.split_once("://")?;
+        let names: Vec<_> =
+            path.split('/').filter(|name| !matches!(*name, "" | ".")).map(str::to_owned).collect();
+        Some((scheme.to_owned(), path.starts_with('/'), names))
+    };
+    parts(one).is_some_and(|one| Some(one) == parts(other))
+}
+
+/// Waits for one answer, so long and no longer.
+pub(super) async fn in_time<T>(
+    store: &str,
+    answer: Duration,
+    work: impl Future<Output = StoreResult<T>>,
+) -> StoreResult<T> {
+    match tokio::time::timeout(answer, work).await {
+        Ok(result) => result,
+        Err(_) => {
+            let reason = format!("it did not answer within {} s", answer.as_secs());
+            Err(StoreError::new(StoreErrorKind::Unavailable, format!("store {store}"), reason))
+        }
+    }
+}
+
+/// Waits for each item of a stream, so long and no longer; after one that does not come there are no more.
+fn in_time_each<T: Send + 'static>(
+    store: String,
+    answer: Duration,
+    stream: std::pin::Pin<Box<dyn futures::Stream<Item = StoreResult<T>> + Send>>,
+) -> impl futures::Stream<Item = StoreResult<T>> + Send {
+    futures::stream::try_unfold(stream, move |mut stream| {
+        let store = store.clone();
+        async move {
+            let item = in_time(&store, answer, stream.try_next()).await?;
+            Ok(item.map(|item| (item, stream)))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use futures::stream;
+
+    use super::{
+        super::{
+            Writer,
+            conformance::{get, new, put},
+            file::FileStore,
+        },
+        *,
+    };
+
+    fn files(dir: &tempfile::TempDir, limits: &Limits) -> NamedStore {
+        let backend = Arc::new(FileStore::open(dir.path()).unwrap());
+        NamedStore::new("f".to_owned(), None, 0, backend, limits)
     }
 
-    /// Every store in configuration order.
-    pub fn iter(&self) -> impl Iterator<Item = &NamedStore> {
-        self.order.iter().filter_map(|id| self.by_id.get(id))
+    /// Proves that the work of a store is counted.
+    #[tokio::test]
+    async fn work_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = files(&dir, &Limits::default());
+        let url = put(&store, "b", "n", &[1; 20_000]).await.unwrap();
+        get(&store, &url, None).await.unwrap();
+        store.read("file:///nowhere", None).await.err().unwrap();
+        let counts = store.counters.counts();
+        assert_eq!((counts.bytes_written, counts.writes), (20_000, 1));
+        assert_eq!((counts.bytes_read, counts.reads, counts.errors), (20_000, 2, 1));
+    }
+
+    /// Proves that one more than the bound is turned away in time, and let in once a seat is free.
+    #[tokio::test]
+    async fn readers_and_writers_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let patience = Duration::from_millis(20);
+        let store = files(&dir, &Limits { reads: 1, writes: 1, patience, ..Limits::default() });
+        let busy = |error: StoreError| assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
+        let url = put(&store, "b", "n", b"x").await.unwrap();
+        let writer = store.writer(&new("c", "m", None)).await.unwrap();
+        busy(store.writer(&new("d", "o", None)).await.err().unwrap());
+        let stream = store.read(&url, None).await.unwrap();
+        busy(store.read(&url, None).await.err().unwrap());
+        drop(stream);
+        writer.cancel().await.unwrap();
+        drop(store.read(&url, None).await.unwrap());
+        store.writer(&new("d", "o", None)).await.unwrap().cancel().await.unwrap();
+    }
+
+    /// A store that knows no ranges and has one blob, `0123456789`; of anything else it never says a word.
+    struct Slow;
+
+    #[async_trait]
+    impl Backend for Slow {
+        fn about(&self) -> About {
+            About {
+                kind: "slow",
+                capabilities: Capabilities { writes: true, ranges: false, share: None },
+                addresses: Addresses::Schemes(&["slow"]),
+                properties: Map::new(),
+                metadata: Vec::new(),
+            }
+        }
+
+        async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream> {
+            assert_eq!(range, None);
+            match url.full() {
+                "slow://digits" => {
+                    Ok(Box::pin(stream::once(async { Ok(Bytes::from_static(b"0123456789")) })))
+                }
+                "slow://later" => Ok(Box::pin(stream::pending())),
+                _ => std::future::pending().await,
+            }
+        }
+
+        async fn writer(&self, _: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {
+            Err(StoreError::new(StoreErrorKind::Full, "slow", "no room"))
+        }
+
+        async fn share(&self, _: &StoreUrl, _: &NewBlob<'_>) -> StoreResult<Option<StoreUrl>> {
+            Ok(None)
+        }
+
+        async fn stat(&self, _: &StoreUrl) -> StoreResult<u64> {
+            std::future::pending().await
+        }
+
+        async fn delete(&self, _: &str, _: &str) -> StoreResult<()> {
+            std::future::pending().await
+        }
+
+        fn list(&self) -> ListStream {
+            Box::pin(stream::pending())
+        }
+    }
+
+    /// Proves that parts are cut from the whole for a store that gives no parts, and that one which does not answer
+    /// counts as unavailable in the end, whatever it was asked.
+    #[tokio::test]
+    async fn a_store_that_hangs_is_given_up() {
+        let limits = Limits { answer: Duration::from_millis(20), ..Limits::default() };
+        let store = NamedStore::new("s".to_owned(), None, 0, Arc::new(Slow), &limits);
+        let part = get(&store, "slow://digits", Some(ByteRange { first: 3, last: 5 })).await.unwrap();
+        assert_eq!(part, b"345");
+        for error in [
+            store.read("slow://", None).await.err().unwrap(),
+            get(&store, "slow://later", None).await.unwrap_err(),
+            store.stat("slow://digits").await.unwrap_err(),
+            store.delete("b", "n").await.unwrap_err(),
+            store.list().try_next().await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
+        }
+        assert_eq!(store.counters.counts().errors, 5);
+    }
+
+    /// Proves which URLs belong to a folder: those of one plain name in it, however its path is spelled.
+    #[test]
+    fn one_name_below_a_prefix_is_owned() {
+        let addresses = Addresses::Below(vec!["file:///a/b/".to_owned()]);
+        for url in ["file:///a/b/n", "file:///a//b/n", "file:///a/./b//n"] {
+            assert!(addresses.have(url), "{url}");
+        }
+        for url in
+            ["file://a/b/n", "file:///a/n", "file:///a/b/", "file:///a/b/.n", "file:///a/b/c/n", "x:///a/b/n"]
+        {
+            assert!(!addresses.have(url), "{url}");
+        }
     }
 }

@@ -76,7 +76,7 @@ impl CacheFolder {
         let (folder, place) = (self.clone(), self.root.display().to_string());
         match tokio::task::spawn_blocking(move || work(&folder)).await {
             Ok(result) => result.map_err(|e| StoreError::io(place, e)),
-            Err(fault) => Err(StoreError::other(StoreErrorKind::Io, place, fault.to_string())),
+            Err(fault) => Err(StoreError::new(StoreErrorKind::Io, place, fault.to_string())),
         }
     }
 

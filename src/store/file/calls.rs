@@ -14,7 +14,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> StoreResult<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result.map_err(|e| StoreError::io(place, e)),
-        Err(fault) => Err(StoreError::other(StoreErrorKind::Io, place, fault.to_string())),
+        Err(fault) => Err(StoreError::new(StoreErrorKind::Io, place, fault.to_string())),
     }
 }
 
@@ -62,7 +62,7 @@ impl Calls {
             Ok(result) => result,
             Err(_) => {
                 let reason = format!("the file system did not answer within {} s", limit.as_secs());
-                Err(StoreError::other(StoreErrorKind::Unavailable, place, reason))
+                Err(StoreError::new(StoreErrorKind::Unavailable, place, reason))
             }
         }
     }

@@ -29,7 +29,7 @@ pub fn chunks(file: File, place: String, size: u64, range: Option<ByteRange>, mo
             })
             .await?;
             if chunk.is_empty() {
-                return Err(StoreError::other(StoreErrorKind::Io, place, "the file became shorter"));
+                return Err(StoreError::new(StoreErrorKind::Io, place, "the file became shorter"));
             }
             let next = at.saturating_add(chunk.len() as u64);
             Ok(Some((chunk, next)))

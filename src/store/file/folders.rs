@@ -9,7 +9,7 @@ use std::{
 
 use nix::sys::statvfs::statvfs;
 
-use super::{Settings, StoreError, StoreErrorKind, StoreResult};
+use super::{SCHEMES, Settings, StoreError, StoreErrorKind, StoreResult, StoreUrl};
 
 /// Sub-folder for blobs that are being written.
 pub const PARTS: &str = ".parts";
@@ -20,7 +20,7 @@ pub(super) struct Place {
     /// As the operator wrote it, made absolute; URLs have this form.
     pub(super) folder: PathBuf,
     /// Without symbolic links, as URLs may have been written by others.
-    real: PathBuf,
+    pub(super) real: PathBuf,
     /// Where blobs are written.
     pub(super) parts: PathBuf,
     priority: i64,
@@ -40,7 +40,7 @@ impl Folders {
             places.push(place.map_err(|e| StoreError::io(shown, e))?);
         }
         if places.is_empty() {
-            return Err(StoreError::other(StoreErrorKind::Io, "file store", "it has no folder"));
+            return Err(StoreError::new(StoreErrorKind::Io, "file store", "it has no folder"));
         }
         // A stable sort: among equals the order of the configuration stays.
         places.sort_by_key(|place| std::cmp::Reverse(place.priority));
@@ -87,13 +87,9 @@ impl Folders {
     }
 
     /// The file that a URL names, which must lie directly in one of the folders.
-    pub(super) fn path_of(&self, url: &str) -> StoreResult<PathBuf> {
-        let bad = |why: &str| StoreError::other(StoreErrorKind::BadUrl, url, why);
-        let path = url
-            .strip_prefix("file://")
-            .or_else(|| url.strip_prefix("filesystem://"))
-            .ok_or_else(|| bad("not a file URL"))?;
-        let path = Path::new(path);
+    pub(super) fn path_of(&self, url: &StoreUrl) -> StoreResult<PathBuf> {
+        let bad = |why: &'static str| StoreError::new(StoreErrorKind::BadUrl, url.to_string(), why);
+        let path = file_of(url)?;
         let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| bad("no file name"))?;
         let parent = path.parent().ok_or_else(|| bad("no folder"))?;
         if !self.0.iter().any(|place| parent == place.folder || parent == place.real) {
@@ -102,6 +98,13 @@ impl Folders {
         check_name(name)?;
         Ok(parent.join(name))
     }
+}
+
+/// The path in a URL.
+pub(super) fn file_of(url: &StoreUrl) -> StoreResult<PathBuf> {
+    let path = url.full().split_once("://").filter(|(scheme, _)| SCHEMES.contains(scheme));
+    let path = path.map(|(_, path)| PathBuf::from(path));
+    path.ok_or_else(|| StoreError::new(StoreErrorKind::BadUrl, url.to_string(), "not a file URL"))
 }
 
 impl Place {
@@ -128,7 +131,7 @@ fn check_parts(parts: &Path) -> io::Result<()> {
 /// Refuses names that are no blob's.
 pub(super) fn check_name(name: &str) -> StoreResult<()> {
     if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
-        return Err(StoreError::other(StoreErrorKind::BadUrl, name, "not a name of a blob"));
+        return Err(StoreError::new(StoreErrorKind::BadUrl, name, "not a name of a blob"));
     }
     Ok(())
 }

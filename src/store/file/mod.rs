@@ -10,14 +10,10 @@ mod folders;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod writer;
 
-use std::{
-    fs,
-    fs::File,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::{fs, fs::File, os::unix::fs::PermissionsExt, path::Path};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
@@ -26,11 +22,14 @@ pub use settings::{
     Folder, Mount, Settings, file_perm as parse_file_perm, folders as parse_folders, mounts as parse_mounts,
 };
 
-use super::{ByteRange, ByteStream, Store, StoreError, StoreErrorKind, StoreResult, Writer};
+use super::{
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Share,
+    StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
+};
 use calls::{Calls, blocking};
 pub use chunks::chunks;
 pub(super) use folders::PARTS;
-use folders::{Folders, check_folder_of, check_name};
+use folders::{Folders, check_folder_of, check_name, file_of};
 pub use writer::FILE_MODE;
 use writer::{FileWriter, Style, Target, create, remove_if_there, sync_folder};
 
@@ -78,38 +77,39 @@ impl FileStore {
     }
 }
 
+/// The schemes of the URLs; new ones have the first.
+const SCHEMES: [&str; 2] = ["file", "filesystem"];
+
+fn properties(store: &FileStore) -> Map<String, Value> {
+    let folders: Vec<_> = store.folders.iter().map(|place| place.folder.display().to_string()).collect();
+    let folders = if let [only] = folders.as_slice() { json!(only) } else { json!(folders) };
+    let mut properties = Map::new();
+    properties.insert("data_dir".to_owned(), folders);
+    properties.insert("chunk_size".to_owned(), json!(store.chunk_told));
+    properties.insert("thin_provisioning".to_owned(), json!(store.style.holes.is_some()));
+    properties
+}
+
 #[async_trait]
-impl Store for FileStore {
-    fn kind(&self) -> &'static str {
-        "file"
+impl Backend for FileStore {
+    fn about(&self) -> About {
+        let urls = |path: &str| SCHEMES.map(|scheme| format!("{scheme}://{path}"));
+        let prefixes = self.folders.iter().flat_map(|place| [&place.folder, &place.real]);
+        let prefixes = prefixes.flat_map(|folder| urls(&format!("{}/", folder.display())));
+        let metadata = self
+            .mounts
+            .iter()
+            .flat_map(|mount| urls(&mount.mountpoint).map(|url| (url, mount.entry.clone())));
+        About {
+            kind: "file",
+            capabilities: Capabilities { writes: true, ranges: true, share: Some(Share::HardLink) },
+            addresses: Addresses::Below(prefixes.collect()),
+            properties: properties(self),
+            metadata: metadata.collect(),
+        }
     }
 
-    fn schemes(&self) -> &'static [&'static str] {
-        &["file", "filesystem"]
-    }
-
-    fn properties(&self) -> Map<String, Value> {
-        let folders: Vec<_> = self.folders.iter().map(|place| place.folder.display().to_string()).collect();
-        let folders = if let [only] = folders.as_slice() { json!(only) } else { json!(folders) };
-        let mut properties = Map::new();
-        properties.insert("data_dir".to_owned(), folders);
-        properties.insert("chunk_size".to_owned(), json!(self.chunk_told));
-        properties.insert("thin_provisioning".to_owned(), json!(self.style.holes.is_some()));
-        properties
-    }
-
-    fn owns(&self, url: &str) -> bool {
-        self.folders.path_of(url).is_ok()
-    }
-
-    fn metadata(&self, url: &str) -> Map<String, Value> {
-        let Ok(path) = self.folders.path_of(url) else { return Map::new() };
-        let path = path.display().to_string();
-        let mount = self.mounts.iter().find(|mount| path.starts_with(&mount.mountpoint));
-        mount.map(|mount| mount.entry.clone()).unwrap_or_default()
-    }
-
-    async fn read(&self, url: &str, range: Option<ByteRange>) -> StoreResult<ByteStream> {
+    async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream> {
         let path = self.folders.path_of(url)?;
         let place = path.display().to_string();
         let (file, size) = blocking(place.clone(), move || {
@@ -121,7 +121,8 @@ impl Store for FileStore {
         Ok(chunks(file, place, size, range, self.chunk))
     }
 
-    async fn writer(&self, blob_id: &str, name: &str, size: Option<u64>) -> StoreResult<Box<dyn Writer>> {
+    async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {
+        let NewBlob { id: blob_id, name, size, .. } = *blob;
         check_name(blob_id)?;
         check_name(name)?;
         let folders = self.folders.clone();
@@ -133,19 +134,16 @@ impl Store for FileStore {
         Ok(Box::new(FileWriter::start(file, target, style)))
     }
 
-    fn file_of(&self, url: &str) -> Option<PathBuf> {
-        self.folders.path_of(url).ok()
-    }
-
     /// By a hard link: what is on the same file system already is not written twice. A store that makes holes or sets
     /// rights of its own writes the data anew, and so does one that would give a file away to more readers than its
     /// own files have.
-    async fn adopt(&self, name: &str, file: &Path) -> StoreResult<Option<String>> {
-        check_name(name)?;
+    async fn share(&self, from: &StoreUrl, blob: &NewBlob<'_>) -> StoreResult<Option<StoreUrl>> {
+        check_name(blob.name)?;
+        let file = file_of(from)?;
         if self.style.holes.is_some() || self.style.mode.is_some() {
             return Ok(None);
         }
-        let (folders, name, file) = (self.folders.clone(), name.to_owned(), file.to_owned());
+        let (folders, name) = (self.folders.clone(), blob.name.to_owned());
         self.calls
             .run(name.clone(), move || {
                 use std::io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
@@ -157,9 +155,7 @@ impl Store for FileStore {
                 let place = folders.choose(0)?;
                 let target = place.folder.join(&name);
                 match fs::hard_link(&file, &target) {
-                    Ok(()) => {
-                        sync_folder(&place.folder).map(|()| Some(format!("file://{}", target.display())))
-                    }
+                    Ok(()) => sync_folder(&place.folder).map(|()| Some(url_of(&target))),
                     Err(e) => match e.kind() {
                         CrossesDevices | PermissionDenied | TooManyLinks | Unsupported => Ok(None),
                         _ => Err(e),
@@ -169,7 +165,7 @@ impl Store for FileStore {
             .await
     }
 
-    async fn size(&self, url: &str) -> StoreResult<u64> {
+    async fn stat(&self, url: &StoreUrl) -> StoreResult<u64> {
         let path = self.folders.path_of(url)?;
         self.calls
             .run(path.display().to_string(), move || {
@@ -197,22 +193,11 @@ impl Store for FileStore {
             .await
     }
 
-    async fn names(&self) -> StoreResult<Vec<(String, bool)>> {
-        let folders = self.folders.clone();
-        blocking("file store".to_owned(), move || {
-            let mut names = Vec::new();
-            for place in folders.iter() {
-                for (folder, unfinished) in [(&place.folder, false), (&place.parts, true)] {
-                    for entry in fs::read_dir(folder)? {
-                        let entry = entry?;
-                        if entry.file_type()?.is_file() {
-                            names.push((entry.file_name().to_string_lossy().into_owned(), unfinished));
-                        }
-                    }
-                }
-            }
-            Ok(names)
-        })
-        .await
+    fn list(&self) -> ListStream {
+        walk::list(self.folders.clone())
     }
+}
+
+fn url_of(file: &Path) -> StoreUrl {
+    StoreUrl::new(format!("file://{}", file.display()))
 }

@@ -3,14 +3,26 @@
 
 use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
+use futures::TryStreamExt;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::conformance::{self, get, put};
+use crate::store::{
+    NamedStore,
+    conformance::{self, get, named, new, put, sorted},
+};
+
+fn with(settings: &Settings) -> NamedStore {
+    named(FileStore::with(settings).unwrap())
+}
+
+fn open(folder: &Path) -> NamedStore {
+    named(FileStore::open(folder).unwrap())
+}
 
 fn settings(dir: &TempDir, folders: &[(&str, i64)]) -> Settings {
     let folders =
@@ -33,7 +45,7 @@ async fn every_kind_of_file_store_conforms() {
         ..settings(&dir, &[("tuned", 0)])
     };
     for settings in [plain, several, tuned] {
-        conformance::writable(&FileStore::with(&settings).unwrap()).await;
+        conformance::conforms(&with(&settings), None).await;
     }
 }
 
@@ -42,17 +54,17 @@ async fn every_kind_of_file_store_conforms() {
 #[tokio::test]
 async fn folders_are_filled_by_priority() {
     let dir = tempfile::tempdir().unwrap();
-    let store = FileStore::with(&settings(&dir, &[("low", -1), ("high", 5), ("middle", 0)])).unwrap();
+    let store = with(&settings(&dir, &[("low", -1), ("high", 5), ("middle", 0)]));
     let url = put(&store, "one", "n", b"x").await.unwrap();
     assert!(url.ends_with("/high/n"), "{url}");
     std::fs::rename(dir.path().join("high/n"), dir.path().join("low/n")).unwrap();
     let error = put(&store, "two", "n", b"y").await.unwrap_err();
-    assert!(matches!(error.kind, StoreErrorKind::Exists));
+    assert_eq!(error.kind, StoreErrorKind::Exists, "{error}");
     store.delete("two", "other").await.unwrap();
-    let error = store.writer("three", "m", Some(u64::MAX)).await.err().unwrap();
-    assert!(matches!(error.kind, StoreErrorKind::Full));
+    let error = store.writer(&new("three", "m", Some(u64::MAX))).await.err().unwrap();
+    assert_eq!(error.kind, StoreErrorKind::Full, "{error}");
     store.delete("one", "n").await.unwrap();
-    assert_eq!(store.names().await.unwrap(), []);
+    assert_eq!(sorted(&store).await, []);
 }
 
 /// Proves that runs of zeros take no room, that every byte is still there, and that the mode is the operator's.
@@ -61,7 +73,7 @@ async fn zeros_become_holes() {
     let dir = tempfile::tempdir().unwrap();
     let mut settings = settings(&dir, &[("thin", 0)]);
     (settings.thin_provisioning, settings.chunk_size, settings.file_perm) = (true, Some(65536), Some(0o644));
-    let store = FileStore::with(&settings).unwrap();
+    let store = with(&settings);
     let mut bytes = vec![0; 4 << 20];
     bytes[2 << 20] = 7;
     let url = put(&store, "b", "n", &bytes).await.unwrap();
@@ -73,29 +85,31 @@ async fn zeros_become_holes() {
     assert_eq!(folder.permissions().mode() & 0o011, 0o011);
 }
 
-/// Proves that a file becomes a blob without being written, unless its name is taken, the store wants files of its own
-/// kind, or more users may read it than may read ours.
+/// Proves that a blob of another store becomes one of this store without being read, unless its name is taken, the store
+/// wants files of its own kind, or more users may read it than may read ours.
 #[tokio::test]
-async fn files_are_adopted_by_a_link() {
+async fn files_are_shared_by_a_link() {
     let dir = tempfile::tempdir().unwrap();
-    let source = FileStore::open(&dir.path().join("source")).unwrap();
-    let staged = source.file_of(&put(&source, "b", "staged", b"data").await.unwrap()).unwrap();
-    let store = FileStore::with(&settings(&dir, &[("high", 2), ("low", 1)])).unwrap();
-    let url = store.adopt("n", &staged).await.unwrap().unwrap();
-    assert_eq!(get(&store, &url, None).await.unwrap(), b"data");
-    assert_eq!(std::fs::metadata(&staged).unwrap().nlink(), 2);
+    let source = open(&dir.path().join("source"));
+    let file = dir.path().join("source/staged");
+    let staged = put(&source, "b", "staged", b"data").await.unwrap();
+    let store = with(&settings(&dir, &[("high", 2), ("low", 1)]));
+    let share = async |store: &NamedStore, name| store.share(&source, &staged, &new("c", name, None)).await;
+    let url = share(&store, "n").await.unwrap().unwrap();
+    assert_eq!(get(&store, url.full(), None).await.unwrap(), b"data");
+    assert_eq!(std::fs::metadata(&file).unwrap().nlink(), 2);
     source.delete("b", "staged").await.unwrap();
-    assert_eq!(get(&store, &url, None).await.unwrap(), b"data");
+    assert_eq!(get(&store, url.full(), None).await.unwrap(), b"data");
 
-    let staged = source.file_of(&put(&source, "b", "staged", b"data").await.unwrap()).unwrap();
+    put(&source, "b", "staged", b"data").await.unwrap();
     std::fs::write(dir.path().join("low/rival"), b"x").unwrap();
-    let taken = store.adopt("rival", &staged).await.unwrap_err();
-    assert!(matches!(taken.kind, StoreErrorKind::Exists), "{taken}");
+    let taken = share(&store, "rival").await.unwrap_err();
+    assert_eq!(taken.kind, StoreErrorKind::Exists, "{taken}");
     let mut own = settings(&dir, &[("own", 0)]);
     own.file_perm = Some(0o600);
-    assert_eq!(FileStore::with(&own).unwrap().adopt("n", &staged).await.unwrap(), None);
-    std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(store.adopt("open", &staged).await.unwrap(), None);
+    assert_eq!(share(&with(&own), "n").await.unwrap(), None);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(share(&store, "open").await.unwrap(), None);
     assert!(!dir.path().join("high/open").exists());
 }
 
@@ -109,7 +123,7 @@ async fn mount_points_are_told_in_metadata() {
         r#"[{{"id": "no", "mountpoint": "{here}/b"}}, {{"id": "yes", "mountpoint": "{here}/a", "share": "s"}}]"#
     ))
     .unwrap();
-    let store = FileStore::with(&settings).unwrap();
+    let store = with(&settings);
     let url = put(&store, "b", "n", b"x").await.unwrap();
     assert_eq!(
         Value::Object(store.metadata(&url)),
@@ -122,16 +136,17 @@ async fn mount_points_are_told_in_metadata() {
 #[tokio::test]
 async fn an_absent_file_system_is_not_an_empty_one() {
     let dir = tempfile::tempdir().unwrap();
-    let store = FileStore::open(&dir.path().join("mount")).unwrap();
+    let store = open(&dir.path().join("mount"));
     let url = put(&store, "b", "n", b"x").await.unwrap();
     std::fs::rename(dir.path().join("mount"), dir.path().join("away")).unwrap();
     std::fs::create_dir(dir.path().join("mount")).unwrap();
     for error in [
         store.read(&url, None).await.err().unwrap(),
-        store.size(&url).await.unwrap_err(),
+        store.stat(&url).await.unwrap_err(),
         store.delete("b", "n").await.unwrap_err(),
+        store.list().try_collect::<Vec<_>>().await.unwrap_err(),
     ] {
-        assert!(matches!(error.kind, StoreErrorKind::Unavailable), "{error}");
+        assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
     }
 }
 
@@ -141,7 +156,7 @@ async fn urls_outside_the_folders_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("real")).unwrap();
     std::os::unix::fs::symlink(dir.path().join("real"), dir.path().join("link")).unwrap();
-    let store = FileStore::open(&dir.path().join("link")).unwrap();
+    let store = open(&dir.path().join("link"));
     let url = put(&store, "b", "n", b"x").await.unwrap();
     let real = format!("file://{}", dir.path().canonicalize().unwrap().join("real/n").display());
     for url in [&url, &real, &url.replace("file://", "filesystem://")] {
@@ -150,4 +165,18 @@ async fn urls_outside_the_folders_are_refused() {
     for tail in ["real/.parts/n", "n", "link/../n", "link/sub/n", "link/.n", "link/"] {
         assert!(!store.owns(&format!("file://{}/{tail}", dir.path().display())), "{tail}");
     }
+}
+
+/// Proves that a listing comes to its end in a folder of more files than are read at once.
+#[tokio::test]
+async fn long_listings_are_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for number in 0..2001 {
+        std::fs::write(dir.path().join(format!("n{number}")), b"").unwrap();
+    }
+    std::fs::write(dir.path().join(PARTS).join("part"), b"").unwrap();
+    let listed = sorted(&store).await;
+    assert_eq!(listed.len(), 2002);
+    assert_eq!(listed.iter().filter(|listed| listed.unfinished).count(), 1);
 }

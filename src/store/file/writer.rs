@@ -15,9 +15,10 @@ use tokio::{
 };
 
 use super::{
-    StoreError, StoreErrorKind, StoreResult, Writer,
+    StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
     calls::blocking,
     folders::{Folders, Place},
+    url_of,
 };
 
 /// Chunks that may wait for the disk.
@@ -160,9 +161,7 @@ impl FileWriter {
             None => Ok(()),
             Some(task) => match task.await {
                 Ok(result) => result.map_err(|e| StoreError::io(self.shown.clone(), e)),
-                Err(fault) => {
-                    Err(StoreError::other(StoreErrorKind::Io, self.shown.clone(), fault.to_string()))
-                }
+                Err(fault) => Err(StoreError::new(StoreErrorKind::Io, self.shown.clone(), fault.to_string())),
             },
         }
     }
@@ -176,7 +175,7 @@ impl FileWriter {
             return Ok(());
         }
         self.end().await?;
-        Err(StoreError::other(StoreErrorKind::Io, self.shown.clone(), "the writing thread is gone"))
+        Err(StoreError::new(StoreErrorKind::Io, self.shown.clone(), "the writing thread is gone"))
     }
 }
 
@@ -194,12 +193,12 @@ impl Writer for FileWriter {
             // The thread ended before it came to this command: its own result says why.
             Err(_) => {
                 self.end().await?;
-                Err(StoreError::other(StoreErrorKind::Io, self.shown.clone(), "the writing thread is gone"))
+                Err(StoreError::new(StoreErrorKind::Io, self.shown.clone(), "the writing thread is gone"))
             }
         }
     }
 
-    async fn commit(mut self: Box<Self>) -> StoreResult<String> {
+    async fn commit(mut self: Box<Self>) -> StoreResult<StoreUrl> {
         // Whoever forgot to sync still gets a file that is whole.
         if self.queue.is_some() {
             self.sync().await?;
@@ -208,7 +207,7 @@ impl Writer for FileWriter {
         let (part, folder) = (self.target.part.clone(), self.target.place.folder.clone());
         let (folders, name) = (self.target.folders.clone(), self.target.name.clone());
         let goal = folder.join(&name);
-        let (url, shown) = (format!("file://{}", goal.display()), goal.display().to_string());
+        let (url, shown) = (url_of(&goal), goal.display().to_string());
         blocking(shown, move || {
             folders.check_unused(&name)?;
             fs::hard_link(&part, &goal)?;

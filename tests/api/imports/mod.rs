@@ -9,6 +9,7 @@ mod stores;
 mod tasks;
 mod web;
 
+use futures::TryStreamExt;
 use serde_json::{Value, json};
 use vitrine::server::Options;
 
@@ -78,8 +79,8 @@ async fn nothing_is_staged(app: &TestApp) {
     let app = app.app();
     eventually("staging is empty", async || {
         vitrine::jobs::reap::sweep(&app).await.unwrap();
-        let names = app.staging.store.store.names().await.unwrap();
-        let names: Vec<_> = names.into_iter().filter(|(name, _)| !name.starts_with('.')).collect();
+        let names: Vec<_> = app.staging.store.list().try_collect().await.unwrap();
+        let names: Vec<_> = names.into_iter().filter(|listed| !listed.name.starts_with('.')).collect();
         if names.is_empty() { Ok(()) } else { Err(names) }
     })
     .await;

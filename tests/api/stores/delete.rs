@@ -76,10 +76,10 @@ on_each_database! {
         // So that the check at the end finds nothing left behind.
         let all = app.app();
         let key = id.clone();
-        let blobs = all.db.read("test.rows", |conn| db::ledger::of_store(conn, "slow")).await.unwrap();
-        let blob = blobs.into_iter().find(|blob| blob.image_id == key).unwrap();
+        let blobs = all.db.read("test.rows", |conn| db::blobs::names_in_store(conn, "slow")).await.unwrap();
+        let (_, _, blob) = blobs.into_iter().find(|(name, ..)| *name == key).unwrap();
         let now = Timestamp::now();
-        all.db.write("test.doom", move |conn| db::blobs::doom(conn, &blob.id, now, now)).await.unwrap();
+        all.db.write("test.doom", move |conn| db::blobs::doom(conn, &blob, now, now)).await.unwrap();
         app.settles().await;
     }
 }

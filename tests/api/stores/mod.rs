@@ -16,7 +16,7 @@ use vitrine::{
         image::Location,
         time::Timestamp,
     },
-    store::{file, http},
+    store::{NewBlob, file, http},
 };
 
 use crate::support::*;
@@ -73,10 +73,10 @@ async fn copy(app: &TestApp, id: &str, store: &str, data: &[u8]) -> String {
     let row = blob.clone();
     app.db.write("test.blob", move |conn| db::blobs::insert(conn, &row, now)).await.unwrap();
     let named = app.stores.get(store).unwrap();
-    let mut writer = named.store.writer(&blob.id, id, None).await.unwrap();
+    let mut writer = named.writer(&NewBlob::of(&blob, None)).await.unwrap();
     writer.write(Bytes::copy_from_slice(data)).await.unwrap();
     writer.sync().await.unwrap();
-    let url = writer.commit().await.unwrap();
+    let url = writer.commit().await.unwrap().into_full();
     let mut metadata = serde_json::Map::new();
     metadata.insert("store".to_owned(), store.into());
     let location = Location {

@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::TryStreamExt;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use vitrine::{
@@ -306,7 +307,7 @@ pub async fn eventually<T, E: std::fmt::Debug>(what: &str, ask: impl AsyncFn() -
 /// Holds the store against the ledger, and the ledger against the images.
 async fn faults(app: &App) -> Vec<String> {
     let mut faults = Vec::new();
-    for named in app.stores.iter().filter(|named| named.store.takes_uploads()) {
+    for named in app.stores.iter().filter(|named| named.capabilities().writes) {
         faults.extend(faults_of(app, named).await);
     }
     faults
@@ -315,7 +316,8 @@ async fn faults(app: &App) -> Vec<String> {
 async fn faults_of(app: &App, named: &NamedStore) -> Vec<String> {
     let mut faults = Vec::new();
     let store = named.id.clone();
-    let files: BTreeMap<String, bool> = named.store.names().await.unwrap().into_iter().collect();
+    let files: BTreeMap<String, bool> =
+        named.list().map_ok(|listed| (listed.name, listed.unfinished)).try_collect().await.unwrap();
     let ledger =
         app.db.read("test.ledger", move |conn| db::blobs::names_in_store(conn, &store)).await.unwrap();
     let mut live = BTreeSet::new();

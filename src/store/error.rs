@@ -1,0 +1,67 @@
+//! Why a store could not do as asked: a kind to decide by, and the cause, which keeps its type.
+
+use std::{error::Error, io};
+
+/// What sort of failure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StoreErrorKind {
+    /// There is no blob at this place.
+    NotFound,
+    /// There is one already under this name.
+    Exists,
+    /// No room left.
+    Full,
+    /// The store refuses us.
+    Denied,
+    /// The store does not do this at all.
+    Unsupported,
+    /// The URL is not one of this store's.
+    BadUrl,
+    /// The data does not have the declared size.
+    SizeMismatch,
+    /// The store cannot be reached now.
+    Unavailable,
+    /// Anything else.
+    Io,
+}
+
+/// A failure of a store: what kind, where, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {source}")]
+pub struct StoreError {
+    /// For deciding.
+    pub kind: StoreErrorKind,
+    /// File, URL or store of which the failure speaks; for the log, without secrets.
+    pub place: String,
+    /// The cause.
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl StoreError {
+    /// A failure whose kind the store knows, with its cause or a sentence.
+    pub fn new(
+        kind: StoreErrorKind,
+        place: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self { kind, place: place.into(), source: source.into() }
+    }
+
+    /// Classifies an I/O failure at `place`.
+    pub fn io(place: impl Into<String>, source: io::Error) -> Self {
+        let kind = match source.kind() {
+            io::ErrorKind::NotFound => StoreErrorKind::NotFound,
+            io::ErrorKind::AlreadyExists => StoreErrorKind::Exists,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                StoreErrorKind::Full
+            }
+            io::ErrorKind::NetworkDown | io::ErrorKind::StaleNetworkFileHandle => StoreErrorKind::Unavailable,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::Denied,
+            _ => StoreErrorKind::Io,
+        };
+        Self::new(kind, place, source)
+    }
+}
+
+/// Result of a store.
+pub type StoreResult<T> = Result<T, StoreError>;

@@ -1,0 +1,77 @@
+//! A blob that is being written, as the domain sees it: seated, bounded in time, counted.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{StoreResult, StoreUrl, Writer, count::Counters, named::in_time};
+
+/// The writer of one blob. Dropping it shows nothing, and may leave an unfinished blob to delete.
+pub struct BlobWriter {
+    inner: Box<dyn Writer>,
+    counters: Arc<Counters>,
+    store: String,
+    answer: Duration,
+    _seat: OwnedSemaphorePermit,
+}
+
+impl BlobWriter {
+    pub(super) fn new(
+        inner: Box<dyn Writer>,
+        counters: Arc<Counters>,
+        store: String,
+        answer: Duration,
+        seat: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { inner, counters, store, answer, _seat: seat }
+    }
+
+    /// Takes the next chunk; waits while the store is slower than the sender, as long as it may take for an answer.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn write(&mut self, chunk: Bytes) -> StoreResult<()> {
+        let length = chunk.len();
+        let result = in_time(&self.store, self.answer, self.inner.write(chunk)).await;
+        self.noted(result)?;
+        self.counters.written(length);
+        Ok(())
+    }
+
+    /// Makes everything durable without showing it. How long that takes is a matter of how much there is: it is not
+    /// bounded.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn sync(&mut self) -> StoreResult<()> {
+        let result = self.inner.sync().await;
+        self.noted(result)
+    }
+
+    /// Shows the blob under its name, and answers its URL. It is not bounded in time: a commit that came true after
+    /// it was given up would leave a blob that nothing knows.
+    ///
+    /// # Errors
+    /// The store's; the commit may have taken place all the same.
+    pub async fn commit(self) -> StoreResult<StoreUrl> {
+        let result = self.inner.commit().await;
+        self.counters.ended(&result);
+        result
+    }
+
+    /// Removes what was written.
+    ///
+    /// # Errors
+    /// The store's; then the reaper has something to do.
+    pub async fn cancel(self) -> StoreResult<()> {
+        let result = in_time(&self.store, self.answer, self.inner.cancel()).await;
+        self.counters.ended(&result);
+        result
+    }
+
+    fn noted<T>(&self, result: StoreResult<T>) -> StoreResult<T> {
+        self.counters.ended(&result);
+        result
+    }
+}
