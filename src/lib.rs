@@ -3,8 +3,10 @@
 //! Rooms, and the one direction in which imports point:
 //! `cli -> server -> {api, jobs} -> domain -> {policy, identity, store, format, db} -> telemetry -> model`.
 
+pub mod access;
 pub mod api;
 pub mod app;
+pub mod blob;
 pub mod cache;
 pub mod cli;
 pub mod config;
@@ -14,7 +16,7 @@ pub mod identity;
 pub mod image;
 pub mod import;
 pub mod jobs;
-pub mod member;
+pub mod location;
 pub mod metadef;
 pub mod model;
 pub mod policy;

@@ -16,9 +16,13 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 
+use tokio::sync::{Notify, Semaphore};
+
 use crate::{
+    access::{Access, protection::Protections},
     api,
-    app::{App, Parts},
+    app::App,
+    blob::{Blobs, Lease},
     cache::{self, Cache},
     config,
     db::{self, Db},
@@ -26,16 +30,19 @@ use crate::{
         Identity, Unauthenticated,
         builtin::{self, Builtin},
     },
-    image::{self, protection::Protections},
-    import,
+    image::{self, Images},
+    import::{self, Imports, fetch::Fetcher},
     jobs::Jobs,
     metadef,
     model::{image_schema::ImageSchema, time::Timestamp},
     policy::{self, Enforcer},
     reconcile,
     store::staging::Staging,
-    work,
+    work::{self, queue::Queue},
 };
+
+/// Uploads that one process receives at once; more wait. Each holds up to four blocking threads.
+const UPLOADS_AT_ONCE: usize = 64;
 
 /// Which identity service tells who is calling.
 #[derive(Clone)]
@@ -173,21 +180,19 @@ impl Server {
         let cache = cache.transpose().map_err(|e| failed("the image cache cannot be used", e))?;
         let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
         let policy = Arc::new(policy);
-        let app = Arc::new(App::new(Parts {
-            db,
-            stores,
-            policy,
-            protections: options.protections.clone(),
-            settings,
-            imports: options.imports.clone(),
-            jobs: options.jobs,
-            staging,
-            cache,
-            schema,
-        }));
+        let images = Images {
+            db: db.clone(),
+            stores: Arc::new(stores),
+            access: Access::new(Arc::clone(&policy), options.protections.clone()),
+            settings: Arc::new(settings),
+            schema: Arc::new(schema),
+            doomed: Arc::new(Notify::new()),
+        };
+        let imports = assemble(images, staging, options);
+        let app = Arc::new(App::new(imports, cache, policy, options.jobs));
         if embedded {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
-            let node = app.node.clone();
+            let node = app.lease().node.clone();
             app.db
                 .write_blocking(|conn| {
                     db::jobs::end_other_leases(conn, &node)?;
@@ -290,7 +295,7 @@ impl Server {
             housekeeping.abort();
         }
         jobs.stop().await;
-        let node = app.node.clone();
+        let node = app.lease().node.clone();
         let ended = app
             .db
             .write("server.end_leases", move |conn| {
@@ -302,6 +307,24 @@ impl Server {
             tracing::warn!(%error, "leases could not be given back; they run out by themselves");
         }
         Ok(())
+    }
+}
+
+/// Puts the rooms above the images together, under a fresh node name.
+fn assemble(images: Images, staging: Staging, options: &Options) -> Imports {
+    let lease = Lease { node: uuid::Uuid::new_v4().to_string(), seconds: options.jobs.lease_seconds };
+    let settings = Arc::new(options.imports.clone());
+    Imports {
+        blobs: Blobs {
+            images: images.clone(),
+            staging,
+            lease,
+            uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
+        },
+        queue: Queue { db: images.db.clone(), enqueued: Arc::new(Notify::new()) },
+        fetcher: Fetcher::new(settings.filter.clone(), settings.patience),
+        images,
+        settings,
     }
 }
 

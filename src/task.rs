@@ -3,14 +3,17 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    app::App,
+    access,
     db::{self, Conn, DbError, DbResult},
-    image::{access, query, system::LOCK_PROPERTY},
-    import::{request, uri},
+    image::{
+        change::{self, Door},
+        query,
+    },
+    import::{Imports, request, uri},
     model::{
         caller::Caller,
         error::{Error, Result},
-        image::Image,
+        event::Author,
         job::{Job, JobKind, JobStatus},
         list::PageLimits,
         status::Status,
@@ -18,6 +21,7 @@ use crate::{
         time::Timestamp,
     },
     policy::Empty,
+    work::queue::{LOCK_PROPERTY, draft},
 };
 
 /// A page of a list.
@@ -33,8 +37,8 @@ pub struct TaskPage {
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right.
-pub async fn enforce(app: &App, caller: &Caller) -> Result<()> {
-    if access::allowed(app, caller, "tasks_api_access", &Empty).await? {
+pub async fn enforce(imports: &Imports, caller: &Caller) -> Result<()> {
+    if imports.images.access.allowed(caller, "tasks_api_access", &Empty).await? {
         Ok(())
     } else {
         Err(access::refused("tasks_api_access"))
@@ -54,18 +58,19 @@ fn is_visible(caller: &Caller, job: &Job) -> bool {
 ///
 /// # Errors
 /// [`Error::Invalid`] for an unknown marker.
-pub async fn list(app: &App, caller: &Caller, query: TaskQuery) -> Result<TaskPage> {
+pub async fn list(imports: &Imports, caller: &Caller, query: TaskQuery) -> Result<TaskPage> {
     let limit = query.limit;
     let after = match query.marker.clone() {
         None => None,
         Some(marker) => {
-            let found = find(app, &marker).await?.filter(|job| is_visible(caller, job));
+            let found = find(imports, &marker).await?.filter(|job| is_visible(caller, job));
             let unknown = || Error::invalid(format!("Invalid marker: no task has the id {marker}"));
             Some(found.ok_or_else(unknown)?)
         }
     };
     let (project, now) = (limited_to(caller), Timestamp::now());
-    let tasks = app
+    let tasks = imports
+        .images
         .db
         .read("task.list", move |conn| db::tasks::list(conn, &query, project.as_deref(), after.as_ref(), now))
         .await?;
@@ -74,17 +79,17 @@ pub async fn list(app: &App, caller: &Caller, query: TaskQuery) -> Result<TaskPa
     Ok(TaskPage { tasks, next_marker })
 }
 
-async fn find(app: &App, id: &str) -> Result<Option<Job>> {
+async fn find(imports: &Imports, id: &str) -> Result<Option<Job>> {
     let id = id.to_owned();
-    Ok(app.db.read("task.find", move |conn| db::jobs::find(conn, &id)).await?)
+    Ok(imports.images.db.read("task.find", move |conn| db::jobs::find(conn, &id)).await?)
 }
 
 /// Shows one task.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none that the caller may see.
-pub async fn show(app: &App, caller: &Caller, id: &str) -> Result<Job> {
-    let found = find(app, id).await?.filter(|job| is_visible(caller, job));
+pub async fn show(imports: &Imports, caller: &Caller, id: &str) -> Result<Job> {
+    let found = find(imports, id).await?.filter(|job| is_visible(caller, job));
     found.ok_or_else(|| Error::NotFound(format!("No task found with ID {id}")))
 }
 
@@ -92,11 +97,14 @@ pub async fn show(app: &App, caller: &Caller, id: &str) -> Result<Job> {
 ///
 /// # Errors
 /// [`Error::ImageNotFound`] when the caller may not see the image.
-pub async fn list_of_image(app: &App, caller: &Caller, image_id: &str) -> Result<Vec<Job>> {
-    let image = query::show(app, caller, image_id).await?;
+pub async fn list_of_image(imports: &Imports, caller: &Caller, image_id: &str) -> Result<Vec<Job>> {
+    let image = query::show(&imports.images, caller, image_id).await?;
     let now = Timestamp::now();
-    let jobs =
-        app.db.read("task.list_of_image", move |conn| db::jobs::list_of_image(conn, &image.id, now)).await?;
+    let jobs = imports
+        .images
+        .db
+        .read("task.list_of_image", move |conn| db::jobs::list_of_image(conn, &image.id, now))
+        .await?;
     Ok(jobs.into_iter().filter(|job| is_visible(caller, job)).collect())
 }
 
@@ -104,7 +112,7 @@ pub async fn list_of_image(app: &App, caller: &Caller, image_id: &str) -> Result
 ///
 /// # Errors
 /// [`Error::Invalid`] when the body is not a task, or names a source that may not be fetched from.
-pub async fn create(app: &App, caller: &Caller, body: &Map<String, Value>) -> Result<Job> {
+pub async fn create(imports: &Imports, caller: &Caller, body: &Map<String, Value>) -> Result<Job> {
     access::mutating(caller)?;
     let kind = body.get("type").ok_or_else(|| Error::invalid("The member \"type\" is missing."))?;
     let kind = kind.as_str().and_then(JobKind::parse).ok_or_else(|| {
@@ -123,7 +131,8 @@ pub async fn create(app: &App, caller: &Caller, body: &Map<String, Value>) -> Re
         if !(source.starts_with("http://") || source.starts_with("https://")) {
             return Err(Error::invalid("import_from must be a URL that begins with http:// or https://."));
         }
-        uri::check(&app.imports.filter, source).map_err(|refusal| Error::invalid(refusal.to_string()))?;
+        uri::check(&imports.settings.filter, source)
+            .map_err(|refusal| Error::invalid(refusal.to_string()))?;
         let container =
             input.get("image_properties").and_then(|properties| properties.get("container_format"));
         if container.and_then(Value::as_str) == Some("ova") {
@@ -138,61 +147,8 @@ pub async fn create(app: &App, caller: &Caller, body: &Map<String, Value>) -> Re
         state: json!({ "roles": caller.roles }),
         ..draft(caller, kind, Value::Object(input.clone()))
     };
-    let row = job.clone();
-    app.db.write("task.create", move |conn| db::jobs::insert(conn, &row)).await?;
-    app.enqueued.notify_one();
+    imports.queue.enqueue(job.clone()).await?;
     Ok(job)
-}
-
-/// A job that a caller asks for, not begun.
-pub fn draft(caller: &Caller, kind: JobKind, input: Value) -> Job {
-    let now = Timestamp::now();
-    Job {
-        id: uuid::Uuid::new_v4().to_string(),
-        kind,
-        status: JobStatus::Pending,
-        image_id: None,
-        owner: caller.project_id.clone(),
-        user_id: caller.user_id.clone(),
-        request_id: Some(caller.request_id.clone()),
-        input,
-        result: None,
-        message: String::new(),
-        state: json!({}),
-        bytes_done: 0,
-        bytes_total: None,
-        attempts: 0,
-        run_after: now,
-        affinity: None,
-        cancel_requested: false,
-        lease_node: None,
-        lease_until: Timestamp(0),
-        expires_at: None,
-        created_at: now,
-        updated_at: now,
-    }
-}
-
-/// The message of a task: what was recorded, or how far the bytes have come.
-pub fn message(job: &Job) -> String {
-    if job.status.is_final() || !job.message.is_empty() {
-        return job.message.clone();
-    }
-    progress(job.bytes_done, job.bytes_total)
-}
-
-/// How far so many bytes have come, of so many if known; begins as in Glance, and is empty before the first byte.
-pub fn progress(done: i64, total: Option<i64>) -> String {
-    match (done, total) {
-        (0, _) => String::new(),
-        (done, None) => format!("Copied {} MiB", done >> 20),
-        (done, Some(total)) => format!(
-            "Copied {} of {} MiB ({} %)",
-            done >> 20,
-            total >> 20,
-            done.saturating_mul(100).checked_div(total).unwrap_or(0)
-        ),
-    }
 }
 
 /// What `vitrine jobs list` asks for.
@@ -220,28 +176,31 @@ pub fn retry(conn: &mut Conn, old: &Job) -> DbResult<String> {
     if old.kind == JobKind::Import {
         return Err(conflict("The image of this task is gone; create a new task.".to_owned()));
     }
-    let id = old.image_id.clone().unwrap_or_default();
-    let before = db::images::find(conn, &id)?.ok_or_else(|| conflict(format!("Image {id} is gone.")))?;
-    if before.property(LOCK_PROPERTY).is_some() {
-        return Err(conflict(format!("Image {id} has an active task.")));
-    }
-    let (from, state, affinity) = match old.kind {
-        JobKind::ImageImport => request::again(conn, old)?,
-        _ => (Status::Queued, json!({}), None),
-    };
-    if before.status != from {
-        return Err(conflict(format!("Image {id} is {}; it would have to be {from}.", before.status)));
-    }
     let caller = Caller {
         user_id: old.user_id.clone(),
         project_id: old.owner.clone(),
         request_id: old.request_id.clone().unwrap_or_default(),
         ..Caller::default()
     };
-    let job = Job { image_id: Some(id), state, affinity, ..draft(&caller, old.kind, old.input.clone()) };
-    let mut after = Image { updated_at: Timestamp::now(), ..before.clone() };
-    after.set_property(LOCK_PROPERTY, Some(job.id.clone()));
-    db::images::save(conn, &before, &after)?;
+    let id = old.image_id.clone().unwrap_or_default();
+    let (from, state, affinity) = match old.kind {
+        JobKind::ImageImport => request::again(conn, old)?,
+        _ => (Status::Queued, json!({}), None),
+    };
+    let job = draft(&caller, old.kind, old.input.clone());
+    let job = Job { image_id: Some(id.clone()), state, affinity, ..job };
+    let door = Door { author: Author::from(old), delay_seconds: 0 };
+    change::in_txn(conn, &door, &id, |_, before| {
+        if before.property(LOCK_PROPERTY).is_some() {
+            return Err(conflict(format!("Image {id} has an active task.")));
+        }
+        if before.status != from {
+            return Err(conflict(format!("Image {id} is {}; it would have to be {from}.", before.status)));
+        }
+        let mut after = before.clone();
+        after.set_property(LOCK_PROPERTY, Some(job.id.clone()));
+        Ok(Some(after))
+    })?;
     db::jobs::insert(conn, &job)?;
     Ok(job.id)
 }

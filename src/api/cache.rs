@@ -69,27 +69,27 @@ fn view(record: &CachedImage, driver: Driver) -> Value {
     Value::Object(view)
 }
 
-fn views(records: &[CachedImage], cache: &Option<std::sync::Arc<Cache>>) -> Vec<Value> {
-    let driver = cache.as_ref().map_or(Driver::CentralizedDb, |cache| cache.driver());
+fn views(records: &[CachedImage], cache: Option<&std::sync::Arc<Cache>>) -> Vec<Value> {
+    let driver = cache.map_or(Driver::CentralizedDb, |cache| cache.driver());
     records.iter().map(|record| view(record, driver)).collect()
 }
 
 /// Tells what is cached and what waits for it.
 async fn state(state: Shared, caller: Identified, _: NoBody) -> ApiResult {
-    let domain::State { cached, queued } = domain::state(&state.app, &caller.0).await?;
-    let cached = views(&cached, &state.app.cache);
+    let domain::State { cached, queued } = domain::state(&state.app.site, &caller.0).await?;
+    let cached = views(&cached, state.app.cache());
     Ok(HttpResponse::Ok().json(json!({ "cached_images": cached, "queued_images": queued })))
 }
 
 /// Has an image cached.
 async fn queue(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
-    domain::queue(&state.app, &caller.0, &id).await?;
+    domain::queue(&state.app.site, &caller.0, &id).await?;
     Ok(HttpResponse::Accepted().finish())
 }
 
 /// Takes an image out of cache and queue.
 async fn delete(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
-    domain::delete(&state.app, &caller.0, &id).await?;
+    domain::delete(&state.app.site, &caller.0, &id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -99,24 +99,24 @@ async fn clear(state: Shared, caller: Identified, request: HttpRequest, _: NoBod
     // What is no text is no target either.
     let target =
         if request.headers().contains_key(&name) { text(&request, &name).unwrap_or("?") } else { "" };
-    domain::clear(&state.app, &caller.0, target).await?;
+    domain::clear(&state.app.site, &caller.0, target).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Tells which nodes hold an image.
 async fn nodes(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
-    Ok(HttpResponse::Ok().json(domain::nodes(&state.app, &caller.0, &id).await?))
+    Ok(HttpResponse::Ok().json(domain::nodes(&state.app.site, &caller.0, &id).await?))
 }
 
 /// Removes what is of no use.
 async fn clean(state: Shared, caller: Identified, _: NoBody) -> ApiResult {
-    domain::clean(&state.app, &caller.0).await?;
+    domain::clean(&state.app.site, &caller.0).await?;
     Ok(HttpResponse::Ok().finish())
 }
 
 /// Brings the cache down to its size.
 async fn prune(state: Shared, caller: Identified, _: NoBody) -> ApiResult {
-    let (files, bytes) = domain::prune(&state.app, &caller.0).await?;
+    let (files, bytes) = domain::prune(&state.app.site, &caller.0).await?;
     Ok(HttpResponse::Ok().json(json!({ "total_files_pruned": files, "total_bytes_pruned": bytes })))
 }
 
@@ -125,12 +125,12 @@ async fn of_old<'a>(state: &'a Shared, caller: &Identified, request: HttpRequest
     if !state.settings.cache_management {
         return Err(not_found(request).await);
     }
-    Ok(domain::of_old(&state.app, &caller.0).await?)
+    Ok(domain::of_old(&state.app.site, &caller.0).await?)
 }
 
 async fn list_cached(state: Shared, caller: Identified, request: HttpRequest, _: NoBody) -> ApiResult {
     let records = of_old(&state, &caller, request).await?.list().await?;
-    Ok(HttpResponse::Ok().json(json!({ "cached_images": views(&records, &state.app.cache) })))
+    Ok(HttpResponse::Ok().json(json!({ "cached_images": views(&records, state.app.cache()) })))
 }
 
 async fn delete_cached(

@@ -39,17 +39,16 @@ async fn stage(
     id: Path<String>,
     payload: Payload,
 ) -> ApiResult {
-    let methods = &state.app.settings.enabled_import_methods;
+    let methods = &state.app.images.settings.enabled_import_methods;
     if !methods.iter().any(|method| method == "glance-direct") {
         return Err(Error::NotFound("The import method glance-direct is not enabled here.".to_owned()).into());
     }
     data::check_media(&request)?;
     let declared = data::declared_size(&request)?;
     let app = std::sync::Arc::clone(&state.app);
-    data::receive(
-        payload,
-        |pieces| async move { domain::stage(&app, &caller.0, &id, declared, pieces).await },
-    )
+    data::receive(payload, |pieces| async move {
+        domain::stage(&app.imports, &caller.0, &id, declared, pieces).await
+    })
     .await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -62,13 +61,13 @@ async fn start(
     id: Path<String>,
     body: JsonBody,
 ) -> ApiResult {
-    let asked = Asked::parse(&body.0, &state.app.settings.enabled_import_methods)?;
+    let asked = Asked::parse(&body.0, &state.app.images.settings.enabled_import_methods)?;
     let header = data::text(&request, &HeaderName::from_static("x-image-meta-store")).map(str::to_owned);
     let remote = match asked.method {
         Method::GlanceDownload => remote(&state, &request, &asked).await?,
         _ => None,
     };
-    request::start(&state.app, &caller.0, &id, asked, header, remote).await?;
+    request::start(&state.app.imports, &caller.0, &id, asked, header, remote).await?;
     Ok(HttpResponse::Accepted().finish())
 }
 
@@ -93,7 +92,7 @@ async fn info(state: Shared, _caller: Identified, _: NoBody) -> ApiResult {
         "import-methods": {
             "description": "Import methods available.",
             "type": "array",
-            "value": state.app.settings.enabled_import_methods,
+            "value": state.app.images.settings.enabled_import_methods,
         }
     })))
 }

@@ -15,8 +15,8 @@ const TASK: &str = include_str!("../../schema/task.json");
 /// One schema document.
 pub async fn show(state: Shared, _caller: Identified, name: Path<String>, _: NoBody) -> ApiResult {
     let document = match name.as_str() {
-        "image" => state.app.schema.document().clone(),
-        "images" => collection("images", state.app.schema.document().clone(), true),
+        "image" => state.app.images.schema.document().clone(),
+        "images" => collection("images", state.app.images.schema.document().clone(), true),
         "member" => member()?,
         "members" => collection("members", member()?, false),
         "task" => task()?,

@@ -43,7 +43,7 @@ fn view(stores: &Stores, named: &NamedStore) -> Map<String, Value> {
 /// Lists the stores.
 async fn list(state: Shared, _caller: Identified, _: NoBody) -> ApiResult {
     let stores = &state.app.stores;
-    domain::several(&state.app)?;
+    domain::several(&state.app.images)?;
     let list: Vec<_> = stores.iter().map(|named| view(stores, named)).collect();
     Ok(HttpResponse::Ok().json(json!({ "stores": list })))
 }
@@ -51,7 +51,7 @@ async fn list(state: Shared, _caller: Identified, _: NoBody) -> ApiResult {
 /// Lists the stores with what an operator wants to know.
 async fn detail(state: Shared, caller: Identified, _: NoBody) -> ApiResult {
     let stores = &state.app.stores;
-    domain::may_see_details(&state.app, &caller.0).await?;
+    domain::may_see_details(&state.app.images, &caller.0).await?;
     let one = |named: &NamedStore| {
         let mut view = view(stores, named);
         view.insert("type".to_owned(), json!(named.kind()));
@@ -66,6 +66,6 @@ async fn detail(state: Shared, caller: Identified, _: NoBody) -> ApiResult {
 /// Takes the data of an image out of a store.
 async fn delete(state: Shared, caller: Identified, path: Path<(String, String)>, _: NoBody) -> ApiResult {
     let (store, id) = path.into_inner();
-    domain::delete(&state.app, &caller.0, &store, &id).await?;
+    domain::delete(&state.app.images, &caller.0, &store, &id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     model::{error::Error, job::Job, task_list::TaskQuery},
     task as domain,
+    work::queue::message,
 };
 
 const PATH: &str = "/v2/tasks";
@@ -55,7 +56,7 @@ fn full(job: &Job) -> Value {
     let mut view = stub(job);
     view.insert("input".to_owned(), job.input.clone());
     view.insert("result".to_owned(), json!(job.result));
-    view.insert("message".to_owned(), json!(domain::message(job)));
+    view.insert("message".to_owned(), json!(message(job)));
     let texts = [("image_id", &job.image_id), ("request_id", &job.request_id), ("user_id", &job.user_id)];
     for (name, value) in texts {
         if let Some(value) = value.as_ref().filter(|v| !v.is_empty()) {
@@ -67,9 +68,10 @@ fn full(job: &Job) -> Value {
 
 /// Lists tasks.
 async fn list(state: Shared, caller: Identified, request: HttpRequest) -> ApiResult {
-    domain::enforce(&state.app, &caller.0).await?;
+    domain::enforce(&state.app.imports, &caller.0).await?;
     let pairs = pairs(request.query_string())?;
-    let page = domain::list(&state.app, &caller.0, TaskQuery::parse(&pairs, state.settings.page)?).await?;
+    let page =
+        domain::list(&state.app.imports, &caller.0, TaskQuery::parse(&pairs, state.settings.page)?).await?;
     let mut body = Map::new();
     let tasks = page.tasks.iter().map(|job| Value::Object(stub(job))).collect();
     body.insert("tasks".to_owned(), Value::Array(tasks));
@@ -88,30 +90,30 @@ async fn create(
     request: HttpRequest,
     body: Result<JsonBody, ApiError>,
 ) -> ApiResult {
-    domain::enforce(&state.app, &caller.0).await?;
+    domain::enforce(&state.app.imports, &caller.0).await?;
     let body = body?.0;
     let object = body.as_object().ok_or_else(|| Error::invalid("The request body must be a JSON object."))?;
-    let job = domain::create(&state.app, &caller.0, object).await?;
+    let job = domain::create(&state.app.imports, &caller.0, object).await?;
     let place = format!("{}{PATH}/{}", own_url(&state.settings, &request), job.id);
     Ok(HttpResponse::Created().insert_header((LOCATION, place)).json(full(&job)))
 }
 
 /// Shows a task.
 async fn show(state: Shared, caller: Identified, id: Path<String>) -> ApiResult {
-    domain::enforce(&state.app, &caller.0).await?;
-    Ok(HttpResponse::Ok().json(full(&domain::show(&state.app, &caller.0, &id).await?)))
+    domain::enforce(&state.app.imports, &caller.0).await?;
+    Ok(HttpResponse::Ok().json(full(&domain::show(&state.app.imports, &caller.0, &id).await?)))
 }
 
 /// Refuses: tasks go by themselves.
 async fn delete(state: Shared, caller: Identified) -> ApiResult {
-    domain::enforce(&state.app, &caller.0).await?;
+    domain::enforce(&state.app.imports, &caller.0).await?;
     let text = "Tasks are not deleted by request: a finished task goes by itself when it expires.";
     Err(ApiError::new(StatusCode::METHOD_NOT_ALLOWED, text).with_header(ALLOW, "GET".to_owned()))
 }
 
 /// Lists the tasks of an image, each as the reference's raw row.
 async fn of_image(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
-    let jobs = domain::list_of_image(&state.app, &caller.0, &id).await?;
+    let jobs = domain::list_of_image(&state.app.imports, &caller.0, &id).await?;
     let rows: Vec<Value> = jobs
         .iter()
         .map(|job| {
@@ -130,7 +132,7 @@ async fn of_image(state: Shared, caller: Identified, id: Path<String>, _: NoBody
                 "user_id": job.user_id,
                 "input": job.input,
                 "result": job.result,
-                "message": domain::message(job),
+                "message": message(job),
             })
         })
         .collect();

@@ -10,8 +10,7 @@ use super::{
     fill::{Outcome, Wanted},
 };
 use crate::{
-    app::App,
-    image::system,
+    image::{Images, query},
     model::{
         error::{Error, Result},
         image::{Image, Location},
@@ -31,8 +30,8 @@ pub enum Fetched {
     Later,
 }
 
-async fn fetch(app: &App, cache: &Arc<Cache>, id: &str) -> Result<Fetched> {
-    let Some(mut image) = system::find(app, id).await? else {
+async fn fetch(images: &Images, cache: &Arc<Cache>, id: &str) -> Result<Fetched> {
+    let Some(mut image) = query::find_unseen(images, id).await? else {
         tracing::warn!(image = id, "not cached: there is no such image any more");
         return done(cache, id).await;
     };
@@ -40,9 +39,9 @@ async fn fetch(app: &App, cache: &Arc<Cache>, id: &str) -> Result<Fetched> {
         tracing::warn!(image = id, status = %image.status, "not cached yet: the image is not active");
         return Ok(Fetched::Later);
     }
-    app.stores.settle(&mut image.locations);
+    images.stores.settle(&mut image.locations);
     for location in &image.locations {
-        match from_location(app, cache, &image, location).await {
+        match from_location(images, cache, &image, location).await {
             Ok(Outcome::Made | Outcome::Gone) => return done(cache, id).await,
             Ok(Outcome::Busy) => return busy(cache, id).await,
             Ok(Outcome::NoRoom) => return no_room(cache, &image).await,
@@ -76,9 +75,15 @@ async fn no_room(cache: &Cache, image: &Image) -> Result<Fetched> {
     done(cache, &image.id).await
 }
 
-async fn from_location(app: &App, cache: &Arc<Cache>, image: &Image, location: &Location) -> Result<Outcome> {
+async fn from_location(
+    images: &Images,
+    cache: &Arc<Cache>,
+    image: &Image,
+    location: &Location,
+) -> Result<Outcome> {
     let away = |e: &dyn std::fmt::Display| Error::Unavailable(e.to_string());
-    let named = app.stores.for_location(location).ok_or_else(|| away(&"its store is not configured here"))?;
+    let named =
+        images.stores.for_location(location).ok_or_else(|| away(&"its store is not configured here"))?;
     let size = match image.size.and_then(|size| u64::try_from(size).ok()) {
         Some(size) => size,
         None => named.stat(&location.url).await.map_err(|e| away(&e))?,
@@ -104,7 +109,7 @@ impl Cache {
     ///
     /// # Errors
     /// Those of the database and the cache's disk.
-    pub async fn fetch(self: &Arc<Self>, app: &App, id: &str) -> Result<Fetched> {
-        fetch(app, self, id).await
+    pub async fn fetch(self: &Arc<Self>, images: &Images, id: &str) -> Result<Fetched> {
+        fetch(images, self, id).await
     }
 }

@@ -5,9 +5,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
-use openssl::hash::Hasher;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
     task::JoinHandle,
@@ -16,17 +16,21 @@ use tokio::{
 
 use super::{Cache, content_of, failed};
 use crate::{
+    blob::{
+        digests::{Digests, Wanted as Measures},
+        pour::{Fault, Limits, Pour, Sink, Source},
+    },
     db::{self, DbError},
     model::{
         cached_image::CachedImage,
         error::{Error, Result},
+        hash::{Algorithm, Hashes},
         image::Image,
         time::Timestamp,
     },
     store::{
-        ByteStream,
+        ByteStream, StoreError, StoreResult,
         cache::{CacheFolder, Incomplete},
-        measure,
     },
 };
 
@@ -72,7 +76,7 @@ impl Wanted {
     pub(super) fn of(image: &Image, size: u64) -> Self {
         let md5 = image.checksum.as_ref().map(|md5| ("md5".to_owned(), md5.clone()));
         let hash = image.os_hash_algo.clone().zip(image.os_hash_value.clone());
-        let hash = hash.filter(|(algorithm, _)| measure::digest(algorithm).is_some());
+        let hash = hash.filter(|(algorithm, _)| Algorithm::of(algorithm).is_some());
         Self {
             id: image.id.clone(),
             size,
@@ -87,13 +91,22 @@ impl Wanted {
         self.hash.is_some()
     }
 
-    /// Begins to check data.
-    pub(super) fn check(&self) -> Result<Check> {
-        let hasher = match self.hash.as_ref().and_then(|(algorithm, _)| measure::digest(algorithm)) {
-            Some(digest) => Some(Hasher::new(digest).map_err(|e| Error::internal("hashing", e))?),
-            None => None,
-        };
-        Ok(Check { hasher, expected: self.hash.clone().map(|(_, value)| value).unwrap_or_default() })
+    /// The algorithm of the hash to hold data against.
+    fn algorithm(&self) -> Option<Algorithm> {
+        self.hash.as_ref().and_then(|(name, _)| Algorithm::of(name))
+    }
+
+    /// Begins to measure data.
+    pub(super) fn digests(&self) -> Result<Digests> {
+        let measures = Measures { kept: self.algorithm().into_iter().collect(), ..Measures::default() };
+        Ok(Digests::start(&measures)?)
+    }
+
+    /// Holds data against the hash of its image. Data without a known hash passes.
+    pub(super) fn is_met_by(&self, measured: &Hashes) -> bool {
+        self.hash.as_ref().is_none_or(|(name, wanted)| {
+            measured.get(name).is_some_and(|found| found.eq_ignore_ascii_case(wanted))
+        })
     }
 
     pub(super) fn record(&self, made: Timestamp) -> CachedImage {
@@ -110,25 +123,59 @@ impl Wanted {
     }
 }
 
-/// Holds data against the hash of its image. Data without a known hash passes.
-pub(super) struct Check {
-    hasher: Option<Hasher>,
-    expected: String,
+/// The chunks of a copy in the making, of which so many bytes are to come.
+struct Awaited {
+    queue: mpsc::Receiver<Bytes>,
+    left: u64,
+    idle: Duration,
 }
 
-impl Check {
-    pub(super) fn update(&mut self, chunk: &[u8]) -> std::io::Result<()> {
-        match &mut self.hasher {
-            Some(hasher) => hasher.update(chunk).map_err(std::io::Error::other),
-            None => Ok(()),
+/// The data ended early, came in another number, or did not come for too long.
+struct Cut;
+
+#[async_trait]
+impl Source for Awaited {
+    type Error = Cut;
+
+    async fn next(&mut self) -> std::result::Result<Option<Bytes>, Cut> {
+        if self.left == 0 {
+            return Ok(None);
         }
+        let Ok(Some(chunk)) = timeout(self.idle, self.queue.recv()).await else { return Err(Cut) };
+        self.left = self.left.checked_sub(chunk.len() as u64).ok_or(Cut)?;
+        Ok(Some(chunk))
+    }
+}
+
+/// The file of a copy in the making.
+struct Part<'a> {
+    folder: &'a CacheFolder,
+    file: Option<Incomplete>,
+}
+
+impl Part<'_> {
+    /// Does something to the file on a thread that may block; a file that fails is gone.
+    async fn with(
+        &mut self,
+        act: impl FnOnce(&mut Incomplete) -> std::io::Result<()> + Send + 'static,
+    ) -> StoreResult<()> {
+        let missing = || StoreError::io("image cache", std::io::ErrorKind::NotFound.into());
+        let mut file = self.file.take().ok_or_else(missing)?;
+        let done = move |_: &CacheFolder| act(&mut file).map(|()| file);
+        self.file = Some(self.folder.run(done).await?);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Sink for Part<'_> {
+    async fn write(&mut self, chunk: Bytes) -> StoreResult<()> {
+        self.with(move |file| file.write(&chunk)).await
     }
 
-    pub(super) fn passes(&mut self) -> std::io::Result<bool> {
-        let Some(hasher) = &mut self.hasher else { return Ok(true) };
-        let digest = hasher.finish().map_err(std::io::Error::other)?;
-        let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(found.eq_ignore_ascii_case(&self.expected))
+    /// Nothing yet: data that is wrong need not be durable.
+    async fn sync(&mut self) -> StoreResult<()> {
+        Ok(())
     }
 }
 
@@ -201,46 +248,33 @@ impl Cache {
             self.give_up(part).await?;
             return Ok(Outcome::NoRoom);
         };
-        let (part, check) = match self.write(wanted, part, chunks).await? {
-            (part, Some(check)) => (part, check),
-            (part, None) => {
-                self.give_up(part).await?;
-                return Ok(Outcome::Cut);
-            }
-        };
-        self.commit(wanted, part, check).await
-    }
-
-    /// Writes what comes; the check is absent when it is not as many bytes as it should be.
-    async fn write(
-        &self,
-        wanted: &Wanted,
-        mut part: Incomplete,
-        mut chunks: mpsc::Receiver<Bytes>,
-    ) -> Result<(Incomplete, Option<Check>)> {
-        let mut check = wanted.check()?;
-        let mut left = wanted.size;
+        let mut part = Part { folder: &self.folder, file: Some(part) };
         let idle = self.settings.stall_time.min(IDLE_MAX);
-        while left > 0 {
-            let Ok(Some(chunk)) = timeout(idle, chunks.recv()).await else {
-                return Ok((part, None));
-            };
-            let Some(rest) = left.checked_sub(chunk.len() as u64) else { return Ok((part, None)) };
-            left = rest;
-            let put = move |_: &CacheFolder| {
-                part.write(&chunk)?;
-                check.update(&chunk)?;
-                Ok((part, check))
-            };
-            (part, check) = self.folder.run(put).await.map_err(failed)?;
+        let mut chunks = Awaited { queue: chunks, left: wanted.size, idle };
+        let pour =
+            Pour { sink: &mut part, digests: Some(wanted.digests()?), limits: Limits::NONE, progress: &() };
+        let poured = pour.run(&mut chunks).await;
+        let file = part.file.take();
+        match (poured, file) {
+            (Ok(poured), Some(file)) => {
+                let hashes = poured.measured.map(|measured| measured.hashes).unwrap_or_default();
+                self.commit(wanted, file, wanted.is_met_by(&hashes)).await
+            }
+            (Err(Fault::Source(Cut)), Some(file)) => {
+                self.give_up(file).await?;
+                Ok(Outcome::Cut)
+            }
+            (Err(Fault::Sink(error)), _) => Err(failed(error)),
+            (Err(Fault::Digest(error)), _) => Err(error.into()),
+            (Err(Fault::Excess(excess)), _) => Err(excess.into()),
+            (Err(Fault::Source(Cut)) | Ok(_), None) => Ok(Outcome::Cut),
         }
-        Ok((part, Some(check)))
     }
 
-    /// Judges the data, makes it durable and shows it.
-    async fn commit(&self, wanted: &Wanted, mut part: Incomplete, mut check: Check) -> Result<Outcome> {
+    /// Makes data that is right durable and shows it.
+    async fn commit(&self, wanted: &Wanted, mut part: Incomplete, is_right: bool) -> Result<Outcome> {
         let judge = move |_: &CacheFolder| {
-            if !check.passes()? {
+            if !is_right {
                 part.reject()?;
                 return Ok(None);
             }

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::{Cache, Driver};
+use super::{Cache, Driver, Site};
 use crate::{
-    app::App,
+    access::{refused, targets::ImageTarget},
     db,
-    image::access::{self, ImageTarget, allowed, refused},
+    image::query,
     model::{
         cached_image::CachedImage,
         caller::Caller,
@@ -28,7 +28,7 @@ pub struct State {
 
 /// Asks a rule first and then whether there is a cache at all, as Glance does.
 async fn enforce<'a>(
-    app: &'a App,
+    site: &'a Site,
     caller: &Caller,
     rule: &str,
     image: Option<&Image>,
@@ -38,18 +38,18 @@ async fn enforce<'a>(
         Some(target) => target,
         None => &Empty,
     };
-    if !allowed(app, caller, rule, target).await? {
+    if !site.images.access.allowed(caller, rule, target).await? {
         return Err(refused(rule));
     }
-    app.cache.as_ref().ok_or_else(|| Error::NotFound("This server has no image cache.".to_owned()))
+    site.cache.as_ref().ok_or_else(|| Error::NotFound("This server has no image cache.".to_owned()))
 }
 
 /// What is in the cache and in the queue.
 ///
 /// # Errors
 /// [`Error::Forbidden`]; [`Error::NotFound`] without a cache.
-pub async fn state(app: &App, caller: &Caller) -> Result<State> {
-    let cache = enforce(app, caller, "cache_list", None).await?;
+pub async fn state(site: &Site, caller: &Caller) -> Result<State> {
+    let cache = enforce(site, caller, "cache_list", None).await?;
     Ok(State { cached: cache.list().await?, queued: cache.queued().await? })
 }
 
@@ -58,9 +58,9 @@ pub async fn state(app: &App, caller: &Caller) -> Result<State> {
 /// # Errors
 /// [`Error::ImageNotFound`], [`Error::Forbidden`], [`Error::NotFound`] without a cache; [`Error::Invalid`] when the
 /// image is not active.
-pub async fn queue(app: &App, caller: &Caller, id: &str) -> Result<()> {
-    let image = access::find(app, caller, id).await?;
-    let cache = enforce(app, caller, "cache_image", Some(&image)).await?;
+pub async fn queue(site: &Site, caller: &Caller, id: &str) -> Result<()> {
+    let image = query::find(&site.images, caller, id).await?;
+    let cache = enforce(site, caller, "cache_image", Some(&image)).await?;
     if image.status != Status::Active {
         return Err(Error::invalid("Only active images can be cached."));
     }
@@ -72,16 +72,16 @@ pub async fn queue(app: &App, caller: &Caller, id: &str) -> Result<()> {
 /// # Errors
 /// [`Error::ImageNotFound`] when there is neither the image nor a copy of it; [`Error::Forbidden`];
 /// [`Error::NotFound`] without a cache.
-pub async fn delete(app: &App, caller: &Caller, id: &str) -> Result<()> {
-    let image = match access::find(app, caller, id).await {
+pub async fn delete(site: &Site, caller: &Caller, id: &str) -> Result<()> {
+    let image = match query::find(&site.images, caller, id).await {
         Ok(image) => Some(image),
-        Err(missing @ Error::ImageNotFound(_)) => match &app.cache {
+        Err(missing @ Error::ImageNotFound(_)) => match &site.cache {
             Some(cache) if cache.knows(id).await? => None,
             _ => return Err(missing),
         },
         Err(other) => return Err(other),
     };
-    let cache = enforce(app, caller, "cache_delete", image.as_ref()).await?;
+    let cache = enforce(site, caller, "cache_delete", image.as_ref()).await?;
     cache.unqueue(id).await?;
     cache.drop_copy(id).await
 }
@@ -90,8 +90,8 @@ pub async fn delete(app: &App, caller: &Caller, id: &str) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Forbidden`]; [`Error::NotFound`] without a cache; [`Error::Invalid`] for another text.
-pub async fn clear(app: &App, caller: &Caller, target: &str) -> Result<()> {
-    let cache = enforce(app, caller, "cache_delete", None).await?;
+pub async fn clear(site: &Site, caller: &Caller, target: &str) -> Result<()> {
+    let cache = enforce(site, caller, "cache_delete", None).await?;
     let (of_queue, of_cache) = match target.to_lowercase().as_str() {
         "" => (true, true),
         "queue" => (true, false),
@@ -116,29 +116,29 @@ pub async fn clear(app: &App, caller: &Caller, target: &str) -> Result<()> {
 /// # Errors
 /// [`Error::Forbidden`]; [`Error::NotFound`] without a cache; [`Error::Conflict`] when the driver does not know;
 /// [`Error::ImageNotFound`].
-pub async fn nodes(app: &App, caller: &Caller, id: &str) -> Result<Vec<String>> {
-    let cache = enforce(app, caller, "list_cached_nodes", None).await?;
+pub async fn nodes(site: &Site, caller: &Caller, id: &str) -> Result<Vec<String>> {
+    let cache = enforce(site, caller, "list_cached_nodes", None).await?;
     if cache.driver() != Driver::CentralizedDb {
         return Err(Error::conflict("Nodes are known with image_cache_driver = centralized_db only."));
     }
-    let image = access::find(app, caller, id).await?;
-    Ok(app.db.read("cache.nodes", move |conn| db::cached_images::nodes_of(conn, &image.id)).await?)
+    let image = query::find(&site.images, caller, id).await?;
+    Ok(site.images.db.read("cache.nodes", move |conn| db::cached_images::nodes_of(conn, &image.id)).await?)
 }
 
 /// Removes data that was found to be wrong and what is left of copies that came to nothing.
 ///
 /// # Errors
 /// [`Error::Forbidden`]; [`Error::NotFound`] without a cache.
-pub async fn clean(app: &App, caller: &Caller) -> Result<()> {
-    enforce(app, caller, "cache_clean", None).await?.clean().await
+pub async fn clean(site: &Site, caller: &Caller) -> Result<()> {
+    enforce(site, caller, "cache_clean", None).await?.clean().await
 }
 
 /// Brings the cache down to its size; answers how many copies, and how many bytes, had to go.
 ///
 /// # Errors
 /// [`Error::Forbidden`]; [`Error::NotFound`] without a cache.
-pub async fn prune(app: &App, caller: &Caller) -> Result<(u64, u64)> {
-    enforce(app, caller, "cache_prune", None).await?.prune().await
+pub async fn prune(site: &Site, caller: &Caller) -> Result<(u64, u64)> {
+    enforce(site, caller, "cache_prune", None).await?.prune().await
 }
 
 /// The cache, for the calls of earlier releases (`glance/api/middleware/cache_manage.py`), which ask one rule and
@@ -146,8 +146,8 @@ pub async fn prune(app: &App, caller: &Caller) -> Result<(u64, u64)> {
 ///
 /// # Errors
 /// [`Error::Forbidden`]; [`Error::NotFound`] without a cache.
-pub async fn of_old<'a>(app: &'a App, caller: &Caller) -> Result<&'a Arc<Cache>> {
-    enforce(app, caller, "manage_image_cache", None).await
+pub async fn of_old<'a>(site: &'a Site, caller: &Caller) -> Result<&'a Arc<Cache>> {
+    enforce(site, caller, "manage_image_cache", None).await
 }
 
 impl Cache {

@@ -5,6 +5,7 @@
 //! record. So after a death there is a file without a record, which is looked into and recorded, or a record without
 //! a file, which is dropped; both by [`Cache::sweep`].
 
+pub mod download;
 mod fetch;
 mod fill;
 pub mod manage;
@@ -26,9 +27,11 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     db::{self, Db, DbError, DbResult},
+    image::Images,
     model::{
         cached_image::{CachedImage, Hits},
         error::{Error, Result},
+        hash::hex,
         image::{Image, is_uuid},
         status::Status,
         time::Timestamp,
@@ -107,6 +110,15 @@ pub struct Cache {
     pub wanted: Notify,
 }
 
+/// The images, and the cache in front of them if this node has one. Cheap to clone.
+#[derive(Clone)]
+pub struct Site {
+    /// The images.
+    pub images: Images,
+    /// The cache.
+    pub cache: Option<Arc<Cache>>,
+}
+
 /// A copy that is about to be read.
 pub struct Copy {
     file: std::fs::File,
@@ -130,8 +142,7 @@ fn content_of(image: &Image) -> String {
             let mut urls: Vec<_> = image.locations.iter().map(|location| location.url.as_str()).collect();
             // Their order depends on who asks.
             urls.sort_unstable();
-            let digest = openssl::sha::sha256(urls.join("\n").as_bytes());
-            format!("at:{}", digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+            format!("at:{}", hex(&openssl::sha::sha256(urls.join("\n").as_bytes())))
         }
     }
 }

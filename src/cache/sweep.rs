@@ -2,19 +2,19 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io::Read,
     time::Duration,
 };
 
 use super::{Cache, failed, fill::Wanted};
 use crate::{
+    blob::pour::{Chunks, Fault, Limits, Nowhere, Pour},
     db,
     model::{error::Result, status::Status},
-    store::cache::{CacheFolder, Held},
+    store::{
+        cache::{CacheFolder, Held},
+        file::{CHUNK_BYTES, chunks},
+    },
 };
-
-/// Bytes read at once.
-const CHUNK_BYTES: usize = 256 * 1024;
 
 impl Cache {
     /// Drops copies of images that are gone, records without a file and incomplete files that nobody writes;
@@ -91,18 +91,17 @@ impl Cache {
 
     /// Reads a file from end to end and holds it against its image.
     async fn passes(&self, wanted: &Wanted) -> Result<bool> {
-        let (name, mut check) = (wanted.id.clone(), wanted.check()?);
-        let read = move |folder: &CacheFolder| {
-            let Some((mut file, _)) = folder.open_entry(&name)? else { return Ok(false) };
-            let mut buffer = vec![0; CHUNK_BYTES];
-            loop {
-                match file.read(&mut buffer)? {
-                    0 => return check.passes(),
-                    got => check.update(buffer.get(..got).unwrap_or_default())?,
-                }
-            }
-        };
-        self.folder.run(read).await.map_err(failed)
+        let (name, place) = (wanted.id.clone(), wanted.id.clone());
+        let opened = self.folder.run(move |folder| folder.open_entry(&name)).await.map_err(failed)?;
+        let Some((file, size)) = opened else { return Ok(false) };
+        let digests = Some(wanted.digests()?);
+        let pour = Pour { sink: &mut Nowhere, digests, limits: Limits::NONE, progress: &() };
+        match pour.run(&mut Chunks(chunks(file, place, size, None, CHUNK_BYTES))).await {
+            Ok(poured) => Ok(wanted.is_met_by(&poured.measured.unwrap_or_default().hashes)),
+            Err(Fault::Source(error) | Fault::Sink(error)) => Err(failed(error)),
+            Err(Fault::Digest(error)) => Err(error.into()),
+            Err(Fault::Excess(excess)) => Err(excess.into()),
+        }
     }
 
     /// Removes data that was found to be wrong and what is left of copies that came to nothing

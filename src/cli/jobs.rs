@@ -11,6 +11,7 @@ use crate::{
     model::{job::Job, time::Timestamp},
     server::StartError,
     task,
+    work::queue::message,
 };
 
 /// Jobs that `list` shows at most.
@@ -95,7 +96,7 @@ fn list(db: &Db, status: Option<String>) -> Result<String, StartError> {
     for job in jobs {
         let image = job.image_id.as_deref().unwrap_or("-");
         let created = job.created_at.isotime();
-        let (kind, status, message) = (job.kind.as_str(), job.status.as_str(), task::message(&job));
+        let (kind, status, message) = (job.kind.as_str(), job.status.as_str(), message(&job));
         text.push_str(&format!("{}  {created}  {kind:<16}  {status:<10}  {image}  {message}\n", job.id));
     }
     Ok(text)

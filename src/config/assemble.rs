@@ -1,13 +1,12 @@
 //! The typed result: what was read, as the settings that each room owns.
 
 use crate::{
+    access::protection::Protections,
     api, cache, db, format,
     identity::keystone,
-    image::{self, protection::Protections},
-    import,
-    model::{image_schema::ImageSchema, list::PageLimits},
+    image, import,
+    model::{hash::Algorithm, image_schema::ImageSchema, list::PageLimits},
     policy,
-    store::measure,
     telemetry::log,
     work,
 };
@@ -194,7 +193,7 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
     let d = "DEFAULT";
     let default = image::Settings::default();
     let hashing_algorithm = loaded.string(d, "hashing_algorithm").unwrap_or_default();
-    if measure::digest(&hashing_algorithm).is_none() {
+    if Algorithm::of(&hashing_algorithm).is_none() {
         let option = "hashing_algorithm";
         let origin = loaded.origin(d, option);
         let reason = format!("`{hashing_algorithm}` is not a hash algorithm that Vitrine knows");

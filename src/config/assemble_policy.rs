@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Loaded;
 use super::check::{Finding, Topic};
-use crate::image::protection::{Protections, RuleFormat};
+use crate::access::protection::{Protections, RuleFormat};
 use crate::policy::{RemoteContentType, Settings};
 
 /// Assembles the options of the policy room, with relative names found beside the configuration.

@@ -3,13 +3,9 @@
 
 use diesel::prelude::*;
 
-use super::{
-    Conn, DbError, DbResult,
-    schema::{blobs, images},
-};
+use super::{Conn, DbError, DbResult, schema::blobs};
 use crate::model::{
     blob::{Blob, BlobState},
-    status::Status,
     time::Timestamp,
 };
 
@@ -145,9 +141,8 @@ pub fn doom(conn: &mut Conn, id: &str, delete_after: Timestamp, now: Timestamp) 
     Ok(())
 }
 
-/// Takes back what `node` was writing: dooms the blob and returns its image to `queued`. Answers false, and changes
-/// nothing, when the blob is not this node's any more or has become live after all. The lease goes on until
-/// `until`, so that nobody else deletes the bytes meanwhile; 0 leaves them to the reaper.
+/// Dooms what `node` was writing, under a lease that goes on until `until`. Answers false, and changes nothing, when
+/// the blob is not this node's any more or has become live after all.
 ///
 /// # Errors
 /// Only the database's own.
@@ -165,9 +160,6 @@ pub fn give_up(conn: &mut Conn, blob: &Blob, node: &str, until: Timestamp, now: 
         blobs::updated_at.eq(now.0),
     ))
     .execute(conn)?;
-    if changed == 1 {
-        return_to_queued(conn, &blob.image_id, &blob.store, now)?;
-    }
     Ok(changed == 1)
 }
 
@@ -222,47 +214,18 @@ pub fn end_other_leases(conn: &mut Conn, node: &str) -> DbResult<usize> {
     Ok(ended)
 }
 
-/// Dooms the blobs whose writer's lease ran out and returns their images from `saving` to `queued`.
-/// Answers the ids of those images.
+/// Blobs whose writer's lease ran out, up to `count`.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn doom_abandoned(conn: &mut Conn, now: Timestamp) -> DbResult<Vec<String>> {
-    let abandoned: Vec<(String, String, String)> = blobs::table
+pub fn abandoned(conn: &mut Conn, now: Timestamp, count: i64) -> DbResult<Vec<Blob>> {
+    let rows: Vec<BlobRow> = blobs::table
         .filter(blobs::state.eq(BlobState::Writing.as_str()))
         .filter(blobs::lease_until.lt(now.0))
-        .select((blobs::id, blobs::image_id, blobs::store))
-        .limit(100)
+        .select(BlobRow::as_select())
+        .limit(count)
         .load(conn)?;
-    let mut images_returned = Vec::new();
-    for (blob_id, image_id, store) in abandoned {
-        doom(conn, &blob_id, Timestamp(0), now)?;
-        if return_to_queued(conn, &image_id, &store, now)? {
-            images_returned.push(image_id);
-        }
-    }
-    Ok(images_returned)
-}
-
-/// Returns an image to `queued` from the status that an upload into `store` gives it: `uploading` for the staging
-/// store, else `saving`. Says whether it was in that status.
-///
-/// # Errors
-/// Only the database's own.
-pub fn return_to_queued(conn: &mut Conn, image_id: &str, store: &str, now: Timestamp) -> DbResult<bool> {
-    let from = if store.starts_with(STAGING_PREFIX) { Status::Uploading } else { Status::Saving };
-    let changed = diesel::update(
-        images::table.filter(images::id.eq(image_id)).filter(images::status.eq(from.as_str())),
-    )
-    .set((
-        images::status.eq(Status::Queued.as_str()),
-        images::size.eq(None::<i64>),
-        images::virtual_size.eq(None::<i64>),
-        images::updated_at.eq(now.0),
-        images::revision.eq(images::revision + 1),
-    ))
-    .execute(conn)?;
-    Ok(changed == 1)
+    rows.into_iter().map(BlobRow::into_blob).collect()
 }
 
 /// Claims doomed blobs that nobody writes any more, for `node` until `until`. Of staged ones only those in the folder

@@ -7,6 +7,7 @@ pub mod blobs;
 pub mod cached_images;
 mod connection;
 pub mod dialect;
+pub mod events;
 pub mod identity;
 mod image_parts;
 pub mod images;

@@ -290,3 +290,18 @@ diesel::table! {
 
 diesel::joinable!(cached_images -> node_reference (node_reference_id));
 diesel::allow_tables_to_appear_in_same_query!(cached_images, node_reference);
+
+diesel::table! {
+    /// The outbox of changes.
+    events (sequence) {
+        sequence -> BigInt,
+        kind -> Text,
+        image_id -> Text,
+        project_id -> Nullable<Text>,
+        user_id -> Nullable<Text>,
+        request_project_id -> Nullable<Text>,
+        request_id -> Text,
+        changes -> Text,
+        created_at -> BigInt,
+    }
+}

@@ -1,62 +1,184 @@
-//! The one door for changes to an image: load, decide, save by revision, and again when another came first.
+//! The one door for changes of an image: load, decide, save by revision, and again when another change came first.
+//!
+//! Nothing else inserts, saves or deletes an image. The door holds a change against the status machine, stamps its
+//! time, dooms the blobs of locations that went, and writes the event of the change, all in one transaction.
 
+use std::time::{Duration, Instant};
+
+use super::{Images, query};
 use crate::{
-    app::App,
-    db::{self, DbError, DbResult},
+    access,
+    db::{self, Conn, DbError, DbResult},
     model::{
         caller::Caller,
         error::{Error, Result},
+        event::{Author, Event},
         image::Image,
+        status::Status,
         time::Timestamp,
     },
 };
 
-use super::access;
+/// For how long a change is decided anew because another one came first.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest wait before it is.
+const WAIT_MAX_MS: u64 = 250;
 
-/// How often a change is decided anew because another change came first.
-const ATTEMPTS: usize = 20;
-
-/// Changes an image. `decide` gets the image as the caller sees it and answers its new state, or `None` for no
-/// change; it may be called several times. `updated_at` moves with every save.
-///
-/// # Errors
-/// What `decide` answers, [`Error::ImageNotFound`], or [`Error::Conflict`] when others always came first.
-pub async fn change(
-    app: &App,
-    caller: &Caller,
-    id: &str,
-    decide: impl AsyncFn(&Image) -> Result<Option<Image>>,
-) -> Result<Image> {
-    for _ in 0..ATTEMPTS {
-        let before = access::find(app, caller, id).await?;
-        let Some(mut after) = decide(&before).await? else { return Ok(before) };
-        access::owned(caller, &before)?;
-        after.updated_at = Timestamp::now();
-        let (old, new) = (before, after.clone());
-        match app.db.write("image.save", move |conn| save(conn, &old, &new)).await {
-            Ok(revision) => {
-                after.revision = revision;
-                return Ok(after);
-            }
-            Err(DbError::Stale) => {}
-            Err(other) => return Err(other.into()),
-        }
-    }
-    Err(Error::conflict(format!("Image {id} is being changed by too many requests at once; try again.")))
+/// What the door needs besides the image: on whose behalf, and how long doomed data stays.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// Who causes the change.
+    pub author: Author,
+    /// Seconds for which the bytes of what goes stay (`delayed_delete`, `scrub_time`).
+    pub delay_seconds: i64,
 }
 
-/// Saves the difference between two states and dooms the blobs of locations that went.
-///
-/// # Errors
-/// [`DbError::Stale`] when another change came first.
-pub(super) fn save(conn: &mut db::Conn, before: &Image, after: &Image) -> DbResult<i64> {
-    let revision = db::images::save(conn, before, after)?;
-    let now = Timestamp::now();
-    for location in &before.locations {
-        let stays = after.locations.iter().any(|l| l.blob_id == location.blob_id);
-        if let (false, Some(blob_id)) = (stays, &location.blob_id) {
-            db::blobs::doom(conn, blob_id, now, now)?;
+impl Images {
+    /// The door as it is for one author.
+    pub fn door(&self, author: Author) -> Door {
+        let delay_seconds = if self.settings.delayed_delete { self.settings.scrub_time_seconds } else { 0 };
+        Door { author, delay_seconds }
+    }
+
+    /// Changes an image for a caller. `decide` gets the image as the caller sees it and answers its new state, or `None`
+    /// for no change; it may be called several times. A new state of status `deleted` deletes.
+    ///
+    /// # Errors
+    /// What `decide` answers, [`Error::ImageNotFound`], or [`Error::Conflict`] when others always came first.
+    pub async fn change(
+        &self,
+        caller: &Caller,
+        id: &str,
+        decide: impl AsyncFn(&Image) -> Result<Option<Image>>,
+    ) -> Result<Image> {
+        let mut tries = Tries::begin();
+        loop {
+            let before = query::find(self, caller, id).await?;
+            let Some(after) = decide(&before).await? else { return Ok(before) };
+            access::owned(caller, &before)?;
+            match self.save(caller.into(), before, after).await {
+                Err(DbError::Stale) => tries.again(id).await?,
+                other => return Ok(other?),
+            }
         }
     }
-    Ok(revision)
+
+    /// The same for the service, on behalf of work that somebody was allowed to start: no rule is asked, and what
+    /// decides waits for nothing.
+    ///
+    /// # Errors
+    /// As [`Images::change`].
+    pub async fn change_for(
+        &self,
+        author: &Author,
+        id: &str,
+        decide: impl Fn(&Image) -> Result<Option<Image>> + Send + Sync,
+    ) -> Result<Image> {
+        let mut tries = Tries::begin();
+        loop {
+            let found = query::find_unseen(self, id).await?;
+            let before = found.ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
+            let Some(after) = decide(&before)? else { return Ok(before) };
+            match self.save(author.clone(), before, after).await {
+                Err(DbError::Stale) => tries.again(id).await?,
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    /// Saves what was decided, if the image is still what the decision was about.
+    async fn save(&self, author: Author, before: Image, after: Image) -> DbResult<Image> {
+        let door = self.door(author);
+        let write = self.db.write("image.save", move |conn| save(conn, &door, &before, after.clone()));
+        let saved = write.await?;
+        self.doomed.notify_one();
+        Ok(saved)
+    }
+
+    /// Enters a new image.
+    ///
+    /// # Errors
+    /// [`DbError::Duplicate`] when its id is in use or was ever used.
+    pub async fn insert(&self, author: Author, image: &Image) -> DbResult<()> {
+        let image = image.clone();
+        self.db
+            .write("image.insert", move |conn| {
+                db::images::insert(conn, &image)?;
+                db::events::insert(conn, &Event::created(&author, &image), image.created_at)
+            })
+            .await
+    }
+}
+
+/// The tries of one change.
+struct Tries {
+    began: Instant,
+    wait_ms: u64,
+}
+
+impl Tries {
+    fn begin() -> Self {
+        Self { began: Instant::now(), wait_ms: 1 }
+    }
+
+    /// Waits before the next try, at random, so that those who met once do not meet again and again.
+    async fn again(&mut self, id: &str) -> Result<()> {
+        if self.began.elapsed() >= PATIENCE {
+            return Err(Error::conflict(format!(
+                "Image {id} is being changed by too many requests at once; try again."
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..=self.wait_ms))).await;
+        self.wait_ms = WAIT_MAX_MS.min(self.wait_ms.saturating_mul(2));
+        Ok(())
+    }
+}
+
+/// The same step inside somebody's transaction. `decide` answers the new state of the image, or `None` for no change.
+///
+/// # Errors
+/// [`Error::ImageNotFound`] when it is gone, what `decide` answers, and [`DbError::Retry`] when another change came
+/// first on a database that lets both run.
+pub fn in_txn(
+    conn: &mut Conn,
+    door: &Door,
+    id: &str,
+    decide: impl FnOnce(&mut Conn, &Image) -> DbResult<Option<Image>>,
+) -> DbResult<Image> {
+    let before = db::images::find(conn, id)?.ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
+    let Some(after) = decide(conn, &before)? else { return Ok(before) };
+    match save(conn, door, &before, after) {
+        Err(DbError::Stale) => Err(DbError::Retry("the image changed meanwhile".to_owned())),
+        other => other,
+    }
+}
+
+/// Saves the difference between two states.
+fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbResult<Image> {
+    if before.status != after.status && !before.status.may_become(after.status) {
+        return Err(Error::conflict(format!(
+            "Image status transition from {} to {} is not allowed.",
+            before.status, after.status
+        ))
+        .into());
+    }
+    let now = Timestamp::now();
+    after.updated_at = now;
+    let delete_after = now.plus_seconds(door.delay_seconds);
+    if after.status == Status::Deleted {
+        db::images::delete(conn, before, now)?;
+        db::jobs::cancel_of_image(conn, &before.id)?;
+        db::cached_images::forget_image(conn, &before.id)?;
+        db::blobs::doom_of_image(conn, &before.id, delete_after, now)?;
+    } else {
+        after.revision = db::images::save(conn, before, &after)?;
+        for location in &before.locations {
+            let stays = after.locations.iter().any(|l| l.blob_id == location.blob_id);
+            if let (false, Some(blob_id)) = (stays, &location.blob_id) {
+                db::blobs::doom(conn, blob_id, delete_after, now)?;
+            }
+        }
+    }
+    db::events::insert(conn, &Event::changed(&door.author, before, &after), now)?;
+    Ok(after)
 }

@@ -1,8 +1,13 @@
 //! Creating an image record (`glance/api/v2/images.py: ImagesController.create`).
 
 use crate::{
-    app::App,
-    db::{self, DbError},
+    access::{
+        self,
+        protection::{self, Action},
+        quota,
+        targets::NewImageTarget,
+    },
+    db::DbError,
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -14,47 +19,38 @@ use crate::{
     },
 };
 
-use super::{
-    access::{self, NewImageTarget},
-    exceeds, expected,
-    protection::{self, Action},
-};
+use super::{Images, expected};
 
 /// Creates an image in status `queued`.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::TooLarge`] for quotas, and [`Error::Conflict`] for an id that
 /// is or was in use; the order of the checks is Glance's.
-pub async fn create(app: &App, caller: &Caller, new: NewImage) -> Result<Image> {
+pub async fn create(images: &Images, caller: &Caller, new: NewImage) -> Result<Image> {
     access::mutating(caller)?;
     let owner = match &new.owner {
         Some(owner) => owner.clone(),
         None => caller.project_id.clone(),
     };
-    authorize(app, caller, &new, owner.as_deref()).await?;
+    authorize(images, caller, &new, owner.as_deref()).await?;
     for property in &new.properties {
-        if !protection::may(app, caller, Action::Create, &property.name) {
+        if !images.access.may(caller, Action::Create, &property.name) {
             return Err(protection::refused(&property.name));
         }
     }
-    if exceeds(app.settings.image_tag_quota, new.tags.len()) {
-        return Err(quota("tags", app.settings.image_tag_quota, new.tags.len()));
-    }
+    quota::check("tags", images.settings.image_tag_quota, new.tags.len())?;
     if let Some(name) = &new.read_only {
         return Err(Error::forbidden(format!("Attribute '{name}' is read-only.")));
     }
     new.check_storable()?;
     let counted = new.properties.iter().filter(|p| !p.name.starts_with(SYSTEM_PROPERTY_PREFIX)).count();
-    if exceeds(app.settings.image_property_quota, counted) {
-        return Err(quota("properties", app.settings.image_property_quota, counted));
-    }
+    quota::check("properties", images.settings.image_property_quota, counted)?;
     let mut image = build(new, owner);
     expected::disinherit(&mut image);
     for property in &image.properties {
         expected::check_readable(&property.name, property.value.as_deref())?;
     }
-    let saved = image.clone();
-    match app.db.write("image.insert", move |conn| db::images::insert(conn, &saved)).await {
+    match images.insert(caller.into(), &image).await {
         Ok(()) => Ok(image),
         Err(DbError::Duplicate(_)) => Err(Error::conflict(format!(
             "Image ID {} already exists, or was used by a deleted image.",
@@ -64,9 +60,9 @@ pub async fn create(app: &App, caller: &Caller, new: NewImage) -> Result<Image> 
     }
 }
 
-async fn authorize(app: &App, caller: &Caller, new: &NewImage, owner: Option<&str>) -> Result<()> {
+async fn authorize(images: &Images, caller: &Caller, new: &NewImage, owner: Option<&str>) -> Result<()> {
     let target = NewImageTarget { owner, visibility: new.visibility.unwrap_or(Visibility::Private) };
-    if !access::allowed(app, caller, "add_image", &target).await? {
+    if !images.access.allowed(caller, "add_image", &target).await? {
         if owner != caller.owner() {
             return Err(foreign_owner(owner));
         }
@@ -77,11 +73,11 @@ async fn authorize(app: &App, caller: &Caller, new: &NewImage, owner: Option<&st
         Some(Visibility::Community) => "communitize_image",
         _ => "",
     };
-    if !extra.is_empty() && !access::allowed(app, caller, extra, &target).await? {
+    if !extra.is_empty() && !images.access.allowed(caller, extra, &target).await? {
         return Err(access::refused(extra));
     }
     // The defaults of earlier releases let everybody create (`check_admin_or_same_owner`).
-    let is_old = !app.policy.settings().enforce_new_defaults;
+    let is_old = images.access.has_old_defaults();
     if is_old && !caller.is_admin && owner != caller.owner() {
         return Err(foreign_owner(owner));
     }
@@ -92,13 +88,6 @@ fn foreign_owner(owner: Option<&str>) -> Error {
     Error::forbidden(format!(
         "You are not permitted to create images owned by {:?}.",
         owner.unwrap_or("nobody")
-    ))
-}
-
-/// The refusal of a count over its quota.
-pub(super) fn quota(what: &str, limit: i64, attempted: usize) -> Error {
-    Error::TooLarge(format!(
-        "The limit has been exceeded on the number of allowed image {what}. Attempted: {attempted}, Maximum: {limit}"
     ))
 }
 

@@ -1,18 +1,11 @@
 //! What the owner of an image expects of its bytes: the properties `expected_hash` (the bytes as they come) and
-//! `expected_stored_hash` (the bytes as they are kept), and the hashes that it takes to tell.
+//! `expected_stored_hash` (the bytes as they are kept).
 
-use std::collections::BTreeMap;
-
-use openssl::hash::{Hasher, MessageDigest};
-
-use crate::{
-    format::Inspector,
-    model::{
-        error::{Error, Result},
-        image::Image,
-        status::Status,
-    },
-    store::measure::{Measurement, Observer},
+use crate::model::{
+    error::{Error, Result},
+    hash::{Algorithm, Hashes},
+    image::Image,
+    status::Status,
 };
 
 /// Of the bytes that an upload or an import brings.
@@ -20,13 +13,11 @@ pub const EXPECTED_HASH: &str = "expected_hash";
 /// Of the bytes that are kept, after decompression and conversion.
 pub const EXPECTED_STORED_HASH: &str = "expected_stored_hash";
 
+/// Of all algorithms, those that an expectation may name.
 const ALGORITHMS: [&str; 4] = ["sha256", "sha512", "sha1", "md5"];
 
-/// Hashes by their algorithm, in lower-case hex.
-pub type Hashes = BTreeMap<String, String>;
-
-fn digest(name: &str) -> Option<MessageDigest> {
-    ALGORITHMS.contains(&name).then(|| MessageDigest::from_name(name)).flatten()
+fn algorithm(name: &str) -> Option<Algorithm> {
+    Algorithm::of(name).filter(|_| ALGORITHMS.contains(&name))
 }
 
 /// Reads `sha256:<hex>`, or several separated by commas.
@@ -38,9 +29,7 @@ pub fn parse(property: &str, text: &str) -> Result<Hashes> {
     for part in text.split(',') {
         let known = part.trim().split_once(':').and_then(|(name, value)| {
             let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().to_ascii_lowercase());
-            let fits =
-                value.len() == digest(&name)?.size() * 2 && value.bytes().all(|b| b.is_ascii_hexdigit());
-            fits.then_some((name, value))
+            algorithm(&name)?.fits(&value).then_some((name, value))
         });
         let (name, value) = known.ok_or_else(|| {
             Error::invalid(format!(
@@ -122,67 +111,6 @@ pub fn check(property: &str, expected: &Hashes, measured: &Hashes) -> Result<()>
         }
     }
     Ok(())
-}
-
-/// Looks at a stream beside the hashes that every image gets: its format, and the hashes that somebody expects.
-pub struct Examiner {
-    inspector: Inspector,
-    extra: Vec<(String, Hasher)>,
-    broken: bool,
-}
-
-/// What the examiner found.
-pub struct Examined {
-    /// The format inspector after the last byte.
-    pub inspector: Inspector,
-    /// The hashes that were asked for, and could be computed.
-    pub hashes: Hashes,
-}
-
-impl Examiner {
-    /// Begins; `wanted` names hash algorithms, of which MD5 and `default` are measured anyway.
-    ///
-    /// # Errors
-    /// The hash library's.
-    pub fn new(wanted: &[&Hashes], default: &str) -> Result<Self> {
-        let mut extra: Vec<(String, Hasher)> = Vec::new();
-        for name in wanted.iter().flat_map(|hashes| hashes.keys()) {
-            if name == "md5" || name == default || extra.iter().any(|(known, _)| known == name) {
-                continue;
-            }
-            let digest = digest(name).ok_or_else(|| Error::internal("hash", name))?;
-            let hasher = Hasher::new(digest).map_err(|e| Error::internal("hash", e))?;
-            extra.push((name.clone(), hasher));
-        }
-        Ok(Self { inspector: Inspector::new(), extra, broken: false })
-    }
-
-    /// Ends; `measured` brings the hashes that every image gets.
-    ///
-    /// # Errors
-    /// The hash library's.
-    pub fn finish(measured: Measurement<Self>, default: &str) -> Result<(u64, Examined)> {
-        let Self { inspector, extra, broken } = measured.observer;
-        if broken {
-            return Err(Error::internal("hash", "the hash library failed"));
-        }
-        let mut hashes =
-            Hashes::from([("md5".to_owned(), measured.md5), (default.to_owned(), measured.hash)]);
-        for (name, mut hasher) in extra {
-            let value = hasher.finish().map_err(|e| Error::internal("hash", e))?;
-            hashes.insert(name, value.iter().map(|byte| format!("{byte:02x}")).collect());
-        }
-        Ok((measured.size, Examined { inspector, hashes }))
-    }
-}
-
-impl Observer for Examiner {
-    fn feed(&mut self, chunk: &[u8]) {
-        self.inspector.feed(chunk);
-        for (_, hasher) in &mut self.extra {
-            self.broken |= hasher.update(chunk).is_err();
-        }
-    }
 }
 
 #[cfg(test)]

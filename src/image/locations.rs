@@ -1,26 +1,22 @@
-//! Where the data of an image is: the legacy patches of `locations`, and the calls that replace them
-//! (`glance/api/v2/images.py: _do_add_locations …`, `add_location`, `get_locations`).
+//! Where the data of an image is: the list of its locations, and the legacy patches of them
+//! (`glance/api/v2/images.py: _do_add_locations …`, `get_locations`).
 
 use serde_json::{Map, Value, json};
 
+use super::{Images, query};
 use crate::{
-    app::App,
-    db::{self, DbError},
+    access::quota,
     model::{
         caller::Caller,
         error::{Error, Result},
+        hash::Algorithm,
         image::{Image, Location},
-        job::{Job, JobKind},
         new_image::check_text,
         patch::{Operation, Verb},
         status::Status,
-        time::Timestamp,
     },
-    store::{NamedStore, StoreErrorKind, measure},
-    task,
+    store::{NamedStore, StoreErrorKind},
 };
-
-use super::{access, exceeds, system::LOCK_PROPERTY};
 
 /// Schemes that callers may never name.
 const RESTRICTED_SCHEMES: [&str; 3] = ["file", "filesystem", "swift+config"];
@@ -47,12 +43,16 @@ impl ValidationData {
         }
     }
 
-    fn check_hash(&self, default_algorithm: &str) -> Result<()> {
+    /// Requires a hash that its algorithm, or else the operator's, can have.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]
+    pub fn check_hash(&self, default_algorithm: &str) -> Result<()> {
         let Some(value) = &self.os_hash_value else { return Ok(()) };
         let algorithm = self.os_hash_algo.as_deref().unwrap_or(default_algorithm);
-        let digest = measure::digest(algorithm)
+        let known = Algorithm::of(algorithm)
             .ok_or_else(|| Error::invalid(format!("The hash algorithm {algorithm:?} is not known.")))?;
-        if value.len() != digest.size() * 2 || !value.bytes().all(|b| b.is_ascii_hexdigit()) {
+        if !known.fits(value) {
             return Err(Error::invalid(format!("The hash value is not a {algorithm} digest in hex.")));
         }
         Ok(())
@@ -63,96 +63,24 @@ impl ValidationData {
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right, [`Error::ImageNotFound`] when the image may not even be seen.
-pub async fn list(app: &App, caller: &Caller, id: &str) -> Result<Vec<Location>> {
-    let image = access::find(app, caller, id).await?;
-    access::enforce(app, caller, "fetch_image_location", &image).await?;
+pub async fn list(images: &Images, caller: &Caller, id: &str) -> Result<Vec<Location>> {
+    let image = query::find(images, caller, id).await?;
+    images.access.enforce(caller, "fetch_image_location", &image).await?;
     Ok(image.locations)
-}
-
-/// Starts adding a location to a queued image; a job checks, hashes and activates.
-///
-/// # Errors
-/// In Glance's order: [`Error::Conflict`] unless the image is queued and free, [`Error::Forbidden`] without the
-/// right or for a URL only services may name, [`Error::Invalid`] for hashes that are none.
-pub async fn add(app: &App, caller: &Caller, id: &str, url: &str, validation: &ValidationData) -> Result<()> {
-    access::mutating(caller)?;
-    let image = access::find(app, caller, id).await?;
-    if image.status != Status::Queued {
-        return Err(Error::conflict(format!(
-            "Locations can only be added to a queued image; {id} is {}.",
-            image.status
-        )));
-    }
-    access::enforce(app, caller, "add_image_location", &image).await?;
-    let is_service = caller.has_role("service") || caller.service_roles.iter().any(|r| r == "service");
-    let has_http = app.stores.iter().any(|named| named.kind() == "http");
-    let may_name_it = is_service || url.starts_with("http") && has_http;
-    if !may_name_it {
-        return Err(Error::forbidden("Only services may add locations other than http ones."));
-    }
-    validation.check_hash(&app.settings.hashing_algorithm)?;
-    if validation.checksum.is_some() {
-        return Err(Error::invalid("The member checksum is not allowed in validation_data."));
-    }
-    let input = json!({
-        "image_id": id,
-        "loc_url": url,
-        "validation_data": {
-            "os_hash_algo": validation.os_hash_algo,
-            "os_hash_value": validation.os_hash_value,
-        },
-    });
-    let job = Job { image_id: Some(id.to_owned()), ..task::draft(caller, JobKind::LocationImport, input) };
-    lock_and_enqueue(app, id, Status::Queued, job).await
-}
-
-/// Gives an image to a job: the lock on the image and the job's row are one transaction.
-///
-/// # Errors
-/// [`Error::Conflict`] when another job holds the image or its status is not `from` any more.
-pub async fn lock_and_enqueue(app: &App, id: &str, from: Status, job: Job) -> Result<()> {
-    let key = id.to_owned();
-    let result = app
-        .db
-        .write("image.lock_for_job", move |conn| {
-            let before = db::images::find(conn, &key)?.ok_or_else(|| Error::ImageNotFound(key.clone()))?;
-            // A lock that no open job holds is a leftover, and broken at once.
-            let holder = before.property(LOCK_PROPERTY).and_then(|p| p.value.clone());
-            let holder = holder.map(|id| db::jobs::find(conn, &id)).transpose()?.flatten();
-            if holder.is_some_and(|holder| !holder.status.is_final()) {
-                return Err(Error::conflict(format!("Image {key} has active task.")).into());
-            }
-            if before.status != from {
-                return Err(Error::conflict(format!("Image {key} is {} now.", before.status)).into());
-            }
-            let mut after = Image { updated_at: Timestamp::now(), ..before.clone() };
-            after.set_property(LOCK_PROPERTY, Some(job.id.clone()));
-            db::images::save(conn, &before, &after)?;
-            db::jobs::insert(conn, &job)
-        })
-        .await;
-    match result {
-        Ok(()) => {
-            app.enqueued.notify_one();
-            Ok(())
-        }
-        Err(DbError::Stale) => Err(Error::conflict(format!("Image {id} is being changed; try again."))),
-        Err(other) => Err(other.into()),
-    }
 }
 
 /// Applies one operation on `locations` to the working copy of an image.
 ///
 /// # Errors
 /// As `spec` of the legacy location patches, in Glance's order.
-pub async fn patch(app: &App, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
+pub async fn patch(images: &Images, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
     let list = operation.value.as_array();
     if operation.verb == Verb::Replace && list.is_some_and(Vec::is_empty) {
         return Err(Error::forbidden("It's not allowed to remove the locations of an image."));
     }
     let rule = if operation.verb == Verb::Remove { "delete_image_location" } else { "set_image_location" };
-    access::enforce(app, caller, rule, image).await?;
-    if !app.settings.show_multiple_locations {
+    images.access.enforce(caller, rule, image).await?;
+    if !images.settings.show_multiple_locations {
         return Err(Error::forbidden("It's not allowed to change locations: they are invisible here."));
     }
     let fits = match operation.verb {
@@ -166,8 +94,8 @@ pub async fn patch(app: &App, caller: &Caller, image: &mut Image, operation: &Op
         )));
     }
     match operation.verb {
-        Verb::Add => add_one(app, image, operation).await,
-        Verb::Replace => replace_all(app, image, list.map(Vec::as_slice).unwrap_or_default()).await,
+        Verb::Add => add_one(images, image, operation).await,
+        Verb::Replace => replace_all(images, image, list.map(Vec::as_slice).unwrap_or_default()).await,
         Verb::Remove => remove_one(image, operation.position.as_deref().unwrap_or_default()),
     }
 }
@@ -182,31 +110,27 @@ fn parse_position(text: &str, allow_end: bool) -> Result<Option<usize>> {
     Ok(Some(text.parse().unwrap_or(usize::MAX)))
 }
 
-async fn add_one(app: &App, image: &mut Image, operation: &Operation) -> Result<()> {
+async fn add_one(images: &Images, image: &mut Image, operation: &Operation) -> Result<()> {
     let validation = ValidationData::of(operation.value.get("validation_data"));
-    apply_validation(app, image, std::slice::from_ref(&validation))?;
+    apply_validation(images, image, std::slice::from_ref(&validation))?;
     let position = parse_position(operation.position.as_deref().unwrap_or_default(), true)?;
-    let location = check(app, image, &operation.value).await?;
-    if exceeds(app.settings.image_location_quota, image.locations.len().saturating_add(1)) {
-        return Err(over_quota(app, image.locations.len().saturating_add(1)));
-    }
+    let location = check(images, image, &operation.value).await?;
+    quota::check("locations", images.settings.image_location_quota, image.locations.len().saturating_add(1))?;
     let at = position.unwrap_or(usize::MAX).min(image.locations.len());
     image.locations.insert(at, location);
-    activate(app, image).await
+    activate(images, image).await
 }
 
-async fn replace_all(app: &App, image: &mut Image, list: &[Value]) -> Result<()> {
-    if exceeds(app.settings.image_location_quota, list.len()) {
-        return Err(over_quota(app, list.len()));
-    }
+async fn replace_all(images: &Images, image: &mut Image, list: &[Value]) -> Result<()> {
+    quota::check("locations", images.settings.image_location_quota, list.len())?;
     if image.locations.is_empty() {
         let validations: Vec<_> = list.iter().map(|l| ValidationData::of(l.get("validation_data"))).collect();
-        apply_validation(app, image, &validations)?;
+        apply_validation(images, image, &validations)?;
         for value in list {
-            let location = check(app, image, value).await?;
+            let location = check(images, image, value).await?;
             image.locations.push(location);
         }
-        return activate(app, image).await;
+        return activate(images, image).await;
     }
     // On an image that has data only the metadata may change: the set of URLs stays.
     let mut left = image.locations.clone();
@@ -220,7 +144,7 @@ async fn replace_all(app: &App, image: &mut Image, list: &[Value]) -> Result<()>
         })?;
         let mut location = left.remove(place);
         location.metadata = metadata;
-        if app.stores.multiple
+        if images.stores.multiple
             && let Some(store) = &location.store
         {
             location.metadata.insert("store".to_owned(), json!(store));
@@ -246,13 +170,6 @@ fn remove_one(image: &mut Image, position: &str) -> Result<()> {
     Ok(())
 }
 
-fn over_quota(app: &App, attempted: usize) -> Error {
-    Error::TooLarge(format!(
-        "The limit has been exceeded on the number of allowed image locations. Attempted: {attempted}, Maximum: {}",
-        app.settings.image_location_quota
-    ))
-}
-
 fn parts(value: &Value) -> Result<(String, Map<String, Value>)> {
     let url = value.get("url").and_then(Value::as_str).unwrap_or_default().to_owned();
     let metadata = value.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -276,14 +193,14 @@ fn is_storable(value: &Value) -> bool {
 ///
 /// # Errors
 /// [`Error::Invalid`], saying only that the location is not usable: what is behind it is not the caller's business.
-pub async fn probe<'a>(app: &'a App, url: &str) -> Result<(&'a NamedStore, u64)> {
+pub async fn probe<'a>(images: &'a Images, url: &str) -> Result<(&'a NamedStore, u64)> {
     let unusable =
         || Error::invalid("Invalid location: it is not reachable, empty, or of a kind not allowed here.");
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     if RESTRICTED_SCHEMES.contains(&scheme) {
         return Err(unusable());
     }
-    let named = app.stores.for_url(url).ok_or_else(unusable)?;
+    let named = images.stores.for_url(url).ok_or_else(unusable)?;
     match named.stat(url).await {
         Ok(size) if size > 0 => Ok((named, size)),
         Ok(_) => Err(unusable()),
@@ -297,10 +214,10 @@ pub async fn probe<'a>(app: &'a App, url: &str) -> Result<(&'a NamedStore, u64)>
     }
 }
 
-async fn check(app: &App, image: &mut Image, value: &Value) -> Result<Location> {
+async fn check(images: &Images, image: &mut Image, value: &Value) -> Result<Location> {
     let (url, mut metadata) = parts(value)?;
-    let (named, size) = probe(app, &url).await?;
-    if app.stores.multiple {
+    let (named, size) = probe(images, &url).await?;
+    if images.stores.multiple {
         metadata.insert("store".to_owned(), json!(named.id));
     }
     if image.locations.iter().any(|l| l.url == url && l.metadata == metadata) {
@@ -318,7 +235,7 @@ async fn check(app: &App, image: &mut Image, value: &Value) -> Result<Location> 
     })
 }
 
-async fn activate(app: &App, image: &mut Image) -> Result<()> {
+async fn activate(images: &Images, image: &mut Image) -> Result<()> {
     if image.status != Status::Queued {
         return Ok(());
     }
@@ -327,11 +244,13 @@ async fn activate(app: &App, image: &mut Image) -> Result<()> {
             "Properties disk_format and container_format must be set prior to saving data.",
         ));
     }
-    if image.size.is_some_and(|size| u64::try_from(size).is_ok_and(|size| size > app.settings.image_size_cap))
+    if image
+        .size
+        .is_some_and(|size| u64::try_from(size).is_ok_and(|size| size > images.settings.image_size_cap))
     {
         return Err(Error::TooLarge(format!(
             "Image exceeds the maximum of {} bytes.",
-            app.settings.image_size_cap
+            images.settings.image_size_cap
         )));
     }
     image.status = Status::Active;
@@ -339,14 +258,17 @@ async fn activate(app: &App, image: &mut Image) -> Result<()> {
 }
 
 /// Takes over hashes that the caller vouches for (`_validate_hashing_data`).
-fn apply_validation(app: &App, image: &mut Image, list: &[ValidationData]) -> Result<()> {
+fn apply_validation(images: &Images, image: &mut Image, list: &[ValidationData]) -> Result<()> {
     let differs =
         |what: &str| Error::conflict(format!("The {what} in validation_data conflicts with another one."));
     for data in list.iter().filter(|data| **data != ValidationData::default()) {
-        if data.os_hash_algo.as_ref().is_some_and(|algo| *algo != app.settings.hashing_algorithm) {
-            return Err(Error::conflict(format!("os_hash_algo must be {}.", app.settings.hashing_algorithm)));
+        if data.os_hash_algo.as_ref().is_some_and(|algo| *algo != images.settings.hashing_algorithm) {
+            return Err(Error::conflict(format!(
+                "os_hash_algo must be {}.",
+                images.settings.hashing_algorithm
+            )));
         }
-        if data.check_hash(&app.settings.hashing_algorithm).is_err() {
+        if data.check_hash(&images.settings.hashing_algorithm).is_err() {
             return Err(Error::conflict("os_hash_value is not a digest of os_hash_algo in hex."));
         }
         if data.checksum.as_ref().is_some_and(|c| c.len() != 32 || !c.bytes().all(|b| b.is_ascii_hexdigit()))

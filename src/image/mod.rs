@@ -1,25 +1,42 @@
-//! Everything that happens to an image: create, list, show, change, delete, bytes in and bytes out.
+//! The one door for changes of an image, and the questions about it: create, list, show, change, share, delete.
 //!
-//! A use case is one function whose steps are consecutive lines; it takes the [`crate::app::App`] and the caller
-//! first. It knows no HTTP and no SQL.
+//! A use case is one function whose steps are consecutive lines; it takes the [`Images`] and the caller first. It knows
+//! no HTTP and no SQL. Bytes are the matter of `blob/`.
 
-pub mod abandon;
-pub mod access;
 pub mod actions;
 pub mod change;
 pub mod create;
 pub mod delete;
-pub mod download;
 pub mod expected;
 pub mod from_store;
-pub mod location_import;
 pub mod locations;
-pub mod protection;
+pub mod members;
 pub mod query;
-pub mod system;
 pub mod tags;
 pub mod update;
-pub mod upload;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::{access::Access, db::Db, model::image_schema::ImageSchema, store::Stores};
+
+/// What every use case about images needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Images {
+    /// The database.
+    pub db: Db,
+    /// Where the bytes are.
+    pub stores: Arc<Stores>,
+    /// Who may do what.
+    pub access: Access,
+    /// The operator's settings.
+    pub settings: Arc<Settings>,
+    /// What an image may look like.
+    pub schema: Arc<ImageSchema>,
+    /// Tells the reaper that there is something to delete.
+    pub doomed: Arc<Notify>,
+}
 
 /// The operator's settings about images; names and defaults are Glance's.
 #[derive(Clone, Debug)]
@@ -85,9 +102,4 @@ impl Default for Settings {
             enabled_import_methods: texts(&["glance-direct", "web-download", "copy-image"]),
         }
     }
-}
-
-/// Whether `count` exceeds a quota, of which a negative one is no limit.
-pub fn exceeds(quota: i64, count: usize) -> bool {
-    u64::try_from(quota).is_ok_and(|quota| count as u64 > quota)
 }

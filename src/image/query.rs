@@ -1,8 +1,14 @@
 //! Showing one image and listing many, within what the caller may see.
 
 use crate::{
-    app::App,
-    db::images_page::{self, Page},
+    access::{
+        self,
+        targets::{CallerTarget, ImageTarget},
+    },
+    db::{
+        self,
+        images_page::{self, Page},
+    },
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -12,7 +18,7 @@ use crate::{
     },
 };
 
-use super::access::{self, CallerTarget, ImageTarget};
+use super::Images;
 
 /// A page of a list.
 #[derive(Debug)]
@@ -27,9 +33,9 @@ pub struct ImagePage {
 ///
 /// # Errors
 /// [`Error::ImageNotFound`] when the caller may not see it.
-pub async fn show(app: &App, caller: &Caller, id: &str) -> Result<Image> {
-    let image = access::find(app, caller, id).await?;
-    access::enforce(app, caller, "get_image", &image).await?;
+pub async fn show(images: &Images, caller: &Caller, id: &str) -> Result<Image> {
+    let image = find(images, caller, id).await?;
+    images.access.enforce(caller, "get_image", &image).await?;
     Ok(image)
 }
 
@@ -38,12 +44,12 @@ pub async fn show(app: &App, caller: &Caller, id: &str) -> Result<Image> {
 /// # Errors
 /// [`Error::Forbidden`] without the right to list or for a marker that the caller may not see,
 /// [`Error::Invalid`] for an unknown marker.
-pub async fn list(app: &App, caller: &Caller, query: ListQuery) -> Result<ImagePage> {
-    if !access::allowed(app, caller, "get_images", &CallerTarget(caller)).await? {
+pub async fn list(images: &Images, caller: &Caller, query: ListQuery) -> Result<ImagePage> {
+    if !images.access.allowed(caller, "get_images", &CallerTarget(caller)).await? {
         return Err(access::refused("get_images"));
     }
     let after = match &query.marker {
-        Some(id) => Some(find_marker(app, caller, id).await?),
+        Some(id) => Some(find_marker(images, caller, id).await?),
         None => None,
     };
     let limit = query.limit;
@@ -55,33 +61,80 @@ pub async fn list(app: &App, caller: &Caller, query: ListQuery) -> Result<ImageP
         after,
         limit,
     };
-    let rows = app.db.read("image.list", move |conn| images_page::load(conn, &page)).await?;
+    let rows = images.db.read("image.list", move |conn| images_page::load(conn, &page)).await?;
     let full = limit > 0 && rows.len() as u64 == u64::from(limit);
-    let mut images = Vec::with_capacity(rows.len());
+    let mut seen = Vec::with_capacity(rows.len());
     for mut image in rows {
-        app.stores.settle(&mut image.locations);
-        access::seen_by(caller, &mut image);
-        if access::allowed(app, caller, "get_image", &ImageTarget(&image)).await? {
-            images.push(image);
+        images.stores.settle(&mut image.locations);
+        seen_by(caller, &mut image);
+        if images.access.allowed(caller, "get_image", &ImageTarget(&image)).await? {
+            seen.push(image);
         }
     }
-    let next_marker = if full { images.last().map(|image| image.id.clone()) } else { None };
-    Ok(ImagePage { images, next_marker })
+    let next_marker = if full { seen.last().map(|image| image.id.clone()) } else { None };
+    Ok(ImagePage { images: seen, next_marker })
 }
 
-async fn find_marker(app: &App, caller: &Caller, id: &str) -> Result<Image> {
+/// Loads an image as the database shows it to the caller, before any rule.
+///
+/// # Errors
+/// [`Error::ImageNotFound`] when it is absent, deleted or hidden.
+pub async fn find(images: &Images, caller: &Caller, id: &str) -> Result<Image> {
+    let missing = || Error::ImageNotFound(id.to_owned());
+    if id.chars().count() > ID_CHARS_MAX || id.contains('\0') {
+        return Err(missing());
+    }
+    let (key, project) = (id.to_owned(), caller.project_id.clone());
+    let (image, is_member) = images
+        .db
+        .read("image.find", move |conn| {
+            let image = db::images::find(conn, &key)?;
+            let shared = image.as_ref().is_some_and(|i| i.visibility == Visibility::Shared);
+            let is_member = match &project {
+                Some(project) if shared => db::images::is_member(conn, &key, project)?,
+                _ => false,
+            };
+            Ok((image, is_member))
+        })
+        .await?;
+    let mut image = image.ok_or_else(missing)?;
+    if !visibility::is_visible(caller, &image, is_member) {
+        return Err(missing());
+    }
+    images.stores.settle(&mut image.locations);
+    seen_by(caller, &mut image);
+    Ok(image)
+}
+
+/// Loads an image without asking who wants it.
+///
+/// # Errors
+/// Only the database's.
+pub async fn find_unseen(images: &Images, id: &str) -> Result<Option<Image>> {
+    let id = id.to_owned();
+    Ok(images.db.read("image.find_for_job", move |conn| db::images::find(conn, &id)).await?)
+}
+
+/// Fills `member` as Glance does: the caller's project, when the image is shared and not its own
+/// (`glance/db/__init__.py: ImageRepo._format_image_from_db`).
+fn seen_by(caller: &Caller, image: &mut Image) {
+    let foreign = image.visibility == Visibility::Shared && image.owner != caller.project_id;
+    image.member = if foreign { caller.project_id.clone() } else { None };
+}
+
+async fn find_marker(images: &Images, caller: &Caller, id: &str) -> Result<Image> {
     let unknown = || Error::invalid(format!("Invalid marker. Image {id} could not be found."));
     if id.is_empty() || id.chars().count() > ID_CHARS_MAX || id.contains('\0') {
         return Err(unknown());
     }
     let (key, project) = (id.to_owned(), caller.project_id.clone());
-    let found = app
+    let found = images
         .db
         .read("image.find_marker", move |conn| {
             let Some((image, deleted)) = images_page::find_marker(conn, &key)? else { return Ok(None) };
             let is_member = match &project {
                 Some(project) if image.visibility == Visibility::Shared => {
-                    crate::db::images::is_member(conn, &key, project)?
+                    db::images::is_member(conn, &key, project)?
                 }
                 _ => false,
             };

@@ -1,7 +1,7 @@
 //! Single tags (`glance/api/v2/image_tags.py`).
 
 use crate::{
-    app::App,
+    access::{self, quota},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -10,46 +10,48 @@ use crate::{
     },
 };
 
-use super::{access, change::change, create, exceeds};
+use super::Images;
 
 /// Adds a tag; adding one that is there succeeds.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a tag too long, [`Error::TooLarge`] over the tag quota.
-pub async fn put(app: &App, caller: &Caller, id: &str, tag: &str) -> Result<()> {
+pub async fn put(images: &Images, caller: &Caller, id: &str, tag: &str) -> Result<()> {
     if tag.chars().count() > TEXT_CHARS_MAX {
         return Err(Error::invalid(format!("Tags are limited to {TEXT_CHARS_MAX} characters.")));
     }
     access::mutating(caller)?;
-    change(app, caller, id, async |image: &Image| {
-        access::enforce(app, caller, "modify_image", image).await?;
-        let mut after = image.clone();
-        after.add_tag(tag);
-        if exceeds(app.settings.image_tag_quota, after.tags.len()) && after.tags.len() > image.tags.len() {
-            return Err(create::quota("tags", app.settings.image_tag_quota, after.tags.len()));
-        }
-        check_text("tag", tag)?;
-        Ok(Some(after))
-    })
-    .await
-    .map(drop)
+    images
+        .change(caller, id, async |image: &Image| {
+            images.access.enforce(caller, "modify_image", image).await?;
+            let mut after = image.clone();
+            after.add_tag(tag);
+            if after.tags.len() > image.tags.len() {
+                quota::check("tags", images.settings.image_tag_quota, after.tags.len())?;
+            }
+            check_text("tag", tag)?;
+            Ok(Some(after))
+        })
+        .await
+        .map(drop)
 }
 
 /// Removes a tag.
 ///
 /// # Errors
 /// [`Error::NotFound`] when the image has no such tag.
-pub async fn delete(app: &App, caller: &Caller, id: &str, tag: &str) -> Result<()> {
+pub async fn delete(images: &Images, caller: &Caller, id: &str, tag: &str) -> Result<()> {
     access::mutating(caller)?;
-    change(app, caller, id, async |image: &Image| {
-        access::enforce(app, caller, "modify_image", image).await?;
-        if !image.tags.iter().any(|t| t == tag) {
-            return Err(Error::NotFound(format!("Image {id} has no tag {tag:?}.")));
-        }
-        let mut after = image.clone();
-        after.tags.retain(|t| t != tag);
-        Ok(Some(after))
-    })
-    .await
-    .map(drop)
+    images
+        .change(caller, id, async |image: &Image| {
+            images.access.enforce(caller, "modify_image", image).await?;
+            if !image.tags.iter().any(|t| t == tag) {
+                return Err(Error::NotFound(format!("Image {id} has no tag {tag:?}.")));
+            }
+            let mut after = image.clone();
+            after.tags.retain(|t| t != tag);
+            Ok(Some(after))
+        })
+        .await
+        .map(drop)
 }

@@ -3,7 +3,12 @@
 use serde_json::Value;
 
 use crate::{
-    app::App,
+    access::{
+        self,
+        protection::{self, Action},
+        quota,
+        targets::ImageTarget,
+    },
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -15,12 +20,7 @@ use crate::{
     },
 };
 
-use super::{
-    access,
-    change::change,
-    create, exceeds, expected, locations,
-    protection::{self, Action},
-};
+use super::{Images, expected, locations};
 
 /// Applies the operations in order to a copy and saves once; any failure discards all of them. An empty patch
 /// needs no right beyond finding the image and changes nothing, `updated_at` included.
@@ -28,35 +28,34 @@ use super::{
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Conflict`] and [`Error::Invalid`] as each operation demands,
 /// [`Error::TooLarge`] for quotas.
-pub async fn update(app: &App, caller: &Caller, id: &str, operations: &[Operation]) -> Result<Image> {
+pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Operation]) -> Result<Image> {
     access::mutating(caller)?;
-    change(app, caller, id, async |before: &Image| {
-        if operations.is_empty() {
-            return Ok(None);
-        }
-        let mut after = before.clone();
-        for operation in operations {
-            apply(app, caller, &mut after, operation).await?;
-        }
-        let is_new = |name: &str| before.property(name).is_none();
-        let grows =
-            after.properties.iter().any(|p| is_new(&p.name) && !p.name.starts_with(SYSTEM_PROPERTY_PREFIX));
-        if grows && exceeds(app.settings.image_property_quota, after.counted_properties()) {
-            return Err(create::quota(
-                "properties",
-                app.settings.image_property_quota,
-                after.counted_properties(),
-            ));
-        }
-        Ok(Some(after))
-    })
-    .await
+    images
+        .change(caller, id, async |before: &Image| {
+            if operations.is_empty() {
+                return Ok(None);
+            }
+            let mut after = before.clone();
+            for operation in operations {
+                apply(images, caller, &mut after, operation).await?;
+            }
+            let is_new = |name: &str| before.property(name).is_none();
+            let grows = after
+                .properties
+                .iter()
+                .any(|p| is_new(&p.name) && !p.name.starts_with(SYSTEM_PROPERTY_PREFIX));
+            if grows {
+                quota::check("properties", images.settings.image_property_quota, after.counted_properties())?;
+            }
+            Ok(Some(after))
+        })
+        .await
 }
 
-async fn apply(app: &App, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
+async fn apply(images: &Images, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
     let attribute = operation.attribute.as_str();
     if attribute == "locations" {
-        return locations::patch(app, caller, image, operation).await;
+        return locations::patch(images, caller, image, operation).await;
     }
     let gives_away = attribute == "owner" && !caller.is_admin;
     let not_yours = || Error::forbidden("Only an administrator may change the owner of an image.");
@@ -70,25 +69,25 @@ async fn apply(app: &App, caller: &Caller, image: &mut Image, operation: &Operat
             _ => None,
         };
         if let Some(rule) = rule
-            && !access::allowed(app, caller, rule, &access::ImageTarget(image)).await?
+            && !images.access.allowed(caller, rule, &ImageTarget(image)).await?
         {
             return Err(access::refused(rule));
         }
     }
-    access::enforce(app, caller, "modify_image", image).await?;
+    images.access.enforce(caller, "modify_image", image).await?;
     if gives_away && operation.verb == Verb::Add {
         return Err(not_yours());
     }
-    if app.schema.is_base(attribute) {
-        set_attribute(app, image, operation)
+    if images.schema.is_base(attribute) {
+        set_attribute(images, image, operation)
     } else {
-        set_property(app, caller, image, operation)
+        set_property(images, caller, image, operation)
     }
 }
 
-fn set_property(app: &App, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
+fn set_property(images: &Images, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
     let name = operation.attribute.as_str();
-    let may = |action| protection::may(app, caller, action, name);
+    let may = |action| images.access.may(caller, action, name);
     // What the caller may not read is to it as if it were not there.
     let exists = image.property(name).is_some() && may(Action::Read);
     let needed = match operation.verb {
@@ -119,7 +118,7 @@ fn set_property(app: &App, caller: &Caller, image: &mut Image, operation: &Opera
     Ok(())
 }
 
-fn set_attribute(app: &App, image: &mut Image, operation: &Operation) -> Result<()> {
+fn set_attribute(images: &Images, image: &mut Image, operation: &Operation) -> Result<()> {
     let name = operation.attribute.as_str();
     match operation.verb {
         Verb::Remove => return Err(Error::forbidden(format!("Property {name} may not be removed."))),
@@ -161,9 +160,7 @@ fn set_attribute(app: &App, image: &mut Image, operation: &Operation) -> Result<
         }
         "tags" => {
             let tags = strings(Some(value));
-            if exceeds(app.settings.image_tag_quota, tags.len()) {
-                return Err(create::quota("tags", app.settings.image_tag_quota, tags.len()));
-            }
+            quota::check("tags", images.settings.image_tag_quota, tags.len())?;
             image.tags.clear();
             for tag in &tags {
                 check_text("tag", tag)?;

@@ -1,19 +1,21 @@
 //! The last step: blobs turn `live`, the image gets its data, the lock and the staged data go; one transaction.
 
 use super::{
-    FAILED_IMPORT, IMPORTING_TO_STORES,
-    distribute::Delivered,
-    facts,
-    job::{Plan, is_locked_by, list_of},
+    FAILED_IMPORT, IMPORTING_TO_STORES, Imports,
+    distribute::Arrived,
+    job::{Plan, list_of},
     request::Method,
     state::State,
 };
 use crate::{
-    app::App,
+    blob::facts,
     db::{self, DbError},
-    image::system::LOCK_PROPERTY,
+    image::change,
     model::{error::Error, image::Image, status::Status, time::Timestamp},
-    work::{Done, Failure, Work},
+    work::{
+        Done, Failure, Work,
+        queue::{LOCK_PROPERTY, is_locked_by},
+    },
 };
 
 /// Ends an import with success.
@@ -21,14 +23,14 @@ use crate::{
 /// # Errors
 /// [`Failure::Lost`] when the job or a blob is not this node's any more, [`Failure::Cancelled`] when the image is gone.
 pub async fn activate(
-    app: &App,
+    imports: &Imports,
     work: &Work,
     plan: &Plan,
     state: &mut State,
-    delivered: Delivered,
+    arrived: Arrived,
 ) -> Done<()> {
     work.check()?;
-    let Delivered { blobs, failed, facts } = delivered;
+    let Arrived { blobs, failed, facts } = arrived;
     let size = i64::try_from(facts.size).map_err(|e| Error::internal("import", e))?;
     let copies = plan.asked.method == Method::CopyImage;
     let dropped: Vec<String> =
@@ -36,48 +38,38 @@ pub async fn activate(
     state.done = true;
     state.remote = None;
     let plugged = state.clone();
-    let (job, node, value) = (work.job.clone(), app.node.clone(), state.to_value()?);
-    let (lists, image_id) = ((list_of(app, &[]), list_of(app, &failed)), plan.image_id.clone());
-    let default_algorithm = app.settings.hashing_algorithm.clone();
-    let result = app
-        .db
-        .write("image.activate_import", move |conn| {
-            let now = Timestamp::now();
-            let before =
-                db::images::find(conn, &image_id)?.ok_or_else(|| Error::ImageNotFound(image_id.clone()))?;
-            if !is_locked_by(&before, &job) {
+    let (job, node, value) = (work.job.clone(), work.node.clone(), state.to_value()?);
+    let (left, failed) = (list_of(imports, &[]), list_of(imports, &failed));
+    let (id, door, images) =
+        (plan.image_id.clone(), imports.images.door(work.author()), imports.images.clone());
+    let finish = move |conn: &mut db::Conn| {
+        let now = Timestamp::now();
+        change::in_txn(conn, &door, &id, |_, before| {
+            if !is_locked_by(before, &job) {
                 return Err(DbError::Stale);
             }
-            let mut after = Image { updated_at: now, ..before.clone() };
+            let mut after = before.clone();
             plugged.apply(&mut after);
             after.remove_property(LOCK_PROPERTY);
-            after.set_property(IMPORTING_TO_STORES, lists.0.clone());
-            after.set_property(FAILED_IMPORT, lists.1.clone());
+            after.set_property(IMPORTING_TO_STORES, left.clone());
+            after.set_property(FAILED_IMPORT, failed.clone());
             after.locations.extend(blobs.iter().map(|(_, location)| location.clone()));
             if !copies {
-                let algorithm = before.os_hash_algo.clone().unwrap_or_else(|| default_algorithm.clone());
                 after.status = Status::Active;
-                after.size = Some(size);
-                after.virtual_size = facts.virtual_size.and_then(|v| i64::try_from(v).ok());
-                after.checksum = facts.hashes.get("md5").cloned();
-                after.os_hash_value = facts.hashes.get(&algorithm).cloned();
-                after.os_hash_algo = Some(algorithm);
+                facts.describe(&mut after, &facts::algorithm(&images, before))?;
             }
-            for (blob, _) in &blobs {
-                db::blobs::make_live(conn, &blob.id, &node, size, now)?;
-            }
-            for blob in &dropped {
-                db::blobs::doom(conn, blob, now, now)?;
-            }
-            db::jobs::save_state(conn, &job.id, &node, &value, "")?;
-            // A PATCH may have come first on a database that lets both run: then the transaction runs again.
-            match db::images::save(conn, &before, &after) {
-                Err(DbError::Stale) => Err(DbError::Retry("the image changed meanwhile".to_owned())),
-                other => other.map(drop),
-            }
-        })
-        .await;
-    app.doomed.notify_one();
+            Ok(Some(after))
+        })?;
+        for (blob, _) in &blobs {
+            db::blobs::make_live(conn, &blob.id, &node, size, now)?;
+        }
+        for blob in &dropped {
+            db::blobs::doom(conn, blob, now, now)?;
+        }
+        db::jobs::save_state(conn, &job.id, &node, &value, "")
+    };
+    let result = imports.images.db.write("image.activate_import", finish).await;
+    imports.images.doomed.notify_one();
     match result {
         Err(DbError::Domain(Error::ImageNotFound(_))) => {
             Err(Failure::Cancelled("the image was deleted".to_owned()))
@@ -87,6 +79,6 @@ pub async fn activate(
 }
 
 /// The secure hash that the image keeps; for copies, which must have it already.
-pub fn kept_hash(app: &App, image: &Image) -> Option<(String, String)> {
-    Some((facts::algorithm(app, image), image.os_hash_value.clone()?))
+pub fn kept_hash(imports: &Imports, image: &Image) -> Option<(String, String)> {
+    Some((facts::algorithm(&imports.images, image), image.os_hash_value.clone()?))
 }

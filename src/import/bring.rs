@@ -1,9 +1,11 @@
 //! Brings data into the staging folder, and looks at data that is there.
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use futures::StreamExt;
 
 use super::{
-    facts::{self, Facts},
+    Imports,
     fetch::{Body, FetchError},
     job::Plan,
     remote,
@@ -12,10 +14,16 @@ use super::{
     state::{Staged, State},
 };
 use crate::{
-    app::App,
-    image::upload::{self, store_fault},
-    model::{blob::Blob, caller::Caller, error::Error, image::Image},
-    store::{NewBlob, StoreError},
+    access::quota,
+    blob::{
+        digests::Digests,
+        draft::{Draft, cancel},
+        facts::{self, Facts},
+        faults::store_fault,
+        pour::{Excess, Fault, Limits, Nowhere, Pour, Sink, Source, Written},
+    },
+    model::{error::Error, image::Image},
+    store::{ByteStream, StoreError},
     work::{Done, Failure, Work},
 };
 
@@ -34,47 +42,47 @@ pub fn store_failure(error: &StoreError) -> Failure {
 }
 
 /// Makes sure that the data is in this node's staging folder; repeating it when it is does nothing.
-pub async fn run(app: &App, work: &Work, plan: &Plan, state: &mut State, image: &Image) -> Done<()> {
+pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State, image: &Image) -> Done<()> {
     match state.staged.clone() {
-        Some(staged) if staged.store == app.staging.id() => return Ok(()),
+        Some(staged) if staged.store == imports.blobs.staging.id() => return Ok(()),
         Some(_) if plan.asked.method == Method::GlanceDirect => {
             return Err(Failure::Again("The staged data is on another node.".to_owned()));
         }
         // What a node that has died had fetched is out of reach: its own reaper removes it one day.
         Some(elsewhere) => {
             *state = State { roles: state.roles.clone(), remote: state.remote.clone(), ..State::default() };
-            state.save(app, work, "").await?;
-            staged::drop_blobs(app, vec![elsewhere.blob]).await?;
+            state.save(work, "").await?;
+            staged::drop_blobs(imports, vec![elsewhere.blob]).await?;
         }
         None => {}
     }
     if plan.asked.method == Method::GlanceDirect {
         return Err(Failure::Final("The image has no staged data; stage it again.".to_owned()));
     }
-    let mut body = match plan.asked.method {
-        Method::GlanceDownload => work.unless_stopped(remote::open(app, &plan.asked, state)).await??,
-        _ => work.unless_stopped(app.fetcher.open(plan.asked.uri(), &[])).await??,
+    let body = match plan.asked.method {
+        Method::GlanceDownload => work.unless_stopped(remote::open(imports, &plan.asked, state)).await??,
+        _ => work.unless_stopped(imports.fetcher.open(plan.asked.uri(), &[])).await??,
     };
     let mut image = image.clone();
     state.apply(&mut image);
     let image = &image;
-    let room = room(app, work, body.length).await?;
+    let limits = limits(imports, work, body.length).await?;
     work.begin_pass(body.length);
-    let blob = staged::begin(app, &image.id, body.length).await?;
-    let facts = receive(app, work, image, &blob, &mut body, room).await?;
+    let draft = staged::begin(imports, &image.id, body.length).await?;
+    let facts = receive(imports, work, image, &draft, body, limits).await?;
     let size = facts.size;
     state.facts = Some(facts);
-    staged::finish(app, work, &blob, size, state).await
+    staged::finish(imports, work, &draft.blob, size, state).await
 }
 
-/// Bytes that may come: the cap on images, and what the project may still store.
-async fn room(app: &App, work: &Work, declared: Option<u64>) -> Done<u64> {
-    let owner = Caller { project_id: work.job.owner.clone(), ..Caller::default() };
-    let room = upload::storage_room(app, &owner, declared).await?.unwrap_or(u64::MAX);
-    let limit = room.min(app.settings.image_size_cap);
-    match declared.filter(|size| *size > limit) {
-        Some(size) => Err(too_large(size, limit)),
-        None => Ok(limit),
+/// How many bytes may come: the cap on images, and what the project may still store.
+async fn limits(imports: &Imports, work: &Work, promised: Option<u64>) -> Done<Limits> {
+    let (images, owner) = (&imports.images, work.job.owner.clone());
+    let room = quota::storage_room(&images.db, images.settings.user_storage_quota, owner, promised).await?;
+    let cap = room.unwrap_or(u64::MAX).min(images.settings.image_size_cap);
+    match promised.filter(|size| *size > cap) {
+        Some(size) => Err(too_large(size, cap)),
+        None => Ok(Limits { declared: None, cap, room: None }),
     }
 }
 
@@ -82,66 +90,108 @@ fn too_large(size: u64, limit: u64) -> Failure {
     Failure::Final(format!("The source has {size} bytes or more; at most {limit} bytes may be imported."))
 }
 
-async fn receive(
-    app: &App,
+/// Data that arrives from the web, for as long as the work may go on.
+struct Arriving<'a> {
+    work: &'a Work,
+    body: Body,
+    received: u64,
+}
+
+#[async_trait]
+impl Source for Arriving<'_> {
+    type Error = Failure;
+
+    async fn next(&mut self) -> Done<Option<Bytes>> {
+        let chunk = self.work.unless_stopped(self.body.next()).await??;
+        self.received = self.received.saturating_add(chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
+        Ok(chunk)
+    }
+}
+
+/// Data of a store, for as long as the work may go on.
+pub struct Reading<'a> {
+    /// The work that reads.
+    pub work: &'a Work,
+    /// What it reads.
+    pub chunks: ByteStream,
+}
+
+#[async_trait]
+impl Source for Reading<'_> {
+    type Error = Failure;
+
+    async fn next(&mut self) -> Done<Option<Bytes>> {
+        let next = self.work.unless_stopped(self.chunks.next()).await?;
+        next.transpose().map_err(|e| store_failure(&e))
+    }
+}
+
+/// What a fault of the byte path means for the work.
+pub fn poured(fault: Fault<Failure>) -> Failure {
+    match fault {
+        Fault::Source(failure) => failure,
+        Fault::Excess(excess) => Error::from(excess).into(),
+        Fault::Digest(error) => Error::from(error).into(),
+        Fault::Sink(error) => store_failure(&error),
+    }
+}
+
+/// Moves data from a source to a sink, and says what it is.
+pub async fn pour<S: Source<Error = Failure>, K: Sink>(
+    imports: &Imports,
     work: &Work,
     image: &Image,
-    blob: &Blob,
-    body: &mut Body,
-    limit: u64,
+    (source, sink): (&mut S, &mut K),
+    limits: Limits,
+) -> Result<Facts, Fault<Failure>> {
+    let wanted = facts::wanted(&imports.images, image).map_err(|e| Fault::Source(e.into()))?;
+    let pour = Pour { sink, digests: Some(Digests::start(&wanted)?), limits, progress: work };
+    let measured = pour.run(source).await?.measured.unwrap_or_default();
+    Ok(Facts::of(&imports.images, image, measured))
+}
+
+async fn receive(
+    imports: &Imports,
+    work: &Work,
+    image: &Image,
+    draft: &Draft,
+    body: Body,
+    limits: Limits,
 ) -> Done<Facts> {
-    let mut measure = facts::begin(app, image)?;
-    let store = &app.staging.store;
-    let mut writer = store.writer(&NewBlob::of(blob, body.length)).await.map_err(|e| store_failure(&e))?;
-    let copied = async {
-        while let Some(chunk) = work.unless_stopped(body.next()).await?? {
-            let size = measure.size().saturating_add(chunk.len() as u64);
-            if size > limit {
-                return Err(too_large(size, limit));
-            }
-            work.advance(chunk.len());
-            measure.feed(chunk.clone()).await.map_err(|e| Error::internal("measuring", e))?;
-            writer.write(chunk).await.map_err(|e| store_failure(&e))?;
+    let mut sink = Written(draft.writer(body.length).await.map_err(|e| store_failure(&e))?);
+    let mut source = Arriving { work, body, received: 0 };
+    match pour(imports, work, image, (&mut source, &mut sink), limits).await {
+        Ok(facts) => {
+            sink.0.commit().await.map_err(|e| store_failure(&e))?;
+            Ok(facts)
         }
-        writer.sync().await.map_err(|e| store_failure(&e))
-    };
-    match copied.await {
-        Ok(()) => {
-            writer.commit().await.map_err(|e| store_failure(&e))?;
-            Facts::conclude(app, image, measure).await
-        }
-        Err(failure) => {
-            if let Err(fault) = writer.cancel().await {
-                tracing::warn!(%fault, "unfinished staged data could not be removed; the reaper will");
-            }
-            Err(failure)
+        Err(fault) => {
+            cancel(sink.0).await;
+            Err(match fault {
+                Fault::Excess(Excess::Cap { cap }) => too_large(source.received, cap),
+                other => poured(other),
+            })
         }
     }
 }
 
 /// What the staged data is; looks at it unless that was done.
-pub async fn examined(app: &App, work: &Work, state: &mut State, image: &Image) -> Done<Facts> {
+pub async fn examined(imports: &Imports, work: &Work, state: &mut State, image: &Image) -> Done<Facts> {
     if let Some(facts) = &state.facts {
         return Ok(facts.clone());
     }
     let staged = state.staged.clone().ok_or_else(|| Failure::Again("The staged data is gone.".to_owned()))?;
-    let facts = examine(app, work, image, &staged).await?;
+    let facts = examine(imports, work, image, &staged).await?;
     state.facts = Some(facts.clone());
-    state.save(app, work, "").await?;
+    state.save(work, "").await?;
     Ok(facts)
 }
 
 /// Reads staged data from end to end.
-pub async fn examine(app: &App, work: &Work, image: &Image, staged: &Staged) -> Done<Facts> {
-    let mut measure = facts::begin(app, image)?;
-    let url = app.staging.url(&staged.blob);
-    let mut chunks = app.staging.store.read(&url, None).await.map_err(|e| store_failure(&e))?;
+async fn examine(imports: &Imports, work: &Work, image: &Image, staged: &Staged) -> Done<Facts> {
+    let staging = &imports.blobs.staging;
+    let chunks = staging.store.read(&staging.url(&staged.blob), None).await;
+    let mut source = Reading { work, chunks: chunks.map_err(|e| store_failure(&e))? };
     work.begin_pass(Some(staged.size));
-    while let Some(chunk) = chunks.next().await {
-        work.check()?;
-        let chunk = chunk.map_err(|e| store_failure(&e))?;
-        work.advance(chunk.len());
-        measure.feed(chunk).await.map_err(|e| Error::internal("measuring", e))?;
-    }
-    Facts::conclude(app, image, measure).await
+    pour(imports, work, image, (&mut source, &mut Nowhere), Limits::NONE).await.map_err(poured)
 }

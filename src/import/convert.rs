@@ -6,9 +6,9 @@ use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::Path, process::St
 use serde_json::Value;
 use tokio::{io::AsyncReadExt, process::Command, time::Instant};
 
-use super::{facts::Facts, staged, state::State};
+use super::{Imports, staged, state::State};
 use crate::{
-    app::App,
+    blob::facts::Facts,
     model::{error::Error, image::Image},
     store::file::FILE_MODE,
     work::{Done, Failure, Work},
@@ -42,7 +42,13 @@ fn driver(format: &str) -> &str {
 ///
 /// # Errors
 /// [`Failure::Final`] for data that may not, or cannot, be converted.
-pub async fn run(app: &App, work: &Work, state: &mut State, image: &Image, facts: &Facts) -> Done<bool> {
+pub async fn run(
+    imports: &Imports,
+    work: &Work,
+    state: &mut State,
+    image: &Image,
+    facts: &Facts,
+) -> Done<bool> {
     let refuse = |why: String| Failure::Final(format!("The image was not converted: {why}"));
     let declared = image.disk_format.clone().unwrap_or_default();
     let source = state.staged.clone().ok_or_else(|| Failure::Again("The staged data is gone.".to_owned()))?;
@@ -58,29 +64,29 @@ pub async fn run(app: &App, work: &Work, state: &mut State, image: &Image, facts
         let found = detected.unwrap_or("several formats at once");
         return Err(refuse(format!("the data is {found}, but disk_format is {declared}.")));
     }
-    let input = app.staging.path(&source.blob);
+    let input = imports.blobs.staging.path(&source.blob);
     let info = inspect(&input, driver(&declared)).await?;
-    check(app, &info).map_err(refuse)?;
-    let target = app.imports.output_format.clone();
+    check(imports, &info).map_err(refuse)?;
+    let target = imports.settings.output_format.clone();
     if driver(&declared) == driver(&target) {
         return Ok(false);
     }
     let virtual_size = info.get("virtual-size").and_then(Value::as_u64).unwrap_or(0);
-    let cap = app.settings.image_size_cap;
+    let cap = imports.images.settings.image_size_cap;
     if virtual_size > cap {
         return Err(refuse(format!(
             "its disk of {virtual_size} bytes is larger than the {cap} bytes allowed."
         )));
     }
-    let blob = staged::begin(app, &image.id, None).await?;
-    let output = app.staging.path(&blob.id);
+    let blob = staged::begin(imports, &image.id, None).await?.blob;
+    let output = imports.blobs.staging.path(&blob.id);
     work.begin_pass(Some(virtual_size));
     convert(work, (&input, driver(&declared)), (&output, &target), cap).await?;
     let size = durable(&output).await?;
     state.facts = None;
     state.changed = true;
     state.formats = Some((target, "bare".to_owned()));
-    staged::finish(app, work, &blob, size, state).await?;
+    staged::finish(imports, work, &blob, size, state).await?;
     Ok(true)
 }
 
@@ -127,7 +133,7 @@ async fn inspect(path: &Path, driver: &str) -> Done<Value> {
     Ok(serde_json::from_slice(&output.stdout).map_err(|e| Error::internal("qemu-img info", e))?)
 }
 
-fn check(app: &App, info: &Value) -> Result<(), String> {
+fn check(imports: &Imports, info: &Value) -> Result<(), String> {
     let data_file = info.pointer("/format-specific/data/data-file").is_some();
     if info.get("backing-filename").is_some() || info.get("full-backing-filename").is_some() || data_file {
         return Err("it refers to other files.".to_owned());
@@ -135,7 +141,7 @@ fn check(app: &App, info: &Value) -> Result<(), String> {
     if info.get("format").and_then(Value::as_str) == Some("vmdk") {
         let kind =
             info.pointer("/format-specific/data/create-type").and_then(Value::as_str).unwrap_or_default();
-        if !app.imports.vmdk_allowed_types.iter().any(|allowed| allowed == kind) {
+        if !imports.settings.vmdk_allowed_types.iter().any(|allowed| allowed == kind) {
             return Err(format!("vmdk files of type {kind:?} are not allowed here."));
         }
     }

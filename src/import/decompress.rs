@@ -12,9 +12,8 @@ use std::{
 
 use zip::ZipArchive;
 
-use super::{bring, staged, state::State};
+use super::{Imports, bring, staged, state::State};
 use crate::{
-    app::App,
     model::{error::Error, image::Image},
     store::{StoreError, file::FILE_MODE},
     work::{Done, Failure, Work},
@@ -100,23 +99,24 @@ enum Halt {
 ///
 /// # Errors
 /// [`Failure::Final`] for damaged data and bombs.
-pub async fn run(app: &App, work: &Work, state: &mut State, image: &Image) -> Done<bool> {
+pub async fn run(imports: &Imports, work: &Work, state: &mut State, image: &Image) -> Done<bool> {
     let Some(source) =
         state.staged.clone().filter(|_| image.container_format.as_deref() != Some("compressed"))
     else {
         return Ok(false);
     };
-    let input = app.staging.path(&source.blob);
+    let input = imports.blobs.staging.path(&source.blob);
     let path = input.clone();
     let head = blocking(move || head(&path)).await?;
     let Some(kind) = head.map_err(|e| read_failure(&input, e)).map(|head| detect(&head))? else {
         return Ok(false);
     };
-    let limit = source.size.saturating_mul(app.imports.expansion_max).max(app.imports.expansion_free);
-    let limit = limit.min(app.settings.image_size_cap);
+    let limit =
+        source.size.saturating_mul(imports.settings.expansion_max).max(imports.settings.expansion_free);
+    let limit = limit.min(imports.images.settings.image_size_cap);
     work.begin_pass(None);
-    let blob = staged::begin(app, &image.id, None).await?;
-    let (output, task) = (app.staging.path(&blob.id), work.clone());
+    let blob = staged::begin(imports, &image.id, None).await?.blob;
+    let (output, task) = (imports.blobs.staging.path(&blob.id), work.clone());
     let place = output.display().to_string();
     let result = blocking(move || decompress(kind, &input, &output, limit, &task)).await?;
     let size = result.map_err(|halt| match halt {
@@ -133,7 +133,7 @@ pub async fn run(app: &App, work: &Work, state: &mut State, image: &Image) -> Do
     })?;
     state.facts = None;
     state.changed = true;
-    staged::finish(app, work, &blob, size, state).await?;
+    staged::finish(imports, work, &blob, size, state).await?;
     Ok(true)
 }
 

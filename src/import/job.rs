@@ -3,17 +3,15 @@
 use serde_json::{Value, json};
 
 use super::{
-    FAILED_IMPORT, IMPORTING_TO_STORES, activate, bring, copy, distribute,
-    facts::Facts,
-    legacy, plugins,
+    FAILED_IMPORT, IMPORTING_TO_STORES, Imports, activate, bring, copy, distribute, legacy, plugins,
     request::{Asked, Method},
     staged,
     state::State,
 };
 use crate::{
-    app::App,
+    blob::facts::Facts,
     db,
-    image::system::{self, LOCK_PROPERTY},
+    image::query,
     model::{
         error::Error,
         image::Image,
@@ -21,7 +19,10 @@ use crate::{
         status::Status,
         time::Timestamp,
     },
-    work::{Done, Failure, Work},
+    work::{
+        Done, Failure, Work,
+        queue::{LOCK_PROPERTY, is_locked_by},
+    },
 };
 
 /// What a job is to do.
@@ -37,18 +38,19 @@ pub struct Plan {
 
 impl Plan {
     /// Reads the input of a job.
-    fn of(app: &App, job: &Job) -> Done<Self> {
+    fn of(imports: &Imports, job: &Job) -> Done<Self> {
         if job.kind == JobKind::Import {
-            return Ok(legacy::plan(app, job));
+            return Ok(legacy::plan(imports, job));
         }
         let unreadable = || Failure::Final("The input of the task is not an import.".to_owned());
         let image_id = job.image_id.clone().ok_or_else(unreadable)?;
         let body = job.input.get("import_req").ok_or_else(unreadable)?;
-        let asked = Asked::parse(body, &app.settings.enabled_import_methods)?;
+        let asked = Asked::parse(body, &imports.images.settings.enabled_import_methods)?;
         let named = job.input.get("backend").and_then(Value::as_array);
         let targets: Vec<String> =
             named.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-        let targets = if targets.is_empty() { vec![app.stores.default_id().to_owned()] } else { targets };
+        let targets =
+            if targets.is_empty() { vec![imports.images.stores.default_id().to_owned()] } else { targets };
         Ok(Self { image_id, asked, targets })
     }
 }
@@ -57,47 +59,47 @@ impl Plan {
 ///
 /// # Errors
 /// [`Failure::Final`] with a reason for the user; the image is back to `queued`, and what was staged is gone.
-pub async fn run(app: &App, work: &Work) -> Done<Value> {
-    let plan = match Plan::of(app, &work.job) {
+pub async fn run(imports: &Imports, work: &Work) -> Done<Value> {
+    let plan = match Plan::of(imports, &work.job) {
         Ok(plan) => plan,
         Err(failure) => return Err(failure),
     };
     let mut state = State::of(&work.job)?;
-    let result = steps(app, work, &plan, &mut state).await;
+    let result = steps(imports, work, &plan, &mut state).await;
     if result.is_err() {
-        release(app, &plan.image_id).await?;
+        release(imports, work, &plan.image_id).await?;
     }
     match result {
         Ok(()) => Ok(json!({ "image_id": plan.image_id })),
         Err(Failure::Final(why)) => {
-            let outcome = put_back(app, work, &plan, false).await?;
+            let outcome = put_back(imports, work, &plan, false).await?;
             Err(Failure::Final(format!("{why} {outcome}").trim_end().to_owned()))
         }
         Err(other) => Err(other),
     }
 }
 
-async fn steps(app: &App, work: &Work, plan: &Plan, state: &mut State) -> Done<()> {
+async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut State) -> Done<()> {
     if state.done {
         return Ok(());
     }
     work.check()?;
-    release(app, &plan.image_id).await?;
+    release(imports, work, &plan.image_id).await?;
     if work.job.kind == JobKind::Import {
-        legacy::create_image(app, work, plan).await?;
+        legacy::create_image(imports, work, plan).await?;
     }
-    let mut image = begin(app, work, plan).await?;
+    let mut image = begin(imports, work, plan).await?;
     if plan.asked.method == Method::CopyImage {
-        return copy::run(app, work, plan, state, &image).await;
+        return copy::run(imports, work, plan, state, &image).await;
     }
-    bring::run(app, work, plan, state, &image).await?;
+    bring::run(imports, work, plan, state, &image).await?;
     // What a plug-in has changed, before an attempt that died, is not the source any more.
-    if !state.changed && (state.facts.is_some() || plugins::needs_facts(app)) {
+    if !state.changed && (state.facts.is_some() || plugins::needs_facts(imports)) {
         let mut described = image.clone();
         state.apply(&mut described);
-        bring::examined(app, work, state, &described).await?.check_source(&described)?;
+        bring::examined(imports, work, state, &described).await?.check_source(&described)?;
     }
-    plugins::run(app, work, state, &image).await?;
+    plugins::run(imports, work, state, &image).await?;
     state.apply(&mut image);
     let staged = state.staged.clone().ok_or_else(|| Failure::Again("The staged data is gone.".to_owned()))?;
     let check = |facts: &Facts| {
@@ -109,60 +111,68 @@ async fn steps(app: &App, work: &Work, plan: &Plan, state: &mut State) -> Done<(
                 ));
             }
         }
-        facts.check_stored(&image)
+        if let Some(rejection) = &facts.rejection {
+            return Err(Failure::Final(format!("The data was refused: {rejection}.")));
+        }
+        Ok(facts.check_stored(&image)?)
     };
-    let delivered =
-        distribute::from_staging(app, work, plan, &image, &staged, state.facts.clone(), check).await?;
-    activate::activate(app, work, plan, state, delivered).await
-}
-
-/// What the lock on an image says.
-pub fn is_locked_by(image: &Image, job: &Job) -> bool {
-    image.property(LOCK_PROPERTY).and_then(|p| p.value.as_deref()) == Some(job.id.as_str())
+    let arrived =
+        distribute::from_staging(imports, work, plan, &image, &staged, state.facts.clone(), check).await?;
+    activate::activate(imports, work, plan, state, arrived).await
 }
 
 /// A list of stores as a property shows it; store ids are no part of the API of a single store.
-pub fn list_of(app: &App, stores: &[String]) -> Option<String> {
-    Some(if app.stores.multiple { stores.join(",") } else { String::new() })
+pub fn list_of(imports: &Imports, stores: &[String]) -> Option<String> {
+    Some(if imports.images.stores.multiple { stores.join(",") } else { String::new() })
+}
+
+/// The stores that a property names.
+pub fn stores_in(image: &Image, property: &str) -> Vec<String> {
+    let text = image.property(property).and_then(|p| p.value.as_deref()).unwrap_or_default();
+    text.split(',').filter(|store| !store.is_empty()).map(str::to_owned).collect()
 }
 
 /// The first step: the image says what is going on. Repeating it changes nothing.
-async fn begin(app: &App, work: &Work, plan: &Plan) -> Done<Image> {
+async fn begin(imports: &Imports, work: &Work, plan: &Plan) -> Done<Image> {
     let copies = plan.asked.method == Method::CopyImage;
-    let changed = system::change(app, &plan.image_id, |before| {
-        if !is_locked_by(before, &work.job) {
-            return Err(Error::conflict("The image is no longer held by this task."));
-        }
-        let mut after = before.clone();
-        if !copies && after.status != Status::Importing {
-            if !after.status.may_become(Status::Importing) {
-                return Err(Error::conflict(format!("The image is {} now.", after.status)));
+    let changed = imports
+        .images
+        .change_for(&work.author(), &plan.image_id, |before: &Image| {
+            if !is_locked_by(before, &work.job) {
+                return Err(Error::conflict("The image is no longer held by this task."));
             }
-            after.status = Status::Importing;
-        }
-        after.set_property(IMPORTING_TO_STORES, list_of(app, &plan.targets));
-        let failed = before.property(FAILED_IMPORT).and_then(|p| p.value.clone()).unwrap_or_default();
-        let failed: Vec<String> = failed
-            .split(',')
-            .filter(|s| !s.is_empty() && !plan.targets.iter().any(|t| t == s))
-            .map(str::to_owned)
-            .collect();
-        after.set_property(FAILED_IMPORT, list_of(app, &failed));
-        Ok((after != *before).then_some(after))
-    })
-    .await?;
-    changed.ok_or_else(|| Failure::Cancelled("the image was deleted".to_owned()))
+            let mut after = before.clone();
+            if !copies && after.status != Status::Importing {
+                if !after.status.may_become(Status::Importing) {
+                    return Err(Error::conflict(format!("The image is {} now.", after.status)));
+                }
+                after.status = Status::Importing;
+            }
+            after.set_property(IMPORTING_TO_STORES, list_of(imports, &plan.targets));
+            let mut failed = stores_in(before, FAILED_IMPORT);
+            if work.job.attempts <= 1 {
+                failed.retain(|store| !plan.targets.contains(store));
+            }
+            after.set_property(FAILED_IMPORT, list_of(imports, &failed));
+            Ok((after != *before).then_some(after))
+        })
+        .await;
+    match changed {
+        Err(Error::ImageNotFound(_)) => Err(Failure::Cancelled("the image was deleted".to_owned())),
+        other => Ok(other?),
+    }
 }
 
 /// Dooms what this node was writing for the image: a step that failed or is begun again.
-async fn release(app: &App, image_id: &str) -> Done<()> {
-    let (id, node) = (image_id.to_owned(), app.node.clone());
-    let doomed = app
+async fn release(imports: &Imports, work: &Work, image_id: &str) -> Done<()> {
+    let (id, node) = (image_id.to_owned(), work.node.clone());
+    let doomed = imports
+        .images
         .db
         .write("blob.doom_writing", move |conn| db::blobs::doom_writing(conn, &id, &node, Timestamp::now()))
         .await?;
     if doomed > 0 {
-        app.doomed.notify_one();
+        imports.images.doomed.notify_one();
     }
     Ok(())
 }
@@ -172,10 +182,10 @@ async fn release(app: &App, image_id: &str) -> Done<()> {
 ///
 /// # Errors
 /// [`Failure`] when the database is away.
-pub async fn give_up(app: &App, work: &Work) -> Done<&'static str> {
-    let plan = Plan::of(app, &work.job)?;
-    release(app, &plan.image_id).await?;
-    put_back(app, work, &plan, true).await
+pub async fn give_up(imports: &Imports, work: &Work) -> Done<&'static str> {
+    let plan = Plan::of(imports, &work.job)?;
+    release(imports, work, &plan.image_id).await?;
+    put_back(imports, work, &plan, true).await
 }
 
 /// Where the image of a failed import stands.
@@ -192,12 +202,15 @@ fn outcome(work: &Work, plan: &Plan, kept: bool) -> &'static str {
 }
 
 /// `keep`: data that a client staged stays, and the image returns to `uploading`. Answers a sentence for the user.
-async fn put_back(app: &App, work: &Work, plan: &Plan, keep: bool) -> Done<&'static str> {
+async fn put_back(imports: &Imports, work: &Work, plan: &Plan, keep: bool) -> Done<&'static str> {
     let key = work.job.id.clone();
-    let job = app.db.read("job.find", move |conn| db::jobs::find(conn, &key)).await?;
+    let job = imports.images.db.read("job.find", move |conn| db::jobs::find(conn, &key)).await?;
     let state = State::of(job.as_ref().unwrap_or(&work.job))?;
     let original = state.original.clone().filter(|_| keep);
-    if system::find(app, &plan.image_id).await?.is_some_and(|image| !is_locked_by(&image, &work.job)) {
+    if query::find_unseen(&imports.images, &plan.image_id)
+        .await?
+        .is_some_and(|image| !is_locked_by(&image, &work.job))
+    {
         // This was done before; what is staged now is another import's.
         return Ok(outcome(work, plan, keep));
     }
@@ -206,31 +219,37 @@ async fn put_back(app: &App, work: &Work, plan: &Plan, keep: bool) -> Done<&'sta
     let dropped =
         [state.staged.clone(), state.original.clone()].into_iter().flatten().map(|staged| staged.blob);
     let dropped: Vec<String> = dropped.filter(|blob| Some(blob) != kept.as_ref()).collect();
-    staged::drop_blobs(app, dropped).await?;
-    let changed = system::change(app, &plan.image_id, |before| {
-        if !is_locked_by(before, &work.job) {
-            return Ok(None);
-        }
-        let mut after = before.clone();
-        after.remove_property(LOCK_PROPERTY);
-        after.set_property(IMPORTING_TO_STORES, list_of(app, &[]));
-        after.set_property(FAILED_IMPORT, list_of(app, &plan.targets));
-        if matches!(after.status, Status::Importing | Status::Uploading) {
-            (after.size, after.virtual_size) = (None, None);
-            (after.checksum, after.os_hash_algo, after.os_hash_value) = (None, None, None);
-            after.status = Status::Queued;
-            if let Some(original) = &original {
-                after.status = Status::Uploading;
-                after.size = i64::try_from(original.size).ok();
+    staged::drop_blobs(imports, dropped).await?;
+    let changed = imports
+        .images
+        .change_for(&work.author(), &plan.image_id, |before: &Image| {
+            if !is_locked_by(before, &work.job) {
+                return Ok(None);
             }
-        }
-        Ok(Some(after))
-    })
-    .await?;
+            let mut after = before.clone();
+            after.remove_property(LOCK_PROPERTY);
+            after.set_property(IMPORTING_TO_STORES, list_of(imports, &[]));
+            after.set_property(FAILED_IMPORT, list_of(imports, &plan.targets));
+            if matches!(after.status, Status::Importing | Status::Uploading) {
+                (after.size, after.virtual_size) = (None, None);
+                (after.checksum, after.os_hash_algo, after.os_hash_value) = (None, None, None);
+                after.status = Status::Queued;
+                if let Some(original) = &original {
+                    after.status = Status::Uploading;
+                    after.size = i64::try_from(original.size).ok();
+                }
+            }
+            Ok(Some(after))
+        })
+        .await;
+    let is_there = match changed {
+        Err(Error::ImageNotFound(_)) => false,
+        other => other.map(|_| true)?,
+    };
     // Nothing of the caller's stays with a job that is over, and nothing points to data that is gone.
-    State { roles: state.roles, ..State::default() }.save(app, work, "").await?;
+    State { roles: state.roles, ..State::default() }.save(work, "").await?;
     if work.job.kind == JobKind::Import {
-        legacy::remove_image(app, &plan.image_id).await?;
+        legacy::remove_image(imports, work, &plan.image_id).await?;
     }
-    Ok(if changed.is_some() { outcome(work, plan, original.is_some()) } else { "" })
+    Ok(if is_there { outcome(work, plan, original.is_some()) } else { "" })
 }

@@ -4,23 +4,19 @@
 use serde_json::{Map, Value, json};
 
 use super::{
+    Imports,
     job::Plan,
     request::{Asked, Method},
     state::State,
 };
 use crate::{
-    app::App,
-    db,
-    image::{
-        create,
-        system::{self, LOCK_PROPERTY},
-    },
-    model::{caller::Caller, job::Job, new_image::NewImage, time::Timestamp},
-    work::{Done, Failure, Work},
+    image::{create, query},
+    model::{caller::Caller, error::Error, image::Image, job::Job, new_image::NewImage, status::Status},
+    work::{Done, Failure, Work, queue::LOCK_PROPERTY},
 };
 
 /// What the task is to do.
-pub fn plan(app: &App, job: &Job) -> Plan {
+pub fn plan(imports: &Imports, job: &Job) -> Plan {
     let source = job.input.get("import_from").cloned().unwrap_or_default();
     Plan {
         image_id: job.id.clone(),
@@ -31,7 +27,7 @@ pub fn plan(app: &App, job: &Job) -> Plan {
             all_stores: false,
             all_stores_must_succeed: true,
         },
-        targets: vec![app.stores.default_id().to_owned()],
+        targets: vec![imports.images.stores.default_id().to_owned()],
     }
 }
 
@@ -55,9 +51,9 @@ fn body(work: &Work) -> Done<Map<String, Value>> {
 ///
 /// # Errors
 /// [`Failure::Final`] when it may not be created as asked.
-pub async fn create_image(app: &App, work: &Work, plan: &Plan) -> Done<()> {
+pub async fn create_image(imports: &Imports, work: &Work, plan: &Plan) -> Done<()> {
     let body = body(work)?;
-    if system::find(app, &plan.image_id).await?.is_none() {
+    if query::find_unseen(&imports.images, &plan.image_id).await?.is_none() {
         let roles = State::of(&work.job)?.roles;
         let caller = Caller {
             user_id: work.job.user_id.clone(),
@@ -67,14 +63,16 @@ pub async fn create_image(app: &App, work: &Work, plan: &Plan) -> Done<()> {
             roles,
             ..Caller::default()
         };
-        create::create(app, &caller, NewImage::parse(&body, &app.schema)?).await?;
+        create::create(&imports.images, &caller, NewImage::parse(&body, &imports.images.schema)?).await?;
     }
-    system::change(app, &plan.image_id, |before| {
-        let mut after = before.clone();
-        after.set_property(LOCK_PROPERTY, Some(work.job.id.clone()));
-        Ok((after != *before).then_some(after))
-    })
-    .await?;
+    imports
+        .images
+        .change_for(&work.author(), &plan.image_id, |before: &Image| {
+            let mut after = before.clone();
+            after.set_property(LOCK_PROPERTY, Some(work.job.id.clone()));
+            Ok((after != *before).then_some(after))
+        })
+        .await?;
     Ok(())
 }
 
@@ -82,16 +80,13 @@ pub async fn create_image(app: &App, work: &Work, plan: &Plan) -> Done<()> {
 ///
 /// # Errors
 /// The database's.
-pub async fn remove_image(app: &App, id: &str) -> Done<()> {
-    let key = id.to_owned();
-    app.db
-        .write("image.delete_of_task", move |conn| {
-            let Some(image) = db::images::find(conn, &key)? else { return Ok(()) };
-            let now = Timestamp::now();
-            db::images::delete(conn, &image, now)?;
-            db::blobs::doom_of_image(conn, &key, now, now)
-        })
-        .await?;
-    app.doomed.notify_one();
-    Ok(())
+pub async fn remove_image(imports: &Imports, work: &Work, id: &str) -> Done<()> {
+    let author = work.author();
+    let removed = imports.images.change_for(&author, id, |before: &Image| {
+        Ok(Some(Image { status: Status::Deleted, ..before.clone() }))
+    });
+    match removed.await {
+        Ok(_) | Err(Error::ImageNotFound(_)) => Ok(()),
+        Err(other) => Err(other.into()),
+    }
 }

@@ -10,7 +10,6 @@ mod convert;
 mod copy;
 mod decompress;
 mod distribute;
-mod facts;
 pub mod fetch;
 pub mod job;
 mod legacy;
@@ -23,9 +22,28 @@ mod staged;
 mod state;
 pub mod uri;
 
+use std::sync::Arc;
+
+use crate::{blob::Blobs, image::Images, work::queue::Queue};
+
 pub use settings::Settings;
 
 /// Stores that an import is still to write, comma-separated.
 pub const IMPORTING_TO_STORES: &str = "os_glance_importing_to_stores";
 /// Stores that an import could not write, comma-separated.
 pub const FAILED_IMPORT: &str = "os_glance_failed_import";
+
+/// What an import needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Imports {
+    /// The images.
+    pub images: Images,
+    /// The byte path.
+    pub blobs: Blobs,
+    /// Where work is asked for.
+    pub queue: Queue,
+    /// Fetches what imports name.
+    pub fetcher: fetch::Fetcher,
+    /// The operator's settings.
+    pub settings: Arc<Settings>,
+}

@@ -1,48 +1,47 @@
 //! The plug-ins of the operator, in their order; each is done once, and what it changes about the image is kept in the
 //! job's state until the image turns active.
 
-use super::{bring, convert, decompress, settings::Plugin, state::State};
+use super::{Imports, bring, convert, decompress, settings::Plugin, state::State};
 use crate::{
-    app::App,
     model::{image::Image, patch},
     work::{Done, Work},
 };
 
 /// Whether a plug-in is configured that changes the data: then the source is looked at before.
-pub fn needs_facts(app: &App) -> bool {
-    app.imports.plugins.iter().any(|plugin| *plugin != Plugin::InjectMetadata)
+pub fn needs_facts(imports: &Imports) -> bool {
+    imports.settings.plugins.iter().any(|plugin| *plugin != Plugin::InjectMetadata)
 }
 
 /// Runs the plug-ins that are not done yet.
 ///
 /// # Errors
 /// What the plug-ins answer.
-pub async fn run(app: &App, work: &Work, state: &mut State, image: &Image) -> Done<()> {
-    for (index, plugin) in app.imports.plugins.iter().enumerate().skip(state.plugins_done) {
+pub async fn run(imports: &Imports, work: &Work, state: &mut State, image: &Image) -> Done<()> {
+    for (index, plugin) in imports.settings.plugins.iter().enumerate().skip(state.plugins_done) {
         work.check()?;
         let mut image = image.clone();
         state.apply(&mut image);
         state.plugins_done = index + 1;
         let saved = match plugin {
-            Plugin::InjectMetadata => inject(app, state),
-            Plugin::Decompression => decompress::run(app, work, state, &image).await?,
+            Plugin::InjectMetadata => inject(imports, state),
+            Plugin::Decompression => decompress::run(imports, work, state, &image).await?,
             Plugin::Conversion => {
-                let facts = bring::examined(app, work, state, &image).await?;
-                convert::run(app, work, state, &image, &facts).await?
+                let facts = bring::examined(imports, work, state, &image).await?;
+                convert::run(imports, work, state, &image, &facts).await?
             }
         };
         if !saved {
-            state.save(app, work, "").await?;
+            state.save(work, "").await?;
         }
     }
     Ok(())
 }
 
 /// Properties for images of everybody but some roles (`glance/async_/flows/plugins/inject_image_metadata.py`).
-fn inject(app: &App, state: &mut State) -> bool {
-    let ignored = |role: &String| app.imports.ignore_user_roles.contains(&role.to_lowercase());
+fn inject(imports: &Imports, state: &mut State) -> bool {
+    let ignored = |role: &String| imports.settings.ignore_user_roles.contains(&role.to_lowercase());
     if !state.roles.iter().any(ignored) {
-        let injected = app.imports.inject.iter();
+        let injected = imports.settings.inject.iter();
         let allowed = injected.filter(|(name, _)| !patch::is_reserved(name) && !patch::is_refused(name));
         state.properties.extend(allowed.cloned());
     }

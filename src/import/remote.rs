@@ -4,9 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{fetch::Body, request::Asked, state::State};
+use super::{Imports, fetch::Body, request::Asked, state::State};
 use crate::{
-    app::App,
     model::patch,
     work::{Done, Failure},
 };
@@ -47,14 +46,14 @@ pub fn endpoint(catalog: &Value, region: &str, interface: &str) -> Option<String
 ///
 /// # Errors
 /// [`Failure::Final`] with what is wrong with the source.
-pub async fn open(app: &App, asked: &Asked, state: &mut State) -> Done<Body> {
+pub async fn open(imports: &Imports, asked: &Asked, state: &mut State) -> Done<Body> {
     let remote = state.remote.clone();
     let remote = remote.ok_or_else(|| {
         Failure::Final("The catalogue has no image service in this region with this interface.".to_owned())
     })?;
     let url = format!("{}/v2/images/{}", remote.endpoint, asked.remote_image());
     let headers = [("X-Auth-Token", remote.token)];
-    let record = record(app.fetcher.open(&url, &headers).await?).await?;
+    let record = record(imports.fetcher.open(&url, &headers).await?).await?;
     let text = |name: &str| record.get(name).and_then(Value::as_str).map(str::to_owned);
     if text("status").as_deref() != Some("active") {
         return Err(Failure::Final("The image at the source is not active.".to_owned()));
@@ -65,14 +64,14 @@ pub async fn open(app: &App, asked: &Asked, state: &mut State) -> Done<Body> {
         return Err(Failure::Final("The image at the source has no formats.".to_owned()));
     };
     state.formats = Some((disk, container));
-    let prefixes = &app.imports.extra_properties;
+    let prefixes = &imports.settings.extra_properties;
     let taken = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()));
     let members = record.as_object().into_iter().flatten();
     state.properties = members
         .filter(|(name, _)| taken(name) && !patch::is_refused(name))
         .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
         .collect();
-    let body = app.fetcher.open(&format!("{url}/file"), &headers).await?;
+    let body = imports.fetcher.open(&format!("{url}/file"), &headers).await?;
     match body.length {
         Some(length) if length != size => {
             Err(Failure::Final("The source sends another number of bytes than its record says.".to_owned()))

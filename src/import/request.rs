@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{remote::Remote, state::State};
+use super::{Imports, remote::Remote, state::State};
 use crate::{
-    app::App,
+    access,
     db::{self, Conn, DbResult},
-    image::{access, locations::lock_and_enqueue},
+    image::query,
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -15,7 +15,7 @@ use crate::{
         job::{Job, JobKind},
         status::Status,
     },
-    task,
+    work::queue::draft,
 };
 
 /// How data comes to an image.
@@ -126,7 +126,7 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 /// # Errors
 /// As the table of the spec, in its order.
 pub async fn start(
-    app: &App,
+    imports: &Imports,
     caller: &Caller,
     id: &str,
     asked: Asked,
@@ -134,14 +134,14 @@ pub async fn start(
     remote: Option<Remote>,
 ) -> Result<()> {
     access::mutating(caller)?;
-    let image = access::find(app, caller, id).await?;
+    let image = query::find(&imports.images, caller, id).await?;
     check_status(&image, asked.method)?;
     if asked.method == Method::GlanceDownload {
         check_remote(&asked)?;
     }
     let rule = if asked.method == Method::CopyImage { "copy_image" } else { "modify_image" };
-    access::enforce(app, caller, rule, &image).await?;
-    let mut targets = targets(app, &asked, header)?;
+    imports.images.access.enforce(caller, rule, &image).await?;
+    let mut targets = targets(imports, &asked, header)?;
     if asked.method == Method::CopyImage {
         let has = |store: &String| image.locations.iter().any(|l| l.store.as_ref() == Some(store));
         if asked.all_stores {
@@ -153,19 +153,19 @@ pub async fn start(
             return Err(Error::invalid(format!("Image is already present at store '{store}'.")));
         }
     }
-    if !asked.all_stores_must_succeed && !app.stores.multiple {
+    if !asked.all_stores_must_succeed && !imports.images.stores.multiple {
         return Err(Error::invalid("all_stores_must_succeed can be false only with several stores."));
     }
     if asked.method == Method::WebDownload {
         let refused = |refusal| Error::invalid(format!("The source was refused: {refusal}."));
-        app.fetcher.check(asked.uri()).await.map_err(refused)?;
+        imports.fetcher.check(asked.uri()).await.map_err(refused)?;
     }
-    let mut job = job(app, caller, &image, &asked, &targets).await?;
+    let mut job = job(imports, caller, &image, &asked, &targets).await?;
     if asked.method == Method::GlanceDownload {
         // As in the reference it is the task that fails when the catalogue has no such service.
         job.state = State { roles: caller.roles.clone(), remote, ..State::default() }.to_value()?;
     }
-    lock_and_enqueue(app, id, image.status, job).await
+    imports.queue.enqueue_for(&imports.images, id, image.status, job).await
 }
 
 fn check_status(image: &Image, method: Method) -> Result<()> {
@@ -198,16 +198,16 @@ fn check_remote(asked: &Asked) -> Result<()> {
 }
 
 /// The target stores; the one store's id when store ids are no part of the API.
-fn targets(app: &App, asked: &Asked, header: Option<String>) -> Result<Vec<String>> {
-    if !app.stores.multiple {
-        return Ok(vec![app.stores.default_id().to_owned()]);
+fn targets(imports: &Imports, asked: &Asked, header: Option<String>) -> Result<Vec<String>> {
+    if !imports.images.stores.multiple {
+        return Ok(vec![imports.images.stores.default_id().to_owned()]);
     }
     let stores = asked.stores.as_ref();
     if asked.all_stores {
         if stores.is_some() || header.is_some() {
             return Err(Error::invalid("all_stores cannot be combined with stores or x-image-meta-store."));
         }
-        let writable = app.stores.iter().filter(|named| named.capabilities().writes);
+        let writable = imports.images.stores.iter().filter(|named| named.capabilities().writes);
         return Ok(writable.map(|named| named.id.clone()).collect());
     }
     let mut targets = match (stores, header) {
@@ -216,30 +216,40 @@ fn targets(app: &App, asked: &Asked, header: Option<String>) -> Result<Vec<Strin
         }
         (Some(stores), None) => stores.clone(),
         (None, Some(store)) => vec![store],
-        (None, None) => vec![app.stores.default_id().to_owned()],
+        (None, None) => vec![imports.images.stores.default_id().to_owned()],
     };
     let mut seen = std::collections::BTreeSet::new();
     targets.retain(|store| seen.insert(store.clone()));
     if targets.is_empty() {
         return Err(Error::invalid("stores must name at least one store."));
     }
-    match targets.iter().find(|id| app.stores.get(id).is_none_or(|named| !named.capabilities().writes)) {
+    match targets
+        .iter()
+        .find(|id| imports.images.stores.get(id).is_none_or(|named| !named.capabilities().writes))
+    {
         Some(unknown) => Err(Error::conflict(format!("Store {unknown:?} is not one that takes data here."))),
         None => Ok(targets),
     }
 }
 
-async fn job(app: &App, caller: &Caller, image: &Image, asked: &Asked, targets: &[String]) -> Result<Job> {
+async fn job(
+    imports: &Imports,
+    caller: &Caller,
+    image: &Image,
+    asked: &Asked,
+    targets: &[String],
+) -> Result<Job> {
     let mut body = asked.body.clone();
     if let Some(object) = body.as_object_mut() {
         object.insert("all_stores_must_succeed".to_owned(), json!(asked.all_stores_must_succeed));
     }
-    let shown = if app.stores.multiple { json!(targets) } else { json!([null]) };
+    let shown = if imports.images.stores.multiple { json!(targets) } else { json!([null]) };
     let mut state = State { roles: caller.roles.clone(), ..State::default() };
     let mut affinity = None;
     if asked.method == Method::GlanceDirect {
         let key = image.id.clone();
-        let blob = app.db.read("blob.staged_of", move |conn| db::blobs::staged_of(conn, &key)).await?;
+        let blob =
+            imports.images.db.read("blob.staged_of", move |conn| db::blobs::staged_of(conn, &key)).await?;
         let blob = blob.ok_or_else(|| Error::conflict("The data of the image is not staged yet."))?;
         affinity = Some(blob.store.clone());
         state.start_from(&blob);
@@ -249,7 +259,7 @@ async fn job(app: &App, caller: &Caller, image: &Image, asked: &Asked, targets: 
         image_id: Some(image.id.clone()),
         state: state.to_value()?,
         affinity,
-        ..task::draft(caller, JobKind::ImageImport, input)
+        ..draft(caller, JobKind::ImageImport, input)
     })
 }
 

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{facts::Facts, remote::Remote};
+use super::remote::Remote;
 use crate::{
-    app::App,
+    blob::facts::Facts,
     model::{blob::Blob, error::Error, image::Image, job::Job},
     work::{Done, Work},
 };
@@ -90,7 +90,7 @@ impl State {
     ///
     /// # Errors
     /// [`crate::work::Failure::Lost`] when the job is another node's now.
-    pub async fn save(&self, app: &App, work: &Work, message: &str) -> Done<()> {
-        work.save_state(app, self.to_value()?, message).await
+    pub async fn save(&self, work: &Work, message: &str) -> Done<()> {
+        work.save_state(self.to_value()?, message).await
     }
 }

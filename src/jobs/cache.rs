@@ -9,8 +9,8 @@ use std::{
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    app::App,
     cache::{Cache, Fetched},
+    image::Images,
     model::error::Result,
 };
 
@@ -47,10 +47,10 @@ pub async fn sweep(cache: Arc<Cache>, mut stopped: watch::Receiver<bool>) {
 }
 
 /// Fetches the images that wait, a few at a time, until told to stop. What is left is in the queue at the next start.
-pub async fn fetch(app: Arc<App>, cache: Arc<Cache>, mut stopped: watch::Receiver<bool>) {
+pub async fn fetch(images: Images, cache: Arc<Cache>, mut stopped: watch::Receiver<bool>) {
     let (mut waits, mut running) = (Waits::default(), JoinSet::new());
     loop {
-        if let Err(error) = begin(&app, &cache, &mut waits, &mut running).await {
+        if let Err(error) = begin(&images, &cache, &mut waits, &mut running).await {
             tracing::error!(%error, "the queue of the image cache cannot be read; it will be tried again");
         }
         tokio::select! {
@@ -71,7 +71,7 @@ pub async fn fetch(app: Arc<App>, cache: Arc<Cache>, mut stopped: watch::Receive
 }
 
 async fn begin(
-    app: &Arc<App>,
+    images: &Images,
     cache: &Arc<Cache>,
     waits: &mut Waits,
     running: &mut JoinSet<(String, Fetched)>,
@@ -88,9 +88,9 @@ async fn begin(
         if !waits.begin(&id) {
             continue;
         }
-        let (app, cache) = (Arc::clone(app), Arc::clone(cache));
+        let (images, cache) = (images.clone(), Arc::clone(cache));
         running.spawn(async move {
-            let fetched = cache.fetch(&app, &id).await.unwrap_or_else(|error| {
+            let fetched = cache.fetch(&images, &id).await.unwrap_or_else(|error| {
                 tracing::error!(image = %id, %error, "an image could not be cached; it will be tried again");
                 Fetched::Later
             });

@@ -14,14 +14,12 @@ use tokio::{
 use crate::{
     app::App,
     db::{self, DbError, jobs::ClaimLimits},
-    image::location_import,
-    import,
+    import, location,
     model::{
         job::{Job, JobKind, JobStatus},
         time::Timestamp,
     },
-    task,
-    work::{Done, Failure, Work},
+    work::{Done, Failure, Work, queue::progress},
 };
 
 /// How often the engine looks without being called.
@@ -43,7 +41,7 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
                     running.spawn(async move {
                         let _slot = slots.acquire_owned().await;
                         execute(&app, job).await;
-                        app.enqueued.notify_one();
+                        app.imports.queue.enqueued.notify_one();
                     });
                 }
             }
@@ -51,7 +49,7 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
         }
         tokio::select! {
             _ = stopped.changed() => break,
-            () = app.enqueued.notified() => {}
+            () = app.imports.queue.enqueued.notified() => {}
             () = tokio::time::sleep(PERIOD) => {}
         }
         while let Some(ended) = running.try_join_next() {
@@ -86,7 +84,7 @@ async fn claim(app: &App, free: usize) -> Result<Vec<Job>, DbError> {
         per_owner: app.jobs.per_project,
         affinities: app.affinities.clone(),
     };
-    let (node, until, now) = (app.node.clone(), app.lease_end(), Timestamp::now());
+    let (node, until, now) = (app.lease().node.clone(), app.lease().end(), Timestamp::now());
     app.db
         .write("job.claim", move |conn| {
             db::jobs::delete_expired(conn, now.plus_seconds(-KEEP_EXPIRED_SECONDS), 100)?;
@@ -97,7 +95,7 @@ async fn claim(app: &App, free: usize) -> Result<Vec<Job>, DbError> {
 
 /// Runs one claimed job to its end or to its next attempt.
 async fn execute(app: &Arc<App>, job: Job) {
-    let work = Work::new(job);
+    let work = Work::new(app.db.clone(), &app.lease().node, job);
     let keeper = tokio::spawn(keep_lease(Arc::clone(app), work.clone()));
     let _held = Held { work: work.clone(), keeper };
     let result = if work.job.attempts > ATTEMPTS_MAX {
@@ -109,7 +107,7 @@ async fn execute(app: &Arc<App>, job: Job) {
     let recorded = match result {
         Ok(value) => {
             let (done, total) = work.progress();
-            finish(app, &work, JobStatus::Success, &task::progress(done, total), Some(value)).await
+            finish(app, &work, JobStatus::Success, &progress(done, total), Some(value)).await
         }
         Err(Failure::Lost) => Ok(()),
         Err(Failure::Again(why)) if work.job.attempts < ATTEMPTS_MAX => postpone(app, &work, &why).await,
@@ -126,16 +124,16 @@ async fn execute(app: &Arc<App>, job: Job) {
 
 async fn dispatch(app: &Arc<App>, work: &Work) -> Done<Value> {
     match work.job.kind {
-        JobKind::LocationImport => location_import::run(app, work).await,
-        JobKind::ImageImport | JobKind::Import => import::job::run(app, work).await,
+        JobKind::LocationImport => location::job::run(&app.images, work).await,
+        JobKind::ImageImport | JobKind::Import => import::job::run(&app.imports, work).await,
     }
 }
 
 /// Brings the image back to where the same call can be made again; answers the message for the task.
 async fn give_up(app: &Arc<App>, work: &Work, why: String) -> String {
     let result = match work.job.kind {
-        JobKind::LocationImport => location_import::give_up(app, work).await.map(|()| ""),
-        JobKind::ImageImport | JobKind::Import => import::job::give_up(app, work).await,
+        JobKind::LocationImport => location::job::give_up(&app.images, work).await.map(|()| ""),
+        JobKind::ImageImport | JobKind::Import => import::job::give_up(&app.imports, work).await,
     };
     match result {
         Ok(outcome) => format!("{why} {outcome}").trim_end().to_owned(),
@@ -154,7 +152,7 @@ async fn finish(
     result: Option<Value>,
 ) -> Result<(), DbError> {
     let expires_at = Timestamp::now().plus_seconds(app.jobs.kept_seconds);
-    let (id, node, message) = (work.job.id.clone(), app.node.clone(), message.to_owned());
+    let (id, node, message) = (work.job.id.clone(), app.lease().node.clone(), message.to_owned());
     app.db
         .write("job.finish", move |conn| {
             db::jobs::finish(conn, &id, &node, status, &message, result.as_ref(), expires_at)
@@ -166,17 +164,17 @@ async fn postpone(app: &App, work: &Work, why: &str) -> Result<(), DbError> {
     let wait = 1_i64 << work.job.attempts.clamp(0, 10);
     let again_at = Timestamp::now().plus_seconds(wait);
     let (id, node, message) =
-        (work.job.id.clone(), app.node.clone(), format!("{why} It will be tried again."));
+        (work.job.id.clone(), app.lease().node.clone(), format!("{why} It will be tried again."));
     app.db.write("job.postpone", move |conn| db::jobs::postpone(conn, &id, &node, again_at, &message)).await
 }
 
 /// Renews the lease and passes on the wish to stop.
 async fn keep_lease(app: Arc<App>, work: Work) {
-    let mut lease_end = app.lease_end();
+    let mut lease_end = app.lease().end();
     loop {
-        tokio::time::sleep(app.lease_beat()).await;
-        let until = app.lease_end();
-        let (id, node, (done, total)) = (work.job.id.clone(), app.node.clone(), work.progress());
+        tokio::time::sleep(app.lease().beat()).await;
+        let until = app.lease().end();
+        let (id, node, (done, total)) = (work.job.id.clone(), app.lease().node.clone(), work.progress());
         let renewed = app
             .db
             .write("job.renew", move |conn| db::jobs::renew(conn, &id, &node, until, done, total))

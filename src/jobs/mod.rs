@@ -30,9 +30,9 @@ impl Jobs {
             tokio::spawn(reap::clean_staging(Arc::clone(app), stopped.clone())),
             tokio::spawn(engine::run(Arc::clone(app), stopped)),
         ];
-        if let Some(cache) = &app.cache {
+        if let Some(cache) = app.cache() {
             tasks.push(tokio::spawn(cache::sweep(Arc::clone(cache), no_sweep)));
-            tasks.push(tokio::spawn(cache::fetch(Arc::clone(app), Arc::clone(cache), no_fetch)));
+            tasks.push(tokio::spawn(cache::fetch(app.images.clone(), Arc::clone(cache), no_fetch)));
         }
         let watcher = tokio::spawn(Arc::clone(&app.policy).watch());
         Self { stop, tasks, watcher }
@@ -53,14 +53,14 @@ impl Jobs {
 }
 
 async fn renew_leases(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
-    let mut ticks = tokio::time::interval(app.lease_beat());
+    let mut ticks = tokio::time::interval(app.lease().beat());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
             _ = ticks.tick() => {}
         }
-        let (node, until) = (app.node.clone(), app.lease_end());
+        let (node, until) = (app.lease().node.clone(), app.lease().end());
         let renewed =
             app.db.write("blob.renew_leases", move |conn| db::blobs::renew_leases(conn, &node, until)).await;
         if let Err(error) = renewed {

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::{
     app::App,
+    blob::ledger,
     db::{self, DbResult},
     model::{blob::Blob, time::Timestamp},
     reconcile,
@@ -31,7 +32,7 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
         }
         tokio::select! {
             _ = stopped.changed() => return,
-            () = app.doomed.notified() => {}
+            () = app.images.doomed.notified() => {}
             () = tokio::time::sleep(PERIOD) => {}
         }
     }
@@ -40,7 +41,7 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
 /// Looks for stale files in the staging folder at the start and now and then, until told to stop.
 pub async fn clean_staging(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
-        if let Err(error) = reconcile::clean_staging(&app.db, &app.staging, STALE).await {
+        if let Err(error) = reconcile::clean_staging(&app.db, &app.blobs.staging, STALE).await {
             tracing::warn!(%error, "the staging folder could not be cleaned; it will be tried again");
         }
         tokio::select! {
@@ -56,14 +57,13 @@ pub async fn clean_staging(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
 /// The database's; a store that fails is recorded on the blob and tried again later.
 pub async fn sweep(app: &App) -> DbResult<()> {
     let now = Timestamp::now();
-    let images =
-        app.db.write("blob.doom_abandoned", move |conn| db::blobs::doom_abandoned(conn, now)).await?;
+    let images = app.db.write("blob.doom_abandoned", move |conn| ledger::doom_abandoned(conn, now)).await?;
     for image in images {
         tracing::warn!(image, "an upload was abandoned; the image is queued again");
     }
     loop {
-        let (node, until, now) = (app.node.clone(), app.lease_end(), Timestamp::now());
-        let staging = app.staging.id().to_owned();
+        let (node, until, now) = (app.lease().node.clone(), app.lease().end(), Timestamp::now());
+        let staging = app.blobs.staging.id().to_owned();
         let blobs = app
             .db
             .write("blob.claim_doomed", move |conn| {
@@ -80,7 +80,7 @@ pub async fn sweep(app: &App) -> DbResult<()> {
 }
 
 async fn reap(app: &App, blob: Blob) -> DbResult<()> {
-    let result = match app.store_of(&blob.store) {
+    let result = match app.blobs.store_of(&blob.store) {
         Some(named) => named.delete(&blob.id, &blob.name).await.map_err(|e| e.to_string()),
         None => Err(format!("store {:?} is not configured on this node", blob.store)),
     };

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
+use super::Definitions;
 use crate::{
-    app::App,
+    access::{mutating, refused, targets::CallerTarget},
     db::{self, Conn, DbResult},
-    image::access::{CallerTarget, allowed, mutating, refused},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -44,10 +44,15 @@ const SHOW: &str = "get_metadef_namespace";
 ///
 /// # Errors
 /// [`Error::NotFound`] when the caller may not even see such a namespace, else [`Error::Forbidden`].
-async fn enforce_on(app: &App, caller: &Caller, rules: &[&str], target: &(dyn Target + Sync)) -> Result<()> {
+async fn enforce_on(
+    definitions: &Definitions,
+    caller: &Caller,
+    rules: &[&str],
+    target: &(dyn Target + Sync),
+) -> Result<()> {
     for rule in rules {
-        if !allowed(app, caller, rule, target).await? {
-            if *rule == SHOW || !allowed(app, caller, SHOW, target).await? {
+        if !definitions.access.allowed(caller, rule, target).await? {
+            if *rule == SHOW || !definitions.access.allowed(caller, SHOW, target).await? {
                 return Err(Error::NotFound("The resource could not be found.".to_owned()));
             }
             return Err(refused(rule));
@@ -63,24 +68,34 @@ async fn enforce_on(app: &App, caller: &Caller, rules: &[&str], target: &(dyn Ta
 ///
 /// # Errors
 /// [`Error::NotFound`] when the caller may not even see it, else [`Error::Forbidden`].
-pub async fn enforce(app: &App, caller: &Caller, rules: &[&str], namespace: &Namespace) -> Result<()> {
-    enforce_on(app, caller, rules, &NamespaceTarget(&namespace.fields)).await
+pub async fn enforce(
+    definitions: &Definitions,
+    caller: &Caller,
+    rules: &[&str],
+    namespace: &Namespace,
+) -> Result<()> {
+    enforce_on(definitions, caller, rules, &NamespaceTarget(&namespace.fields)).await
 }
 
 /// Requires rules that concern no namespace; the target is the caller's own project.
 ///
 /// # Errors
 /// As [`enforce`].
-pub async fn enforce_anywhere(app: &App, caller: &Caller, rules: &[&str]) -> Result<()> {
-    enforce_on(app, caller, rules, &CallerTarget(caller)).await
+pub async fn enforce_anywhere(definitions: &Definitions, caller: &Caller, rules: &[&str]) -> Result<()> {
+    enforce_on(definitions, caller, rules, &CallerTarget(caller)).await
 }
 
 /// Whether a rule allows a caller to have a row of a list.
 ///
 /// # Errors
 /// [`Error::Internal`] when the rule cannot be evaluated.
-pub async fn may(app: &App, caller: &Caller, rule: &str, namespace: &Namespace) -> Result<bool> {
-    allowed(app, caller, rule, &NamespaceTarget(&namespace.fields)).await
+pub async fn may(
+    definitions: &Definitions,
+    caller: &Caller,
+    rule: &str,
+    namespace: &Namespace,
+) -> Result<bool> {
+    definitions.access.allowed(caller, rule, &NamespaceTarget(&namespace.fields)).await
 }
 
 /// The namespace does not exist, or is hidden from the caller.
@@ -92,15 +107,22 @@ pub fn missing(name: &str) -> Error {
 ///
 /// # Errors
 /// [`Error::NotFound`] when it is absent or hidden; as [`enforce`].
-pub async fn find(app: &App, caller: &Caller, name: &str, rules: &[&str]) -> Result<Namespace> {
+pub async fn find(
+    definitions: &Definitions,
+    caller: &Caller,
+    name: &str,
+    rules: &[&str],
+) -> Result<Namespace> {
     if name.chars().count() > NAME_CHARS_MAX || name.contains('\0') {
         return Err(missing(name));
     }
     let key = name.to_owned();
-    let found =
-        app.db.read("metadef_namespace.find", move |conn| db::metadefs::namespaces::find(conn, &key)).await?;
+    let found = definitions
+        .db
+        .read("metadef_namespace.find", move |conn| db::metadefs::namespaces::find(conn, &key))
+        .await?;
     let namespace = found.filter(|n| n.is_visible_to(caller)).ok_or_else(|| missing(name))?;
-    enforce(app, caller, rules, &namespace).await?;
+    enforce(definitions, caller, rules, &namespace).await?;
     Ok(namespace)
 }
 

@@ -10,3 +10,14 @@ pub mod objects;
 pub mod properties;
 pub mod resource_types;
 pub mod tags;
+
+use crate::{access::Access, db::Db};
+
+/// What every use case about definitions needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Definitions {
+    /// The database.
+    pub db: Db,
+    /// Who may do what.
+    pub access: Access,
+}

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::Definitions;
 use super::access::{self, enforce_anywhere};
 use crate::{
-    app::App,
     db::{
         DbError, DbResult,
         metadefs::{self as rows, Stamp},
@@ -45,7 +45,7 @@ fn fields_of(input: NamespaceInput, caller: &Caller) -> NamespaceFields {
 /// # Errors
 /// [`Error::Conflict`] for a name that is taken or a part that is given twice; as the policy decides.
 pub async fn create(
-    app: &App,
+    definitions: &Definitions,
     caller: &Caller,
     input: NamespaceInput,
     contents: Contents,
@@ -64,11 +64,11 @@ pub async fn create(
     if given(contents.tags.as_ref().map(Vec::is_empty)) {
         rules.push("add_metadef_tag");
     }
-    enforce_anywhere(app, caller, &rules).await?;
+    enforce_anywhere(definitions, caller, &rules).await?;
     let fields = fields_of(input, caller);
     refuse_twins(&fields.namespace, &contents)?;
     let (name, stamp) = (fields.namespace.clone(), Stamp::now());
-    let added = app
+    let added = definitions
         .db
         .write("metadef_namespace.insert", move |conn| {
             rows::namespaces::insert(conn, &[&fields], stamp)?;
@@ -108,10 +108,14 @@ fn refuse_twins(namespace: &str, contents: &Contents) -> Result<()> {
 /// # Errors
 /// [`Error::NotFound`] for an unknown marker, [`Error::Forbidden`] for one that the caller may not see; as the
 /// policy decides.
-pub async fn list(app: &App, caller: &Caller, query: NamespaceQuery) -> Result<NamespacePage> {
-    enforce_anywhere(app, caller, &["get_metadef_namespaces", "list_metadef_resource_types"]).await?;
+pub async fn list(
+    definitions: &Definitions,
+    caller: &Caller,
+    query: NamespaceQuery,
+) -> Result<NamespacePage> {
+    enforce_anywhere(definitions, caller, &["get_metadef_namespaces", "list_metadef_resource_types"]).await?;
     let (asked, who) = (query.clone(), caller.clone());
-    let found = app
+    let found = definitions
         .db
         .read("metadef_namespace.list", move |conn| {
             let marker = match &asked.marker {
@@ -131,7 +135,7 @@ pub async fn list(app: &App, caller: &Caller, query: NamespaceQuery) -> Result<N
     }
     let mut namespaces = Vec::with_capacity(page.len());
     for namespace in page {
-        if access::may(app, caller, "get_metadef_namespace", &namespace).await? {
+        if access::may(definitions, caller, "get_metadef_namespace", &namespace).await? {
             let held = by_namespace.remove(&namespace.id).unwrap_or_default();
             namespaces.push((namespace, held));
         }
@@ -157,7 +161,7 @@ fn marker(caller: &Caller, name: &str, found: Option<Namespace>) -> DbResult<Nam
 /// # Errors
 /// [`Error::NotFound`] when the caller may not see it; as the policy decides.
 pub async fn show(
-    app: &App,
+    definitions: &Definitions,
     caller: &Caller,
     name: &str,
     resource_type: Option<&str>,
@@ -169,9 +173,10 @@ pub async fn show(
         "get_metadef_properties",
         "get_metadef_tags",
     ];
-    let namespace = access::find(app, caller, name, &rules).await?;
+    let namespace = access::find(definitions, caller, name, &rules).await?;
     let id = namespace.id;
-    let held = app.db.read("metadef_namespace.contents", move |conn| rows::contents(conn, id)).await?;
+    let held =
+        definitions.db.read("metadef_namespace.contents", move |conn| rows::contents(conn, id)).await?;
     let association = held.associations.iter().find(|a| Some(a.value.name.as_str()) == resource_type);
     let prefix = association.and_then(|a| a.value.prefix.clone()).unwrap_or_default();
     Ok((namespace, held, prefix))
@@ -181,13 +186,18 @@ pub async fn show(
 ///
 /// # Errors
 /// [`Error::Conflict`] when the new name is taken; as the policy decides.
-pub async fn update(app: &App, caller: &Caller, name: &str, input: NamespaceInput) -> Result<Namespace> {
-    let namespace = access::find(app, caller, name, &["modify_metadef_namespace"]).await?;
+pub async fn update(
+    definitions: &Definitions,
+    caller: &Caller,
+    name: &str,
+    input: NamespaceInput,
+) -> Result<Namespace> {
+    let namespace = access::find(definitions, caller, name, &["modify_metadef_namespace"]).await?;
     // Unlike a creation, an update takes an empty owner for none.
     let owner = input.owner.filter(|owner| !owner.is_empty());
     let fields = fields_of(NamespaceInput { owner, ..input }, caller);
     let new_name = fields.namespace.clone();
-    let saved = app
+    let saved = definitions
         .db
         .write("metadef_namespace.update", move |conn| {
             let before = access::still_there(conn, &namespace)?;
@@ -206,9 +216,9 @@ pub async fn update(app: &App, caller: &Caller, name: &str, input: NamespaceInpu
 ///
 /// # Errors
 /// [`Error::Forbidden`] when it is protected; as the policy decides.
-pub async fn delete(app: &App, caller: &Caller, name: &str) -> Result<()> {
-    let namespace = access::find(app, caller, name, &["delete_metadef_namespace"]).await?;
-    delete_parts(app, namespace, |conn, id| rows::namespaces::delete(conn, &[id])).await
+pub async fn delete(definitions: &Definitions, caller: &Caller, name: &str) -> Result<()> {
+    let namespace = access::find(definitions, caller, name, &["delete_metadef_namespace"]).await?;
+    delete_parts(definitions, namespace, |conn, id| rows::namespaces::delete(conn, &[id])).await
 }
 
 /// Deletes the whole of a namespace, or all of its parts of one kind.
@@ -216,11 +226,11 @@ pub async fn delete(app: &App, caller: &Caller, name: &str) -> Result<()> {
 /// # Errors
 /// [`Error::Forbidden`] when it is protected.
 pub(super) async fn delete_parts(
-    app: &App,
+    definitions: &Definitions,
     namespace: Namespace,
     delete: impl Fn(&mut crate::db::Conn, i64) -> DbResult<()> + Send + 'static,
 ) -> Result<()> {
-    Ok(app
+    Ok(definitions
         .db
         .write("metadef_namespace.delete_parts", move |conn| {
             let present = access::still_there(conn, &namespace)?;

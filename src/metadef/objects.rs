@@ -1,8 +1,7 @@
 //! Objects of namespaces (`glance/api/v2/metadef_objects.py`).
 
-use super::{access, namespaces::delete_parts};
+use super::{Definitions, access, namespaces::delete_parts};
 use crate::{
-    app::App,
     db::{
         DbError,
         metadefs::{Stamp, objects as rows},
@@ -29,23 +28,32 @@ fn taken(namespace: &str, name: &str) -> Error {
 ///
 /// # Errors
 /// As the policy decides.
-pub async fn list(app: &App, caller: &Caller, namespace: &str) -> Result<Vec<Stored<Object>>> {
-    let namespace = access::find(app, caller, namespace, &["get_metadef_objects"]).await?;
+pub async fn list(
+    definitions: &Definitions,
+    caller: &Caller,
+    namespace: &str,
+) -> Result<Vec<Stored<Object>>> {
+    let namespace = access::find(definitions, caller, namespace, &["get_metadef_objects"]).await?;
     // The rule on each row has the namespace as its target, so it is the same for all of them.
-    if !access::may(app, caller, "get_metadef_object", &namespace).await? {
+    if !access::may(definitions, caller, "get_metadef_object", &namespace).await? {
         return Ok(Vec::new());
     }
-    Ok(app.db.read("metadef_object.list", move |conn| rows::list(conn, namespace.id)).await?)
+    Ok(definitions.db.read("metadef_object.list", move |conn| rows::list(conn, namespace.id)).await?)
 }
 
 /// Adds an object.
 ///
 /// # Errors
 /// [`Error::Conflict`] for a name that the namespace has; as the policy decides.
-pub async fn create(app: &App, caller: &Caller, namespace: &str, object: Object) -> Result<Stored<Object>> {
-    let found = access::find(app, caller, namespace, &["add_metadef_object"]).await?;
+pub async fn create(
+    definitions: &Definitions,
+    caller: &Caller,
+    namespace: &str,
+    object: Object,
+) -> Result<Stored<Object>> {
+    let found = access::find(definitions, caller, namespace, &["add_metadef_object"]).await?;
     let (name, stamp) = (object.name.clone(), Stamp::now());
-    let added = app
+    let added = definitions
         .db
         .write("metadef_object.insert", move |conn| {
             let present = access::still_there(conn, &found)?;
@@ -65,10 +73,16 @@ pub async fn create(app: &App, caller: &Caller, namespace: &str, object: Object)
 ///
 /// # Errors
 /// [`Error::NotFound`]; as the policy decides.
-pub async fn show(app: &App, caller: &Caller, namespace: &str, name: &str) -> Result<Stored<Object>> {
-    let found = access::find(app, caller, namespace, &["get_metadef_object"]).await?;
+pub async fn show(
+    definitions: &Definitions,
+    caller: &Caller,
+    namespace: &str,
+    name: &str,
+) -> Result<Stored<Object>> {
+    let found = access::find(definitions, caller, namespace, &["get_metadef_object"]).await?;
     let key = name.to_owned();
-    let object = app.db.read("metadef_object.find", move |conn| rows::find(conn, found.id, &key)).await?;
+    let object =
+        definitions.db.read("metadef_object.find", move |conn| rows::find(conn, found.id, &key)).await?;
     object.ok_or_else(|| missing(name))
 }
 
@@ -77,15 +91,15 @@ pub async fn show(app: &App, caller: &Caller, namespace: &str, name: &str) -> Re
 /// # Errors
 /// [`Error::NotFound`], [`Error::Conflict`] for a new name that the namespace has; as the policy decides.
 pub async fn update(
-    app: &App,
+    definitions: &Definitions,
     caller: &Caller,
     namespace: &str,
     name: &str,
     object: Object,
 ) -> Result<Stored<Object>> {
-    let found = access::find(app, caller, namespace, &["modify_metadef_object"]).await?;
+    let found = access::find(definitions, caller, namespace, &["modify_metadef_object"]).await?;
     let (key, new_name) = (name.to_owned(), object.name.clone());
-    let saved = app
+    let saved = definitions
         .db
         .write("metadef_object.update", move |conn| {
             let present = access::still_there(conn, &found)?;
@@ -105,10 +119,10 @@ pub async fn update(
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`] when the namespace is protected; as the policy decides.
-pub async fn delete(app: &App, caller: &Caller, namespace: &str, name: &str) -> Result<()> {
-    let found = access::find(app, caller, namespace, &["delete_metadef_object"]).await?;
+pub async fn delete(definitions: &Definitions, caller: &Caller, namespace: &str, name: &str) -> Result<()> {
+    let found = access::find(definitions, caller, namespace, &["delete_metadef_object"]).await?;
     let key = name.to_owned();
-    Ok(app
+    Ok(definitions
         .db
         .write("metadef_object.delete", move |conn| {
             let present = access::still_there(conn, &found)?;
@@ -123,7 +137,7 @@ pub async fn delete(app: &App, caller: &Caller, namespace: &str, name: &str) -> 
 ///
 /// # Errors
 /// [`Error::Forbidden`] when the namespace is protected; as the policy decides.
-pub async fn delete_all(app: &App, caller: &Caller, namespace: &str) -> Result<()> {
-    let found = access::find(app, caller, namespace, &["delete_metadef_namespace"]).await?;
-    delete_parts(app, found, rows::delete_all).await
+pub async fn delete_all(definitions: &Definitions, caller: &Caller, namespace: &str) -> Result<()> {
+    let found = access::find(definitions, caller, namespace, &["delete_metadef_namespace"]).await?;
+    delete_parts(definitions, found, rows::delete_all).await
 }

@@ -1,8 +1,7 @@
 //! Properties of namespaces (`glance/api/v2/metadef_properties.py`).
 
-use super::{access, namespaces::delete_parts};
+use super::{Definitions, access, namespaces::delete_parts};
 use crate::{
-    app::App,
     db::{
         Conn, DbError, DbResult,
         metadefs::{Stamp, properties as rows, resource_types},
@@ -29,19 +28,28 @@ fn taken(namespace: &str, name: &str) -> Error {
 ///
 /// # Errors
 /// As the policy decides.
-pub async fn list(app: &App, caller: &Caller, namespace: &str) -> Result<Vec<Stored<Property>>> {
-    let found = access::find(app, caller, namespace, &["get_metadef_properties"]).await?;
-    Ok(app.db.read("metadef_property.list", move |conn| rows::list(conn, found.id)).await?)
+pub async fn list(
+    definitions: &Definitions,
+    caller: &Caller,
+    namespace: &str,
+) -> Result<Vec<Stored<Property>>> {
+    let found = access::find(definitions, caller, namespace, &["get_metadef_properties"]).await?;
+    Ok(definitions.db.read("metadef_property.list", move |conn| rows::list(conn, found.id)).await?)
 }
 
 /// Adds a property.
 ///
 /// # Errors
 /// [`Error::Conflict`] for a name that the namespace has; as the policy decides.
-pub async fn create(app: &App, caller: &Caller, namespace: &str, property: Property) -> Result<Property> {
-    let found = access::find(app, caller, namespace, &["add_metadef_property"]).await?;
+pub async fn create(
+    definitions: &Definitions,
+    caller: &Caller,
+    namespace: &str,
+    property: Property,
+) -> Result<Property> {
+    let found = access::find(definitions, caller, namespace, &["add_metadef_property"]).await?;
     let (name, stamp) = (property.name.clone(), Stamp::now());
-    let added = app
+    let added = definitions
         .db
         .write("metadef_property.insert", move |conn| {
             let present = access::still_there(conn, &found)?;
@@ -60,7 +68,7 @@ pub async fn create(app: &App, caller: &Caller, namespace: &str, property: Prope
 /// # Errors
 /// [`Error::NotFound`]; as the policy decides.
 pub async fn show(
-    app: &App,
+    definitions: &Definitions,
     caller: &Caller,
     namespace: &str,
     name: &str,
@@ -70,9 +78,9 @@ pub async fn show(
     if resource_type.is_some() {
         rules.push("get_metadef_resource_type");
     }
-    let found = access::find(app, caller, namespace, &rules).await?;
+    let found = access::find(definitions, caller, namespace, &rules).await?;
     let (key, kind, space) = (name.to_owned(), resource_type.map(str::to_owned), namespace.to_owned());
-    let property = app
+    let property = definitions
         .db
         .read("metadef_property.find", move |conn| {
             let key = match &kind {
@@ -111,15 +119,15 @@ fn without_prefix(conn: &mut Conn, id: i64, namespace: &str, kind: &str, name: &
 /// # Errors
 /// [`Error::NotFound`], [`Error::Conflict`] for a new name that the namespace has; as the policy decides.
 pub async fn update(
-    app: &App,
+    definitions: &Definitions,
     caller: &Caller,
     namespace: &str,
     name: &str,
     property: Property,
 ) -> Result<Property> {
-    let found = access::find(app, caller, namespace, &["modify_metadef_property"]).await?;
+    let found = access::find(definitions, caller, namespace, &["modify_metadef_property"]).await?;
     let (key, new_name) = (name.to_owned(), property.name.clone());
-    let saved = app
+    let saved = definitions
         .db
         .write("metadef_property.update", move |conn| {
             let present = access::still_there(conn, &found)?;
@@ -138,10 +146,10 @@ pub async fn update(
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`] when the namespace is protected; as the policy decides.
-pub async fn delete(app: &App, caller: &Caller, namespace: &str, name: &str) -> Result<()> {
-    let found = access::find(app, caller, namespace, &["remove_metadef_property"]).await?;
+pub async fn delete(definitions: &Definitions, caller: &Caller, namespace: &str, name: &str) -> Result<()> {
+    let found = access::find(definitions, caller, namespace, &["remove_metadef_property"]).await?;
     let key = name.to_owned();
-    Ok(app
+    Ok(definitions
         .db
         .write("metadef_property.delete", move |conn| {
             let present = access::still_there(conn, &found)?;
@@ -156,7 +164,7 @@ pub async fn delete(app: &App, caller: &Caller, namespace: &str, name: &str) -> 
 ///
 /// # Errors
 /// [`Error::Forbidden`] when the namespace is protected; as the policy decides.
-pub async fn delete_all(app: &App, caller: &Caller, namespace: &str) -> Result<()> {
-    let found = access::find(app, caller, namespace, &["delete_metadef_namespace"]).await?;
-    delete_parts(app, found, rows::delete_all).await
+pub async fn delete_all(definitions: &Definitions, caller: &Caller, namespace: &str) -> Result<()> {
+    let found = access::find(definitions, caller, namespace, &["delete_metadef_namespace"]).await?;
+    delete_parts(definitions, found, rows::delete_all).await
 }

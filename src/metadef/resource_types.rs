@@ -1,8 +1,7 @@
 //! Resource types, and the associations of namespaces with them (`glance/api/v2/metadef_resource_types.py`).
 
-use super::access;
+use super::{Definitions, access};
 use crate::{
-    app::App,
     db::{
         DbError,
         metadefs::{Stamp, resource_types as rows},
@@ -18,23 +17,29 @@ use crate::{
 ///
 /// # Errors
 /// As the policy decides.
-pub async fn all(app: &App, caller: &Caller) -> Result<Vec<Stored<String>>> {
-    access::enforce_anywhere(app, caller, &["list_metadef_resource_types"]).await?;
-    Ok(app.db.read("metadef_resource_type.all", rows::all).await?)
+pub async fn all(definitions: &Definitions, caller: &Caller) -> Result<Vec<Stored<String>>> {
+    access::enforce_anywhere(definitions, caller, &["list_metadef_resource_types"]).await?;
+    Ok(definitions.db.read("metadef_resource_type.all", rows::all).await?)
 }
 
 /// The associations of a namespace.
 ///
 /// # Errors
 /// As the policy decides.
-pub async fn list(app: &App, caller: &Caller, namespace: &str) -> Result<Vec<Stored<Association>>> {
-    let found = access::find(app, caller, namespace, &["list_metadef_resource_types"]).await?;
+pub async fn list(
+    definitions: &Definitions,
+    caller: &Caller,
+    namespace: &str,
+) -> Result<Vec<Stored<Association>>> {
+    let found = access::find(definitions, caller, namespace, &["list_metadef_resource_types"]).await?;
     // The rule on each row has the namespace as its target, so it is the same for all of them.
-    if !access::may(app, caller, "get_metadef_resource_type", &found).await? {
+    if !access::may(definitions, caller, "get_metadef_resource_type", &found).await? {
         return Ok(Vec::new());
     }
-    let held =
-        app.db.read("metadef_resource_type.list", move |conn| rows::of_namespaces(conn, &[found.id])).await?;
+    let held = definitions
+        .db
+        .read("metadef_resource_type.list", move |conn| rows::of_namespaces(conn, &[found.id]))
+        .await?;
     Ok(held.into_iter().map(|(_, association)| association).collect())
 }
 
@@ -43,15 +48,15 @@ pub async fn list(app: &App, caller: &Caller, namespace: &str) -> Result<Vec<Sto
 /// # Errors
 /// [`Error::Conflict`] for an association that the namespace has; as the policy decides.
 pub async fn associate(
-    app: &App,
+    definitions: &Definitions,
     caller: &Caller,
     namespace: &str,
     association: Association,
 ) -> Result<Stored<Association>> {
     let rules = ["add_metadef_resource_type_association"];
-    let found = access::find(app, caller, namespace, &rules).await?;
+    let found = access::find(definitions, caller, namespace, &rules).await?;
     let (kind, stamp) = (association.name.clone(), Stamp::now());
-    let added = app
+    let added = definitions
         .db
         .write("metadef_resource_type.associate", move |conn| {
             let present = access::still_there(conn, &found)?;
@@ -72,11 +77,16 @@ pub async fn associate(
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`] when the namespace is protected; as the policy decides.
-pub async fn dissociate(app: &App, caller: &Caller, namespace: &str, kind: &str) -> Result<()> {
+pub async fn dissociate(
+    definitions: &Definitions,
+    caller: &Caller,
+    namespace: &str,
+    kind: &str,
+) -> Result<()> {
     let rules = ["remove_metadef_resource_type_association"];
-    let found = access::find(app, caller, namespace, &rules).await?;
+    let found = access::find(definitions, caller, namespace, &rules).await?;
     let key = kind.to_owned();
-    Ok(app
+    Ok(definitions
         .db
         .write("metadef_resource_type.dissociate", move |conn| {
             let present = access::still_there(conn, &found)?;

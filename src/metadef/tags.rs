@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{access, namespaces::delete_parts};
+use super::{Definitions, access, namespaces::delete_parts};
 use crate::{
-    app::App,
     db::{
         DbError,
         metadefs::{Stamp, tags as rows},
@@ -30,13 +29,13 @@ fn taken(namespace: &str, name: &str) -> Error {
 /// # Errors
 /// [`Error::NotFound`] for an unknown marker; as the policy decides.
 pub async fn list(
-    app: &App,
+    definitions: &Definitions,
     caller: &Caller,
     namespace: &str,
     query: TagQuery,
 ) -> Result<Vec<Stored<String>>> {
-    let found = access::find(app, caller, namespace, &["get_metadef_tags"]).await?;
-    Ok(app
+    let found = access::find(definitions, caller, namespace, &["get_metadef_tags"]).await?;
+    Ok(definitions
         .db
         .read("metadef_tag.list", move |conn| {
             let marker = match &query.marker {
@@ -52,10 +51,15 @@ pub async fn list(
 ///
 /// # Errors
 /// [`Error::Conflict`] for a name that the namespace has; as the policy decides.
-pub async fn create(app: &App, caller: &Caller, namespace: &str, name: String) -> Result<Stored<String>> {
-    let found = access::find(app, caller, namespace, &["add_metadef_tag"]).await?;
+pub async fn create(
+    definitions: &Definitions,
+    caller: &Caller,
+    namespace: &str,
+    name: String,
+) -> Result<Stored<String>> {
+    let found = access::find(definitions, caller, namespace, &["add_metadef_tag"]).await?;
     let (key, stamp) = (name.clone(), Stamp::now());
-    let added = app
+    let added = definitions
         .db
         .write("metadef_tag.insert", move |conn| {
             let present = access::still_there(conn, &found)?;
@@ -76,13 +80,13 @@ pub async fn create(app: &App, caller: &Caller, namespace: &str, name: String) -
 /// [`Error::Invalid`] without names, [`Error::Conflict`] for a name given twice or, when appending, one that the
 /// namespace has; nothing has changed then. As the policy decides.
 pub async fn create_many(
-    app: &App,
+    definitions: &Definitions,
     caller: &Caller,
     namespace: &str,
     names: Option<Vec<String>>,
     append: bool,
 ) -> Result<Vec<String>> {
-    let found = access::find(app, caller, namespace, &["add_metadef_tags"]).await?;
+    let found = access::find(definitions, caller, namespace, &["add_metadef_tags"]).await?;
     let names = names.ok_or_else(|| Error::invalid("'tags' is a required property"))?;
     let mut seen = BTreeSet::new();
     if let Some(twin) = names.iter().find(|name| !seen.insert(name.as_str())) {
@@ -92,7 +96,7 @@ pub async fn create_many(
         return Ok(names);
     }
     let (stamp, space) = (Stamp::now(), namespace.to_owned());
-    Ok(app
+    Ok(definitions
         .db
         .write("metadef_tag.insert_many", move |conn| {
             let present = access::still_there(conn, &found)?;
@@ -115,10 +119,15 @@ pub async fn create_many(
 ///
 /// # Errors
 /// [`Error::NotFound`]; as the policy decides.
-pub async fn show(app: &App, caller: &Caller, namespace: &str, name: &str) -> Result<Stored<String>> {
-    let found = access::find(app, caller, namespace, &["get_metadef_tag"]).await?;
+pub async fn show(
+    definitions: &Definitions,
+    caller: &Caller,
+    namespace: &str,
+    name: &str,
+) -> Result<Stored<String>> {
+    let found = access::find(definitions, caller, namespace, &["get_metadef_tag"]).await?;
     let key = name.to_owned();
-    let tag = app.db.read("metadef_tag.find", move |conn| rows::find(conn, found.id, &key)).await?;
+    let tag = definitions.db.read("metadef_tag.find", move |conn| rows::find(conn, found.id, &key)).await?;
     tag.ok_or_else(|| missing(name))
 }
 
@@ -127,15 +136,15 @@ pub async fn show(app: &App, caller: &Caller, namespace: &str, name: &str) -> Re
 /// # Errors
 /// [`Error::NotFound`], [`Error::Conflict`] for a new name that the namespace has; as the policy decides.
 pub async fn rename(
-    app: &App,
+    definitions: &Definitions,
     caller: &Caller,
     namespace: &str,
     name: &str,
     new_name: String,
 ) -> Result<Stored<String>> {
-    let found = access::find(app, caller, namespace, &["modify_metadef_tag"]).await?;
+    let found = access::find(definitions, caller, namespace, &["modify_metadef_tag"]).await?;
     let (key, wanted) = (name.to_owned(), new_name.clone());
-    let saved = app
+    let saved = definitions
         .db
         .write("metadef_tag.rename", move |conn| {
             let present = access::still_there(conn, &found)?;
@@ -155,10 +164,10 @@ pub async fn rename(
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`] when the namespace is protected; as the policy decides.
-pub async fn delete(app: &App, caller: &Caller, namespace: &str, name: &str) -> Result<()> {
-    let found = access::find(app, caller, namespace, &["delete_metadef_tag"]).await?;
+pub async fn delete(definitions: &Definitions, caller: &Caller, namespace: &str, name: &str) -> Result<()> {
+    let found = access::find(definitions, caller, namespace, &["delete_metadef_tag"]).await?;
     let key = name.to_owned();
-    Ok(app
+    Ok(definitions
         .db
         .write("metadef_tag.delete", move |conn| {
             let present = access::still_there(conn, &found)?;
@@ -173,8 +182,8 @@ pub async fn delete(app: &App, caller: &Caller, namespace: &str, name: &str) -> 
 ///
 /// # Errors
 /// [`Error::Forbidden`] when the namespace is protected; as the policy decides.
-pub async fn delete_all(app: &App, caller: &Caller, namespace: &str) -> Result<()> {
+pub async fn delete_all(definitions: &Definitions, caller: &Caller, namespace: &str) -> Result<()> {
     let rules = ["delete_metadef_namespace", "delete_metadef_tags"];
-    let found = access::find(app, caller, namespace, &rules).await?;
-    delete_parts(app, found, rows::delete_all).await
+    let found = access::find(definitions, caller, namespace, &rules).await?;
+    delete_parts(definitions, found, rows::delete_all).await
 }

@@ -4,6 +4,8 @@ pub mod blob;
 pub mod cached_image;
 pub mod caller;
 pub mod error;
+pub mod event;
+pub mod hash;
 pub mod image;
 pub mod image_schema;
 pub mod job;

@@ -13,7 +13,6 @@ mod error;
 pub mod file;
 pub mod http;
 pub mod limit;
-pub mod measure;
 pub mod named;
 mod range;
 pub mod staging;

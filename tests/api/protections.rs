@@ -1,7 +1,7 @@
 //! Property protections: which custom property whom may create, read, change and remove.
 
 use serde_json::{Value, json};
-use vitrine::image::protection::{Protections, RuleFormat};
+use vitrine::access::protection::{Protections, RuleFormat};
 
 use crate::support::*;
 

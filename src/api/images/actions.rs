@@ -12,12 +12,12 @@ use crate::{
 
 /// Takes an image's data out of use.
 pub async fn deactivate(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
-    domain::deactivate(&state.app, &caller.0, &id).await?;
+    domain::deactivate(&state.app.images, &caller.0, &id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Puts it back into use.
 pub async fn reactivate(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
-    domain::reactivate(&state.app, &caller.0, &id).await?;
+    domain::reactivate(&state.app.images, &caller.0, &id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -7,12 +7,13 @@ use actix_web::{
 
 use super::view;
 use crate::{
+    access,
     api::{
         error::ApiResult,
         extract::{Identified, JsonBody, Shared},
         origin::own_url,
     },
-    image::{access, create as domain},
+    image::create as domain,
     model::{error::Error, new_image::NewImage},
 };
 
@@ -21,12 +22,12 @@ pub async fn create(state: Shared, caller: Identified, request: HttpRequest, bod
     access::mutating(&caller.0)?;
     let object =
         body.0.as_object().ok_or_else(|| Error::invalid("The request body must be a JSON object."))?;
-    let new = NewImage::parse(object, &state.app.schema)?;
-    let image = domain::create(&state.app, &caller.0, new).await?;
+    let new = NewImage::parse(object, &state.app.images.schema)?;
+    let image = domain::create(&state.app.images, &caller.0, new).await?;
     let mut response = HttpResponse::Created();
     response
         .insert_header((LOCATION, format!("{}/v2/images/{}", own_url(&state.settings, &request), image.id)));
-    let methods = &state.app.settings.enabled_import_methods;
+    let methods = &state.app.images.settings.enabled_import_methods;
     if !methods.is_empty() {
         let name = HeaderName::from_static("openstack-image-import-methods");
         response.insert_header((name, methods.join(",")));

@@ -18,10 +18,11 @@ use crate::{
         extract::{Identified, NoBody, Shared, media_type},
         query::pairs,
     },
-    image::{
-        download::{self as domain, Data},
+    blob::{
+        download::Data,
         upload::{self, Piece, Request},
     },
+    cache::download as domain,
     model::{
         error::{Error, Result},
         range::{Span, parse_content_range, parse_range},
@@ -66,7 +67,7 @@ pub async fn upload(
         store: text(&request, &HeaderName::from_static("x-image-meta-store")).map(str::to_owned),
     };
     let app = std::sync::Arc::clone(&state.app);
-    receive(payload, |pieces| async move { upload::upload(&app, &caller.0, &id, asked, pieces).await })
+    receive(payload, |pieces| async move { upload::upload(&app.blobs, &caller.0, &id, asked, pieces).await })
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -158,7 +159,8 @@ pub async fn download(
     _: NoBody,
 ) -> ApiResult {
     let prefer = preferences(&request)?;
-    let data = domain::download(&state.app, &caller.0, &id, &prefer, |size| span(&request, size)).await?;
+    let data =
+        domain::download(&state.app.site, &caller.0, &id, &prefer, |size| span(&request, size)).await?;
     let Data::Some { stream, span, size, checksum } = data else {
         return Ok(HttpResponse::NoContent().finish());
     };

@@ -7,11 +7,13 @@ use crate::{
         error::ApiResult,
         extract::{Identified, NoBody, Shared},
     },
+    cache::download::forget,
     image::delete as domain,
 };
 
 /// Deletes an image.
 pub async fn delete(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
-    domain::delete(&state.app, &caller.0, &id).await?;
+    domain::delete(&state.app.images, &caller.0, &id).await?;
+    forget(&state.app.site, &id).await;
     Ok(HttpResponse::NoContent().finish())
 }

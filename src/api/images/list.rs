@@ -20,7 +20,7 @@ const PATH: &str = "/v2/images";
 pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> ApiResult {
     let pairs = pairs(request.query_string())?;
     let asked = ListQuery::parse(&pairs, state.settings.page)?;
-    let page = query::list(&state.app, &caller.0, asked).await?;
+    let page = query::list(&state.app.images, &caller.0, asked).await?;
     let images: Vec<Value> = page.images.iter().map(|i| view::image(&state, &caller.0, i)).collect();
     let mut body = Map::new();
     body.insert("images".to_owned(), Value::Array(images));

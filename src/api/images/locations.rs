@@ -9,6 +9,7 @@ use crate::{
         extract::{Identified, JsonBody, NoBody, Shared},
     },
     image::locations::{self as domain, ValidationData},
+    location,
     model::error::{Error, Result},
 };
 
@@ -44,13 +45,13 @@ fn parse(body: &Value) -> Result<(String, ValidationData)> {
 /// Starts adding a location.
 pub async fn add(state: Shared, caller: Identified, id: Path<String>, body: JsonBody) -> ApiResult {
     let (url, validation) = parse(&body.0)?;
-    domain::add(&state.app, &caller.0, &id, &url, &validation).await?;
+    location::add(&state.app.images, &state.app.imports.queue, &caller.0, &id, &url, &validation).await?;
     Ok(HttpResponse::Accepted().finish())
 }
 
 /// Lists the locations, for services.
 pub async fn list(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
-    let locations = domain::list(&state.app, &caller.0, &id).await?;
+    let locations = domain::list(&state.app.images, &caller.0, &id).await?;
     let list: Vec<Value> = locations.iter().map(|l| json!({"url": l.url, "metadata": l.metadata})).collect();
     Ok(HttpResponse::Ok().json(list))
 }

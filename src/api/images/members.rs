@@ -8,7 +8,7 @@ use crate::{
         error::ApiResult,
         extract::{Identified, JsonBody, NoBody, Shared},
     },
-    member as domain,
+    image::members as domain,
     model::{error::Error, member::Member},
 };
 
@@ -43,7 +43,7 @@ fn is_blank(value: &Value) -> bool {
 
 /// Lists the members.
 pub async fn list(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
-    let members = domain::list(&state.app, &caller.0, &id).await?;
+    let members = domain::list(&state.app.images, &caller.0, &id).await?;
     let members: Vec<Value> = members.iter().map(view).collect();
     Ok(HttpResponse::Ok().json(json!({"members": members, "schema": "/v2/schemas/members"})))
 }
@@ -54,14 +54,14 @@ pub async fn add(state: Shared, caller: Identified, id: Path<String>, body: Json
     if is_blank(project) {
         return Err(Error::invalid("The member must be a non-empty text.").into());
     }
-    let member = domain::add(&state.app, &caller.0, &id, project.as_str()).await?;
+    let member = domain::add(&state.app.images, &caller.0, &id, project.as_str()).await?;
     Ok(HttpResponse::Ok().json(view(&member)))
 }
 
 /// Shows one membership.
 pub async fn show(state: Shared, caller: Identified, path: Path<(String, String)>, _: NoBody) -> ApiResult {
     let (id, project) = path.into_inner();
-    let member = domain::show(&state.app, &caller.0, &id, &project).await?;
+    let member = domain::show(&state.app.images, &caller.0, &id, &project).await?;
     Ok(HttpResponse::Ok().json(view(&member)))
 }
 
@@ -74,13 +74,13 @@ pub async fn set_status(
 ) -> ApiResult {
     let (id, project) = path.into_inner();
     let status = member_of(&body.0, "status")?.as_str().unwrap_or_default();
-    let member = domain::set_status(&state.app, &caller.0, &id, &project, status).await?;
+    let member = domain::set_status(&state.app.images, &caller.0, &id, &project, status).await?;
     Ok(HttpResponse::Ok().json(view(&member)))
 }
 
 /// Removes a project.
 pub async fn remove(state: Shared, caller: Identified, path: Path<(String, String)>, _: NoBody) -> ApiResult {
     let (id, project) = path.into_inner();
-    domain::remove(&state.app, &caller.0, &id, &project).await?;
+    domain::remove(&state.app.images, &caller.0, &id, &project).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -13,6 +13,6 @@ use crate::{
 
 /// Shows one image.
 pub async fn show(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
-    let image = query::show(&state.app, &caller.0, &id).await?;
+    let image = query::show(&state.app.images, &caller.0, &id).await?;
     Ok(HttpResponse::Ok().json(view::image(&state, &caller.0, &image)))
 }

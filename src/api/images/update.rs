@@ -20,7 +20,7 @@ pub async fn update(
     body: JsonBody,
     id: Path<String>,
 ) -> ApiResult {
-    let operations = patch::parse(&body.0, dialect.0, &state.app.schema)?;
-    let image = domain::update(&state.app, &caller.0, &id, &operations).await?;
+    let operations = patch::parse(&body.0, dialect.0, &state.app.images.schema)?;
+    let image = domain::update(&state.app.images, &caller.0, &id, &operations).await?;
     Ok(HttpResponse::Ok().json(view::image(&state, &caller.0, &image)))
 }

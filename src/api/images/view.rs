@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
+    access::protection::Action,
     api::State,
-    image::protection::{self, Action},
     model::{
         caller::Caller,
         image::{HIDDEN_PROPERTIES, Image},
@@ -14,14 +14,14 @@ use crate::{
 
 /// Renders an image for a caller.
 pub fn image(state: &State, caller: &Caller, image: &Image) -> Value {
-    let settings = &state.app.settings;
+    let settings = &state.app.images.settings;
     let mut view = Map::new();
     for property in &image.properties {
-        let readable = protection::may(&state.app, caller, Action::Read, &property.name);
+        let readable = state.app.images.access.may(caller, Action::Read, &property.name);
         if readable && !HIDDEN_PROPERTIES.contains(&property.name.as_str()) {
             let value = match &property.value {
                 Some(text) => json!(text),
-                None if state.app.schema.is_declared(&property.name) => Value::Null,
+                None if state.app.images.schema.is_declared(&property.name) => Value::Null,
                 None => json!(""),
             };
             view.insert(property.name.clone(), value);

@@ -37,7 +37,7 @@ const NOT_IN_PATHS: &AsciiSet = &CONTROLS
 pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> ApiResult {
     let pairs = pairs(request.query_string())?;
     let asked = NamespaceQuery::parse(&pairs, state.settings.page)?;
-    let page = domain::list(&state.app, &caller.0, asked).await?;
+    let page = domain::list(&state.app.definitions, &caller.0, asked).await?;
     let namespaces: Vec<Value> = page.namespaces.iter().map(|(n, held)| view::listed(n, held)).collect();
     let mut body = Map::new();
     body.insert("namespaces".to_owned(), Value::Array(namespaces));
@@ -52,7 +52,7 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> Ap
 /// Creates a namespace.
 pub async fn create(state: Shared, caller: Identified, request: HttpRequest, body: JsonBody) -> ApiResult {
     let (given, contents) = input::new_namespace(&body.0)?;
-    let (namespace, contents) = domain::create(&state.app, &caller.0, given, contents).await?;
+    let (namespace, contents) = domain::create(&state.app.definitions, &caller.0, given, contents).await?;
     let name = utf8_percent_encode(&namespace.fields.namespace, NOT_IN_PATHS);
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, format!("{}{PATH}/{name}", own_url(&state.settings, &request))))
@@ -69,19 +69,20 @@ pub async fn show(
 ) -> ApiResult {
     let pairs = pairs(request.query_string())?;
     let resource_type = super::resource_type(&pairs);
-    let (namespace, held, prefix) = domain::show(&state.app, &caller.0, &name, resource_type).await?;
+    let (namespace, held, prefix) =
+        domain::show(&state.app.definitions, &caller.0, &name, resource_type).await?;
     Ok(HttpResponse::Ok().json(view::whole(&namespace, &held, &prefix)))
 }
 
 /// Replaces what is said about a namespace.
 pub async fn update(state: Shared, caller: Identified, name: Path<String>, body: JsonBody) -> ApiResult {
     let given = input::namespace(&body.0)?;
-    let namespace = domain::update(&state.app, &caller.0, &name, given).await?;
+    let namespace = domain::update(&state.app.definitions, &caller.0, &name, given).await?;
     Ok(HttpResponse::Ok().json(view::namespace(&namespace)))
 }
 
 /// Deletes a namespace and everything that it holds.
 pub async fn remove(state: Shared, caller: Identified, name: Path<String>, _: NoBody) -> ApiResult {
-    domain::delete(&state.app, &caller.0, &name).await?;
+    domain::delete(&state.app.definitions, &caller.0, &name).await?;
     Ok(HttpResponse::NoContent().finish())
 }

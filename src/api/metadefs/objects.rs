@@ -17,7 +17,7 @@ use crate::{
 /// Lists the objects of a namespace.
 pub async fn list(state: Shared, caller: Identified, ns: Path<String>, request: HttpRequest) -> ApiResult {
     check_object_query(&pairs(request.query_string())?)?;
-    let objects = domain::list(&state.app, &caller.0, &ns).await?;
+    let objects = domain::list(&state.app.definitions, &caller.0, &ns).await?;
     let objects: Vec<Value> = objects.iter().map(|object| view::object(&ns, object, "")).collect();
     // Glance writes this link without the slash in front, and clients have it so.
     Ok(HttpResponse::Ok().json(json!({"objects": objects, "schema": "v2/schemas/metadefs/objects"})))
@@ -26,20 +26,20 @@ pub async fn list(state: Shared, caller: Identified, ns: Path<String>, request: 
 /// Adds an object.
 pub async fn create(state: Shared, caller: Identified, ns: Path<String>, body: JsonBody) -> ApiResult {
     let given = input::object(&body.0, true)?;
-    let object = domain::create(&state.app, &caller.0, &ns, given).await?;
+    let object = domain::create(&state.app.definitions, &caller.0, &ns, given).await?;
     Ok(HttpResponse::Created().json(view::object(&ns, &object, "")))
 }
 
 /// Deletes every object of a namespace.
 pub async fn remove_all(state: Shared, caller: Identified, ns: Path<String>) -> ApiResult {
-    domain::delete_all(&state.app, &caller.0, &ns).await?;
+    domain::delete_all(&state.app.definitions, &caller.0, &ns).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Shows an object.
 pub async fn show(state: Shared, caller: Identified, path: Path<(String, String)>, _: NoBody) -> ApiResult {
     let (ns, name) = path.into_inner();
-    let object = domain::show(&state.app, &caller.0, &ns, &name).await?;
+    let object = domain::show(&state.app.definitions, &caller.0, &ns, &name).await?;
     Ok(HttpResponse::Ok().json(view::object(&ns, &object, "")))
 }
 
@@ -52,13 +52,13 @@ pub async fn update(
 ) -> ApiResult {
     let (ns, name) = path.into_inner();
     let given = input::object(&body.0, false)?;
-    let object = domain::update(&state.app, &caller.0, &ns, &name, given).await?;
+    let object = domain::update(&state.app.definitions, &caller.0, &ns, &name, given).await?;
     Ok(HttpResponse::Ok().json(view::object(&ns, &object, "")))
 }
 
 /// Deletes an object.
 pub async fn remove(state: Shared, caller: Identified, path: Path<(String, String)>, _: NoBody) -> ApiResult {
     let (ns, name) = path.into_inner();
-    domain::delete(&state.app, &caller.0, &ns, &name).await?;
+    domain::delete(&state.app.definitions, &caller.0, &ns, &name).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -16,20 +16,20 @@ use crate::{
 
 /// Lists the properties of a namespace by name.
 pub async fn list(state: Shared, caller: Identified, ns: Path<String>, _: NoBody) -> ApiResult {
-    let properties = domain::list(&state.app, &caller.0, &ns).await?;
+    let properties = domain::list(&state.app.definitions, &caller.0, &ns).await?;
     Ok(HttpResponse::Ok().json(json!({"properties": view::properties(&properties, "")})))
 }
 
 /// Adds a property.
 pub async fn create(state: Shared, caller: Identified, ns: Path<String>, body: JsonBody) -> ApiResult {
     let given = input::property(&body.0)?;
-    let property = domain::create(&state.app, &caller.0, &ns, given).await?;
+    let property = domain::create(&state.app.definitions, &caller.0, &ns, given).await?;
     Ok(HttpResponse::Created().json(view::property(&property)))
 }
 
 /// Deletes every property of a namespace.
 pub async fn remove_all(state: Shared, caller: Identified, ns: Path<String>) -> ApiResult {
-    domain::delete_all(&state.app, &caller.0, &ns).await?;
+    domain::delete_all(&state.app.definitions, &caller.0, &ns).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -42,7 +42,8 @@ pub async fn show(
 ) -> ApiResult {
     let (ns, name) = path.into_inner();
     let pairs = pairs(request.query_string())?;
-    let property = domain::show(&state.app, &caller.0, &ns, &name, super::resource_type(&pairs)).await?;
+    let property =
+        domain::show(&state.app.definitions, &caller.0, &ns, &name, super::resource_type(&pairs)).await?;
     Ok(HttpResponse::Ok().json(view::property(&property)))
 }
 
@@ -55,13 +56,13 @@ pub async fn update(
 ) -> ApiResult {
     let (ns, name) = path.into_inner();
     let given = input::property(&body.0)?;
-    let property = domain::update(&state.app, &caller.0, &ns, &name, given).await?;
+    let property = domain::update(&state.app.definitions, &caller.0, &ns, &name, given).await?;
     Ok(HttpResponse::Ok().json(view::property(&property)))
 }
 
 /// Deletes a property.
 pub async fn remove(state: Shared, caller: Identified, path: Path<(String, String)>) -> ApiResult {
     let (ns, name) = path.into_inner();
-    domain::delete(&state.app, &caller.0, &ns, &name).await?;
+    domain::delete(&state.app.definitions, &caller.0, &ns, &name).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -17,7 +17,7 @@ use crate::{
 /// Lists the tags of a namespace.
 pub async fn list(state: Shared, caller: Identified, ns: Path<String>, request: HttpRequest) -> ApiResult {
     let asked = TagQuery::parse(&pairs(request.query_string())?)?;
-    let tags = domain::list(&state.app, &caller.0, &ns, asked).await?;
+    let tags = domain::list(&state.app.definitions, &caller.0, &ns, asked).await?;
     let tags: Vec<Value> = tags.iter().map(|tag| json!({"name": tag.value})).collect();
     Ok(HttpResponse::Ok().json(json!({"tags": tags})))
 }
@@ -38,28 +38,28 @@ pub async fn create_many(
     body: JsonBody,
 ) -> ApiResult {
     let names = input::tags(&body.0)?;
-    let tags = domain::create_many(&state.app, &caller.0, &ns, names, append(&request)).await?;
+    let tags = domain::create_many(&state.app.definitions, &caller.0, &ns, names, append(&request)).await?;
     let tags: Vec<Value> = tags.iter().map(|name| json!({"name": name})).collect();
     Ok(HttpResponse::Created().json(json!({"tags": tags})))
 }
 
 /// Deletes every tag of a namespace.
 pub async fn remove_all(state: Shared, caller: Identified, ns: Path<String>) -> ApiResult {
-    domain::delete_all(&state.app, &caller.0, &ns).await?;
+    domain::delete_all(&state.app.definitions, &caller.0, &ns).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Shows a tag.
 pub async fn show(state: Shared, caller: Identified, path: Path<(String, String)>, _: NoBody) -> ApiResult {
     let (ns, name) = path.into_inner();
-    let tag = domain::show(&state.app, &caller.0, &ns, &name).await?;
+    let tag = domain::show(&state.app.definitions, &caller.0, &ns, &name).await?;
     Ok(HttpResponse::Ok().json(view::named(&tag)))
 }
 
 /// Adds a tag.
 pub async fn create(state: Shared, caller: Identified, path: Path<(String, String)>, _: NoBody) -> ApiResult {
     let (ns, name) = path.into_inner();
-    let tag = domain::create(&state.app, &caller.0, &ns, input::tag_in_path(&name)?).await?;
+    let tag = domain::create(&state.app.definitions, &caller.0, &ns, input::tag_in_path(&name)?).await?;
     Ok(HttpResponse::Created().json(view::named(&tag)))
 }
 
@@ -71,13 +71,13 @@ pub async fn rename(
     body: JsonBody,
 ) -> ApiResult {
     let (ns, name) = path.into_inner();
-    let tag = domain::rename(&state.app, &caller.0, &ns, &name, input::tag(&body.0)?).await?;
+    let tag = domain::rename(&state.app.definitions, &caller.0, &ns, &name, input::tag(&body.0)?).await?;
     Ok(HttpResponse::Ok().json(view::named(&tag)))
 }
 
 /// Deletes a tag.
 pub async fn remove(state: Shared, caller: Identified, path: Path<(String, String)>, _: NoBody) -> ApiResult {
     let (ns, name) = path.into_inner();
-    domain::delete(&state.app, &caller.0, &ns, &name).await?;
+    domain::delete(&state.app.definitions, &caller.0, &ns, &name).await?;
     Ok(HttpResponse::NoContent().finish())
 }

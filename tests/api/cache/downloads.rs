@@ -227,7 +227,7 @@ on_each_database! {
         // A file of which nothing can be known is not believed.
         let (server, id) = (app.app(), row.id.clone());
         server.db.write("test.lose", move |c| vitrine::db::cached_images::forget_image(c, &id)).await.unwrap();
-        server.cache.as_ref().unwrap().sweep().await.unwrap();
+        server.cache().unwrap().sweep().await.unwrap();
         assert_eq!((app.cached().await, app.cache_files("")), (vec![], vec![]));
     }
 

@@ -98,7 +98,7 @@ on_each_database! {
         for id in [&id, &kept] {
             alice.download(id).await.expect(200);
             app.cached_at_last(id).await;
-            assert_eq!(other.fetch(&app.app(), id).await.unwrap(), vitrine::cache::Fetched::Done);
+            assert_eq!(other.fetch(&app.app().images, id).await.unwrap(), vitrine::cache::Fetched::Done);
         }
         let nodes = async |id: &str| admin.get(&format!("/v2/cache/nodes/{id}")).await.json();
         assert_eq!(nodes(&id).await, json!([NODE, "http://node-two"]));
@@ -125,7 +125,7 @@ on_each_database! {
         assert_eq!(app.record_of(&id).await, Some(record));
         let twin = another(&app, "twin", "http://renamed");
         assert_eq!(app.cached().await, Vec::<Value>::new());
-        app.app().cache.as_ref().unwrap().sweep().await.unwrap();
+        app.app().cache().unwrap().sweep().await.unwrap();
         twin.sweep().await.unwrap();
         assert_eq!(app.cached().await.len(), 1);
         assert_eq!(app.as_admin().get(&nodes).await.json(), json!(["http://renamed"]));

@@ -61,7 +61,7 @@ on_each_database! {
         let (known, queued) = (alice.created(image().raw()).await, alice.created(image().raw()).await);
         stage(&alice, &known, bytes(10)).await.expect(204);
         let inner = app.app();
-        let folder = inner.staging.path("");
+        let folder = inner.blobs.staging.path("");
         let key = known.clone();
         let staged = inner.db.read("test", move |conn| db::blobs::staged_of(conn, &key)).await.unwrap();
         let kept = [staged.unwrap().id, queued, "readme".to_owned(), fresh_id()];
@@ -71,7 +71,7 @@ on_each_database! {
             file.set_modified(SystemTime::now() - 2 * DAY).unwrap();
         }
         File::open(folder.join(&kept[3])).unwrap().set_modified(SystemTime::now()).unwrap();
-        assert_eq!(reconcile::clean_staging(&inner.db, &inner.staging, DAY).await.unwrap(), stale.len());
+        assert_eq!(reconcile::clean_staging(&inner.db, &inner.blobs.staging, DAY).await.unwrap(), stale.len());
         assert!(kept.iter().all(|name| folder.join(name).exists()), "{kept:?}");
         assert!(!stale.iter().any(|name| folder.join(name).exists()), "{stale:?}");
         import(&alice, &known, json!({"method": {"name": "glance-direct"}})).await.expect(202);

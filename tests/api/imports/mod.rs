@@ -79,7 +79,7 @@ async fn nothing_is_staged(app: &TestApp) {
     let app = app.app();
     eventually("staging is empty", async || {
         vitrine::jobs::reap::sweep(&app).await.unwrap();
-        let names: Vec<_> = app.staging.store.list().try_collect().await.unwrap();
+        let names: Vec<_> = app.blobs.staging.store.list().try_collect().await.unwrap();
         let names: Vec<_> = names.into_iter().filter(|listed| !listed.name.starts_with('.')).collect();
         if names.is_empty() { Ok(()) } else { Err(names) }
     })

@@ -65,8 +65,8 @@ async fn copy(app: &TestApp, id: &str, store: &str, data: &[u8]) -> String {
         name: id.to_owned(),
         state: BlobState::Writing,
         size: None,
-        lease_node: app.node.clone(),
-        lease_until: app.lease_end(),
+        lease_node: app.lease().node.clone(),
+        lease_until: app.lease().end(),
         delete_after: Timestamp(0),
         attempts: 0,
     };
@@ -86,7 +86,7 @@ async fn copy(app: &TestApp, id: &str, store: &str, data: &[u8]) -> String {
         store: Some(store.to_owned()),
         blob_id: Some(blob.id.clone()),
     };
-    let (size, node) = (i64::try_from(data.len()).unwrap(), app.node.clone());
+    let (size, node) = (i64::try_from(data.len()).unwrap(), app.lease().node.clone());
     app.db
         .write("test.copy", move |conn| {
             let before = db::images::find(conn, &blob.image_id)?.unwrap();

@@ -37,8 +37,8 @@ on_each_database! {
             name: fresh_id(),
             state: BlobState::Writing,
             size: None,
-            lease_node: all.node.clone(),
-            lease_until: all.lease_end(),
+            lease_node: all.lease().node.clone(),
+            lease_until: all.lease().end(),
             delete_after: Timestamp(0),
             attempts: 0,
         };

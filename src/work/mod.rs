@@ -1,4 +1,7 @@
-//! A piece of durable work as the domain sees it while it runs: progress to report, a wish to stop to obey.
+//! A piece of durable work as the domain sees it: asked for ([`queue`]), and while it runs, with progress to report and
+//! a wish to stop to obey.
+
+pub mod queue;
 
 use std::{
     pin::pin,
@@ -12,9 +15,9 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::{
-    app::App,
-    db::{self, DbError},
-    model::{error::Error, job::Job},
+    blob::pour::Progress,
+    db::{self, Db, DbError},
+    model::{error::Error, event::Author, job::Job},
 };
 
 /// The operator's settings about jobs.
@@ -89,19 +92,33 @@ struct Signals {
 }
 
 /// A job under way. Clones share progress and signals.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Work {
     /// The job as it was claimed.
     pub job: Arc<Job>,
+    /// The node that works on it.
+    pub node: Arc<str>,
+    db: Db,
     signals: Arc<Signals>,
+}
+
+impl Progress for Work {
+    fn advance(&self, bytes: usize) {
+        Work::advance(self, bytes);
+    }
 }
 
 impl Work {
     /// Begins a claimed job.
-    pub fn new(job: Job) -> Self {
+    pub fn new(db: Db, node: &str, job: Job) -> Self {
         let signals = Signals::default();
         signals.cancelled.store(job.cancel_requested, Ordering::Relaxed);
-        Self { job: Arc::new(job), signals: Arc::new(signals) }
+        Self { job: Arc::new(job), node: node.into(), db, signals: Arc::new(signals) }
+    }
+
+    /// On whose behalf the work changes images.
+    pub fn author(&self) -> Author {
+        Author::from(self.job.as_ref())
     }
 
     /// Begins a new pass over the data, of so many bytes if known.
@@ -175,9 +192,9 @@ impl Work {
     ///
     /// # Errors
     /// [`Failure::Lost`] when the job is another node's now.
-    pub async fn save_state(&self, app: &App, state: Value, message: &str) -> Done<()> {
-        let (id, node, message) = (self.job.id.clone(), app.node.clone(), message.to_owned());
-        app.db
+    pub async fn save_state(&self, state: Value, message: &str) -> Done<()> {
+        let (id, node, message) = (self.job.id.clone(), self.node.clone(), message.to_owned());
+        self.db
             .write("job.save_state", move |conn| db::jobs::save_state(conn, &id, &node, &state, &message))
             .await?;
         Ok(())

@@ -4,9 +4,8 @@
 use regex::Regex;
 
 use crate::{
-    app::App,
     model::{caller::Caller, error::Error, image::SYSTEM_PROPERTY_PREFIX},
-    policy::{Empty, Expression},
+    policy::{Empty, Enforcer, Expression},
 };
 
 /// What is done to a property.
@@ -89,6 +88,18 @@ impl Protections {
         Ok(Self { sections })
     }
 
+    /// Whether the caller may do this to a property of this name. Roles of a service token count too.
+    pub fn allow(&self, policy: &Enforcer, caller: &Caller, action: Action, name: &str) -> bool {
+        match self.permission(action, name) {
+            Permission::Everyone => true,
+            Permission::Nobody => false,
+            Permission::Roles(roles) => roles.iter().any(|role| {
+                caller.has_role(role) || caller.service_roles.iter().any(|r| r.eq_ignore_ascii_case(role))
+            }),
+            Permission::Policy(rule) => policy.rules().allows_expression(rule, caller, &Empty),
+        }
+    }
+
     fn permission(&self, action: Action, name: &str) -> &Permission {
         if name.starts_with(SYSTEM_PROPERTY_PREFIX) {
             return &Permission::Everyone;
@@ -129,19 +140,6 @@ fn read_section(
     };
     let [create, read, update, delete] = Action::ALL.map(permission);
     Ok((expression, [create?, read?, update?, delete?]))
-}
-
-/// Whether the caller may do this to a property of this name. Roles of a service token count too.
-pub fn may(app: &App, caller: &Caller, action: Action, name: &str) -> bool {
-    let Some(protections) = &app.protections else { return true };
-    match protections.permission(action, name) {
-        Permission::Everyone => true,
-        Permission::Nobody => false,
-        Permission::Roles(roles) => roles.iter().any(|role| {
-            caller.has_role(role) || caller.service_roles.iter().any(|r| r.eq_ignore_ascii_case(role))
-        }),
-        Permission::Policy(rule) => app.policy.rules().allows_expression(rule, caller, &Empty),
-    }
 }
 
 /// The refusal to touch a protected property.

@@ -1,12 +1,13 @@
 //! Sharing an image with projects: add, list, show, answer, remove (`glance/api/v2/image_members.py`).
 
+use super::{Images, query};
 use crate::{
-    app::App,
-    db::{self, DbError},
-    image::{access, exceeds},
+    access::{self, quota},
+    db::{self, Conn, DbError, DbResult},
     model::{
         caller::Caller,
         error::{Error, Result},
+        event::{Author, Event, EventKind},
         image::{Image, TEXT_CHARS_MAX},
         member::{Member, MemberStatus},
         new_image::check_text,
@@ -20,31 +21,28 @@ use crate::{
 /// # Errors
 /// [`Error::Forbidden`] for images that are not shared, [`Error::TooLarge`] over the member quota,
 /// [`Error::Conflict`] for a project that is a member already.
-pub async fn add(app: &App, caller: &Caller, image_id: &str, project: Option<&str>) -> Result<Member> {
+pub async fn add(images: &Images, caller: &Caller, image_id: &str, project: Option<&str>) -> Result<Member> {
     access::mutating(caller)?;
-    let image = access::find(app, caller, image_id).await?;
+    let image = query::find(images, caller, image_id).await?;
     only_shared(&image)?;
-    check_side(app, caller, &image, true)?;
-    enforce(app, caller, "add_member", &image).await?;
+    check_side(images, caller, &image, true)?;
+    enforce(images, caller, "add_member", &image).await?;
     let project = project.ok_or_else(|| Error::invalid("The member must be a text."))?;
     if project.chars().count() > TEXT_CHARS_MAX {
         return Err(Error::invalid(format!("Member ids are limited to {TEXT_CHARS_MAX} characters.")));
     }
     check_text("member id", project)?;
-    let (quota, name) = (app.settings.image_member_quota, project.to_owned());
-    let added = app
+    let (limit, name) = (images.settings.image_member_quota, project.to_owned());
+    let author = Author::from(caller);
+    let added = images
         .db
         .write("member.insert", move |conn| {
             let count = usize::try_from(db::members::count(conn, &image.id)?).unwrap_or(usize::MAX);
-            if exceeds(quota, count.saturating_add(1)) {
-                return Err(Error::TooLarge(format!(
-                    "The limit has been exceeded on the number of allowed image members for this image. \
-                     Attempted: {}, Maximum: {quota}",
-                    count.saturating_add(1)
-                ))
-                .into());
-            }
-            db::members::insert(conn, &image, &name, Timestamp::now())
+            quota::check("members for this image", limit, count.saturating_add(1))?;
+            let now = Timestamp::now();
+            let member = db::members::insert(conn, &image, &name, now)?;
+            tell(conn, (EventKind::MemberCreate, &author), &image, (&name, member.status.as_str()), now)?;
+            Ok(member)
         })
         .await;
     match added {
@@ -59,12 +57,12 @@ pub async fn add(app: &App, caller: &Caller, image_id: &str, project: Option<&st
 ///
 /// # Errors
 /// [`Error::Forbidden`] for images that are not shared.
-pub async fn list(app: &App, caller: &Caller, image_id: &str) -> Result<Vec<Member>> {
-    let image = access::find(app, caller, image_id).await?;
+pub async fn list(images: &Images, caller: &Caller, image_id: &str) -> Result<Vec<Member>> {
+    let image = query::find(images, caller, image_id).await?;
     only_shared(&image)?;
-    enforce(app, caller, "get_members", &image).await?;
+    enforce(images, caller, "get_members", &image).await?;
     let id = image.id.clone();
-    let mut members = app.db.read("member.list", move |conn| db::members::list(conn, &id)).await?;
+    let mut members = images.db.read("member.list", move |conn| db::members::list(conn, &id)).await?;
     members.retain(|member| may_see(caller, &image, &member.member));
     Ok(members)
 }
@@ -73,17 +71,17 @@ pub async fn list(app: &App, caller: &Caller, image_id: &str) -> Result<Vec<Memb
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none that the caller may see, or the image is not shared.
-pub async fn show(app: &App, caller: &Caller, image_id: &str, project: &str) -> Result<Member> {
-    let image = access::find(app, caller, image_id).await?;
+pub async fn show(images: &Images, caller: &Caller, image_id: &str, project: &str) -> Result<Member> {
+    let image = query::find(images, caller, image_id).await?;
     let missing = || not_found(image_id, project);
     if image.visibility != Visibility::Shared {
         return Err(missing());
     }
-    match enforce(app, caller, "get_member", &image).await {
+    match enforce(images, caller, "get_member", &image).await {
         Err(Error::Forbidden(_)) => return Err(missing()),
         other => other?,
     }
-    find(app, caller, &image, project).await
+    find(images, caller, &image, project).await
 }
 
 /// Records what the member project makes of the offer.
@@ -91,27 +89,30 @@ pub async fn show(app: &App, caller: &Caller, image_id: &str, project: &str) -> 
 /// # Errors
 /// [`Error::Invalid`] for an unknown status, [`Error::Forbidden`] for the owner, who may not answer for the member.
 pub async fn set_status(
-    app: &App,
+    images: &Images,
     caller: &Caller,
     image_id: &str,
     project: &str,
     status: &str,
 ) -> Result<Member> {
     access::mutating(caller)?;
-    let image = access::find(app, caller, image_id).await?;
+    let image = query::find(images, caller, image_id).await?;
     only_shared(&image)?;
-    check_side(app, caller, &image, false)?;
-    enforce(app, caller, "get_member", &image).await?;
-    find(app, caller, &image, project).await?;
-    enforce(app, caller, "modify_member", &image).await?;
+    check_side(images, caller, &image, false)?;
+    enforce(images, caller, "get_member", &image).await?;
+    find(images, caller, &image, project).await?;
+    enforce(images, caller, "modify_member", &image).await?;
     let status = MemberStatus::parse(status).ok_or_else(|| {
         Error::invalid(format!("Invalid member status {status:?}: use pending, accepted or rejected."))
     })?;
-    let (id, name) = (image.id.clone(), project.to_owned());
-    let saved = app
+    let (name, author) = (project.to_owned(), Author::from(caller));
+    let saved = images
         .db
         .write("member.set_status", move |conn| {
-            db::members::set_status(conn, &id, &name, status, Timestamp::now())
+            let now = Timestamp::now();
+            let member = db::members::set_status(conn, &image.id, &name, status, now)?;
+            tell(conn, (EventKind::MemberUpdate, &author), &image, (&name, status.as_str()), now)?;
+            Ok(member)
         })
         .await;
     match saved {
@@ -124,20 +125,38 @@ pub async fn set_status(
 ///
 /// # Errors
 /// [`Error::NotFound`] when it is no member.
-pub async fn remove(app: &App, caller: &Caller, image_id: &str, project: &str) -> Result<()> {
+pub async fn remove(images: &Images, caller: &Caller, image_id: &str, project: &str) -> Result<()> {
     access::mutating(caller)?;
-    let image = access::find(app, caller, image_id).await?;
+    let image = query::find(images, caller, image_id).await?;
     only_shared(&image)?;
-    check_side(app, caller, &image, true)?;
-    enforce(app, caller, "get_member", &image).await?;
-    find(app, caller, &image, project).await?;
-    enforce(app, caller, "delete_member", &image).await?;
-    let (id, name) = (image.id.clone(), project.to_owned());
-    let removed = app
+    check_side(images, caller, &image, true)?;
+    enforce(images, caller, "get_member", &image).await?;
+    find(images, caller, &image, project).await?;
+    enforce(images, caller, "delete_member", &image).await?;
+    let (name, author) = (project.to_owned(), Author::from(caller));
+    let removed = images
         .db
-        .write("member.remove", move |conn| db::members::remove(conn, &id, &name, Timestamp::now()))
+        .write("member.remove", move |conn| {
+            let now = Timestamp::now();
+            let removed = db::members::remove(conn, &image.id, &name, now)?;
+            if removed {
+                tell(conn, (EventKind::MemberDelete, &author), &image, (&name, ""), now)?;
+            }
+            Ok(removed)
+        })
         .await?;
     if removed { Ok(()) } else { Err(not_found(image_id, project)) }
+}
+
+/// Writes the event of a membership and its status.
+fn tell(
+    conn: &mut Conn,
+    (kind, author): (EventKind, &Author),
+    image: &Image,
+    (member, status): (&str, &str),
+    now: Timestamp,
+) -> DbResult<()> {
+    db::events::insert(conn, &Event::of_member(kind, author, image, member, status), now)
 }
 
 fn not_found(image_id: &str, project: &str) -> Error {
@@ -156,8 +175,8 @@ fn only_shared(image: &Image) -> Result<()> {
 
 /// With `enforce_new_defaults = false`, whose rules admit everybody: only the owner's project offers and takes
 /// back, and only others answer (`image_members.py: _check_visibility_and_ownership`).
-fn check_side(app: &App, caller: &Caller, image: &Image, as_owner: bool) -> Result<()> {
-    if app.policy.settings().enforce_new_defaults || caller.is_admin {
+fn check_side(images: &Images, caller: &Caller, image: &Image, as_owner: bool) -> Result<()> {
+    if !images.access.has_old_defaults() || caller.is_admin {
         return Ok(());
     }
     let is_owner = caller.project_id == image.owner && (image.owner.is_some() || !as_owner);
@@ -168,9 +187,9 @@ fn check_side(app: &App, caller: &Caller, image: &Image, as_owner: bool) -> Resu
 }
 
 /// Every member rule first asks whether the image may be seen (`MemberAPIPolicy._enforce`).
-async fn enforce(app: &App, caller: &Caller, rule: &str, image: &Image) -> Result<()> {
-    access::enforce(app, caller, "get_image", image).await?;
-    access::enforce(app, caller, rule, image).await
+async fn enforce(images: &Images, caller: &Caller, rule: &str, image: &Image) -> Result<()> {
+    images.access.enforce(caller, "get_image", image).await?;
+    images.access.enforce(caller, rule, image).await
 }
 
 fn may_see(caller: &Caller, image: &Image, project: &str) -> bool {
@@ -178,12 +197,13 @@ fn may_see(caller: &Caller, image: &Image, project: &str) -> bool {
     caller.is_admin || mine.is_some() && (image.owner.as_deref() == mine || mine == Some(project))
 }
 
-async fn find(app: &App, caller: &Caller, image: &Image, project: &str) -> Result<Member> {
+async fn find(images: &Images, caller: &Caller, image: &Image, project: &str) -> Result<Member> {
     if !may_see(caller, image, project) || project.contains('\0') {
         return Err(not_found(&image.id, project));
     }
     let (id, name) = (image.id.clone(), project.to_owned());
-    app.db
+    images
+        .db
         .read("member.find", move |conn| db::members::find(conn, &id, &name))
         .await?
         .ok_or_else(|| not_found(&image.id, project))

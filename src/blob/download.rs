@@ -1,12 +1,9 @@
 //! Bytes out (`glance/api/v2/image_data.py: ImageDataController.download`).
 
-use std::sync::Arc;
-
 use futures::StreamExt;
 
 use crate::{
-    app::App,
-    cache::Cache,
+    image::{Images, query},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -16,8 +13,6 @@ use crate::{
     },
     store::{ByteRange, ByteStream, NamedStore, StoreError, StoreErrorKind, StoreResult, StoreUrl},
 };
-
-use super::access;
 
 /// The data of an image, or the fact that there is none yet.
 pub enum Data {
@@ -36,74 +31,35 @@ pub enum Data {
     },
 }
 
-/// Opens the data of an image. `prefer` names stores to try first, in that order, and may be empty; `range` reads
-/// the request's range headers against the size of the data.
+/// An image whose data the caller may read, with the preferred locations first. `prefer` names stores to try first, in
+/// that order, and may be empty.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for deactivated images and without the right; [`Error::Invalid`] for preferences that
-/// make no sense here; what `range` answers; the failure of the store that was tried last.
-pub async fn download(
-    app: &App,
-    caller: &Caller,
-    id: &str,
-    prefer: &[String],
-    range: impl Fn(u64) -> Result<Option<Span>>,
-) -> Result<Data> {
-    let mut image = access::find(app, caller, id).await?;
+/// make no sense here.
+pub async fn find(images: &Images, caller: &Caller, id: &str, prefer: &[String]) -> Result<Image> {
+    let mut image = query::find(images, caller, id).await?;
     if image.status == Status::Deactivated && !caller.is_admin {
         return Err(Error::forbidden(
             "The requested image has been deactivated. Image data download is forbidden.",
         ));
     }
-    access::enforce(app, caller, "download_image", &image).await?;
+    images.access.enforce(caller, "download_image", &image).await?;
     if !prefer.is_empty() {
-        access::enforce(app, caller, "download_from_store", &image).await?;
-        check_preferences(app, prefer)?;
+        images.access.enforce(caller, "download_from_store", &image).await?;
+        check_preferences(images, prefer)?;
         put_first(prefer, &mut image.locations);
     }
-    if image.locations.is_empty() {
-        return Ok(Data::None);
-    }
-    let Some(cache) = app.cache.as_ref().filter(|cache| cache.serves(&image)) else {
-        return open(app, &image, range).await;
-    };
-    if let Some(data) = from_cache(cache, &image, &range).await? {
-        return Ok(data);
-    }
-    Ok(match open(app, &image, range).await? {
-        Data::Some { stream, span: None, size, checksum } => {
-            Data::Some { stream: cache.tee(&image, size, stream), span: None, size, checksum }
-        }
-        other => other,
-    })
+    Ok(image)
 }
 
-/// The data from the cache of this node; `None` when it does not have it, or cannot give its first bytes.
-async fn from_cache(
-    cache: &Arc<Cache>,
-    image: &Image,
-    range: &impl Fn(u64) -> Result<Option<Span>>,
-) -> Result<Option<Data>> {
-    let Some(copy) = cache.copy_of(image).await else { return Ok(None) };
-    let size = copy.size;
-    let span = range(size)?;
-    let part = span.map(|s| ByteRange { first: s.first, last: s.last });
-    match begun(cache.read(copy, part), part.map_or(size, ByteRange::length), &image.id).await {
-        Ok(stream) => Ok(Some(Data::Some { stream, span, size, checksum: image.checksum.clone() })),
-        Err(error) => {
-            tracing::error!(%error, image = %image.id, "the image is read from a store instead of the cache");
-            Ok(None)
-        }
-    }
-}
-
-fn check_preferences(app: &App, prefer: &[String]) -> Result<()> {
-    if !app.stores.multiple {
+fn check_preferences(images: &Images, prefer: &[String]) -> Result<()> {
+    if !images.stores.multiple {
         return Err(Error::invalid(
             "The parameter prefer needs several stores, which this server does not have.",
         ));
     }
-    match prefer.iter().find(|id| app.stores.get(id).is_none()) {
+    match prefer.iter().find(|id| images.stores.get(id).is_none()) {
         Some(id) => {
             Err(Error::invalid(format!("The store {id:?} in the parameter prefer is not known here.")))
         }
@@ -119,11 +75,19 @@ fn put_first(prefer: &[String], locations: &mut [Location]) {
     });
 }
 
-/// Tries each location until one gives its first bytes.
-async fn open(app: &App, image: &Image, range: impl Fn(u64) -> Result<Option<Span>>) -> Result<Data> {
+/// Tries each location until one gives its first bytes. `range` reads the request's range headers against the size of
+/// the data.
+///
+/// # Errors
+/// What `range` answers; the failure of the store that was tried last.
+pub async fn open(
+    images: &Images,
+    image: &Image,
+    range: impl Fn(u64) -> Result<Option<Span>>,
+) -> Result<Data> {
     let mut last_error: Option<StoreError> = None;
     for location in &image.locations {
-        let Some(named) = app.stores.for_location(location) else {
+        let Some(named) = images.stores.for_location(location) else {
             let place = location.store.clone().unwrap_or_default();
             last_error = Some(StoreError::new(StoreErrorKind::Io, place, "the store is not configured here"));
             continue;
@@ -157,8 +121,11 @@ async fn begin(named: &NamedStore, url: &str, part: Option<ByteRange>, size: u64
         .await
 }
 
-/// Waits for the first of `length` bytes.
-async fn begun(mut rest: ByteStream, length: u64, place: &str) -> StoreResult<ByteStream> {
+/// Waits for the first of `length` bytes, of which `place` tells the log.
+///
+/// # Errors
+/// The stream's, and that there is none.
+pub async fn begun(mut rest: ByteStream, length: u64, place: &str) -> StoreResult<ByteStream> {
     match rest.next().await {
         Some(first) => {
             let first = first?;

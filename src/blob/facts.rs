@@ -1,0 +1,122 @@
+//! What data is: its size, its hashes, its format, and whether it may become the data of its image.
+
+use serde::{Deserialize, Serialize};
+
+use super::digests::{Measured, Wanted};
+use crate::{
+    format,
+    image::{
+        Images,
+        expected::{self, EXPECTED_HASH, EXPECTED_STORED_HASH},
+    },
+    model::{
+        error::{Error, Result},
+        hash::{Algorithm, Hashes},
+        image::Image,
+    },
+};
+
+/// What data is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Bytes.
+    pub size: u64,
+    /// Hashes by algorithm.
+    pub hashes: Hashes,
+    /// The format that was recognised; `None` when several contend.
+    pub detected: Option<String>,
+    /// Bytes of the disk a guest would see.
+    pub virtual_size: Option<u64>,
+    /// Why it may not be the data of the image, for the user.
+    pub rejection: Option<String>,
+}
+
+/// The name of the secure hash of an image beside MD5.
+pub fn algorithm(images: &Images, image: &Image) -> String {
+    image.os_hash_algo.clone().unwrap_or_else(|| images.settings.hashing_algorithm.clone())
+}
+
+/// What to measure of data of which MD5 and one secure hash are kept.
+///
+/// # Errors
+/// [`Error::Invalid`] for an unknown algorithm.
+pub fn hashes_of(algorithm: &str) -> Result<Wanted> {
+    let known = |name: &str| {
+        Algorithm::of(name)
+            .ok_or_else(|| Error::invalid(format!("The hash algorithm {name:?} is not known.")))
+    };
+    let mut kept = vec![known("md5")?, known(algorithm)?];
+    kept.dedup();
+    Ok(Wanted { kept, ..Wanted::default() })
+}
+
+/// What to measure of data for an image, with every hash that somebody expects.
+///
+/// # Errors
+/// [`Error::Invalid`] for expectations that cannot be read.
+pub fn wanted(images: &Images, image: &Image) -> Result<Wanted> {
+    let mut wanted = hashes_of(&algorithm(images, image))?;
+    for property in [EXPECTED_HASH, EXPECTED_STORED_HASH] {
+        wanted.extra.extend(expected::of(image, property)?.keys().filter_map(|name| Algorithm::of(name)));
+    }
+    wanted.inspect = true;
+    Ok(wanted)
+}
+
+/// Judges the format of the data (`glance/location.py: ImageProxy.set_data`): only bare containers are looked into.
+/// Answers the virtual size in bytes.
+///
+/// # Errors
+/// [`Error::UnsupportedMediaType`] when the data is unsafe or not what was declared.
+fn judge(images: &Images, image: &Image, inspection: &format::Inspection) -> Result<Option<u64>> {
+    if image.container_format.as_deref() != Some("bare") {
+        return Ok(None);
+    }
+    let disk_format = image.disk_format.as_deref().unwrap_or_default();
+    format::decide(inspection, disk_format, &images.settings.format_rules)
+        .map_err(|rejection| Error::UnsupportedMediaType(rejection.to_string()))
+}
+
+impl Facts {
+    /// What was measured, judged.
+    pub fn of(images: &Images, image: &Image, measured: Measured) -> Self {
+        let (mut virtual_size, mut rejection, mut detected) = (None, None, None);
+        if let Some(inspection) = &measured.inspection {
+            detected = inspection.format_name().map(str::to_owned);
+            match judge(images, image, inspection) {
+                Ok(size) => virtual_size = size,
+                Err(reason) => rejection = Some(reason.to_string()),
+            }
+        }
+        Self { size: measured.size, hashes: measured.hashes, detected, virtual_size, rejection }
+    }
+
+    /// Holds the bytes as they came against what their owner expects.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]
+    pub fn check_source(&self, image: &Image) -> Result<()> {
+        expected::check(EXPECTED_HASH, &expected::of(image, EXPECTED_HASH)?, &self.hashes)
+    }
+
+    /// Holds the bytes that will be kept against what their owner expects and declared.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]; [`Error::UnsupportedMediaType`] when the data is unsafe or not what was declared.
+    pub fn check_stored(&self, image: &Image) -> Result<()> {
+        if let Some(rejection) = &self.rejection {
+            return Err(Error::UnsupportedMediaType(rejection.clone()));
+        }
+        expected::check(EXPECTED_STORED_HASH, &expected::of(image, EXPECTED_STORED_HASH)?, &self.hashes)
+    }
+
+    /// Writes down on the image what its data is.
+    pub fn describe(&self, image: &mut Image, algorithm: &str) -> Result<()> {
+        image.size = Some(i64::try_from(self.size).map_err(|e| Error::internal("size", e))?);
+        image.virtual_size = self.virtual_size.and_then(|size| i64::try_from(size).ok());
+        image.checksum = self.hashes.get("md5").cloned();
+        image.os_hash_algo = Some(algorithm.to_owned());
+        image.os_hash_value = self.hashes.get(algorithm).cloned();
+        Ok(())
+    }
+}

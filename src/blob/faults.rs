@@ -1,0 +1,31 @@
+//! A store's failure in the caller's words; the log gets the place and the reason.
+
+use crate::{
+    model::error::Error,
+    store::{StoreError, StoreErrorKind},
+};
+
+/// What the failure of a store that is written means for the caller.
+pub fn store_fault(error: &StoreError) -> Error {
+    match error.kind {
+        StoreErrorKind::Full => {
+            tracing::warn!(%error, "store is full");
+            Error::TooLarge("There is not enough disk space on the image storage media.".to_owned())
+        }
+        StoreErrorKind::Denied => {
+            tracing::error!(%error, "store denies writing");
+            Error::Unavailable("Insufficient permissions on image storage media.".to_owned())
+        }
+        StoreErrorKind::Unavailable => {
+            tracing::error!(%error, "store is away");
+            Error::Unavailable("The image storage media cannot be reached at the moment.".to_owned())
+        }
+        StoreErrorKind::Unsupported => Error::Gone("This store does not take uploads.".to_owned()),
+        StoreErrorKind::SizeMismatch => Error::invalid("The data does not have the declared size."),
+        StoreErrorKind::Exists => {
+            tracing::error!(%error, "the store has an unknown object of this name");
+            Error::conflict("The store already holds an object under the name of this image.")
+        }
+        _ => Error::internal("store", error),
+    }
+}

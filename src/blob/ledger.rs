@@ -1,0 +1,70 @@
+//! The ledger's transitions that touch an image, inside somebody's transaction.
+
+use crate::{
+    db::{self, Conn, DbError, DbResult},
+    image::change::{self, Door},
+    model::{blob::Blob, error::Error, event::Author, image::Image, status::Status, time::Timestamp},
+};
+
+/// Abandoned blobs that one transaction takes back.
+const BATCH: i64 = 100;
+
+/// Enters a blob that is about to be written. One that bears the name of its image gets another name while the remains
+/// of an earlier one still wait for the reaper under it.
+///
+/// # Errors
+/// Only the database's own.
+pub fn enter(conn: &mut Conn, blob: &Blob, now: Timestamp) -> DbResult<Blob> {
+    let mut blob = blob.clone();
+    if blob.name == blob.image_id && db::blobs::name_is_taken(conn, &blob.store, &blob.name)? {
+        blob.name = format!("{}.{}", blob.image_id, blob.id);
+    }
+    db::blobs::insert(conn, &blob, now)?;
+    Ok(blob)
+}
+
+/// Returns an image to `queued` from the status that an upload into `store` gives it: `uploading` for the staging
+/// store, else `saving`. Says whether it was in that status.
+fn return_to_queued(conn: &mut Conn, door: &Door, image_id: &str, store: &str) -> DbResult<bool> {
+    let from = if store.starts_with(db::blobs::STAGING_PREFIX) { Status::Uploading } else { Status::Saving };
+    let mut returned = false;
+    let result = change::in_txn(conn, door, image_id, |_, image| {
+        returned = image.status == from;
+        let queued = Image { status: Status::Queued, size: None, virtual_size: None, ..image.clone() };
+        Ok(returned.then_some(queued))
+    });
+    match result {
+        Err(DbError::Domain(Error::ImageNotFound(_))) => Ok(false),
+        other => other.map(|_| returned),
+    }
+}
+
+/// Takes back what `node` was writing: dooms the blob and returns its image to `queued`. Answers false, and changes
+/// nothing, when the blob is not this node's any more or has become live after all. The lease goes on until
+/// `until`, so that nobody else deletes the bytes meanwhile; 0 leaves them to the reaper.
+///
+/// # Errors
+/// Only the database's own.
+pub fn give_up(conn: &mut Conn, door: &Door, blob: &Blob, node: &str, until: Timestamp) -> DbResult<bool> {
+    let was_ours = db::blobs::give_up(conn, blob, node, until, Timestamp::now())?;
+    if was_ours {
+        return_to_queued(conn, door, &blob.image_id, &blob.store)?;
+    }
+    Ok(was_ours)
+}
+
+/// Dooms the blobs whose writer's lease ran out and returns their images to `queued`. Answers the ids of those images.
+///
+/// # Errors
+/// Only the database's own.
+pub fn doom_abandoned(conn: &mut Conn, now: Timestamp) -> DbResult<Vec<String>> {
+    let door = Door { author: Author::service(), delay_seconds: 0 };
+    let mut images_returned = Vec::new();
+    for blob in db::blobs::abandoned(conn, now, BATCH)? {
+        db::blobs::doom(conn, &blob.id, Timestamp(0), now)?;
+        if return_to_queued(conn, &door, &blob.image_id, &blob.store)? {
+            images_returned.push(blob.image_id);
+        }
+    }
+    Ok(images_returned)
+}

@@ -1,0 +1,200 @@
+//! One read, many stores: shared chunks go to every store at once, and a store that fails is left out if the others may
+//! do without it. Where a store can simply take a file over, nothing is written at all.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::join_all;
+
+use super::{
+    Blobs,
+    draft::{Draft, NewDraft, cancel},
+    pour::Sink,
+};
+use crate::{
+    db::DbError,
+    model::{
+        blob::Blob,
+        image::{Image, Location},
+    },
+    store::{BlobWriter, NamedStore, StoreError, StoreResult, StoreUrl},
+};
+
+/// Told of stores that fail while others go on.
+#[async_trait]
+pub trait Watcher: Send + Sync {
+    /// A store failed.
+    async fn store_failed(&self, store: &str, error: &StoreError);
+}
+
+struct Target {
+    draft: Draft,
+    /// Absent when the store took the file over.
+    writer: Option<BlobWriter>,
+    url: Option<StoreUrl>,
+}
+
+/// Why the blobs of several stores could not be shown.
+#[derive(Debug)]
+pub enum SinksFault {
+    /// A store failed.
+    Store(StoreError),
+    /// The ledger could not be asked, or written.
+    Db(DbError),
+    /// A blob is not this process's any more.
+    Lost,
+}
+
+impl From<StoreError> for SinksFault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<DbError> for SinksFault {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
+
+/// The stores that are being written, and those that failed.
+pub struct Sinks<'a> {
+    targets: Vec<Target>,
+    failed: Vec<String>,
+    must_succeed: bool,
+    watcher: &'a dyn Watcher,
+}
+
+/// What reached the stores; not yet `live`.
+pub struct Delivered {
+    /// Each blob with the location that is to point to it.
+    pub blobs: Vec<(Blob, Location)>,
+    /// Stores that could not be written.
+    pub failed: Vec<String>,
+}
+
+impl<'a> Sinks<'a> {
+    /// Begins with none. `must_succeed`: the first store that fails ends it all.
+    pub fn new(must_succeed: bool, watcher: &'a dyn Watcher) -> Self {
+        Self { targets: Vec::new(), failed: Vec::new(), must_succeed, watcher }
+    }
+
+    /// Enters a blob into the ledger and opens it, or lets the store share what another has at a URL.
+    ///
+    /// # Errors
+    /// [`SinksFault`], of the store only if it must succeed.
+    pub async fn open(
+        &mut self,
+        blobs: &Blobs,
+        image: &Image,
+        store: &NamedStore,
+        size: Option<u64>,
+        (source, from): (&NamedStore, &str),
+    ) -> Result<(), SinksFault> {
+        let (image_id, owner) = (image.id.as_str(), image.owner.as_deref());
+        let draft = blobs.begin(NewDraft { image_id, owner, store, name: Some(image_id), size }).await?;
+        let shared = store.share(source, from, &draft.described(size)).await;
+        let opened = match shared {
+            Ok(Some(url)) => Ok((Some(url), None)),
+            Ok(None) => draft.writer(size).await.map(|writer| (None, Some(writer))),
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok((url, writer)) => self.targets.push(Target { draft, writer, url }),
+            Err(error) => self.fail(&draft, error).await?,
+        }
+        Ok(())
+    }
+
+    /// Whether every store took the file over, so that there is nothing to write.
+    pub fn is_complete(&self) -> bool {
+        self.targets.iter().all(|target| target.writer.is_none())
+    }
+
+    /// Takes note of a store that failed; the others go on if they may do without.
+    async fn fail(&mut self, draft: &Draft, error: StoreError) -> StoreResult<()> {
+        if let Err(fault) = draft.doom().await {
+            tracing::warn!(%fault, blob = %draft.blob.id, "a failed blob waits for the end of its lease");
+        }
+        self.watcher.store_failed(&draft.blob.store, &error).await;
+        if self.must_succeed {
+            return Err(error);
+        }
+        tracing::warn!(store = %draft.blob.store, %error, "the others go on without this store");
+        self.failed.push(draft.blob.store.clone());
+        Ok(())
+    }
+
+    /// Leaves out the writers that failed; `results` are in the order of the targets that have a writer.
+    async fn drop_failed(&mut self, results: Vec<StoreResult<()>>) -> StoreResult<()> {
+        if results.iter().all(Result::is_ok) {
+            return Ok(());
+        }
+        let (mut results, mut first) = (results.into_iter(), Ok(()));
+        for mut target in std::mem::take(&mut self.targets) {
+            let result = if target.writer.is_some() { results.next().unwrap_or(Ok(())) } else { Ok(()) };
+            match result {
+                Ok(()) => self.targets.push(target),
+                Err(error) => {
+                    if let Some(writer) = target.writer.take() {
+                        cancel(writer).await;
+                    }
+                    first = first.and(self.fail(&target.draft, error).await);
+                }
+            }
+        }
+        first
+    }
+
+    /// Ends every writer; the ledger's rows are doomed by whoever called.
+    pub async fn cancel(&mut self) {
+        for target in &mut self.targets {
+            if let Some(writer) = target.writer.take() {
+                cancel(writer).await;
+            }
+        }
+    }
+
+    /// Shows the blobs under their names, if the ledger says that they are still this process's. None may be left.
+    ///
+    /// # Errors
+    /// [`SinksFault`], of a store only if it must succeed.
+    pub async fn conclude(mut self) -> Result<Delivered, SinksFault> {
+        let mut blobs = Vec::new();
+        while let Some(mut target) = self.targets.pop() {
+            if !target.draft.is_held().await? {
+                self.targets.push(target);
+                self.cancel().await;
+                return Err(SinksFault::Lost);
+            }
+            let url = match (target.url.take(), target.writer.take()) {
+                (Some(url), _) => Ok(url),
+                (None, Some(writer)) => writer.commit().await,
+                (None, None) => continue,
+            };
+            match url {
+                Ok(url) => {
+                    let location = target.draft.location(url);
+                    blobs.push((target.draft.blob, location));
+                }
+                Err(error) => self.fail(&target.draft, error).await?,
+            }
+        }
+        blobs.reverse();
+        Ok(Delivered { blobs, failed: self.failed })
+    }
+}
+
+#[async_trait]
+impl Sink for Sinks<'_> {
+    async fn write(&mut self, chunk: Bytes) -> StoreResult<()> {
+        let writers = self.targets.iter_mut().filter_map(|target| target.writer.as_mut());
+        let results = join_all(writers.map(|writer| writer.write(chunk.clone()))).await;
+        self.drop_failed(results).await
+    }
+
+    async fn sync(&mut self) -> StoreResult<()> {
+        let writers = self.targets.iter_mut().filter_map(|target| target.writer.as_mut());
+        let results = join_all(writers.map(BlobWriter::sync)).await;
+        self.drop_failed(results).await
+    }
+}

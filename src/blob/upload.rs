@@ -1,0 +1,200 @@
+//! Bytes in: from a queued image and a client's stream to an active image whose every byte is durable and hashed
+//! (`glance/api/v2/image_data.py: ImageDataController.upload`).
+//!
+//! The image and its blob enter the books together (`saving`, `writing`) before the first byte, and leave
+//! together (`active`, `live`) after the last one is durable. Whatever happens in between, the image returns
+//! to `queued` and the blob goes: by this use case if it still runs, else by the reaper once the lease ends.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::{
+    Blobs,
+    digests::Digests,
+    draft::{Draft, NewDraft, cancel, gone},
+    facts::{self, Facts},
+    faults::store_fault,
+    pour::{Fault, Limits, Pour, Source, Written},
+};
+use crate::{
+    access::{self, quota},
+    db::{self, DbError},
+    image::{change, query},
+    model::{
+        caller::Caller,
+        error::{Error, Result},
+        event::Author,
+        image::Image,
+        status::Status,
+        time::Timestamp,
+    },
+    store::{BlobWriter, NamedStore},
+};
+
+/// What the client sends, piece by piece. A queue that closes without [`Piece::End`] is a client that went away.
+#[derive(Debug)]
+pub enum Piece {
+    /// The next bytes.
+    Data(Bytes),
+    /// The regular end.
+    End,
+}
+
+/// A client that sends.
+pub struct Client(pub mpsc::Receiver<Piece>);
+
+#[async_trait]
+impl Source for Client {
+    type Error = Error;
+
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        match self.0.recv().await {
+            None => Err(Error::invalid("The client went away before the data was complete.")),
+            Some(Piece::End) => Ok(None),
+            Some(Piece::Data(chunk)) => Ok(Some(chunk)),
+        }
+    }
+}
+
+impl From<Fault<Error>> for Error {
+    fn from(fault: Fault<Error>) -> Self {
+        match fault {
+            Fault::Source(error) => error,
+            Fault::Excess(excess) => excess.into(),
+            Fault::Digest(error) => error.into(),
+            Fault::Sink(error) => store_fault(&error),
+        }
+    }
+}
+
+/// What an upload asks for besides its bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Size in bytes that the client declared; binding. `None` is unknown.
+    pub declared_size: Option<u64>,
+    /// Store that the client chose; only with several stores.
+    pub store: Option<String>,
+}
+
+/// Receives the data of an image.
+///
+/// # Errors
+/// As `spec` of `PUT /v2/images/{id}/file`; after any of them the image is as it was before.
+pub async fn upload(
+    blobs: &Blobs,
+    caller: &Caller,
+    id: &str,
+    request: Request,
+    pieces: mpsc::Receiver<Piece>,
+) -> Result<()> {
+    access::mutating(caller)?;
+    let images = &blobs.images;
+    let store = choose_store(blobs, &request)?;
+    let image = query::find(images, caller, id).await?;
+    images.access.enforce(caller, "upload_image", &image).await?;
+    check_may_save(&image)?;
+    access::owned(caller, &image)?;
+    let (quota, declared) = (images.settings.user_storage_quota, request.declared_size);
+    let room = quota::storage_room(&images.db, quota, caller.project_id.clone(), declared).await?;
+    let _permit = blobs.uploads.acquire().await.map_err(|e| Error::internal("upload", e))?;
+    let new = NewDraft { image_id: id, owner: image.owner.as_deref(), store, name: Some(id), size: declared };
+    let author = Author::from(caller);
+    let draft = blobs.begin_upload(author.clone(), new, Status::Saving, check_may_save).await?;
+    let limits = Limits { declared, cap: images.settings.image_size_cap, room };
+    let result = match receive(blobs, &image, &draft, limits, Client(pieces)).await {
+        Ok((writer, facts)) => finish(blobs, &author, &image, &draft, writer, facts).await,
+        Err(error) => Err(error),
+    };
+    if result.is_err() {
+        draft.abandon(author).await;
+    }
+    result
+}
+
+fn choose_store<'a>(blobs: &'a Blobs, request: &Request) -> Result<&'a NamedStore> {
+    let stores = &blobs.images.stores;
+    let wanted = request.store.as_deref().filter(|_| stores.multiple);
+    let id = wanted.unwrap_or(stores.default_id());
+    stores.get(id).ok_or_else(|| Error::invalid(format!("Store {id:?} is not known here.")))
+}
+
+fn check_may_save(image: &Image) -> Result<()> {
+    if !image.status.may_become(Status::Saving) {
+        return Err(Error::conflict(format!(
+            "Image status transition from {} to saving is not allowed.",
+            image.status
+        )));
+    }
+    if image.disk_format.is_none() || image.container_format.is_none() {
+        return Err(Error::invalid(
+            "Properties disk_format and container_format must be set prior to saving data.",
+        ));
+    }
+    Ok(())
+}
+
+/// Takes the bytes, measures them and judges them; on failure nothing of them is left in the store.
+async fn receive(
+    blobs: &Blobs,
+    image: &Image,
+    draft: &Draft,
+    limits: Limits,
+    mut client: Client,
+) -> Result<(BlobWriter, Facts)> {
+    let wanted = facts::wanted(&blobs.images, image)?;
+    let mut sink = Written(draft.writer(limits.declared).await.map_err(|e| store_fault(&e))?);
+    let poured = async {
+        let digests = Some(Digests::start(&wanted)?);
+        let pour = Pour { sink: &mut sink, digests, limits, progress: &() };
+        let poured = pour.run(&mut client).await?;
+        let facts = Facts::of(&blobs.images, image, poured.measured.unwrap_or_default());
+        facts.check_source(image)?;
+        facts.check_stored(image)?;
+        Ok(facts)
+    };
+    match poured.await {
+        Ok(facts) => Ok((sink.0, facts)),
+        Err(error) => {
+            cancel(sink.0).await;
+            Err(error)
+        }
+    }
+}
+
+/// Shows the blob and activates the image.
+async fn finish(
+    blobs: &Blobs,
+    author: &Author,
+    image: &Image,
+    draft: &Draft,
+    writer: BlobWriter,
+    facts: Facts,
+) -> Result<()> {
+    let images = &blobs.images;
+    if !draft.is_held().await? {
+        cancel(writer).await;
+        return Err(gone(&draft.blob));
+    }
+    let url = writer.commit().await.map_err(|e| store_fault(&e))?;
+    let (location, algorithm) = (draft.location(url), facts::algorithm(images, image));
+    let size = i64::try_from(facts.size).map_err(|e| Error::internal("upload", e))?;
+    let (blob, node, door) = (draft.blob.clone(), blobs.lease.node.clone(), images.door(author.clone()));
+    let activate = move |conn: &mut db::Conn| {
+        db::blobs::make_live(conn, &blob.id, &node, size, Timestamp::now())?;
+        change::in_txn(conn, &door, &blob.image_id, |_, before| {
+            if before.status != Status::Saving {
+                return Err(DbError::Stale);
+            }
+            let mut after = Image { status: Status::Active, ..before.clone() };
+            facts.describe(&mut after, &algorithm)?;
+            after.locations = vec![location.clone()];
+            Ok(Some(after))
+        })
+    };
+    match images.db.write("image.activate", activate).await {
+        Ok(_) => Ok(()),
+        Err(DbError::Stale | DbError::Domain(Error::ImageNotFound(_))) => Err(gone(&draft.blob)),
+        Err(other) => Err(other.into()),
+    }
+}

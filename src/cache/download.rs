@@ -1,0 +1,68 @@
+//! Bytes out, from the copy on this node if there is one, and into a copy on their way if there is none.
+
+use std::sync::Arc;
+
+use super::{Cache, Site};
+use crate::{
+    blob::download::{self, Data, begun},
+    model::{caller::Caller, error::Result, image::Image, range::Span},
+    store::ByteRange,
+};
+
+/// Opens the data of an image. `prefer` names stores to try first, in that order, and may be empty; `range` reads
+/// the request's range headers against the size of the data.
+///
+/// # Errors
+/// [`Error::Forbidden`] for deactivated images and without the right; [`Error::Invalid`] for preferences that
+/// make no sense here; what `range` answers; the failure of the store that was tried last.
+pub async fn download(
+    site: &Site,
+    caller: &Caller,
+    id: &str,
+    prefer: &[String],
+    range: impl Fn(u64) -> Result<Option<Span>>,
+) -> Result<Data> {
+    let image = download::find(&site.images, caller, id, prefer).await?;
+    if image.locations.is_empty() {
+        return Ok(Data::None);
+    }
+    let Some(cache) = site.cache.as_ref().filter(|cache| cache.serves(&image)) else {
+        return download::open(&site.images, &image, range).await;
+    };
+    if let Some(data) = from_cache(cache, &image, &range).await? {
+        return Ok(data);
+    }
+    Ok(match download::open(&site.images, &image, range).await? {
+        Data::Some { stream, span: None, size, checksum } => {
+            Data::Some { stream: cache.tee(&image, size, stream), span: None, size, checksum }
+        }
+        other => other,
+    })
+}
+
+/// The data from the cache of this node; `None` when it does not have it, or cannot give its first bytes.
+async fn from_cache(
+    cache: &Arc<Cache>,
+    image: &Image,
+    range: &impl Fn(u64) -> Result<Option<Span>>,
+) -> Result<Option<Data>> {
+    let Some(copy) = cache.copy_of(image).await else { return Ok(None) };
+    let size = copy.size;
+    let span = range(size)?;
+    let part = span.map(|s| ByteRange { first: s.first, last: s.last });
+    match begun(cache.read(copy, part), part.map_or(size, ByteRange::length), &image.id).await {
+        Ok(stream) => Ok(Some(Data::Some { stream, span, size, checksum: image.checksum.clone() })),
+        Err(error) => {
+            tracing::error!(%error, image = %image.id, "the image is read from a store instead of the cache");
+            Ok(None)
+        }
+    }
+}
+
+/// Drops the copy of an image that was deleted; other nodes find by themselves that theirs is of no use.
+pub async fn forget(site: &Site, id: &str) {
+    let Some(cache) = &site.cache else { return };
+    if let Err(error) = cache.drop_copy(id).await {
+        tracing::warn!(image = id, %error, "a copy of a deleted image stays in the cache until the next sweep");
+    }
+}

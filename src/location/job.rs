@@ -1,0 +1,240 @@
+//! The job behind `POST /v2/images/{id}/locations` (`glance/async_/flows/location_import.py`).
+//!
+//! Steps are told apart by the image itself: `queued` (nothing done), `importing` or `active` with the location
+//! (hashing). Each can be repeated.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use serde_json::{Value, json};
+
+use crate::{
+    blob::{
+        digests::Digests,
+        facts::{Facts, hashes_of},
+        pour::{Fault, Limits, Nowhere, Pour, Source},
+    },
+    image::{
+        Images,
+        locations::{ValidationData, probe},
+        query,
+    },
+    model::{
+        error::Error,
+        image::{Image, Location},
+        status::Status,
+    },
+    store::ByteStream,
+    work::{
+        Done, Failure, Work,
+        queue::{LOCK_PROPERTY, is_locked_by},
+    },
+};
+
+/// The data of a location, for as long as the work may go on.
+struct Reading<'a> {
+    work: &'a Work,
+    chunks: ByteStream,
+}
+
+#[async_trait]
+impl Source for Reading<'_> {
+    type Error = Failure;
+
+    async fn next(&mut self) -> Done<Option<Bytes>> {
+        self.work.unless_stopped(self.chunks.next()).await?.transpose().map_err(|_| unreadable())
+    }
+}
+
+fn unreadable() -> Failure {
+    Failure::Again("The data of the location cannot be read.".to_owned())
+}
+
+/// Runs the job.
+///
+/// # Errors
+/// [`Failure::Final`] with a reason for the user; the image is queued again.
+pub async fn run(images: &Images, work: &Work) -> Done<Value> {
+    let id = work.job.image_id.clone().unwrap_or_default();
+    let url = work.job.input.get("loc_url").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let validation = ValidationData::of(work.job.input.get("validation_data"));
+    match steps(images, work, &id, &url, &validation).await {
+        Ok(()) => Ok(json!({ "image_id": id })),
+        Err(Failure::Final(why)) => {
+            give_up(images, work).await?;
+            Err(Failure::Final(why))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+async fn steps(images: &Images, work: &Work, id: &str, url: &str, validation: &ValidationData) -> Done<()> {
+    let Some(image) = locked_image(images, work, id, url).await? else { return Ok(()) };
+    let verify = images.settings.do_secure_hash && validation.os_hash_value.is_some();
+    if image.status == Status::Queued {
+        let (named, size) = probe(images, url).await?;
+        if image.disk_format.is_none() || image.container_format.is_none() {
+            return Err(Failure::Final(
+                "disk_format and container_format must be set before data is added.".to_owned(),
+            ));
+        }
+        if size > images.settings.image_size_cap {
+            return Err(Failure::Final(format!(
+                "Image exceeds the maximum of {} bytes.",
+                images.settings.image_size_cap
+            )));
+        }
+        let mut metadata = named.metadata(url);
+        if images.stores.multiple {
+            metadata.insert("store".to_owned(), json!(named.id));
+        }
+        let location = Location {
+            id: uuid::Uuid::new_v4().to_string(),
+            url: url.to_owned(),
+            metadata,
+            store: Some(named.id.clone()),
+            blob_id: None,
+        };
+        let claimed =
+            if images.settings.do_secure_hash { ValidationData::default() } else { validation.clone() };
+        images
+            .change_for(&work.author(), id, |before: &Image| {
+                let mut after = before.clone();
+                after.locations = vec![location.clone()];
+                after.size = i64::try_from(size).ok();
+                after.status = if verify { Status::Importing } else { Status::Active };
+                if images.settings.do_secure_hash && !verify {
+                    // Tells clients that a hash is on its way.
+                    after.os_hash_algo = Some(images.settings.hashing_algorithm.clone());
+                }
+                if claimed.os_hash_value.is_some() {
+                    let default = images.settings.hashing_algorithm.clone();
+                    after.os_hash_algo = Some(claimed.os_hash_algo.clone().unwrap_or(default));
+                    after.os_hash_value.clone_from(&claimed.os_hash_value);
+                }
+                Ok(Some(after))
+            })
+            .await?;
+    }
+    if images.settings.do_secure_hash {
+        let algorithm = validation.os_hash_algo.clone().filter(|_| verify);
+        let algorithm = algorithm.unwrap_or_else(|| images.settings.hashing_algorithm.clone());
+        match hash(images, work, url, &algorithm).await {
+            Ok(facts) => {
+                let found = facts.hashes.get(&algorithm).cloned().unwrap_or_default();
+                let wanted = validation.os_hash_value.as_ref().filter(|_| verify);
+                if wanted.is_some_and(|wanted| !wanted.eq_ignore_ascii_case(&found)) {
+                    return Err(Failure::Final(format!(
+                        "The data has the {algorithm} hash {found}, not the one given in validation_data."
+                    )));
+                }
+                record(images, work, id, Some((facts, algorithm))).await?;
+            }
+            // Data that nobody vouched for stays usable without hashes.
+            Err(Failure::Final(why)) if !verify => {
+                tracing::warn!(image = id, why, "the data of a location could not be hashed");
+                record(images, work, id, None).await?;
+            }
+            Err(other) => return Err(other),
+        }
+    } else {
+        record(images, work, id, None).await?;
+    }
+    Ok(())
+}
+
+/// The image that the job holds; `None` when an attempt that died had come to its end.
+async fn locked_image(images: &Images, work: &Work, id: &str, url: &str) -> Done<Option<Image>> {
+    let image = query::find_unseen(images, id).await?;
+    let image = image.ok_or_else(|| Failure::Cancelled("the image was deleted".to_owned()))?;
+    let lock = image.property(LOCK_PROPERTY).and_then(|p| p.value.as_deref());
+    if is_locked_by(&image, &work.job) {
+        return Ok(Some(image));
+    }
+    let complete = image.status == Status::Active && image.locations.iter().any(|l| l.url == url);
+    if work.job.attempts > 1 && lock.is_none() && complete {
+        return Ok(None);
+    }
+    Err(Failure::Final("The image is no longer held by this task.".to_owned()))
+}
+
+async fn hash(images: &Images, work: &Work, url: &str, algorithm: &str) -> Done<Facts> {
+    let mut tries = images.settings.http_retries.max(1);
+    loop {
+        tries = tries.saturating_sub(1);
+        match hash_once(images, work, url, algorithm).await {
+            Err(Failure::Again(why)) if tries > 0 => tracing::info!(why, "hashing a location again"),
+            Err(Failure::Again(why)) => return Err(Failure::Final(why)),
+            other => return other,
+        }
+    }
+}
+
+async fn hash_once(images: &Images, work: &Work, url: &str, algorithm: &str) -> Done<Facts> {
+    let missing = || Failure::Final("No store serves this location.".to_owned());
+    let named = images.stores.for_url(url).ok_or_else(missing)?;
+    let digests = Digests::start(&hashes_of(algorithm)?).map_err(Error::from)?;
+    work.begin_pass(named.stat(url).await.ok());
+    let chunks = named.read(url, None).await.map_err(|_| unreadable())?;
+    let pour = Pour { sink: &mut Nowhere, digests: Some(digests), limits: Limits::NONE, progress: work };
+    match pour.run(&mut Reading { work, chunks }).await {
+        Ok(poured) => {
+            let measured = poured.measured.unwrap_or_default();
+            Ok(Facts { size: measured.size, hashes: measured.hashes, ..Facts::default() })
+        }
+        Err(Fault::Source(failure)) => Err(failure),
+        Err(Fault::Digest(error)) => Err(Error::from(error).into()),
+        Err(Fault::Excess(excess)) => Err(Error::from(excess).into()),
+        Err(Fault::Sink(error)) => Err(Error::internal("hashing", error).into()),
+    }
+}
+
+/// Writes the hashes down, activates, and lets go of the image.
+async fn record(images: &Images, work: &Work, id: &str, facts: Option<(Facts, String)>) -> Done<()> {
+    images
+        .change_for(&work.author(), id, |before: &Image| {
+            let mut after = before.clone();
+            if facts.is_none() && after.os_hash_value.is_none() {
+                after.os_hash_algo = None;
+            }
+            if let Some((facts, algorithm)) = &facts {
+                after.checksum = facts.hashes.get("md5").cloned();
+                after.os_hash_algo = Some(algorithm.clone());
+                after.os_hash_value = facts.hashes.get(algorithm).cloned();
+            }
+            if after.status == Status::Importing {
+                after.status = Status::Active;
+            }
+            after.remove_property(LOCK_PROPERTY);
+            Ok(Some(after))
+        })
+        .await?;
+    Ok(())
+}
+
+/// Brings the image back to `queued`; of locations only those on the web stay.
+///
+/// # Errors
+/// [`Failure`] when the database is away.
+pub async fn give_up(images: &Images, work: &Work) -> Done<()> {
+    let id = work.job.image_id.clone().unwrap_or_default();
+    let url = work.job.input.get("loc_url").and_then(Value::as_str).unwrap_or_default();
+    images
+        .change_for(&work.author(), &id, |before: &Image| {
+            if !is_locked_by(before, &work.job) {
+                return Ok(None);
+            }
+            let mut after = before.clone();
+            after.remove_property(LOCK_PROPERTY);
+            if matches!(after.status, Status::Importing | Status::Queued) {
+                after.status = Status::Queued;
+                // As in Glance a location on the web stays on the queued image; it costs nothing and can be tried again.
+                after.locations.retain(|l| l.url != url || url.starts_with("http"));
+                (after.size, after.virtual_size) = (None, None);
+                (after.checksum, after.os_hash_algo, after.os_hash_value) = (None, None, None);
+            }
+            Ok(Some(after))
+        })
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Adding data that is in a store already: the call that starts it, and the job that checks, hashes and activates
+//! (`glance/api/v2/images.py: add_location`).
+
+pub mod job;
+
+use serde_json::json;
+
+use crate::{
+    access,
+    image::{Images, locations::ValidationData, query},
+    model::{
+        caller::Caller,
+        error::{Error, Result},
+        job::{Job, JobKind},
+        status::Status,
+    },
+    work::queue::{Queue, draft},
+};
+
+/// Starts adding a location to a queued image; a job checks, hashes and activates.
+///
+/// # Errors
+/// In Glance's order: [`Error::Conflict`] unless the image is queued and free, [`Error::Forbidden`] without the
+/// right or for a URL only services may name, [`Error::Invalid`] for hashes that are none.
+pub async fn add(
+    images: &Images,
+    queue: &Queue,
+    caller: &Caller,
+    id: &str,
+    url: &str,
+    validation: &ValidationData,
+) -> Result<()> {
+    access::mutating(caller)?;
+    let image = query::find(images, caller, id).await?;
+    if image.status != Status::Queued {
+        return Err(Error::conflict(format!(
+            "Locations can only be added to a queued image; {id} is {}.",
+            image.status
+        )));
+    }
+    images.access.enforce(caller, "add_image_location", &image).await?;
+    let is_service = caller.has_role("service") || caller.service_roles.iter().any(|r| r == "service");
+    let has_http = images.stores.iter().any(|named| named.kind() == "http");
+    let may_name_it = is_service || url.starts_with("http") && has_http;
+    if !may_name_it {
+        return Err(Error::forbidden("Only services may add locations other than http ones."));
+    }
+    validation.check_hash(&images.settings.hashing_algorithm)?;
+    if validation.checksum.is_some() {
+        return Err(Error::invalid("The member checksum is not allowed in validation_data."));
+    }
+    let input = json!({
+        "image_id": id,
+        "loc_url": url,
+        "validation_data": {
+            "os_hash_algo": validation.os_hash_algo,
+            "os_hash_value": validation.os_hash_value,
+        },
+    });
+    let job = Job { image_id: Some(id.to_owned()), ..draft(caller, JobKind::LocationImport, input) };
+    queue.enqueue_for(images, id, Status::Queued, job).await
+}
