@@ -211,7 +211,14 @@ impl Server {
             IdentityChoice::Nobody => Arc::new(Unauthenticated),
             IdentityChoice::Given(identity) => Arc::clone(identity),
         };
-        let state = Data::new(api::State { app: Arc::clone(&app), identity, settings: options.api.clone() });
+        let state = Data::new(api::State {
+            app: Arc::clone(&app),
+            identity,
+            settings: options.api.clone(),
+            mounts: api::Mounts::new(
+                embedded_identity.as_ref().map(|builtin| builtin.settings.prefix.as_str()),
+            ),
+        });
         let (workers, keep_alive) = (options.workers, options.keep_alive);
         Ok(Self { app, state, builtin: embedded_identity, listener, workers, keep_alive, _lock: lock })
     }
@@ -260,13 +267,12 @@ impl Server {
         let shutdown = state.settings.shutdown_seconds;
         let mut http = HttpServer::new(move || {
             let identity = builtin.clone().map(Data::new);
+            let mounts = state.mounts.clone();
             let configure = move |config: &mut ServiceConfig| {
                 if let Some(identity) = identity {
-                    let prefix = identity.settings.prefix.clone();
                     config.app_data(identity);
-                    api::identity::configure_at(config, &prefix);
                 }
-                api::configure(config);
+                mounts.configure(config);
             };
             let app = ActixApp::new().app_data(state.clone()).configure(configure);
             api::layers(app, state.settings.gzip)

@@ -4,41 +4,45 @@ use actix_web::{
     Error as ActixError, HttpMessage,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE},
+    http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE},
     middleware::Next,
     web::Data,
 };
 use actix_web::{ResponseError, http::StatusCode};
 
-use super::{State, error::ApiError, origin::base_url};
+use super::{State, error::ApiError, mount::Authentication, origin::base_url, request_info::introduce};
 use crate::{
     identity::{Credentials, IdentityError},
     model::{caller::Caller, error::Error},
 };
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
-
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|v| v.to_str().ok()).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
 }
 
-/// Establishes the caller of everything below `/v2`, and names the request in the answer.
+/// The caller's token: `X-Auth-Token`, or `X-Storage-Token` where the other header is absent
+/// (`keystonemiddleware/auth_token/_request.py: user_token`).
+pub fn user_token(headers: &HeaderMap) -> Option<String> {
+    let name = if headers.contains_key("x-auth-token") { "x-auth-token" } else { "x-storage-token" };
+    header(headers, name)
+}
+
+/// Establishes the caller, where that is not left to the routes.
 pub async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, ActixError> {
-    let path = request.path();
-    if path != "/v2" && !path.starts_with("/v2/") {
-        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
-    }
     let Some(state) = request.app_data::<Data<State>>().cloned() else {
         return Err(ApiError::from(Error::internal("authenticate", "no state")).into());
     };
+    if state.mounts.of(request.path()).authentication != Authentication::Tokens {
+        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
+    }
     let credentials = Credentials {
-        token: header(request.headers(), "x-auth-token"),
+        token: user_token(request.headers()),
         service_token: header(request.headers(), "x-service-token"),
         method: request.method().as_str().to_owned(),
-        path: path.to_owned(),
+        path: request.path().to_owned(),
     };
     let base_url = base_url(&state.settings, request.request());
     let refuse = |error: ApiError| {
@@ -66,29 +70,10 @@ pub async fn authenticate(
         }
     };
     caller.is_admin = caller.is_admin || state.app.policy.is_admin(&caller);
-    match request_id(&state, request.headers(), &caller) {
-        Ok(id) => caller.request_id = id,
-        Err(error) => {
-            let response = refuse(error.into());
-            return Ok(request.into_response(response));
-        }
+    if let Err(error) = introduce(&request, &state, &mut caller) {
+        let response = refuse(error.into());
+        return Ok(request.into_response(response));
     }
-    let id = HeaderValue::from_str(&caller.request_id).ok();
     request.extensions_mut().insert(caller);
-    let mut response = next.call(request).await?.map_into_boxed_body();
-    if let Some(id) = id {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-    Ok(response)
-}
-
-/// The id of the request: the client's, prefixed with `req-`, or a new one.
-fn request_id(state: &State, headers: &HeaderMap, caller: &Caller) -> Result<String, Error> {
-    let sent = header(headers, REQUEST_ID.as_str()).filter(|_| !caller.read_only);
-    let Some(sent) = sent else { return Ok(format!("req-{}", uuid::Uuid::new_v4())) };
-    let max = state.settings.max_request_id_length;
-    if max > 0 && sent.len() > max {
-        return Err(Error::HeaderTooLarge(format!("x-openstack-request-id is limited to {max} characters.")));
-    }
-    Ok(if sent.starts_with("req-") { sent } else { format!("req-{sent}") })
+    next.call(request).await.map(ServiceResponse::map_into_boxed_body)
 }

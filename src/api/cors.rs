@@ -125,7 +125,7 @@ pub async fn cross_origin(
     };
     let cors = &state.settings.cors;
     let origin = text(request.headers(), ORIGIN).and_then(|origin| cors.answer_to(&origin));
-    if request.method() == Method::OPTIONS && request.path() != "/healthcheck" {
+    if request.method() == Method::OPTIONS && !state.mounts.of(request.path()).takes_options {
         let mut response = HttpResponse::Ok().finish();
         let method = text(request.headers(), ACCESS_CONTROL_REQUEST_METHOD);
         let asked = text(request.headers(), ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();

@@ -3,13 +3,18 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, StatusCode, header::ACCEPT},
-    web,
+    web::{self, ServiceConfig},
 };
 
 use super::extract::Shared;
 
+/// The one route.
+pub fn configure(config: &mut ServiceConfig) {
+    config.service(web::resource("/healthcheck").to(check));
+}
+
 /// Answers 200, or 503 while the operator's file is there; a node is taken out of rotation by touching it.
-pub async fn check(state: Shared, request: HttpRequest) -> HttpResponse {
+async fn check(state: Shared, request: HttpRequest) -> HttpResponse {
     let file = state.settings.healthcheck_disable_file.clone();
     // A failing look counts as "not there": health must not depend on this file's folder.
     let disabled = web::block(move || file.is_some_and(|f| f.exists())).await.unwrap_or(false);

@@ -1,6 +1,6 @@
 //! HTTP: the only room that knows actix-web. Turns requests into calls of the domain and answers into HTTP.
 //!
-//! Holds no rule about images. `routes.rs` is the map; a handler extracts, calls one use case and renders.
+//! Holds no rule about images. `mount.rs` is the first page of the URL map, `routes.rs` the next; a handler extracts, calls one use case and renders.
 
 mod authenticate;
 mod cache;
@@ -13,9 +13,11 @@ pub mod identity;
 mod images;
 mod import;
 mod metadefs;
+mod mount;
 mod negotiate;
 mod origin;
 mod query;
+mod request_info;
 mod routes;
 mod schemas;
 mod stores;
@@ -27,7 +29,9 @@ use std::sync::Arc;
 use crate::{app::App, identity::Identity, model::list::PageLimits};
 
 pub use cors::Cors;
-pub use routes::{configure, layers};
+pub use mount::Mounts;
+pub use request_info::RequestInfo;
+pub use routes::layers;
 
 /// The operator's settings about HTTP; names and defaults are Glance's.
 #[derive(Clone, Debug)]
@@ -82,4 +86,6 @@ pub struct State {
     pub identity: Arc<dyn Identity>,
     /// The operator's settings about HTTP.
     pub settings: Settings,
+    /// What hangs where.
+    pub mounts: Mounts,
 }

@@ -21,13 +21,13 @@ pub async fn negotiate(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, ActixError> {
-    let path = request.path().to_owned();
-    if path == "/healthcheck" || path == "/identity" || path.starts_with("/identity/") {
-        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
-    }
     let Some(state) = request.app_data::<Data<State>>().cloned() else {
         return Err(ApiError::from(Error::internal("negotiate", "no state")).into());
     };
+    let path = request.path().to_owned();
+    if !state.mounts.of(&path).negotiated {
+        return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
+    }
     let trimmed = path.trim_start_matches('/');
     let (first, rest) = trimmed.split_once('/').map_or((trimmed, None), |(a, b)| (a, Some(b)));
     if first == "versions" {

@@ -1,4 +1,4 @@
-//! The URL map.
+//! The routes of the Image API, and the layers around all routes.
 
 use actix_web::{
     App, HttpRequest, HttpResponse, Resource,
@@ -15,12 +15,12 @@ use super::{
     authenticate::authenticate,
     compress::only_gzip,
     cors::cross_origin,
-    error::{ApiError, not_found, render_errors},
+    error::{ApiError, ApiResult, not_found, render_errors},
     extract::Shared,
-    health,
     images::{actions, create, data, delete as remove, list, locations, members, show, tags, update},
     negotiate::negotiate,
     origin::own_url,
+    request_info::{RequestSpan, name_request},
     schemas, stores,
 };
 
@@ -41,7 +41,6 @@ pub(super) fn resource(path: &str, allow: &'static str) -> Resource {
 /// Every route of the Image API.
 pub fn configure(config: &mut ServiceConfig) {
     config
-        .service(web::resource("/healthcheck").to(health::check))
         .service(web::resource("/v2").to(slash))
         .service(
             resource("/v2/schemas/{name:image|images|member|members|task|tasks}", "GET")
@@ -88,10 +87,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .configure(super::tasks::configure)
         .configure(super::import::configure)
         .configure(stores::configure)
-        .configure(super::cache::configure)
-        .default_service(web::to(|request: HttpRequest| async move {
-            Err::<HttpResponse, _>(not_found(request).await)
-        }));
+        .configure(super::cache::configure);
 }
 
 /// `GET /v2` leads to `/v2/`, as the reference's router does.
@@ -101,8 +97,13 @@ async fn slash(state: Shared, request: HttpRequest) -> HttpResponse {
         .finish()
 }
 
+/// What no route takes.
+async fn nowhere(request: HttpRequest) -> ApiResult {
+    Err(not_found(request).await)
+}
+
 /// The layers around the routes, innermost first: authentication, version negotiation, error bodies, compression
-/// if `gzip`, CORS.
+/// if `gzip`, CORS, the span of the log, the id of the request.
 pub fn layers<T>(
     app: App<T>,
     gzip: bool,
@@ -120,11 +121,13 @@ where
     T: ServiceFactory<ServiceRequest, Response = ServiceResponse>,
     T: 'static,
 {
-    app.wrap(from_fn(authenticate))
+    app.default_service(web::to(nowhere))
+        .wrap(from_fn(authenticate))
         .wrap(from_fn(negotiate))
         .wrap(from_fn(render_errors))
         .wrap(Condition::new(gzip, Compress::default()))
         .wrap(Condition::new(gzip, from_fn(only_gzip)))
         .wrap(from_fn(cross_origin))
-        .wrap(TracingLogger::default())
+        .wrap(TracingLogger::<RequestSpan>::new())
+        .wrap(from_fn(name_request))
 }

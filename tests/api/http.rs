@@ -16,6 +16,15 @@ fn status(app: &TestApp, line: &str, headers: &str, body: &[u8]) -> u16 {
     app.raw().send(&head(line, headers)).send(body).status()
 }
 
+/// The id that the server gave to a request.
+#[track_caller]
+fn request_id(answer: &Answer) -> String {
+    let id = answer.header("x-openstack-request-id");
+    let uuid = id.strip_prefix("req-").and_then(|uuid| uuid::Uuid::parse_str(uuid).ok());
+    assert!(uuid.is_some(), "{answer:?}");
+    id.to_owned()
+}
+
 on_each_database! {
     /// Unknown paths and methods, with and without a token.
     async fn routing(database: Database) {
@@ -117,12 +126,19 @@ on_each_database! {
             let answer = answer.header("x-identity-status", "Confirmed").header("x-user-id", "alice").await.expect(401);
             let challenge = format!("Keystone uri=\"http://{}/identity\"", app.address());
             assert_eq!(answer.header("www-authenticate"), challenge);
-            assert_eq!(answer.header("x-openstack-request-id"), "");
         }
         let reader = app.as_reader("alice");
         reader.create(image()).header("x-roles", "admin,member").await.expect(403);
+    }
+
+    /// The token may stand in `X-Storage-Token`, where there is no `X-Auth-Token`, not even an empty one.
+    async fn storage_token(database: Database) {
+        let app = database.app();
         let token = Persona::with_roles("alice", READER).token();
-        app.as_nobody().get("/v2/images").header("x-storage-token", &token).await.expect(401);
+        let stored = |client: &Client| client.get("/v2/images").header("x-storage-token", &token);
+        stored(&app.as_nobody()).await.expect(200);
+        stored(&app.with_token(Some(""))).await.expect(401);
+        stored(&app.with_token(Some("nonsense"))).await.expect(401);
     }
 
     /// Anonymous callers are let in when configured, read only and without any role.
@@ -151,9 +167,25 @@ on_each_database! {
                 assert_eq!(answer.header("x-openstack-request-id"), expected, "{path}");
             }
         }
+        let long = "x".repeat(65);
+        let refused = alice.get("/v2/images").header("x-openstack-request-id", &long).await.expect(431);
         let generated = alice.get("/v2/images").header("x-openstack-request-id", "").await.expect(200);
-        assert_eq!(generated.header("x-openstack-request-id").len(), "req-".len() + 36);
-        alice.get("/v2/images").header("x-openstack-request-id", &"x".repeat(65)).await.expect(431);
+        let mut seen = vec![request_id(&refused), request_id(&generated)];
+        // Every layer names the request; from callers without a token it takes no name.
+        for (method, path, status) in [
+            ("GET", "/v2/images", 401),
+            ("GET", "/", 300),
+            ("GET", "/versions", 200),
+            ("GET", "/healthcheck", 200),
+            ("OPTIONS", "/v2/images", 200),
+            ("GET", "/v2/%FF", 400),
+        ] {
+            let answer = app.as_nobody().request(method, path).header("x-openstack-request-id", "abc").await;
+            seen.push(request_id(&answer.expect_for(status, path)));
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 8, "{seen:?}");
     }
 
     /// Paths that no client library sends: nothing leaves its place, nothing breaks.

@@ -155,8 +155,12 @@ fn the_built_in_identity_has_every_described_route() {
                 (false, "/identity/v3") => 200,
                 (false, _) => 400,
             };
-            let answer = app.as_nobody().request(operation.method, &filled(operation.path)).await;
+            let request = app.as_nobody().request(operation.method, &filled(operation.path));
+            // Like Keystone, it names requests itself.
+            let answer = request.header("x-openstack-request-id", "abc").await;
             assert_eq!(answer.status, expected, "{}: {answer:?}", operation.name());
+            let id = answer.header("x-openstack-request-id");
+            assert!(id.starts_with("req-") && id != "req-abc", "{}: {id:?}", operation.name());
             let described: Vec<u16> = operation.statuses().collect();
             assert!(described.contains(&expected), "{} lacks {expected}", operation.name());
         }
