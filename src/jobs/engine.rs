@@ -19,6 +19,7 @@ use crate::{
         job::{Job, JobKind, JobStatus},
         time::Timestamp,
     },
+    telemetry::{self, Context},
     work::{Done, Failure, Work, queue::progress},
 };
 
@@ -38,11 +39,12 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             Ok(jobs) => {
                 for job in jobs {
                     let (app, slots) = (Arc::clone(&app), Arc::clone(&slots));
-                    running.spawn(async move {
+                    let attempt = |job| async move {
                         let _slot = slots.acquire_owned().await;
                         execute(&app, job).await;
                         app.imports.queue.enqueued.notify_one();
-                    });
+                    };
+                    cause(&job).enter(|| telemetry::spawn_in(&mut running, attempt(job)));
                 }
             }
             Err(error) => tracing::error!(%error, "jobs could not be claimed"),
@@ -93,10 +95,24 @@ async fn claim(app: &App, free: usize) -> Result<Vec<Job>, DbError> {
         .await
 }
 
+/// What stands in each line of the log that a job writes, first of all the request that asked for it.
+fn cause(job: &Job) -> Context {
+    let span = tracing::info_span!(
+        parent: None,
+        "job",
+        request_id = job.request_id,
+        job = job.id,
+        kind = job.kind.as_str(),
+        image = job.image_id,
+    );
+    Context::of(span, job.request_id.as_deref())
+}
+
 /// Runs one claimed job to its end or to its next attempt.
 async fn execute(app: &Arc<App>, job: Job) {
+    let call = telemetry::metrics().job(job.kind.as_str());
     let work = Work::new(app.db.clone(), &app.lease().node, job);
-    let keeper = tokio::spawn(keep_lease(Arc::clone(app), work.clone()));
+    let keeper = telemetry::spawn(keep_lease(Arc::clone(app), work.clone()));
     let _held = Held { work: work.clone(), keeper };
     let result = if work.job.attempts > ATTEMPTS_MAX {
         let why = "It was begun too often without coming to an end.".to_owned();
@@ -104,6 +120,7 @@ async fn execute(app: &Arc<App>, job: Job) {
     } else {
         dispatch(app, &work).await
     };
+    call.end_as(outcome(&work, &result));
     let recorded = match result {
         Ok(value) => {
             let (done, total) = work.progress();
@@ -119,6 +136,16 @@ async fn execute(app: &Arc<App>, job: Job) {
     };
     if let Err(error) = recorded {
         tracing::error!(job = %work.job.id, %error, "the end of a job could not be recorded; it will run again");
+    }
+}
+
+/// What the figures call the end of an attempt.
+fn outcome(work: &Work, result: &Done<Value>) -> &'static str {
+    match result {
+        Ok(_) => "done",
+        Err(Failure::Lost) => "lost",
+        Err(Failure::Again(_)) if work.job.attempts < ATTEMPTS_MAX => "postponed",
+        Err(_) => "failed",
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
 
-use crate::{app::App, db};
+use crate::{app::App, db, telemetry};
 
 /// The background tasks of one process.
 pub struct Jobs {
@@ -25,16 +25,16 @@ impl Jobs {
         let (stop, stopped) = watch::channel(false);
         let (no_sweep, no_fetch) = (stopped.clone(), stopped.clone());
         let mut tasks = vec![
-            tokio::spawn(renew_leases(Arc::clone(app), stopped.clone())),
-            tokio::spawn(reap::run(Arc::clone(app), stopped.clone())),
-            tokio::spawn(reap::clean_staging(Arc::clone(app), stopped.clone())),
-            tokio::spawn(engine::run(Arc::clone(app), stopped)),
+            telemetry::spawn(renew_leases(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(reap::run(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(reap::clean_staging(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(engine::run(Arc::clone(app), stopped)),
         ];
         if let Some(cache) = app.cache() {
-            tasks.push(tokio::spawn(cache::sweep(Arc::clone(cache), no_sweep)));
-            tasks.push(tokio::spawn(cache::fetch(app.images.clone(), Arc::clone(cache), no_fetch)));
+            tasks.push(telemetry::spawn(cache::sweep(Arc::clone(cache), no_sweep)));
+            tasks.push(telemetry::spawn(cache::fetch(app.images.clone(), Arc::clone(cache), no_fetch)));
         }
-        let watcher = tokio::spawn(Arc::clone(&app.policy).watch());
+        let watcher = telemetry::spawn(Arc::clone(&app.policy).watch());
         Self { stop, tasks, watcher }
     }
 

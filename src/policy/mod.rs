@@ -29,6 +29,7 @@ pub use target::{CallerTarget, Empty, MapTarget, Target, python_list, python_tex
 pub use tools::{Finding, Severity, sample, validate};
 
 use crate::model::caller::Caller;
+use crate::telemetry;
 use check::{Evaluation, Fault};
 use files::Loader;
 
@@ -289,7 +290,7 @@ impl Enforcer {
             tokio::time::sleep(WATCH_PERIOD).await;
             let enforcer = Arc::clone(&self);
             // The outcome is logged and kept by the call itself.
-            let _ = tokio::task::spawn_blocking(move || enforcer.reload_if_changed()).await;
+            let _ = telemetry::blocking(move || enforcer.reload_if_changed()).await;
         }
     }
 }

@@ -135,6 +135,12 @@ pub struct OutboundMetrics {
     received: Counter,
 }
 
+impl std::fmt::Debug for OutboundMetrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OutboundMetrics").field("purpose", &self.purpose).finish_non_exhaustive()
+    }
+}
+
 impl OutboundMetrics {
     /// Begins a request.
     pub fn begin(&self) -> Call {

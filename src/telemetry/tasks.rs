@@ -1,65 +1,92 @@
-//! Tasks and threads that take the current span along, so that each line they log names the request that caused it.
+//! What goes along with work wherever it is done: the span of the log, and the id of the request that caused it.
+
+use std::sync::Arc;
 
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{Instrument, Span};
 
+tokio::task_local! {
+    static REQUEST_ID: Option<Arc<str>>;
+}
+
 /// What waits for a task or a blocking call.
 pub type Spawned<T> = JoinHandle<T>;
 
-/// Starts a task; it runs in the current span.
+/// The id of the request that caused the work under way; `None` where none did.
+pub fn request_id() -> Option<Arc<str>> {
+    REQUEST_ID.try_with(Clone::clone).ok().flatten()
+}
+
+/// The cause of work.
+#[derive(Clone, Debug)]
+pub struct Context {
+    span: Span,
+    request_id: Option<Arc<str>>,
+}
+
+impl Context {
+    /// A new cause.
+    pub fn of(span: Span, request_id: Option<&str>) -> Self {
+        Self { span, request_id: request_id.map(Arc::from) }
+    }
+
+    /// The cause of the work under way.
+    pub fn current() -> Self {
+        Self { span: Span::current(), request_id: request_id() }
+    }
+
+    /// `work`, done for this cause.
+    pub fn wrap<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+        REQUEST_ID.scope(self.request_id, work.instrument(self.span))
+    }
+
+    /// Does `work` for this cause at once.
+    pub fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
+        REQUEST_ID.sync_scope(self.request_id.clone(), || self.span.in_scope(work))
+    }
+}
+
+/// Starts a task for the present cause.
 pub fn spawn<F>(future: F) -> Spawned<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    tokio::spawn(future.in_current_span())
+    tokio::spawn(Context::current().wrap(future))
 }
 
-/// Starts a task that stays on this thread, where the runtime is one of `actix_web`; it runs in the current span.
+/// Starts a task for the present cause that stays on this thread, where the runtime is one of `actix_web`.
 pub fn spawn_local<F>(future: F) -> Spawned<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
-    tokio::task::spawn_local(future.in_current_span())
+    tokio::task::spawn_local(Context::current().wrap(future))
 }
 
-/// Starts a task of a set; it runs in the current span.
+/// Starts a task of a set for the present cause.
 pub fn spawn_in<F>(set: &mut JoinSet<F::Output>, future: F)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    set.spawn(future.in_current_span());
+    set.spawn(Context::current().wrap(future));
 }
 
-/// Runs blocking work on a thread for that, in the current span.
+/// Does blocking work on a thread for that, for the present cause.
 pub fn blocking<T, W>(work: W) -> Spawned<T>
 where
     T: Send + 'static,
     W: FnOnce() -> T + Send + 'static,
 {
-    let span = Span::current();
-    tokio::task::spawn_blocking(move || span.in_scope(work))
-}
-
-/// Starts a thread of its own, in the current span, for work that does not end with one call.
-pub fn thread<T, W>(work: W) -> std::thread::JoinHandle<T>
-where
-    T: Send + 'static,
-    W: FnOnce() -> T + Send + 'static,
-{
-    let span = Span::current();
-    std::thread::spawn(move || span.in_scope(work))
+    let context = Context::current();
+    tokio::task::spawn_blocking(move || context.enter(work))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use std::{
-        io::Write,
-        sync::{Arc, Mutex},
-    };
+    use std::{io::Write, sync::Mutex};
 
     use super::*;
 
@@ -77,36 +104,40 @@ mod tests {
         }
     }
 
-    /// Proves that work on every kind of task and thread logs in the span of whoever started it.
+    /// Proves that work on every kind of task and thread logs in the span of whoever started it, and knows the id of
+    /// its request.
     #[tokio::test]
-    async fn the_span_goes_along_to_tasks_and_threads() {
+    async fn the_cause_goes_along_to_tasks_and_threads() {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber =
             tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         let dispatch = tracing::Dispatch::new(subscriber);
         let _guard = tracing::dispatcher::set_default(&dispatch);
-        // Threads have no dispatcher of the test's own; each takes it along by hand.
-        let say = |what: &'static str, dispatch: &tracing::Dispatch| {
+        // A thread does not have the dispatcher of this test; each takes it along by hand.
+        let say = |dispatch: &tracing::Dispatch| {
             let dispatch = dispatch.clone();
-            move || tracing::dispatcher::with_default(&dispatch, || tracing::info!(what, "said"))
+            move || {
+                assert_eq!(request_id().as_deref(), Some("req-1"));
+                tracing::dispatcher::with_default(&dispatch, || tracing::info!("said"));
+            }
         };
         let span = tracing::info_span!("request", request_id = "req-1");
-        let locals = tokio::task::LocalSet::new();
-        let (task, local, in_set) = (say("task", &dispatch), say("local", &dispatch), say("set", &dispatch));
-        let (pool, own) = (say("pool", &dispatch), say("thread", &dispatch));
+        let (task, local, in_set, on_thread) =
+            (say(&dispatch), say(&dispatch), say(&dispatch), say(&dispatch));
         let all = async move {
             spawn(async move { task() }).await.unwrap();
             spawn_local(async move { local() }).await.unwrap();
             let mut set = JoinSet::new();
             spawn_in(&mut set, async move { in_set() });
             set.join_next().await.unwrap().unwrap();
-            blocking(pool).await.unwrap();
-            thread(own).join().unwrap();
+            blocking(on_thread).await.unwrap();
         };
-        locals.run_until(all.instrument(span)).await;
+        let locals = tokio::task::LocalSet::new();
+        locals.run_until(Context::of(span, Some("req-1")).wrap(all)).await;
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let named: Vec<&str> = text.lines().filter(|line| line.contains("request_id=\"req-1\"")).collect();
-        assert_eq!(named.len(), 5, "{text}");
+        assert_eq!(named.len(), 4, "{text}");
+        assert_eq!(request_id(), None);
     }
 }

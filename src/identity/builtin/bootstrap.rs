@@ -18,6 +18,7 @@ use crate::{
         },
     },
     model::error::{Error, Result},
+    telemetry,
 };
 
 /// The passwords that the first start made; they are in no other place but as hashes.
@@ -52,7 +53,7 @@ impl Builtin {
         let admin_hash = self.hasher.hash(passwords.admin.clone()).await?;
         let demo_hash = self.hasher.hash(passwords.demo.clone()).await?;
         let kept = passwords.clone();
-        tokio::task::spawn_blocking(move || keep(&kept))
+        telemetry::blocking(move || keep(&kept))
             .await
             .map_err(|e| Error::internal("keep the first passwords", e))?
             .map_err(|e| Error::internal("keep the first passwords", e))?;

@@ -34,6 +34,7 @@ use crate::{
         error::{Error, Result},
         time::Timestamp,
     },
+    telemetry,
 };
 
 /// Login methods that we have.
@@ -230,7 +231,7 @@ impl Builtin {
         work: impl FnOnce(&KeyRing) -> std::result::Result<T, keys::KeyError> + Send + 'static,
     ) -> Result<T> {
         let parts = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || work(&parts.keys))
+        telemetry::blocking(move || work(&parts.keys))
             .await
             .map_err(|e| Error::internal("keys", e))?
             .map_err(|e| Error::internal("keys", e))

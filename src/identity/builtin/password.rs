@@ -15,7 +15,10 @@ use argon2::{
 };
 use tokio::sync::Semaphore;
 
-use crate::model::error::{Error, Result};
+use crate::{
+    model::error::{Error, Result},
+    telemetry,
+};
 
 /// Memory of one hash in KiB, and passes over it: of the pairs that OWASP calls equally strong, that with the least
 /// memory, which is what a service has least of beside its uploads.
@@ -96,7 +99,7 @@ impl Hasher {
         let _waiting = Waiting(&self.waiting);
         let permit = Arc::clone(&self.at_once).acquire_owned().await;
         let permit = permit.map_err(|e| Error::internal("wait for a hash", e))?;
-        tokio::task::spawn_blocking(move || {
+        telemetry::blocking(move || {
             let _permit = permit;
             work()
         })
