@@ -19,6 +19,7 @@ pub mod jobs;
 pub mod location;
 pub mod metadef;
 pub mod model;
+pub mod outbound;
 pub mod policy;
 pub mod reconcile;
 pub mod server;

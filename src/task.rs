@@ -9,7 +9,7 @@ use crate::{
         change::{self, Door},
         query,
     },
-    import::{Imports, request, uri},
+    import::{Imports, request},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -20,6 +20,7 @@ use crate::{
         task_list::TaskQuery,
         time::Timestamp,
     },
+    outbound,
     policy::Empty,
     work::queue::{LOCK_PROPERTY, draft},
 };
@@ -131,7 +132,7 @@ pub async fn create(imports: &Imports, caller: &Caller, body: &Map<String, Value
         if !(source.starts_with("http://") || source.starts_with("https://")) {
             return Err(Error::invalid("import_from must be a URL that begins with http:// or https://."));
         }
-        uri::check(&imports.settings.filter, source)
+        outbound::check(&imports.settings.filter, source)
             .map_err(|refusal| Error::invalid(refusal.to_string()))?;
         let container =
             input.get("image_properties").and_then(|properties| properties.get("container_format"));

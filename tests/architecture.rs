@@ -38,12 +38,13 @@ const DOOR: &str = "image/change";
 const BEHIND_THE_DOOR: [&str; 3] = ["images::insert(", "images::save(", "images::delete("];
 
 /// Names that only some places may mention.
-const FRAMEWORKS: [(&str, &[&str]); 4] = [
+const FRAMEWORKS: [(&str, &[&str]); 5] = [
     // The last plays a Keystone in tests.
     ("actix_web", &["api", "server", "identity/keystone/fake"]),
     ("diesel", &["db"]),
     ("diesel_migrations", &["db"]),
     ("clap", &["cli"]),
+    ("reqwest", &["outbound", "store/http"]),
 ];
 
 fn floor_of(room: &str) -> Option<usize> {
@@ -189,6 +190,8 @@ fn the_reader_finds_what_it_should() {
         ("api/routes.rs", "use crate::jobs::Jobs;"),
         ("image/upload.rs", "use actix_web::web;"),
         ("image/upload.rs", "use diesel::prelude::*;"),
+        ("policy/remote.rs", "fn f() { reqwest::Client::builder() }"),
+        ("outbound/client.rs", "use crate::db::Db;"),
         ("attic/mod.rs", ""),
         ("import/job.rs", "use crate::cache::Cache;"),
         ("image/update.rs", "fn f() { db::images::save(conn, &a, &b) }"),

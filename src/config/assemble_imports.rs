@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::Loaded;
 use super::check::{Finding, Topic};
-use crate::import::settings::{Filter, Patience, Plugin, Settings};
+use crate::{
+    import::settings::{Plugin, Settings},
+    outbound::{Filter, Patience},
+};
 
 const FILTERING: &str = "import_filtering_opts";
 const OURS: &str = "vitrine";

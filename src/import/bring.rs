@@ -6,7 +6,6 @@ use futures::StreamExt;
 
 use super::{
     Imports,
-    fetch::{Body, FetchError},
     job::Plan,
     remote,
     request::Method,
@@ -23,6 +22,7 @@ use crate::{
         pour::{Excess, Fault, Limits, Nowhere, Pour, Sink, Source, Written},
     },
     model::{error::Error, image::Image},
+    outbound::{Body, FetchError},
     store::{ByteStream, StoreError},
     work::{Done, Failure, Work},
 };

@@ -10,7 +10,6 @@ mod convert;
 mod copy;
 mod decompress;
 mod distribute;
-pub mod fetch;
 pub mod job;
 mod legacy;
 mod plugins;
@@ -20,11 +19,10 @@ pub mod settings;
 pub mod stage;
 mod staged;
 mod state;
-pub mod uri;
 
 use std::sync::Arc;
 
-use crate::{blob::Blobs, image::Images, work::queue::Queue};
+use crate::{blob::Blobs, image::Images, outbound::Fetcher, work::queue::Queue};
 
 pub use settings::Settings;
 
@@ -43,7 +41,7 @@ pub struct Imports {
     /// Where work is asked for.
     pub queue: Queue,
     /// Fetches what imports name.
-    pub fetcher: fetch::Fetcher,
+    pub fetcher: Fetcher,
     /// The operator's settings.
     pub settings: Arc<Settings>,
 }

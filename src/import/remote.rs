@@ -4,9 +4,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Imports, fetch::Body, request::Asked, state::State};
+use super::{Imports, request::Asked, state::State};
 use crate::{
     model::patch,
+    outbound::Body,
+    telemetry,
     work::{Done, Failure},
 };
 
@@ -52,7 +54,9 @@ pub async fn open(imports: &Imports, asked: &Asked, state: &mut State) -> Done<B
         Failure::Final("The catalogue has no image service in this region with this interface.".to_owned())
     })?;
     let url = format!("{}/v2/images/{}", remote.endpoint, asked.remote_image());
-    let headers = [("X-Auth-Token", remote.token)];
+    let mut headers = vec![("X-Auth-Token", remote.token)];
+    // The other service can find the request in its own log.
+    headers.extend(telemetry::request_id().map(|id| ("X-Openstack-Request-Id", id.to_string())));
     let record = record(imports.fetcher.open(&url, &headers).await?).await?;
     let text = |name: &str| record.get(name).and_then(Value::as_str).map(str::to_owned);
     if text("status").as_deref() != Some("active") {

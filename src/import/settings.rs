@@ -1,8 +1,6 @@
 //! The operator's settings about imports; names and defaults are Glance's.
 
-use std::time::Duration;
-
-use ipnet::IpNet;
+use crate::outbound::{Filter, Patience};
 
 /// Plug-ins that work on staged data (`[image_import_opts] image_import_plugins`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,62 +21,6 @@ impl Plugin {
             "image_decompression" => Some(Self::Decompression),
             "image_conversion" => Some(Self::Conversion),
             _ => None,
-        }
-    }
-}
-
-/// `[import_filtering_opts]`: at each level a list of what is allowed, unless empty, makes the other irrelevant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the names are the documentation
-pub struct Filter {
-    pub allowed_schemes: Vec<String>,
-    pub disallowed_schemes: Vec<String>,
-    /// Also trusted: their addresses need not be on the public Internet.
-    pub allowed_hosts: Vec<String>,
-    pub disallowed_hosts: Vec<String>,
-    pub allowed_ports: Vec<u16>,
-    pub disallowed_ports: Vec<u16>,
-    /// Networks that are not on the public Internet and may be fetched from all the same.
-    pub allowed_networks: Vec<IpNet>,
-}
-
-impl Default for Filter {
-    fn default() -> Self {
-        Self {
-            allowed_schemes: vec!["http".to_owned(), "https".to_owned()],
-            disallowed_schemes: Vec::new(),
-            allowed_hosts: Vec::new(),
-            disallowed_hosts: Vec::new(),
-            allowed_ports: vec![80, 443],
-            disallowed_ports: Vec::new(),
-            allowed_networks: Vec::new(),
-        }
-    }
-}
-
-/// How long a source may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// To accept a connection.
-    pub connect: Duration,
-    /// To begin its answer.
-    pub first_byte: Duration,
-    /// To send the next [`Patience::pace_bytes`].
-    pub idle: Duration,
-    /// Bytes that must come within [`Patience::idle`], unless the data ends.
-    pub pace_bytes: u64,
-    /// For everything.
-    pub total: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            first_byte: Duration::from_secs(30),
-            idle: Duration::from_secs(60),
-            pace_bytes: 64 * 1024,
-            total: Duration::from_secs(24 * 3600),
         }
     }
 }

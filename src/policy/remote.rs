@@ -4,17 +4,17 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use futures::StreamExt;
-use openssl::pkey::PKey;
-use reqwest::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
 use super::target::{Target, credentials};
 use super::{PolicyError, RemoteContentType, Settings};
 use crate::model::caller::Caller;
+use crate::outbound::{self, Authorities, Certificate, Method, Tls, Unusable, header::CONTENT_TYPE};
 
 /// How many bytes of an answer are read; the one that counts has four.
 const ANSWER_BYTES_MAX: usize = 4096;
+/// Redirects followed at most.
+const REDIRECTS_MAX: usize = 10;
 
 /// Asks policy servers; connects only when a rule needs one.
 #[derive(Debug)]
@@ -22,14 +22,7 @@ pub(crate) struct Client {
     content_type: RemoteContentType,
     timeout: Duration,
     tls: Tls,
-    http: OnceLock<reqwest::Client>,
-}
-
-#[derive(Debug)]
-struct Tls {
-    verify: bool,
-    authorities: Option<Vec<reqwest::Certificate>>,
-    identity: Option<reqwest::Identity>,
+    http: OnceLock<outbound::Client>,
 }
 
 impl Client {
@@ -44,11 +37,11 @@ impl Client {
             _ => None,
         };
         let key = settings.remote_ssl_client_key_file.as_deref();
-        let identity = match &settings.remote_ssl_client_crt_file {
-            Some(path) => Some(identity(path, key)?),
+        let certificate = match &settings.remote_ssl_client_crt_file {
+            Some(path) => Some(certificate(path, key)?),
             None => None,
         };
-        let tls = Tls { verify: settings.remote_ssl_verify_server_crt, authorities, identity };
+        let tls = Tls { verify: settings.remote_ssl_verify_server_crt, authorities, certificate };
         let content_type = settings.remote_content_type;
         Ok(Self { content_type, timeout, tls, http: OnceLock::new() })
     }
@@ -62,25 +55,16 @@ impl Client {
         caller: &Caller,
         target: &dyn Target,
     ) -> Result<bool, PolicyError> {
-        let failed = |error: reqwest::Error| PolicyError::Remote {
-            url: url.to_owned(),
-            // reqwest's own text would repeat the URL and leave the cause out.
-            reason: root_cause(&error.without_url()),
-        };
+        let failed = |reason: String| PolicyError::Remote { url: url.to_owned(), reason };
         let target: Map<String, Value> = target.entries().into_iter().collect();
         let caller: Map<String, Value> = credentials(caller).into_iter().collect();
         let (mime, body) = self.question(rule, target, caller);
-        let request = self.client().map_err(failed)?.post(url).header(CONTENT_TYPE, mime);
-        let request = request.timeout(self.timeout).body(body);
-        let mut answer = request.send().await.map_err(failed)?.bytes_stream();
-        let mut text = Vec::new();
-        while let Some(chunk) = answer.next().await {
-            text.extend_from_slice(&chunk.map_err(failed)?);
-            if text.len() > ANSWER_BYTES_MAX {
-                return Ok(false);
-            }
-        }
-        Ok(String::from_utf8_lossy(&text).trim_matches('"') == "True")
+        let client = self.client().map_err(failed)?;
+        let request = client.request(Method::POST, url).header(CONTENT_TYPE, mime).body(body);
+        let answer = async { client.send(request).await?.body(ANSWER_BYTES_MAX).await };
+        let text = answer.await.map_err(|error| failed(error.to_string()))?;
+        // What is longer is not the one word that counts.
+        Ok(text.is_some_and(|text| String::from_utf8_lossy(&text).trim_matches('"') == "True"))
     }
 
     fn question(
@@ -104,21 +88,18 @@ impl Client {
         }
     }
 
-    fn client(&self) -> Result<&reqwest::Client, reqwest::Error> {
+    fn client(&self) -> Result<&outbound::Client, String> {
         if let Some(client) = self.http.get() {
             return Ok(client);
         }
-        let mut builder = reqwest::Client::builder().connect_timeout(self.timeout);
-        if !self.tls.verify {
-            builder = builder.tls_danger_accept_invalid_certs(true);
-        }
-        if let Some(authorities) = &self.tls.authorities {
-            builder = builder.tls_certs_only(authorities.iter().cloned());
-        }
-        if let Some(identity) = &self.tls.identity {
-            builder = builder.identity(identity.clone());
-        }
-        let client = builder.build()?;
+        let client = outbound::Client::new(&outbound::Settings {
+            connect: self.timeout,
+            total: Some(self.timeout),
+            redirects: REDIRECTS_MAX,
+            tls: self.tls.clone(),
+            traced: true,
+            ..outbound::Settings::new("policy")
+        })?;
         Ok(self.http.get_or_init(|| client))
     }
 }
@@ -136,15 +117,6 @@ fn form_text(value: &Value) -> String {
     encoded
 }
 
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    let (outer, inner) = (error.to_string(), cause.to_string());
-    if outer == inner { outer } else { format!("{outer}: {inner}") }
-}
-
 fn read(path: &Path) -> Result<Vec<u8>, PolicyError> {
     std::fs::read(path).map_err(|error| unusable(path, error))
 }
@@ -153,17 +125,15 @@ fn unusable(path: &Path, reason: impl ToString) -> PolicyError {
     PolicyError::Unreadable { path: path.to_owned(), reason: reason.to_string() }
 }
 
-fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, PolicyError> {
-    reqwest::Certificate::from_pem_bundle(&read(path)?).map_err(|error| unusable(path, error))
+fn authorities(path: &Path) -> Result<Authorities, PolicyError> {
+    Authorities::from_pem(&read(path)?).map_err(|reason| unusable(path, reason))
 }
 
-/// The client's certificate and key; both may be in one file. A key with a passphrase is refused,
-/// because nobody is there to type it.
-fn identity(certificate: &Path, key: Option<&Path>) -> Result<reqwest::Identity, PolicyError> {
-    let key_path = key.unwrap_or(certificate);
-    let refuse = |_: &mut [u8]| Ok(0);
-    let key = PKey::private_key_from_pem_callback(&read(key_path)?, refuse)
-        .and_then(|key| key.private_key_to_pem_pkcs8())
-        .map_err(|error| unusable(key_path, error))?;
-    reqwest::Identity::from_pkcs8_pem(&read(certificate)?, &key).map_err(|error| unusable(certificate, error))
+/// The client's certificate and key; both may be in one file.
+fn certificate(chain: &Path, key: Option<&Path>) -> Result<Certificate, PolicyError> {
+    let key = key.unwrap_or(chain);
+    Certificate::from_pem(&read(chain)?, &read(key)?).map_err(|fault| match fault {
+        Unusable::Chain(reason) => unusable(chain, reason),
+        Unusable::Key(reason) => unusable(key, reason),
+    })
 }

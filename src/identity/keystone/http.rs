@@ -1,17 +1,16 @@
 //! Requests to Keystone: one pool of connections, everything bounded, repeated when the connection fails.
 
-use std::error::Error;
-use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use openssl::pkey::PKey;
-use reqwest::header::HeaderMap;
-use reqwest::{Certificate, Client, ClientBuilder, Request, StatusCode, redirect};
 use tokio::sync::Semaphore;
 
 use super::settings::{Settings, SettingsError};
+use crate::outbound::{
+    self, Authorities, Certificate, Client, OutboundError, Request, StatusCode, Tls, Unusable,
+    header::HeaderMap,
+};
 
 /// Largest answer that is read. A catalog of a large cloud has some hundred KiB.
 const BODY_BYTES_MAX: usize = 2 << 20;
@@ -46,8 +45,8 @@ pub(super) struct Answer {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HttpError {
     /// No connection, none in time, or it broke.
-    #[error("{}", causes(.0))]
-    Transport(#[from] reqwest::Error),
+    #[error(transparent)]
+    Transport(#[from] OutboundError),
     /// The answer is longer than any of Keystone's.
     #[error("the answer is longer than {BODY_BYTES_MAX} bytes")]
     TooLong,
@@ -66,15 +65,16 @@ impl Http {
         if wait.is_some_and(|wait| wait.is_zero()) {
             return Err(SettingsError::new("http_connect_timeout", "0 leaves no time to connect"));
         }
-        let builder = Client::builder()
-            .user_agent(concat!("vitrine/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .connect_timeout(wait.unwrap_or(CONNECT_TIMEOUT))
-            .read_timeout(wait.unwrap_or(ANSWER_TIMEOUT))
-            .timeout(ANSWER_TIMEOUT)
-            .pool_max_idle_per_host(REQUESTS_MAX);
-        let builder = with_tls(builder, settings)?;
-        let client = builder.build().map_err(|e| SettingsError::new("cafile", causes(&e)))?;
+        let client = Client::new(&outbound::Settings {
+            connect: wait.unwrap_or(CONNECT_TIMEOUT),
+            read: Some(wait.unwrap_or(ANSWER_TIMEOUT)),
+            total: Some(ANSWER_TIMEOUT),
+            idle_connections: Some(REQUESTS_MAX),
+            tls: tls(settings)?,
+            traced: true,
+            ..outbound::Settings::new("keystone")
+        });
+        let client = client.map_err(|reason| SettingsError::new("cafile", reason))?;
         Ok(Http {
             client,
             retries_max: settings.http_request_max_retries,
@@ -102,8 +102,8 @@ impl Http {
         for _ in 0..self.retries_max {
             let Some(again) = request.try_clone() else { break };
             match self.attempt(again).await {
-                Err(HttpError::Transport(error)) if !error.is_builder() => {
-                    tracing::warn!(error = causes(&error), "Keystone does not answer; trying again");
+                Err(HttpError::Transport(error)) if !error.is_of_the_request() => {
+                    tracing::warn!(%error, "Keystone does not answer; trying again");
                 }
                 done => return done,
             }
@@ -115,65 +115,37 @@ impl Http {
 
     async fn attempt(&self, request: Request) -> Result<Answer, HttpError> {
         let _permit = self.permits.acquire().await.map_err(|_| HttpError::Closed)?;
-        let mut response = self.client.execute(request).await?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > BODY_BYTES_MAX {
-                return Err(HttpError::TooLong);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
+        let mut answer = self.client.execute(request).await?;
+        let body = answer.body(BODY_BYTES_MAX).await?.ok_or(HttpError::TooLong)?;
+        Ok(Answer { status: answer.status(), headers: answer.headers().clone(), body })
     }
 }
 
-fn with_tls(mut builder: ClientBuilder, settings: &Settings) -> Result<ClientBuilder, SettingsError> {
-    if settings.insecure {
-        builder = builder.tls_danger_accept_invalid_certs(true).tls_danger_accept_invalid_hostnames(true);
-    }
-    if let Some(path) = &settings.cafile {
+fn tls(settings: &Settings) -> Result<Tls, SettingsError> {
+    let authorities = settings.cafile.as_ref().map(|path| {
         let bad = |reason| SettingsError::new("cafile", format!("{}: {reason}", path.display()));
-        let authorities =
-            Certificate::from_pem_bundle(&read("cafile", path)?).map_err(|e| bad(causes(&e)))?;
-        if authorities.is_empty() {
-            return Err(bad("holds no certificate in PEM form".to_owned()));
-        }
-        builder = builder.tls_certs_only(authorities);
-    }
-    match (&settings.certfile, &settings.keyfile) {
-        (None, None) => {}
+        Authorities::from_pem(&read("cafile", path)?).map_err(bad)
+    });
+    let certificate = match (&settings.certfile, &settings.keyfile) {
+        (None, None) => None,
         (None, Some(_)) => return Err(SettingsError::new("keyfile", "needs certfile beside it")),
-        (Some(certificate), key) => {
-            builder = builder.identity(our_certificate(certificate, key.as_deref())?);
-        }
-    }
-    Ok(builder)
+        (Some(certificate), key) => Some(our_certificate(certificate, key.as_deref())?),
+    };
+    Ok(Tls { verify: !settings.insecure, authorities: authorities.transpose()?, certificate })
 }
 
-/// Reads our certificate and its key, which may be of any kind and in the same file.
-fn our_certificate(certificate: &Path, key: Option<&Path>) -> Result<reqwest::Identity, SettingsError> {
-    let chain = read("certfile", certificate)?;
+/// Reads our certificate and its key, which may be in the same file.
+fn our_certificate(certificate: &Path, key: Option<&Path>) -> Result<Certificate, SettingsError> {
     let (option, path) = key.map_or(("certfile", certificate), |key| ("keyfile", key));
-    let bad = |reason: String| SettingsError::new(option, format!("{}: {reason}", path.display()));
-    // The callback gives no password: without it OpenSSL would ask on the terminal.
-    let key = PKey::private_key_from_pem_callback(&read(option, path)?, |_| Ok(0))
-        .and_then(|key| key.private_key_to_pem_pkcs8())
-        .map_err(|e| bad(format!("holds no private key that can be read without a password: {e}")))?;
-    reqwest::Identity::from_pkcs8_pem(&chain, &key)
-        .map_err(|e| SettingsError::new("certfile", format!("{}: {}", certificate.display(), causes(&e))))
+    let found = Certificate::from_pem(&read("certfile", certificate)?, &read(option, path)?);
+    found.map_err(|unusable| match unusable {
+        Unusable::Chain(reason) => {
+            SettingsError::new("certfile", format!("{}: {reason}", certificate.display()))
+        }
+        Unusable::Key(reason) => SettingsError::new(option, format!("{}: {reason}", path.display())),
+    })
 }
 
 fn read(option: &'static str, path: &Path) -> Result<Vec<u8>, SettingsError> {
     fs::read(path).map_err(|e| SettingsError::new(option, format!("{}: {e}", path.display())))
-}
-
-/// An error with all its causes: reqwest says the least important one first.
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -21,8 +21,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::Utc;
 use moka::future::Cache;
-use reqwest::StatusCode;
-use reqwest::header::HeaderValue;
 
 pub use settings::{AuthType, Secret, Settings, SettingsError};
 
@@ -31,6 +29,7 @@ use self::session::{Login, Session, away, broken, refused};
 use self::token::Token;
 use super::{Credentials, Identity, IdentityError};
 use crate::model::caller::Caller;
+use crate::outbound::{Method, StatusCode, header::HeaderValue};
 
 /// Longest token that is looked at. Keystone's own are under 1 KiB, other identity services' under 8.
 const TOKEN_BYTES_MAX: usize = 16 << 10;
@@ -188,7 +187,7 @@ impl Keystone {
         let request = self
             .http
             .client()
-            .get(&url)
+            .request(Method::GET, &url)
             .header("Accept", "application/json")
             .header("X-Auth-Token", &login.token)
             .header("X-Subject-Token", token)
@@ -221,7 +220,7 @@ impl Identity for Keystone {
         let mut header = HeaderValue::from_str(token).map_err(|_| unknown_token())?;
         header.set_sensitive(true);
         let url = format!("{}/auth/catalog", self.session.login(&self.http, None).await?.identity_root);
-        let request = self.http.client().get(&url).header("Accept", "application/json");
+        let request = self.http.client().request(Method::GET, &url).header("Accept", "application/json");
         let request =
             request.header("X-Auth-Token", header).build().map_err(|e| broken(&url, &e.to_string()))?;
         let answer = self.http.send(request).await.map_err(|e| away(&url, &e.to_string()))?;

@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use reqwest::StatusCode;
-use reqwest::header::{HeaderValue, LOCATION};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -14,6 +12,10 @@ use super::http::{Answer, Http};
 use super::settings::{Settings, SettingsError, v3_root};
 use super::token::time;
 use crate::identity::IdentityError;
+use crate::outbound::{
+    Method, StatusCode,
+    header::{HeaderValue, LOCATION},
+};
 
 /// A token with less life than this is not used any more (`keystoneauth1`: `MIN_TOKEN_LIFE_SECONDS`).
 const LIFE_MIN: Duration = Duration::from_secs(120);
@@ -126,8 +128,8 @@ impl Session {
     async fn log_in(&self, http: &Http) -> Result<Login, IdentityError> {
         let url = format!("{}/auth/tokens", self.login_root);
         let asked_at = Instant::now();
-        let request = http.client().post(&url).header("Accept", "application/json").json(&self.login_body);
-        let request = request.build().map_err(|e| broken(&url, &e.to_string()))?;
+        let request = http.client().request(Method::POST, &url).header("Accept", "application/json");
+        let request = request.json(&self.login_body).build().map_err(|e| broken(&url, &e.to_string()))?;
         let answer = http.send(request).await.map_err(|e| away(&url, &e.to_string()))?;
         if !answer.status.is_success() {
             return Err(refused(&url, &answer));

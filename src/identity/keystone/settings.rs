@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::Url;
+use crate::outbound::Url;
 
 /// A text that never appears in logs: its `Debug` form is three stars.
 #[derive(Clone, Default, PartialEq, Eq)]

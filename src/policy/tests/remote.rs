@@ -101,7 +101,7 @@ async fn question_is_complete() {
         let question: Value = if json {
             serde_json::from_str(&body).unwrap()
         } else {
-            let url = reqwest::Url::parse(&format!("http://x/?{body}")).unwrap();
+            let url = crate::outbound::Url::parse(&format!("http://x/?{body}")).unwrap();
             let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
             url.query_pairs().map(|(key, value)| (key.into_owned(), read(&value))).collect()
         };

@@ -9,11 +9,7 @@ use std::{
     time::Duration,
 };
 
-use vitrine::import::{
-    fetch::{FetchError, Fetcher, Resolve},
-    settings::{Filter, Patience},
-    uri::Refusal,
-};
+use vitrine::outbound::{FetchError, Fetcher, Filter, Patience, Refusal, Resolve};
 
 use super::{source::*, *};
 

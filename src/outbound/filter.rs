@@ -3,9 +3,37 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
 use reqwest::Url;
 
-use super::settings::Filter;
+/// `[import_filtering_opts]`: at each level a list of what is allowed, unless empty, makes the other irrelevant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the names are the documentation
+pub struct Filter {
+    pub allowed_schemes: Vec<String>,
+    pub disallowed_schemes: Vec<String>,
+    /// Also trusted: their addresses need not be on the public Internet.
+    pub allowed_hosts: Vec<String>,
+    pub disallowed_hosts: Vec<String>,
+    pub allowed_ports: Vec<u16>,
+    pub disallowed_ports: Vec<u16>,
+    /// Networks that are not on the public Internet and may be fetched from all the same.
+    pub allowed_networks: Vec<IpNet>,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            allowed_schemes: vec!["http".to_owned(), "https".to_owned()],
+            disallowed_schemes: Vec::new(),
+            allowed_hosts: Vec::new(),
+            disallowed_hosts: Vec::new(),
+            allowed_ports: vec![80, 443],
+            disallowed_ports: Vec::new(),
+            allowed_networks: Vec::new(),
+        }
+    }
+}
 
 /// Why a URI is refused, in words for the caller.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,7 +136,11 @@ fn spelled_out(uri: &str, host: &str, address: Option<IpAddr>) -> bool {
 ///
 /// # Errors
 /// [`Refusal::Unresolved`] when there are none, [`Refusal::NotPublic`].
-pub fn check_addresses(filter: &Filter, checked: &Checked, addresses: &[IpAddr]) -> Result<(), Refusal> {
+pub(super) fn check_addresses(
+    filter: &Filter,
+    checked: &Checked,
+    addresses: &[IpAddr],
+) -> Result<(), Refusal> {
     if addresses.is_empty() {
         return Err(Refusal::Unresolved);
     }
@@ -120,7 +152,7 @@ pub fn check_addresses(filter: &Filter, checked: &Checked, addresses: &[IpAddr])
 }
 
 /// Whether an address is globally reachable, by the IANA registries of special-purpose addresses.
-pub fn is_public(address: IpAddr) -> bool {
+fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {

@@ -1,4 +1,4 @@
-//! Fetches from other people's web servers, for imports: every hop is filtered, resolved once, and connected to the
+//! Fetches from other people's web servers, at addresses that callers name: every hop is filtered, resolved once, and connected to the
 //! very address that was checked; a source that stalls, crawls or lies about its size is cut.
 
 use std::{
@@ -10,18 +10,45 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::{
-    Client, Response, StatusCode, Url,
+    Method, StatusCode, Url,
     header::{CONTENT_ENCODING, LOCATION},
 };
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
-    settings::{Filter, Patience},
-    uri::{self, Checked, Refusal},
+    client::{Answer, Client, Proxies, Settings},
+    filter::{self, Checked, Filter, Refusal},
 };
 
 /// Redirects followed at most.
 const REDIRECTS_MAX: usize = 10;
+
+/// How long a source may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// To accept a connection.
+    pub connect: Duration,
+    /// To begin its answer.
+    pub first_byte: Duration,
+    /// To send the next [`Patience::pace_bytes`].
+    pub idle: Duration,
+    /// Bytes that must come within [`Patience::idle`], unless the data ends.
+    pub pace_bytes: u64,
+    /// For everything.
+    pub total: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            pace_bytes: 64 * 1024,
+            total: Duration::from_secs(24 * 3600),
+        }
+    }
+}
 
 /// Why data could not be fetched, in words for the user: they name no address and no path behind the source.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +120,7 @@ pub struct Fetcher {
 
 /// Data that is arriving.
 pub struct Body {
-    response: Response,
+    answer: Answer,
     /// Bytes that the source promises.
     pub length: Option<u64>,
     patience: Patience,
@@ -122,7 +149,7 @@ impl Fetcher {
     /// # Errors
     /// The [`Refusal`].
     pub async fn check(&self, uri: &str) -> Result<(), Refusal> {
-        self.addresses(&uri::check(&self.filter, uri)?).await.map(drop)
+        self.addresses(&filter::check(&self.filter, uri)?).await.map(drop)
     }
 
     /// The addresses of a source, all of them checked.
@@ -135,7 +162,7 @@ impl Fetcher {
             }
             (None, None) => Vec::new(),
         };
-        uri::check_addresses(&self.filter, checked, &addresses)?;
+        filter::check_addresses(&self.filter, checked, &addresses)?;
         Ok(addresses)
     }
 
@@ -148,20 +175,20 @@ impl Fetcher {
         let mut target = uri.to_owned();
         let mut origin = None;
         for _ in 0..=REDIRECTS_MAX {
-            let checked = uri::check(&self.filter, &target)?;
+            let checked = filter::check(&self.filter, &target)?;
             let addresses = self.addresses(&checked).await?;
             let first = origin.get_or_insert_with(|| checked.url.origin());
             let headers = if *first == checked.url.origin() { headers } else { &[] };
-            let response = self.send(&checked, &addresses, headers).await?;
-            match response.status() {
+            let answer = self.send(&checked, &addresses, headers).await?;
+            match answer.status() {
                 StatusCode::MOVED_PERMANENTLY
                 | StatusCode::FOUND
                 | StatusCode::SEE_OTHER
                 | StatusCode::TEMPORARY_REDIRECT
-                | StatusCode::PERMANENT_REDIRECT => target = next(&checked.url, &response)?,
+                | StatusCode::PERMANENT_REDIRECT => target = next(&checked.url, &answer)?,
                 status if status.is_success() => {
-                    let plain = response.headers().get(CONTENT_ENCODING).is_none_or(|v| v == "identity");
-                    return if plain { Ok(self.body(response, deadline)) } else { Err(FetchError::Encoded) };
+                    let plain = answer.headers().get(CONTENT_ENCODING).is_none_or(|v| v == "identity");
+                    return if plain { Ok(self.body(answer, deadline)) } else { Err(FetchError::Encoded) };
                 }
                 status => return Err(FetchError::Status(status.as_u16())),
             }
@@ -169,10 +196,10 @@ impl Fetcher {
         Err(FetchError::Redirects)
     }
 
-    fn body(&self, response: Response, deadline: Instant) -> Body {
+    fn body(&self, answer: Answer, deadline: Instant) -> Body {
         Body {
-            length: response.content_length(),
-            response,
+            length: answer.length(),
+            answer,
             patience: self.patience,
             deadline,
             waited: Duration::ZERO,
@@ -187,30 +214,30 @@ impl Fetcher {
         checked: &Checked,
         addresses: &[IpAddr],
         headers: &[(&'static str, String)],
-    ) -> Result<Response, FetchError> {
-        let mut builder = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(self.patience.connect)
-            .user_agent(concat!("vitrine/", env!("CARGO_PKG_VERSION")));
-        if let Some(name) = &checked.name {
-            let pinned: Vec<SocketAddr> =
-                addresses.iter().map(|address| SocketAddr::new(*address, checked.port)).collect();
-            builder = builder.resolve_to_addrs(name, &pinned);
-        }
-        let client = builder.build().map_err(|error| {
-            tracing::error!(%error, "no client for an import");
+    ) -> Result<Answer, FetchError> {
+        let pinned = checked.name.as_ref().map(|name| {
+            let at = addresses.iter().map(|address| SocketAddr::new(*address, checked.port));
+            (name.clone(), at.collect())
+        });
+        let settings = Settings {
+            connect: self.patience.connect,
+            proxies: Proxies::Nothing,
+            pinned,
+            ..Settings::new("import")
+        };
+        let client = Client::new(&settings).map_err(|error| {
+            tracing::error!(error, "no client for an import");
             FetchError::Broken("no client could be made; the log has the details")
         })?;
-        let mut request = client.get(checked.url.clone());
+        let mut request = client.request(Method::GET, checked.url.clone());
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        match timeout(self.patience.first_byte, request.send()).await {
+        match timeout(self.patience.first_byte, client.send(request)).await {
             Err(_) => Err(FetchError::Slow("it did not begin to answer in time")),
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
-                tracing::info!(error = %error.without_url(), "a source could not be reached");
+                tracing::info!(%error, "a source could not be reached");
                 Err(FetchError::Broken("no connection, or no answer in HTTP; check its host and port"))
             }
         }
@@ -218,9 +245,8 @@ impl Fetcher {
 }
 
 /// Where a redirect leads.
-fn next(from: &Url, response: &Response) -> Result<String, FetchError> {
-    let place =
-        response.headers().get(LOCATION).and_then(|l| l.to_str().ok()).ok_or(FetchError::Redirects)?;
+fn next(from: &Url, answer: &Answer) -> Result<String, FetchError> {
+    let place = answer.headers().get(LOCATION).and_then(|l| l.to_str().ok()).ok_or(FetchError::Redirects)?;
     let joined = from.join(place).map_err(|_| FetchError::Redirects)?;
     if from.scheme() == "https" && joined.scheme() == "http" {
         return Err(FetchError::Downgrade);
@@ -241,12 +267,12 @@ impl Body {
     pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         let began = Instant::now();
         let until = (began + self.patience.idle.saturating_sub(self.waited)).min(self.deadline);
-        let arrived = timeout_at(until, self.response.chunk()).await;
+        let arrived = timeout_at(until, self.answer.chunk()).await;
         self.waited = self.waited.saturating_add(began.elapsed());
         let chunk = match arrived {
             Ok(Ok(chunk)) => chunk,
             Ok(Err(error)) => {
-                tracing::info!(error = %error.without_url(), received = self.received, "a source broke off");
+                tracing::info!(%error, received = self.received, "a source broke off");
                 return Err(FetchError::Broken("the connection broke before all the data had come"));
             }
             Err(_) if Instant::now() >= self.deadline => {

@@ -1,0 +1,298 @@
+//! A client of other servers: bounded, counted, and traced where that makes sense.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use reqwest::{
+    IntoUrl, Method, Request, RequestBuilder, Response, StatusCode,
+    header::{HeaderMap, HeaderName, HeaderValue},
+    redirect,
+};
+
+use super::{causes::causes, tls::Tls};
+use crate::telemetry::{self, metrics::OutboundMetrics};
+
+/// The header by which services of one cloud tell each other which request is the cause.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
+
+/// Which proxies stand between us and the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proxies {
+    /// Those of the environment (`http_proxy`, `https_proxy`, `no_proxy`).
+    Environment,
+    /// None, whatever the environment says.
+    Nothing,
+    /// These, each for a scheme, `http` or `https`; without any, those of the environment.
+    Given(Vec<(String, String)>),
+}
+
+/// How a client behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What the requests are for, in the figures.
+    pub purpose: &'static str,
+    /// Longest wait for a connection.
+    pub connect: Duration,
+    /// Longest wait for each further piece of an answer.
+    pub read: Option<Duration>,
+    /// Longest wait for the whole of an answer.
+    pub total: Option<Duration>,
+    /// Redirects to follow.
+    pub redirects: usize,
+    /// Certificates.
+    pub tls: Tls,
+    /// Proxies.
+    pub proxies: Proxies,
+    /// A name, and the only addresses at which it is looked for.
+    pub pinned: Option<(String, Vec<SocketAddr>)>,
+    /// Idle connections that are kept for each server.
+    pub idle_connections: Option<usize>,
+    /// Whether requests name the one that caused them: for services of this cloud.
+    pub traced: bool,
+}
+
+impl Settings {
+    /// Those of a client that follows no redirect and waits ten seconds for a connection.
+    pub fn new(purpose: &'static str) -> Self {
+        Self {
+            purpose,
+            connect: Duration::from_secs(10),
+            read: None,
+            total: None,
+            redirects: 0,
+            tls: Tls::default(),
+            proxies: Proxies::Environment,
+            pinned: None,
+            idle_connections: None,
+            traced: false,
+        }
+    }
+}
+
+/// Why there is no answer, or no more of it; says nothing of the URL, which may hold secrets.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", causes(.0))]
+pub struct OutboundError(reqwest::Error);
+
+impl From<reqwest::Error> for OutboundError {
+    fn from(error: reqwest::Error) -> Self {
+        Self(error.without_url())
+    }
+}
+
+impl OutboundError {
+    /// Whether the request itself is wrong, so that a repetition is of no use.
+    pub fn is_of_the_request(&self) -> bool {
+        self.0.is_builder()
+    }
+}
+
+/// A client; clones share its connections.
+#[derive(Clone)]
+pub struct Client {
+    inner: reqwest::Client,
+    metrics: OutboundMetrics,
+    traced: bool,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("traced", &self.traced).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Prepares a client; connects to nothing.
+    ///
+    /// # Errors
+    /// A part of a sentence naming what is at fault, a proxy's URL perhaps.
+    pub fn new(settings: &Settings) -> Result<Self, String> {
+        let follow = match settings.redirects {
+            0 => redirect::Policy::none(),
+            most => redirect::Policy::limited(most),
+        };
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("vitrine/", env!("CARGO_PKG_VERSION")))
+            .redirect(follow)
+            .connect_timeout(settings.connect);
+        if let Some(read) = settings.read {
+            builder = builder.read_timeout(read);
+        }
+        if let Some(total) = settings.total {
+            builder = builder.timeout(total);
+        }
+        if let Some(idle) = settings.idle_connections {
+            builder = builder.pool_max_idle_per_host(idle);
+        }
+        if let Some((name, addresses)) = &settings.pinned {
+            builder = builder.resolve_to_addrs(name, addresses);
+        }
+        match &settings.proxies {
+            Proxies::Environment => {}
+            Proxies::Nothing => builder = builder.no_proxy(),
+            Proxies::Given(proxies) => {
+                for (scheme, url) in proxies {
+                    builder = builder.proxy(proxy(scheme, url).map_err(|error| causes(&error))?);
+                }
+            }
+        }
+        let inner = settings.tls.apply(builder).build().map_err(|error| causes(&error))?;
+        Ok(Self { inner, metrics: telemetry::metrics().outbound(settings.purpose), traced: settings.traced })
+    }
+
+    /// Begins a request.
+    pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
+        self.inner.request(method, url)
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    ///
+    /// # Errors
+    /// [`OutboundError`] when there is none, or the request is wrong.
+    pub async fn send(&self, request: RequestBuilder) -> Result<Answer, OutboundError> {
+        self.execute(request.build()?).await
+    }
+
+    /// As [`Client::send`].
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn execute(&self, mut request: Request) -> Result<Answer, OutboundError> {
+        let cause = telemetry::request_id().filter(|_| self.traced);
+        if let Some(id) = cause.and_then(|id| HeaderValue::from_str(&id).ok()) {
+            request.headers_mut().insert(REQUEST_ID, id);
+        }
+        let call = self.metrics.begin();
+        let response = self.inner.execute(request).await;
+        call.end(&response);
+        Ok(Answer { response: response?, metrics: self.metrics.clone() })
+    }
+}
+
+fn proxy(scheme: &str, url: &str) -> reqwest::Result<reqwest::Proxy> {
+    let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    if scheme == "https" { reqwest::Proxy::https(url) } else { reqwest::Proxy::http(url) }
+}
+
+/// An answer of which the head has come.
+#[derive(Debug)]
+pub struct Answer {
+    response: Response,
+    metrics: OutboundMetrics,
+}
+
+impl Answer {
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    /// Its headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// Bytes of its body, where it says so.
+    pub fn length(&self) -> Option<u64> {
+        self.response.content_length()
+    }
+
+    /// The next bytes of its body, or `None` after the last.
+    ///
+    /// # Errors
+    /// [`OutboundError`] when the connection breaks or takes too long.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, OutboundError> {
+        let chunk = self.response.chunk().await?;
+        self.metrics.add_received(chunk.as_ref().map_or(0, Bytes::len));
+        Ok(chunk)
+    }
+
+    /// The whole of its body, or `None` when that is longer than `max` bytes.
+    ///
+    /// # Errors
+    /// As [`Answer::chunk`].
+    pub async fn body(&mut self, max: usize) -> Result<Option<Vec<u8>>, OutboundError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            if body.len().saturating_add(chunk.len()) > max {
+                return Ok(None);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Some(body))
+    }
+
+    /// The body, piece by piece.
+    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, OutboundError>> + Send + 'static {
+        let metrics = self.metrics;
+        self.response.bytes_stream().map(move |chunk| {
+            metrics.add_received(chunk.as_ref().map_or(0, Bytes::len));
+            chunk.map_err(OutboundError::from)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+    use crate::telemetry::Context;
+
+    /// Answers one request with `body`; its text comes out of the task.
+    async fn server(body: &'static str) -> (String, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/secret?of=mine", listener.local_addr().unwrap());
+        let task = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let (mut text, mut buffer) = (String::new(), [0; 1024]);
+            while !text.contains("\r\n\r\n") {
+                let read = socket.read(&mut buffer).await.unwrap();
+                text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+            }
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            text
+        });
+        (url, task)
+    }
+
+    /// Proves that a traced client names the causing request and another does not, and that requests, failures and
+    /// bytes are counted under the client's purpose.
+    #[tokio::test]
+    async fn requests_are_traced_and_counted() {
+        for (purpose, traced) in [("test-traced", true), ("test-untraced", false)] {
+            let client = Client::new(&Settings { traced, ..Settings::new(purpose) }).unwrap();
+            let (url, asked) = server("12345").await;
+            let context = Context::of(tracing::Span::none(), Some("req-7"));
+            let answered = context.wrap(client.send(client.request(Method::GET, &url))).await;
+            assert_eq!(answered.unwrap().body(5).await.unwrap().unwrap(), b"12345");
+            let has_id = asked.await.unwrap().contains("x-openstack-request-id: req-7\r\n");
+            assert_eq!(has_id, traced, "{purpose}");
+            let gone = client.send(client.request(Method::GET, &url)).await.err().unwrap();
+            assert!(!gone.to_string().contains("secret"), "{gone}");
+            let text = telemetry::metrics().text();
+            for line in [
+                format!("vitrine_outbound_requests_total{{purpose=\"{purpose}\",outcome=\"ok\"}} 1"),
+                format!("vitrine_outbound_requests_total{{purpose=\"{purpose}\",outcome=\"error\"}} 1"),
+                format!("vitrine_outbound_bytes_total{{purpose=\"{purpose}\"}} 5"),
+            ] {
+                assert!(text.lines().any(|found| found == line), "{line} is missing:\n{text}");
+            }
+        }
+    }
+
+    /// Proves that a body over the bound is cut.
+    #[tokio::test]
+    async fn a_body_has_a_bound() {
+        let client = Client::new(&Settings::new("test-bound")).unwrap();
+        let (url, _asked) = server("123456").await;
+        let mut answer = client.send(client.request(Method::GET, &url)).await.unwrap();
+        assert_eq!(answer.body(5).await.unwrap(), None);
+    }
+}
