@@ -44,7 +44,7 @@ const FRAMEWORKS: [(&str, &[&str]); 5] = [
     ("diesel", &["db"]),
     ("diesel_migrations", &["db"]),
     ("clap", &["cli"]),
-    ("reqwest", &["outbound", "store/http"]),
+    ("reqwest", &["outbound"]),
 ];
 
 fn floor_of(room: &str) -> Option<usize> {

@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::StoreResult;
+use crate::telemetry::{self, metrics::StoreMetrics};
 
-/// What one store has done since the start. Only ever grows.
-#[derive(Debug, Default)]
+/// What one store has done since it was opened. Only ever grows. The figures of the process learn of it, too.
 pub struct Counters {
+    metrics: StoreMetrics,
     bytes_read: AtomicU64,
     bytes_written: AtomicU64,
     reads: AtomicU64,
@@ -56,7 +57,36 @@ fn add(counter: &AtomicU64, number: usize) {
     counter.fetch_add(number as u64, Ordering::Relaxed);
 }
 
+impl Call {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Share => "share",
+            Self::Stat => "stat",
+            Self::Delete => "delete",
+            Self::List => "list",
+        }
+    }
+}
+
 impl Counters {
+    /// Those of a store with this id.
+    pub(super) fn of(id: &str) -> Self {
+        Self {
+            metrics: telemetry::metrics().store(id),
+            bytes_read: AtomicU64::default(),
+            bytes_written: AtomicU64::default(),
+            reads: AtomicU64::default(),
+            writes: AtomicU64::default(),
+            shares: AtomicU64::default(),
+            sizes: AtomicU64::default(),
+            deletes: AtomicU64::default(),
+            lists: AtomicU64::default(),
+            errors: AtomicU64::default(),
+        }
+    }
+
     /// Reads all of them.
     pub fn counts(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -85,12 +115,19 @@ impl Counters {
         add(counter, 1);
     }
 
+    /// Begins to measure a call.
+    pub(super) fn measure(&self, call: Call) -> telemetry::metrics::Call {
+        self.metrics.begin(call.name())
+    }
+
     pub(super) fn read(&self, bytes: usize) {
         add(&self.bytes_read, bytes);
+        self.metrics.add_read(bytes);
     }
 
     pub(super) fn written(&self, bytes: usize) {
         add(&self.bytes_written, bytes);
+        self.metrics.add_written(bytes);
     }
 
     pub(super) fn ended<T>(&self, result: &StoreResult<T>) {

@@ -4,22 +4,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use reqwest::{
-    Client, Method, Response, StatusCode,
-    header::{CONTENT_LENGTH, LOCATION, RANGE},
-};
 use serde_json::Map;
 
 use super::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, StoreError,
     StoreErrorKind, StoreResult, StoreUrl, Writer, range::cut,
 };
+use crate::outbound::{
+    self, Answer, Authorities, Client, Method, Proxies, StatusCode, Tls, Url,
+    header::{CONTENT_LENGTH, LOCATION, RANGE},
+};
 
 /// Redirects followed at most.
 const REDIRECTS_MAX: usize = 5;
-/// Seconds to wait for a connection, and for each further piece of data.
-const CONNECT_SECONDS: u64 = 10;
-const READ_SECONDS: u64 = 60;
+/// Longest wait for each further piece of data.
+const READ_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Options of the http store; names and defaults are Glance's.
 #[derive(Clone, Debug)]
@@ -50,45 +49,22 @@ impl HttpStore {
     /// # Errors
     /// A sentence naming the option that is at fault.
     pub fn new(settings: &Settings) -> Result<Self, String> {
-        let mut builder = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(CONNECT_SECONDS))
-            .read_timeout(Duration::from_secs(READ_SECONDS));
-        match &settings.ca_certificates {
-            Some(pem) => {
-                let certificates = reqwest::Certificate::from_pem_bundle(pem)
-                    .map_err(|e| format!("https_ca_certificates_file: {e}"))?;
-                if certificates.is_empty() {
-                    return Err("https_ca_certificates_file: it holds no certificate".to_owned());
-                }
-                builder = builder.tls_certs_only(certificates);
-            }
-            None => {
-                builder = builder
-                    .tls_danger_accept_invalid_certs(settings.insecure)
-                    .tls_danger_accept_invalid_hostnames(settings.insecure);
-            }
-        }
-        for (scheme, proxy) in &settings.proxies {
-            let url = if proxy.contains("://") { proxy.clone() } else { format!("http://{proxy}") };
-            let proxy = match scheme.as_str() {
-                "https" => reqwest::Proxy::https(url),
-                _ => reqwest::Proxy::http(url),
-            };
-            builder = builder.proxy(proxy.map_err(|e| format!("http_proxy_information: {e}"))?);
-        }
-        Ok(Self { client: builder.build().map_err(|e| format!("http store: {e}"))? })
+        let authorities = settings.ca_certificates.as_deref().map(Authorities::from_pem).transpose();
+        let authorities = authorities.map_err(|e| format!("https_ca_certificates_file: it {e}"))?;
+        let verify = authorities.is_some() || !settings.insecure;
+        let client = Client::new(&outbound::Settings {
+            read: Some(READ_PATIENCE),
+            tls: Tls { verify, authorities, certificate: None },
+            proxies: Proxies::Given(settings.proxies.clone()),
+            ..outbound::Settings::new("store")
+        });
+        Ok(Self { client: client.map_err(|e| format!("http_proxy_information: {e}"))? })
     }
 
     /// Sends a request, following redirects by hand: only 301 and 302, as the reference does.
-    async fn request(
-        &self,
-        method: Method,
-        url: &StoreUrl,
-        range: Option<ByteRange>,
-    ) -> StoreResult<Response> {
+    async fn request(&self, method: Method, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<Answer> {
         let bad = |why: String| StoreError::new(StoreErrorKind::BadUrl, url.to_string(), why);
-        let mut target = reqwest::Url::parse(url.full()).map_err(|e| bad(e.to_string()))?;
+        let mut target = Url::parse(url.full()).map_err(|e| bad(e.to_string()))?;
         for _ in 0..=REDIRECTS_MAX {
             if !matches!(target.scheme(), "http" | "https") {
                 return Err(bad(format!("the scheme {} is not http or https", target.scheme())));
@@ -97,9 +73,9 @@ impl HttpStore {
             if let Some(range) = range {
                 request = request.header(RANGE, format!("bytes={}-{}", range.first, range.last));
             }
-            let response = request.send().await.map_err(|e| {
-                StoreError::new(StoreErrorKind::Unavailable, url.to_string(), e.without_url())
-            })?;
+            let sent = self.client.send(request).await;
+            let response =
+                sent.map_err(|e| StoreError::new(StoreErrorKind::Unavailable, url.to_string(), e))?;
             match response.status() {
                 StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => {
                     let next = response.headers().get(LOCATION).and_then(|l| l.to_str().ok());
@@ -134,8 +110,8 @@ impl Backend for HttpStore {
         let place = url.to_string();
         let partial = response.status() == StatusCode::PARTIAL_CONTENT;
         let chunks = response
-            .bytes_stream()
-            .map_err(move |e| StoreError::new(StoreErrorKind::Unavailable, place.clone(), e.without_url()));
+            .into_stream()
+            .map_err(move |e| StoreError::new(StoreErrorKind::Unavailable, place.clone(), e));
         match range {
             // A server that does not know ranges sends everything: skip what was not asked for.
             Some(range) if !partial => Ok(Box::pin(cut(chunks, range))),

@@ -46,11 +46,12 @@ impl NamedStore {
         backend: Arc<dyn Backend>,
         limits: &Limits,
     ) -> Self {
+        let counters = Arc::new(Counters::of(&id));
         Self {
             id,
             description,
             weight,
-            counters: Arc::new(Counters::default()),
+            counters,
             about: Arc::new(backend.about()),
             backend,
             readers: Seats::new(limits.reads, limits.patience, "readers"),
@@ -191,8 +192,9 @@ impl NamedStore {
 
     /// Counts the failure of a call, and leaves a trace of how long it took.
     async fn traced<T>(&self, call: Call, work: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
-        let begun = Instant::now();
+        let (begun, measured) = (Instant::now(), self.counters.measure(call));
         let result = work.await;
+        measured.end(&result);
         self.counters.ended(&result);
         let (store, took) = (&self.id, begun.elapsed());
         match &result {
@@ -285,13 +287,22 @@ mod tests {
     #[tokio::test]
     async fn work_is_counted() {
         let dir = tempfile::tempdir().unwrap();
-        let store = files(&dir, &Limits::default());
+        let backend = Arc::new(FileStore::open(dir.path()).unwrap());
+        let store = NamedStore::new("counted".to_owned(), None, 0, backend, &Limits::default());
         let url = put(&store, "b", "n", &[1; 20_000]).await.unwrap();
         get(&store, &url, None).await.unwrap();
         store.read("file:///nowhere", None).await.err().unwrap();
         let counts = store.counters.counts();
         assert_eq!((counts.bytes_written, counts.writes), (20_000, 1));
         assert_eq!((counts.bytes_read, counts.reads, counts.errors), (20_000, 2, 1));
+        let figures = crate::telemetry::metrics().text();
+        for line in [
+            "vitrine_store_calls_total{store=\"counted\",operation=\"read\",outcome=\"ok\"} 1",
+            "vitrine_store_calls_total{store=\"counted\",operation=\"read\",outcome=\"error\"} 1",
+            "vitrine_store_bytes_total{store=\"counted\",direction=\"written\"} 20000",
+        ] {
+            assert!(figures.lines().any(|found| found == line), "{line} is missing:\n{figures}");
+        }
     }
 
     /// Proves that one more than the bound is turned away in time, and let in once a seat is free.

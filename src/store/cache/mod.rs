@@ -19,7 +19,10 @@ use std::{
 pub use incomplete::Incomplete;
 
 use super::{StoreError, StoreErrorKind, StoreResult, staging};
-use crate::model::{image::is_uuid, time::Timestamp};
+use crate::{
+    model::{image::is_uuid, time::Timestamp},
+    telemetry,
+};
 
 const INCOMPLETE: &str = "incomplete";
 const INVALID: &str = "invalid";
@@ -74,7 +77,7 @@ impl CacheFolder {
         work: impl FnOnce(&Self) -> io::Result<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (folder, place) = (self.clone(), self.root.display().to_string());
-        match tokio::task::spawn_blocking(move || work(&folder)).await {
+        match telemetry::blocking(move || work(&folder)).await {
             Ok(result) => result.map_err(|e| StoreError::io(place, e)),
             Err(fault) => Err(StoreError::new(StoreErrorKind::Io, place, fault.to_string())),
         }

@@ -6,13 +6,14 @@ use std::{io, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 use super::{Settings, StoreError, StoreErrorKind, StoreResult};
+use crate::telemetry;
 
 /// Runs something that may block.
 pub(super) async fn blocking<T: Send + 'static>(
     place: String,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> StoreResult<T> {
-    match tokio::task::spawn_blocking(work).await {
+    match telemetry::blocking(work).await {
         Ok(result) => result.map_err(|e| StoreError::io(place, e)),
         Err(fault) => Err(StoreError::new(StoreErrorKind::Io, place, fault.to_string())),
     }

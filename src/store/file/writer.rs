@@ -20,6 +20,7 @@ use super::{
     folders::{Folders, Place},
     url_of,
 };
+use crate::telemetry;
 
 /// Chunks that may wait for the disk.
 const QUEUE_CHUNKS: usize = 4;
@@ -138,7 +139,7 @@ impl FileWriter {
     pub(super) fn start(file: File, target: Target, style: Style) -> Self {
         let (queue, mut commands) = mpsc::channel::<Command>(QUEUE_CHUNKS);
         let mut output = Output { file, at: 0, style };
-        let task = tokio::task::spawn_blocking(move || {
+        let task = telemetry::blocking(move || {
             while let Some(command) = commands.blocking_recv() {
                 match command {
                     Command::Chunk(chunk) => output.put(&chunk)?,
