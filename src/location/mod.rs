@@ -14,6 +14,7 @@ use crate::{
         job::{Job, JobKind},
         status::Status,
     },
+    outbound::Fetcher,
     work::queue::{Queue, draft},
 };
 
@@ -21,10 +22,12 @@ use crate::{
 ///
 /// # Errors
 /// In Glance's order: [`Error::Conflict`] unless the image is queued and free, [`Error::Forbidden`] without the
-/// right or for a URL only services may name, [`Error::Invalid`] for hashes that are none.
+/// right or for a URL only services may name, [`Error::Invalid`] for hashes that are none and for a web address that
+/// imports may not fetch from either.
 pub async fn add(
     images: &Images,
     queue: &Queue,
+    fetcher: &Fetcher,
     caller: &Caller,
     id: &str,
     url: &str,
@@ -48,6 +51,11 @@ pub async fn add(
     validation.check_hash(&images.settings.hashing_algorithm)?;
     if validation.checksum.is_some() {
         return Err(Error::invalid("The member checksum is not allowed in validation_data."));
+    }
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    if matches!(scheme.as_str(), "http" | "https") {
+        let refused = |refusal| Error::invalid(format!("The location was refused: {refusal}."));
+        fetcher.check(url).await.map_err(refused)?;
     }
     let input = json!({
         "image_id": id,

@@ -45,7 +45,9 @@ fn parse(body: &Value) -> Result<(String, ValidationData)> {
 /// Starts adding a location.
 pub async fn add(state: Shared, caller: Identified, id: Path<String>, body: JsonBody) -> ApiResult {
     let (url, validation) = parse(&body.0)?;
-    location::add(&state.app.images, &state.app.imports.queue, &caller.0, &id, &url, &validation).await?;
+    let imports = &state.app.imports;
+    let (queue, fetcher) = (&imports.queue, &imports.fetcher);
+    location::add(&imports.images, queue, fetcher, &caller.0, &id, &url, &validation).await?;
     Ok(HttpResponse::Accepted().finish())
 }
 

@@ -253,6 +253,8 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         let app = Database::Sqlite.app_with(|options| {
             options.image.show_image_direct_url = true;
             options.image.show_multiple_locations = true;
+            options.imports.filter.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
+            options.imports.filter.allowed_ports = Vec::new();
             options.image.enabled_import_methods =
                 ["glance-direct", "web-download", "copy-image"].map(str::to_owned).to_vec();
         });

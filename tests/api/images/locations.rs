@@ -48,6 +48,31 @@ on_each_database! {
         assert_eq!(alice.show(&queued).await.json()["status"], "queued");
     }
 
+    /// A web address that imports may not fetch from is no location, for services neither.
+    async fn the_filter_of_imports_holds(database: Database) {
+        let app = database.app();
+        let service = app.as_role("service", &["service", "member", "reader"]);
+        let queued = service.created(image().raw()).await;
+        let shouted = json!({"url": "HTTP://[::1]/x"});
+        service.post(&format!("/v2/images/{queued}/locations")).json(&shouted).await.expect(400);
+        for client in [app.as_member("alice"), service] {
+            let id = client.created(image().raw()).await;
+            let path = format!("/v2/images/{id}/locations");
+            for url in [
+                "http://127.0.0.1/x",
+                "http://[::1]/x",
+                "http://169.254.169.254/latest/meta-data",
+                "http://2130706433/x",
+                "http://93.184.216.34:8080/x",
+                "https://no.such.host.invalid/x",
+            ] {
+                client.post(&path).json(&json!({ "url": url })).await.expect_for(400, url);
+            }
+            assert_eq!(client.show(&id).await.json()["status"], "queued");
+            assert_eq!(client.get(&format!("/v2/images/{id}/tasks")).await.json()["tasks"], json!([]));
+        }
+    }
+
     /// Only services and admins read locations.
     async fn who_may_read(database: Database) {
         let app = database.app();
