@@ -264,7 +264,7 @@ impl Server {
     async fn serve(self, signals: bool, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
         let Self { app, state, builtin, listener, workers, keep_alive, _lock } = self;
         let jobs = Jobs::start(&app);
-        let housekeeping = builtin.clone().map(|builtin| tokio::spawn(keep_house(builtin)));
+        let housekeeping = builtin.clone().map(|builtin| crate::telemetry::spawn(keep_house(builtin)));
         let shutdown = state.settings.shutdown_seconds;
         let mut http = HttpServer::new(move || {
             let identity = builtin.clone().map(Data::new);
@@ -292,7 +292,7 @@ impl Server {
         }
         let http = http.listen(listener).map_err(|e| failed("cannot listen", e))?.run();
         let handle = http.handle();
-        let stopper = actix_web::rt::spawn(async move {
+        let stopper = crate::telemetry::spawn_local(async move {
             stop.await;
             handle.stop(true).await;
         });

@@ -222,3 +222,39 @@ fn the_reader_finds_what_it_should() {
     }
     assert_eq!(faults_of(Path::new("db/images.rs"), "use std::fs;").len(), 1, "no opening sentence");
 }
+
+/// What starts tasks and threads that know nothing of the request that caused them.
+const FORGETFUL: [&str; 5] =
+    ["tokio::spawn(", "spawn_blocking(", "rt::spawn(", "task::spawn_local(", "thread::spawn("];
+
+/// What in one file starts work that forgets its cause; tests may.
+fn forgets(path: &Path, source: &str) -> Vec<String> {
+    let is_test = |part: &std::ffi::OsStr| part.to_string_lossy().starts_with("test") || part == "fake.rs";
+    if path.starts_with("telemetry") || path.iter().any(is_test) {
+        return Vec::new();
+    }
+    let code = without_comments(source);
+    let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let found = FORGETFUL.iter().filter(|starter| code.contains(**starter));
+    found
+        .map(|starter| format!("{}: `{starter}` forgets the cause; see `telemetry`", path.display()))
+        .collect()
+}
+
+/// All work is started by `telemetry`, so that each line of the log names the request that caused it.
+#[test]
+fn work_remembers_its_cause() {
+    for starter in FORGETFUL {
+        let code = format!("//! A room.\nfn f() {{ {starter}x) }}\n");
+        assert_eq!(forgets(Path::new("image/upload.rs"), &code).len(), 1, "{starter}");
+        assert!(forgets(Path::new("telemetry/tasks.rs"), &code).is_empty(), "{starter}");
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let faults: Vec<String> = files
+        .iter()
+        .flat_map(|path| forgets(path.strip_prefix(&root).unwrap(), &fs::read_to_string(path).unwrap()))
+        .collect();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}

@@ -124,7 +124,7 @@ struct Lane {
 impl Lane {
     fn start(mut part: Part) -> Self {
         let (queue, mut chunks) = mpsc::channel::<Bytes>(QUEUE_CHUNKS);
-        let task = tokio::task::spawn_blocking(move || {
+        let task = crate::telemetry::blocking(move || {
             while let Some(chunk) = chunks.blocking_recv() {
                 part.feed(&chunk)?;
             }

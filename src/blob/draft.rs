@@ -197,7 +197,7 @@ async fn give_up(blobs: &Blobs, blob: &Blob, door: Door, until: Timestamp) -> Db
 /// Keeps trying: while this process lives its leases are renewed, so nobody else would ever take the image out of
 /// `saving`. When it ends, the next reaper does.
 fn give_up_later(blobs: Blobs, blob: Blob, door: Door) {
-    tokio::spawn(async move {
+    crate::telemetry::spawn(async move {
         loop {
             tokio::time::sleep(GIVE_UP_AGAIN).await;
             match give_up(&blobs, &blob, door.clone(), Timestamp(0)).await {

@@ -223,7 +223,7 @@ impl Cache {
     pub(super) fn begin(self: &Arc<Self>, wanted: Wanted, seat: Option<OwnedSemaphorePermit>) -> Fill {
         let (queue, chunks) = mpsc::channel(QUEUE_CHUNKS);
         let cache = Arc::clone(self);
-        let task = tokio::spawn(async move {
+        let task = crate::telemetry::spawn(async move {
             let _seat = seat;
             let result = cache.receive(&wanted, chunks).await;
             match &result {

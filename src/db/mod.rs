@@ -261,7 +261,7 @@ fn log_slow_or_failed<T>(name: &'static str, result: DbResult<T>) -> DbResult<T>
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> DbResult<T> + Send + 'static) -> DbResult<T> {
-    match tokio::task::spawn_blocking(work).await {
+    match crate::telemetry::blocking(work).await {
         Ok(result) => result,
         Err(fault) => Err(DbError::Other(format!("a database thread failed: {fault}"))),
     }

@@ -153,7 +153,7 @@ async fn convert(work: &Work, from: (&Path, &str), to: (&Path, &str), cap: u64) 
     command.args(["convert", "-f", from.1, "-O", to.1]).args([from.0, to.0]).stdout(Stdio::null());
     let mut child = command.spawn().map_err(no_tool)?;
     let stderr = child.stderr.take();
-    let complaint = tokio::spawn(async move {
+    let complaint = crate::telemetry::spawn(async move {
         let mut text = Vec::new();
         if let Some(stderr) = stderr
             && let Err(error) = stderr.take(OUTPUT_BYTES_MAX).read_to_end(&mut text).await

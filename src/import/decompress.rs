@@ -142,7 +142,7 @@ fn read_failure(path: &Path, error: io::Error) -> Failure {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Done<T> {
-    Ok(tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("decompression", e))?)
+    Ok(crate::telemetry::blocking(work).await.map_err(|e| Error::internal("decompression", e))?)
 }
 
 fn head(path: &Path) -> io::Result<Vec<u8>> {

@@ -89,7 +89,7 @@ async fn begin(
             continue;
         }
         let (images, cache) = (images.clone(), Arc::clone(cache));
-        running.spawn(async move {
+        crate::telemetry::spawn_in(running, async move {
             let fetched = cache.fetch(&images, &id).await.unwrap_or_else(|error| {
                 tracing::error!(image = %id, %error, "an image could not be cached; it will be tried again");
                 Fetched::Later

@@ -93,7 +93,7 @@ where
     F: Future<Output = Result<()>> + 'static,
 {
     let (sender, pieces) = mpsc::channel(QUEUE_PIECES);
-    let task = actix_web::rt::spawn(take(pieces));
+    let task = crate::telemetry::spawn_local(take(pieces));
     let mut refused = false;
     while let Some(chunk) = payload.next().await {
         let Ok(chunk) = chunk else {
@@ -117,7 +117,7 @@ where
     finished(task).await
 }
 
-async fn finished(task: actix_web::rt::task::JoinHandle<Result<()>>) -> Result<()> {
+async fn finished(task: crate::telemetry::Spawned<Result<()>>) -> Result<()> {
     task.await.unwrap_or_else(|fault| Err(Error::internal("upload", fault)))
 }
 
