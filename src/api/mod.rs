@@ -2,6 +2,7 @@
 //!
 //! Holds no rule about images. `mount.rs` is the first page of the URL map, `routes.rs` the next; a handler extracts, calls one use case and renders.
 
+mod access_log;
 mod authenticate;
 mod cache;
 mod compress;

@@ -8,8 +8,6 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use tracing::Span;
-use tracing_actix_web::RootSpanBuilder;
 
 use super::{State, authenticate::user_token, mount::Authentication};
 use crate::model::{caller::Caller, error::Error};
@@ -88,17 +86,4 @@ pub fn introduce(request: &ServiceRequest, state: &State, caller: &mut Caller) -
         return Err(Error::HeaderTooLarge(format!("{REQUEST_ID} is limited to {max} characters.")));
     }
     Ok(())
-}
-
-/// The span in which a request is served: every line of the log that it causes stands in it.
-pub struct RequestSpan;
-
-impl RootSpanBuilder for RequestSpan {
-    fn on_request_start(request: &ServiceRequest) -> Span {
-        let extensions = request.extensions();
-        let request_id = extensions.get::<RequestInfo>().map(|info| info.request_id.as_str());
-        tracing::info_span!("request", request_id, method = %request.method(), path = request.path())
-    }
-
-    fn on_request_end<B: MessageBody>(_: Span, _: &Result<ServiceResponse<B>, ActixError>) {}
 }

@@ -9,9 +9,8 @@ use actix_web::{
     web::{self, ServiceConfig, delete, get, patch, post, put},
 };
 
-use tracing_actix_web::TracingLogger;
-
 use super::{
+    access_log::log_access,
     authenticate::authenticate,
     compress::only_gzip,
     cors::cross_origin,
@@ -20,7 +19,7 @@ use super::{
     images::{actions, create, data, delete as remove, list, locations, members, show, tags, update},
     negotiate::negotiate,
     origin::own_url,
-    request_info::{RequestSpan, name_request},
+    request_info::name_request,
     schemas, stores,
 };
 
@@ -103,7 +102,7 @@ async fn nowhere(request: HttpRequest) -> ApiResult {
 }
 
 /// The layers around the routes, innermost first: authentication, version negotiation, error bodies, compression
-/// if `gzip`, CORS, the span of the log, the id of the request.
+/// if `gzip`, CORS, the access log, the id of the request.
 pub fn layers<T>(
     app: App<T>,
     gzip: bool,
@@ -128,6 +127,6 @@ where
         .wrap(Condition::new(gzip, Compress::default()))
         .wrap(Condition::new(gzip, from_fn(only_gzip)))
         .wrap(from_fn(cross_origin))
-        .wrap(TracingLogger::<RequestSpan>::new())
+        .wrap(from_fn(log_access))
         .wrap(from_fn(name_request))
 }
