@@ -1,11 +1,11 @@
-//! One connection type over the three databases, and how a fresh connection is set up.
+//! One connection type over the three databases, and how the pool opens connections.
 
-use diesel::{
-    Connection, MysqlConnection, PgConnection, SqliteConnection, connection::SimpleConnection,
-    r2d2::CustomizeConnection,
-};
+use std::ops::{Deref, DerefMut};
 
-use super::{DbError, DbResult};
+use diesel::{Connection, MysqlConnection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection};
+use diesel::{r2d2, sql_query, sql_types::Text};
+
+use super::{DbResult, dialect, error::Refusals, url::Place};
 
 /// A connection to one of the three databases.
 #[derive(diesel::MultiConnection)]
@@ -18,142 +18,111 @@ pub enum Conn {
     Mysql(MysqlConnection),
 }
 
-/// Sets up each new connection of the pool.
-#[derive(Debug)]
-pub struct Setup;
+/// A connection of the pool.
+pub struct Session {
+    conn: Conn,
+    /// Whether a transaction may still be open on it, or nobody answers.
+    broken: bool,
+}
 
-impl CustomizeConnection<Conn, diesel::r2d2::Error> for Setup {
-    fn on_acquire(&self, conn: &mut Conn) -> Result<(), diesel::r2d2::Error> {
-        let statements = match conn {
-            // FULL: a commit that a client was told of survives a power cut.
-            Conn::Sqlite(_) => {
-                "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                 PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000;"
-            }
-            Conn::Postgres(_) => "SET TIME ZONE 'UTC'",
-            Conn::Mysql(_) => "SET SESSION sql_mode = 'TRADITIONAL,PIPES_AS_CONCAT', time_zone = '+00:00'",
-        };
-        conn.batch_execute(statements).map_err(diesel::r2d2::Error::QueryError)
+impl Deref for Session {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        &self.conn
     }
 }
 
-/// Runs `body` in a transaction that, on SQLite, takes the write lock at its start.
-pub fn immediate<T>(conn: &mut Conn, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
-    if !matches!(conn, Conn::Sqlite(_)) {
-        return conn.transaction(body);
-    }
-    conn.batch_execute("BEGIN IMMEDIATE")?;
-    let result = body(conn);
-    let end = if result.is_ok() { conn.batch_execute("COMMIT") } else { conn.batch_execute("ROLLBACK") };
-    match (result, end) {
-        (Ok(value), Ok(())) => Ok(value),
-        (Ok(_), Err(fault)) => {
-            // COMMIT may have left the transaction open (busy); a failed ROLLBACK means there is none.
-            if let Err(error) = conn.batch_execute("ROLLBACK") {
-                tracing::debug!(%error, "no transaction to roll back");
-            }
-            Err(fault.into())
-        }
-        (Err(error), Ok(())) => Err(error),
-        (Err(error), Err(fault)) => {
-            tracing::warn!(%fault, "rollback failed");
-            Err(error)
-        }
+impl DerefMut for Session {
+    fn deref_mut(&mut self) -> &mut Conn {
+        &mut self.conn
     }
 }
 
-/// Runs `body` on one state of the database: an image and its properties are rows of several tables, and a change
-/// that is committed between two statements would otherwise be seen by half.
-pub fn snapshot<T>(conn: &mut Conn, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
-    let begin = match conn {
-        Conn::Sqlite(_) => "BEGIN",
-        Conn::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        Conn::Mysql(_) => "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION READ ONLY",
-    };
-    conn.batch_execute(begin)?;
-    let result = body(conn);
-    // Nothing was written, so there is nothing to lose; but the connection must leave the transaction.
-    let end = conn.batch_execute("ROLLBACK");
-    let value = result?;
-    end?;
-    Ok(value)
-}
-
-/// Brings a connection URL, SQLAlchemy's spellings included, to the form that the client libraries read.
-///
-/// # Errors
-/// A sentence naming the scheme that is not supported.
-pub fn normalise(url: &str) -> Result<String, String> {
-    let (scheme, rest) = url
-        .split_once(':')
-        .ok_or_else(|| "connection: no scheme; use sqlite:PATH, postgresql://… or mysql://…".to_owned())?;
-    let base = scheme.split('+').next().unwrap_or(scheme);
-    match base {
-        // SQLAlchemy writes sqlite:///relative and sqlite:////absolute.
-        "sqlite" => Ok(format!("sqlite:{}", rest.strip_prefix("///").unwrap_or(rest))),
-        "postgresql" | "postgres" => Ok(format!("postgresql:{rest}")),
-        "mysql" | "mariadb" => Ok(format!("mysql:{}", rest.split('?').next().unwrap_or(rest))),
-        other => {
-            Err(format!("connection: the scheme {other:?} is not supported; use sqlite, postgresql or mysql"))
-        }
+impl Session {
+    /// Runs `body` in a transaction that may change something.
+    pub(super) fn write<T>(&mut self, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
+        let begin = dialect::of(&self.conn).begin_write();
+        self.run(begin, "COMMIT", body)
     }
-}
 
-/// The URL with its password, if any, left out; for messages.
-pub fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    match rest.rsplit_once('@') {
-        Some((user, place)) => {
-            let user = user.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}:***@{place}")
-        }
-        None => url.to_owned(),
+    /// Runs `body` on one state of the database: an image and its properties are rows of several tables, and a change
+    /// that is committed between two statements would otherwise be seen by half.
+    pub(super) fn read<T>(&mut self, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
+        let begin = dialect::of(&self.conn).begin_read();
+        self.run(begin, "ROLLBACK", body)
     }
-}
 
-/// Opens a connection; the derive's own way tries one client library after the other and loses the reason.
-pub fn establish(url: &str) -> diesel::ConnectionResult<Conn> {
-    if let Some(path) = url.strip_prefix("sqlite:") {
-        SqliteConnection::establish(path).map(Conn::Sqlite)
-    } else if url.starts_with("postgresql:") {
-        PgConnection::establish(url).map(Conn::Postgres)
-    } else {
-        MysqlConnection::establish(url).map(Conn::Mysql)
+    fn run<T>(&mut self, begin: &str, end: &str, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
+        // A body that panics leaves its transaction open.
+        self.broken = true;
+        let (result, good) = dialect::transaction(&mut self.conn, begin, end, body);
+        self.broken = !good;
+        result
     }
 }
 
 /// Opens connections for the pool.
 #[derive(Debug)]
 pub struct Manager {
-    url: String,
+    place: Place,
 }
 
 impl Manager {
-    /// Opens connections to `url`, which is [`normalise`]d already.
-    pub fn new(url: String) -> Self {
-        Self { url }
+    /// Opens connections to `place`.
+    pub fn new(place: Place) -> Self {
+        Self { place }
+    }
+
+    /// Opens one; the derive's own way tries one client library after the other and loses the reason.
+    fn establish(&self) -> diesel::ConnectionResult<Conn> {
+        match &self.place {
+            Place::Sqlite(path) => SqliteConnection::establish(path).map(Conn::Sqlite),
+            Place::Postgres(url) => PgConnection::establish(url).map(Conn::Postgres),
+            Place::Mysql { url, encrypted } => {
+                let mut conn = MysqlConnection::establish(url)?;
+                if *encrypted {
+                    require_tls(&mut conn)?;
+                }
+                Ok(Conn::Mysql(conn))
+            }
+        }
     }
 }
 
-impl diesel::r2d2::ManageConnection for Manager {
-    type Connection = Conn;
-    type Error = diesel::r2d2::Error;
-
-    fn connect(&self) -> Result<Conn, Self::Error> {
-        establish(&self.url).map_err(diesel::r2d2::Error::ConnectionError)
+/// MariaDB's library sends everything in the clear to a server that offers no TLS.
+fn require_tls(conn: &mut MysqlConnection) -> diesel::ConnectionResult<()> {
+    #[derive(QueryableByName)]
+    struct Cipher {
+        #[diesel(sql_type = Text, column_name = "Value")]
+        name: String,
     }
-
-    fn is_valid(&self, conn: &mut Conn) -> Result<(), Self::Error> {
-        diesel::r2d2::R2D2Connection::ping(conn).map_err(diesel::r2d2::Error::QueryError)
+    let refused = |why: String| diesel::ConnectionError::BadConnection(why);
+    let cipher: Vec<Cipher> = sql_query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+        .load(conn)
+        .map_err(|e| refused(format!("cannot tell whether the connection is encrypted: {e}")))?;
+    if cipher.iter().any(|cipher| !cipher.name.is_empty()) {
+        return Ok(());
     }
-
-    fn has_broken(&self, conn: &mut Conn) -> bool {
-        std::thread::panicking() || diesel::r2d2::R2D2Connection::is_broken(conn)
-    }
+    Err(refused("the URL asks for TLS and the server offers none".to_owned()))
 }
 
-impl From<diesel::r2d2::PoolError> for DbError {
-    fn from(error: diesel::r2d2::PoolError) -> Self {
-        Self::Unavailable(error.to_string())
+impl r2d2::ManageConnection for Manager {
+    type Connection = Session;
+    type Error = r2d2::Error;
+
+    fn connect(&self) -> Result<Session, Self::Error> {
+        let mut conn = self.establish().map_err(r2d2::Error::ConnectionError)?;
+        dialect::of(&conn).set_up(&mut conn).map_err(r2d2::Error::QueryError)?;
+        conn.set_instrumentation(Refusals);
+        Ok(Session { conn, broken: false })
+    }
+
+    fn is_valid(&self, session: &mut Session) -> Result<(), Self::Error> {
+        r2d2::R2D2Connection::ping(&mut session.conn).map_err(r2d2::Error::QueryError)
+    }
+
+    fn has_broken(&self, session: &mut Session) -> bool {
+        session.broken || std::thread::panicking() || r2d2::R2D2Connection::is_broken(&mut session.conn)
     }
 }

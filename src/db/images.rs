@@ -9,10 +9,9 @@ use diesel::{
 use serde_json::{Map, Value};
 
 use super::{
-    Conn, DbError, DbResult,
-    dialect::{self, Statement},
-    image_parts,
+    Conn, DbError, DbResult, dialect, image_parts,
     schema::{image_locations, image_members, image_properties, image_tags, images},
+    statement::Statement,
 };
 use crate::model::{
     image::{Image, Location, Property},
@@ -311,15 +310,12 @@ pub fn storage_usage(conn: &mut Conn, owner: &str) -> DbResult<i64> {
         #[diesel(sql_type = BigInt)]
         bytes: i64,
     }
-    let sum = match conn {
-        // SUM of integers is DECIMAL on MySQL and NUMERIC on PostgreSQL.
-        Conn::Mysql(_) => "CAST(COALESCE(SUM(i.size), 0) AS SIGNED)",
-        Conn::Sqlite(_) | Conn::Postgres(_) => "CAST(COALESCE(SUM(i.size), 0) AS BIGINT)",
-    };
+    let dialect = dialect::of(conn);
     let statement = Statement::new(&format!(
-        "SELECT {sum} AS bytes FROM images i JOIN image_locations l ON l.image_id = i.id WHERE "
+        "SELECT {} AS bytes FROM images i JOIN image_locations l ON l.image_id = i.id WHERE ",
+        dialect.sum("i.size")
     ))
-    .sql(&dialect::not_deleted(conn, "i"))
+    .sql(&dialect.not_deleted("i"))
     .sql(" AND i.owner = ")
     .text(owner);
     let usage: Vec<Usage> = statement.load(conn)?;

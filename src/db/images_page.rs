@@ -7,10 +7,10 @@
 use diesel::prelude::*;
 
 use super::{
-    Conn, DbResult,
-    dialect::{Statement, not_deleted},
+    Conn, DbResult, dialect,
     images::{ImageRow, load_parts},
     schema::images,
+    statement::Statement,
 };
 use crate::model::{
     image::Image,
@@ -167,7 +167,7 @@ fn shared_branches(conn: &Conn, page: &Page, project: &str) -> Vec<Statement> {
         MemberFilter::Only(status) => vec![status],
     };
     let by_member = page.sort.iter().all(|(key, _)| matches!(*key, "created_at" | "id"));
-    let deleted = if matches!(conn, Conn::Sqlite(_)) { "m.deleted = 0" } else { "m.deleted = FALSE" };
+    let not_deleted = dialect::of(conn).is_false("m.deleted");
     statuses
         .into_iter()
         .map(|status| {
@@ -176,7 +176,7 @@ fn shared_branches(conn: &Conn, page: &Page, project: &str) -> Vec<Statement> {
                 .sql(" AND m.status = ")
                 .text(status.as_str())
                 .sql(" AND ")
-                .sql(deleted)
+                .sql(&not_deleted)
                 .sql(" AND i.visibility = ")
                 .text(Visibility::Shared.as_str())
                 .sql(" AND (i.owner IS NULL OR i.owner <> ")
@@ -197,7 +197,7 @@ fn select(conn: &Conn, page: &Page, from: &str, condition: Statement, by_member:
     let mut statement = Statement::new("SELECT ")
         .sql(&columns.join(", "))
         .sql(from)
-        .sql(&not_deleted(conn, "i"))
+        .sql(&dialect::of(conn).not_deleted("i"))
         .sql(" AND ")
         .then(condition)
         .sql(" AND i.os_hidden = ")

@@ -6,7 +6,8 @@
 pub mod blobs;
 pub mod cached_images;
 mod connection;
-pub mod dialect;
+mod dialect;
+mod error;
 pub mod events;
 pub mod identity;
 mod image_parts;
@@ -17,21 +18,23 @@ pub mod ledger;
 pub mod members;
 pub mod metadefs;
 mod migrate;
+mod patience;
 pub mod schema;
+mod statement;
 pub mod tasks;
+mod url;
 
 use std::{sync::Arc, time::Duration};
 
-use diesel::{
-    r2d2::{Pool, PooledConnection},
-    result::{DatabaseErrorKind, Error as DieselError},
-};
+use diesel::r2d2::{Pool, PooledConnection};
 use tokio::sync::Semaphore;
 
-pub use connection::Conn;
-pub use migrate::{MigrateError, pending};
+use patience::Patience;
+use url::Place;
 
-use crate::model::error::Error;
+pub use connection::Conn;
+pub use error::{DbError, DbResult, Key};
+pub use migrate::{MigrateError, pending};
 
 /// How to reach the database.
 #[derive(Clone, Debug)]
@@ -50,72 +53,6 @@ impl Default for Settings {
     }
 }
 
-/// What a statement can answer besides its result.
-#[derive(Debug, thiserror::Error)]
-pub enum DbError {
-    /// A row with this key exists already.
-    #[error("duplicate: {0}")]
-    Duplicate(String),
-    /// A save named a revision that is no longer the latest.
-    #[error("the row changed meanwhile")]
-    Stale,
-    /// Connection pool exhausted or database away.
-    #[error("database unavailable: {0}")]
-    Unavailable(String),
-    /// Anything else; a fault to be logged.
-    #[error("{0}")]
-    Other(String),
-    /// A domain decision made inside the transaction, which is rolled back.
-    #[error(transparent)]
-    Domain(#[from] Error),
-    /// The database asks to run the transaction again.
-    #[error("transaction must be retried: {0}")]
-    Retry(String),
-}
-
-impl From<DieselError> for DbError {
-    fn from(error: DieselError) -> Self {
-        match error {
-            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
-                Self::Duplicate(info.message().to_owned())
-            }
-            DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, info) => {
-                Self::Retry(info.message().to_owned())
-            }
-            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
-                Self::Unavailable(info.message().to_owned())
-            }
-            DieselError::DatabaseError(_, info) if dialect::asks_for_retry(info.message()) => {
-                Self::Retry(info.message().to_owned())
-            }
-            DieselError::DatabaseError(_, info) if dialect::cannot_store(info.message()) => {
-                Self::Unavailable(info.message().to_owned())
-            }
-            other => Self::Other(other.to_string()),
-        }
-    }
-}
-
-impl From<DbError> for Error {
-    fn from(error: DbError) -> Self {
-        match error {
-            DbError::Domain(error) => error,
-            DbError::Duplicate(what) => Self::Conflict(format!("It exists already ({what}).")),
-            DbError::Stale => {
-                Self::Conflict("The image was changed by another request; try again.".to_owned())
-            }
-            DbError::Unavailable(why) | DbError::Retry(why) => {
-                tracing::error!(reason = %why, "database unavailable");
-                Self::Unavailable("The database is not available; try again.".to_owned())
-            }
-            DbError::Other(why) => Self::Internal { message: format!("database: {why}") },
-        }
-    }
-}
-
-/// Result of a statement.
-pub type DbResult<T> = std::result::Result<T, DbError>;
-
 type PoolOf = Pool<connection::Manager>;
 
 /// The database: a bounded pool behind two doors. Cheap to clone.
@@ -126,24 +63,22 @@ pub struct Db {
     writers: Arc<Semaphore>,
 }
 
-const WRITE_ATTEMPTS: u32 = 12;
-
 impl Db {
     /// Opens the pool. Blocking: call it before the server starts, or on a blocking thread.
     ///
     /// # Errors
     /// A sentence saying why the database cannot be reached.
     pub fn open(settings: &Settings) -> std::result::Result<Self, String> {
-        let url = connection::normalise(&settings.connection)?;
+        let place = Place::parse(&settings.connection)?;
         let size = settings.max_pool_size.max(1);
         let pool = Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
             .connection_timeout(Duration::from_secs(settings.pool_timeout_seconds.max(1)))
-            .connection_customizer(Box::new(connection::Setup))
-            .build(connection::Manager::new(url.clone()))
-            .map_err(|e| format!("cannot open the database {}: {e}", connection::without_password(&url)))?;
-        let writers = if url.starts_with("sqlite:") { 1 } else { size as usize };
+            .build(connection::Manager::new(place.clone()))
+            .map_err(|e| format!("cannot open the database {}: {e}", place.shown()))?;
+        // Nobody waits in the database for what waits better here.
+        let writers = if matches!(place, Place::Sqlite(_)) { 1 } else { size as usize };
         Ok(Self {
             pool,
             permits: Arc::new(Semaphore::new(size as usize)),
@@ -183,15 +118,7 @@ impl Db {
         let pool = self.pool.clone();
         blocking(move || {
             let _permit = permit;
-            let mut attempt = 0;
-            loop {
-                let result = connection::snapshot(&mut *take(&pool)?, |conn| query(conn));
-                attempt += 1;
-                match result {
-                    Err(DbError::Retry(_)) if attempt < WRITE_ATTEMPTS => back_off(attempt),
-                    other => return log_slow_or_failed(name, other),
-                }
-            }
+            patiently(name, || take(&pool)?.read(|conn| query(conn)))
         })
         .await
     }
@@ -212,17 +139,7 @@ impl Db {
         let pool = self.pool.clone();
         blocking(move || {
             let _permits = (writer, permit);
-            let mut attempt = 0;
-            loop {
-                let mut conn = take(&pool)?;
-                let result = in_transaction(&mut conn, &change);
-                drop(conn);
-                attempt += 1;
-                match result {
-                    Err(DbError::Retry(_)) if attempt < WRITE_ATTEMPTS => back_off(attempt),
-                    other => return log_slow_or_failed(name, other),
-                }
-            }
+            patiently(name, || take(&pool)?.write(|conn| change(conn)))
         })
         .await
     }
@@ -232,28 +149,26 @@ impl Db {
     /// # Errors
     /// What the closure answers.
     pub fn write_blocking<T>(&self, change: impl Fn(&mut Conn) -> DbResult<T>) -> DbResult<T> {
-        in_transaction(&mut *take(&self.pool)?, &change)
+        take(&self.pool)?.write(|conn| change(conn))
     }
-}
-
-fn in_transaction<T>(conn: &mut Conn, change: &impl Fn(&mut Conn) -> DbResult<T>) -> DbResult<T> {
-    if let Conn::Sqlite(sqlite) = conn {
-        // A deferred transaction that turns to writing cannot wait for the lock; an immediate one can.
-        diesel::connection::SimpleConnection::batch_execute(sqlite, "PRAGMA busy_timeout = 10000")?;
-    }
-    connection::immediate(conn, |conn| change(conn))
 }
 
 fn take(pool: &PoolOf) -> DbResult<PooledConnection<connection::Manager>> {
     pool.get().map_err(|e| DbError::Unavailable(e.to_string()))
 }
 
-fn back_off(attempt: u32) {
-    let spread = u64::from(std::process::id() % 7) + u64::from(attempt);
-    std::thread::sleep(Duration::from_millis((1_u64 << attempt.min(6)) + spread));
+/// Runs a transaction, again as often as the database asks for it.
+fn patiently<T>(name: &'static str, transaction: impl Fn() -> DbResult<T>) -> DbResult<T> {
+    let mut patience = Patience::new();
+    loop {
+        let result = transaction();
+        let wait = if matches!(result, Err(DbError::Retry(_))) { patience.next_wait() } else { None };
+        let Some(wait) = wait else { return log_failed(name, result) };
+        std::thread::sleep(wait);
+    }
 }
 
-fn log_slow_or_failed<T>(name: &'static str, result: DbResult<T>) -> DbResult<T> {
+fn log_failed<T>(name: &'static str, result: DbResult<T>) -> DbResult<T> {
     if let Err(error @ (DbError::Other(_) | DbError::Retry(_) | DbError::Unavailable(_))) = &result {
         tracing::error!(statement = name, %error, "database statement failed");
     }

@@ -4,9 +4,9 @@ use diesel::{prelude::*, sql_types::Text};
 
 use super::{
     Conn, DbResult,
-    dialect::Statement,
     jobs::{JobRow, find},
     schema::jobs,
+    statement::Statement,
 };
 use crate::model::{job::Job, list::Direction, task_list::TaskQuery, time::Timestamp};
 

@@ -30,7 +30,8 @@ const DATABASE: &[Opt] = &[
         "connection",
         Text,
         "URL of the database: sqlite, postgresql or mysql, with or without a Python driver's name \
-         (mysql+pymysql).",
+         (mysql+pymysql). PostgreSQL takes libpq's options; MySQL takes charset, ssl_ca, ssl_cert, ssl_key, \
+         ssl_verify_cert and unix_socket, and checks the server's certificate but not its name.",
     )
     .must()
     .secret(),

@@ -1,7 +1,7 @@
 //! Order and "comes after the marker" of a list that is sorted by one column, then by age, then by row.
 
 use crate::{
-    db::dialect::Statement,
+    db::statement::Statement,
     model::{metadef::list::Sort, time::Timestamp},
 };
 

@@ -10,7 +10,7 @@ use super::{
     keyset::{self, Key},
 };
 use crate::{
-    db::{Conn, DbError, DbResult, dialect::Statement, metadefs::tables::metadef_namespaces},
+    db::{Conn, DbError, DbResult, metadefs::tables::metadef_namespaces, statement::Statement},
     model::{
         caller::Caller,
         metadef::{

@@ -143,7 +143,7 @@ fn types_by_name(
         diesel::insert_into(types::table).values(row).execute(conn).map_err(|error| {
             match DbError::from(error) {
                 // Another request made the same type a moment ago; the next attempt finds it.
-                DbError::Duplicate(what) => DbError::Retry(what),
+                DbError::Duplicate(key) => DbError::Retry(key.to_string()),
                 other => other,
             }
         })?;

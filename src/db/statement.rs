@@ -1,4 +1,4 @@
-//! The few things that the three databases say differently, and statements whose text is built at run time.
+//! Statements whose text is built at run time.
 
 use diesel::{
     QueryResult, RunQueryDsl,
@@ -7,35 +7,6 @@ use diesel::{
 };
 
 use super::{Conn, connection::MultiBackend};
-
-/// Whether a driver's message says that the transaction met another one and may simply run again.
-pub fn asks_for_retry(message: &str) -> bool {
-    [
-        "database is locked",
-        "Deadlock found",
-        "deadlock detected",
-        "Lock wait timeout",
-        "could not serialize",
-        "Record has changed since last read",
-    ]
-    .iter()
-    .any(|text| message.contains(text))
-}
-
-/// Whether a driver's message says that the database has no room, or cannot write where it has: it may have later.
-pub fn cannot_store(message: &str) -> bool {
-    ["database or disk is full", "disk I/O error", "No space left on device", "Errcode: 28", "is full"]
-        .iter()
-        .any(|text| message.contains(text))
-}
-
-/// The condition that an image is not deleted, spelled so that the database uses the indexes made for it.
-pub fn not_deleted(conn: &Conn, alias: &str) -> String {
-    match conn {
-        Conn::Mysql(_) => format!("{alias}.deleted = FALSE"),
-        Conn::Sqlite(_) | Conn::Postgres(_) => format!("NOT {alias}.deleted"),
-    }
-}
 
 /// A value bound into a [`Statement`].
 #[derive(Clone, Debug, PartialEq)]

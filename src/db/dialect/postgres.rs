@@ -1,0 +1,60 @@
+//! PostgreSQL.
+
+use diesel::{
+    QueryResult, QueryableByName, RunQueryDsl, connection::SimpleConnection,
+    result::DatabaseErrorInformation, sql_query, sql_types::Integer,
+};
+
+use super::{Conn, DbError, Dialect, fault, unknown};
+
+/// PostgreSQL.
+pub struct Postgres;
+
+/// How the names begin of the files in which the server keeps its data.
+const FILES: [&str; 4] = ["\"base/", "\"global/", "\"pg_wal/", "\"pg_tblspc/"];
+
+#[derive(QueryableByName)]
+struct Backend {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+}
+
+impl Dialect for Postgres {
+    fn set_up(&self, conn: &mut Conn) -> QueryResult<()> {
+        conn.batch_execute("SET TIME ZONE 'UTC'")
+    }
+
+    fn begin_read(&self) -> &'static str {
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    }
+
+    fn begin_write(&self) -> &'static str {
+        "BEGIN ISOLATION LEVEL READ COMMITTED"
+    }
+
+    fn fail(&self, conn: &mut Conn, error: DbError) -> (DbError, bool) {
+        // Until then the server answers nothing else.
+        let good = conn.batch_execute("ROLLBACK").is_ok();
+        let retry = unknown(&error).is_some_and(|info| is_deadlock(conn, info));
+        let unavailable =
+            unknown(&error).is_some_and(|info| FILES.iter().any(|file| info.message().contains(file)));
+        let error = match error {
+            DbError::Driver(error) if retry => DbError::Retry(error.to_string()),
+            DbError::Driver(error) if unavailable || !good => DbError::Unavailable(error.to_string()),
+            error => fault(error),
+        };
+        (error, good)
+    }
+}
+
+/// Whether an error is 40P01. diesel knows the SQLSTATE of 40001, but keeps this one to itself, and the server may speak
+/// any language. What only a deadlock says is who waits for whom, in a circle: this session is in it twice.
+fn is_deadlock(conn: &mut Conn, info: &dyn DatabaseErrorInformation) -> bool {
+    let Some(details) = info.details() else { return false };
+    let Ok(own) = sql_query("SELECT pg_backend_pid() AS pid").get_result::<Backend>(conn) else {
+        return false;
+    };
+    let own = own.pid.to_string();
+    details.lines().count() > 1
+        && details.split(|c: char| !c.is_ascii_digit()).filter(|number| *number == own).count() > 1
+}

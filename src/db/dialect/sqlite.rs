@@ -1,0 +1,52 @@
+//! SQLite.
+
+use diesel::{QueryResult, connection::SimpleConnection};
+
+use super::{Conn, DbError, Dialect, fault, unknown};
+
+/// SQLite, built into the binary.
+pub struct Sqlite;
+
+/// What the library says for SQLITE_BUSY and SQLITE_LOCKED: the transaction met another one.
+///
+/// diesel keeps SQLite's result code to itself. These texts are as good: the library that is built into the binary looks
+/// each up by its code in one table (`sqlite3_errstr`) and has no other language.
+const RETRY: [&str; 2] = ["database is locked", "database table is locked"];
+
+/// What the library says for SQLITE_FULL and SQLITE_IOERR: it may have room later.
+const UNAVAILABLE: [&str; 2] = ["database or disk is full", "disk I/O error"];
+
+impl Dialect for Sqlite {
+    fn set_up(&self, conn: &mut Conn) -> QueryResult<()> {
+        // FULL: a commit that a client was told of survives a power cut.
+        conn.batch_execute(
+            "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+             PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000;",
+        )
+    }
+
+    fn begin_read(&self) -> &'static str {
+        "BEGIN"
+    }
+
+    fn begin_write(&self) -> &'static str {
+        // A deferred transaction that turns to writing cannot wait for the lock; this one can.
+        "BEGIN IMMEDIATE"
+    }
+
+    fn fail(&self, conn: &mut Conn, error: DbError) -> (DbError, bool) {
+        // SQLite may have rolled back by itself, and then refuses to do so again.
+        let good = conn.batch_execute("ROLLBACK").is_ok() || conn.batch_execute("BEGIN; ROLLBACK").is_ok();
+        let message = unknown(&error).map(|info| info.message().to_owned());
+        let error = match message {
+            Some(message) if RETRY.contains(&&*message) => DbError::Retry(message),
+            Some(message) if UNAVAILABLE.contains(&&*message) => DbError::Unavailable(message),
+            _ => fault(error),
+        };
+        (error, good)
+    }
+
+    fn is_false(&self, column: &str) -> String {
+        format!("{column} = 0")
+    }
+}

@@ -1,0 +1,146 @@
+//! What a statement can answer besides its result.
+
+use std::{cell::RefCell, fmt};
+
+use diesel::{
+    connection::{Instrumentation, InstrumentationEvent},
+    result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError},
+};
+
+use crate::model::error::Error;
+
+/// What a statement can answer besides its result.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// A row with this key exists already.
+    #[error("duplicate: {0}")]
+    Duplicate(Key),
+    /// A save named a revision that is no longer the latest.
+    #[error("the row changed meanwhile")]
+    Stale,
+    /// Connection pool exhausted, database away or unable to write.
+    #[error("database unavailable: {0}")]
+    Unavailable(String),
+    /// Anything else; a fault to be logged.
+    #[error("{0}")]
+    Other(String),
+    /// What the driver says and nobody has judged yet: the end of the transaction does.
+    #[error("{0}")]
+    Driver(DieselError),
+    /// A domain decision made inside the transaction, which is rolled back.
+    #[error(transparent)]
+    Domain(#[from] Error),
+    /// The database asks to run the transaction again.
+    #[error("transaction must be retried: {0}")]
+    Retry(String),
+}
+
+impl From<DieselError> for DbError {
+    fn from(error: DieselError) -> Self {
+        match error {
+            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, info) => {
+                Self::Duplicate(Key::of(&*info))
+            }
+            DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, info) => {
+                Self::Retry(info.message().to_owned())
+            }
+            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
+                Self::Unavailable(info.message().to_owned())
+            }
+            other => Self::Driver(other),
+        }
+    }
+}
+
+impl From<diesel::r2d2::PoolError> for DbError {
+    fn from(error: diesel::r2d2::PoolError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<DbError> for Error {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Domain(error) => error,
+            DbError::Duplicate(key) => Self::Conflict(format!("It exists already ({}).", key.table)),
+            DbError::Stale => {
+                Self::Conflict("The image was changed by another request; try again.".to_owned())
+            }
+            DbError::Unavailable(why) | DbError::Retry(why) => {
+                tracing::error!(reason = %why, "database unavailable");
+                Self::Unavailable("The database is not available; try again.".to_owned())
+            }
+            DbError::Other(why) => Self::Internal { message: format!("database: {why}") },
+            DbError::Driver(error) => Self::Internal { message: format!("database: {error}") },
+        }
+    }
+}
+
+/// Result of a statement.
+pub type DbResult<T> = std::result::Result<T, DbError>;
+
+/// A key that a second row wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The table, by the same name on every database.
+    pub table: String,
+    /// What the database calls the key: its constraint, on SQLite its columns.
+    pub name: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.name, self.table)
+    }
+}
+
+thread_local! {
+    /// The table that the last refused row of this thread was for: MariaDB names a key without its table.
+    static TABLE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+impl Key {
+    fn of(info: &dyn DatabaseErrorInformation) -> Self {
+        let name = match info.constraint_name() {
+            Some(name) => name,
+            None => named_in(info.message()),
+        };
+        Self { table: TABLE.with_borrow(Clone::clone), name: name.to_owned() }
+    }
+}
+
+/// The key in "UNIQUE constraint failed: images.id" and in "Duplicate entry '1' for key 'images.PRIMARY'", where the
+/// table is left out by some: what stands last, whatever the language before it.
+fn named_in(message: &str) -> &str {
+    match message.strip_suffix('\'').and_then(|text| text.rsplit_once('\'')) {
+        Some((_, key)) => key.rsplit('.').next().unwrap_or(key),
+        None => message.rsplit_once(": ").map_or(message, |(_, columns)| columns),
+    }
+}
+
+/// Notes for which table a row was refused; a connection's listener.
+pub(super) struct Refusals;
+
+impl Instrumentation for Refusals {
+    fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+        if let InstrumentationEvent::FinishQuery {
+            query,
+            error: Some(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)),
+            ..
+        } = event
+        {
+            let table = table_in(&query.to_string()).to_owned();
+            TABLE.with_borrow_mut(|last| *last = table);
+        }
+    }
+}
+
+/// The table that an `INSERT` or an `UPDATE` is about.
+fn table_in(sql: &str) -> &str {
+    let mut words = sql.split([' ', '(']);
+    let word = match words.find(|word| matches!(*word, "INTO" | "UPDATE")) {
+        Some(_) => words.next().unwrap_or_default(),
+        None => "",
+    };
+    word.trim_matches(['`', '"'])
+}

@@ -1,0 +1,241 @@
+//! The URL of the database: SQLAlchemy's spelling in, what the client libraries read out. An option that has no effect
+//! here is refused, since whoever wrote `ssl_ca` relies on it.
+
+/// Which database, and how the client library is told where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A file, or what SQLite takes for one.
+    Sqlite(String),
+    /// A URL as libpq reads it, with all its options; libpq refuses those that it does not know.
+    Postgres(String),
+    /// A URL as diesel reads it.
+    Mysql {
+        /// With no option but those that diesel hands on.
+        url: String,
+        /// Whether the URL asks for TLS. The library goes on without when the server has none, so the session is asked.
+        encrypted: bool,
+    },
+}
+
+impl Place {
+    /// Reads `url`; SQLAlchemy's names of drivers (`mysql+pymysql`) are passed over.
+    ///
+    /// # Errors
+    /// A sentence naming the scheme or the option that is not supported, never a value.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let (scheme, rest) = url
+            .split_once(':')
+            .ok_or("connection: no scheme; use sqlite:PATH, postgresql://… or mysql://…")?;
+        match scheme.split('+').next().unwrap_or(scheme) {
+            "sqlite" => sqlite(rest),
+            "postgresql" | "postgres" => Ok(Self::Postgres(format!("postgresql:{rest}"))),
+            "mysql" | "mariadb" => mysql(rest),
+            other => Err(format!(
+                "connection: the scheme {other:?} is not supported; use sqlite, postgresql or mysql"
+            )),
+        }
+    }
+
+    /// For messages: the URL without its password, if any, and without options, which may hold one too.
+    pub fn shown(&self) -> String {
+        let url = match self {
+            Self::Sqlite(path) => return format!("sqlite:{path}"),
+            Self::Postgres(url) | Self::Mysql { url, .. } => url.split('?').next().unwrap_or(url),
+        };
+        let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+        match rest.rsplit_once('@') {
+            Some((user, place)) => {
+                let user = user.split(':').next().unwrap_or_default();
+                format!("{scheme}://{user}:***@{place}")
+            }
+            None => url.to_owned(),
+        }
+    }
+}
+
+/// SQLAlchemy writes `sqlite:///relative` and `sqlite:////absolute`, with options; `sqlite:PATH` is a path and no more.
+fn sqlite(rest: &str) -> Result<Place, String> {
+    let Some(path) = rest.strip_prefix("///") else { return Ok(Place::Sqlite(rest.to_owned())) };
+    match path.split_once('?') {
+        None | Some((_, "")) => Ok(Place::Sqlite(path.trim_end_matches('?').to_owned())),
+        Some((_, options)) => {
+            let name = form_urlencoded::parse(options.as_bytes()).next().map(|(name, _)| name);
+            Err(refused(&name.unwrap_or_default(), "a URL of SQLite has no options here"))
+        }
+    }
+}
+
+fn mysql(rest: &str) -> Result<Place, String> {
+    if rest.contains('#') {
+        return Err("connection: write # as %23 in the URL".to_owned());
+    }
+    let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut kept = form_urlencoded::Serializer::new(String::new());
+    let (mut seen, mut encrypted) = (Vec::new(), false);
+    for (name, value) in form_urlencoded::parse(options.as_bytes()) {
+        if seen.contains(&name) {
+            return Err(refused(&name, "it stands there twice"));
+        }
+        match (&*name, &*value) {
+            (_, "") => return Err(refused(&name, "it has no value")),
+            ("unix_socket", socket) => {
+                if !is_local(place) {
+                    return Err(refused(&name, "the host beside it must be localhost"));
+                }
+                kept.append_pair("unix_socket", socket);
+            }
+            ("ssl_ca" | "ssl_cert" | "ssl_key", file) => {
+                std::fs::File::open(file)
+                    .map_err(|e| refused(&name, &format!("cannot read the file: {e}")))?;
+                encrypted = true;
+                kept.append_pair(&name, file);
+            }
+            ("charset", "utf8" | "utf8mb3" | "utf8mb4" | "UTF8" | "UTF8MB4") => {}
+            ("charset", _) => return Err(refused(&name, "the connection always speaks utf8mb4")),
+            ("ssl_verify_cert", "true" | "True" | "1") => {}
+            ("ssl_verify_cert", _) => {
+                return Err(refused(&name, "with ssl_ca the server's certificate is always checked"));
+            }
+            _ => return Err(refused(&name, reason(&name))),
+        }
+        seen.push(name);
+    }
+    let has = |name: &str| seen.iter().any(|seen| seen == name);
+    if (has("ssl_cert") || has("ssl_key") || has("ssl_verify_cert")) && !has("ssl_ca") {
+        return Err(refused(
+            "ssl_ca",
+            "it is missing: without it the certificate of the server would not be checked",
+        ));
+    }
+    if has("ssl_cert") != has("ssl_key") {
+        return Err(refused("ssl_cert", "it needs ssl_key beside it, and ssl_key needs ssl_cert"));
+    }
+    let options = kept.finish();
+    let mark = if options.is_empty() { "" } else { "?" };
+    Ok(Place::Mysql { url: format!("mysql:{place}{mark}{options}"), encrypted })
+}
+
+/// Whether the host is left out or `localhost`: the library ignores a socket beside any other.
+fn is_local(place: &str) -> bool {
+    let host = place.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    place.starts_with("///") || host.is_empty() || host == "localhost"
+}
+
+/// Why an option of MySQL is not taken.
+fn reason(name: &str) -> &'static str {
+    match name {
+        "read_default_file" | "read_default_group" => {
+            "no file of MySQL's client is read; write what it says into the URL"
+        }
+        "ssl_mode" | "ssl" | "ssl_disabled" => "give ssl_ca to use TLS, and no option of TLS to do without",
+        "ssl_verify_identity" | "ssl_check_hostname" => {
+            "the certificate is checked against ssl_ca, but the name in it is not"
+        }
+        "connect_timeout" | "read_timeout" | "write_timeout" => {
+            "pool_timeout in [database] is how long a request waits for a connection"
+        }
+        _ => "it is not known; known are charset, ssl_ca, ssl_cert, ssl_key, ssl_verify_cert and unix_socket",
+    }
+}
+
+fn refused(name: &str, why: &str) -> String {
+    format!("connection: the option {name:?} of the URL cannot be obeyed: {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn encrypted(url: &str) -> Place {
+        Place::Mysql { url: url.to_owned(), encrypted: true }
+    }
+
+    fn clear(url: &str) -> Place {
+        Place::Mysql { url: url.to_owned(), encrypted: false }
+    }
+
+    /// Each option reaches the client library, or is met by what the connection does anyway.
+    #[test]
+    fn obeyed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let file = file.path().display();
+        let escaped = file.to_string().replace('/', "%2F");
+        let postgres = |url: &str| Place::Postgres(url.to_owned());
+        for (url, place) in [
+            ("sqlite:PATH?x=1", Place::Sqlite("PATH?x=1".to_owned())),
+            ("sqlite:///a.db", Place::Sqlite("a.db".to_owned())),
+            ("sqlite:////var/a.db", Place::Sqlite("/var/a.db".to_owned())),
+            (
+                "postgresql+psycopg2://u:p@h/d?sslmode=verify-full&sslrootcert=x",
+                postgres("postgresql://u:p@h/d?sslmode=verify-full&sslrootcert=x"),
+            ),
+            ("postgres://h/d?host=/run/postgresql", postgres("postgresql://h/d?host=/run/postgresql")),
+            ("mysql+pymysql://u:p@h:3307/d?charset=utf8", clear("mysql://u:p@h:3307/d")),
+            ("mariadb://h/d?charset=utf8mb4", clear("mysql://h/d")),
+            (
+                "mysql://u@localhost/d?unix_socket=/run/s",
+                clear("mysql://u@localhost/d?unix_socket=%2Frun%2Fs"),
+            ),
+            ("mysql:///d?unix_socket=/run/s", clear("mysql:///d?unix_socket=%2Frun%2Fs")),
+            (
+                &format!("mysql://h/d?ssl_ca={file}&ssl_verify_cert=true"),
+                encrypted(&format!("mysql://h/d?ssl_ca={escaped}")),
+            ),
+            (
+                &format!("mysql://h/d?ssl_ca={file}&ssl_cert={file}&ssl_key={file}"),
+                encrypted(&format!("mysql://h/d?ssl_ca={escaped}&ssl_cert={escaped}&ssl_key={escaped}")),
+            ),
+        ] {
+            assert_eq!(Place::parse(url), Ok(place), "{url}");
+        }
+    }
+
+    /// What cannot be obeyed is refused by a sentence that names it.
+    #[test]
+    fn refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let file = file.path().display();
+        for (url, named) in [
+            ("PATH", "no scheme"),
+            ("oracle://h/d", "\"oracle\""),
+            ("sqlite:///a.db?timeout=5", "\"timeout\""),
+            (
+                "mysql://h/d?ssl_ca=/no/such/file",
+                "\"ssl_ca\" of the URL cannot be obeyed: cannot read the file",
+            ),
+            (&format!("mysql://h/d?ssl_cert={file}&ssl_key={file}"), "\"ssl_ca\""),
+            (&format!("mysql://h/d?ssl_ca={file}&ssl_cert={file}"), "needs ssl_key"),
+            ("mysql://h/d?ssl_verify_cert=true", "\"ssl_ca\""),
+            ("mysql://h/d?ssl_verify_cert=false", "\"ssl_verify_cert\""),
+            ("mysql://h/d?ssl_verify_identity=true", "\"ssl_verify_identity\""),
+            ("mysql://h/d?ssl_mode=required", "\"ssl_mode\""),
+            ("mysql://h/d?read_default_file=/etc/my.cnf", "\"read_default_file\""),
+            ("mysql://h/d?charset=latin1", "\"charset\""),
+            ("mysql://h/d?charset=", "no value"),
+            ("mysql://h/d?charset=utf8&charset=utf8", "twice"),
+            ("mysql://h/d?unix_socket=/run/s", "localhost"),
+            ("mysql://u:p@h/d?read_timeout=5", "\"read_timeout\""),
+            ("mysql://h/d?plugin=dbcounter", "known are charset"),
+            ("mysql://u:a#b@h/d", "%23"),
+        ] {
+            let why = Place::parse(url).unwrap_err();
+            assert!(why.contains(named), "{url}: {why}");
+        }
+    }
+
+    /// A message shows where the database is, never a password.
+    #[test]
+    fn shown() {
+        for (url, shown) in [
+            ("mysql://u:secret@h:1/d?charset=utf8", "mysql://u:***@h:1/d"),
+            ("postgresql://u:se@cret@h/d?password=secret", "postgresql://u:***@h/d"),
+            ("postgresql://h/d", "postgresql://h/d"),
+            ("sqlite:///a.db", "sqlite:a.db"),
+        ] {
+            assert_eq!(Place::parse(url).unwrap().shown(), shown);
+        }
+    }
+}
