@@ -10,9 +10,9 @@ ARGS ?= serve --data-dir ./data --bind 127.0.0.1:9292
 SUITES ?=
 
 BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libpq-dev libmariadb-dev
-# qemu-img and the ISO are the real input of tests; PostgreSQL is the second database.
+# qemu-img and the ISO are the real input of tests; PostgreSQL and MariaDB are databases of tests.
 TEST_PACKAGES = $(BUILD_PACKAGES) python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux procps bzip2 \
-	xz-utils zstd postgresql
+	xz-utils zstd postgresql mariadb-server
 
 .PHONY: run build test lint
 

@@ -1,9 +1,10 @@
-//! The API, tried as clients use it: real HTTP to a real server, each test on SQLite and on PostgreSQL.
+//! The API, tried as clients use it: real HTTP to a real server, each test on SQLite, PostgreSQL and MariaDB.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod api_ref;
 mod cache;
+mod database;
 mod http;
 mod images;
 mod imports;

@@ -20,15 +20,16 @@ on_each_database! {
         let alice = app.as_member("alice");
         let id = alice.created(image()).await;
         let path = |tag: &str| format!("/v2/images/{id}/tags/{tag}");
-        for (encoded, _) in [("blue", 1), ("Blue", 2), ("blue", 2), ("a%20b", 3), ("a+b", 4), ("%C3%A9%E2%98%83", 5), ("%25", 6)] {
+        for (encoded, _) in [("blue", 1), ("Blue", 2), ("blue", 2), ("a%20b", 3), ("a+b", 4), ("%C3%A9%E2%98%83", 5), ("%25", 6), ("a", 7), ("a%20", 8)] {
             let answer = alice.put(&path(encoded)).await.expect_for(204, encoded);
             assert!(answer.body.is_empty());
         }
-        assert_eq!(tags(&alice, &id).await, ["%", "Blue", "a b", "a+b", "blue", "é☃"]);
+        assert_eq!(tags(&alice, &id).await, ["%", "Blue", "a", "a ", "a b", "a+b", "blue", "é☃"]);
         alice.delete(&path("blue")).await.expect(204);
         alice.delete(&path("blue")).await.expect(404);
         alice.delete(&path("%C3%A9%E2%98%83")).await.expect(204);
-        assert_eq!(tags(&alice, &id).await, ["%", "Blue", "a b", "a+b"]);
+        alice.delete(&path("a%20")).await.expect(204);
+        assert_eq!(tags(&alice, &id).await, ["%", "Blue", "a", "a b", "a+b"]);
     }
 
     /// What is no tag, no image or no method of tags.

@@ -120,7 +120,7 @@ on_each_database! {
         let app = database.app();
         let admin = with_namespace(&app).await;
         let one = |name: &str| format!("{NS}/N/tags/{name}");
-        for name in ["a%20b", "%C3%A9", "T"] {
+        for name in ["a%20b", "%C3%A9", "T", "blank", "blank%20"] {
             let made = admin.post(&one(name)).await.expect_for(201, name).json();
             assert_eq!(keys(&made), ["name", "created_at", "updated_at"]);
             assert_eq!(admin.get(&one(name)).await.expect(200).json(), made);

@@ -4,13 +4,14 @@ use std::{fs, path::Path, path::PathBuf, sync::OnceLock};
 
 use vitrine::db::{self, Db};
 
-use super::{TestApp, postgres::PostgresDatabase, scratch};
+use super::{TestApp, mariadb::MariadbDatabase, postgres::PostgresDatabase, scratch};
 
 /// On which database a test runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Database {
     Sqlite,
     Postgres,
+    Mariadb,
 }
 
 impl Database {
@@ -51,6 +52,7 @@ fn template() -> &'static Path {
 pub enum TestDatabase {
     Sqlite(String),
     Postgres(PostgresDatabase),
+    Mariadb(MariadbDatabase),
 }
 
 impl TestDatabase {
@@ -63,6 +65,7 @@ impl TestDatabase {
                 Self::Sqlite(format!("sqlite:{}", file.display()))
             }
             Database::Postgres => Self::Postgres(PostgresDatabase::create()),
+            Database::Mariadb => Self::Mariadb(MariadbDatabase::create()),
         }
     }
 
@@ -71,6 +74,7 @@ impl TestDatabase {
         match self {
             Self::Sqlite(url) => url,
             Self::Postgres(database) => &database.url,
+            Self::Mariadb(database) => &database.url,
         }
     }
 }

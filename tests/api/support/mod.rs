@@ -3,6 +3,7 @@
 mod builders;
 mod client;
 mod database;
+mod mariadb;
 mod persona;
 mod postgres;
 mod raw;
@@ -38,7 +39,7 @@ pub use raw::Raw;
 pub use records::record;
 pub use source::WebSource;
 
-/// Makes two tests, `sqlite` and `postgres`, of each function, which are all `async` or all not.
+/// Makes three tests, `sqlite`, `postgres` and `mariadb`, of each function, which are all `async` or all not.
 macro_rules! on_each_database {
     ($($(#[$meta:meta])* async fn $name:ident($database:ident: Database) $body:block)*) => {
         $(
@@ -57,6 +58,11 @@ macro_rules! on_each_database {
                 #[test]
                 fn postgres() {
                     crate::support::block_on(test(crate::support::Database::Postgres));
+                }
+
+                #[test]
+                fn mariadb() {
+                    crate::support::block_on(test(crate::support::Database::Mariadb));
                 }
             }
         )*
@@ -78,6 +84,11 @@ macro_rules! on_each_database {
                 #[test]
                 fn postgres() {
                     test(crate::support::Database::Postgres);
+                }
+
+                #[test]
+                fn mariadb() {
+                    test(crate::support::Database::Mariadb);
                 }
             }
         )*
@@ -120,7 +131,7 @@ impl TestApp {
         let database = TestDatabase::create(database, folder.path());
         let mut options = Options::embedded(folder.path().to_owned(), "127.0.0.1:0".to_owned());
         // The embedded database already is where the server looks for it.
-        if let TestDatabase::Postgres(_) = &database {
+        if !matches!(database, TestDatabase::Sqlite(_)) {
             options.database =
                 Some(vitrine::db::Settings { connection: database.url().to_owned(), ..Default::default() });
         }

@@ -9,13 +9,18 @@ use std::{
 };
 
 /// Waits for its standard input to end, which the kernel does for it however the tests end (panic and SIGKILL
-/// included), then stops PostgreSQL and removes the folder.
+/// included), then stops the database servers and removes the folder.
 const WATCHDOG: &str = r#"
 trap '' INT TERM HUP
 read -r nothing
 if [ -f "$1/postgres/data/postmaster.pid" ]; then
     read -r server < "$1/postgres/data/postmaster.pid"
     kill -QUIT "$server"
+    while kill -0 "$server" 2>/dev/null; do sleep 0.1; done
+fi
+if [ -f "$1/mariadb/pid" ]; then
+    read -r server < "$1/mariadb/pid"
+    kill -KILL "$server"
     while kill -0 "$server" 2>/dev/null; do sleep 0.1; done
 fi
 rm -rf "$1"
