@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use super::{
     Conn, DbResult, dialect,
     images::{ImageRow, load_parts},
+    keyset::{Column, Keyset, Value},
     schema::images,
     statement::Statement,
 };
@@ -84,7 +85,7 @@ pub fn load(conn: &mut Conn, page: &Page) -> DbResult<Vec<Image>> {
         };
     }
     if several {
-        statement = statement.sql(") u ORDER BY ").sql(&order_by(&page.sort, "u", false)).sql(&limit(page));
+        statement = statement.sql(") u").sql(&keyset(page, Rows::Union).order_by()).sql(&limit(page));
     }
     let rows: Vec<ImageRow> = statement.load(conn)?;
     load_parts(conn, rows)
@@ -183,16 +184,17 @@ fn shared_branches(conn: &Conn, page: &Page, project: &str) -> Vec<Statement> {
                 .text(project)
                 .sql(")");
             let from = " FROM image_members m JOIN images i ON i.id = m.image_id WHERE ";
-            select(conn, page, from, condition, by_member)
+            let rows = if by_member { Rows::Memberships } else { Rows::Images };
+            select(conn, page, from, condition, rows)
         })
         .collect()
 }
 
 fn branch(conn: &Conn, page: &Page, condition: Statement) -> Statement {
-    select(conn, page, " FROM images i WHERE ", condition, false)
+    select(conn, page, " FROM images i WHERE ", condition, Rows::Images)
 }
 
-fn select(conn: &Conn, page: &Page, from: &str, condition: Statement, by_member: bool) -> Statement {
+fn select(conn: &Conn, page: &Page, from: &str, condition: Statement, rows: Rows) -> Statement {
     let columns: Vec<String> = COLUMNS.iter().map(|c| format!("i.{c}")).collect();
     let mut statement = Statement::new("SELECT ")
         .sql(&columns.join(", "))
@@ -205,10 +207,11 @@ fn select(conn: &Conn, page: &Page, from: &str, condition: Statement, by_member:
     for filter in &page.filters {
         statement = statement.sql(" AND ").then(filter_condition(filter));
     }
+    let keyset = keyset(page, rows);
     if let Some(after) = &page.after {
-        statement = statement.sql(" AND ").then(keyset(&page.sort, after, by_member));
+        statement = statement.sql(" AND ").then(keyset.after(after));
     }
-    statement.sql(" ORDER BY ").sql(&order_by(&page.sort, "i", by_member)).sql(&limit(page))
+    statement.sql(&keyset.order_by()).sql(&limit(page))
 }
 
 fn filter_condition(filter: &Filter) -> Statement {
@@ -257,63 +260,79 @@ fn operator(comparison: Comparison) -> &'static str {
     }
 }
 
-/// The expression a key is ordered by; NULL counts as the empty text or 0.
-fn key_expression(key: &str, alias: &str, by_member: bool) -> String {
-    match key {
-        "created_at" if by_member => "m.image_created_at".to_owned(),
-        "id" if by_member => "m.image_id".to_owned(),
-        "name" | "disk_format" | "container_format" => format!("COALESCE({alias}.{key}, '')"),
-        "size" => format!("COALESCE({alias}.size, 0)"),
-        _ => format!("{alias}.{key}"),
+/// A column by which images are sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    Name,
+    Status,
+    ContainerFormat,
+    DiskFormat,
+    Size,
+    CreatedAt,
+    UpdatedAt,
+    Id,
+}
+
+/// Where a column is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rows {
+    /// In the images of a branch.
+    Images,
+    /// In the memberships of a branch, whose index is in this order: age and id of the image stand there too.
+    Memberships,
+    /// In the union of the branches.
+    Union,
+}
+
+type Place = (Key, Rows);
+
+impl Column for Place {
+    type Row = Image;
+
+    fn expression(self) -> String {
+        let (key, rows) = self;
+        let alias = if rows == Rows::Union { "u" } else { "i" };
+        match key {
+            Key::CreatedAt if rows == Rows::Memberships => "m.image_created_at".to_owned(),
+            Key::Id if rows == Rows::Memberships => "m.image_id".to_owned(),
+            Key::Name => format!("COALESCE({alias}.name, '')"),
+            Key::Status => format!("{alias}.status"),
+            Key::ContainerFormat => format!("COALESCE({alias}.container_format, '')"),
+            Key::DiskFormat => format!("COALESCE({alias}.disk_format, '')"),
+            Key::Size => format!("COALESCE({alias}.size, 0)"),
+            Key::CreatedAt => format!("{alias}.created_at"),
+            Key::UpdatedAt => format!("{alias}.updated_at"),
+            Key::Id => format!("{alias}.id"),
+        }
+    }
+
+    fn value(self, image: &Image) -> Value {
+        match self.0 {
+            Key::Name => Value::text(image.name.as_deref()),
+            Key::Status => Value::text(Some(image.status.as_str())),
+            Key::ContainerFormat => Value::text(image.container_format.as_deref()),
+            Key::DiskFormat => Value::text(image.disk_format.as_deref()),
+            Key::Size => Value::Integer(image.size.unwrap_or(0)),
+            Key::CreatedAt => Value::time(Some(image.created_at)),
+            Key::UpdatedAt => Value::time(Some(image.updated_at)),
+            Key::Id => Value::text(Some(&image.id)),
+        }
     }
 }
 
-fn order_by(sort: &[(&'static str, Direction)], alias: &str, by_member: bool) -> String {
-    let keys: Vec<String> = sort
-        .iter()
-        .map(|(key, direction)| {
-            let direction = if *direction == Direction::Asc { "ASC" } else { "DESC" };
-            format!("{} {direction}", key_expression(key, alias, by_member))
-        })
-        .collect();
-    keys.join(", ")
-}
-
-enum KeyValue {
-    Text(String),
-    Integer(i64),
-}
-
-fn key_value(image: &Image, key: &str) -> KeyValue {
-    match key {
-        "name" => KeyValue::Text(image.name.clone().unwrap_or_default()),
-        "status" => KeyValue::Text(image.status.as_str().to_owned()),
-        "container_format" => KeyValue::Text(image.container_format.clone().unwrap_or_default()),
-        "disk_format" => KeyValue::Text(image.disk_format.clone().unwrap_or_default()),
-        "size" => KeyValue::Integer(image.size.unwrap_or(0)),
-        "created_at" => KeyValue::Integer(image.created_at.0),
-        "updated_at" => KeyValue::Integer(image.updated_at.0),
-        _ => KeyValue::Text(image.id.clone()),
-    }
-}
-
-/// "Comes after the marker": `k1 >= v1 AND (k1 > v1 OR (k2 …))`. The first half is what an index range can use.
-fn keyset(sort: &[(&'static str, Direction)], marker: &Image, by_member: bool) -> Statement {
-    let Some(((key, direction), rest)) = sort.split_first() else { return Statement::new("1 = 0") };
-    let expression = key_expression(key, "i", by_member);
-    let operator = if *direction == Direction::Asc { ">" } else { "<" };
-    let bind = |statement: Statement| match key_value(marker, key) {
-        KeyValue::Text(text) => statement.text(text),
-        KeyValue::Integer(number) => statement.integer(number),
-    };
-    let beyond = bind(Statement::new(&format!("{expression} {operator} ")));
-    if rest.is_empty() {
-        return beyond;
-    }
-    bind(Statement::new(&format!("({expression} {operator}= ")))
-        .sql(" AND (")
-        .then(beyond)
-        .sql(" OR ")
-        .then(keyset(rest, marker, by_member))
-        .sql("))")
+/// The order of a page; the names are those of [`SORT_KEYS`](crate::model::list::SORT_KEYS).
+fn keyset(page: &Page, rows: Rows) -> Keyset<Place> {
+    Keyset::new(page.sort.iter().map(|(key, direction)| {
+        let key = match *key {
+            "name" => Key::Name,
+            "status" => Key::Status,
+            "container_format" => Key::ContainerFormat,
+            "disk_format" => Key::DiskFormat,
+            "size" => Key::Size,
+            "created_at" => Key::CreatedAt,
+            "updated_at" => Key::UpdatedAt,
+            _ => Key::Id,
+        };
+        ((key, rows), *direction)
+    }))
 }

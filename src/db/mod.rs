@@ -14,6 +14,7 @@ mod image_parts;
 pub mod images;
 pub mod images_page;
 pub mod jobs;
+mod keyset;
 pub mod ledger;
 pub mod members;
 pub mod metadefs;

@@ -5,10 +5,11 @@ use diesel::{prelude::*, sql_types::Text};
 use super::{
     Conn, DbResult,
     jobs::{JobRow, find},
+    keyset::{Column, Keyset, Value},
     schema::jobs,
     statement::Statement,
 };
-use crate::model::{job::Job, list::Direction, task_list::TaskQuery, time::Timestamp};
+use crate::model::{job::Job, task_list::TaskQuery, time::Timestamp};
 
 #[derive(QueryableByName)]
 struct Id {
@@ -16,31 +17,71 @@ struct Id {
     id: String,
 }
 
-/// The column behind a sort key, and whether it holds texts. Absent values sort as empty ones.
-fn column(key: &str) -> (&'static str, bool) {
-    match key {
-        "id" => ("id", true),
-        "type" => ("kind", true),
-        "status" => ("status", true),
-        "owner" => ("COALESCE(owner, '')", true),
-        "image_id" => ("image_id", true),
-        "request_id" => ("request_id", true),
-        "user_id" => ("user_id", true),
-        "updated_at" => ("updated_at", false),
-        "expires_at" => ("COALESCE(expires_at, 0)", false),
-        _ => ("created_at", false),
+/// A column by which tasks are sorted or filtered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    Id,
+    Kind,
+    Status,
+    Owner,
+    ImageId,
+    RequestId,
+    UserId,
+    CreatedAt,
+    UpdatedAt,
+    ExpiresAt,
+}
+
+impl Key {
+    /// By the name that clients use.
+    fn named(name: &str) -> Self {
+        match name {
+            "id" => Self::Id,
+            "type" => Self::Kind,
+            "status" => Self::Status,
+            "owner" => Self::Owner,
+            "image_id" => Self::ImageId,
+            "request_id" => Self::RequestId,
+            "user_id" => Self::UserId,
+            "updated_at" => Self::UpdatedAt,
+            "expires_at" => Self::ExpiresAt,
+            _ => Self::CreatedAt,
+        }
     }
 }
 
-fn bind(statement: Statement, key: &str, job: &Job) -> Statement {
-    match key {
-        "id" => statement.text(&job.id),
-        "type" => statement.text(job.kind.as_str()),
-        "status" => statement.text(job.status.as_str()),
-        "owner" => statement.text(job.owner.clone().unwrap_or_default()),
-        "updated_at" => statement.integer(job.updated_at.0),
-        "expires_at" => statement.integer(job.expires_at.map_or(0, |t| t.0)),
-        _ => statement.integer(job.created_at.0),
+impl Column for Key {
+    type Row = Job;
+
+    fn expression(self) -> String {
+        let sql = match self {
+            Self::Id => "id",
+            Self::Kind => "kind",
+            Self::Status => "status",
+            Self::Owner => "COALESCE(owner, '')",
+            Self::ImageId => "COALESCE(image_id, '')",
+            Self::RequestId => "COALESCE(request_id, '')",
+            Self::UserId => "COALESCE(user_id, '')",
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::ExpiresAt => "COALESCE(expires_at, 0)",
+        };
+        sql.to_owned()
+    }
+
+    fn value(self, job: &Job) -> Value {
+        match self {
+            Self::Id => Value::text(Some(&job.id)),
+            Self::Kind => Value::text(Some(job.kind.as_str())),
+            Self::Status => Value::text(Some(job.status.as_str())),
+            Self::Owner => Value::text(job.owner.as_deref()),
+            Self::ImageId => Value::text(job.image_id.as_deref()),
+            Self::RequestId => Value::text(job.request_id.as_deref()),
+            Self::UserId => Value::text(job.user_id.as_deref()),
+            Self::CreatedAt => Value::time(Some(job.created_at)),
+            Self::UpdatedAt => Value::time(Some(job.updated_at)),
+            Self::ExpiresAt => Value::time(job.expires_at),
+        }
     }
 }
 
@@ -56,11 +97,7 @@ pub fn list(
     now: Timestamp,
 ) -> DbResult<Vec<Job>> {
     let (key, direction) = query.sort;
-    let (comparison, order) = match direction {
-        Direction::Asc => (">", "ASC"),
-        Direction::Desc => ("<", "DESC"),
-    };
-    let sorted_by = column(key).0;
+    let order = Keyset::new([(Key::named(key), direction), (Key::Id, direction)]);
     let mut statement = Statement::new("SELECT id FROM jobs WHERE (expires_at IS NULL OR expires_at > ")
         .integer(now.0)
         .sql(")");
@@ -68,15 +105,12 @@ pub fn list(
         statement = statement.sql(" AND (owner IS NULL OR owner = ").text(project).sql(")");
     }
     for (name, value) in &query.filters {
-        statement = statement.sql(" AND ").sql(column(name).0).sql(" = ").text(value);
+        statement = statement.sql(" AND ").sql(&Key::named(name).expression()).sql(" = ").text(value);
     }
     if let Some(job) = after {
-        statement = statement.sql(&format!(" AND ({sorted_by} {comparison} "));
-        statement = bind(statement, key, job).sql(&format!(" OR ({sorted_by} = "));
-        statement = bind(statement, key, job).sql(&format!(" AND id {comparison} ")).text(&job.id).sql("))");
+        statement = statement.sql(" AND ").then(order.after(job));
     }
-    let statement =
-        statement.sql(&format!(" ORDER BY {sorted_by} {order}, id {order} LIMIT {}", query.limit));
+    let statement = statement.sql(&order.order_by()).sql(&format!(" LIMIT {}", query.limit));
     let ids: Vec<Id> = statement.load(conn)?;
     let ids: Vec<String> = ids.into_iter().map(|row| row.id).collect();
     let rows: Vec<JobRow> =

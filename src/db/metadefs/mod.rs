@@ -1,7 +1,6 @@
 //! Metadata definitions: namespaces, their parts, resource types, and the loading of whole catalogues.
 
 pub mod catalogue;
-mod keyset;
 pub mod namespaces;
 pub mod objects;
 pub mod properties;
@@ -14,7 +13,8 @@ use diesel::prelude::*;
 use self::tables::{metadef_namespace_resource_types, metadef_objects, metadef_properties, metadef_tags};
 use super::{Conn, DbResult};
 use crate::model::{
-    metadef::{Contents, StoredContents},
+    list::Direction,
+    metadef::{Contents, StoredContents, list::Sort},
     time::Timestamp,
 };
 
@@ -41,6 +41,10 @@ impl Stamp {
     pub fn loaded() -> Self {
         Self { created_at: Timestamp::now(), updated_at: None }
     }
+}
+
+fn direction(sort: Sort) -> Direction {
+    if sort.descending { Direction::Desc } else { Direction::Asc }
 }
 
 /// Everything that a namespace holds.

@@ -5,17 +5,19 @@ use diesel::{
     sql_types::{BigInt, Bool, Nullable, Text},
 };
 
-use super::{
-    Stamp, delete_contents,
-    keyset::{self, Key},
-};
+use super::{Stamp, delete_contents, direction};
 use crate::{
-    db::{Conn, DbError, DbResult, metadefs::tables::metadef_namespaces, statement::Statement},
+    db::{
+        Conn, DbError, DbResult,
+        keyset::{Column, Keyset, Value},
+        metadefs::tables::metadef_namespaces,
+        statement::Statement,
+    },
     model::{
         caller::Caller,
         metadef::{
             Namespace, NamespaceFields, NamespaceVisibility,
-            list::{NamespaceQuery, Sort, VisibilityFilter},
+            list::{NamespaceQuery, VisibilityFilter},
         },
         time::Timestamp,
     },
@@ -201,13 +203,14 @@ pub fn page(
         }
         statement = statement.sql("))");
     }
+    let direction = direction(query.sort);
+    let keys = [Key::named(query.sort.key), Key::CreatedAt, Key::Id];
+    let order = Keyset::new(keys.map(|key| (key, direction)));
     if let Some(marker) = marker {
-        let key = key_of(marker, query.sort);
-        let after = keyset::after(query.sort, key, marker.created_at, marker.id);
-        statement = statement.sql(" AND ").then(after);
+        statement = statement.sql(" AND ").then(order.after(marker));
     }
     let rows: Vec<NamespaceRow> =
-        statement.sql(&keyset::order(query.sort)).sql(&format!(" LIMIT {}", query.limit)).load(conn)?;
+        statement.sql(&order.order_by()).sql(&format!(" LIMIT {}", query.limit)).load(conn)?;
     rows.into_iter().map(NamespaceRow::into_namespace).collect()
 }
 
@@ -227,17 +230,67 @@ fn visible_to(caller: &Caller, filter: VisibilityFilter) -> Statement {
     }
 }
 
-fn key_of(marker: &Namespace, sort: Sort) -> Key {
-    let fields = &marker.fields;
-    match sort.key {
-        "namespace" => Key::Text(fields.namespace.clone()),
-        "display_name" => Key::Text(fields.display_name.clone().unwrap_or_default()),
-        "description" => Key::Text(fields.description.clone().unwrap_or_default()),
-        "visibility" => Key::Text(fields.visibility.as_str().to_owned()),
-        "owner" => Key::Text(fields.owner.clone()),
-        "protected" => Key::Boolean(fields.protected),
-        "id" => Key::Integer(marker.id),
-        "updated_at" => Key::time(marker.updated_at),
-        _ => Key::time(Some(marker.created_at)),
+/// A column by which namespaces are sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    Namespace,
+    DisplayName,
+    Description,
+    Visibility,
+    Owner,
+    Protected,
+    CreatedAt,
+    UpdatedAt,
+    Id,
+}
+
+impl Key {
+    /// By the name that clients use, one of [`NAMESPACE_SORT_KEYS`](crate::model::metadef::list::NAMESPACE_SORT_KEYS).
+    fn named(name: &str) -> Self {
+        match name {
+            "namespace" => Self::Namespace,
+            "display_name" => Self::DisplayName,
+            "description" => Self::Description,
+            "visibility" => Self::Visibility,
+            "owner" => Self::Owner,
+            "protected" => Self::Protected,
+            "updated_at" => Self::UpdatedAt,
+            "id" => Self::Id,
+            _ => Self::CreatedAt,
+        }
+    }
+}
+
+impl Column for Key {
+    type Row = Namespace;
+
+    fn expression(self) -> String {
+        let sql = match self {
+            Self::Namespace => "namespace",
+            Self::DisplayName => "COALESCE(display_name, '')",
+            Self::Description => "COALESCE(description, '')",
+            Self::Visibility => "visibility",
+            Self::Owner => "owner",
+            Self::Protected => "protected",
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "COALESCE(updated_at, 0)",
+            Self::Id => "id",
+        };
+        sql.to_owned()
+    }
+
+    fn value(self, namespace: &Namespace) -> Value {
+        let fields = &namespace.fields;
+        match self {
+            Self::Namespace => Value::text(Some(&fields.namespace)),
+            Self::DisplayName => Value::text(fields.display_name.as_deref()),
+            Self::Description => Value::text(fields.description.as_deref()),
+            Self::Visibility => Value::text(Some(fields.visibility.as_str())),
+            Self::Owner => Value::text(Some(&fields.owner)),
+            Self::Protected => Value::Boolean(fields.protected),
+            Self::CreatedAt => Value::time(Some(namespace.created_at)),
+            Self::UpdatedAt => Value::time(namespace.updated_at),
+            Self::Id => Value::Integer(namespace.id),
+        }
     }
 }

@@ -5,17 +5,16 @@ use diesel::{
     sql_types::{BigInt, Nullable, Text},
 };
 
-use super::{
-    Stamp,
-    keyset::{self, Key},
-};
+use super::{Stamp, direction};
 use crate::{
-    db::{Conn, DbError, DbResult, metadefs::tables::metadef_tags, statement::Statement},
+    db::{
+        Conn, DbError, DbResult,
+        keyset::{Column, Keyset, Value},
+        metadefs::tables::metadef_tags,
+        statement::Statement,
+    },
     model::{
-        metadef::{
-            Stored,
-            list::{Sort, TagQuery},
-        },
+        metadef::{Stored, list::TagQuery},
         time::Timestamp,
     },
 };
@@ -81,12 +80,13 @@ pub fn page(
     let columns = "id, namespace_id, name, created_at, updated_at";
     let mut statement = Statement::new(&format!("SELECT {columns} FROM metadef_tags WHERE namespace_id = "))
         .integer(namespace_id);
+    let direction = direction(query.sort);
+    let keys = [Key::named(query.sort.key), Key::CreatedAt, Key::Id];
+    let order = Keyset::new(keys.map(|key| (key, direction)));
     if let Some(marker) = marker {
-        let key = key_of(marker, namespace_id, query.sort);
-        let after = keyset::after(query.sort, key, marker.created_at, marker.id);
-        statement = statement.sql(" AND ").then(after);
+        statement = statement.sql(" AND ").then(order.after(marker));
     }
-    statement = statement.sql(&keyset::order(query.sort));
+    statement = statement.sql(&order.order_by());
     if let Some(limit) = query.limit {
         statement = statement.sql(&format!(" LIMIT {limit}"));
     }
@@ -94,13 +94,46 @@ pub fn page(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-fn key_of(marker: &Stored<String>, namespace_id: i64, sort: Sort) -> Key {
-    match sort.key {
-        "name" => Key::Text(marker.value.clone()),
-        "id" => Key::Integer(marker.id),
-        "namespace_id" => Key::Integer(namespace_id),
-        "updated_at" => Key::time(marker.updated_at),
-        _ => Key::time(Some(marker.created_at)),
+/// A column by which the tags of one namespace are sorted; by the namespace they are all alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    Name,
+    CreatedAt,
+    UpdatedAt,
+    Id,
+}
+
+impl Key {
+    fn named(name: &str) -> Self {
+        match name {
+            "name" => Self::Name,
+            "id" => Self::Id,
+            "updated_at" => Self::UpdatedAt,
+            _ => Self::CreatedAt,
+        }
+    }
+}
+
+impl Column for Key {
+    type Row = Stored<String>;
+
+    fn expression(self) -> String {
+        let sql = match self {
+            Self::Name => "name",
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "COALESCE(updated_at, 0)",
+            Self::Id => "id",
+        };
+        sql.to_owned()
+    }
+
+    fn value(self, tag: &Stored<String>) -> Value {
+        match self {
+            Self::Name => Value::text(Some(&tag.value)),
+            Self::CreatedAt => Value::time(Some(tag.created_at)),
+            Self::UpdatedAt => Value::time(tag.updated_at),
+            Self::Id => Value::Integer(tag.id),
+        }
     }
 }
 
