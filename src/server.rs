@@ -1,5 +1,6 @@
 //! Puts the house together: opens the database and the stores, starts the API and the jobs, stops cleanly.
 
+pub mod database;
 pub mod stores;
 
 use std::{
@@ -149,17 +150,7 @@ impl Server {
             )
         })?;
         let embedded = options.database.is_none();
-        let file = options.data_dir.join("vitrine.sqlite");
-        if embedded {
-            // SQLite gives its other files the mode of this one.
-            private_file(&file).map_err(|e| failed(&format!("cannot use {}", file.display()), e))?;
-        }
-        let database = options.database.clone().unwrap_or_else(|| db::Settings {
-            connection: format!("sqlite:{}", file.display()),
-            ..db::Settings::default()
-        });
-        let db = Db::open(&database).map_err(StartError)?;
-        db.migrate().map_err(|e| StartError(e.to_string()))?;
+        let db = database::open(options.database.as_ref(), &options.data_dir)?;
         if embedded {
             metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
         }
@@ -393,12 +384,6 @@ async fn keep_house(builtin: Builtin) {
     }
 }
 
-/// Opens a file for writing; a new one is for its owner only, since password hashes may stand in it.
-fn private_file(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    File::options().append(true).create(true).mode(0o600).open(path)
-}
-
 /// Creates the data folder, readable by its owner only, and locks it for this process.
 fn lock_folder(folder: &Path) -> Result<File, StartError> {
     use std::os::unix::fs::DirBuilderExt;
@@ -409,7 +394,7 @@ fn lock_folder(folder: &Path) -> Result<File, StartError> {
     if !folder.is_dir() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
     }
-    let lock = private_file(&folder.join("lock")).map_err(unusable)?;
+    let lock = database::private_file(&folder.join("lock")).map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StartError(format!(

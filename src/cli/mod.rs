@@ -2,6 +2,7 @@
 
 mod cache;
 mod config;
+mod db;
 mod jobs;
 mod metadefs;
 mod place;
@@ -33,6 +34,9 @@ enum Command {
     /// Check a configuration, or write a sample of one.
     #[command(subcommand)]
     Config(config::Command),
+    /// Bring the schema of the database up to date, or look at it.
+    #[command(subcommand)]
+    Db(db::Command),
     /// Look after the image cache of this machine.
     #[command(subcommand)]
     Cache(cache::Command),
@@ -48,6 +52,7 @@ pub fn run() -> ExitCode {
         Command::Cache(command) => cache::run(command),
         Command::Jobs(command) => jobs::run(command),
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Db(command) => return db::run(command),
         Command::Config(command) => return config::run(command),
         Command::Store(command) => return store::run(command),
     };

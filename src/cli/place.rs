@@ -1,12 +1,12 @@
 //! Where a command finds its configuration and its database: the arguments that most commands share.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::config::Files;
 use crate::{
     config::{Config, Loaded, Override, load},
     db::{self, Db},
-    server::StartError,
+    server::{StartError, database},
 };
 
 /// Which configuration and which database.
@@ -51,50 +51,59 @@ impl Place {
         Ok(configuration(self.files.clone(), self.database.clone())?.1)
     }
 
-    /// Opens the database, brought up to date; the embedded one is made when there is none.
+    /// Opens the database: the embedded one brought up to date, and made when there is none.
     ///
     /// # Errors
-    /// [`StartError`], also when there is no data folder.
+    /// [`StartError`], also when there is no data folder, or another database is not of this version.
     pub fn open(&self) -> Result<Db, StartError> {
-        let settings = match self.config()?.database {
-            Some(settings) => settings,
-            None if self.data_dir.is_dir() => embedded(&self.data_dir.join("vitrine.sqlite")),
-            None => {
-                let shown = self.data_dir.display();
-                return Err(StartError(format!(
-                    "there is no data folder {shown}; start the server once, or choose another with --data-dir"
-                )));
-            }
-        };
-        let db = Db::open(&settings).map_err(StartError)?;
-        db.migrate().map_err(|e| StartError(e.to_string()))?;
-        Ok(db)
+        let settings = self.config()?.database;
+        self.require_folder(settings.as_ref())?;
+        database::open(settings.as_ref(), &self.data_dir)
     }
 
     /// Opens a database that is there and of this version.
     ///
     /// # Errors
-    /// [`StartError`], also when it is of an older version.
+    /// [`StartError`], also when it is of another version.
     pub fn open_as_it_is(&self, configured: Option<db::Settings>) -> Result<Db, StartError> {
-        let settings = match configured {
-            Some(settings) => settings,
-            None => {
-                let path = self.data_dir.join("vitrine.sqlite");
-                if !path.is_file() {
-                    return Err(StartError(format!("there is no database at {}", path.display())));
-                }
-                embedded(&path)
-            }
-        };
-        let db = Db::open(&settings).map_err(StartError)?;
-        let pending = db.pending_migrations().map_err(|e| StartError(e.to_string()))?;
-        if pending.is_empty() {
-            return Ok(db);
-        }
-        Err(StartError("the database is of an older version; start the server once first".to_owned()))
+        let db = self.connect_to(configured.as_ref())?;
+        database::require_current(&db, "run `vitrine db sync` first")?;
+        Ok(db)
     }
-}
 
-fn embedded(path: &Path) -> db::Settings {
-    db::Settings { connection: format!("sqlite:{}", path.display()), ..db::Settings::default() }
+    /// Opens a database that is there, of whatever version.
+    ///
+    /// # Errors
+    /// [`StartError`] when there is none.
+    pub fn connect(&self) -> Result<Db, StartError> {
+        self.connect_to(self.config()?.database.as_ref())
+    }
+
+    /// Opens a database of whatever version; the embedded one is made when there is none.
+    ///
+    /// # Errors
+    /// [`StartError`], also when there is no data folder.
+    pub fn connect_or_create(&self) -> Result<Db, StartError> {
+        let settings = self.config()?.database;
+        self.require_folder(settings.as_ref())?;
+        database::connect(settings.as_ref(), &self.data_dir)
+    }
+
+    fn connect_to(&self, configured: Option<&db::Settings>) -> Result<Db, StartError> {
+        let path = database::embedded(&self.data_dir);
+        if configured.is_none() && !path.is_file() {
+            return Err(StartError(format!("there is no database at {}", path.display())));
+        }
+        database::connect(configured, &self.data_dir)
+    }
+
+    fn require_folder(&self, configured: Option<&db::Settings>) -> Result<(), StartError> {
+        if configured.is_some() || self.data_dir.is_dir() {
+            return Ok(());
+        }
+        Err(StartError(format!(
+            "there is no data folder {}; start the server once, or choose another with --data-dir",
+            self.data_dir.display()
+        )))
+    }
 }

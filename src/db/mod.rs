@@ -35,7 +35,7 @@ use url::Place;
 
 pub use connection::Conn;
 pub use error::{DbError, DbResult, Key};
-pub use migrate::{MigrateError, pending};
+pub use migrate::{Schema, SchemaError};
 
 /// How to reach the database.
 #[derive(Clone, Debug)]
@@ -87,22 +87,32 @@ impl Db {
         })
     }
 
-    /// Applies the migrations that are missing. Blocking.
+    /// Applies the migrations that are missing, and names them. Several processes may do so at once. Blocking.
     ///
     /// # Errors
-    /// [`MigrateError`]; in particular when the database is from a newer version.
-    pub fn migrate(&self) -> std::result::Result<Vec<String>, MigrateError> {
-        let mut conn = self.pool.get().map_err(|e| MigrateError::Failed(e.to_string()))?;
-        migrate::run(&mut conn)
+    /// [`SchemaError`]; in particular when the database is from a newer version.
+    pub fn migrate(&self) -> std::result::Result<Vec<String>, SchemaError> {
+        migrate::run(&mut *self.connection()?)
     }
 
-    /// Names of migrations that are not applied yet. Blocking.
+    /// Compares the schema with the one that this binary works on; changes nothing. Blocking.
     ///
     /// # Errors
-    /// [`MigrateError`], as [`Db::migrate`].
-    pub fn pending_migrations(&self) -> std::result::Result<Vec<String>, MigrateError> {
-        let mut conn = self.pool.get().map_err(|e| MigrateError::Failed(e.to_string()))?;
-        migrate::pending(&mut conn)
+    /// [`SchemaError::Failed`] when the database does not answer.
+    pub fn schema(&self) -> std::result::Result<Schema, SchemaError> {
+        migrate::compare(&mut *self.connection()?)
+    }
+
+    /// The version of the schema: that of the latest migration applied. `None` when there is none. Blocking.
+    ///
+    /// # Errors
+    /// [`SchemaError::Failed`] when the database does not answer.
+    pub fn schema_version(&self) -> std::result::Result<Option<String>, SchemaError> {
+        Ok(migrate::applied(&mut *self.connection()?)?.pop())
+    }
+
+    fn connection(&self) -> std::result::Result<PooledConnection<connection::Manager>, SchemaError> {
+        self.pool.get().map_err(|e| SchemaError::Failed(e.to_string()))
     }
 
     /// Runs `query` on one connection, all of it on one state of the database. `name` goes into logs.

@@ -10,6 +10,7 @@ mod images;
 mod imports;
 mod metadefs;
 mod middleware;
+mod nodes;
 mod policy;
 mod properties;
 mod protections;

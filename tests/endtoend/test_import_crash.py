@@ -21,7 +21,7 @@ import time
 
 import pytest
 
-from harness import Server, free_port, wait_for
+from harness import Server, binary, free_port, wait_for
 
 KILLS = 50
 # Deaths of one import at most; an engine that gave up after so few would be one that loses work.
@@ -124,6 +124,8 @@ class Cloud:
             config = folder / f"node{n}.conf"
             config.write_text(CONFIG.format(folder=folder, node=n, lease=LEASE_S))
             arguments = ["--config-file", str(config)] + (["--database", database] if database else [])
+            if database:
+                subprocess.run([str(binary()), "db", "sync", *arguments], check=True)
             node = Server(folder / f"node{n}", arguments=arguments)
             node.staging = folder / f"staging{n}"
             node.token = lambda: ""

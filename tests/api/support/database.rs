@@ -69,6 +69,14 @@ impl TestDatabase {
         }
     }
 
+    /// A database without a schema. That of SQLite would be `vitrine.sqlite` in `folder`; there is no file yet.
+    pub fn empty(database: Database, folder: &Path) -> Self {
+        match database {
+            Database::Sqlite => Self::Sqlite(format!("sqlite:{}", folder.join("vitrine.sqlite").display())),
+            Database::Postgres => Self::Postgres(PostgresDatabase::empty()),
+        }
+    }
+
     /// Where it is, as `--database` takes it.
     pub fn url(&self) -> &str {
         match self {

@@ -39,9 +39,18 @@ pub struct PostgresDatabase {
 impl PostgresDatabase {
     /// Copies the migrated template. Starts the cluster when this is the first.
     pub fn create() -> Self {
+        Self::copy_of(TEMPLATE)
+    }
+
+    /// A database without tables.
+    pub fn empty() -> Self {
+        Self::copy_of("template1")
+    }
+
+    fn copy_of(template: &str) -> Self {
         let cluster = CLUSTER.get_or_init(Cluster::start);
         let name = format!("test{}", cluster.next.fetch_add(1, Ordering::Relaxed));
-        cluster.execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"));
+        cluster.execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"));
         let url = cluster.url(&name);
         Self { name, url }
     }

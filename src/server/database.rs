@@ -1,0 +1,67 @@
+//! Opens the database for the server and for commands: the embedded one brings itself up to date, any other is taken
+//! as `vitrine db sync` left it.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use super::{StartError, failed};
+use crate::db::{self, Db, Schema, SchemaError};
+
+/// Opens the database of `settings`, or the embedded one in `data_dir`, which is made when there is none. Blocking.
+///
+/// # Errors
+/// [`StartError`], also when the schema is not the one that this version works on.
+pub fn open(settings: Option<&db::Settings>, data_dir: &Path) -> Result<Db, StartError> {
+    let db = connect(settings, data_dir)?;
+    match settings {
+        Some(_) => require_current(&db, "run `vitrine db sync` with the same configuration first")?,
+        None => drop(db.migrate().map_err(|e| StartError(e.to_string()))?),
+    }
+    Ok(db)
+}
+
+/// As [`open`], whatever the schema is.
+///
+/// # Errors
+/// [`StartError`] when it cannot be reached.
+pub fn connect(settings: Option<&db::Settings>, data_dir: &Path) -> Result<Db, StartError> {
+    match settings {
+        Some(settings) => Db::open(settings),
+        None => {
+            let file = embedded(data_dir);
+            // SQLite gives its other files the mode of this one.
+            private_file(&file).map_err(|e| failed(&format!("cannot use {}", file.display()), e))?;
+            let connection = format!("sqlite:{}", file.display());
+            Db::open(&db::Settings { connection, ..db::Settings::default() })
+        }
+    }
+    .map_err(StartError)
+}
+
+/// The file of the embedded database.
+pub fn embedded(data_dir: &Path) -> PathBuf {
+    data_dir.join("vitrine.sqlite")
+}
+
+/// Requires the schema that this version works on; `remedy` says what to do about an older one.
+///
+/// # Errors
+/// [`StartError`] when it is another.
+pub fn require_current(db: &Db, remedy: &str) -> Result<(), StartError> {
+    match db.schema().map_err(|e| StartError(e.to_string()))? {
+        Schema::Current => Ok(()),
+        Schema::Older(missing) => Err(StartError(format!(
+            "the database schema is older than this version of Vitrine (it lacks {}); {remedy}",
+            missing.join(", ")
+        ))),
+        Schema::Newer(version) => Err(StartError(SchemaError::Newer(version).to_string())),
+    }
+}
+
+/// Opens a file for writing; a new one is for its owner only, since password hashes and keys may stand in it.
+pub fn private_file(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options().append(true).create(true).mode(0o600).open(path)
+}
