@@ -133,7 +133,10 @@ const QUOTAS: &[Opt] = &[
     )
     .must(),
     opt("use_keystone_limits", Bool, "false", "Take the limits of each project from Keystone.")
-        .of(Feature::UnifiedLimits)
+        .refused(
+            "limits kept in Keystone are not built yet, and without them no project would have any; set it to false \
+             and use user_storage_quota",
+        )
         .must(),
     opt("image_member_quota", ANY_INT, "128", "Members of one image at most; a negative number is no limit.")
         .must(),

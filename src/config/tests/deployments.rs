@@ -52,14 +52,17 @@ fn still_holds(loaded: &Loaded, line: &str) -> bool {
 }
 
 fn check(tool: &str) {
+    check_but_for(tool, &[]);
+}
+
+/// As [`check`], for a tool whose options of these names must be changed before the start.
+fn check_but_for(tool: &str, refused: &[&str]) {
     let loaded = read(tool);
-    let errors: Vec<_> = loaded.report().errors().map(Finding::line).collect();
-    assert!(errors.is_empty(), "{tool}: {errors:#?}");
     // Certificates of authorities are where the machine has them.
-    let refused = Config::assemble(&loaded).err().unwrap_or_default();
-    let refused: Vec<_> =
-        refused.iter().filter(|f| f.option.as_deref() != Some("cafile")).map(Finding::line).collect();
-    assert!(refused.is_empty(), "{tool}: {refused:#?}");
+    let errors = Config::assemble(&loaded).err().unwrap_or_default();
+    let errors: Vec<_> =
+        errors.iter().filter_map(|f| f.option.as_deref()).filter(|o| *o != "cafile").collect();
+    assert_eq!(errors, refused, "{tool}");
     let warnings = loaded.report().warnings();
     let said: BTreeSet<String> = warnings.map(|f| in_short(&loaded, f)).collect();
     let list = std::fs::read_to_string(data(tool).join("warnings.txt")).unwrap_or_default();
@@ -85,7 +88,7 @@ fn kolla_ansible_loads_with_the_expected_warnings() {
 
 #[test]
 fn devstack_loads_with_the_expected_warnings() {
-    check("devstack");
+    check_but_for("devstack", &["use_keystone_limits"]);
     let loaded = read("devstack");
     assert_eq!(
         loaded.list("image_import_opts", "image_import_plugins"),
