@@ -20,7 +20,7 @@ use super::{
 use crate::{
     access::{self, quota},
     db::{self, DbError},
-    image::{change, query},
+    image::{change, query, signature},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -94,6 +94,7 @@ pub async fn upload(
     let image = query::find(images, caller, id).await?;
     images.access.enforce(caller, "upload_image", &image).await?;
     check_may_save(&image)?;
+    signature::refuse_unverifiable(|name| image.property(name).is_some())?;
     access::owned(caller, &image)?;
     let (quota, declared) = (images.settings.user_storage_quota, request.declared_size);
     let room = quota::storage_room(&images.db, quota, caller.project_id.clone(), declared).await?;

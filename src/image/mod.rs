@@ -12,6 +12,7 @@ pub mod from_store;
 pub mod locations;
 pub mod members;
 pub mod query;
+pub mod signature;
 pub mod tags;
 pub mod update;
 

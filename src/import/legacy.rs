@@ -10,7 +10,7 @@ use super::{
     state::State,
 };
 use crate::{
-    image::{create, query},
+    image::{create, query, signature},
     model::{caller::Caller, error::Error, image::Image, job::Job, new_image::NewImage, status::Status},
     work::{Done, Failure, Work, queue::LOCK_PROPERTY},
 };
@@ -53,6 +53,7 @@ fn body(work: &Work) -> Done<Map<String, Value>> {
 /// [`Failure::Final`] when it may not be created as asked.
 pub async fn create_image(imports: &Imports, work: &Work, plan: &Plan) -> Done<()> {
     let body = body(work)?;
+    signature::refuse_unverifiable(|name| body.contains_key(name))?;
     if query::find_unseen(&imports.images, &plan.image_id).await?.is_none() {
         let roles = State::of(&work.job)?.roles;
         let caller = Caller {

@@ -7,7 +7,7 @@ use super::{Imports, remote::Remote, state::State};
 use crate::{
     access,
     db::{self, Conn, DbResult},
-    image::query,
+    image::{query, signature},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -182,7 +182,7 @@ fn check_status(image: &Image, method: Method) -> Result<()> {
             return Err(Error::conflict(format!("{name} needs to be set before import.")));
         }
     }
-    Ok(())
+    signature::refuse_unverifiable(|name| image.property(name).is_some())
 }
 
 fn check_remote(asked: &Asked) -> Result<()> {

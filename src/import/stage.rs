@@ -12,7 +12,7 @@ use crate::{
         upload::{Client, Piece},
     },
     db::{self, DbError},
-    image::{change, query},
+    image::{change, query, signature},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -42,6 +42,7 @@ pub async fn stage(
     let image = query::find(images, caller, id).await?;
     images.access.enforce(caller, "modify_image", &image).await?;
     check_may_stage(&image)?;
+    signature::refuse_unverifiable(|name| image.property(name).is_some())?;
     let _permit = blobs.uploads.acquire().await.map_err(|e| Error::internal("stage", e))?;
     let author = Author::from(caller);
     let new = NewDraft {

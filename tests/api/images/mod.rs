@@ -9,5 +9,6 @@ mod list;
 mod locations;
 mod members;
 mod show;
+mod signature;
 mod tags;
 mod update;
