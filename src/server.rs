@@ -39,7 +39,7 @@ use crate::{
     outbound::Fetcher,
     policy::{self, Enforcer},
     reconcile,
-    store::staging::Staging,
+    store::{Stores, staging::Staging},
     work::{self, queue::Queue},
 };
 
@@ -157,10 +157,7 @@ impl Server {
         let stores = stores::open(&options.stores, &options.data_dir)?;
         let staging = stores::staging_folder(&options.stores, &options.data_dir);
         let staging = Staging::open(&staging).map_err(|e| failed("the staging folder cannot be used", e))?;
-        let moved = reconcile::adopt(&db, &stores).map_err(|e| failed("the database", e))?;
-        if moved > 0 {
-            tracing::info!(locations = moved, "data under former ids of stores belongs to today's");
-        }
+        warn_of_former_stores(&db, &stores)?;
         let settings = options.image.clone();
         let schema = ImageSchema::new(
             &settings.container_formats,
@@ -324,6 +321,19 @@ fn assemble(images: Images, staging: Staging, options: &Options) -> Imports {
         images,
         settings,
     }
+}
+
+/// Another node may have the stores that this one does not know, so nothing is changed.
+fn warn_of_former_stores(db: &Db, stores: &Stores) -> Result<(), StartError> {
+    for (store, locations) in reconcile::former_ids(db, stores).map_err(|e| failed("the database", e))? {
+        tracing::warn!(
+            store,
+            locations,
+            "images have data in a store that is not configured here; it is read where another store has its URL, and \
+             deleted by nodes that know the store. If it was renamed, run `vitrine store adopt --from {store}`"
+        );
+    }
+    Ok(())
 }
 
 /// A runtime for what runs before the server, or without one.

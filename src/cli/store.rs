@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::place::Place;
 use crate::{
     db::Db,
-    reconcile::{self, Losses, Orphans},
+    reconcile::{self, Adopted, Losses, Orphans},
     server::{StartError, runtime, stores},
     store::NamedStore,
 };
@@ -15,6 +15,19 @@ use crate::{
 pub enum Command {
     /// List files without a ledger row and rows without a file. Changes nothing, unless told to delete.
     Reconcile(Arguments),
+    /// Give the data of stores that are not configured any more to the stores that have its URLs now: after an id was
+    /// changed, or several stores took the place of one. No other node may have the former stores.
+    Adopt(AdoptArguments),
+}
+
+/// Arguments of `vitrine store adopt`.
+#[derive(Debug, clap::Args)]
+pub struct AdoptArguments {
+    #[command(flatten)]
+    place: Place,
+    /// The only former id to look at.
+    #[arg(long, value_name = "ID")]
+    from: Option<String>,
 }
 
 /// Arguments of `vitrine store reconcile`.
@@ -30,10 +43,14 @@ pub struct Arguments {
     delete: bool,
 }
 
-/// Runs one of them. The exit code is 0 when store and ledger agree, 2 when they differ, 1 when that cannot be told.
+/// Runs one of them. The exit code is 0 when store and ledger agree, or everything was adopted; 2 when they differ, or
+/// something was left; 1 when that cannot be told.
 pub fn run(command: Command) -> ExitCode {
-    let Command::Reconcile(arguments) = command;
-    match reconcile(arguments) {
+    let result = match command {
+        Command::Reconcile(arguments) => reconcile(arguments),
+        Command::Adopt(arguments) => adopt(&arguments),
+    };
+    match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(2),
         Err(error) => {
@@ -99,6 +116,35 @@ async fn one(db: &Db, named: &NamedStore, delete: bool) -> Result<bool, StartErr
     println!("store {}: {} files, {rows} rows", named.id, orphans.files);
     if !delete && found > 0 {
         println!("  nothing was changed; --delete deletes the files without a row");
+    }
+    Ok(left == 0)
+}
+
+fn adopt(arguments: &AdoptArguments) -> Result<bool, StartError> {
+    let place = &arguments.place;
+    let config = place.config()?;
+    let db = place.open_as_it_is(config.database)?;
+    let stores = stores::open(&config.stores, &place.data_dir)?;
+    if let Some(id) = arguments.from.as_ref().filter(|id| stores.get(id).is_some()) {
+        return Err(StartError(format!(
+            "the store {id} is configured; only the data of former stores is adopted"
+        )));
+    }
+    let adopted = reconcile::adopt(&db, &stores, arguments.from.as_deref());
+    let adopted = adopted.map_err(|e| StartError(e.to_string()))?;
+    let mut left = 0_usize;
+    for (former, Adopted { moved, left: rows }) in &adopted {
+        let former = if former.is_empty() { "without a store" } else { former };
+        for (store, count) in moved {
+            println!("{former}: {count} rows belong to {store} now");
+        }
+        if *rows > 0 {
+            println!("{former}: {rows} rows are left, because no one store has their URLs");
+        }
+        left = left.saturating_add(*rows);
+    }
+    if adopted.is_empty() {
+        println!("there is nothing to adopt");
     }
     Ok(left == 0)
 }

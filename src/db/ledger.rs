@@ -1,6 +1,6 @@
 //! Looking over the whole ledger of blobs: to compare it with a store, and to follow stores that were renamed.
 
-use diesel::prelude::*;
+use diesel::{dsl::count_star, prelude::*};
 use serde_json::{Map, Value};
 
 use super::{
@@ -8,6 +8,9 @@ use super::{
     schema::{blobs, image_locations},
 };
 use crate::model::{blob::BlobState, image::Location, store_url::StoreUrl, time::Timestamp};
+
+/// Former stores that are told at most.
+const FORMER_MAX: i64 = 20;
 
 /// How many blobs the ledger has of one store.
 ///
@@ -81,6 +84,15 @@ pub fn live_of_store(conn: &mut Conn, store: &str, after: &str, count: i64) -> D
     Ok(rows.into_iter().map(placed).collect())
 }
 
+/// Ids of the blobs of one store, whatever their state, from the id after `after` on.
+///
+/// # Errors
+/// Only the database's own.
+pub fn ids_of_store(conn: &mut Conn, store: &str, after: &str, count: i64) -> DbResult<Vec<String>> {
+    let of_store = blobs::table.filter(blobs::store.eq(store)).filter(blobs::id.gt(after));
+    Ok(of_store.order(blobs::id).limit(count).select(blobs::id).load(conn)?)
+}
+
 /// Whether a blob is live.
 ///
 /// # Errors
@@ -124,12 +136,37 @@ pub fn strays(conn: &mut Conn, known: &[String], after: &str, count: i64) -> DbR
 /// [`DbError::Duplicate`] when the ledger of that store has another blob of the same name.
 pub fn adopt(conn: &mut Conn, location: &Location, store: &str, now: Timestamp) -> DbResult<()> {
     if let Some(blob) = &location.blob_id {
-        diesel::update(blobs::table.filter(blobs::id.eq(blob)))
-            .set((blobs::store.eq(store), blobs::updated_at.eq(now.0)))
-            .execute(conn)?;
+        adopt_blob(conn, blob, store, now)?;
     }
     diesel::update(image_locations::table.filter(image_locations::id.eq(&location.id)))
         .set(image_locations::store.eq(Some(store)))
         .execute(conn)?;
     Ok(())
+}
+
+/// Records that a blob is in `store` now.
+///
+/// # Errors
+/// [`DbError::Duplicate`] when the ledger of that store has another blob of the same name.
+pub fn adopt_blob(conn: &mut Conn, id: &str, store: &str, now: Timestamp) -> DbResult<()> {
+    diesel::update(blobs::table.filter(blobs::id.eq(id)))
+        .set((blobs::store.eq(store), blobs::updated_at.eq(now.0)))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Stores that locations name beside those `known`, and how many do; the most frequent ones.
+///
+/// # Errors
+/// Only the database's own.
+pub fn former_stores(conn: &mut Conn, known: &[String]) -> DbResult<Vec<(String, i64)>> {
+    let rows: Vec<(Option<String>, i64)> = image_locations::table
+        .filter(image_locations::store.is_not_null())
+        .filter(image_locations::store.ne_all(known))
+        .group_by(image_locations::store)
+        .select((image_locations::store, count_star()))
+        .order(count_star().desc())
+        .limit(FORMER_MAX)
+        .load(conn)?;
+    Ok(rows.into_iter().filter_map(|(store, count)| Some((store?, count))).collect())
 }

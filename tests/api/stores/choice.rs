@@ -1,6 +1,7 @@
 //! Which store takes the data of an upload, and which one gives it back.
 
 use serde_json::{Value, json};
+use vitrine::reconcile::Adopted;
 
 use super::*;
 
@@ -111,8 +112,8 @@ on_each_database! {
         }
     }
 
-    /// Data from the time of a single store is found in the store that has its folder now, for reading, in what is
-    /// shown, and when it is deleted.
+    /// Data from the time of a single store is found in the store that has its folder now, for reading and in what is
+    /// shown. A start changes none of its rows; the operator's word does, and then what was deleted goes, too.
     async fn data_of_a_single_store_moves_in(database: Database) {
         let mut app = TestApp::start(database, |options| {
             options.stores.list[0].kind = StoreKind::File(file::Settings::of_folder(options.data_dir.join("slow")));
@@ -129,8 +130,16 @@ on_each_database! {
         assert_eq!(urls(&shown).len(), 1);
         assert_eq!(alice.download(&kept).await.expect(200).body, data);
         alice.remove(&removed).await.expect(204);
+        let all = app.app();
+        let former = all.db.read("test.ledger", |conn| db::blobs::names_in_store(conn, "file")).await.unwrap();
+        assert_eq!(former.len(), 2);
+        assert_eq!(vitrine::reconcile::former_ids(&all.db, &all.stores).unwrap(), [("file".to_owned(), 1)]);
+        let adopted = vitrine::reconcile::adopt(&all.db, &all.stores, None).unwrap();
+        let expected = Adopted { moved: [("slow".to_owned(), 2)].into(), left: 0 };
+        assert_eq!(adopted, [("file".to_owned(), expected)].into());
         app.settles().await;
         assert!(!app.folder().join("slow").join(&removed).exists());
+        assert_eq!(alice.download(&kept).await.expect(200).body, data);
     }
 
     /// Deleting an image deletes its data in every store.

@@ -71,10 +71,46 @@ on_each_database! {
 }
 
 fn run(data_dir: &Path, arguments: &[&str]) -> Output {
+    store("reconcile", data_dir, arguments)
+}
+
+fn store(command: &str, data_dir: &Path, arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_vitrine");
-    let mut command = Command::new(program);
-    command.args(["store", "reconcile", "--data-dir"]).arg(data_dir).args(arguments);
-    command.output().unwrap()
+    Command::new(program)
+        .args(["store", command, "--data-dir"])
+        .arg(data_dir)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// What was stored before a store had its id belongs to it once the operator says so; the id of a store that is
+/// there is no former one.
+#[test]
+fn a_renamed_store_is_adopted() {
+    let mut app = Database::Sqlite.app();
+    block_on(image_in(&app, &[], b"data"));
+    app.reconfigure(|options| {
+        let kind = StoreKind::File(file::Settings::of_folder(options.data_dir.join("images")));
+        let one = StoreSettings { id: "one".to_owned(), description: None, weight: 0, kind };
+        options.stores = Stores { list: vec![one], default: "one".to_owned(), multiple: true, staging: None };
+    });
+    let configuration = app.folder().join("glance-api.conf");
+    let text = format!(
+        "[DEFAULT]\nenabled_backends = one:file\n[glance_store]\ndefault_backend = one\n\
+         [one]\nfilesystem_store_datadir = {}\n",
+        app.store_folder().display()
+    );
+    std::fs::write(&configuration, text).unwrap();
+    let adopt = |arguments: &[&str]| {
+        let configured = [&["--config-file", configuration.to_str().unwrap()], arguments].concat();
+        let output = store("adopt", app.folder(), &configured);
+        (output.status.code().unwrap(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let (code, text) = adopt(&["--from", "one"]);
+    assert!(code == 1 && text.contains("is configured"), "{text}");
+    assert_eq!(adopt(&["--from", "file"]), (0, "file: 1 rows belong to one now\n".to_owned()));
+    assert_eq!(adopt(&[]), (0, "there is nothing to adopt\n".to_owned()));
 }
 
 /// The command tells and changes nothing unless it is told to, and its exit code says whether all is well.
