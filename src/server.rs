@@ -376,6 +376,11 @@ fn open_builtin(
             .map_err(|e| failed(&format!("cannot update {}", path.display()), e))?;
     }
     let shown = path.canonicalize().unwrap_or(path);
+    if !shown.exists() {
+        // The node that made the users has their passwords.
+        println!("Vitrine serves images at {base}.");
+        return Ok(builtin);
+    }
     println!("Vitrine serves images at {base}. To use it from another terminal:");
     println!("  export OS_CLIENT_CONFIG_FILE={}", shown.display());
     println!("  export OS_CLOUD=vitrine");
@@ -383,12 +388,14 @@ fn open_builtin(
     Ok(builtin)
 }
 
-/// Rotates keys and forgets what no token needs, about once an hour.
+/// Looks once a minute for keys that other nodes have made; rotates them and forgets what no token needs once an hour.
 async fn keep_house(builtin: Builtin) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(3600));
-    loop {
+    let mut ticks = tokio::time::interval(Duration::from_secs(60));
+    for minute in (0..60).cycle() {
         ticks.tick().await;
-        if let Err(error) = builtin.maintain(Timestamp::now()).await {
+        let done =
+            if minute == 0 { builtin.maintain(Timestamp::now()).await } else { builtin.reload_keys().await };
+        if let Err(error) = done {
             tracing::error!(%error, "housekeeping of the built-in identity failed; it will be tried again");
         }
     }

@@ -4,6 +4,7 @@ mod cache;
 mod config;
 mod db;
 mod jobs;
+mod keys;
 mod metadefs;
 mod place;
 mod serve;
@@ -31,6 +32,9 @@ enum Command {
     /// Look at imports and other durable work, stop it, repeat it.
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Look after the keys with which the built-in identity signs tokens.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Check a configuration, or write a sample of one.
     #[command(subcommand)]
     Config(config::Command),
@@ -51,6 +55,7 @@ pub fn run() -> ExitCode {
         Command::Metadefs(command) => metadefs::run(command),
         Command::Cache(command) => cache::run(command),
         Command::Jobs(command) => jobs::run(command),
+        Command::Keys(command) => keys::run(command),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Db(command) => return db::run(command),
         Command::Config(command) => return config::run(command),

@@ -305,3 +305,26 @@ diesel::table! {
         created_at -> BigInt,
     }
 }
+
+diesel::table! {
+    identity_keys (generation) {
+        generation -> BigInt,
+        kid -> Text,
+        private_key -> Text,
+        created_at -> BigInt,
+        replaced_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    nodes (id) {
+        id -> Text,
+        host -> Text,
+        bind -> Text,
+        version -> Text,
+        settings -> Text,
+        started_at -> BigInt,
+        seen_at -> BigInt,
+        lease_until -> BigInt,
+    }
+}

@@ -1,10 +1,11 @@
 //! The built-in identity's rows: domains, projects, users, roles and who has them, the catalog, application
-//! credentials, limits and revocations. What may be done with them is decided in `identity/builtin`.
+//! credentials, limits, revocations, and the keys that sign tokens. What may be done with them is decided in `identity/builtin`.
 
 pub mod app_credentials;
 pub mod assignments;
 pub mod catalog;
 pub mod domains;
+pub mod keys;
 pub mod limits;
 pub mod projects;
 pub mod revocations;

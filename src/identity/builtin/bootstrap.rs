@@ -34,16 +34,17 @@ pub struct Passwords {
 const CHAIN: [&str; 4] = ["admin", "manager", "member", "reader"];
 
 impl Builtin {
-    /// Makes what a first start needs and answers its passwords; `None` when it was all made before.
+    /// Makes what a first start needs and answers its passwords; `None` when it was all made before, or another node
+    /// makes it at the same time.
     ///
     /// `keep` gets the passwords before anything is saved, so that they are not lost with a crash: when it fails
-    /// nothing is saved, and the next start begins anew.
+    /// nothing is saved, and the next start begins anew. It is called only by the node whose passwords are saved.
     ///
     /// # Errors
     /// What `keep` answers, as [`Error::Internal`]; the database's own.
     pub async fn bootstrap(
         &self,
-        keep: impl FnOnce(&Passwords) -> std::result::Result<(), String> + Send + 'static,
+        keep: impl Fn(&Passwords) -> std::result::Result<(), String> + Send + 'static,
     ) -> Result<Option<Passwords>> {
         let found = self.read("identity_bootstrapped", |conn| domains::find(conn, DEFAULT_DOMAIN_ID)).await?;
         if found.is_some() {
@@ -52,23 +53,18 @@ impl Builtin {
         let passwords = Passwords { admin: random_secret(), demo: random_secret() };
         let admin_hash = self.hasher.hash(passwords.admin.clone()).await?;
         let demo_hash = self.hasher.hash(passwords.demo.clone()).await?;
-        let kept = passwords.clone();
-        telemetry::blocking(move || keep(&kept))
-            .await
-            .map_err(|e| Error::internal("keep the first passwords", e))?
-            .map_err(|e| Error::internal("keep the first passwords", e))?;
-        let settings = self.settings.clone();
-        self.change("identity_bootstrap", move |conn| {
-            fill(conn, &settings, &admin_hash, &demo_hash).map_err(|error| match error {
-                DbError::Duplicate(_) => Error::conflict(
-                    "another process made the first users at the same time; its passwords are the good ones",
-                )
-                .into(),
-                other => other,
-            })
-        })
-        .await?;
-        Ok(Some(passwords))
+        let (settings, kept) = (self.settings.clone(), passwords.clone());
+        let made = self.db.write("identity_bootstrap", move |conn| {
+            // The first row holds up the others who want to make it, until this transaction has ended.
+            domains::insert(conn, &default_domain())?;
+            keep(&kept).map_err(|e| Error::internal("keep the first passwords", e))?;
+            fill(conn, &settings, &admin_hash, &demo_hash)
+        });
+        match made.await {
+            Ok(()) => Ok(Some(passwords)),
+            Err(DbError::Duplicate(_)) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// Gives a user of the default domain a new password, for one who has lost it. Ends his tokens.
@@ -91,17 +87,17 @@ impl Builtin {
     }
 }
 
+fn default_domain() -> Domain {
+    Domain {
+        id: DEFAULT_DOMAIN_ID.to_owned(),
+        name: "Default".to_owned(),
+        description: "The default domain".to_owned(),
+        enabled: true,
+        extra: "{}".to_owned(),
+    }
+}
+
 fn fill(conn: &mut Conn, settings: &Settings, admin_hash: &str, demo_hash: &str) -> DbResult<()> {
-    domains::insert(
-        conn,
-        &Domain {
-            id: DEFAULT_DOMAIN_ID.to_owned(),
-            name: "Default".to_owned(),
-            description: "The default domain".to_owned(),
-            enabled: true,
-            extra: "{}".to_owned(),
-        },
-    )?;
     let chain = CHAIN.map(role);
     for role in &chain {
         roles::insert(conn, role)?;

@@ -1,8 +1,13 @@
 //! `clouds.yaml`, so that the first user need not assemble it.
 
-use std::{io, path::Path};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
 
-use super::{bootstrap::Passwords, keys};
+use super::bootstrap::Passwords;
 
 /// The file's text: clouds `vitrine` (user demo) and `vitrine-admin` (user admin). `base_url` is where the server
 /// is reached, without a trailing slash; `prefix` and `region` are the identity's.
@@ -26,12 +31,30 @@ pub fn render(base_url: &str, prefix: &str, region: &str, passwords: &Passwords)
     )
 }
 
-/// Writes the file with rights 0600, whole or not at all. Blocking.
+/// Writes the file with rights 0600 so that nobody ever sees a part of it: temporary name, fsync, rename, fsync of the
+/// folder. Blocking.
 ///
 /// # Errors
 /// The system's; a file that was there before is then unchanged.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
-    keys::write_private(path, text.as_bytes())
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let temporary = folder.join(format!(".{:016x}.tmp", rand::random::<u64>()));
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    })();
+    if let Err(error) = written {
+        if let Err(left) = fs::remove_file(&temporary) {
+            tracing::debug!(file = %temporary.display(), %left, "no temporary file to remove");
+        }
+        return Err(error);
+    }
+    File::open(folder)?.sync_all()
 }
 
 /// Points a file that [`render`] made to another `auth_url`; the server may listen elsewhere than last time.
@@ -40,7 +63,7 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
 /// # Errors
 /// The system's; the file is then unchanged.
 pub fn follow(path: &Path, auth_url: &str) -> io::Result<()> {
-    let text = std::fs::read_to_string(path)?;
+    let text = fs::read_to_string(path)?;
     let wanted = format!("      auth_url: {}", quoted(auth_url));
     let followed: String = text
         .lines()

@@ -6,6 +6,7 @@
 pub mod bootstrap;
 pub mod clouds;
 pub mod context;
+mod key_files;
 pub mod keys;
 mod login;
 pub mod manage;
@@ -29,7 +30,10 @@ use moka::sync::Cache;
 
 use self::{context::Token, keys::KeyRing, password::Hasher, throttle::Throttle};
 use crate::{
-    db::{Conn, Db, DbResult, identity::revocations},
+    db::{
+        Conn, Db, DbResult,
+        identity::{keys as key_rows, revocations},
+    },
     model::{
         error::{Error, Result},
         time::Timestamp,
@@ -45,11 +49,13 @@ pub const DEFAULT_DOMAIN_ID: &str = "default";
 pub const BASE_URL_MARK: &str = "$(base_url)s";
 /// Tokens whose meaning is remembered at most.
 const CACHED_TOKENS_MAX: u64 = 2_000;
+/// For how long a node may go on signing with a key that another node has replaced; it looks once a minute.
+const UNSEEN_SECONDS_MAX: i64 = 3600;
 
 /// How the built-in identity works.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Folder of the service; the signing keys are in `keys` below it.
+    /// Folder of the service; an earlier version kept the signing keys in `keys` below it.
     pub data_dir: PathBuf,
     /// Path under which the identity API is mounted, with a leading and without a trailing slash.
     pub prefix: String,
@@ -173,11 +179,9 @@ impl Builtin {
     /// Opens the keys (making the first one) over a database whose migrations are applied. Blocking.
     ///
     /// # Errors
-    /// [`Error::Internal`] naming the file or folder that cannot be used.
+    /// [`Error::Internal`] naming the key or file that cannot be used; the database's own.
     pub fn open(settings: Settings, db: Db) -> Result<Self> {
-        let folder = settings.data_dir.join("keys");
-        let keys =
-            KeyRing::open(&folder, Timestamp::now()).map_err(|e| Error::internal("open the keys", e))?;
+        let keys = keys::open(&db, &settings.data_dir.join("keys"), Timestamp::now())?;
         let cache = Cache::builder()
             .max_capacity(CACHED_TOKENS_MAX)
             .time_to_live(Duration::from_secs(settings.cache_seconds))
@@ -193,48 +197,37 @@ impl Builtin {
         })))
     }
 
-    /// Makes a new signing key, which signs from now on; tokens signed by the old one stay good. Answers its id.
+    /// Reads the keys again: other nodes make and forget some, too.
     ///
     /// # Errors
-    /// [`Error::Internal`] naming the file that cannot be written.
-    pub async fn rotate_keys(&self) -> Result<String> {
-        self.with_keys(|keys| keys.rotate(Timestamp::now())).await
+    /// [`Error::Internal`] naming a key that cannot be used; the keys known so far then stay in use.
+    pub async fn reload_keys(&self) -> Result<()> {
+        let rows = self.read("identity_keys.list", key_rows::list).await?;
+        self.keys.replace(&rows).map_err(|e| Error::internal("reload the keys", e))
     }
 
-    /// Housekeeping, to be called about once an hour: rotates keys by age, deletes keys and revocations that no
-    /// token needs any more.
+    /// Housekeeping, to be called about once an hour: rotates keys by age, forgets keys and revocations that no token
+    /// needs any more.
     ///
     /// # Errors
     /// The first thing that failed; call again later.
     pub async fn maintain(&self, now: Timestamp) -> Result<()> {
-        let days = self.settings.key_rotation_days;
+        self.reload_keys().await?;
+        if let Some(latest) = self.keys.is_due(self.settings.key_rotation_days, now) {
+            keys::rotate(&self.db, latest, now).await?;
+        }
         let keep = self.longest_life_seconds();
-        self.with_keys(move |keys| {
-            keys.reload()?;
-            keys.rotate_when_older_than(days, now)?;
-            keys.prune(keep, now)
-        })
-        .await?;
         let limit = now.plus_seconds(keep.saturating_neg());
+        let replaced = limit.plus_seconds(-UNSEEN_SECONDS_MAX);
+        self.db.write("identity_keys.prune", move |conn| key_rows::prune(conn, replaced)).await?;
         self.db.write("identity_revocations_reap", move |conn| revocations::reap(conn, limit)).await?;
-        Ok(())
+        self.reload_keys().await
     }
 
     /// Seconds from the issue of a token to when nobody may look at it any more.
     fn longest_life_seconds(&self) -> i64 {
         let lifetime = self.settings.token_expiration_seconds.max(0);
         lifetime.saturating_add(self.settings.allow_expired_window_seconds.max(0))
-    }
-
-    async fn with_keys<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&KeyRing) -> std::result::Result<T, keys::KeyError> + Send + 'static,
-    ) -> Result<T> {
-        let parts = Arc::clone(&self.0);
-        telemetry::blocking(move || work(&parts.keys))
-            .await
-            .map_err(|e| Error::internal("keys", e))?
-            .map_err(|e| Error::internal("keys", e))
     }
 
     /// Runs a query.

@@ -70,13 +70,16 @@ pub fn new_audit_id() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>())
 }
 
-/// Signs the claims with the newest key.
+/// Signs the claims with the key that nothing has replaced.
 ///
 /// # Errors
 /// [`Error::Internal`] when there is no key or it cannot sign.
 pub fn sign(ring: &KeyRing, claims: &Claims) -> Result<String> {
     let keys = ring.all();
-    let key: &Key = keys.first().ok_or_else(|| Error::internal("sign a token", "there is no signing key"))?;
+    let key: &Key = keys
+        .iter()
+        .find(|key| key.signs)
+        .ok_or_else(|| Error::internal("sign a token", "there is no signing key"))?;
     let mut header = Header::new(Algorithm::ES256);
     header.kid = Some(key.kid.clone());
     jsonwebtoken::encode(&header, claims, &key.private).map_err(|e| Error::internal("sign a token", e))
@@ -115,6 +118,7 @@ pub fn verify(ring: &KeyRing, token: &str) -> Verdict {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::super::keys;
     use super::*;
 
     fn claims() -> Claims {
@@ -134,11 +138,7 @@ mod tests {
 
     #[test]
     fn only_our_signature_with_the_pinned_algorithm_is_believed() {
-        let dir = tempfile::tempdir().unwrap();
-        let other_dir = tempfile::tempdir().unwrap();
-        let now = Timestamp::now();
-        let ring = KeyRing::open(dir.path(), now).unwrap();
-        let other = KeyRing::open(other_dir.path(), now).unwrap();
+        let (ring, other) = (keys::tests::ring(), keys::tests::ring());
         let good = sign(&ring, &claims()).unwrap();
         assert_eq!(verify(&ring, &good), Verdict::Ours(Box::new(claims_of(&good))));
         assert_eq!(verify(&other, &good), Verdict::UnknownKey);

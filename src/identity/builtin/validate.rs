@@ -55,7 +55,7 @@ impl Builtin {
                 if !self.keys.may_look_again(now) {
                     return Ok(None);
                 }
-                self.with_keys(|keys| keys.reload()).await?;
+                self.reload_keys().await?;
                 match token::verify(&self.keys, text) {
                     Verdict::Ours(claims) => Ok(Some(claims)),
                     Verdict::UnknownKey | Verdict::Foreign => Ok(None),

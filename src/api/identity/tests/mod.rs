@@ -126,9 +126,13 @@ impl Server {
     }
 }
 
-fn open(dir: &TempDir, change: impl FnOnce(&mut Settings)) -> Builtin {
+fn database(dir: &TempDir) -> Db {
     let connection = format!("sqlite:{}", dir.path().join("vitrine.db").display());
-    let db = Db::open(&db::Settings { connection, max_pool_size: 2, ..db::Settings::default() }).unwrap();
+    Db::open(&db::Settings { connection, max_pool_size: 2, ..db::Settings::default() }).unwrap()
+}
+
+fn open(dir: &TempDir, change: impl FnOnce(&mut Settings)) -> Builtin {
+    let db = database(dir);
     db.migrate().unwrap();
     let mut settings = Settings { data_dir: dir.path().to_owned(), ..Settings::default() };
     change(&mut settings);
