@@ -1,6 +1,7 @@
 //! Puts the house together: opens the database and the stores, starts the API and the jobs, stops cleanly.
 
 pub mod database;
+mod node;
 pub mod stores;
 
 use std::{
@@ -35,7 +36,7 @@ use crate::{
     import::{self, Imports},
     jobs::Jobs,
     metadef,
-    model::{image_schema::ImageSchema, time::Timestamp},
+    model::{image_schema::ImageSchema, node::Node, time::Timestamp},
     outbound::Fetcher,
     policy::{self, Enforcer},
     reconcile,
@@ -129,6 +130,7 @@ pub struct Server {
     app: Arc<App>,
     state: Data<api::State>,
     builtin: Option<Builtin>,
+    here: Node,
     listener: TcpListener,
     workers: Option<usize>,
     keep_alive: bool,
@@ -208,8 +210,10 @@ impl Server {
                 embedded_identity.as_ref().map(|builtin| builtin.settings.prefix.as_str()),
             ),
         });
+        let here = node::describe(options, &app.lease().node, address, &app.policy);
+        node::enter(&app.db, &here)?;
         let (workers, keep_alive) = (options.workers, options.keep_alive);
-        Ok(Self { app, state, builtin: embedded_identity, listener, workers, keep_alive, _lock: lock })
+        Ok(Self { app, state, builtin: embedded_identity, here, listener, workers, keep_alive, _lock: lock })
     }
 
     /// Where it listens; tells the port when port 0 was asked for.
@@ -250,8 +254,8 @@ impl Server {
     }
 
     async fn serve(self, signals: bool, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
-        let Self { app, state, builtin, listener, workers, keep_alive, _lock } = self;
-        let jobs = Jobs::start(&app);
+        let Self { app, state, builtin, here, listener, workers, keep_alive, _lock } = self;
+        let jobs = Jobs::start(&app, here);
         let housekeeping = builtin.clone().map(|builtin| crate::telemetry::spawn(keep_house(builtin)));
         let shutdown = state.settings.shutdown_seconds;
         let mut http = HttpServer::new(move || {
@@ -295,6 +299,7 @@ impl Server {
             .db
             .write("server.end_leases", move |conn| {
                 db::jobs::end_leases(conn, &node)?;
+                db::nodes::leave(conn, &node)?;
                 db::blobs::end_leases(conn, &node)
             })
             .await;

@@ -6,6 +6,7 @@ mod db;
 mod jobs;
 mod keys;
 mod metadefs;
+mod nodes;
 mod place;
 mod serve;
 mod store;
@@ -35,6 +36,8 @@ enum Command {
     /// Look after the keys with which the built-in identity signs tokens.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// List the servers that share a database, and where they disagree.
+    Nodes(nodes::Arguments),
     /// Check a configuration, or write a sample of one.
     #[command(subcommand)]
     Config(config::Command),
@@ -57,6 +60,7 @@ pub fn run() -> ExitCode {
         Command::Jobs(command) => jobs::run(command),
         Command::Keys(command) => keys::run(command),
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Nodes(arguments) => return nodes::run(arguments),
         Command::Db(command) => return db::run(command),
         Command::Config(command) => return config::run(command),
         Command::Store(command) => return store::run(command),

@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod members;
 pub mod metadefs;
 mod migrate;
+pub mod nodes;
 mod patience;
 pub mod schema;
 mod statement;

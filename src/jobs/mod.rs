@@ -10,7 +10,15 @@ use std::sync::Arc;
 
 use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
 
-use crate::{app::App, db, telemetry};
+use crate::{
+    app::App,
+    db,
+    model::{node::Node, time::Timestamp},
+    telemetry,
+};
+
+/// For how long, in seconds, the row of a node that died without a word is kept.
+const FORGOTTEN_SECONDS: i64 = 24 * 3600;
 
 /// The background tasks of one process.
 pub struct Jobs {
@@ -20,12 +28,12 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Starts renewing leases, reaping and running jobs, and watching the policy files.
-    pub fn start(app: &Arc<App>) -> Self {
+    /// Starts renewing leases, reaping and running jobs, and watching the policy files. `here` is this node.
+    pub fn start(app: &Arc<App>, here: Node) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (no_sweep, no_fetch) = (stopped.clone(), stopped.clone());
         let mut tasks = vec![
-            telemetry::spawn(renew_leases(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(renew_leases(Arc::clone(app), here, stopped.clone())),
             telemetry::spawn(reap::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::clean_staging(Arc::clone(app), stopped.clone())),
             telemetry::spawn(engine::run(Arc::clone(app), stopped)),
@@ -52,7 +60,7 @@ impl Jobs {
     }
 }
 
-async fn renew_leases(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+async fn renew_leases(app: Arc<App>, here: Node, mut stopped: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(app.lease().beat());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -60,9 +68,13 @@ async fn renew_leases(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             _ = stopped.changed() => return,
             _ = ticks.tick() => {}
         }
-        let (node, until) = (app.lease().node.clone(), app.lease().end());
-        let renewed =
-            app.db.write("blob.renew_leases", move |conn| db::blobs::renew_leases(conn, &node, until)).await;
+        let (here, now, until) = (here.clone(), Timestamp::now(), app.lease().end());
+        let renewed = app.db.write("node.renew_leases", move |conn| {
+            db::nodes::renew(conn, &here, now, until)?;
+            db::nodes::forget(conn, now.plus_seconds(-FORGOTTEN_SECONDS))?;
+            db::blobs::renew_leases(conn, &here.id, until)
+        });
+        let renewed = renewed.await;
         if let Err(error) = renewed {
             tracing::error!(%error, "leases could not be renewed");
         }

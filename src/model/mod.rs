@@ -13,6 +13,7 @@ pub mod list;
 pub mod member;
 pub mod metadef;
 pub mod new_image;
+pub mod node;
 pub mod patch;
 pub mod pointer;
 pub mod range;

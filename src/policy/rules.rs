@@ -67,6 +67,11 @@ impl Rules {
         rules
     }
 
+    /// Each rule as its file or its default has it.
+    pub fn texts(&self) -> BTreeMap<&str, &str> {
+        self.by_name.iter().map(|(name, rule)| (name.as_ref(), rule.text.as_str())).collect()
+    }
+
     /// Whether `caller` may do what the registered rule `name` guards.
     ///
     /// A rule that is not registered, or cannot be evaluated, or reaches a policy server before it

@@ -1,6 +1,7 @@
 //! Several nodes on one database, each a process of its own: its schema, the keys of tokens, and what nodes tell of
 //! each other.
 
+mod running;
 mod schema;
 
 use std::{
@@ -17,7 +18,7 @@ use crate::support::*;
 fn command(folder: &Path, url: &str, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vitrine"));
     command.args(words).arg("--data-dir").arg(folder).stdin(Stdio::null());
-    if !url.starts_with("sqlite:") {
+    if url != format!("sqlite:{}", folder.join("vitrine.sqlite").display()) {
         command.args(["--database", url]);
     }
     command

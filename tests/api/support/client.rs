@@ -28,6 +28,11 @@ impl Client {
         Self { http, base, token }
     }
 
+    /// The server's URL without a path.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Any request; `path` begins with a slash.
     pub fn request(&self, method: &str, path: &str) -> Request {
         let method = Method::from_bytes(method.as_bytes()).unwrap();

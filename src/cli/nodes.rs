@@ -1,0 +1,99 @@
+//! `vitrine nodes`: the servers on a database, whether they run, and where they disagree.
+
+use std::{io::Write, process::ExitCode};
+
+use serde_json::{Value, json};
+
+use super::place::Place;
+use crate::{
+    db,
+    model::{
+        node::{Node, disagreements},
+        time::Timestamp,
+    },
+    server::{StartError, runtime},
+};
+
+/// What the exit code says when running nodes disagree.
+const DISAGREE: u8 = 2;
+
+/// Arguments of `vitrine nodes`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    /// Write the list as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Lists them. The exit code is 0 when the running nodes agree, 2 when they do not, 1 when that cannot be told.
+pub fn run(arguments: Arguments) -> ExitCode {
+    match list(&arguments) {
+        Ok((text, agree)) if std::io::stdout().write_all(text.as_bytes()).is_ok() => {
+            if agree {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(DISAGREE)
+            }
+        }
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("vitrine: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn list(arguments: &Arguments) -> Result<(String, bool), StartError> {
+    let database = arguments.place.open()?;
+    let nodes = runtime()?.block_on(database.read("nodes.list", db::nodes::list));
+    let nodes = nodes.map_err(|e| StartError(e.to_string()))?;
+    let now = Timestamp::now();
+    let agree = disagreements(&nodes, now).is_empty();
+    let text = if arguments.json { format!("{:#}\n", as_json(&nodes, now)) } else { as_text(&nodes, now) };
+    Ok((text, agree))
+}
+
+fn as_json(nodes: &[Node], now: Timestamp) -> Value {
+    let rows: Vec<Value> = nodes
+        .iter()
+        .map(|node| {
+            json!({
+                "id": node.id,
+                "host": node.host,
+                "bind": node.bind,
+                "version": node.version,
+                "stale": node.is_stale(now),
+                "started_at": node.started_at.isotime(),
+                "seen_at": node.seen_at.isotime(),
+                "settings": node.settings,
+            })
+        })
+        .collect();
+    json!({"nodes": rows, "disagreements": disagreements(nodes, now)})
+}
+
+fn as_text(nodes: &[Node], now: Timestamp) -> String {
+    if nodes.is_empty() {
+        return "there is no node\n".to_owned();
+    }
+    let mut text = String::new();
+    for node in nodes {
+        let state = if node.is_stale(now) { "stale" } else { "running" };
+        let (started, seen) = (node.started_at.isotime(), node.seen_at.isotime());
+        let place = node.place();
+        text.push_str(&format!(
+            "{}  {state:<7}  {place}  version {}  started {started}  seen {seen}\n",
+            node.id, node.version
+        ));
+    }
+    for (group, values) in disagreements(nodes, now) {
+        text.push_str(&format!("{group} differs:\n"));
+        for (value, ids) in values {
+            let places = nodes.iter().filter(|node| ids.contains(&node.id)).map(Node::place);
+            text.push_str(&format!("  {value}: {}\n", places.collect::<Vec<_>>().join(", ")));
+        }
+    }
+    text
+}
