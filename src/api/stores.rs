@@ -54,7 +54,7 @@ async fn detail(state: Shared, caller: Identified, _: NoBody) -> ApiResult {
     domain::may_see_details(&state.app.images, &caller.0).await?;
     let one = |named: &NamedStore| {
         let mut view = view(stores, named);
-        view.insert("type".to_owned(), json!(named.kind()));
+        view.insert("type".to_owned(), json!(named.kind().name));
         view.insert("weight".to_owned(), json!(named.weight));
         view.insert("properties".to_owned(), json!(named.properties()));
         view

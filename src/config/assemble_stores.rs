@@ -1,11 +1,14 @@
-//! The stores: `[DEFAULT] enabled_backends`, or the one store of `[glance_store]`.
+//! The stores: `[DEFAULT] enabled_backends`, or those of `[glance_store]`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use super::check::{Finding, Topic};
 use super::registry::{GLANCE_STORE, STAGING};
 use super::{Loaded, StoreName};
-use crate::store::{file, http};
+use crate::store::{
+    kind::{Options, Settings},
+    kinds::{self, file, http},
+};
 
 /// The stores to open.
 #[derive(Clone, Debug)]
@@ -30,40 +33,34 @@ pub struct StoreSettings {
     /// Preference for reading; larger first.
     pub weight: i64,
     /// What it is.
-    pub kind: StoreKind,
+    pub settings: Arc<dyn Settings>,
 }
 
-/// The types of stores that can be opened.
-#[derive(Clone, Debug)]
-pub enum StoreKind {
-    /// Folders; none of them means the one in the data folder.
-    File(file::Settings),
-    /// Other people's web servers.
-    Http(http::Settings),
+impl StoreSettings {
+    /// A store that has an id and nothing else to say.
+    pub fn new(id: &str, settings: impl Settings + 'static) -> Self {
+        Self::plain(id, Arc::new(settings))
+    }
+
+    fn plain(id: &str, settings: Arc<dyn Settings>) -> Self {
+        Self { id: id.to_owned(), description: None, weight: 0, settings }
+    }
 }
 
 impl Default for Stores {
     /// A folder and, as in Glance, web servers to read from.
     fn default() -> Stores {
+        let embedded = file::Settings { folders: Vec::new(), ..file::Settings::of_folder(PathBuf::new()) };
         Stores {
             list: vec![
-                of_one("file", StoreKind::File(embedded())),
-                of_one("http", StoreKind::Http(http::Settings::default())),
+                StoreSettings::new("file", embedded),
+                StoreSettings::new("http", http::Settings::default()),
             ],
             default: "file".to_owned(),
             multiple: false,
             staging: None,
         }
     }
-}
-
-/// A file store in the data folder, wherever that is.
-fn embedded() -> file::Settings {
-    file::Settings { folders: Vec::new(), ..file::Settings::of_folder(PathBuf::new()) }
-}
-
-fn of_one(id: &str, kind: StoreKind) -> StoreSettings {
-    StoreSettings { id: id.to_owned(), description: None, weight: 0, kind }
 }
 
 /// Assembles the stores. Those whose type cannot be opened were named in a warning by the load; such
@@ -77,14 +74,14 @@ pub(super) fn stores(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
     let list: Vec<_> =
         loaded.stores().iter().filter_map(|store| one_of_several(loaded, store, findings)).collect();
     let reason = match list.iter().find(|store| store.id == default) {
-        Some(StoreSettings { kind: StoreKind::File(_), .. }) => None,
+        Some(store) if store.settings.kind().name == "file" => None,
         Some(_) => Some("names a store that cannot be written to"),
         None => Some("names a store that cannot be used"),
     };
     if let Some(reason) = reason {
         findings.push(refused(loaded, option, reason));
     }
-    let web: Vec<_> = list.iter().filter(|store| matches!(store.kind, StoreKind::Http(_))).collect();
+    let web: Vec<_> = list.iter().filter(|store| store.settings.kind().name == "http").collect();
     if let [_, second, ..] = web.as_slice() {
         let (section, option) = ("DEFAULT", "enabled_backends");
         let reason = format!("store `{}`: there can be one store of type `http` only", second.id);
@@ -108,33 +105,32 @@ fn refused(loaded: &Loaded, option: &str, reason: &str) -> Finding {
     Finding::of_option(Topic::Refused, GLANCE_STORE, option, origin, reason)
 }
 
+/// Stores without ids: one of each type, of which the scheme says where data goes.
 fn single(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
     let types = loaded.list(GLANCE_STORE, "stores");
-    let scheme = loaded.string(GLANCE_STORE, "default_store");
-    if !matches!(scheme.as_deref(), Some("file" | "filesystem")) {
-        findings.push(refused(loaded, "default_store", "only a store of type file can be the default"));
-    }
-    if let Some(kind) = types.iter().find(|kind| !["file", "http"].contains(&kind.as_str())) {
+    if let Some(kind) = types.iter().find(|kind| kinds::find(kind).is_none()) {
         let reason = format!("stores of type `{kind}` cannot be used");
         findings.push(refused(loaded, "stores", &reason));
     }
-    if !types.iter().any(|kind| kind == "file") {
-        findings.push(refused(loaded, "stores", "a store of type file must be among them"));
+    let mut list = Vec::new();
+    for kind in kinds::ALL {
+        // Those that are not used are read too: a value that cannot be used is a fault wherever it stands.
+        let settings = read(loaded, GLANCE_STORE, kind.read, true, findings);
+        if types.iter().any(|name| name == kind.name) {
+            list.push(StoreSettings::plain(kind.name, settings));
+        }
     }
-    // The default of Glance is a folder of its own package; ours is in the data folder.
-    let is_set = |option| loaded.is_set(GLANCE_STORE, option);
-    let own_folder = !is_set("filesystem_store_datadir") && !is_set("filesystem_store_datadirs");
-    let mut files = file(loaded, GLANCE_STORE, findings);
-    if own_folder {
-        files.folders.clear();
-    }
-    let web = http(loaded, GLANCE_STORE, findings);
-    let mut list = vec![of_one("file", StoreKind::File(files))];
-    if types.iter().any(|kind| kind == "http") {
-        list.push(of_one("http", StoreKind::Http(web)));
-    }
+    let scheme = loaded.string(GLANCE_STORE, "default_store").unwrap_or_default().to_lowercase();
+    let default = list.iter().find(|store| store.settings.kind().schemes.contains(&scheme.as_str()));
+    let default = match default {
+        Some(store) if store.settings.kind().name == "file" => store.id.clone(),
+        _ => {
+            findings.push(refused(loaded, "default_store", "only a store of type file can be the default"));
+            String::new()
+        }
+    };
     let staging = staging(loaded, false, findings);
-    Stores { list, default: "file".to_owned(), multiple: false, staging }
+    Stores { list, default, multiple: false, staging }
 }
 
 /// `node_staging_uri`, the staging folder when there is one store.
@@ -157,76 +153,64 @@ fn one_of_several(loaded: &Loaded, store: &StoreName, findings: &mut Vec<Finding
     let section = store.id.as_str();
     let description = loaded.nonempty(section, "store_description");
     let weight = loaded.i64(section, "weight").unwrap_or(0);
-    let kind = match store.kind.as_str() {
-        "file" => StoreKind::File(file(loaded, section, findings)),
-        "http" => StoreKind::Http(http(loaded, section, findings)),
-        _ => return None,
-    };
-    Some(StoreSettings { id: store.id.clone(), description, weight, kind })
+    let kind = kinds::find(&store.kind)?;
+    let settings = read(loaded, section, kind.read, false, findings);
+    Some(StoreSettings { id: store.id.clone(), description, weight, settings })
 }
 
-fn file(loaded: &Loaded, section: &str, findings: &mut Vec<Finding>) -> file::Settings {
-    let mut bad = |option: &str, reason: String| {
-        let origin = loaded.origin(section, option);
-        findings.push(Finding::of_option(Topic::Bad, section, option, origin, reason));
-    };
-    let (one, several) = ("filesystem_store_datadir", "filesystem_store_datadirs");
-    let (folder, list) = (loaded.path(section, one), loaded.list(section, several));
-    let mut settings = embedded();
-    match (folder, list.is_empty()) {
-        (Some(_), false) if loaded.is_set(section, one) => {
-            bad(several, format!("there is also {one}; keep one of them"));
-        }
-        (_, false) => match file::parse_folders(&list) {
-            Ok(folders) => settings.folders = folders,
-            Err(reason) => bad(several, reason),
-        },
-        (Some(path), true) => settings.folders = file::Settings::of_folder(path).folders,
-        (None, true) => bad(one, "the value is empty".to_owned()),
-    }
-    match file::parse_file_perm(loaded.i64(section, "filesystem_store_file_perm").unwrap_or(0)) {
-        Ok(mode) => settings.file_perm = mode,
-        Err(reason) => bad("filesystem_store_file_perm", reason),
-    }
-    let option = "filesystem_store_metadata_file";
-    if let Some(path) = loaded.path(section, option) {
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("it cannot be read: {error}"));
-        match text.and_then(|text| file::parse_mounts(&text)) {
-            Ok(mounts) => settings.mounts = mounts,
-            Err(reason) => bad(option, format!("{}: {reason}", path.display())),
-        }
-    }
-    let option = "filesystem_store_chunk_size";
-    let chunk_size = loaded.u64(section, option).filter(|_| loaded.is_set(section, option));
-    settings.chunk_size = chunk_size.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    settings.thin_provisioning = loaded.bool(section, "filesystem_thin_provisioning");
-    let seconds = loaded.u64(section, "filesystem_store_timeout").filter(|seconds| *seconds > 0);
-    settings.timeout = seconds.map(Duration::from_secs);
-    if let Some(size) = loaded.u64(section, "filesystem_store_thread_pool_size") {
-        settings.thread_pool_size = usize::try_from(size).unwrap_or(usize::MAX);
-    }
-    if let Some(percent) = loaded.u64(section, "filesystem_store_threadpool_threshold") {
-        settings.threadpool_threshold = percent;
-    }
-    settings
+fn read(
+    loaded: &Loaded,
+    section: &str,
+    read: fn(&mut dyn Options) -> Arc<dyn Settings>,
+    single: bool,
+    findings: &mut Vec<Finding>,
+) -> Arc<dyn Settings> {
+    read(&mut OfSection { loaded, section, single, findings })
 }
 
-fn http(loaded: &Loaded, section: &str, findings: &mut Vec<Finding>) -> http::Settings {
-    let option = "https_ca_certificates_file";
-    let mut ca_certificates = None;
-    if let Some(path) = loaded.path(section, option) {
-        match std::fs::read(&path) {
-            Ok(pem) => ca_certificates = Some(pem),
-            Err(error) => {
-                let origin = loaded.origin(section, option);
-                let reason = format!("{} cannot be read: {error}", path.display());
-                findings.push(Finding::of_option(Topic::Bad, section, option, origin, reason));
-            }
-        }
+/// The options of a store in their section.
+struct OfSection<'a> {
+    loaded: &'a Loaded,
+    section: &'a str,
+    single: bool,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Options for OfSection<'_> {
+    fn is_single(&self) -> bool {
+        self.single
     }
-    http::Settings {
-        ca_certificates,
-        insecure: loaded.bool(section, "https_insecure"),
-        proxies: loaded.dict(section, "http_proxy_information"),
+
+    fn is_set(&self, option: &str) -> bool {
+        self.loaded.is_set(self.section, option)
+    }
+
+    fn bool(&self, option: &str) -> bool {
+        self.loaded.bool(self.section, option)
+    }
+
+    fn i64(&self, option: &str) -> Option<i64> {
+        self.loaded.i64(self.section, option)
+    }
+
+    fn u64(&self, option: &str) -> Option<u64> {
+        self.loaded.u64(self.section, option)
+    }
+
+    fn path(&self, option: &str) -> Option<PathBuf> {
+        self.loaded.path(self.section, option)
+    }
+
+    fn list(&self, option: &str) -> Vec<String> {
+        self.loaded.list(self.section, option)
+    }
+
+    fn dict(&self, option: &str) -> Vec<(String, String)> {
+        self.loaded.dict(self.section, option)
+    }
+
+    fn refuse(&mut self, option: &str, reason: String) {
+        let origin = self.loaded.origin(self.section, option);
+        self.findings.push(Finding::of_option(Topic::Bad, self.section, option, origin, reason));
     }
 }

@@ -30,7 +30,7 @@ mod value;
 mod wired;
 
 pub use assemble::{Config, Flavor, Listen};
-pub use assemble_stores::{StoreKind, StoreSettings, Stores};
+pub use assemble_stores::{StoreSettings, Stores};
 pub use check::{Finding, Report, Topic};
 pub use load::load;
 pub use loaded::{Loaded, StoreName};

@@ -57,7 +57,7 @@ pub struct Registry {
 impl Registry {
     /// The options of Vitrine, before any store is known.
     pub fn new() -> Registry {
-        Registry::of(tables::GROUPS)
+        Registry::of(&tables::GROUPS)
     }
 
     /// A registry of other tables, for tests.

@@ -47,18 +47,12 @@ pub enum Feature {
     Memcached,
     /// Access rules.
     Policy,
-    /// Several stores side by side.
+    /// Stores of the kinds that can be opened.
     Stores,
-    /// Stores of type `file`.
-    FileStore,
-    /// Several folders, modes, holes and time-outs of stores of type `file`.
-    FileStoreTuning,
     /// Where staged uploads lie.
     Staging,
     /// What else there is to say about those folders.
     StagingTuning,
-    /// Stores of type `http`.
-    HttpStore,
     /// Stores of type `s3`.
     S3Store,
     /// Stores of type `swift`.
@@ -98,13 +92,10 @@ impl Feature {
             | Feature::Stores
             | Feature::LocationCalls
             | Feature::Keystone
-            | Feature::HttpStore
             | Feature::Tasks
             | Feature::Imports
             | Feature::Protections
             | Feature::Policy
-            | Feature::FileStore
-            | Feature::FileStoreTuning
             | Feature::Staging
             | Feature::Cache => Status::Honoured,
             Feature::LocationEncryption => {

@@ -15,11 +15,8 @@ use crate::{
         patch::{Operation, Verb},
         status::Status,
     },
-    store::{NamedStore, StoreErrorKind},
+    store::{NamedStore, StoreErrorKind, kind::NamedBy, kinds},
 };
-
-/// Schemes that callers may never name.
-const RESTRICTED_SCHEMES: [&str; 3] = ["file", "filesystem", "swift+config"];
 
 /// Hashes that the one who adds a location vouches for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -197,7 +194,7 @@ pub async fn probe<'a>(images: &'a Images, url: &str) -> Result<(&'a NamedStore,
     let unusable =
         || Error::invalid("Invalid location: it is not reachable, empty, or of a kind not allowed here.");
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-    if RESTRICTED_SCHEMES.contains(&scheme) {
+    if kinds::of_scheme(scheme).is_none_or(|kind| kind.named_by == NamedBy::Nobody) {
         return Err(unusable());
     }
     let named = images.stores.for_url(url).ok_or_else(unusable)?;

@@ -43,8 +43,7 @@ pub async fn add(
     }
     images.access.enforce(caller, "add_image_location", &image).await?;
     let is_service = caller.has_role("service") || caller.service_roles.iter().any(|r| r == "service");
-    let has_http = images.stores.iter().any(|named| named.kind() == "http");
-    let may_name_it = is_service || url.starts_with("http") && has_http;
+    let may_name_it = is_service || images.stores.iter().any(|named| named.kind().is_for_everybody(url));
     if !may_name_it {
         return Err(Error::forbidden("Only services may add locations other than http ones."));
     }

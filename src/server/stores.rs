@@ -1,19 +1,11 @@
 //! Opens the stores of the configuration, for the server and for commands that look into them.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 use super::{StartError, failed};
 use crate::{
-    config::{self, StoreKind, StoreSettings},
-    store::{
-        Backend, NamedStore, Stores,
-        file::{self, FileStore},
-        http::HttpStore,
-        limit::Limits,
-    },
+    config,
+    store::{NamedStore, Stores, kind::Site, limit::Limits},
 };
 
 /// Opens every store. Blocking.
@@ -26,7 +18,7 @@ use crate::{
 pub fn open(settings: &config::Stores, data_dir: &Path) -> Result<Stores, StartError> {
     let mut list = Vec::new();
     for one in &settings.list {
-        match open_one(one, data_dir) {
+        match one.settings.open(&Site { id: &one.id, data_dir }) {
             Ok(store) => list.push(NamedStore::new(
                 one.id.clone(),
                 one.description.clone(),
@@ -41,19 +33,6 @@ pub fn open(settings: &config::Stores, data_dir: &Path) -> Result<Stores, StartE
         }
     }
     Stores::new(list, &settings.default, settings.multiple).map_err(StartError)
-}
-
-fn open_one(settings: &StoreSettings, data_dir: &Path) -> Result<Arc<dyn Backend>, String> {
-    match &settings.kind {
-        StoreKind::File(settings) => {
-            let mut settings = settings.clone();
-            if settings.folders.is_empty() {
-                settings.folders = file::Settings::of_folder(data_dir.join("images")).folders;
-            }
-            Ok(Arc::new(FileStore::with(&settings).map_err(|e| e.to_string())?))
-        }
-        StoreKind::Http(settings) => Ok(Arc::new(HttpStore::new(settings)?)),
-    }
 }
 
 /// Folder of staged uploads (`os_glance_staging_store`, or `node_staging_uri` with one store).

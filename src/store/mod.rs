@@ -10,8 +10,8 @@ mod configured;
 mod conformance;
 pub mod count;
 mod error;
-pub mod file;
-pub mod http;
+pub mod kind;
+pub mod kinds;
 pub mod limit;
 pub mod named;
 mod range;
@@ -29,8 +29,11 @@ use crate::model::blob::Blob;
 pub use crate::model::store_url::StoreUrl;
 pub use configured::Stores;
 pub use error::{StoreError, StoreErrorKind, StoreResult};
+pub use kinds::{file, http};
 pub use named::NamedStore;
 pub use writing::BlobWriter;
+
+use kind::Kind;
 
 /// The bytes of a blob, in chunks of bounded size.
 pub type ByteStream = Pin<Box<dyn Stream<Item = StoreResult<Bytes>> + Send>>;
@@ -121,8 +124,8 @@ pub enum Addresses {
 /// What a store is.
 #[derive(Clone, Debug)]
 pub struct About {
-    /// Its type, as `enabled_backends` names it.
-    pub kind: &'static str,
+    /// What sort of store it is.
+    pub kind: &'static Kind,
     /// What it can do.
     pub capabilities: Capabilities,
     /// Which URLs are its own.

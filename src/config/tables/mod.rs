@@ -5,6 +5,7 @@ mod defaults;
 mod identity;
 mod imports;
 mod key_manager;
+mod kinds;
 mod logging;
 mod messaging;
 mod obsolete;
@@ -13,21 +14,27 @@ mod stores;
 mod stores_block;
 mod stores_remote;
 
+use std::sync::LazyLock;
+
 use super::option::Group;
 pub use identity::LOGIN_SECTIONS;
 pub use imports::TASKS_STORE_DATADIR;
 
 /// All groups, in the order of the sample file. An option of one section may stand in several.
-pub const GROUPS: &[&[Group]] = &[
-    defaults::GROUPS,
-    logging::GROUPS,
-    services::GROUPS,
-    identity::GROUPS,
-    stores::GROUPS,
-    stores_remote::GROUPS,
-    stores_block::GROUPS,
-    imports::GROUPS,
-    messaging::GROUPS,
-    key_manager::GROUPS,
-    obsolete::GROUPS,
-];
+pub static GROUPS: LazyLock<Vec<&[Group]>> = LazyLock::new(|| {
+    vec![
+        defaults::GROUPS,
+        logging::GROUPS,
+        services::GROUPS,
+        identity::GROUPS,
+        stores::GROUPS,
+        &kinds::GROUPS,
+        stores::RBD_GROUPS,
+        stores_remote::GROUPS,
+        stores_block::GROUPS,
+        imports::GROUPS,
+        messaging::GROUPS,
+        key_manager::GROUPS,
+        obsolete::GROUPS,
+    ]
+});

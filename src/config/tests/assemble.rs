@@ -1,9 +1,16 @@
 //! The typed result: nothing that counts as honoured is left unread, and the defaults agree.
 
-use crate::config::{Config, Input, Loaded, Sources, StoreKind, Topic, load};
+use std::any::Any;
+
+use crate::config::{Config, Input, Loaded, Sources, StoreSettings, Topic, load};
+use crate::store::file;
 use crate::{api, cache::Driver, image, import, work};
 
 use super::{data, found, loaded, written};
+
+fn files_of(store: &StoreSettings) -> &file::Settings {
+    (store.settings.as_ref() as &dyn Any).downcast_ref().unwrap()
+}
 
 fn unasked(loaded: &Loaded) -> Vec<String> {
     let unasked = loaded.unasked().into_iter();
@@ -62,7 +69,7 @@ fn options_become_settings() {
     assert_eq!((config.stores.default.as_str(), config.stores.multiple), ("a", true));
     let [store] = &config.stores.list[..] else { panic!("{:?}", config.stores) };
     assert_eq!((store.id.as_str(), store.weight), ("a", -4));
-    assert!(matches!(&store.kind, StoreKind::File(files) if files.folders[0].path.as_os_str() == "/d"));
+    assert_eq!(files_of(store).folders[0].path.as_os_str(), "/d");
 }
 
 /// Proves that a relative `policy_file` is the one beside the configuration, there or not.
@@ -212,7 +219,7 @@ fn file_stores_are_as_their_options_say() {
         metadata.display()
     );
     let stores = Config::assemble(&loaded(&text)).unwrap().stores;
-    let StoreKind::File(files) = &stores.list[0].kind else { panic!("{stores:?}") };
+    let files = files_of(&stores.list[0]);
     let folders: Vec<_> = files.folders.iter().map(|f| (f.path.to_str().unwrap(), f.priority)).collect();
     assert_eq!(folders, [("/b", 5), ("/c", 0)]);
     assert_eq!((files.mounts.len(), files.file_perm, files.chunk_size), (1, Some(0o644), Some(4096)));

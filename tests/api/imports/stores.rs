@@ -1,6 +1,9 @@
 //! Imports into several stores, and copies between them.
 
-use vitrine::config::{StoreKind, StoreSettings, Stores};
+use vitrine::{
+    config::{StoreSettings, Stores},
+    store::file,
+};
 
 use super::{source::*, *};
 
@@ -8,16 +11,10 @@ fn with_stores(database: Database, ids: &'static [&'static str]) -> TestApp {
     database.app_with(move |options| {
         reach_loopback(options);
         let folder = options.data_dir.clone();
-        let store = |id: &&str| StoreSettings {
-            id: (*id).to_owned(),
-            description: None,
-            weight: 0,
+        let store = |id: &&str| {
             // The test app looks for the default store here.
-            kind: StoreKind::File(vitrine::store::file::Settings::of_folder(if *id == ids[0] {
-                folder.join("images")
-            } else {
-                folder.join(id)
-            })),
+            let folder = folder.join(if *id == ids[0] { "images" } else { id });
+            StoreSettings::new(id, file::Settings::of_folder(folder))
         };
         options.stores = Stores {
             list: ids.iter().map(store).collect(),

@@ -1,5 +1,7 @@
 //! Which store takes the data of an upload, and which one gives it back.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use vitrine::reconcile::Adopted;
 
@@ -116,7 +118,7 @@ on_each_database! {
     /// shown. A start changes none of its rows; the operator's word does, and then what was deleted goes, too.
     async fn data_of_a_single_store_moves_in(database: Database) {
         let mut app = TestApp::start(database, |options| {
-            options.stores.list[0].kind = StoreKind::File(file::Settings::of_folder(options.data_dir.join("slow")));
+            options.stores.list[0].settings = Arc::new(file::Settings::of_folder(options.data_dir.join("slow")));
             options.image.show_multiple_locations = true;
         });
         let data = bytes(2000);

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use vitrine::{
-    config::{StoreKind, StoreSettings, Stores},
+    config::{StoreSettings, Stores},
     db,
     model::{
         blob::{Blob, BlobState},
@@ -23,19 +23,18 @@ use crate::support::*;
 
 /// A store of type file in a folder of its own below `data_dir`.
 fn file_store(data_dir: &Path, id: &str, weight: i64) -> StoreSettings {
-    let kind = StoreKind::File(file::Settings::of_folder(data_dir.join(id)));
-    StoreSettings { id: id.to_owned(), description: Some(format!("the {id} one")), weight, kind }
+    let settings = file::Settings::of_folder(data_dir.join(id));
+    StoreSettings { description: Some(format!("the {id} one")), weight, ..StoreSettings::new(id, settings) }
 }
 
 /// Three stores of type file, of which `fast` is the default and `near` the heaviest, and one of type http.
 pub fn several(data_dir: &Path) -> Stores {
-    let web = StoreKind::Http(http::Settings::default());
     Stores {
         list: vec![
             file_store(data_dir, "fast", 0),
             file_store(data_dir, "slow", -5),
             file_store(data_dir, "near", 10),
-            StoreSettings { id: "web".to_owned(), description: None, weight: 0, kind: web },
+            StoreSettings::new("web", http::Settings::default()),
         ],
         default: "fast".to_owned(),
         multiple: true,

@@ -7,6 +7,7 @@
 mod calls;
 mod chunks;
 mod folders;
+mod options;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -18,17 +19,16 @@ use std::{fs, fs::File, os::unix::fs::PermissionsExt, path::Path};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-pub use settings::{
-    Folder, Mount, Settings, file_perm as parse_file_perm, folders as parse_folders, mounts as parse_mounts,
-};
+pub use options::KIND;
+pub use settings::{Folder, Mount, Settings};
 
-use super::{
+use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Share,
     StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
 };
 use calls::{Calls, blocking};
 pub use chunks::chunks;
-pub(super) use folders::PARTS;
+pub(in crate::store) use folders::PARTS;
 use folders::{Folders, check_folder_of, check_name, file_of};
 pub use writer::FILE_MODE;
 use writer::{FileWriter, Style, Target, create, remove_if_there, sync_folder};
@@ -101,7 +101,7 @@ impl Backend for FileStore {
             .iter()
             .flat_map(|mount| urls(&mount.mountpoint).map(|url| (url, mount.entry.clone())));
         About {
-            kind: "file",
+            kind: &KIND,
             capabilities: Capabilities { writes: true, ranges: true, share: Some(Share::HardLink) },
             addresses: Addresses::Below(prefixes.collect()),
             properties: properties(self),

@@ -119,7 +119,7 @@ async fn mount_points_are_told_in_metadata() {
     let dir = tempfile::tempdir().unwrap();
     let mut settings = settings(&dir, &[("a", 0)]);
     let here = dir.path().display();
-    settings.mounts = parse_mounts(&format!(
+    settings.mounts = settings::mounts(&format!(
         r#"[{{"id": "no", "mountpoint": "{here}/b"}}, {{"id": "yes", "mountpoint": "{here}/a", "share": "s"}}]"#
     ))
     .unwrap();

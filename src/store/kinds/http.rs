@@ -1,14 +1,16 @@
 //! The http store: reads data that somebody else serves; writes nothing (`glance_store/_drivers/http.py`).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use serde_json::Map;
 
-use super::{
+use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, StoreError,
-    StoreErrorKind, StoreResult, StoreUrl, Writer, range::cut,
+    StoreErrorKind, StoreResult, StoreUrl, Writer,
+    kind::{self, Declared, Form, Kind, NamedBy, Options, Site},
+    range::cut,
 };
 use crate::outbound::{
     self, Answer, Authorities, Client, Method, Proxies, StatusCode, Tls, Url,
@@ -19,6 +21,24 @@ use crate::outbound::{
 const REDIRECTS_MAX: usize = 5;
 /// Longest wait for each further piece of data.
 const READ_PATIENCE: Duration = Duration::from_secs(60);
+
+/// The http store.
+pub static KIND: Kind =
+    Kind { name: "http", schemes: &["http", "https"], named_by: NamedBy::Everybody, options: OPTIONS, read };
+
+const CERTIFICATES: &str = "https_ca_certificates_file";
+const INSECURE: &str = "https_insecure";
+const PROXIES: &str = "http_proxy_information";
+
+const OPTIONS: &[Declared] = &[
+    Declared::unset(
+        CERTIFICATES,
+        Form::Text,
+        "Certificates that servers are checked against; https_insecure is then not looked at.",
+    ),
+    Declared::new(INSECURE, Form::Bool, "true", "Do not check the certificates of servers."),
+    Declared::new(PROXIES, Form::Dict, "", "Proxies by scheme, as http:host:port."),
+];
 
 /// Options of the http store; names and defaults are Glance's.
 #[derive(Clone, Debug)]
@@ -34,6 +54,33 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { ca_certificates: None, insecure: true, proxies: Vec::new() }
+    }
+}
+
+fn read(options: &mut dyn Options) -> Arc<dyn kind::Settings> {
+    let mut ca_certificates = None;
+    if let Some(path) = options.path(CERTIFICATES) {
+        match std::fs::read(&path) {
+            Ok(pem) => ca_certificates = Some(pem),
+            Err(error) => {
+                options.refuse(CERTIFICATES, format!("{} cannot be read: {error}", path.display()));
+            }
+        }
+    }
+    Arc::new(Settings {
+        ca_certificates,
+        insecure: options.bool(INSECURE),
+        proxies: options.dict(PROXIES),
+    })
+}
+
+impl kind::Settings for Settings {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    fn open(&self, _: &Site<'_>) -> Result<Arc<dyn Backend>, String> {
+        Ok(Arc::new(HttpStore::new(self)?))
     }
 }
 
@@ -97,9 +144,9 @@ impl HttpStore {
 impl Backend for HttpStore {
     fn about(&self) -> About {
         About {
-            kind: "http",
+            kind: &KIND,
             capabilities: Capabilities { writes: false, ranges: true, share: None },
-            addresses: Addresses::Schemes(&["http", "https"]),
+            addresses: Addresses::Schemes(KIND.schemes),
             properties: Map::new(),
             metadata: Vec::new(),
         }

@@ -1,0 +1,28 @@
+//! The kinds of stores, one row each: the folder or file of that name holds all that there is to know of it.
+
+use super::kind::Kind;
+
+/// Declares the module of each kind, and gathers what they tell.
+macro_rules! kinds {
+    ($($kind:ident),+ $(,)?) => {
+        $(pub mod $kind;)+
+
+        /// Every kind of store that can be opened.
+        pub const ALL: &[&Kind] = &[$(&$kind::KIND),+];
+    };
+}
+
+kinds! {
+    file,
+    http,
+}
+
+/// The kind of this name.
+pub fn find(name: &str) -> Option<&'static Kind> {
+    ALL.iter().copied().find(|kind| kind.name == name)
+}
+
+/// The kind whose URLs have this scheme.
+pub fn of_scheme(scheme: &str) -> Option<&'static Kind> {
+    ALL.iter().copied().find(|kind| kind.schemes.contains(&scheme))
+}
