@@ -15,6 +15,7 @@ macro_rules! kinds {
 kinds! {
     file,
     http,
+    memory,
 }
 
 /// The kind of this name.

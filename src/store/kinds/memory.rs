@@ -1,0 +1,301 @@
+//! The memory store: blobs that are gone when the process ends, for tests and for `vitrine serve --ephemeral`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{TryStreamExt, stream};
+use serde_json::{Map, json};
+
+use crate::store::{
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, StoreError,
+    StoreErrorKind, StoreResult, StoreUrl, Writer,
+    kind::{self, Declared, Form, Kind, NamedBy, Options, Site},
+};
+
+/// The memory store.
+pub static KIND: Kind =
+    Kind { name: "memory", schemes: &["memory"], named_by: NamedBy::Nobody, options: OPTIONS, read };
+
+const ROOM: &str = "memory_store_size";
+const OPTIONS: &[Declared] =
+    &[Declared::new(ROOM, Form::Size, "1GB", "Bytes that the store holds at most; they are gone with the process.")];
+
+/// Names that are listed at once.
+const BATCH: usize = 1000;
+
+/// Options of the memory store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes that it holds at most.
+    pub room: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { room: 1 << 30 }
+    }
+}
+
+impl kind::Settings for Settings {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    fn open(&self, site: &Site<'_>) -> Result<Arc<dyn Backend>, String> {
+        Ok(Arc::new(MemoryStore::new(site.id, self)))
+    }
+}
+
+fn read(options: &mut dyn Options) -> Arc<dyn kind::Settings> {
+    Arc::new(Settings { room: options.u64(ROOM).unwrap_or(Settings::default().room) })
+}
+
+/// Blobs in memory. Cheap to clone; the clones share them.
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    prefix: Arc<str>,
+    room: u64,
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    blobs: BTreeMap<String, Arc<[Bytes]>>,
+    /// Blobs that are being written, by id.
+    parts: BTreeSet<String>,
+    /// Bytes of all of them.
+    used: u64,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new(id: &str, settings: &Settings) -> Self {
+        Self { prefix: format!("memory://{id}/").into(), room: settings.room, shelf: Arc::default() }
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        // What holds the lock does nothing that could stop half-way.
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, url: &StoreUrl) -> StoreResult<Arc<[Bytes]>> {
+        let bad = |kind, why: &'static str| StoreError::new(kind, url.to_string(), why);
+        let name = url.full().strip_prefix(&*self.prefix);
+        let name = name.ok_or_else(|| bad(StoreErrorKind::BadUrl, "not a URL of this store"))?;
+        let blob = self.shelf().blobs.get(name).cloned();
+        blob.ok_or_else(|| bad(StoreErrorKind::NotFound, "there is no such blob"))
+    }
+
+    fn full(&self) -> StoreError {
+        StoreError::new(StoreErrorKind::Full, &*self.prefix, format!("it holds {} bytes at most", self.room))
+    }
+}
+
+fn size_of(blob: &[Bytes]) -> u64 {
+    blob.iter().map(|chunk| chunk.len() as u64).sum()
+}
+
+fn check_name(name: &str) -> StoreResult<()> {
+    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+        return Err(StoreError::new(StoreErrorKind::BadUrl, name, "not a name of a blob"));
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Backend for MemoryStore {
+    fn about(&self) -> About {
+        let mut properties = Map::new();
+        properties.insert("size".to_owned(), json!(self.room));
+        About {
+            kind: &KIND,
+            capabilities: Capabilities { writes: true, ranges: true, share: None },
+            addresses: Addresses::Below(vec![self.prefix.to_string()]),
+            properties,
+            metadata: Vec::new(),
+        }
+    }
+
+    async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream> {
+        let blob = self.find(url)?;
+        let (from, until) = range.map_or((0, u64::MAX), |r| (r.first, r.last.saturating_add(1)));
+        let state = (0_usize, 0_u64);
+        Ok(Box::pin(stream::try_unfold(state, move |(mut index, mut at)| {
+            let blob = Arc::clone(&blob);
+            async move {
+                while let Some(chunk) = blob.get(index).filter(|_| at < until) {
+                    let cut = |place: u64| {
+                        let within = place.saturating_sub(at).min(chunk.len() as u64);
+                        usize::try_from(within).unwrap_or(usize::MAX)
+                    };
+                    let part = chunk.slice(cut(from)..cut(until));
+                    (index, at) = (index.saturating_add(1), at.saturating_add(chunk.len() as u64));
+                    if !part.is_empty() {
+                        return Ok(Some((part, (index, at))));
+                    }
+                }
+                Ok(None)
+            }
+        })))
+    }
+
+    async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {
+        check_name(blob.id)?;
+        check_name(blob.name)?;
+        let mut shelf = self.shelf();
+        if blob.size.is_some_and(|size| size > self.room.saturating_sub(shelf.used)) {
+            return Err(self.full());
+        }
+        if !shelf.parts.insert(blob.id.to_owned()) {
+            return Err(StoreError::new(StoreErrorKind::Exists, blob.id, "it is being written already"));
+        }
+        let (id, name) = (blob.id.to_owned(), blob.name.to_owned());
+        Ok(Box::new(MemoryWriter { store: self.clone(), id, name, chunks: Vec::new(), size: 0 }))
+    }
+
+    async fn share(&self, _: &StoreUrl, _: &NewBlob<'_>) -> StoreResult<Option<StoreUrl>> {
+        Ok(None)
+    }
+
+    async fn stat(&self, url: &StoreUrl) -> StoreResult<u64> {
+        Ok(size_of(&self.find(url)?))
+    }
+
+    async fn delete(&self, blob_id: &str, name: &str) -> StoreResult<()> {
+        check_name(blob_id)?;
+        check_name(name)?;
+        let mut shelf = self.shelf();
+        // A writer that is still there gives its bytes back by itself.
+        shelf.parts.remove(blob_id);
+        if let Some(blob) = shelf.blobs.remove(name) {
+            shelf.used = shelf.used.saturating_sub(size_of(&blob));
+        }
+        Ok(())
+    }
+
+    fn list(&self) -> ListStream {
+        let store = self.clone();
+        let first = (false, Bound::Unbounded::<String>);
+        let batches = stream::try_unfold(first, move |(unfinished, after)| {
+            let store = store.clone();
+            async move { Ok::<_, StoreError>(store.names_after(unfinished, after)) }
+        });
+        Box::pin(batches.map_ok(|names| stream::iter(names.into_iter().map(Ok))).try_flatten())
+    }
+}
+
+/// Where a listing goes on.
+type Place = (bool, Bound<String>);
+
+impl MemoryStore {
+    /// The next names and where to go on: first the blobs, then those that are being written.
+    fn names_after(&self, unfinished: bool, after: Bound<String>) -> Option<(Vec<Listed>, Place)> {
+        let shelf = self.shelf();
+        let range = (after, Bound::Unbounded);
+        let names: Vec<String> = if unfinished {
+            shelf.parts.range(range).take(BATCH).cloned().collect()
+        } else {
+            shelf.blobs.range(range).take(BATCH).map(|(name, _)| name.clone()).collect()
+        };
+        let next = match names.last() {
+            Some(last) => (unfinished, Bound::Excluded(last.clone())),
+            None if unfinished => return None,
+            None => (true, Bound::Unbounded),
+        };
+        Some((names.into_iter().map(|name| Listed { name, unfinished }).collect(), next))
+    }
+}
+
+struct MemoryWriter {
+    store: MemoryStore,
+    id: String,
+    name: String,
+    chunks: Vec<Bytes>,
+    size: u64,
+}
+
+impl Drop for MemoryWriter {
+    fn drop(&mut self) {
+        let mut shelf = self.store.shelf();
+        shelf.parts.remove(&self.id);
+        // Nothing is left of those that were committed.
+        shelf.used = shelf.used.saturating_sub(self.size);
+    }
+}
+
+#[async_trait]
+impl Writer for MemoryWriter {
+    async fn write(&mut self, chunk: Bytes) -> StoreResult<()> {
+        let more = chunk.len() as u64;
+        {
+            let mut shelf = self.store.shelf();
+            if more > self.store.room.saturating_sub(shelf.used) {
+                return Err(self.store.full());
+            }
+            shelf.used = shelf.used.saturating_add(more);
+        }
+        self.size = self.size.saturating_add(more);
+        // A copy: the chunk may be a small part of a large buffer, which it would keep.
+        self.chunks.push(Bytes::copy_from_slice(&chunk));
+        Ok(())
+    }
+
+    async fn sync(&mut self) -> StoreResult<()> {
+        Ok(())
+    }
+
+    async fn commit(mut self: Box<Self>) -> StoreResult<StoreUrl> {
+        let url = StoreUrl::new(format!("{}{}", self.store.prefix, self.name));
+        let store = self.store.clone();
+        let mut shelf = store.shelf();
+        if shelf.blobs.contains_key(&self.name) {
+            drop(shelf);
+            return Err(StoreError::new(StoreErrorKind::Exists, url.to_string(), "there is a blob of that name"));
+        }
+        shelf.blobs.insert(std::mem::take(&mut self.name), std::mem::take(&mut self.chunks).into());
+        self.size = 0;
+        drop(shelf);
+        Ok(url)
+    }
+
+    async fn cancel(self: Box<Self>) -> StoreResult<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::store::conformance::{conforms, named, new, put};
+
+    /// Proves that the memory store keeps the promises of stores.
+    #[tokio::test]
+    async fn the_memory_store_conforms() {
+        conforms(&named(MemoryStore::new("m", &Settings::default())), None).await;
+    }
+
+    /// Proves that no more bytes are held than the room, and that all of it comes back.
+    #[tokio::test]
+    async fn its_room_is_bounded() {
+        let memory = MemoryStore::new("m", &Settings { room: 1000 });
+        let store = named(memory.clone());
+        put(&store, "a", "n", &[1; 600]).await.unwrap();
+        let declared = store.writer(&new("b", "o", Some(401))).await.err().unwrap();
+        let mut writer = store.writer(&new("b", "o", None)).await.unwrap();
+        writer.write(Bytes::from_static(&[1; 400])).await.unwrap();
+        let written = writer.write(Bytes::from_static(&[1])).await.unwrap_err();
+        assert_eq!((declared.kind, written.kind), (StoreErrorKind::Full, StoreErrorKind::Full));
+        writer.cancel().await.unwrap();
+        put(&store, "c", "p", &[1; 400]).await.unwrap();
+        store.delete("a", "n").await.unwrap();
+        store.delete("c", "p").await.unwrap();
+        assert_eq!(memory.shelf().used, 0);
+        put(&store, "d", "q", &[1; 1000]).await.unwrap();
+    }
+}
