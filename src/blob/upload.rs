@@ -29,7 +29,7 @@ use crate::{
         status::Status,
         time::Timestamp,
     },
-    store::{BlobWriter, NamedStore},
+    store::{BlobWriter, NamedStore, StoreError, StoreErrorKind},
 };
 
 /// What the client sends, piece by piece. A queue that closes without [`Piece::End`] is a client that went away.
@@ -98,6 +98,9 @@ pub async fn upload(
     access::owned(caller, &image)?;
     let (quota, declared) = (images.settings.user_storage_quota, request.declared_size);
     let room = quota::storage_room(&images.db, quota, caller.project_id.clone(), declared).await?;
+    if !store.capabilities().writes {
+        return Err(store_fault(&StoreError::new(StoreErrorKind::Unsupported, &store.id, "it only reads")));
+    }
     let _permit = blobs.uploads.acquire().await.map_err(|e| Error::internal("upload", e))?;
     let new = NewDraft { image_id: id, owner: image.owner.as_deref(), store, name: Some(id), size: declared };
     let author = Author::from(caller);

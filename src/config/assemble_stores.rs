@@ -73,20 +73,8 @@ pub(super) fn stores(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
     }
     let list: Vec<_> =
         loaded.stores().iter().filter_map(|store| one_of_several(loaded, store, findings)).collect();
-    let reason = match list.iter().find(|store| store.id == default) {
-        Some(store) if store.settings.kind().name == "file" => None,
-        Some(_) => Some("names a store that cannot be written to"),
-        None => Some("names a store that cannot be used"),
-    };
-    if let Some(reason) = reason {
-        findings.push(refused(loaded, option, reason));
-    }
-    let web: Vec<_> = list.iter().filter(|store| store.settings.kind().name == "http").collect();
-    if let [_, second, ..] = web.as_slice() {
-        let (section, option) = ("DEFAULT", "enabled_backends");
-        let reason = format!("store `{}`: there can be one store of type `http` only", second.id);
-        let origin = loaded.origin(section, option);
-        findings.push(Finding::of_option(Topic::Refused, section, option, origin, reason));
+    if !list.iter().any(|store| store.id == default) {
+        findings.push(refused(loaded, option, "names a store that cannot be used"));
     }
     let staging = staging(loaded, true, findings);
     Stores { list, default, multiple: true, staging }
@@ -123,9 +111,9 @@ fn single(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
     let scheme = loaded.string(GLANCE_STORE, "default_store").unwrap_or_default().to_lowercase();
     let default = list.iter().find(|store| store.settings.kind().schemes.contains(&scheme.as_str()));
     let default = match default {
-        Some(store) if store.settings.kind().name == "file" => store.id.clone(),
-        _ => {
-            findings.push(refused(loaded, "default_store", "only a store of type file can be the default"));
+        Some(store) => store.id.clone(),
+        None => {
+            findings.push(refused(loaded, "default_store", "it is no scheme of the types in `stores`"));
             String::new()
         }
     };

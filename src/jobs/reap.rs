@@ -11,6 +11,7 @@ use crate::{
     db::{self, DbResult},
     model::{blob::Blob, time::Timestamp},
     reconcile,
+    store::StoreErrorKind,
 };
 
 /// How often the reaper looks without being called.
@@ -81,7 +82,14 @@ pub async fn sweep(app: &App) -> DbResult<()> {
 
 async fn reap(app: &App, blob: Blob) -> DbResult<()> {
     let result = match app.blobs.store_of(&blob.store) {
-        Some(named) => named.delete(&blob.id, &blob.name).await.map_err(|e| e.to_string()),
+        Some(named) => match named.delete(&blob.id, &blob.name).await {
+            // It never held anything, and never will delete.
+            Err(error) if error.kind == StoreErrorKind::Unsupported => {
+                tracing::warn!(blob = %blob.id, %error, "a blob of a store that only reads is forgotten");
+                Ok(())
+            }
+            other => other.map_err(|e| e.to_string()),
+        },
         None => Err(format!("store {:?} is not configured on this node", blob.store)),
     };
     match result {

@@ -23,13 +23,22 @@ fn files(dir: &tempfile::TempDir, limits: &Limits) -> NamedStore {
 #[tokio::test]
 async fn work_is_counted() {
     let dir = tempfile::tempdir().unwrap();
-    let store = files(&dir, &Limits::default());
+    let backend = Arc::new(FileStore::open(dir.path()).unwrap());
+    let store = NamedStore::new("counted".to_owned(), None, 0, backend, &Limits::default());
     let url = put(&store, "b", "n", &[1; 20_000]).await.unwrap();
     get(&store, &url, None).await.unwrap();
     store.read("file:///nowhere", None).await.err().unwrap();
     let counts = store.counters.counts();
     assert_eq!((counts.bytes_written, counts.writes), (20_000, 1));
     assert_eq!((counts.bytes_read, counts.reads, counts.errors), (20_000, 2, 1));
+    let figures = crate::telemetry::metrics().text();
+    for line in [
+        "vitrine_store_calls_total{store=\"counted\",operation=\"read\",outcome=\"ok\"} 1",
+        "vitrine_store_calls_total{store=\"counted\",operation=\"read\",outcome=\"error\"} 1",
+        "vitrine_store_bytes_total{store=\"counted\",direction=\"written\"} 20000",
+    ] {
+        assert!(figures.lines().any(|found| found == line), "{line} is missing:\n{figures}");
+    }
 }
 
 /// Proves that one more than the bound is turned away in time, and let in once a seat is free.

@@ -35,6 +35,53 @@ on_each_database! {
         assert_eq!(alice.show(&id).await.json()["stores"], "fast");
     }
 
+    /// Several stores may only read, and one of them may be the default: then an upload that names no other is refused
+    /// before anything is entered into the books, and a location is found by the first of them.
+    async fn the_default_store_may_only_read(database: Database) {
+        let app = TestApp::start(database, |options| {
+            options.stores = readers(&options.data_dir);
+            options.image.show_multiple_locations = true;
+        });
+        let (alice, source) = (app.as_member("alice"), WebSource::start());
+        let id = alice.created(image().raw()).await;
+        let before = alice.show(&id).await.json();
+        alice.upload(&id, "x").await.expect(410);
+        assert_eq!(alice.show(&id).await.json(), before);
+        let rows = async |store| {
+            app.app().db.read("test.rows", move |conn| db::blobs::names_in_store(conn, store)).await.unwrap()
+        };
+        assert_eq!(rows("far").await, []);
+        let value = json!({"url": source.url("a"), "metadata": {}});
+        alice.update(&id, json!([{"op": "add", "path": "/locations/-", "value": value}])).await.expect(200);
+        assert_eq!(alice.show(&id).await.json()["stores"], "near");
+        assert_eq!(alice.download(&id).await.expect(200).body, "data");
+    }
+
+    /// What a store that only reads is said to hold cannot be deleted there, so nobody tries for ever.
+    async fn a_store_that_only_reads_has_nothing_to_delete(database: Database) {
+        let app = database.app_with_stores();
+        let all = app.app();
+        let blob = Blob {
+            id: fresh_id(),
+            image_id: fresh_id(),
+            store: "web".to_owned(),
+            name: fresh_id(),
+            state: BlobState::Doomed,
+            size: None,
+            lease_node: all.node.clone(),
+            lease_until: Timestamp(0),
+            delete_after: Timestamp(0),
+            attempts: 0,
+        };
+        all.db.write("test.blob", move |conn| db::blobs::insert(conn, &blob, Timestamp::now())).await.unwrap();
+        eventually("the row goes", async || {
+            vitrine::jobs::reap::sweep(&all).await.unwrap();
+            let rows = all.db.read("test.rows", |conn| db::blobs::names_in_store(conn, "web")).await.unwrap();
+            if rows.is_empty() { Ok(()) } else { Err(rows) }
+        })
+        .await;
+    }
+
     /// The heaviest store is read first and shown first; the list of stores is in the order of names.
     async fn the_heaviest_store_comes_first(database: Database) {
         let app = database.app_with_stores();

@@ -53,6 +53,16 @@ impl Database {
     }
 }
 
+/// Two stores of type http, of which one is the default.
+fn readers(_: &Path) -> Stores {
+    Stores {
+        list: ["near", "far"].map(|id| StoreSettings::new(id, http::Settings::default())).into(),
+        default: "far".to_owned(),
+        multiple: true,
+        staging: None,
+    }
+}
+
 /// Puts a copy of the data of an image into another store, as an import does.
 async fn copy(app: &TestApp, id: &str, store: &str, data: &[u8]) -> String {
     let app = app.app();
