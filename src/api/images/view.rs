@@ -67,9 +67,7 @@ pub fn image(state: &State, caller: &Caller, image: &Image) -> Value {
     put("file", json!(format!("{path}/file")));
     put("schema", json!("/v2/schemas/image"));
     if state.app.stores.multiple {
-        // Sorted, because clients compare it with a list that they have sorted.
-        let mut stores: Vec<&str> = locations.iter().filter_map(|l| l.store.as_deref()).collect();
-        stores.sort_unstable();
+        let stores: Vec<&str> = locations.iter().filter_map(|l| l.store.as_deref()).collect();
         if !stores.is_empty() {
             put("stores", json!(stores.join(",")));
         }

@@ -82,14 +82,14 @@ on_each_database! {
         .await;
     }
 
-    /// The heaviest store is read first and shown first; the list of stores is in the order of names.
+    /// The heaviest store is read first and shown first, also in the list of stores.
     async fn the_heaviest_store_comes_first(database: Database) {
         let app = database.app_with_stores();
         let alice = app.as_member("alice");
         let data = bytes(300_000);
         let id = image_in(&app, &["slow", "near"], &data).await;
         let shown = alice.show(&id).await.json();
-        assert_eq!(shown["stores"], "fast,near,slow");
+        assert_eq!(shown["stores"], "near,fast,slow");
         let stores: Vec<_> = shown["locations"].as_array().unwrap().iter().map(|l| l["metadata"]["store"].clone()).collect();
         assert_eq!(stores, ["near", "fast", "slow"]);
         assert_eq!(shown["direct_url"], shown["locations"][0]["url"]);
