@@ -1,6 +1,6 @@
 //! Properties, tags and locations of an image, saved as the difference between two states.
 
-use diesel::prelude::*;
+use diesel::{dsl::max, prelude::*};
 use serde_json::Value;
 
 use super::{
@@ -79,8 +79,8 @@ pub(super) fn save_tags(conn: &mut Conn, id: &str, before: &[String], after: &[S
 
 /// Saves what differs between two lists of locations.
 ///
-/// Positions count within the list that is saved, which may be ordered otherwise than the rows: so it is saved as
-/// a whole or, when nothing changed, not at all.
+/// Those that are there keep their places and new ones come last, whatever the order of the list, which is often that of
+/// the weights of stores: as in Glance, whose locations are in the order of their rows.
 ///
 /// # Errors
 /// Only the database's own.
@@ -96,12 +96,16 @@ pub(super) fn save_locations(
     for gone in before.iter().filter(|b| !after.iter().any(|a| a.id == b.id)) {
         diesel::delete(image_locations::table.filter(image_locations::id.eq(&gone.id))).execute(conn)?;
     }
-    for (position, location) in after.iter().enumerate() {
+    let last: Option<i32> = image_locations::table
+        .filter(image_locations::image_id.eq(image_id))
+        .select(max(image_locations::position))
+        .get_result(conn)?;
+    let mut position = last.map_or(0, |last| last.saturating_add(1));
+    for location in after {
         let known = before.iter().any(|b| b.id == location.id);
         let metadata = Value::Object(location.metadata.clone()).to_string();
         let values = (
             image_locations::image_id.eq(image_id),
-            image_locations::position.eq(i32::try_from(position).unwrap_or(i32::MAX)),
             image_locations::url.eq(&location.url),
             image_locations::metadata.eq(&metadata),
             image_locations::store.eq(location.store.as_deref()),
@@ -113,8 +117,13 @@ pub(super) fn save_locations(
                 .execute(conn)?;
         } else {
             diesel::insert_into(image_locations::table)
-                .values((image_locations::id.eq(&location.id), values))
+                .values((
+                    image_locations::id.eq(&location.id),
+                    image_locations::position.eq(position),
+                    values,
+                ))
                 .execute(conn)?;
+            position = position.saturating_add(1);
         }
     }
     Ok(())

@@ -127,6 +127,25 @@ on_each_database! {
         assert_eq!(alice.show(&id).await.json()["locations"], json!([]));
     }
 
+    /// A location that is added at a place is shown there once; where it is kept, a new one comes last, and neither
+    /// other metadata nor another order of the same URLs changes the places.
+    async fn new_ones_come_last(database: Database) {
+        let app = database.app_with(|options| options.image.show_multiple_locations = true);
+        let (alice, source) = (app.as_member("alice"), WebSource::start());
+        let location = |name: &str| json!({"url": source.url(name), "metadata": {}});
+        let id = alice.created(image().raw()).await;
+        for name in ["a", "b", "c"] {
+            let add = json!([{"op": "add", "path": "/locations/0", "value": location(name)}]);
+            let shown = alice.update(&id, add).await.expect(200).json();
+            assert_eq!(shown["locations"][0], location(name));
+        }
+        let kept = json!([location("a"), location("b"), location("c")]);
+        assert_eq!(alice.show(&id).await.json()["locations"], kept);
+        let turned = json!([location("c"), location("b"), location("a")]);
+        alice.update(&id, json!([{"op": "replace", "path": "/locations", "value": turned}])).await.expect(200);
+        assert_eq!(alice.show(&id).await.json()["locations"], kept);
+    }
+
     /// The quota counts each location that is added; replacing all of them is counted as a whole.
     async fn the_quota_holds(database: Database) {
         let app = database.app_with(|options| {
