@@ -16,7 +16,7 @@ pub fn store_fault(error: &StoreError) -> Error {
             tracing::error!(%error, "store denies writing");
             Error::Unavailable("Insufficient permissions on image storage media.".to_owned())
         }
-        StoreErrorKind::Unavailable => {
+        StoreErrorKind::Unavailable | StoreErrorKind::Gone => {
             tracing::error!(%error, "store is away");
             Error::Unavailable("The image storage media cannot be reached at the moment.".to_owned())
         }

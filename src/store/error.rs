@@ -21,6 +21,8 @@ pub enum StoreErrorKind {
     SizeMismatch,
     /// The store cannot be reached now.
     Unavailable,
+    /// The place where the store keeps its data is not there: somebody has to bring it back.
+    Gone,
     /// Anything else.
     Io,
 }
@@ -55,7 +57,7 @@ impl StoreError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 StoreErrorKind::Full
             }
-            io::ErrorKind::NetworkDown | io::ErrorKind::StaleNetworkFileHandle => StoreErrorKind::Unavailable,
+            io::ErrorKind::StaleNetworkFileHandle => StoreErrorKind::Unavailable,
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreErrorKind::Denied,
             _ => StoreErrorKind::Io,
         };

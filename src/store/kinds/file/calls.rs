@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use super::{Settings, StoreError, StoreErrorKind, StoreResult};
+use super::{Settings, StoreError, StoreErrorKind, StoreResult, folders::classified};
 use crate::telemetry;
 
 /// Runs something that may block.
@@ -14,7 +14,7 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> StoreResult<T> {
     match telemetry::blocking(work).await {
-        Ok(result) => result.map_err(|e| StoreError::io(place, e)),
+        Ok(result) => result.map_err(|e| classified(place, e)),
         Err(fault) => Err(StoreError::new(StoreErrorKind::Io, place, fault.to_string())),
     }
 }

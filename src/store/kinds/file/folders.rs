@@ -54,25 +54,27 @@ impl Folders {
     /// The folder for a new blob: of the highest priority that has room, the one with most room. Blocking.
     pub(super) fn choose(&self, size: u64) -> io::Result<Place> {
         if let [only] = self.0.as_slice() {
-            return Ok(only.clone());
+            return only.check().map(|()| only.clone());
         }
         let mut best: Option<(u64, &Place)> = None;
+        let mut fault = None;
         for place in &self.0 {
             if best.is_some_and(|(_, best)| best.priority > place.priority) {
                 break;
             }
-            match free_bytes(&place.folder) {
+            match place.check().and_then(|()| free_bytes(&place.folder)) {
                 Ok(free) if free >= size && best.is_none_or(|(most, _)| free > most) => {
                     best = Some((free, place));
                 }
                 Ok(_) => {}
                 Err(error) => {
                     tracing::warn!(folder = %place.folder.display(), %error, "a folder cannot be used now");
+                    fault = Some(error);
                 }
             }
         }
-        best.map(|(_, place)| place.clone())
-            .ok_or_else(|| io::Error::new(io::ErrorKind::StorageFull, "no folder of the store has room"))
+        let full = || io::Error::new(io::ErrorKind::StorageFull, "no folder of the store has room");
+        best.map(|(_, place)| place.clone()).ok_or_else(|| fault.unwrap_or_else(full))
     }
 
     /// Refuses a name that a file has in any of the folders. Blocking.
@@ -120,12 +122,24 @@ pub(super) fn check_folder_of(file: &Path) -> io::Result<()> {
     file.parent().map_or(Ok(()), |folder| check_parts(&folder.join(PARTS)))
 }
 
+/// Classifies the failure of a call: [`Gone`] travels inside an [`io::Error`].
+pub(super) fn classified(place: impl Into<String>, error: io::Error) -> StoreError {
+    match error.get_ref().is_some_and(|cause| cause.is::<Gone>()) {
+        true => StoreError::new(StoreErrorKind::Gone, place, error),
+        false => StoreError::io(place, error),
+    }
+}
+
+/// A folder that was there when the server started is not there now.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is not there; is its file system mounted?", .0.display())]
+struct Gone(PathBuf);
+
 fn check_parts(parts: &Path) -> io::Result<()> {
     if parts.is_dir() {
         return Ok(());
     }
-    let reason = format!("{} is not there; is its file system mounted?", parts.display());
-    Err(io::Error::new(io::ErrorKind::NetworkDown, reason))
+    Err(io::Error::other(Gone(parts.to_owned())))
 }
 
 /// Refuses names that are no blob's.

@@ -147,12 +147,12 @@ impl Backend for FileStore {
         self.calls
             .run(name.clone(), move || {
                 use std::io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
+                // A link takes no room.
+                let place = folders.choose(0)?;
                 folders.check_unused(&name)?;
                 if fs::metadata(&file)?.permissions().mode() & 0o777 & !FILE_MODE != 0 {
                     return Ok(None);
                 }
-                // A link takes no room.
-                let place = folders.choose(0)?;
                 let target = place.folder.join(&name);
                 match fs::hard_link(&file, &target) {
                     Ok(()) => sync_folder(&place.folder).map(|()| Some(url_of(&target))),

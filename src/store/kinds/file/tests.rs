@@ -145,8 +145,10 @@ async fn an_absent_file_system_is_not_an_empty_one() {
         store.stat(&url).await.unwrap_err(),
         store.delete("b", "n").await.unwrap_err(),
         store.list().try_collect::<Vec<_>>().await.unwrap_err(),
+        store.writer(&new("c", "m", None)).await.err().unwrap(),
+        store.share(&store, &url, &new("c", "m", None)).await.unwrap_err(),
     ] {
-        assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
+        assert_eq!(error.kind, StoreErrorKind::Gone, "{error}");
     }
 }
 
