@@ -151,7 +151,8 @@ impl Server {
                 format!("{e}. Stop the other program or choose another place with --bind ADDRESS:PORT"),
             )
         })?;
-        let embedded = options.database.is_none();
+        // Nobody else has a database in memory.
+        let embedded = options.database.as_ref().is_none_or(db::Settings::is_in_memory);
         let db = database::open(options.database.as_ref(), &options.data_dir)?;
         if embedded {
             metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;

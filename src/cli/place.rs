@@ -27,12 +27,21 @@ pub struct Place {
 /// # Errors
 /// [`StartError`] with every finding that forbids to start.
 pub fn configuration(files: Files, database: Option<String>) -> Result<(Loaded, Config), StartError> {
-    let overrides = database.map(|value| Override {
-        section: "database".to_owned(),
-        option: "connection".to_owned(),
-        value,
-    });
-    let loaded = load(&files.sources(overrides.into_iter().collect()));
+    let database = database.map(|value| overriding("database", "connection", value));
+    overridden(files, database.into_iter().collect())
+}
+
+/// A value that wins over what the configuration says.
+pub fn overriding(section: &str, option: &str, value: impl Into<String>) -> Override {
+    Override { section: section.to_owned(), option: option.to_owned(), value: value.into() }
+}
+
+/// As [`configuration`], with any values of the command line.
+///
+/// # Errors
+/// As [`configuration`].
+pub fn overridden(files: Files, overrides: Vec<Override>) -> Result<(Loaded, Config), StartError> {
+    let loaded = load(&files.sources(overrides));
     match Config::assemble(&loaded) {
         Ok(config) => Ok((loaded, config)),
         Err(findings) => {

@@ -1,10 +1,16 @@
 //! `vitrine serve`
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
 
-use super::{config::Files, place::configuration};
+use tempfile::TempDir;
+
+use super::{
+    config::Files,
+    place::{configuration, overridden, overriding},
+};
 use crate::{
-    config::Report,
+    config::{Override, Report},
+    db,
     identity::{builtin, keystone::Keystone},
     server::{IdentityChoice, Options, Server, StartError},
     telemetry,
@@ -24,6 +30,29 @@ pub struct Arguments {
     /// Database other than the embedded one: postgresql://… or mysql://…
     #[arg(long)]
     database: Option<String>,
+    /// Keep everything in memory and forget it at the end, whatever the configuration says of stores and database.
+    /// `[glance_store] memory_store_size` bounds the images; staged uploads and keys are in a folder of their own for
+    /// temporary files, which goes too.
+    #[arg(long, conflicts_with_all = ["data_dir", "database"])]
+    ephemeral: bool,
+}
+
+/// What an ephemeral server is told in place of what the configuration says.
+fn ephemeral() -> Vec<Override> {
+    vec![
+        overriding("DEFAULT", "enabled_backends", ""),
+        overriding("glance_store", "stores", "memory,http"),
+        overriding("glance_store", "default_store", "memory"),
+        overriding("database", "connection", db::IN_MEMORY),
+        overriding("database", "connection_parameters", ""),
+    ]
+}
+
+/// A folder that only this user may look into, and that goes when the answer is dropped.
+fn scratch() -> Result<TempDir, StartError> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("vitrine-").permissions(Permissions::from_mode(0o700));
+    builder.tempdir().map_err(|e| StartError(format!("cannot make a folder for temporary files: {e}")))
 }
 
 /// Runs the server until it is told to stop.
@@ -31,7 +60,12 @@ pub struct Arguments {
 /// # Errors
 /// [`StartError`], which says what is wrong and what to do.
 pub fn run(arguments: Arguments) -> Result<(), StartError> {
-    let (loaded, config) = configuration(arguments.files, arguments.database)?;
+    let scratch = if arguments.ephemeral { Some(scratch()?) } else { None };
+    let (loaded, config) = match scratch {
+        Some(_) => overridden(arguments.files, ephemeral())?,
+        None => configuration(arguments.files, arguments.database)?,
+    };
+    let data_dir = scratch.as_ref().map_or(arguments.data_dir, |folder| folder.path().to_owned());
     telemetry::log::start(&config.log).map_err(StartError)?;
     warn(loaded.report());
     let identity = match config.keystone {
@@ -65,9 +99,13 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         imports: config.imports,
         jobs: config.jobs,
         api: config.api,
-        ..Options::embedded(arguments.data_dir, bind)
+        ..Options::embedded(data_dir, bind)
     };
-    Server::open(&options)?.run_blocking()
+    let result = Server::open(&options)?.run_blocking();
+    match scratch.map_or(Ok(()), TempDir::close) {
+        Ok(()) => result,
+        Err(e) => result.and(Err(StartError(format!("the folder for temporary files is left behind: {e}")))),
+    }
 }
 
 /// Every warning of the configuration, once.

@@ -55,6 +55,16 @@ impl Default for Settings {
     }
 }
 
+/// The address of a database in the memory of this process.
+pub const IN_MEMORY: &str = "sqlite::memory:";
+
+impl Settings {
+    /// Whether the database goes with the process.
+    pub fn is_in_memory(&self) -> bool {
+        self.connection == IN_MEMORY
+    }
+}
+
 type PoolOf = Pool<connection::Manager>;
 
 /// The database: a bounded pool behind two doors. Cheap to clone.
@@ -72,8 +82,14 @@ impl Db {
     /// A sentence saying why the database cannot be reached.
     pub fn open(settings: &Settings) -> std::result::Result<Self, String> {
         let place = Place::parse(&settings.connection)?;
-        let size = settings.max_pool_size.max(1);
-        let pool = Pool::builder()
+        // A database in memory is its one connection, which must never be closed.
+        let lasting = settings.is_in_memory();
+        let size = if lasting { 1 } else { settings.max_pool_size.max(1) };
+        let mut builder = Pool::builder();
+        if lasting {
+            builder = builder.idle_timeout(None).max_lifetime(None);
+        }
+        let pool = builder
             .max_size(size)
             .min_idle(Some(1))
             .connection_timeout(Duration::from_secs(settings.pool_timeout_seconds.max(1)))

@@ -16,8 +16,10 @@ use crate::db::{self, Db, Schema, SchemaError};
 pub fn open(settings: Option<&db::Settings>, data_dir: &Path) -> Result<Db, StartError> {
     let db = connect(settings, data_dir)?;
     match settings {
-        Some(_) => require_current(&db, "run `vitrine db sync` with the same configuration first")?,
-        None => drop(db.migrate().map_err(|e| StartError(e.to_string()))?),
+        Some(settings) if !settings.is_in_memory() => {
+            require_current(&db, "run `vitrine db sync` with the same configuration first")?;
+        }
+        _ => drop(db.migrate().map_err(|e| StartError(e.to_string()))?),
     }
     Ok(db)
 }

@@ -5,6 +5,7 @@
 mod api_ref;
 mod cache;
 mod database;
+mod ephemeral;
 mod http;
 mod images;
 mod imports;
