@@ -119,7 +119,17 @@ fn with_body(mut response: HttpResponse, accept: Option<&str>, head: bool) -> Ht
     let Some(ErrorText(text)) = response.extensions_mut().remove::<ErrorText>() else { return response };
     let (content_type, body) = error_body(response.status(), &text, accept);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.head_mut().reason = Some(title(response.status()));
     response.set_body(BoxBody::new(if head { String::new() } else { body }))
+}
+
+/// What a status is called: by the names of RFC 2616, as in Glance, where later ones differ.
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Request Entity Too Large",
+        StatusCode::RANGE_NOT_SATISFIABLE => "Request Range Not Satisfiable",
+        other => other.canonical_reason().unwrap_or("Error"),
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,7 +140,7 @@ enum Shape {
 }
 
 fn error_body(status: StatusCode, text: &str, accept: Option<&str>) -> (&'static str, String) {
-    let title = status.canonical_reason().unwrap_or("Error");
+    let title = title(status);
     let line = format!("{} {title}", status.as_u16());
     match shape(accept) {
         Shape::Plain => ("text/plain; charset=UTF-8", format!("{line}\n\n{text}\n\n\n")),
@@ -206,6 +216,18 @@ pub async fn not_found(request: HttpRequest) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Clients print what a status is called; Glance says the names of RFC 2616.
+    #[test]
+    fn statuses_have_the_names_that_glance_gives_them() {
+        for (status, line) in [
+            (StatusCode::PAYLOAD_TOO_LARGE, "413 Request Entity Too Large"),
+            (StatusCode::RANGE_NOT_SATISFIABLE, "416 Request Range Not Satisfiable"),
+            (StatusCode::NOT_FOUND, "404 Not Found"),
+        ] {
+            assert!(error_body(status, "x", None).1.starts_with(&format!("{line}\n\n")), "{line}");
+        }
+    }
 
     #[test]
     fn the_shape_follows_accept_as_in_glance() {
