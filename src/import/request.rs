@@ -239,10 +239,6 @@ async fn job(
     asked: &Asked,
     targets: &[String],
 ) -> Result<Job> {
-    let mut body = asked.body.clone();
-    if let Some(object) = body.as_object_mut() {
-        object.insert("all_stores_must_succeed".to_owned(), json!(asked.all_stores_must_succeed));
-    }
     let shown = if imports.images.stores.multiple { json!(targets) } else { json!([null]) };
     let mut state = State { roles: caller.roles.clone(), ..State::default() };
     let mut affinity = None;
@@ -254,7 +250,7 @@ async fn job(
         affinity = Some(blob.store.clone());
         state.start_from(&blob);
     }
-    let input = json!({"image_id": image.id, "import_req": body, "backend": shown});
+    let input = json!({"image_id": image.id, "import_req": asked.body, "backend": shown});
     Ok(Job {
         image_id: Some(image.id.clone()),
         state: state.to_value()?,
