@@ -7,6 +7,7 @@ import json
 import pathlib
 import shutil
 import subprocess
+from dataclasses import dataclass
 
 import peer
 import personas
@@ -55,6 +56,71 @@ DEFAULTS = {
     for name, weight in zip(STORES, (100, 300, 200))
 }
 
+@dataclass(frozen=True)
+class File:
+    """A file of an operator, beside glance-api.conf."""
+
+    name: str
+    text: str
+
+    def write(self, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / self.name).write_text(self.text)
+
+
+# Other configurations: options on top of DEFAULTS.
+SINGLE = ["enabled_backends=", "glance_store.default_backend=", "glance_store.stores=file,http",
+          "glance_store.default_store=file", "glance_store.filesystem_store_datadir={dir}/stores/fast",
+          "show_image_direct_url=", "show_multiple_locations=", "image_cache_dir=",
+          "paste_deploy.flavor=keystone", "enabled_import_methods=[web-download]"]
+LIMITS = ["image_member_quota=2", "image_tag_quota=2", "image_property_quota=2", "image_location_quota=2",
+          "image_size_cap=1000", "user_storage_quota=3000B", "limit_param_default=2", "api_limit_max=3",
+          "hashing_algorithm=sha256", "do_secure_hash=false", "delayed_delete=true",
+          "enabled_import_methods=[]"]
+RULES = ["oslo_policy.policy_file={dir}/etc/policy.yaml",
+         "property_protection_file={dir}/etc/property-protections.conf",
+         "property_protection_rule_format=roles"]
+SETUPS = {
+    "": [],
+    # One store, nothing shown, no cache, one import method.
+    "single": SINGLE,
+    # Every limit small enough to reach.
+    "limits": LIMITS,
+    # Policies and property protections of an operator's own.
+    "rules": [*RULES, File("policy.yaml", '''\
+"get_member": "role:admin or project_id:%(member_id)s"
+"modify_image": "role:admin or (role:member and project_id:%(project_id)s and not 'no':%(name)s)"
+"get_image_location": "role:admin"
+"tasks_api_access": "!"
+"communitize_image": "role:admin"
+"download_image": "role:admin or (role:member and 'public':%(visibility)s)"
+"deactivate": "role:admin"
+"stores_info_detail": "@"
+"add_member": "role:admin or role:manager"
+'''), File("property-protections.conf", '''\
+[^open_]
+create = member
+read = member,reader
+update = member
+delete = member
+[^fixed_]
+create = member
+read = member
+update = !
+delete = admin
+[^secret_]
+create = admin
+read = admin
+update = admin
+delete = admin
+[^seen_]
+create = @
+read = @
+update = admin
+delete = !
+''')],
+}
+
 UUID_OR_NULL = {"type": ["null", "string"],
                 "pattern": "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"}
 STRING = {"type": "string"}
@@ -76,14 +142,17 @@ SCHEMA_IMAGE = {
 
 
 def write_conf(folder, url, keystone_url, database, options=()):
-    """Writes folder/etc/glance-api.conf and schema-image.json; returns the first's path.
+    """Writes folder/etc/glance-api.conf and what stands beside it; returns the first's path.
 
     `options` are texts "section.key=value" that replace or add one option; an empty value
-    removes it.
+    removes it. A File among them is written beside it.
     """
     sections = {name: dict(entries) for name, entries in DEFAULTS.items()}
     sections["database"] = {"connection": database}
     for text in options:
+        if isinstance(text, File):
+            text.write(folder / "etc")
+            continue
         name, _, value = text.partition("=")
         section, _, key = name.rpartition(".")
         entries = sections.setdefault(section or "DEFAULT", {})

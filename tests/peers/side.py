@@ -8,8 +8,9 @@ import time
 import urllib.parse
 import uuid
 
+# Beside the headers, `reason` stands for words after the status that are not the usual ones.
 READ_HEADERS = [
-    "content-type", "location", "allow", "accept-patch", "content-md5", "content-length",
+    "reason", "content-type", "location", "allow", "accept-patch", "content-md5", "content-length",
     "content-range", "content-encoding", "www-authenticate", "vary", "retry-after",
     "openstack-image-import-methods", "openstack-image-store-ids",
     "access-control-allow-origin", "access-control-allow-methods",
@@ -21,6 +22,8 @@ TIME_OF_DATABASE = re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(?!Z)
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Glance promises bytes in some answers that it does not send; that must not cost a minute.
 PATIENCE_S = 8
+# How long work behind an answer may take.
+WORK_S = 15
 FILE_URL = re.compile(r"file://\S*/")
 
 
@@ -31,6 +34,8 @@ class Side:
         self.name, self.url, self.tokens, self.words = name, url.rstrip("/"), tokens, words
         self.host = urllib.parse.urlsplit(url).netloc
         self.connection = None
+        # What this service's own answers gave to the running case.
+        self.kept = {}
 
     # Requests
 
@@ -75,6 +80,8 @@ class Side:
         except (http.client.IncompleteRead, OSError):
             content, is_whole = b"less than promised", False
         found = {key.lower(): value for key, value in answer.getheaders()}
+        if answer.reason != http.client.responses.get(answer.status):
+            found["reason"] = answer.reason
         if answer.will_close or chunked or not is_whole:
             link.close()
             self.connection = None
@@ -93,7 +100,7 @@ class Side:
     def perform(self, step, words):
         """Sends one request of a case; returns the answer in comparable form."""
         # Longest first: the tag of a data set is part of its ids.
-        words = dict(sorted(words.items(), key=lambda pair: -len(pair[1])))
+        words = dict(sorted((words | self.kept).items(), key=lambda pair: -len(pair[1])))
         headers = self.fill(dict(step.headers), words)
         if step.caller and "X-Auth-Token" not in headers:
             headers["X-Auth-Token"] = self.tokens[step.caller]
@@ -107,10 +114,17 @@ class Side:
             self.settle(words["image"], step.settle)
         path = self.fill(step.path, words)
         status, found, content = self.send(step.method, path, headers, body, step.chunked)
+        deadline = time.monotonic() + WORK_S
+        while step.until and time.monotonic() < deadline and member(content, "/status") not in step.until:
+            time.sleep(0.05)
+            status, found, content = self.send(step.method, path, headers, body)
+        for word, pointer in step.keep.items():
+            value = member(content, pointer)
+            self.kept[word] = value if isinstance(value, str) else f"no {word}"
         return self.comparable(step, words, status, found, content)
 
-    def settle(self, image, states, timeout_s=15):
-        deadline = time.monotonic() + timeout_s
+    def settle(self, image, states):
+        deadline = time.monotonic() + WORK_S
         while time.monotonic() < deadline:
             status, _, body = self.admin("GET", f"/v2/images/{image}")
             if status != 200:
@@ -124,7 +138,8 @@ class Side:
 
     def comparable(self, step, words, status, headers, content):
         kept = {name: headers[name] for name in READ_HEADERS if name in headers}
-        kept["x-openstack-request-id"] = "x-openstack-request-id" in headers
+        if "x-openstack-request-id" in headers:
+            kept["x-openstack-request-id"] = "<id>"
         content_type = headers.get("content-type", "")
         is_json = content_type.startswith("application/json")
         if is_json or status >= 300:
@@ -156,7 +171,7 @@ class Side:
                 # What is in a cache depends on when its worker ran.
                 body = {key: "<list>" for key in body}
         elif status >= 400:
-            body = None
+            body = without_wording(status, content.decode(errors="backslashreplace"))
         elif len(content) > 200:
             body = f"{len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}"
         else:
@@ -167,8 +182,10 @@ class Side:
     def mask(self, value, words):
         if isinstance(value, dict):
             masked = {key: self.mask(entry, words) for key, entry in value.items()}
-            if isinstance(masked.get("tags"), list):
-                masked["tags"] = sorted(masked["tags"], key=str)
+            tags = masked.get("tags")
+            if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags):
+                # The tags of an image are a set to the reference.
+                masked["tags"] = sorted(tags)
             if "data_dir" in masked:
                 masked["data_dir"] = "<folder>"
             return masked
@@ -229,8 +246,28 @@ class Unprepared(Exception):
     """The state that a case needs could not be reached."""
 
 
+def member(content, pointer):
+    """What stands at a JSON pointer of a body, None if nothing does."""
+    try:
+        value = json.loads(content)
+        for key in pointer.split("/")[1:]:
+            value = value[int(key) if isinstance(value, list) else key]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return value
+
+
 def pieces(body, size=1000):
     return [body[at:at + size] for at in range(0, len(body), size)]
+
+
+def without_wording(status, text):
+    """A page that tells of an error, without what each service words for itself."""
+    text = text.replace(f"{status} {http.client.responses.get(status)}", "<title>")
+    if "</h1>" in text:
+        return re.sub(r"</h1>.*</body>", "</h1><text></body>", text, flags=re.DOTALL)
+    title, _, rest = text.partition("\n")
+    return f"{title}\n<text>" if rest.strip() else title
 
 
 def without_prose(schema):

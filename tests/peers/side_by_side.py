@@ -7,13 +7,16 @@
   side_by_side.py --record FILE              keep the real Glance's answers
   side_by_side.py --vitrine BINARY --answers FILE           compare with kept answers
   side_by_side.py --list                     print the names of the cases
+  side_by_side.py --check                    only hold differences.toml against docs/differences.md
 
 Status, body and the headers that clients read must agree; ids, times, hosts and folders are
 masked, and of an error body only its shape and code count. A difference that differences.toml
-names is expected; every other one is printed and fails the run. --only REGEX picks cases.
+names with both values is expected. Every other one fails the run and is printed as a row would
+spell it; so does a row whose difference is gone. --only REGEX picks cases.
 """
 
 import argparse
+import fcntl
 import functools
 import http.server
 import json
@@ -24,10 +27,13 @@ import subprocess
 import sys
 import threading
 import time
-import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 import cases
+import differences
 import image_service
 import peer
 import personas
@@ -55,43 +61,74 @@ def serve_files(folder):
     return f"http://127.0.0.1:{server.server_port}"
 
 
-def start_services(args):
-    """Starts what the arguments ask for; returns (keystone folder, left URL, right URL)."""
-    stop_services()
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
-    urls = {}
-    ports = {"left": peer.free_port(), "right": peer.free_port()}
-    keystone = subprocess.run(
-        [peer.HERE / "keystone", "up", "--dir", FOLDER / "keystone", "--image",
-         f"http://127.0.0.1:{ports['left']}"],
-        stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    if not args.answers:
-        urls["left"] = image_service.start_glance(FOLDER / "left", ports["left"], keystone)
-    if args.glance_twice:
-        urls["right"] = image_service.start_glance(FOLDER / "right", ports["right"], keystone)
-    elif args.vitrine:
-        # The files that Glance has loaded, so that whole catalogues can be compared.
-        urls["right"] = image_service.start_vitrine(
-            FOLDER / "right", ports["right"], keystone, args.vitrine,
-            metadefs=peer.venv("glance") / "etc/glance/metadefs")
-    return FOLDER / "keystone", urls.get("left"), urls.get("right")
+@contextmanager
+def emptied():
+    """Holds the folder of the services, which is empty at first; a second run at the same time ends."""
+    FOLDER.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{FOLDER}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"another comparison runs in {FOLDER}")
+        shutil.rmtree(FOLDER, ignore_errors=True)
+        FOLDER.mkdir()
+        yield
 
 
-def stop_services():
-    for name in ("left", "right"):
-        image_service.stop(FOLDER / name)
-    peer.stop("keystone", FOLDER / "keystone")
+@contextmanager
+def keystone(args):
+    """Yields (folder of a running Keystone, port of the image service in its catalogue)."""
+    port = peer.free_port()
+    if args.keystone:
+        yield args.keystone, port
+        return
+    folder = FOLDER / "keystone"
+    with emptied():
+        try:
+            subprocess.run([peer.HERE / "keystone", "up", "--dir", folder, "--image",
+                            f"http://127.0.0.1:{port}"],
+                           stdout=subprocess.DEVNULL, check=True)
+            yield folder, port
+        finally:
+            peer.stop("keystone", folder)
 
 
-def login(keystone):
+@contextmanager
+def services(args, folder, part, ports):
+    """Yields {side: URL} of the services that the arguments ask for, as `part` wants them."""
+    if args.keystone:
+        yield {side: url for side, url in (("left", args.left), ("right", args.right)) if url}
+        return
+    url = (folder / "keystone.url").read_text().strip()
+    options = image_service.SETUPS[part.setup]
+    places = {side: FOLDER / part.name / side for side in ports}
+
+    def start(side):
+        if side == "right" and args.vitrine:
+            # The files that Glance has loaded, so that whole catalogues can be compared.
+            return image_service.start_vitrine(
+                places[side], ports[side], url, args.vitrine, options,
+                metadefs=peer.venv("glance") / "etc/glance/metadefs")
+        return image_service.start_glance(places[side], ports[side], url, options)
+
+    wanted = [side for side, asked in (("left", not args.answers),
+                                       ("right", args.vitrine or args.glance_twice)) if asked]
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            yield dict(zip(wanted, pool.map(start, wanted)))
+    finally:
+        for place in places.values():
+            image_service.stop(place)
+
+
+def login(folder):
     """Tokens of all callers, and the words {alpha} and so on."""
-    url = (keystone / "keystone.url").read_text().strip()
+    url = (folder / "keystone.url").read_text().strip()
     tokens = {}
     for name in personas.CALLERS:
         headers, _ = peer.must("POST", f"{url}/auth/tokens", personas.token_request(name))
         tokens[name] = headers["X-Subject-Token"]
-    people = json.loads((keystone / "personas.json").read_text())
+    people = json.loads((folder / "personas.json").read_text())
     words = dict(people["projects"]) | {f"user_{n}": i for n, i in people["users"].items()}
     words |= {f"{name}_token": token for name, token in tokens.items()}
     return tokens, words | {"keystone": url}
@@ -100,10 +137,10 @@ def login(keystone):
 # Comparing
 
 class Run:
-    """Drives one or two sides through the cases. `kept` is what a recording remembers."""
+    """Drives one or two sides through the cases."""
 
-    def __init__(self, sides, words, kept=None):
-        self.sides, self.words, self.kept = sides, words, kept
+    def __init__(self, sides, words):
+        self.sides, self.words = sides, words
         self.images = {}
         self.dataset = None
         self.pool = ThreadPoolExecutor(len(sides) or 1)
@@ -147,6 +184,8 @@ class Run:
             yield case.name, None, str(fault)
             return
         dirty = False
+        for side in self.sides:
+            side.kept = {}
         for number, step in enumerate(case.steps, 1):
             name = case.name if len(case.steps) == 1 else f"{case.name} #{number}"
             answers = self.both(lambda side: side.perform(step, words))
@@ -167,102 +206,98 @@ def may_have_changed(step, answer):
     return answer["status"] not in (401, 403, 404, 405)
 
 
-def difference(left, right):
-    """What differs, one line for each part; nothing when the answers agree."""
-    lines = []
-    for part in ("status", "headers", "body"):
-        one, other = left[part], right[part]
-        if one == other:
-            continue
-        if isinstance(one, dict) and isinstance(other, dict):
-            for key in [*one, *(key for key in other if key not in one)]:
-                if one.get(key, "<absent>") != other.get(key, "<absent>"):
-                    lines.append(f"{part} {key}: {short(one.get(key, '<absent>'))} | "
-                                 f"{short(other.get(key, '<absent>'))}")
-        else:
-            lines.append(f"{part}: {short(one)} | {short(other)}")
-    return lines
+@dataclass(frozen=True)
+class Part:
+    """Cases that share their services."""
+
+    name: str
+    setup: str
+    cases: list
 
 
-def short(value, limit=300):
-    text = json.dumps(value, sort_keys=True)
-    return text if len(text) <= limit else text[:limit] + "…"
+def parts(chosen, count):
+    """The chosen cases, by configuration; those of the usual one in `count` parts of like size."""
+    found = []
+    for setup in sorted({case.setup for case in chosen}):
+        some = [case for case in chosen if case.setup == setup]
+        many = 1 if setup else count
+        total, done, lots = sum(len(case.steps) for case in some), 0, [[] for _ in range(many)]
+        for case in some:
+            lots[min(done * many // total, many - 1)].append(case)
+            done += len(case.steps)
+        found += [Part(setup or f"usual-{number}", setup, lot) for number, lot in enumerate(lots, 1) if lot]
+    return found
 
 
-class Expected:
-    """differences.toml: what may differ, and why."""
+@dataclass
+class Tally:
+    """What a run has compared, and how it ended."""
 
-    def __init__(self, path):
-        rows = tomllib.loads(path.read_text())
-        self.rows = [(row, re.compile(row["cases"]))
-                     for row in [*rows.get("difference", []), *rows.get("waiting", [])]]
-        self.used = set()
-        document = (peer.ROOT / "docs/differences.md").read_text()
-        for row, _ in self.rows:
-            if "issue" not in row and f"`{row['id']}`" not in document:
-                sys.exit(f"docs/differences.md says nothing about {row['id']}")
+    expected: differences.Expected | None
+    is_verbose: bool
+    names: set = dataclass_field(default_factory=set)
+    fields: int = 0
+    excused: int = 0
+    differing: int = 0
+    failed: int = 0
+    lock: threading.Lock = dataclass_field(default_factory=threading.Lock)
 
-    def explains(self, name, answer, first):
-        """The row for Vitrine's `answer`; `first` is Glance's to the case's first request."""
-        for row, pattern in self.rows:
-            if (pattern.fullmatch(name)
-                    and row.get("status", answer["status"]) == answer["status"]
-                    and row.get("after", first["status"]) == first["status"]):
-                self.used.add(row["cases"])
-                return row
-        return None
+    def fail(self, name, lines):
+        self.failed += 1
+        print(f"FAILED {name}", *lines, sep="\n    ", flush=True)
 
-    def unused(self, seen):
-        """Patterns that explained nothing although their cases ran."""
-        return [row["cases"] for row, pattern in self.rows if row["cases"] not in self.used
-                and any(pattern.fullmatch(name) for name in seen)]
-
-
-def compare(run, chosen, expected, verbose):
-    passed = failed = explained = 0
-    seen = []
-    for case in chosen:
-        first = None
-        for name, answers, fault in run.steps(case):
-            seen.append(name)
+    def add(self, name, answers, fault):
+        with self.lock:
+            self.names.add(name)
             if fault:
-                failed += 1
-                print(f"FAILED {name}\n    {fault}", flush=True)
-                continue
-            if run.kept is not None:
-                answers.insert(0, run.kept[name])
-            lines = difference(*answers)
-            first = first or answers[0]
-            if lines and expected and (row := expected.explains(name, answers[1], first)):
-                explained += 1
-                if verbose:
-                    print(f"expected {name}: {row.get('id') or row.get('issue')}")
-            elif lines:
-                failed += 1
-                print(f"FAILED {name}", *lines, sep="\n    ", flush=True)
+                self.fail(name, [fault])
             else:
-                passed += 1
-    for pattern in expected.unused(seen) if expected else []:
-        failed += 1
-        print(f"FAILED differences.toml: nothing differs any more in {pattern}")
-    print(f"{passed + explained} passed, {failed} failed "
-          f"({len(seen)} requests, {explained} differ as documented)")
-    return 1 if failed or not seen else 0
+                self.judge(name, answers)
+
+    def judge(self, name, answers):
+        self.fields += max(differences.count(answer) for answer in answers)
+        found = differences.difference(*answers)
+        left, stale = self.expected.judge(name, found) if self.expected else (found, [])
+        self.excused += len(found) - len(left)
+        if left or stale:
+            self.fail(name, [*stale, *map(spelled, left.items())])
+        elif found:
+            self.differing += 1
+            if self.is_verbose:
+                print(f"expected {name}", *map(spelled, found.items()), sep="\n    ")
+
+    def close(self, is_whole):
+        """Says what was compared; returns the exit code."""
+        if self.expected and is_whole:
+            for row, name in self.expected.unknown(self.names):
+                self.fail("differences.toml", [f"{row}: there is no request {name}"])
+        print(f"{len(self.names)} answers and {self.fields} fields compared; "
+              f"{self.excused} fields of {self.differing} answers differ as documented")
+        print(f"{max(len(self.names) - self.failed, 0)} passed, {self.failed} failed")
+        return 1 if self.failed or not self.names else 0
 
 
-def record(run, chosen, path):
-    kept = {}
-    for case in chosen:
-        for name, answers, fault in run.steps(case):
-            if fault:
-                sys.exit(f"{name}: {fault}")
-            kept[name] = answers[0]
-    path.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
-    print(f"{len(kept)} answers kept in {path}")
-    return 0
+def spelled(difference):
+    """A difference as a row of differences.toml says it."""
+    field, pair = difference
+    return f"{field} = {differences.spelled(pair)}"
 
 
-def main():
+def perform(args, folder, part, left_port, tally, kept):
+    """Starts what a part needs and goes through its cases; `kept` are recorded answers."""
+    tokens, words = login(folder)
+    words["files"] = serve_files(FOLDER / "files")
+    with services(args, folder, part, {"left": left_port, "right": peer.free_port()}) as urls:
+        run = Run([Side(name, url, tokens, words) for name, url in urls.items()], words)
+        for case in part.cases:
+            for name, answers, fault in run.steps(case):
+                if args.record:
+                    kept[name] = answers[0] if answers else {"fault": fault}
+                else:
+                    tally.add(name, [kept[name], *answers] if args.answers and answers else answers, fault)
+
+
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vitrine", type=pathlib.Path, metavar="BINARY")
@@ -274,34 +309,47 @@ def main():
     parser.add_argument("--answers", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--only", default="", metavar="REGEX")
     parser.add_argument("--skip", metavar="REGEX")
+    parser.add_argument("--jobs", type=int, default=2, help="pairs of services at the same time")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("-v", "--verbose", action="store_true")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def rows():
+    """The rows of differences.toml; ends the script when the document does not tell of them."""
+    expected = differences.Expected(peer.HERE / "differences.toml")
+    document = (peer.ROOT / "docs/differences.md").read_text()
+    if faults := differences.undocumented(expected.rows, document):
+        sys.exit("\n".join(faults))
+    return expected
+
+
+def main():
+    args = arguments()
     chosen = [case for case in cases.everything() if re.search(args.only, case.name)
               and not (args.skip and re.search(args.skip, case.name))]
+    if args.keystone:
+        chosen = [case for case in chosen if not case.setup]
     if args.list:
         print(*(case.name for case in chosen), sep="\n")
         return
+    tally = Tally(None if args.glance_twice or args.record else rows(), args.verbose)
+    if args.check:
+        return
     began = time.monotonic()
-    running = bool(args.keystone)
-    try:
-        place = (args.keystone, args.left, args.right) if running else start_services(args)
-        keystone, left, right = place
-        tokens, words = login(keystone)
-        words["files"] = serve_files(FOLDER / "files")
-        sides = [Side(name, url, tokens, words)
-                 for name, url in (("left", left), ("right", right)) if url]
-        kept = json.loads(args.answers.read_text()) if args.answers else None
-        run = Run(sides, words, kept)
-        if args.record:
-            code = record(run, chosen, args.record)
-        else:
-            expected = None if args.glance_twice else Expected(peer.HERE / "differences.toml")
-            code = compare(run, chosen, expected, args.verbose)
-        print(f"{time.monotonic() - began:.0f} s")
-    finally:
-        if not running:
-            stop_services()
+    kept = json.loads(args.answers.read_text()) if args.answers else {}
+    todo = parts(chosen, 1 if args.keystone else args.jobs)
+    with keystone(args) as (folder, port), ThreadPoolExecutor(args.jobs) as pool:
+        # The service in the catalogue is the first Glance.
+        ports = [port, *(peer.free_port() for _ in todo[1:])]
+        list(pool.map(lambda part, port: perform(args, folder, part, port, tally, kept), todo, ports))
+    if args.record:
+        args.record.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+        print(f"{len(kept)} answers kept in {args.record}")
+        return
+    code = tally.close(not (args.only or args.skip or args.keystone))
+    print(f"{time.monotonic() - began:.0f} s")
     sys.exit(code)
 
 

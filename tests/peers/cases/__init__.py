@@ -8,6 +8,7 @@ In paths, headers and bodies these words in braces are replaced:
   {alpha} {beta} ...     ids of projects
   {ds0} {ds1} ...        images of the listing data set
   {files}                URL of a small web server with image.raw
+  {own words}            what an earlier request of the case kept of its answer
 """
 
 from dataclasses import dataclass, field
@@ -45,6 +46,10 @@ class Request:
     spoils: bool = False
     # Before comparing, wait until {image} has one of these states (asynchronous work).
     settle: tuple = ()
+    # Ask again until the member `status` of the answer is one of these.
+    until: tuple = ()
+    # Words that the rest of the case may use: {word: JSON pointer into the answer}.
+    keep: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class Case:
     steps: tuple
     image: Image | None = None
     listing: bool = False
+    # The configuration of the services, one of image_service.SETUPS.
+    setup: str = ""
 
 
 PATCH_V21 = "application/openstack-images-v2.1-json-patch"
@@ -67,9 +74,9 @@ def request(caller, line, data=None, headers=None, **more):
     return Request(caller, method, path, data, headers or {}, **more)
 
 
-def patch(caller, *operations, media_type=PATCH_V21):
+def patch(caller, *operations, media_type=PATCH_V21, **more):
     return request(caller, "PATCH /v2/images/{image}", list(operations),
-                   {"Content-Type": media_type})
+                   {"Content-Type": media_type}, **more)
 
 
 def add(path, value):
@@ -90,12 +97,13 @@ def show(caller="member"):
 
 def everything():
     """All cases, in the order in which they run."""
-    from cases import (cache, data, http, images, listing, locations, members, metadefs,
-                       metadefs_edges, patching, rbac, schemas)
+    from cases import (cache, data, http, images, imports, listing, locations, members, metadefs,
+                       metadefs_edges, patching, rbac, schemas, setups, tasks)
     found = []
-    for module in (http, schemas, images, listing, patching, data, locations, members, metadefs,
-                   metadefs_edges, rbac, cache):
+    for module in (http, schemas, images, listing, patching, data, locations, members, imports, tasks,
+                   metadefs, metadefs_edges, rbac, cache, setups):
         found.extend(module.cases())
     names = [case.name for case in found]
-    assert len(set(names)) == len(names), "two cases have one name"
+    twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
+    assert not twice, f"two cases have one name: {sorted(twice)}"
     return found

@@ -7,6 +7,8 @@ from cases import OCTETS, Case, Image, request, show
 QUEUED = Image(status="queued")
 DATA = b"0123456789"
 HOLDER = Image(data=DATA)
+# An image that is never read as a whole, hence is in no cache: a cached one answers otherwise.
+UNREAD = Image(data=b"never read as a whole")
 
 
 def qcow2(version=2, backing=0, features=0):
@@ -124,6 +126,10 @@ def uploads(what):
             yield Case(f"data/{what} {size} bytes{' chunked' if chunked else ''}", (
                 upload("member", b"z" * size, what=what, chunked=chunked), show(),
                 request("member", "GET /v2/images/{image}/file")), QUEUED)
+    for name, value in (("right", "sha256:84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882"),
+                        ("wrong", "sha256:" + "a" * 64)):
+        yield Case(f"data/{what} expected_hash {name}", (upload("member", DATA, what=what), show()), Image(
+            status="queued", fields=(("expected_hash", value),)))
     yield Case(f"data/{what} twice", (upload("member", DATA, what=what),
                                       upload("member", DATA, what=what), show()), QUEUED)
     yield Case(f"data/{what} then delete", (
@@ -135,10 +141,12 @@ def uploads(what):
 def downloads():
     for value in RANGES:
         yield Case(f"range/{value!r}", (request(
-            "member", "GET /v2/images/{image}/file", None, {"Range": value}),), HOLDER)
+            "member", "GET /v2/images/{image}/file", None, {"Range": value}),),
+            HOLDER if value else UNREAD)
     for value in CONTENT_RANGES:
         yield Case(f"range/content {value!r}", (request(
-            "member", "GET /v2/images/{image}/file", None, {"Content-Range": value}),), HOLDER)
+            "member", "GET /v2/images/{image}/file", None, {"Content-Range": value}),),
+            HOLDER if value else UNREAD)
     yield Case("range/both", (request("member", "GET /v2/images/{image}/file", None, {
         "Range": "bytes=1-2", "Content-Range": "bytes 3-4/10"}),), HOLDER)
     for value in ("bytes=0-", "bytes=-5", "bytes=0-0"):

@@ -53,6 +53,7 @@ BAD = {
     "kernel no uuid": {"kernel_id": "x"}, "kernel newline": {
         "kernel_id": "12345678-aaaa-bbbb-cccc-123456789abc\n"},
     "key policy unknown": {"cinder_encryption_key_deletion_policy": "x"},
+    "expected_hash no hash": {"expected_hash": "x"},
     "size and type": {"size": "x", "status": "active"},
 } | {f"read-only {key}": {key: value} for key, value in {
     "size": 1, "virtual_size": 1, "status": "active", "checksum": "a" * 32,

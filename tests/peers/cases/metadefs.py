@@ -43,6 +43,7 @@ PROPERTIES = [
     {"items": {"type": "string", "x": 1}}, {"readonly": None}, {"pattern": "["},
     {"description": ASTRAL}, {"pattern": ASTRAL}, {"title": ASTRAL}, {"confidential": True},
     {"name": "zz"}, {"name": LONG}, {"name": ASTRAL}, {"created_at": "x"}, {"self": "x"},
+    {"minimum": 2 ** 70}, {"maxLength": 2 ** 70}, {"default": 2 ** 70},
 ]
 NAMESPACES = [
     {"namespace": None}, {"namespace": 5}, {"namespace": LONG}, {"display_name": LONG},

@@ -40,6 +40,9 @@ READ_ONLY = ["id", "created_at", "updated_at", "status", "checksum", "size", "vi
              "deleted", "deleted_at", "os_glance_x", "os_glancefoo", "os_glance_import_task",
              "stores"]
 
+# Names that mean something to Glance's own objects.
+INTERNAL = ["image_id", "member", "extra_properties", "base", "context", "repo"]
+
 VALUES = {
     "name": ["n", "", None, "x" * 255, "x" * 256, 5, True, [], {}, "😀", "圖"],
     "visibility": ["shared", "private", "community", "secret", None, 1],
@@ -90,10 +93,14 @@ def cases():
         for number, value in enumerate(values):
             for op in ("add", "replace"):
                 yield Case(f"patch/value {op} {key} {str(value)[:20]!r} {number}",
-                           (patch("member", operation(PATCH_V21, op, f"/{key}", value)),
+                           (patch("member", operation(PATCH_V21, op, f"/{key}", value), spoils=key == "owner"),
                             show("admin")), queued)
             yield Case(f"patch/value active {key} {str(value)[:20]!r} {number}",
                        (patch("admin", replace(f"/{key}", value)), show("admin")), active)
+    for key in INTERNAL:
+        for op in ("add", "replace", "remove"):
+            yield Case(f"patch/internal {op} {key}",
+                       (patch("member", operation(PATCH_V21, op, f"/{key}", "x")), show()), queued)
     for media_type, label in ((PATCH_V21, "v2.1"), (PATCH_V20, "v2.0")):
         for op in ("add", "replace", "remove"):
             for target in ("name", "colour", "absent", "tags", "protected", "min_ram"):
@@ -119,7 +126,7 @@ def sequences(queued, active):
         "name and tags": [replace("/name", "x"), replace("/tags", ["q"]), add("/z", "z")],
     }.items():
         yield Case(f"patch/sequence {name}", (patch("member", *operations), show()), queued)
-    yield Case("patch/give away by add", (patch("member", add("/owner", "{beta}")),
+    yield Case("patch/give away by add", (patch("member", add("/owner", "{beta}"), spoils=True),
                                           show("admin")), queued)
     yield Case("patch/shared and back", (
         patch("member", replace("/visibility", "private")),
