@@ -1,20 +1,26 @@
 """What the tests share: one server for those that leave it as they find it, and real disk images."""
 
-import pathlib
-import sys
-
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from harness import Server, databases, disks
 
-import disks  # noqa: E402
-from harness import Server  # noqa: E402
+
+def pytest_unconfigure():
+    databases.stop_all()
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A server started as a new user starts it, on an empty folder."""
     with Server(tmp_path_factory.mktemp("shared") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=databases.KINDS)
+def each_server(request, tmp_path_factory):
+    """The same on each database in turn, for walks that must hold on all of them."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with Server(folder / "data", database=databases.fresh(request.param)) as running:
         yield running
 
 

@@ -1,23 +1,22 @@
 """The image cache through the clients that operators use, and through SIGKILL while it fills."""
 
+import functools
 import http.client
 import os
 import random
-import subprocess
 import threading
 import time
 
 import pytest
 
-import harness
-from harness import Server, Tool, sha512, wait_for
+from harness import PATIENCE_S, Server, Tool, chaos, glance_client, sha512, table, wait_for
 
 CONFIGURATION = """\
 [DEFAULT]
 image_cache_dir = {folder}/cache
 worker_self_reference_url = http://node-one:9292
 """
-ROUNDS = int(os.environ.get("CACHE_CRASH_ROUNDS", "25"))
+ROUNDS = chaos.either(4, 25)
 
 
 def configured(folder):
@@ -48,19 +47,12 @@ def image(caching):
 
 @pytest.fixture(scope="module")
 def glance(caching):
-    """The glance client as an admin; it reads no clouds.yaml."""
-    tool = Tool("glance", caching)
-    config = caching.connect("vitrine-admin").config
-    tool.argv = tool.argv[:1]
-    tool.env |= {f"OS_{name.upper()}": str(value) for name, value in config.config["auth"].items()}
-    tool.env |= {"OS_IDENTITY_API_VERSION": "3", "OS_REGION_NAME": config.region_name or ""}
-    return tool
+    return glance_client(caching, "vitrine-admin")
 
 
 def states(listing):
     """{image: "cached" or "queued"} of a printed table."""
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in listing.splitlines() if "|" in line]
-    return {row[0]: row[1] for row in rows[1:]}
+    return {row[0]: row[1] for row in table(listing)[1:]}
 
 
 def test_the_glance_client(glance, caching, image, cache_dir):
@@ -106,11 +98,7 @@ def test_the_openstack_client(caching, image, cache_dir):
 
 
 def test_the_terminal(caching, image, cache_dir):
-    def vitrine(*arguments, status=0):
-        argv = [harness.binary(), "cache", *arguments, "--data-dir", caching.data_dir, *caching.arguments]
-        done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=60)
-        assert done.returncode == status, done.stderr
-        return done.stdout
+    vitrine = functools.partial(caching.command, "cache")
 
     vitrine("queue", image)
     # A running server sees what another process asks for.
@@ -158,7 +146,7 @@ def begin_download(server, image, bytes_read):
 
 
 def records(server):
-    return {name: size for name, size in server.rows("SELECT image_id, size FROM cached_images")}
+    return dict(server.rows("SELECT image_id, size FROM cached_images"))
 
 
 def files(cache_dir, below=""):
@@ -216,13 +204,11 @@ class Reader(threading.Thread):
 
 
 def test_deaths_at_random_instants(tmp_path):
-    seed = int(os.environ.get("CRASH_SEED", random.randrange(1 << 32)))
-    print(f"CRASH_SEED={seed}")
-    chance = random.Random(seed)
+    chance = chaos.seeded()
     cache_dir = tmp_path / "cache"
     seen = {"cached": 0, "incomplete": 0, "unrecorded": 0}
     with configured(tmp_path) as server:
-        admin = server.connect("vitrine-admin").auth_token
+        admin, _ = server.login("vitrine-admin")
         images = {}
         for _ in range(6):
             data = chance.randbytes(chance.randrange(1, 6 << 20))
@@ -236,7 +222,7 @@ def test_deaths_at_random_instants(tmp_path):
             time.sleep(chance.uniform(0.02, 0.5))
             server.kill()
             for reader in readers:
-                reader.join(harness.PATIENCE_S)
+                reader.join(PATIENCE_S)
                 assert not reader.is_alive() and reader.fault is None, reader.fault
             # Whole or absent: at the very moment of death, without anybody tidying up.
             there = files(cache_dir)

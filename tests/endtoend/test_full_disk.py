@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness import LEASE_S, OpenUpload, Server, Tool, sha512, wait_for
+from harness import LEASE_S, OpenUpload, Server, Tool, databases, sha512, wait_for
 
 MIB = 1 << 20
 
@@ -81,7 +81,8 @@ def fill(path):
 
 def test_a_full_disk_under_the_database(tmp_path):
     """Changes are refused with 503, reads go on, nothing is half changed; with room all is as before."""
-    with Server(tmp_path / "data", tmpfs={".": 24 * MIB, "images": 16 * MIB}) as server:
+    with Server(tmp_path / "data", tmpfs={".": 24 * MIB, "images": 16 * MIB},
+                database=databases.Embedded()) as server:
         image = server.create(name="n")
         under_way = server.create(name="under way")
         upload = OpenUpload(server, under_way)

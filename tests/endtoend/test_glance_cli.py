@@ -4,8 +4,7 @@ import filecmp
 
 import pytest
 
-import disks
-from harness import digest, fields, glance_client
+from harness import digest, disks, fields, glance_client
 
 
 @pytest.fixture(scope="module")

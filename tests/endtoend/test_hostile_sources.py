@@ -5,19 +5,18 @@ stores, and the memory of the server does not follow what a source sends. Names 
 check and connection need a resolver of their own: `tests/api/imports/hostile.rs` has them.
 """
 
+import contextlib
 import gzip
 import http.server
 import io
-import pathlib
-import struct
 import subprocess
-import threading
 import time
 import zipfile
 
 import pytest
 
-from harness import Server, wait_for
+from harness import Server, process, sources, wait_for
+from harness.disks import backed_qcow2
 
 # What an image may have here; every source that sends without end is cut there.
 CAP_BYTES = 256 << 20
@@ -36,13 +35,6 @@ allowed_networks = ['127.0.0.2/32']
 [vitrine]
 import_idle_timeout = {idle}
 """
-
-
-def backed_qcow2(backing):
-    """A qcow2 (version 2) of one cluster that wants to be read on top of another file."""
-    name = backing.encode()
-    header = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", 2, 512, len(name), 16, 1 << 20, 0, 1, 1 << 16, 1 << 17, 1, 0, 0)
-    return header.ljust(512, b"\0") + name.ljust((1 << 18) - 512, b"\0")
 
 
 def zip_of(*members):
@@ -69,10 +61,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.files.get(self.path)
         if body is None:
             # A client that hangs up is what these are about.
-            try:
+            with contextlib.suppress(OSError):
                 getattr(self, self.path[1:].split("/")[0])()
-            except OSError:
-                pass
             return
         self.begin(len(body))
         self.wfile.write(body)
@@ -127,19 +117,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def serve(address):
-    server = http.server.ThreadingHTTPServer((address, 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
 @pytest.fixture(scope="module")
 def source():
     """A web server on an address that imports may reach, and a secret one that they may not."""
-    server, secret = serve("127.0.0.2"), serve("127.0.0.1")
-    server.url = f"http://127.0.0.2:{server.server_port}"
-    hidden = f"http://127.0.0.1:{secret.server_port}/secret"
+    server, secret = sources.Source(Handler, "127.0.0.2"), sources.Source(Handler)
+    hidden = f"{secret.url}/secret"
     server.targets = {
         "/redirect/loopback": hidden,
         "/redirect/name": hidden.replace("127.0.0.1", "localhost"),
@@ -162,8 +144,8 @@ def source():
         "/cut.gz": gzip.compress(bytes(range(256)) * 4096)[:-100],
     }
     yield server
-    server.shutdown()
-    secret.shutdown()
+    server.close()
+    secret.close()
 
 
 @pytest.fixture(scope="module")
@@ -176,11 +158,6 @@ def server(tmp_path_factory):
         yield running
 
 
-def memory_mib(server, what):
-    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(what)) / 1024
-
-
 def left(server):
     return [str(path) for name in ("images", "staging") for path in (server.data_dir / name).rglob("*")
             if path.is_file() and path.name != ".place"]
@@ -189,13 +166,8 @@ def left(server):
 def imported(server, url, **fields):
     """Imports, waits for the end; returns (image, task)."""
     image = server.create(**fields)
-    body = {"method": {"name": "web-download", "uri": url}}
-    server.request("POST", f"/v2/images/{image}/import", body).expect(202)
-
-    def over():
-        task = server.request("GET", f"/v2/images/{image}/tasks").expect(200).json["tasks"][0]
-        return task if task["status"] in ("success", "failure") else None
-    return image, wait_for(f"{url} is over", over, 60)
+    server.begin_import(image, {"name": "web-download", "uri": url})
+    return image, server.finished_import(image)
 
 
 CASES = [
@@ -227,8 +199,8 @@ def test_bad_sources_are_cut_and_leave_nothing(server, source):
     # What a good import takes is not held against the bad ones.
     _, task = imported(server, f"{source.url}/long")
     assert task["status"] == "success", task
-    before = memory_mib(server, "VmRSS")
-    pathlib.Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
+    before, _ = process.memory_mib(server.process.pid)
+    process.reset_peak(server.process.pid)
     kept = left(server)
     for path, message in CASES:
         disk_format = "qcow2" if "qcow2" in path else "raw"
@@ -240,7 +212,7 @@ def test_bad_sources_are_cut_and_leave_nothing(server, source):
         shown = server.show(image)
         assert shown["status"] == "queued" and "os_glance_import_task" not in shown, shown
         wait_for(f"nothing of {path} is left", lambda: left(server) == kept)
-    grown = memory_mib(server, "VmHWM") - before
+    grown = process.memory_mib(server.process.pid)[1] - before
     print(f"the server grew by {grown:.0f} MiB at most, from {before:.0f} MiB")
     assert grown < GROWTH_MAX_MIB, grown
 

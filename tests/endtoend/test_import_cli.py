@@ -2,14 +2,11 @@
 
 import functools
 import gzip
-import http.server
 import json
-import subprocess
-import threading
 
 import pytest
 
-from harness import Server, Tool, binary, digest, fields, glance_client, table, wait_for
+from harness import Server, Tool, digest, fields, glance_client, sources, table, wait_for
 
 CONFIG = """
 [DEFAULT]
@@ -67,11 +64,9 @@ def web(qcow2, workshop):
     """The URL of a web server with the disk, as it is and compressed."""
     packed = workshop / "disk.qcow2.gz"
     packed.write_bytes(gzip.compress(qcow2.read_bytes()))
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=workshop)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    server = sources.Folder(workshop)
+    yield server.url
+    server.close()
 
 
 @pytest.fixture(scope="module")
@@ -228,20 +223,14 @@ def test_the_task_api_imports_too(openstack, cloud, web, qcow2):
 
 
 def test_the_operator_sees_stops_and_repeats_jobs(openstack, cloud, web, qcow2):
-    def jobs(*arguments):
-        done = subprocess.run([binary(), "jobs", *arguments, "--data-dir", cloud.data_dir], capture_output=True,
-                              text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
+    jobs = functools.partial(cloud.command, "jobs")
     image = create(openstack)
     missing = f"{web}/later.qcow2"
     openstack("image", "import", "--method", "web-download", "--uri", missing, image)
     settled(openstack, image, "queued")
     job = next(line.split()[0] for line in jobs("list", "--status", "failure").splitlines() if image in line)
     assert json.loads(jobs("show", job))["input"]["import_req"]["method"]["uri"] == missing
-    assert "there is nothing to stop" in subprocess.run(
-        [binary(), "jobs", "cancel", job, "--data-dir", cloud.data_dir], capture_output=True, text=True).stderr
+    assert "there is nothing to stop" in jobs("cancel", job, status=1)
     later = qcow2.with_name("later.qcow2")
     later.write_bytes(qcow2.read_bytes())
     assert job in jobs("retry", job)

@@ -1,32 +1,24 @@
 """SIGKILL at random instants of imports with conversion, on one node and on two that share database and stores.
 
-Each import brings 512 MiB as qcow2, by web-download or from staging, and keeps them as raw in two stores. However often
+Each import brings a disk as qcow2, by web-download or from staging, and keeps it as raw in two stores. However often
 its nodes die, it ends `active` with the right bytes, without being asked for again; nothing is orphaned, and no lock
-outlives its lease. KILL_SEED repeats the instants.
+outlives its lease. KILL_SEED repeats the instants; `make chaos` kills more often than `make test`, and larger imports.
 """
 
 import contextlib
-import functools
-import glob
 import hashlib
-import http.server
-import os
-import pathlib
-import pwd
 import random
-import shutil
 import subprocess
-import threading
 import time
 
 import pytest
 
-from harness import Server, binary, free_port, wait_for
+from harness import Server, chaos, databases, sources, wait_for
 
-KILLS = 50
+KILLS = chaos.either(6, 50)
 # Deaths of one import at most; an engine that gave up after so few would be one that loses work.
 KILLS_OF_ONE = 4
-DISK_BYTES = 512 << 20
+DISK_BYTES = chaos.either(128, 512) << 20
 # Short, for the sake of the test: a node that died is missed after that.
 LEASE_S = 3
 # For what takes moments once the lease has run out.
@@ -69,10 +61,8 @@ class Source:
         subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, self.qcow2], check=True)
         self.sha512 = digest(raw)
         raw.unlink()
-        handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}/disk.qcow2"
+        self.server = sources.Folder(folder)
+        self.url = f"{self.server.url}/disk.qcow2"
 
 
 def digest(path):
@@ -84,51 +74,22 @@ def digest(path):
 def source(tmp_path_factory):
     started = Source(tmp_path_factory.mktemp("source"))
     yield started
-    started.server.shutdown()
+    started.server.close()
     started.qcow2.unlink()
-
-
-@pytest.fixture
-def postgres(tmp_path_factory):
-    """The URL of a PostgreSQL of its own."""
-    programs = pathlib.Path(sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1])
-    folder, port = pathlib.Path("/tmp") / f"vitrine-postgres-{os.getpid()}", free_port()
-    folder.mkdir(mode=0o700)
-    user = {}
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres", "postgres")
-        user = {"user": "postgres", "group": "postgres", "cwd": folder,
-                "env": {"PATH": os.environ["PATH"], "HOME": pwd.getpwnam("postgres").pw_dir}}
-
-    def run(*argv):
-        subprocess.run([str(a) for a in argv], check=True, stdout=subprocess.DEVNULL, **user)
-
-    try:
-        run(programs / "initdb", "-D", folder / "data", "-U", "vitrine", "-A", "trust", "-N")
-        run(programs / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log", "-o",
-            f"-p {port} -h 127.0.0.1 -k {folder}", "start")
-        yield f"postgresql://vitrine@127.0.0.1:{port}/postgres"
-        run(programs / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Cloud:
     """One or more nodes on shared stores; each has a staging folder that no other reaches."""
 
-    def __init__(self, folder, nodes, database=None):
+    def __init__(self, folder, nodes, database):
         self.folder = folder
         (folder / "policy.yaml").write_text("".join(f'"{rule}": ""\n' for rule in RULES))
         self.nodes = []
         for n in range(nodes):
             config = folder / f"node{n}.conf"
             config.write_text(CONFIG.format(folder=folder, node=n, lease=LEASE_S))
-            arguments = ["--config-file", str(config)] + (["--database", database] if database else [])
-            if database:
-                subprocess.run([str(binary()), "db", "sync", *arguments], check=True)
-            node = Server(folder / f"node{n}", arguments=arguments)
+            node = Server(folder / f"node{n}", arguments=["--config-file", config], database=database, anonymous=True)
             node.staging = folder / f"staging{n}"
-            node.token = lambda: ""
             self.nodes.append(node.start())
 
     def stop(self):
@@ -174,17 +135,12 @@ class Import:
         if self.method == "web-download":
             method["uri"] = self.source.url
         else:
-            node.request("PUT", f"/v2/images/{self.image}/stage", self.source.qcow2.read_bytes(),
-                         {"Content-Type": "application/octet-stream"}).expect(204)
-        body = {"method": method, "all_stores": True}
-        node.request("POST", f"/v2/images/{self.image}/import", body).expect(202)
+            node.put(self.image, self.source.qcow2.read_bytes(), "stage").expect(204)
+        node.begin_import(self.image, method, all_stores=True)
 
     def over(self, node):
-        """The newest task, once it is over."""
-        def ended():
-            task = node.request("GET", f"/v2/images/{self.image}/tasks").expect(200).json["tasks"][0]
-            return task if task["status"] in ("success", "failure") else None
-        return wait_for(f"the import of {self.image} is over", ended, 2 * LEASE_S + GRACE_S)
+        """Its task, once it is over."""
+        return node.finished_import(self.image, 2 * LEASE_S + GRACE_S)
 
     def check(self, node):
         """It ends well, and then nothing is left but the image."""
@@ -227,15 +183,10 @@ def running(*arguments):
         cloud.stop()
 
 
-def seeded():
-    seed = int(os.environ.get("KILL_SEED", random.SystemRandom().getrandbits(32)))
-    print(f"KILL_SEED={seed}")
-    return random.Random(seed)
-
-
 def test_one_node_goes_on_after_its_death(tmp_path, source):
-    instants, kills = seeded(), 0
-    with running(tmp_path, 1) as cloud:
+    """Started again, it goes on with what it had begun, whatever it had reached."""
+    instants, kills = chaos.seeded(), 0
+    with running(tmp_path, 1, databases.fresh()) as cloud:
         node, longest = cloud.nodes[0], undisturbed(cloud, source)
         for method in methods():
             if kills >= KILLS:
@@ -249,10 +200,11 @@ def test_one_node_goes_on_after_its_death(tmp_path, source):
             begun.check(node)
 
 
-def test_another_node_takes_over(tmp_path, source, postgres):
+@pytest.mark.parametrize("kind", [databases.POSTGRESQL, databases.MARIADB])
+def test_another_node_takes_over(tmp_path, source, kind):
     """Whichever works dies; it comes back only when another has had the time to take over."""
-    instants, kills = seeded(), 0
-    with running(tmp_path, 2, postgres) as cloud:
+    instants, kills = chaos.seeded(), 0
+    with running(tmp_path, 2, databases.fresh(kind)) as cloud:
         longest = undisturbed(cloud, source)
         for method in methods():
             if kills >= KILLS:
@@ -276,13 +228,17 @@ def test_another_node_takes_over(tmp_path, source, postgres):
 
 def test_a_stop_in_order_is_no_failure(tmp_path, source):
     """However often a node is restarted, what it gives back goes on; no attempt is counted."""
-    with running(tmp_path, 1) as cloud:
+    with running(tmp_path, 1, databases.fresh()) as cloud:
         node, seen = cloud.nodes[0], set()
         begun = Import(cloud, source, "web-download")
+
+        def unseen():
+            return set(cloud.files("staging0")) - seen
+
         for _ in range(2 * KILLS_OF_ONE):
             # Each attempt begins a file of its own, and is stopped long before it is whole.
-            wait_for("another attempt is under way", lambda: set(cloud.files("staging0")) - seen)
-            seen |= set(cloud.files("staging0"))
+            wait_for("another attempt is under way", unseen)
+            seen |= unseen()
             assert node.terminate() == 0
             node.start()
         assert begun.over(node)["status"] == "success"

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import ROOT, Server, binary
+from harness import ROOT, Server, binary, databases, environments
 
 MODES = {"load": [], "merge": ["--merge"], "prefer_new": ["--prefer-new"], "overwrite": ["--replace"]}
 TEXT = {"title": "T", "type": "string"}
@@ -38,9 +38,7 @@ class Glance:
     """Glance's own tools on a database of its own."""
 
     def __init__(self, folder):
-        script = ROOT / "tests/peers/venv.sh"
-        made = subprocess.run([script, "glance"], stdout=subprocess.PIPE, text=True, check=True)
-        self.venv = made.stdout.strip()
+        self.venv = environments.venv("glance")
         self.conf = folder / "glance.conf"
         self.conf.write_text(f"[database]\nconnection = sqlite:///{folder}/glance.db\n")
         self.manage("db", "sync")
@@ -117,7 +115,10 @@ def as_glance_keeps_it(file):
 
 def test_to_glance_and_back(glance, tmp_path):
     """The catalogue, and a namespace with everything: by our files into Glance, by its files into another server."""
-    with Server(tmp_path / "first") as first, Server(tmp_path / "second") as second:
+    # The embedded database alone has the catalogue from the start.
+    embedded = databases.Embedded()
+    with Server(tmp_path / "first", database=embedded) as first, \
+            Server(tmp_path / "second", database=embedded) as second:
         image = first.connect("vitrine-admin").image
         answer = image.post("/metadefs/namespaces", json=WHOLE)
         assert answer.status_code == 201, answer.text

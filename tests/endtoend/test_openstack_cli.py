@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-import disks
-from harness import Tool, digest
+from harness import Tool, digest, disks
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +15,9 @@ def openstack(server):
     return Tool("openstack", server)
 
 
-def test_a_qcow2_from_create_to_delete(openstack, qcow2, tmp_path):
-    """Everything that a user does with one image, and every number against other tools."""
+def test_a_qcow2_from_create_to_delete(each_server, qcow2, tmp_path):
+    """Everything that a user does with one image, on each database, and every number against other tools."""
+    openstack = Tool("openstack", each_server)
     created = openstack.json("image", "create", "--disk-format", "qcow2", "--container-format", "bare",
                              "--file", qcow2, "--property", "os_distro=debian", "--tag", "a", "first")
     image = created["id"]

@@ -6,8 +6,7 @@ import subprocess
 
 import pytest
 
-import disks
-from harness import digest
+from harness import digest, disks
 
 MIB = disks.MIB
 

@@ -9,8 +9,9 @@ from harness import digest
 
 
 @pytest.fixture(scope="module")
-def cloud(server):
-    return server.connect()
+def cloud(each_server):
+    """As whoever logs in, on each database."""
+    return each_server.connect()
 
 
 def test_the_life_of_an_image(cloud, qcow2, tmp_path):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import OpenUpload, Server, binary, sha512, wait_for
+from harness import OpenUpload, Server, binary, databases, sha512, wait_for
 
 
 def start_fails(data_dir, port=0, prefix=()):
@@ -55,7 +55,7 @@ def test_a_folder_below_a_file(tmp_path):
 
 
 def test_a_database_of_a_newer_version(tmp_path):
-    with Server(tmp_path / "data") as server:
+    with Server(tmp_path / "data", database=databases.Embedded()) as server:
         assert server.terminate() == 0
     with sqlite3.connect(tmp_path / "data/vitrine.sqlite") as database:
         database.execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99991231000001')")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import peer
 import personas
+from harness import databases
 
 STORES = ["cheap", "fast", "spare"]
 
@@ -206,20 +207,28 @@ def start_glance(folder, port, keystone_url, options=()):
     return url
 
 
-def start_vitrine(folder, port, keystone_url, binary, options=(), metadefs=None):
+def new_database(folder):
+    """The URL of an empty database of the kind that the run is about; a SQLite file is in `folder`."""
+    fresh = databases.fresh()
+    return f"sqlite:///{folder}/vitrine.db" if fresh.kind == databases.SQLITE else fresh.url
+
+
+def start_vitrine(folder, port, keystone_url, binary, options=(), metadefs=None, database=None):
     """Starts a Vitrine binary in `folder` from the same configuration; returns its URL.
 
-    `metadefs` is a folder of metadata definitions to load in place of the built-in catalogue.
+    `metadefs` is a folder of metadata definitions to load in place of the built-in catalogue;
+    `database` is the URL of one that other nodes use too.
     """
     url = f"http://127.0.0.1:{port}"
     folder.mkdir(parents=True, exist_ok=True)
-    conf = write_conf(folder, url, keystone_url, f"sqlite:///{folder}/vitrine.db", options)
+    database = database or new_database(folder)
+    conf = write_conf(folder, url, keystone_url, database, options)
     peer.start("vitrine", folder,
                [pathlib.Path(binary).resolve(), "serve", "--config-file", conf,
                 "--data-dir", folder / "data", "--bind", f"127.0.0.1:{port}"],
                f"{url}/versions")
     # As `glance-manage db load_metadefs` does for the reference; what is there already stays.
     subprocess.run([pathlib.Path(binary).resolve(), "metadefs", "load", "--database",
-                    f"sqlite:///{folder}/vitrine.db", *([metadefs] if metadefs else [])],
+                    database, *([metadefs] if metadefs else [])],
                    check=True, stdout=subprocess.DEVNULL)
     return url

@@ -11,7 +11,8 @@ NAMES = {"blank": "a b", "dots": "..a", "dot": ".", "colons": "A::B", "percent":
          "question": "a?b", "hash": "a#b", "quotes": "a'b\"c", "comma": "a,b", "semicolon": "a;b=c", "umlaut": "ä",
          "leading blank": " a", "trailing blank": "a ", "tab": "a\tb", "line feed": "a\nb", "case": "O1",
          "exactly 80": "y" * 80, "80 umlauts": "ä" * 80, "number": "1", "null": "null"}
-PATHS = {" ": "%20", "%": "%25", "?": "%3F", "#": "%23", '"': "%22", "ä": "%C3%A4", ";": "%3B", "\t": "%09", "\n": "%0A"}
+PATHS = {" ": "%20", "%": "%25", "?": "%3F", "#": "%23", '"': "%22", "ä": "%C3%A4", ";": "%3B", "\t": "%09",
+         "\n": "%0A"}
 DEFAULTS = [-0.0, 1e15, 1e16, 1e-5, 123456789012345678, -1, 0, "None", "é" * 3, "\\u0041", " ", "a\nb", [], {}, [[]],
             1e308, True]
 BOUNDS = [{"minimum": 2 ** 53}, {"maximum": -(2 ** 62)}, {"minLength": 0}, {"maxLength": 2 ** 31},
@@ -81,7 +82,7 @@ def lists():
         yield Case(f"metadefs/edge list {query}", (*several, *asked, *removed))
     many = {"tags": [{"name": name} for name in ("c", "a", "B", "ä", "b")],
             "objects": [{"name": name} for name in ("c", "a", "B", "ä", "b")],
-            "properties": {name: LEAST for name in ("c", "a", "B", "ä", "b")}}
+            "properties": dict.fromkeys(("c", "a", "B", "ä", "b"), LEAST)}
     for kind, ways in (("tags", ("sort_key=name&sort_dir=asc", "sort_key=name", "limit=2", "limit=2&marker=a",
                                  "sort_key=name&sort_dir=asc&limit=2&marker=B", "sort_key=id&sort_dir=asc",
                                  "sort_key=created_at&sort_dir=asc", "sort_key=namespace_id", "limit=1.5",

@@ -1,6 +1,6 @@
 """PATCH /v2/images/{id}: media types, paths, operations, read-only attributes, locations."""
 
-from cases import (PATCH_V20, PATCH_V21, Case, Image, add, patch, remove, replace, request, show)
+from cases import PATCH_V20, PATCH_V21, Case, Image, add, patch, remove, replace, request, show
 
 MEDIA_TYPES = {
     "v2.1": PATCH_V21, "v2.0": PATCH_V20, "v2.1 charset": PATCH_V21 + "; charset=utf-8",

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from cases import (OCTETS, Case, Image, add, patch, remove, replace, request)
+from cases import OCTETS, Case, Image, add, patch, remove, replace, request
 from personas import CALLERS
 
 VISIBILITIES = ("private", "shared", "community", "public")

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import struct
 import subprocess
 
 MIB = 1 << 20
@@ -47,3 +48,23 @@ def convert(source, target, form, *options):
     """`source` in another format; options as qemu-img takes them."""
     qemu_img("convert", "-f", "raw", "-O", form, *options, source, target)
     return target
+
+
+def qcow2_header(size_bytes, clusters, backing=b""):
+    """The first bytes of a qcow2 (version 2) whose tables follow, a cluster of 64 KiB each; with a backing file, its
+    name stands at 512."""
+    place = 512 if backing else 0
+    return struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", 2, place, len(backing), 16, size_bytes, 0,
+                       1, clusters[0] << 16, clusters[1] << 16, 1, 0, 0).ljust(place, b"\0") + backing
+
+
+def empty_qcow2(size_bytes=MIB):
+    """An empty qcow2 of four clusters that qemu-img finds no fault with."""
+    table = struct.pack(">Q", 2 << 16)
+    counts = struct.pack(">4H", 1, 1, 1, 1)
+    return b"".join(part.ljust(1 << 16, b"\0") for part in (qcow2_header(size_bytes, (3, 1)), table, counts, b""))
+
+
+def backed_qcow2(backing):
+    """A qcow2 of a few clusters that wants to be read on top of another file."""
+    return qcow2_header(MIB, (1, 2), backing.encode()).ljust(1 << 18, b"\0")

@@ -1,0 +1,27 @@
+"""What the suites and benchmarks in Python share: servers, databases, clients, disks and sources.
+
+Only the standard library is needed to import it, so that scripts can use it before any environment exists; what needs
+a package of an environment (the SDK, a driver of a database) imports it where it is used.
+
+  places        where things lie: the tree, its cache, the binary under test
+  process       a program in the background: started until it answers, looked into, stopped
+  daemon        the same for programs that outlive the script that started them
+  databases     SQLite, and a private PostgreSQL or MariaDB
+  server        `vitrine serve` and its HTTP
+  client        one HTTP request at a time
+  tokens        logging in by a clouds.yaml
+  tools         the command line clients
+  chaos         how long the tests of deaths are, and their seed
+  sources       web servers to import from
+  disks         disk images as users have them
+  environments  virtual environments and other things that are made once
+"""
+
+from .client import Answer, OpenUpload
+from .places import CACHE, ROOT, binary
+from .process import PATIENCE_S, free_port, wait_for
+from .server import LEASE_S, Server
+from .tools import Tool, digest, fields, glance_client, sha512, table
+
+__all__ = ["CACHE", "LEASE_S", "PATIENCE_S", "ROOT", "Answer", "OpenUpload", "Server", "Tool", "binary", "digest",
+           "fields", "free_port", "glance_client", "sha512", "table", "wait_for"]

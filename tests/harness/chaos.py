@@ -1,0 +1,22 @@
+"""How long the tests of deaths take, and the seed that repeats the instants of one.
+
+`make test` runs a short slice of each, `make chaos` (CHAOS=whole) the whole. KILL_SEED repeats a run, as far as the
+scheduling of the kernel lets it.
+"""
+
+import os
+import random
+
+IS_WHOLE = os.environ.get("CHAOS") == "whole"
+
+
+def either(short, whole):
+    """What belongs to a slice, or what belongs to the whole."""
+    return whole if IS_WHOLE else short
+
+
+def seeded():
+    """Random instants, sizes and bytes, all from a seed that is printed."""
+    seed = int(os.environ.get("KILL_SEED", random.SystemRandom().getrandbits(32)))
+    print(f"KILL_SEED={seed}")
+    return random.Random(seed)
