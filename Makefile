@@ -1,6 +1,9 @@
-# make run    build and start a server on 127.0.0.1:9292 that keeps everything in ./data
-# make test   every test; the last line says how many
-# make lint   formatting, clippy, licences, advisories
+# make run      build and start a server on 127.0.0.1:9292 that keeps everything in ./data
+# make test     every test; a table at the end says how many and how long they took
+# make matrix   every suite on every database
+# make chaos    deaths of servers, many more of them than in `make test`
+# make lint     Rust, Python and shell; licences, advisories
+# make numbers  how long files and functions are, how much of the tree is tests, what is there twice
 #
 # Each installs the Debian packages that it needs and that are missing (as root or by sudo).
 
@@ -14,7 +17,9 @@ BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libpq-dev libmariadb-dev
 TEST_PACKAGES = $(BUILD_PACKAGES) python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux procps bzip2 \
 	xz-utils zstd postgresql mariadb-server
 
-.PHONY: run build test lint
+.PHONY: run build test matrix chaos lint numbers
+
+LINT_PACKAGES = $(BUILD_PACKAGES) git python3 python3-venv shellcheck
 
 run: build
 	exec target/release/vitrine $(ARGS)
@@ -27,6 +32,18 @@ test:
 	tools/packages $(TEST_PACKAGES)
 	tools/test $(SUITES)
 
+matrix:
+	tools/packages $(TEST_PACKAGES)
+	tools/test --database all $(SUITES)
+
+chaos:
+	tools/packages $(TEST_PACKAGES)
+	tools/test chaos
+
 lint:
-	tools/packages $(BUILD_PACKAGES) git
+	tools/packages $(LINT_PACKAGES)
 	tools/lint
+
+numbers:
+	tools/packages python3
+	tools/numbers
