@@ -82,12 +82,12 @@ class Server:
     def command(self, *words, status=0):
         """Runs another command of the binary on this server's configuration and database.
 
-        Returns what it printed; of a command that has to fail, what it complained about.
+        Returns what it printed; of a command that has to fail, what it complained about as well.
         """
         argv = [self.binary, *words, "--data-dir", self.data_dir, *self.arguments]
         done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=60)
         assert done.returncode == status, f"{words}: {done.stdout}{done.stderr}"
-        return done.stderr if status else done.stdout
+        return done.stderr + done.stdout if status else done.stdout
 
     def seen(self, path):
         """The path as the server sees it, whatever is mounted there."""

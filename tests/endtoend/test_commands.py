@@ -1,0 +1,105 @@
+"""The commands beside `serve`: on each database while a server runs; and `config check` foretells what `serve` does."""
+
+import json
+import subprocess
+
+import pytest
+
+from harness import Server, binary, databases, wait_for
+
+NOWHERE = "http://169.254.0.1/"
+
+
+def vitrine(*words, status):
+    """Runs a command that needs no server; returns what it said."""
+    done = subprocess.run([binary(), *map(str, words)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, f"{words}: {done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(params=databases.KINDS)
+def server(request, tmp_path):
+    """With room for imports to fail in: no address may be imported from unless it is named."""
+    config = tmp_path / "glance-api.conf"
+    config.write_text("[import_filtering_opts]\nallowed_ports = []\nallowed_networks = ['169.254.0.0/16']\n"
+                      "[vitrine]\nimport_connect_timeout = 1\n")
+    with Server(tmp_path / "data", arguments=["--config-file", config],
+                database=databases.fresh(request.param)) as running:
+        yield running
+
+
+def test_definitions_are_loaded_and_exported(server, tmp_path):
+    """What `metadefs` says it did is what the API lists."""
+    server.command("metadefs", "unload")
+    said = server.command("metadefs", "load")
+    folder = tmp_path / "exported"
+    server.command("metadefs", "export", folder)
+    names = {json.loads(path.read_text())["namespace"] for path in folder.iterdir()}
+    assert said == f"{len(names)} namespaces: {len(names)} added\n" and names
+    admin, _ = server.login("vitrine-admin")
+    listed = server.request("GET", "/v2/metadefs/namespaces?limit=1000", token=admin).expect(200).json
+    assert {row["namespace"] for row in listed["namespaces"]} == names
+
+
+def test_a_store_is_held_against_the_ledger(server):
+    """0 while they agree, 2 when they do not; files without a row are deleted on request, lost data is told."""
+    image = server.create()
+    server.put(image, b"data").expect(204)
+    assert server.command("store", "reconcile").splitlines()[-1].endswith(": 1 files, 1 rows")
+    (server.images_dir / "stranger").write_bytes(b"x")
+    assert "no row: stranger" in server.command("store", "reconcile", status=2)
+    assert "no row: stranger (deleted)" in server.command("store", "reconcile", "--delete")
+    assert sorted(path.name for path in server.images_dir.iterdir() if path.is_file()) == [image]
+    (server.images_dir / image).unlink()
+    assert f"no file: {image} of image {image}" in server.command("store", "reconcile", status=2)
+
+
+def test_jobs_are_shown_and_repeated(server):
+    """A failed import is listed with its reason and asked for anew; the new job is another and fails as well."""
+    image = server.create()
+    server.begin_import(image, {"name": "web-download", "uri": NOWHERE})
+    failed = server.finished_import(image)
+    assert failed["status"] == "failure"
+    assert server.command("jobs", "list", "--status", "success") == ""
+    (line,) = server.command("jobs", "list", "--status", "failure").splitlines()
+    assert line.startswith(failed["id"]) and image in line and failed["message"] in line
+    shown = json.loads(server.command("jobs", "show", failed["id"]))
+    assert (shown["image_id"], shown["status"]) == (image, "failure")
+    assert "there is nothing to stop" in server.command("jobs", "cancel", failed["id"], status=1)
+    assert "there is no job" in server.command("jobs", "show", image, status=1)
+    server.command("jobs", "retry", failed["id"])
+    wait_for("the second try is over",
+             lambda: len(server.command("jobs", "list", "--status", "failure").splitlines()) == 2)
+
+
+def test_the_sample_is_a_configuration(tmp_path):
+    """It has every option at its default, so that nothing is to be said about it, and a server starts with it."""
+    sample = tmp_path / "sample.conf"
+    sample.write_text(vitrine("config", "sample", status=0))
+    assert vitrine("config", "check", "--strict", "--config-file", sample, status=0) == "no errors, no warnings\n"
+    with Server(tmp_path / "data", arguments=["--config-file", sample]) as server:
+        server.create()
+
+
+@pytest.mark.parametrize("text", ["image_size_cap = many", "metadata_encryption_key = 0123456789abcdef"],
+                         ids=["bad", "refused"])
+def test_what_a_check_calls_an_error_stops_the_start(tmp_path, text):
+    """Both name file, line and option, in the same words."""
+    config = tmp_path / "glance-api.conf"
+    config.write_text(f"[DEFAULT]\n{text}\n")
+    (error, count) = vitrine("config", "check", "--config-file", config, status=1).splitlines()
+    assert count == "1 error, no warnings" and f"{config}:2: [DEFAULT] {text.split()[0]}: " in error
+    said = vitrine("serve", "--data-dir", tmp_path / "data", "--bind", "127.0.0.1:0", "--config-file", config, status=1)
+    assert error.partition(": ")[2] in said and not (tmp_path / "data").exists()
+
+
+def test_what_a_check_warns_of_stands_in_the_log(tmp_path):
+    """A warning fails a strict check only, and the server that starts nevertheless says it, too."""
+    config = tmp_path / "glance-api.conf"
+    config.write_text("[DEFAULT]\nno_such = 1\n")
+    warning, _ = vitrine("config", "check", "--config-file", config, status=0).splitlines()
+    assert vitrine("config", "check", "--strict", "--config-file", config, status=1).startswith(warning)
+    (found,) = json.loads(vitrine("config", "check", "--json", "--config-file", config, status=0))["warnings"]
+    assert (found["origin"], found["option"], found["topic"]) == (f"{config}:2", "no_such", "unknown")
+    with Server(tmp_path / "data", arguments=["--config-file", config]) as server:
+        assert found["reason"] in server.log.read_text()
