@@ -1,12 +1,11 @@
 //! What this node tells the others that share its database, and what it makes of what they tell.
 
-use std::{collections::BTreeMap, fmt::Debug, fs, net::SocketAddr};
+use std::{any::Any, collections::BTreeMap, fmt::Debug, fs, net::SocketAddr};
 
 use openssl::sha::Sha256;
 
 use super::{IdentityChoice, Options, StartError, failed};
 use crate::{
-    config::StoreKind,
     db::{self, Db},
     identity::builtin,
     model::{
@@ -14,6 +13,7 @@ use crate::{
         time::Timestamp,
     },
     policy::Enforcer,
+    store::kinds::file,
 };
 
 /// Other nodes of which a start says that they differ.
@@ -74,9 +74,9 @@ pub fn enter(db: &Db, here: &Node) -> Result<(), StartError> {
 fn settings(options: &Options, policy: &Enforcer) -> BTreeMap<String, String> {
     let (api, jobs) = (&options.api, &options.jobs);
     // The embedded folder of images is another one in each data folder.
-    let own_folder = options.stores.list.iter().any(|store| match &store.kind {
-        StoreKind::File(settings) => settings.folders.is_empty(),
-        StoreKind::Http(_) => false,
+    let own_folder = options.stores.list.iter().any(|store| {
+        let settings: &dyn Any = store.settings.as_ref();
+        settings.downcast_ref::<file::Settings>().is_some_and(|settings| settings.folders.is_empty())
     });
     let folder = own_folder.then(|| fs::canonicalize(&options.data_dir).ok());
     let rules = policy.rules();

@@ -18,7 +18,6 @@ use crate::{
         },
     },
     model::error::{Error, Result},
-    telemetry,
 };
 
 /// The passwords that the first start made; they are in no other place but as hashes.

@@ -38,7 +38,6 @@ use crate::{
         error::{Error, Result},
         time::Timestamp,
     },
-    telemetry,
 };
 
 /// Login methods that we have.

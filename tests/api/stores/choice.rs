@@ -68,7 +68,7 @@ on_each_database! {
             name: fresh_id(),
             state: BlobState::Doomed,
             size: None,
-            lease_node: all.node.clone(),
+            lease_node: all.lease().node.clone(),
             lease_until: Timestamp(0),
             delete_after: Timestamp(0),
             attempts: 0,

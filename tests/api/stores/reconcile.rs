@@ -91,8 +91,7 @@ fn a_renamed_store_is_adopted() {
     let mut app = Database::Sqlite.app();
     block_on(image_in(&app, &[], b"data"));
     app.reconfigure(|options| {
-        let kind = StoreKind::File(file::Settings::of_folder(options.data_dir.join("images")));
-        let one = StoreSettings { id: "one".to_owned(), description: None, weight: 0, kind };
+        let one = StoreSettings::new("one", file::Settings::of_folder(options.data_dir.join("images")));
         options.stores = Stores { list: vec![one], default: "one".to_owned(), multiple: true, staging: None };
     });
     let configuration = app.folder().join("glance-api.conf");

@@ -74,6 +74,7 @@ impl TestDatabase {
         match database {
             Database::Sqlite => Self::Sqlite(format!("sqlite:{}", folder.join("vitrine.sqlite").display())),
             Database::Postgres => Self::Postgres(PostgresDatabase::empty()),
+            Database::Mariadb => Self::Mariadb(MariadbDatabase::empty()),
         }
     }
 

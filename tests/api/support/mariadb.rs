@@ -57,6 +57,8 @@ static SERVER: OnceLock<Server> = OnceLock::new();
 /// A database of its own for one test.
 pub struct MariadbDatabase {
     name: String,
+    /// Whether the next test may have it.
+    is_handed_on: bool,
     /// What `--database` takes.
     pub url: String,
     /// Certificates: the one by which the server is known, and one that it has nothing to do with.
@@ -75,14 +77,24 @@ impl MariadbDatabase {
             }
             None => server.new_database(),
         };
-        Self { url: server.url(&name), name, certificates: server.certificates.clone() }
+        Self::named(server, name, true)
+    }
+
+    /// A database without tables, which no other test gets.
+    pub fn empty() -> Self {
+        let server = SERVER.get_or_init(Server::start);
+        Self::named(server, server.bare_database(), false)
+    }
+
+    fn named(server: &Server, name: String, is_handed_on: bool) -> Self {
+        Self { url: server.url(&name), name, is_handed_on, certificates: server.certificates.clone() }
     }
 }
 
 impl Drop for MariadbDatabase {
     fn drop(&mut self) {
         // What a failed test leaves is nobody's.
-        if let (Some(server), false) = (SERVER.get(), std::thread::panicking()) {
+        if let (Some(server), true) = (SERVER.get(), self.is_handed_on && !std::thread::panicking()) {
             locked(&server.free).push(std::mem::take(&mut self.name));
         }
     }
@@ -135,9 +147,14 @@ impl Server {
         format!("mysql://root@localhost/{name}?unix_socket={}", self.socket.display())
     }
 
-    fn new_database(&self) -> String {
+    fn bare_database(&self) -> String {
         let name = format!("test{}", self.next.fetch_add(1, Ordering::Relaxed));
         locked(&self.admin).batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        name
+    }
+
+    fn new_database(&self) -> String {
+        let name = self.bare_database();
         let settings =
             db::Settings { connection: self.url(&name), max_pool_size: 1, ..db::Settings::default() };
         Db::open(&settings).unwrap().migrate().unwrap();
