@@ -188,7 +188,7 @@ async fn finish(
         db::blobs::make_live(conn, &blob.id, &node, size, Timestamp::now())?;
         change::in_txn(conn, &door, &blob.image_id, |_, before| {
             if before.status != Status::Saving {
-                return Err(DbError::Stale);
+                return Err(DbError::stale("image", &before.id));
             }
             let mut after = Image { status: Status::Active, ..before.clone() };
             facts.describe(&mut after, &algorithm)?;
@@ -198,7 +198,7 @@ async fn finish(
     };
     match images.db.write("image.activate", activate).await {
         Ok(_) => Ok(()),
-        Err(DbError::Stale | DbError::Domain(Error::ImageNotFound(_))) => Err(gone(&draft.blob)),
+        Err(DbError::Stale(_) | DbError::Domain(Error::ImageNotFound(_))) => Err(gone(&draft.blob)),
         Err(other) => Err(other.into()),
     }
 }

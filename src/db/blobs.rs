@@ -102,7 +102,7 @@ pub fn make_live(conn: &mut Conn, id: &str, node: &str, size: i64, now: Timestam
         blobs::updated_at.eq(now.0),
     ))
     .execute(conn)?;
-    if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
+    if changed == 1 { Ok(()) } else { Err(DbError::stale("blob", id)) }
 }
 
 /// Dooms every blob of an image. A writer's lease stays in force, so that the reaper does not race it.

@@ -15,9 +15,9 @@ pub enum DbError {
     /// A row with this key exists already.
     #[error("duplicate: {0}")]
     Duplicate(Key),
-    /// A save named a revision that is no longer the latest.
-    #[error("the row changed meanwhile")]
-    Stale,
+    /// Of this thing the caller had an older state than the database, or it is gone.
+    #[error("{0} was changed meanwhile")]
+    Stale(String),
     /// Connection pool exhausted, database away or unable to write.
     #[error("database unavailable: {0}")]
     Unavailable(String),
@@ -33,6 +33,13 @@ pub enum DbError {
     /// The database asks to run the transaction again.
     #[error("transaction must be retried: {0}")]
     Retry(String),
+}
+
+impl DbError {
+    /// [`DbError::Stale`] of the thing of this kind and with this id or name.
+    pub fn stale(kind: &str, id: impl fmt::Display) -> Self {
+        Self::Stale(format!("{kind} {id}"))
+    }
 }
 
 impl From<DieselError> for DbError {
@@ -63,8 +70,8 @@ impl From<DbError> for Error {
         match error {
             DbError::Domain(error) => error,
             DbError::Duplicate(key) => Self::Conflict(format!("It exists already ({}).", key.table)),
-            DbError::Stale => {
-                Self::Conflict("The image was changed by another request; try again.".to_owned())
+            DbError::Stale(what) => {
+                Self::Conflict(format!("The {what} was changed by another request; try again."))
             }
             DbError::Unavailable(why) | DbError::Retry(why) => {
                 tracing::error!(reason = %why, "database unavailable");

@@ -261,7 +261,7 @@ pub fn save(conn: &mut Conn, before: &Image, after: &Image) -> DbResult<i64> {
     .set(ImageColumns::of(after, revision))
     .execute(conn)?;
     if changed != 1 {
-        return Err(DbError::Stale);
+        return Err(DbError::stale("image", &before.id));
     }
     image_parts::save_properties(conn, &before.id, &before.properties, &after.properties)?;
     image_parts::save_tags(conn, &before.id, &before.tags, &after.tags)?;
@@ -289,7 +289,7 @@ pub fn delete(conn: &mut Conn, image: &Image, now: Timestamp) -> DbResult<()> {
     ))
     .execute(conn)?;
     if changed != 1 {
-        return Err(DbError::Stale);
+        return Err(DbError::stale("image", &image.id));
     }
     let id = image.id.as_str();
     diesel::delete(image_properties::table.filter(image_properties::image_id.eq(id))).execute(conn)?;

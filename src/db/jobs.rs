@@ -268,7 +268,7 @@ pub fn renew(
         ))
         .execute(conn)?;
     if changed != 1 {
-        return Err(DbError::Stale);
+        return Err(DbError::stale("job", id));
     }
     Ok(jobs::table.filter(jobs::id.eq(id)).select(jobs::cancel_requested).first(conn)?)
 }
@@ -285,7 +285,7 @@ pub fn save_state(conn: &mut Conn, id: &str, node: &str, state: &Value, message:
             jobs::updated_at.eq(Timestamp::now().0),
         ))
         .execute(conn)?;
-    if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
+    if changed == 1 { Ok(()) } else { Err(DbError::stale("job", id)) }
 }
 
 /// Ends a job.
@@ -311,7 +311,7 @@ pub fn finish(
             jobs::updated_at.eq(Timestamp::now().0),
         ))
         .execute(conn)?;
-    if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
+    if changed == 1 { Ok(()) } else { Err(DbError::stale("job", id)) }
 }
 
 /// Gives a job back, to be begun again later by any node.
@@ -327,7 +327,7 @@ pub fn postpone(conn: &mut Conn, id: &str, node: &str, run_after: Timestamp, mes
             jobs::updated_at.eq(Timestamp::now().0),
         ))
         .execute(conn)?;
-    if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
+    if changed == 1 { Ok(()) } else { Err(DbError::stale("job", id)) }
 }
 
 /// Asks the open jobs of an image to stop.

@@ -104,7 +104,7 @@ pub fn insert(conn: &mut Conn, image: &Image, member: &str, now: Timestamp) -> D
             ))
             .execute(conn)?;
     }
-    find(conn, &image.id, member)?.ok_or(DbError::Stale)
+    find(conn, &image.id, member)?.ok_or_else(|| DbError::stale("member", member))
 }
 
 /// Records the member's answer.
@@ -126,7 +126,7 @@ pub fn set_status(
     )
     .set((image_members::status.eq(status.as_str()), image_members::updated_at.eq(now.0)))
     .execute(conn)?;
-    find(conn, image_id, member)?.ok_or(DbError::Stale)
+    find(conn, image_id, member)?.ok_or_else(|| DbError::stale("member", member))
 }
 
 /// Removes a membership; says whether there was one.

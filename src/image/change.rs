@@ -57,7 +57,7 @@ impl Images {
             let Some(after) = decide(&before).await? else { return Ok(before) };
             access::owned(caller, &before)?;
             match self.save(caller.into(), before, after).await {
-                Err(DbError::Stale) => tries.again(id).await?,
+                Err(DbError::Stale(_)) => tries.again(id).await?,
                 other => return Ok(other?),
             }
         }
@@ -80,7 +80,7 @@ impl Images {
             let before = found.ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
             let Some(after) = decide(&before)? else { return Ok(before) };
             match self.save(author.clone(), before, after).await {
-                Err(DbError::Stale) => tries.again(id).await?,
+                Err(DbError::Stale(_)) => tries.again(id).await?,
                 other => return Ok(other?),
             }
         }
@@ -148,7 +148,7 @@ pub fn in_txn(
     let before = db::images::find(conn, id)?.ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
     let Some(after) = decide(conn, &before)? else { return Ok(before) };
     match save(conn, door, &before, after) {
-        Err(DbError::Stale) => Err(DbError::Retry("the image changed meanwhile".to_owned())),
+        Err(DbError::Stale(_)) => Err(DbError::Retry("the image changed meanwhile".to_owned())),
         other => other,
     }
 }

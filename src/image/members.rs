@@ -116,7 +116,7 @@ pub async fn set_status(
         })
         .await;
     match saved {
-        Err(DbError::Stale) => Err(not_found(image_id, project)),
+        Err(DbError::Stale(_)) => Err(not_found(image_id, project)),
         other => Ok(other?),
     }
 }

@@ -46,7 +46,7 @@ pub async fn activate(
         let now = Timestamp::now();
         change::in_txn(conn, &door, &id, |_, before| {
             if !is_locked_by(before, &job) {
-                return Err(DbError::Stale);
+                return Err(DbError::stale("image", &before.id));
             }
             let mut after = before.clone();
             plugged.apply(&mut after);

@@ -95,14 +95,14 @@ async fn finish(imports: &Imports, author: &Author, draft: &Draft, size: u64) ->
         db::blobs::make_live(conn, &blob.id, &node, bytes, Timestamp::now())?;
         change::in_txn(conn, &door, &blob.image_id, |_, before| {
             if before.status != Status::Uploading {
-                return Err(DbError::Stale);
+                return Err(DbError::stale("image", &before.id));
             }
             Ok(Some(Image { size: Some(bytes), ..before.clone() }))
         })
     };
     match imports.images.db.write("image.finish_stage", staged).await {
         Ok(_) => Ok(()),
-        Err(DbError::Stale | DbError::Domain(Error::ImageNotFound(_))) => Err(gone(&draft.blob)),
+        Err(DbError::Stale(_) | DbError::Domain(Error::ImageNotFound(_))) => Err(gone(&draft.blob)),
         Err(other) => Err(other.into()),
     }
 }

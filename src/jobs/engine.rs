@@ -213,7 +213,7 @@ async fn keep_lease(app: Arc<App>, work: Work) {
                     work.cancel();
                 }
             }
-            Err(DbError::Stale) => return work.lose(),
+            Err(DbError::Stale(_)) => return work.lose(),
             Err(error) => {
                 tracing::warn!(job = %work.job.id, %error, "a lease could not be renewed");
                 if Timestamp::now() > lease_end {

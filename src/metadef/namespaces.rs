@@ -72,7 +72,8 @@ pub async fn create(
         .db
         .write("metadef_namespace.insert", move |conn| {
             rows::namespaces::insert(conn, &[&fields], stamp)?;
-            let namespace = rows::namespaces::find(conn, &fields.namespace)?.ok_or(DbError::Stale)?;
+            let namespace = rows::namespaces::find(conn, &fields.namespace)?
+                .ok_or_else(|| DbError::stale("metadef namespace", &fields.namespace))?;
             rows::insert_contents(conn, &[(namespace.id, &contents)], stamp, false)?;
             Ok((namespace, contents.clone()))
         })

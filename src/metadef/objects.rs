@@ -58,7 +58,8 @@ pub async fn create(
         .write("metadef_object.insert", move |conn| {
             let present = access::still_there(conn, &found)?;
             rows::insert(conn, &[(present.id, &object)], stamp)?;
-            let stored = rows::find(conn, present.id, &object.name)?.ok_or(DbError::Stale)?;
+            let stored = rows::find(conn, present.id, &object.name)?
+                .ok_or_else(|| DbError::stale("metadef object", &object.name))?;
             // The answer says what the client said, not what absent members come to.
             Ok(Stored { value: object.clone(), ..stored })
         })

@@ -61,7 +61,8 @@ pub async fn associate(
         .write("metadef_resource_type.associate", move |conn| {
             let present = access::still_there(conn, &found)?;
             rows::insert(conn, &[(present.id, &association)], stamp, false)?;
-            rows::find(conn, present.id, &association.name)?.ok_or(DbError::Stale)
+            rows::find(conn, present.id, &association.name)?
+                .ok_or_else(|| DbError::stale("metadef resource type", &association.name))
         })
         .await;
     match added {

@@ -64,7 +64,7 @@ pub async fn create(
         .write("metadef_tag.insert", move |conn| {
             let present = access::still_there(conn, &found)?;
             rows::insert(conn, &[(present.id, key.as_str())], stamp)?;
-            rows::find(conn, present.id, &key)?.ok_or(DbError::Stale)
+            rows::find(conn, present.id, &key)?.ok_or_else(|| DbError::stale("metadef tag", &key))
         })
         .await;
     match added {

@@ -72,7 +72,7 @@ impl From<Error> for Failure {
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Stale => Self::Lost,
+            DbError::Stale(_) => Self::Lost,
             other => Error::from(other).into(),
         }
     }

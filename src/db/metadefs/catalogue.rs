@@ -95,7 +95,9 @@ fn insert_new(conn: &mut Conn, new: &[&NamespaceFile]) -> DbResult<()> {
     let ids = ids_by_name(conn)?;
     let mut parts = Vec::with_capacity(new.len());
     for file in new {
-        let id = ids.get(&file.fields.namespace).ok_or(DbError::Stale)?;
+        let id = ids
+            .get(&file.fields.namespace)
+            .ok_or_else(|| DbError::stale("metadef namespace", &file.fields.namespace))?;
         parts.push((*id, &file.contents));
     }
     insert_contents(conn, &parts, stamp, true)

@@ -127,7 +127,7 @@ pub fn update(conn: &mut Conn, id: i64, object: &Object, updated_at: Option<Time
     let changed = diesel::update(metadef_objects::table.filter(metadef_objects::id.eq(id)))
         .set(ObjectColumns::of(object, updated_at))
         .execute(conn)?;
-    if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
+    if changed == 1 { Ok(()) } else { Err(DbError::stale("metadef object", &object.name)) }
 }
 
 /// Deletes an object.

@@ -106,7 +106,7 @@ pub fn update(conn: &mut Conn, id: i64, property: &Property, updated_at: Option<
             metadef_properties::updated_at.eq(updated_at.map(|t| t.0)),
         ))
         .execute(conn)?;
-    if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
+    if changed == 1 { Ok(()) } else { Err(DbError::stale("metadef property", &property.name)) }
 }
 
 /// Deletes a property.

@@ -104,7 +104,9 @@ pub fn insert(
     }
     let ids = types_by_name(conn, new, stamp, new_types_protected)?;
     for (namespace_id, association) in new {
-        let type_id = ids.get(&association.name).ok_or(DbError::Stale)?;
+        let type_id = ids
+            .get(&association.name)
+            .ok_or_else(|| DbError::stale("metadef resource type", &association.name))?;
         diesel::insert_into(associations::table)
             .values((
                 associations::namespace_id.eq(*namespace_id),

@@ -176,7 +176,7 @@ pub fn rename(conn: &mut Conn, id: i64, name: &str, updated_at: Timestamp) -> Db
     let changed = diesel::update(metadef_tags::table.filter(metadef_tags::id.eq(id)))
         .set((metadef_tags::name.eq(name), metadef_tags::updated_at.eq(Some(updated_at.0))))
         .execute(conn)?;
-    if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
+    if changed == 1 { Ok(()) } else { Err(DbError::stale("metadef tag", name)) }
 }
 
 /// Deletes a tag.

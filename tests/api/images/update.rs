@@ -367,7 +367,7 @@ on_each_database! {
         alice.update(&id, replace("/name", "second")).await.expect(200);
         let stale = app.write(move |conn| {
             let new = Image { name: Some("third".to_owned()), ..old.clone() };
-            Ok(matches!(vitrine::db::images::save(conn, &old, &new), Err(vitrine::db::DbError::Stale)))
+            Ok(matches!(vitrine::db::images::save(conn, &old, &new), Err(vitrine::db::DbError::Stale(_))))
         });
         assert!(stale.await);
         assert_eq!(alice.show(&id).await.json()["name"], "second");

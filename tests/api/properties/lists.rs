@@ -169,9 +169,9 @@ on_each_database! {
                         assert_eq!(walk(conn, &page), expected, "{scope:?} {sort:?} {limit}");
                     }
                 }
-                Err::<(), _>(DbError::Stale)
+                Err::<(), _>(DbError::stale("case", 1))
             });
-            prop_assert!(matches!(result, Err(DbError::Stale)), "{:?}", result);
+            prop_assert!(matches!(result, Err(DbError::Stale(_))), "{:?}", result);
             Ok(())
         });
         outcome.unwrap_or_else(|fault| panic!("{fault}"));
