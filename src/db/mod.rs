@@ -144,7 +144,7 @@ impl Db {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|e| DbError::Unavailable(e.to_string()))?;
         let pool = self.pool.clone();
-        blocking(move || {
+        blocking(name, move || {
             let _permit = permit;
             patiently(name, || take(&pool)?.read(|conn| query(conn)))
         })
@@ -165,7 +165,7 @@ impl Db {
         let writer = Arc::clone(&self.writers).acquire_owned().await.map_err(closed)?;
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(closed)?;
         let pool = self.pool.clone();
-        blocking(move || {
+        blocking(name, move || {
             let _permits = (writer, permit);
             patiently(name, || take(&pool)?.write(|conn| change(conn)))
         })
@@ -203,9 +203,47 @@ fn log_failed<T>(name: &'static str, result: DbResult<T>) -> DbResult<T> {
     result
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> DbResult<T> + Send + 'static) -> DbResult<T> {
-    match crate::telemetry::blocking(work).await {
+/// Does the work of one statement on a thread for that, and counts it.
+async fn blocking<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> DbResult<T> + Send + 'static,
+) -> DbResult<T> {
+    let call = crate::telemetry::metrics().statement(name);
+    let result = match crate::telemetry::blocking(work).await {
         Ok(result) => result,
         Err(fault) => Err(DbError::Other(format!("a database thread failed: {fault}"))),
+    };
+    call.end_as(match &result {
+        Ok(_) => "ok",
+        Err(DbError::Other(_) | DbError::Retry(_) | DbError::Unavailable(_)) => "error",
+        Err(_) => "refused",
+    });
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::model::error::Error;
+
+    /// Proves that statements are counted by name and outcome, a decision of the domain apart from a fault.
+    #[tokio::test]
+    async fn statements_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = format!("sqlite:{}", dir.path().join("db").display());
+        let db = Db::open(&Settings { connection, ..Settings::default() }).unwrap();
+        db.read("test.counted", |_| Ok(())).await.unwrap();
+        db.write("test.counted", |_| Ok(())).await.unwrap();
+        let refuse = |_: &mut Conn| Err::<(), _>(DbError::Domain(Error::conflict("no")));
+        db.write("test.counted", refuse).await.unwrap_err();
+        let fail = |_: &mut Conn| Err::<(), _>(DbError::Other("broken".to_owned()));
+        db.read("test.counted", fail).await.unwrap_err();
+        let figures = crate::telemetry::metrics().text();
+        for (outcome, count) in [("ok", 2), ("refused", 1), ("error", 1)] {
+            let labels = format!("statement=\"test.counted\",outcome=\"{outcome}\"");
+            let line = format!("vitrine_database_statements_total{{{labels}}} {count}");
+            assert!(figures.lines().any(|found| found == line), "{line} is missing:\n{figures}");
+        }
     }
 }
