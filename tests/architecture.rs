@@ -191,7 +191,7 @@ fn the_reader_finds_what_it_should() {
         ("image/upload.rs", "use actix_web::web;"),
         ("image/upload.rs", "use diesel::prelude::*;"),
         ("policy/remote.rs", "fn f() { reqwest::Client::builder() }"),
-        ("outbound/client.rs", "use crate::db::Db;"),
+        ("outbound/client.rs", "use crate::policy::Enforcer;"),
         ("attic/mod.rs", ""),
         ("import/job.rs", "use crate::cache::Cache;"),
         ("image/update.rs", "fn f() { db::images::save(conn, &a, &b) }"),
