@@ -16,7 +16,7 @@ use crate::{
         blob::Blob,
         image::{Image, Location},
     },
-    store::{BlobWriter, NamedStore, StoreError, StoreResult, StoreUrl},
+    store::{BlobWriter, NamedStore, StoreError, StoreErrorKind, StoreResult, StoreUrl},
 };
 
 /// Told of stores that fail while others go on.
@@ -60,6 +60,8 @@ impl From<DbError> for SinksFault {
 pub struct Sinks<'a> {
     targets: Vec<Target>,
     failed: Vec<String>,
+    /// Whether all of those that failed are gone.
+    gone: bool,
     must_succeed: bool,
     watcher: &'a dyn Watcher,
 }
@@ -70,12 +72,14 @@ pub struct Delivered {
     pub blobs: Vec<(Blob, Location)>,
     /// Stores that could not be written.
     pub failed: Vec<String>,
+    /// Whether the places of all of those are gone.
+    pub gone: bool,
 }
 
 impl<'a> Sinks<'a> {
     /// Begins with none. `must_succeed`: the first store that fails ends it all.
     pub fn new(must_succeed: bool, watcher: &'a dyn Watcher) -> Self {
-        Self { targets: Vec::new(), failed: Vec::new(), must_succeed, watcher }
+        Self { targets: Vec::new(), failed: Vec::new(), gone: true, must_succeed, watcher }
     }
 
     /// Enters a blob into the ledger and opens it, or lets the store share what another has at a URL.
@@ -120,6 +124,7 @@ impl<'a> Sinks<'a> {
             return Err(error);
         }
         tracing::warn!(store = %draft.blob.store, %error, "the others go on without this store");
+        self.gone &= error.kind == StoreErrorKind::Gone;
         self.failed.push(draft.blob.store.clone());
         Ok(())
     }
@@ -180,7 +185,7 @@ impl<'a> Sinks<'a> {
             }
         }
         blobs.reverse();
-        Ok(Delivered { blobs, failed: self.failed })
+        Ok(Delivered { blobs, failed: self.failed, gone: self.gone })
     }
 }
 

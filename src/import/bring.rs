@@ -23,7 +23,7 @@ use crate::{
     },
     model::{error::Error, image::Image},
     outbound::{Body, FetchError},
-    store::{ByteStream, StoreError},
+    store::{ByteStream, StoreError, StoreErrorKind},
     work::{Done, Failure, Work},
 };
 
@@ -37,6 +37,7 @@ impl From<FetchError> for Failure {
 pub fn store_failure(error: &StoreError) -> Failure {
     match store_fault(error) {
         Error::Internal { message } => Error::Internal { message }.into(),
+        other if error.kind == StoreErrorKind::Gone => Failure::Soon(other.to_string()),
         other => Failure::Again(other.to_string()),
     }
 }

@@ -181,7 +181,8 @@ async fn conclude(mut sinks: Sinks<'_>, facts: Facts, check: impl Fn(&Facts) -> 
     }
     let delivered = sinks.conclude().await?;
     if delivered.blobs.is_empty() {
-        return Err(Failure::Again("None of the stores could be written.".to_owned()));
+        let why = "None of the stores could be written.".to_owned();
+        return Err(if delivered.gone { Failure::Soon(why) } else { Failure::Again(why) });
     }
     Ok(Arrived { blobs: delivered.blobs, failed: delivered.failed, facts })
 }

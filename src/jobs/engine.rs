@@ -27,6 +27,8 @@ use crate::{
 const PERIOD: Duration = Duration::from_secs(2);
 /// How often a job is begun at most.
 const ATTEMPTS_MAX: i32 = 5;
+/// Attempts at what succeeds within seconds or not at all: with the waits between them, six seconds.
+const SOON_ATTEMPTS_MAX: i32 = 3;
 /// Expired jobs stay this long in the database, for whoever asks the operator about them.
 const KEEP_EXPIRED_SECONDS: i64 = 7 * 24 * 3600;
 
@@ -128,6 +130,7 @@ async fn execute(app: &Arc<App>, job: Job) {
         }
         Err(Failure::Lost) => Ok(()),
         Err(Failure::Again(why)) if work.job.attempts < ATTEMPTS_MAX => postpone(app, &work, &why).await,
+        Err(Failure::Soon(why)) if work.job.attempts < SOON_ATTEMPTS_MAX => postpone(app, &work, &why).await,
         Err(Failure::Final(why)) => finish(app, &work, JobStatus::Failure, &why, None).await,
         Err(other) => {
             let why = give_up(app, &work, other.to_string()).await;

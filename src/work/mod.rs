@@ -48,6 +48,9 @@ pub enum Failure {
     /// It may succeed later.
     #[error("{0}")]
     Again(String),
+    /// It may succeed within seconds, or else not before somebody has mended something.
+    #[error("{0}")]
+    Soon(String),
     /// The image is gone or somebody wants it to stop.
     #[error("Stopped: {0}.")]
     Cancelled(String),

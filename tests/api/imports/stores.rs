@@ -112,4 +112,21 @@ on_each_database! {
         assert_eq!((&shown["stores"], &shown["os_glance_failed_import"]), (&json!("fast"), &json!("broken")));
         std::fs::remove_dir(app.store_folder().parent().unwrap().join("broken").join(&id)).unwrap();
     }
+
+    /// A folder that is gone does not come back by itself: it is tried three times, a few seconds in all.
+    async fn a_folder_that_is_gone_is_soon_given_up(database: Database) {
+        let app = with_stores(database, &["fast", "away"]);
+        let alice = app.as_member("alice");
+        let id = alice.created(image().raw()).await;
+        let (folder, aside) = (app.folder().join("away"), app.folder().join("aside"));
+        std::fs::rename(&folder, &aside).unwrap();
+        let source = Source::of(bytes(1000));
+        let body = json!({"method": {"name": "web-download", "uri": source.url("/")}, "stores": ["away"]});
+        import(&alice, &id, body).await.expect(202);
+        failed(&app, &alice, &id, "queued", "cannot be reached").await;
+        let task = over(&alice, &id).await["id"].as_str().unwrap().to_owned();
+        let job = app.app().db.read("test.job", move |conn| vitrine::db::jobs::find(conn, &task)).await.unwrap();
+        assert_eq!(job.unwrap().attempts, 3);
+        std::fs::rename(&aside, &folder).unwrap();
+    }
 }
