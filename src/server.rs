@@ -1,16 +1,12 @@
 //! Puts the house together: opens the database and the stores, starts the API and the jobs, stops cleanly.
 
 pub mod database;
+mod folder;
+mod identity;
 mod node;
 pub mod stores;
 
-use std::{
-    fs::{self, File, TryLockError},
-    net::{IpAddr, SocketAddr, TcpListener},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs::File, net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 
 use actix_web::{
     App as ActixApp, HttpServer,
@@ -29,14 +25,14 @@ use crate::{
     config,
     db::{self, Db},
     identity::{
-        Identity, Unauthenticated,
+        Identity,
         builtin::{self, Builtin},
     },
     image::{self, Images},
     import::{self, Imports},
     jobs::Jobs,
     metadef,
-    model::{image_schema::ImageSchema, node::Node, time::Timestamp},
+    model::{image_schema::ImageSchema, node::Node},
     outbound::Fetcher,
     policy::{self, Enforcer},
     reconcile,
@@ -144,7 +140,7 @@ impl Server {
     /// # Errors
     /// [`StartError`], which says what is wrong and what to do.
     pub fn open(options: &Options) -> Result<Self, StartError> {
-        let lock = lock_folder(&options.data_dir)?;
+        let lock = folder::lock(&options.data_dir)?;
         let listener = TcpListener::bind(&options.bind).map_err(|e| {
             failed(
                 &format!("cannot listen on {}", options.bind),
@@ -193,28 +189,17 @@ impl Server {
                 .map_err(|e| failed("the database", e))?;
         }
         let address = listener.local_addr().map_err(|e| failed("cannot listen", e))?;
-        let mut embedded_identity = None;
-        let identity: Arc<dyn Identity> = match &options.identity {
-            IdentityChoice::Builtin(settings) => {
-                let builtin = open_builtin(settings, &options.data_dir, address, &app.db)?;
-                embedded_identity = Some(builtin.clone());
-                Arc::new(builtin)
-            }
-            IdentityChoice::Nobody => Arc::new(Unauthenticated),
-            IdentityChoice::Given(identity) => Arc::clone(identity),
-        };
+        let (identity, builtin) = identity::open(&options.identity, &options.data_dir, address, &app.db)?;
         let state = Data::new(api::State {
             app: Arc::clone(&app),
             identity,
             settings: options.api.clone(),
-            mounts: api::Mounts::new(
-                embedded_identity.as_ref().map(|builtin| builtin.settings.prefix.as_str()),
-            ),
+            mounts: api::Mounts::new(builtin.as_ref().map(|builtin| builtin.settings.prefix.as_str())),
         });
         let here = node::describe(options, &app.lease().node, address, &app.policy);
         node::enter(&app.db, &here)?;
         let (workers, keep_alive) = (options.workers, options.keep_alive);
-        Ok(Self { app, state, builtin: embedded_identity, here, listener, workers, keep_alive, _lock: lock })
+        Ok(Self { app, state, builtin, here, listener, workers, keep_alive, _lock: lock })
     }
 
     /// Where it listens; tells the port when port 0 was asked for.
@@ -257,7 +242,7 @@ impl Server {
     async fn serve(self, signals: bool, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
         let Self { app, state, builtin, here, listener, workers, keep_alive, _lock } = self;
         let jobs = Jobs::start(&app, here);
-        let housekeeping = builtin.clone().map(|builtin| crate::telemetry::spawn(keep_house(builtin)));
+        let housekeeping = builtin.clone().map(|builtin| crate::telemetry::spawn(identity::keep_house(builtin)));
         let shutdown = state.settings.shutdown_seconds;
         let mut http = HttpServer::new(move || {
             let identity = builtin.clone().map(Data::new);
@@ -349,80 +334,4 @@ fn warn_of_former_stores(db: &Db, stores: &Stores) -> Result<(), StartError> {
 pub fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().build().map_err(|e| failed("cannot start", e))
-}
-
-/// Opens the built-in identity; the first start makes its users and a `clouds.yaml` for them.
-fn open_builtin(
-    settings: &builtin::Settings,
-    data_dir: &Path,
-    address: SocketAddr,
-    db: &Db,
-) -> Result<Builtin, StartError> {
-    let settings = builtin::Settings { data_dir: data_dir.to_owned(), ..settings.clone() };
-    let builtin = Builtin::open(settings, db.clone()).map_err(|e| failed("the built-in identity", e))?;
-    let host = match address.ip() {
-        ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
-        IpAddr::V6(ip) => format!("[{ip}]"),
-        ip => ip.to_string(),
-    };
-    let own_url = format!("http://{host}:{}", address.port());
-    let base = builtin.settings.public_endpoint.clone().unwrap_or(own_url);
-    let (prefix, region) = (builtin.settings.prefix.clone(), builtin.settings.region.clone());
-    let path = data_dir.join("clouds.yaml");
-    let (target, url) = (path.clone(), base.clone());
-    let keep = move |passwords: &builtin::bootstrap::Passwords| {
-        let text = builtin::clouds::render(&url, &prefix, &region, passwords);
-        builtin::clouds::write(&target, &text).map_err(|e| format!("{}: {e}", target.display()))
-    };
-    let runtime = runtime()?;
-    let first = runtime.block_on(builtin.bootstrap(keep)).map_err(|e| failed("the built-in identity", e))?;
-    if first.is_none() && path.exists() {
-        let auth_url = format!("{base}{}/v3", builtin.settings.prefix);
-        builtin::clouds::follow(&path, &auth_url)
-            .map_err(|e| failed(&format!("cannot update {}", path.display()), e))?;
-    }
-    let shown = path.canonicalize().unwrap_or(path);
-    if !shown.exists() {
-        // The node that made the users has their passwords.
-        println!("Vitrine serves images at {base}.");
-        return Ok(builtin);
-    }
-    println!("Vitrine serves images at {base}. To use it from another terminal:");
-    println!("  export OS_CLIENT_CONFIG_FILE={}", shown.display());
-    println!("  export OS_CLOUD=vitrine");
-    println!("  openstack image list");
-    Ok(builtin)
-}
-
-/// Looks once a minute for keys that other nodes have made; rotates them and forgets what no token needs once an hour.
-async fn keep_house(builtin: Builtin) {
-    let mut ticks = tokio::time::interval(Duration::from_secs(60));
-    for minute in (0..60).cycle() {
-        ticks.tick().await;
-        let done =
-            if minute == 0 { builtin.maintain(Timestamp::now()).await } else { builtin.reload_keys().await };
-        if let Err(error) = done {
-            tracing::error!(%error, "housekeeping of the built-in identity failed; it will be tried again");
-        }
-    }
-}
-
-/// Creates the data folder, readable by its owner only, and locks it for this process.
-fn lock_folder(folder: &Path) -> Result<File, StartError> {
-    use std::os::unix::fs::DirBuilderExt;
-    let shown = folder.display();
-    let unusable = |e: std::io::Error| {
-        failed(&format!("cannot use the data folder {shown}"), format!("{e}. Choose another with --data-dir"))
-    };
-    if !folder.is_dir() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
-    }
-    let lock = database::private_file(&folder.join("lock")).map_err(unusable)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StartError(format!(
-            "another Vitrine uses the data folder {shown}; stop it or choose another with --data-dir"
-        ))),
-        Err(TryLockError::Error(e)) => Err(unusable(e)),
-    }
 }

@@ -6,12 +6,21 @@ use std::{
     path::Path,
 };
 
-use super::keys::KeyError;
 use crate::{db::identity::keys::NewKey, model::time::Timestamp};
 
 const SUFFIX: &str = ".pem";
 /// Bytes of a key file at most; a real one has about 240.
 const FILE_BYTES_MAX: u64 = 16 * 1024;
+
+/// Why a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("signing key {name}: {reason}")]
+pub struct KeyError {
+    /// Key id, or the file that it was in.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
 
 fn at(path: &Path) -> impl Fn(io::Error) -> KeyError {
     let name = path.display().to_string();

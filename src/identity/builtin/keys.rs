@@ -15,7 +15,7 @@ use openssl::{
     pkey::PKey,
 };
 
-use super::key_files;
+use super::key_files::{self, KeyError};
 use crate::{
     db::{
         Db, DbError, DbResult,
@@ -29,16 +29,6 @@ use crate::{
 
 /// How often another node may be faster when keys are first made or taken in.
 const RACES_MAX: u32 = 20;
-
-/// Why a key cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("signing key {name}: {reason}")]
-pub struct KeyError {
-    /// Key id, or the file that it was in.
-    pub name: String,
-    /// What is wrong with it.
-    pub reason: String,
-}
 
 /// One key.
 pub struct Key {
