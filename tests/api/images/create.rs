@@ -1,6 +1,7 @@
 //! `POST /v2/images`
 
 use serde_json::{Value, json};
+use vitrine::model::image::TEXT_CHARS_MAX;
 
 use crate::support::*;
 
@@ -115,7 +116,7 @@ on_each_database! {
     async fn bad_bodies_are_refused(database: Database) {
         let app = database.app();
         let alice = app.as_member("alice");
-        let (long, limit) = ("x".repeat(256), "x".repeat(255));
+        let limit = "x".repeat(TEXT_CHARS_MAX);
         let malformed: [&[u8]; 13] = [
             b"", b"{", b"nonsense", b"\"text\"", b"1", b"true", b"null", b"[]", b"[{}]", b"{\"name\": \"a\",}",
             b"{\"name\": \"\xff\xfe\"}", b"{\"name\": \"\\ud800\"}", b"{\"min_disk\": 1e400}",
@@ -126,86 +127,11 @@ on_each_database! {
         }
         let deep = "[".repeat(100_000);
         alice.post("/v2/images").body(deep).await.expect(400);
-        for (name, value) in [
-            ("name", json!(1)),
-            ("name", json!(["a"])),
-            ("name", json!(long)),
-            ("name", json!("\u{1f600}")),
-            ("name", json!("a\0b")),
-            ("visibility", json!("everybody")),
-            ("visibility", Value::Null),
-            ("protected", json!("true")),
-            ("protected", json!(1)),
-            ("protected", Value::Null),
-            ("os_hidden", json!("yes")),
-            ("owner", json!(5)),
-            ("min_disk", json!(true)),
-            ("min_disk", json!("1")),
-            ("min_disk", json!(1.5)),
-            ("min_disk", json!(-1)),
-            ("min_ram", json!(2_147_483_648_u64)),
-            ("min_ram", json!(1e300)),
-            ("min_ram", json!(u64::MAX)),
-            ("min_ram", Value::Null),
-            ("tags", json!("a")),
-            ("tags", json!([1])),
-            ("tags", json!([long])),
-            ("tags", json!(["\u{1f600}"])),
-            ("tags", Value::Null),
-            ("id", json!("abc")),
-            ("id", json!("6d2d6b5e-0d22-4b9a-9d1a-3a0a2b1e4c9dx")),
-            ("id", json!("6d2d6b5e-0d22-4b9a-9d1a-3a0a2b1e4c9d\n")),
-            ("id", json!("6d2d6b5e00d22-4b9a-9d1a-3a0a2b1e4c9d")),
-            ("id", Value::Null),
-            ("disk_format", json!("gpt")),
-            ("disk_format", json!("")),
-            ("disk_format", json!("QCOW2")),
-            ("container_format", json!("box")),
-            ("size", json!("x")),
-            ("status", json!("sleeping")),
-            ("locations", json!("nowhere")),
-            ("locations", json!([{"url": "http://127.0.0.1/"}])),
-            ("property", json!(1)),
-            ("property", json!(true)),
-            ("property", json!(["a"])),
-            ("property", json!({"a": "b"})),
-            ("property", Value::Null),
-            ("property", json!("\u{10000}")),
-            ("kernel_id", json!("no uuid")),
-            ("cinder_encryption_key_deletion_policy", json!("sometimes")),
-            ("\u{1f600}", json!("a")),
-            ("deleted", json!(true)),
-            (&long, json!("a")),
-        ] {
-            alice.create(image().with(name, value.clone())).await.expect_for(400, (name, value));
+        for (name, value) in not_of_the_schema() {
+            alice.create(image().with(&name, value.clone())).await.expect_for(400, (name, value));
         }
-        for (name, value) in [
-            ("direct_url", json!("a")),
-            ("self", json!(1)),
-            ("file", json!("a")),
-            ("schema", Value::Null),
-            ("stores", json!("a")),
-            ("created_at", json!("2020-01-01T00:00:00Z")),
-            ("updated_at", json!("2020-01-01T00:00:00Z")),
-            ("status", json!("active")),
-            ("checksum", json!("a")),
-            ("size", json!(1)),
-            ("virtual_size", json!(1)),
-            ("os_hash_algo", json!("md5")),
-            ("os_hash_value", json!("a")),
-            ("locations", json!([])),
-            ("location", json!("a")),
-            ("deleted", json!("a")),
-            ("deleted_at", json!("a")),
-            ("os_glance", json!("a")),
-            ("os_glancefoo", json!("a")),
-            ("os_glance_import_task", json!("a")),
-            ("owner", json!("bob")),
-            ("owner", json!("")),
-            ("owner", Value::Null),
-            ("visibility", json!("public")),
-        ] {
-            alice.create(image().with(name, value.clone())).await.expect_for(403, (name, value));
+        for (name, value) in read_only() {
+            alice.create(image().with(&name, value.clone())).await.expect_for(403, (name, value));
         }
         assert_eq!(alice.list("").await.expect(200).json()["images"], json!([]));
         alice.create(image().named(&limit).tags(&[&limit]).with(&limit, "a").with("", "b")).await.expect(201);
@@ -323,4 +249,94 @@ on_each_database! {
         let body = reqwest::Body::wrap_stream(futures::stream::iter(chunks));
         assert_eq!(alice.post("/v2/images").body(body).await.expect(201).json()["name"], "b");
     }
+}
+
+/// Fields with values that the schema of images refuses.
+fn not_of_the_schema() -> Vec<(String, Value)> {
+    let long = "x".repeat(TEXT_CHARS_MAX + 1);
+    [
+        ("name", json!(1)),
+        ("name", json!(["a"])),
+        ("name", json!(long.as_str())),
+        ("name", json!("\u{1f600}")),
+        ("name", json!("a\0b")),
+        ("visibility", json!("everybody")),
+        ("visibility", Value::Null),
+        ("protected", json!("true")),
+        ("protected", json!(1)),
+        ("protected", Value::Null),
+        ("os_hidden", json!("yes")),
+        ("owner", json!(5)),
+        ("min_disk", json!(true)),
+        ("min_disk", json!("1")),
+        ("min_disk", json!(1.5)),
+        ("min_disk", json!(-1)),
+        ("min_ram", json!(2_147_483_648_u64)),
+        ("min_ram", json!(1e300)),
+        ("min_ram", json!(u64::MAX)),
+        ("min_ram", Value::Null),
+        ("tags", json!("a")),
+        ("tags", json!([1])),
+        ("tags", json!([long.as_str()])),
+        ("tags", json!(["\u{1f600}"])),
+        ("tags", Value::Null),
+        ("id", json!("abc")),
+        ("id", json!("6d2d6b5e-0d22-4b9a-9d1a-3a0a2b1e4c9dx")),
+        ("id", json!("6d2d6b5e-0d22-4b9a-9d1a-3a0a2b1e4c9d\n")),
+        ("id", json!("6d2d6b5e00d22-4b9a-9d1a-3a0a2b1e4c9d")),
+        ("id", Value::Null),
+        ("disk_format", json!("gpt")),
+        ("disk_format", json!("")),
+        ("disk_format", json!("QCOW2")),
+        ("container_format", json!("box")),
+        ("size", json!("x")),
+        ("status", json!("sleeping")),
+        ("locations", json!("nowhere")),
+        ("locations", json!([{"url": "http://127.0.0.1/"}])),
+        ("property", json!(1)),
+        ("property", json!(true)),
+        ("property", json!(["a"])),
+        ("property", json!({"a": "b"})),
+        ("property", Value::Null),
+        ("property", json!("\u{10000}")),
+        ("kernel_id", json!("no uuid")),
+        ("cinder_encryption_key_deletion_policy", json!("sometimes")),
+        ("\u{1f600}", json!("a")),
+        ("deleted", json!(true)),
+        (&*long, json!("a")),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
+/// Fields that no client may write, or not with this value.
+fn read_only() -> Vec<(String, Value)> {
+    [
+        ("direct_url", json!("a")),
+        ("self", json!(1)),
+        ("file", json!("a")),
+        ("schema", Value::Null),
+        ("stores", json!("a")),
+        ("created_at", json!("2020-01-01T00:00:00Z")),
+        ("updated_at", json!("2020-01-01T00:00:00Z")),
+        ("status", json!("active")),
+        ("checksum", json!("a")),
+        ("size", json!(1)),
+        ("virtual_size", json!(1)),
+        ("os_hash_algo", json!("md5")),
+        ("os_hash_value", json!("a")),
+        ("locations", json!([])),
+        ("location", json!("a")),
+        ("deleted", json!("a")),
+        ("deleted_at", json!("a")),
+        ("os_glance", json!("a")),
+        ("os_glancefoo", json!("a")),
+        ("os_glance_import_task", json!("a")),
+        ("owner", json!("bob")),
+        ("owner", json!("")),
+        ("owner", Value::Null),
+        ("visibility", json!("public")),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
 }
