@@ -12,7 +12,8 @@ use crate::{
 };
 
 use super::check::{Finding, Topic};
-use super::sources::Origin;
+use super::flavor::Flavor;
+use super::origin::Origin;
 use super::{
     Loaded, assemble_cache, assemble_imports, assemble_keystone, assemble_policy, assemble_stores,
     assemble_stores::Stores,
@@ -65,19 +66,6 @@ pub struct Listen {
     pub keep_alive: bool,
 }
 
-/// `[paste_deploy] flavor`, taken apart (`etc/glance-api-paste.ini`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flavor {
-    /// Whether it is written anywhere; if not, the built-in identity tells who is calling.
-    pub is_set: bool,
-    /// Callers show tokens of a Keystone.
-    pub keystone: bool,
-    /// Downloads fill the image cache.
-    pub caching: bool,
-    /// The old calls that manage the cache are there.
-    pub cache_management: bool,
-}
-
 impl Config {
     /// Assembles the settings.
     ///
@@ -86,7 +74,7 @@ impl Config {
     /// Vitrine can do.
     pub fn assemble(loaded: &Loaded) -> Result<Config, Vec<Finding>> {
         let mut findings: Vec<Finding> = loaded.report().errors().cloned().collect();
-        let flavor = flavor(loaded);
+        let flavor = Flavor::of(loaded);
         let image = image_settings(loaded, &mut findings);
         let config = Config {
             listen: listen(loaded),
@@ -136,17 +124,6 @@ fn log(loaded: &Loaded) -> log::Settings {
         json: loaded.bool(d, "use_json"),
         stderr: loaded.bool(d, "use_stderr") || file.is_none(),
         file,
-    }
-}
-
-fn flavor(loaded: &Loaded) -> Flavor {
-    let text = loaded.string("paste_deploy", "flavor").unwrap_or_default();
-    let mut parts = text.split('+');
-    Flavor {
-        is_set: loaded.is_set("paste_deploy", "flavor"),
-        keystone: text.starts_with("keystone"),
-        caching: parts.any(|part| part.starts_with("cach")),
-        cache_management: text.ends_with("cachemanagement"),
     }
 }
 

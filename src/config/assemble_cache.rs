@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::Loaded;
-use super::assemble::Flavor;
 use super::check::{Finding, Topic};
+use super::flavor::Flavor;
 use crate::cache::{Driver, Settings};
 
 /// Longest name of a node, in characters.

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::check::{Finding, Report, Topic};
 use super::loaded::{Loaded, StoreName};
-use super::option::{Kind, Status};
+use super::option::Kind;
+use super::origin::Origin;
 use super::registry::{BACKEND_DEFAULTS, GLANCE_STORE, Known, RESERVED_STORES, Registry, Section};
 use super::resolve::{Resolver, Setting, Written};
 use super::sources::{self, Layer, Sources};
 use super::unknown;
 use super::value::{Value, convert};
-use super::wired::Feature;
+use super::wired::{Feature, Status};
 
 /// Reads everything. The result always has a value for every option; whether it may be used says
 /// its report (`Loaded::report`). An option with an error has its default.
@@ -142,7 +143,7 @@ impl Loading<'_> {
         let Some(url) = find("keystone_authtoken", "auth_url") else {
             return;
         };
-        if !flavor.starts_with("keystone") && url.origin != sources::Origin::Default {
+        if !flavor.starts_with("keystone") && url.origin != Origin::Default {
             self.findings.push(Finding {
                 topic: Topic::Unused,
                 section: Some("keystone_authtoken".to_owned()),
@@ -264,7 +265,7 @@ fn default_in_use(resolver: &Resolver, section: &Section, known: &Known, default
 
 fn default_of(known: &Known) -> Setting {
     let Written { texts, origin } =
-        Written { texts: known.default.iter().cloned().collect(), origin: sources::Origin::Default };
+        Written { texts: known.default.iter().cloned().collect(), origin: Origin::Default };
     let text = texts.join(",");
     let value = match (known.opt.kind, texts.first()) {
         (Kind::Multi, _) => Value::List(texts),

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::check::Report;
-use super::option::{Opt, Status};
+use super::option::Opt;
+use super::origin::Origin;
 use super::registry::{BACKEND_DEFAULTS, Registry};
 use super::resolve::Setting;
-use super::sources::Origin;
 use super::value::Value;
+use super::wired::Status;
 
 /// A store of `[DEFAULT] enabled_backends`.
 #[derive(Clone, Debug, PartialEq, Eq)]

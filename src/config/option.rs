@@ -2,7 +2,7 @@
 //!
 //! The options themselves are in `tables`; which feature is wired is in `wired`.
 
-use super::wired::Feature;
+use super::wired::{Feature, Status};
 
 /// The type of an option's value, in the terms of oslo.config (`oslo_config/types.py`).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,19 +54,6 @@ pub enum Rating {
     Nice,
     /// Written by real deployments, without any effect.
     Obsolete,
-}
-
-/// What happens to an option that is set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It does what it says.
-    Honoured,
-    /// A value other than the default stops the start, for this reason.
-    Refused(&'static str),
-    /// It is accepted, named once, and has no effect, for this reason.
-    Obsolete(&'static str),
-    /// It is accepted, named once, and has no effect until its feature exists.
-    NotYet(&'static str),
 }
 
 /// An earlier name of an option: its section, if that differs from today's, and its key.

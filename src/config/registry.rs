@@ -1,10 +1,10 @@
 //! Which option stands in which section: the tables, and the sections that `enabled_backends` and
 //! `auth_section` add to them.
 
-use super::option::{Group, Opt, Place, Status};
+use super::option::{Group, Opt, Place};
 use super::sources::normal;
 use super::tables::{self, LOGIN_SECTIONS, TASKS_STORE_DATADIR};
-use super::wired::Feature;
+use super::wired::{Feature, Status};
 
 /// Section of options that all stores fall back to.
 pub const BACKEND_DEFAULTS: &str = "backend_defaults";

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 
 use super::ini::Entry;
 use super::option::{Alias, Kind, Opt};
+use super::origin::Origin;
 use super::registry::{BACKEND_DEFAULTS, Known, Registry, Section};
-use super::sources::{Layer, Origin, Override, normal};
+use super::sources::{Layer, Override, normal};
 use super::value::{Value, convert};
 
 /// The value of an option and where it was written.

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::option::{Item, Kind, Opt, Place, Rating, Status};
+use super::option::{Item, Kind, Opt, Place, Rating};
 use super::registry::{BACKEND_DEFAULTS, GLANCE_STORE, Registry, Section};
+use super::wired::Status;
 
 const WIDTH: usize = 78;
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use std::sync::Arc;
 
 use super::check::{Finding, Topic};
 use super::ini;
+use super::origin::Origin;
 
 /// Bytes that one configuration file may have.
 const FILE_SIZE_BYTES_MAX: u64 = 4 << 20;
@@ -102,31 +102,6 @@ fn default_inputs(env: &[(String, String)]) -> Vec<Input> {
         .filter(|path| path.exists())
         .map(Input::File)
         .collect()
-}
-
-/// Where a value was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A line of a file; the first line is 1.
-    File(Arc<Path>, usize),
-    /// The environment variable of this name.
-    Environment(String),
-    /// The command line.
-    CommandLine,
-    /// Nowhere: it is the default.
-    Default,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Origin::File(path, 0) => write!(f, "{}", path.display()),
-            Origin::File(path, line) => write!(f, "{}:{line}", path.display()),
-            Origin::Environment(name) => write!(f, "environment variable {name}"),
-            Origin::CommandLine => f.write_str("command line"),
-            Origin::Default => f.write_str("default"),
-        }
-    }
 }
 
 /// One file that was read.

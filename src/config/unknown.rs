@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use super::check::{Finding, Topic};
+use super::origin::Origin;
 use super::registry::Registry;
 use super::resolve::{is_named, variable};
-use super::sources::{Layer, Origin, normal};
+use super::sources::{Layer, normal};
 
 /// Adds a finding for each section and option that nobody knows.
 pub(super) fn report(

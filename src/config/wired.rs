@@ -1,6 +1,17 @@
 //! Which features are wired to their options: the one place to change when a feature lands.
 
-use super::option::Status;
+/// What happens to an option that is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It does what it says.
+    Honoured,
+    /// A value other than the default stops the start, for this reason.
+    Refused(&'static str),
+    /// It is accepted, named once, and has no effect, for this reason.
+    Obsolete(&'static str),
+    /// It is accepted, named once, and has no effect until its feature exists.
+    NotYet(&'static str),
+}
 
 /// A part of Vitrine that gives a group of options their effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::check::{Finding, Topic};
-use crate::config::option::Status;
+use crate::config::wired::Status;
 use crate::config::{Config, Input, Loaded, Sources, load};
 
 use super::data;

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use crate::config::check::Topic;
-use crate::config::option::{Kind, Rating, Status};
+use crate::config::option::{Kind, Rating};
 use crate::config::registry::Registry;
 use crate::config::value::{Value, convert};
+use crate::config::wired::Status;
 use crate::config::{Sources, load, sample};
 
 use super::{found, loaded};
