@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{status::Status, store_url::StoreUrl, time::Timestamp, visibility::Visibility};
+use super::{status::Status, store_url::StoreUrl, time::Timestamp};
 
 /// Longest id that storage takes; a longer id in a path is simply not found
 /// (`glance/db/sqlalchemy/api.py: _check_image_id`).
@@ -17,6 +17,45 @@ pub const INTEGER_MAX: i64 = 2_147_483_647;
 pub const SYSTEM_PROPERTY_PREFIX: &str = "os_glance";
 /// System properties that no response shows (`glance/api/v2/images.py: ResponseSerializer`).
 pub const HIDDEN_PROPERTIES: [&str; 2] = ["os_glance_stage_host", "os_glance_hash_op_host"];
+
+/// Visibility of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Visibility {
+    /// Everyone sees it, in lists too.
+    Public,
+    /// Everyone may use it by id; others' lists leave it out by default.
+    Community,
+    /// The owner and its members see it.
+    Shared,
+    /// Only the owner sees it.
+    Private,
+}
+
+impl Visibility {
+    /// Every visibility.
+    pub const ALL: [Self; 4] = [Self::Public, Self::Community, Self::Shared, Self::Private];
+
+    /// The name that the API and the database use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Community => "community",
+            Self::Shared => "shared",
+            Self::Private => "private",
+        }
+    }
+
+    /// Reads a visibility by its API name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|v| v.as_str() == text)
+    }
+}
+
+impl fmt::Display for Visibility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// One custom property, in the order in which it was added.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,47 +1,7 @@
 //! Who may see which image: the rule for one image, and the same rule as a [`Scope`] that `db` turns into SQL.
 
-use std::fmt;
-
+pub use super::image::Visibility;
 use super::{caller::Caller, image::Image, member::MemberStatus};
-
-/// Visibility of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Visibility {
-    /// Everyone sees it, in lists too.
-    Public,
-    /// Everyone may use it by id; others' lists leave it out by default.
-    Community,
-    /// The owner and its members see it.
-    Shared,
-    /// Only the owner sees it.
-    Private,
-}
-
-impl Visibility {
-    /// Every visibility.
-    pub const ALL: [Self; 4] = [Self::Public, Self::Community, Self::Shared, Self::Private];
-
-    /// The name that the API and the database use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::Community => "community",
-            Self::Shared => "shared",
-            Self::Private => "private",
-        }
-    }
-
-    /// Reads a visibility by its API name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|v| v.as_str() == text)
-    }
-}
-
-impl fmt::Display for Visibility {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// Which memberships count in a list: the `member_status` parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::check::Fault;
+use super::fault::Fault;
 use super::target::{Credential, Target};
 
 /// Text with `%(key)s` in it, taken apart once so that evaluation need not.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::atom::Left;
+use super::fault::Fault;
 use super::rule::{Generic, Node};
 use super::rules::Rules;
 use super::target::{Held, Target};
@@ -13,18 +14,6 @@ use crate::model::caller::Caller;
 const DEPTH_MAX: usize = 256;
 /// How many nodes one decision may visit, which bounds rules that refer to each other many times.
 const STEPS_MAX: u32 = 100_000;
-
-/// Why an evaluation ended without yes or no; where oslo.policy raises, the decision is a denial
-/// that no `not` can turn round.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// The answer of the policy server at this URL is needed first.
-    Remote(String),
-    /// A check that cannot be evaluated, in words.
-    Broken(String),
-    /// References form a cycle, or are beyond all bounds.
-    Endless,
-}
 
 /// One decision in the making.
 pub(crate) struct Evaluation<'a> {

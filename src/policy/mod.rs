@@ -7,135 +7,42 @@
 
 mod atom;
 mod check;
+mod decide;
 mod defaults;
+mod error;
+mod fault;
 mod files;
 mod remote;
 mod rule;
 mod rules;
+mod settings;
 mod target;
 #[cfg(test)]
 mod tests;
 mod tools;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 pub use defaults::{OldDefault, Registered, registered};
+pub use error::PolicyError;
 pub use rule::{Expression, ListItem, SyntaxError};
 pub use rules::Rules;
+pub use settings::{RemoteContentType, Settings};
 pub use target::{CallerTarget, Empty, MapTarget, Target, python_list, python_text};
 pub use tools::{Finding, Severity, sample, validate};
 
 use crate::model::caller::Caller;
 use crate::telemetry;
-use check::{Evaluation, Fault};
+use check::Evaluation;
+use fault::Fault;
 use files::Loader;
 
 /// How often [`Enforcer::watch`] looks at the files.
 const WATCH_PERIOD: Duration = Duration::from_secs(1);
 /// How many policy servers one decision may ask.
 const REMOTE_CHECKS_MAX: usize = 16;
-
-/// Options of the configuration's section `oslo_policy`, with paths already resolved.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// The main override file. It may be absent, and may appear later; empty means none.
-    pub policy_file: PathBuf,
-    /// Directories of further override files, read after `policy_file` in this order.
-    pub policy_dirs: Vec<PathBuf>,
-    /// The rule that stands in for names without a definition.
-    pub policy_default_rule: String,
-    /// False: a rule that no file defines is also granted by its default of earlier releases.
-    pub enforce_new_defaults: bool,
-    /// Whether a rule refuses tokens of a scope that is not its own. oslo.policy 6 removed the option
-    /// and always does; we still honour an explicit false.
-    pub enforce_scope: bool,
-    /// How remote checks encode their question.
-    pub remote_content_type: RemoteContentType,
-    /// Seconds that a remote check may take in all.
-    pub remote_timeout: f64,
-    /// Whether remote checks over https verify the server's certificate.
-    pub remote_ssl_verify_server_crt: bool,
-    /// Authorities for that verification (PEM), in place of the system's.
-    pub remote_ssl_ca_crt_file: Option<PathBuf>,
-    /// Our certificate for remote checks over https (PEM).
-    pub remote_ssl_client_crt_file: Option<PathBuf>,
-    /// Its key (PEM, without a passphrase); by default in the same file as the certificate.
-    pub remote_ssl_client_key_file: Option<PathBuf>,
-}
-
-/// Encoding of a remote check's question, option `remote_content_type`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RemoteContentType {
-    /// `application/x-www-form-urlencoded`: three fields, each a JSON text.
-    #[default]
-    Form,
-    /// `application/json`: one object.
-    Json,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            policy_file: PathBuf::new(),
-            policy_dirs: Vec::new(),
-            policy_default_rule: "default".to_owned(),
-            enforce_new_defaults: true,
-            enforce_scope: true,
-            remote_content_type: RemoteContentType::default(),
-            remote_timeout: 60.0,
-            remote_ssl_verify_server_crt: false,
-            remote_ssl_ca_crt_file: None,
-            remote_ssl_client_crt_file: None,
-            remote_ssl_client_key_file: None,
-        }
-    }
-}
-
-/// What can go wrong with policy, apart from a plain denial.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyError {
-    /// A rule was enforced that the service never registered: a fault of ours, a 500.
-    #[error("policy rule {rule:?} is not registered")]
-    NotRegistered {
-        /// The name that was enforced.
-        rule: String,
-    },
-    /// A file or directory that is there cannot be read.
-    #[error("{}: cannot be read: {reason}", path.display())]
-    Unreadable {
-        /// The file or directory.
-        path: PathBuf,
-        /// The system's words.
-        reason: String,
-    },
-    /// A file that was read is no policy file.
-    #[error("{}: not a valid policy file: {reason}", path.display())]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, and where.
-        reason: String,
-    },
-    /// An option's value is out of range.
-    #[error("[oslo_policy] {option}: {reason}")]
-    Setting {
-        /// The option's name.
-        option: &'static str,
-        /// What is wrong with its value.
-        reason: String,
-    },
-    /// A policy server could not be asked or did not answer in time: a server error, not a denial.
-    #[error("the policy server at {url} did not answer: {reason}")]
-    Remote {
-        /// The URL that was asked; it may hold attributes of the target.
-        url: String,
-        /// The transport's words.
-        reason: String,
-    },
-}
 
 /// Decides whether callers may; one for the whole process (`glance/api/policy.py` `Enforcer`).
 #[derive(Debug)]
@@ -236,7 +143,7 @@ impl Enforcer {
                 Ok(decision) => return Ok(decision),
                 Err(Fault::Remote(url)) => url,
                 Err(fault) => {
-                    rules::log_fault(name.unwrap_or("expression"), &fault);
+                    decide::log_fault(name.unwrap_or("expression"), &fault);
                     return Ok(false);
                 }
             };

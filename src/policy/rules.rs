@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::check::{Evaluation, Fault};
 use super::defaults::{self, Registered};
+use super::error::PolicyError;
 use super::files::Definition;
 use super::rule::{Expression, Node};
-use super::target::{CallerTarget, Target};
-use super::{PolicyError, Settings};
+use super::settings::Settings;
 use crate::model::caller::Caller;
 
 /// An immutable table of rules. Hold one while filtering a page, so that every row is judged alike.
@@ -72,32 +71,6 @@ impl Rules {
         self.by_name.iter().map(|(name, rule)| (name.as_ref(), rule.text.as_str())).collect()
     }
 
-    /// Whether `caller` may do what the registered rule `name` guards.
-    ///
-    /// A rule that is not registered, or cannot be evaluated, or reaches a policy server before it
-    /// is decided, denies with a line in the log; see [`super::Enforcer::check`] for those.
-    pub fn allows(&self, name: &str, caller: &Caller, target: &dyn Target) -> bool {
-        let decision = self.registered(name).map(|rule| {
-            self.scope_accepts(rule, caller)
-                && self.settle(name, Evaluation::new(self, caller, target), &rule.expression)
-        });
-        decision.unwrap_or_else(|error| {
-            tracing::error!(rule = name, %error, "policy: denied");
-            false
-        })
-    }
-
-    /// Whether the expression holds; names in it may be registered rules or any from the files
-    /// (property protections, `glance/common/property_utils.py`). No scope is enforced.
-    pub fn allows_expression(&self, expression: &Expression, caller: &Caller, target: &dyn Target) -> bool {
-        self.settle("expression", Evaluation::new(self, caller, target), expression)
-    }
-
-    /// Rule `context_is_admin` with the caller itself as target.
-    pub fn is_admin(&self, caller: &Caller) -> bool {
-        self.allows("context_is_admin", caller, &CallerTarget(caller))
-    }
-
     /// Whether deciding `name` may need a policy server; such rules go through
     /// [`super::Enforcer::check`].
     pub fn is_remote(&self, name: &str) -> bool {
@@ -108,13 +81,6 @@ impl Rules {
     pub fn is_expression_remote(&self, expression: &Expression) -> bool {
         let (direct, references) = reach(&expression.node);
         direct || references.iter().any(|name| self.is_remote(name))
-    }
-
-    fn settle(&self, name: &str, evaluation: Evaluation<'_>, expression: &Expression) -> bool {
-        evaluation.decide(&expression.node).unwrap_or_else(|fault| {
-            log_fault(name, &fault);
-            false
-        })
     }
 
     /// The rule of that name if the service registered it.
@@ -257,15 +223,5 @@ pub(crate) fn token_scope(caller: &Caller) -> &'static str {
         (true, _) => "system",
         (false, true) => "domain",
         (false, false) => "project",
-    }
-}
-
-pub(crate) fn log_fault(rule: &str, fault: &Fault) {
-    match fault {
-        Fault::Remote(url) => {
-            tracing::error!(rule, url, "policy: denied, a policy server would have to be asked");
-        }
-        Fault::Broken(reason) => tracing::warn!(rule, reason, "policy: denied, broken check"),
-        Fault::Endless => tracing::warn!(rule, "policy: denied, references without end"),
     }
 }

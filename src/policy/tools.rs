@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::atom::{Left, Template};
-use super::check::{Evaluation, Fault};
+use super::check::Evaluation;
 use super::defaults::{self, Registered, registered};
+use super::fault::Fault;
 use super::files::{self, Definition};
 use super::rule::{Generic, Node};
 use super::rules::{Rules, reach, token_scope};

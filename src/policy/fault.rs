@@ -1,0 +1,13 @@
+//! What keeps a check from being decided.
+
+/// Why an evaluation ended without yes or no; where oslo.policy raises, the decision is a denial
+/// that no `not` can turn round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The answer of the policy server at this URL is needed first.
+    Remote(String),
+    /// A check that cannot be evaluated, in words.
+    Broken(String),
+    /// References form a cycle, or are beyond all bounds.
+    Endless,
+}
