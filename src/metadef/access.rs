@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Definitions;
 use crate::{
     access::{mutating, refused, targets::CallerTarget},
-    db::{self, Conn, DbResult},
+    db::{self, Conn, DbError, DbResult},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -133,6 +133,14 @@ pub async fn find(
 pub fn still_there(conn: &mut Conn, namespace: &Namespace) -> DbResult<Namespace> {
     let present = db::metadefs::namespaces::lock(conn, namespace.id)?;
     Ok(present.ok_or_else(|| missing(&namespace.fields.namespace))?)
+}
+
+/// What a caller is told whose change failed: `taken`, where another has the name.
+pub fn or_taken(error: DbError, taken: impl FnOnce() -> Error) -> Error {
+    match error {
+        DbError::Duplicate(_) => taken(),
+        other => other.into(),
+    }
 }
 
 /// Refuses to delete `what` from a protected namespace.

@@ -78,10 +78,7 @@ pub async fn create(
             Ok((namespace, contents.clone()))
         })
         .await;
-    match added {
-        Err(DbError::Duplicate(_)) => Err(taken(&name)),
-        other => Ok(other?),
-    }
+    added.map_err(|error| access::or_taken(error, || taken(&name)))
 }
 
 fn taken(name: &str) -> Error {
@@ -207,10 +204,7 @@ pub async fn update(
             Ok(Namespace { fields: fields.clone(), updated_at, ..before })
         })
         .await;
-    match saved {
-        Err(DbError::Duplicate(_)) => Err(taken(&new_name)),
-        other => Ok(other?),
-    }
+    saved.map_err(|error| access::or_taken(error, || taken(&new_name)))
 }
 
 /// Deletes a namespace and everything that it holds; resource types stay.

@@ -64,10 +64,7 @@ pub async fn create(
             Ok(Stored { value: object.clone(), ..stored })
         })
         .await;
-    match added {
-        Err(DbError::Duplicate(_)) => Err(taken(namespace, &name)),
-        other => Ok(other?),
-    }
+    added.map_err(|error| access::or_taken(error, || taken(namespace, &name)))
 }
 
 /// One object.
@@ -110,10 +107,7 @@ pub async fn update(
             Ok(Stored { value: object.clone(), updated_at, ..before })
         })
         .await;
-    match saved {
-        Err(DbError::Duplicate(_)) => Err(taken(namespace, &new_name)),
-        other => Ok(other?),
-    }
+    saved.map_err(|error| access::or_taken(error, || taken(namespace, &new_name)))
 }
 
 /// Deletes an object.

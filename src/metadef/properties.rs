@@ -3,7 +3,7 @@
 use super::{Definitions, access, namespaces::delete_parts};
 use crate::{
     db::{
-        Conn, DbError, DbResult,
+        Conn, DbResult,
         metadefs::{Stamp, properties as rows, resource_types},
     },
     model::{
@@ -57,10 +57,7 @@ pub async fn create(
             Ok(property.clone())
         })
         .await;
-    match added {
-        Err(DbError::Duplicate(_)) => Err(taken(namespace, &name)),
-        other => Ok(other?),
-    }
+    added.map_err(|error| access::or_taken(error, || taken(namespace, &name)))
 }
 
 /// One property. With `resource_type`, `name` carries the prefix that the association with that type has.
@@ -136,10 +133,7 @@ pub async fn update(
             Ok(property.clone())
         })
         .await;
-    match saved {
-        Err(DbError::Duplicate(_)) => Err(taken(namespace, &new_name)),
-        other => Ok(other?),
-    }
+    saved.map_err(|error| access::or_taken(error, || taken(namespace, &new_name)))
 }
 
 /// Deletes a property.

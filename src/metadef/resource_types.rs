@@ -65,13 +65,14 @@ pub async fn associate(
                 .ok_or_else(|| DbError::stale("metadef resource type", &association.name))
         })
         .await;
-    match added {
-        Err(DbError::Duplicate(_)) => Err(Error::conflict(format!(
-            "The metadata definition resource-type association of resource-type={kind} to \
+    added.map_err(|error| {
+        access::or_taken(error, || {
+            Error::conflict(format!(
+                "The metadata definition resource-type association of resource-type={kind} to \
              namespace={namespace} already exists."
-        ))),
-        other => Ok(other?),
-    }
+            ))
+        })
+    })
 }
 
 /// Ends an association; the resource type stays.

@@ -67,10 +67,7 @@ pub async fn create(
             rows::find(conn, present.id, &key)?.ok_or_else(|| DbError::stale("metadef tag", &key))
         })
         .await;
-    match added {
-        Err(DbError::Duplicate(_)) => Err(taken(namespace, &name)),
-        other => Ok(other?),
-    }
+    added.map_err(|error| access::or_taken(error, || taken(namespace, &name)))
 }
 
 /// Adds many tags, or with `append` off replaces all that there are; an empty list changes nothing. `names` is
@@ -154,10 +151,7 @@ pub async fn rename(
             Ok(Stored { value: new_name.clone(), updated_at: Some(now), ..before })
         })
         .await;
-    match saved {
-        Err(DbError::Duplicate(_)) => Err(taken(namespace, &wanted)),
-        other => Ok(other?),
-    }
+    saved.map_err(|error| access::or_taken(error, || taken(namespace, &wanted)))
 }
 
 /// Deletes a tag.
