@@ -242,7 +242,8 @@ impl Server {
     async fn serve(self, signals: bool, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
         let Self { app, state, builtin, here, listener, workers, keep_alive, _lock } = self;
         let jobs = Jobs::start(&app, here);
-        let housekeeping = builtin.clone().map(|builtin| crate::telemetry::spawn(identity::keep_house(builtin)));
+        let housekeeping =
+            builtin.clone().map(|builtin| crate::telemetry::spawn(identity::keep_house(builtin)));
         let shutdown = state.settings.shutdown_seconds;
         let mut http = HttpServer::new(move || {
             let identity = builtin.clone().map(Data::new);
