@@ -27,7 +27,11 @@ fn app() -> TestApp {
 }
 
 fn app_without_http_store() -> TestApp {
-    Database::Sqlite.app_with(|options: &mut Options| options.stores.list.retain(|store| store.id == "file"))
+    Database::Sqlite.app_with(|options: &mut Options| {
+        options.stores.list.retain(|store| store.id == "file");
+        options.imports.filter.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
+        options.imports.filter.allowed_ports = Vec::new();
+    })
 }
 
 /// What differs from the matrix in one row.

@@ -33,7 +33,7 @@ on_each_database! {
         let data = bytes(1_000_000);
         let source = Source::of(data.clone());
         for (body, stores) in [
-            (json!({"all_stores": true}), "cheap,far,fast"),
+            (json!({"all_stores": true}), "fast,cheap,far"),
             (json!({"stores": ["far", "fast"]}), "far,fast"),
             (json!({}), "fast"),
         ] {
@@ -80,12 +80,12 @@ on_each_database! {
         import(&alice, &id, copy(json!(["cheap"]))).await.expect(403);
         import(&admin, &id, copy(json!(["fast"]))).await.expect(400);
         import(&admin, &id, copy(json!(["cheap"]))).await.expect(202);
-        assert_eq!(holds(&admin, &id, &data).await["stores"], "cheap,fast");
+        assert_eq!(holds(&admin, &id, &data).await["stores"], "fast,cheap");
         let all = json!({"method": {"name": "copy-image"}, "all_stores": true});
         import(&admin, &id, all.clone()).await.expect(202);
         eventually("copied to all", async || {
             let shown = alice.show(&id).await.expect(200).json();
-            if shown["stores"] == "cheap,far,fast" { Ok(()) } else { Err(shown) }
+            if shown["stores"] == "fast,cheap,far" { Ok(()) } else { Err(shown) }
         })
         .await;
         over(&admin, &id).await;
