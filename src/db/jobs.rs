@@ -118,7 +118,7 @@ pub fn find(conn: &mut Conn, id: &str) -> DbResult<Option<Job>> {
     row.map(JobRow::into_job).transpose()
 }
 
-/// The jobs of an image that have not expired, newest first.
+/// The jobs of an image that have not expired, oldest first.
 ///
 /// # Errors
 /// Only the database's own.
@@ -126,7 +126,7 @@ pub fn list_of_image(conn: &mut Conn, image_id: &str, now: Timestamp) -> DbResul
     let rows: Vec<JobRow> = jobs::table
         .filter(jobs::image_id.eq(image_id))
         .filter(jobs::expires_at.is_null().or(jobs::expires_at.gt(now.0)))
-        .order((jobs::created_at.desc(), jobs::id.desc()))
+        .order((jobs::created_at.asc(), jobs::id.asc()))
         .select(JobRow::as_select())
         .load(conn)?;
     rows.into_iter().map(JobRow::into_job).collect()

@@ -42,7 +42,7 @@ fn stage(client: &Client, id: &str, data: Vec<u8>) -> Request {
 async fn over(client: &Client, id: &str) -> Value {
     eventually("the task is over", async || {
         let tasks = client.get(&format!("/v2/images/{id}/tasks")).await.expect(200).json();
-        let task = tasks["tasks"][0].clone();
+        let task = tasks["tasks"].as_array().and_then(|tasks| tasks.last()).cloned().unwrap_or_default();
         let status = task["status"].as_str().unwrap_or_default().to_owned();
         if ["success", "failure"].contains(&status.as_str()) { Ok(task) } else { Err(task) }
     })

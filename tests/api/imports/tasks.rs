@@ -66,6 +66,21 @@ on_each_database! {
         assert!(task["message"].as_str().unwrap().contains("import_from_format"));
     }
 
+    /// The tasks of an image come in the order in which they began.
+    async fn tasks_of_an_image(database: Database) {
+        let app = app(database);
+        let alice = app.as_member("alice");
+        let source = Source::start(|path| if path == "/good" { Reply::Data(bytes(10)) } else { Reply::Status(404) });
+        let id = alice.created(image().raw()).await;
+        for path in ["/bad", "/good"] {
+            download(&alice, &id, &source.url(path)).await.expect(202);
+            over(&alice, &id).await;
+        }
+        let tasks = alice.get(&format!("/v2/images/{id}/tasks")).await.expect(200).json();
+        let statuses: Vec<_> = tasks["tasks"].as_array().unwrap().iter().map(|task| &task["status"]).collect();
+        assert_eq!(statuses, ["failure", "success"]);
+    }
+
     /// Lists page, filter and sort; a full page has a next one.
     async fn tasks_are_listed(database: Database) {
         let app = app(database);
