@@ -2,7 +2,7 @@
 
 use super::{Images, query};
 use crate::{
-    access::{self, quota},
+    access::{self, quota, targets::ImageTarget},
     db::{self, Conn, DbError, DbResult},
     model::{
         caller::Caller,
@@ -53,7 +53,8 @@ pub async fn add(images: &Images, caller: &Caller, image_id: &str, project: Opti
     }
 }
 
-/// The members of a shared image that the caller may see: all for the owner and admins, else its own.
+/// The members of a shared image that the caller may see: all for the owner and admins, else its own; none where
+/// `get_member` refuses.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for images that are not shared.
@@ -61,6 +62,10 @@ pub async fn list(images: &Images, caller: &Caller, image_id: &str) -> Result<Ve
     let image = query::find(images, caller, image_id).await?;
     only_shared(&image)?;
     enforce(images, caller, "get_members", &image).await?;
+    // Glance asks this rule for each member, and always of the image: it leaves out all or none.
+    if !images.access.allowed(caller, "get_member", &ImageTarget(&image)).await? {
+        return Ok(Vec::new());
+    }
     let id = image.id.clone();
     let mut members = images.db.read("member.list", move |conn| db::members::list(conn, &id)).await?;
     members.retain(|member| may_see(caller, &image, &member.member));

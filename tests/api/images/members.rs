@@ -44,6 +44,21 @@ on_each_database! {
         bob.show(&id).await.expect(404);
     }
 
+    /// Whom the rule for one member refuses gets a list without members.
+    async fn a_list_shows_what_may_be_shown(database: Database) {
+        let folder = scratch_folder();
+        let file = folder.path().join("policy.yaml");
+        std::fs::write(&file, "get_member: role:auditor\n").unwrap();
+        let app = database.app_with(|options| options.policy.policy_file = file.clone());
+        let alice = app.as_member("alice");
+        let id = shared(&app).await;
+        alice.share(&id, "bob").await.expect(200);
+        let path = format!("/v2/images/{id}/members");
+        assert_eq!(alice.get(&path).await.expect(200).json()["members"], json!([]));
+        let auditor = app.as_role("alice", &["member", "reader", "auditor"]);
+        assert_eq!(auditor.get(&path).await.expect(200).json()["members"][0]["member_id"], "bob");
+    }
+
     /// A project that is added again is pending again, with the time of its first membership.
     async fn a_second_membership_keeps_the_first_time(database: Database) {
         let app = database.app();
