@@ -23,6 +23,7 @@ mod routes;
 mod schemas;
 mod stores;
 mod tasks;
+mod usage;
 mod versions;
 
 use std::sync::Arc;

@@ -86,6 +86,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .configure(super::tasks::configure)
         .configure(super::import::configure)
         .configure(stores::configure)
+        .configure(super::usage::configure)
         .configure(super::cache::configure);
 }
 

@@ -188,6 +188,15 @@ on_each_database! {
         assert_eq!(seen.len(), 8, "{seen:?}");
     }
 
+    /// Without limits in Keystone nothing is counted; who asks needs a token, and no right.
+    async fn usage(database: Database) {
+        let app = database.app();
+        let anyone = app.as_role("alice", &[]);
+        assert_eq!(anyone.get("/v2/info/usage").await.expect(200).json(), json!({"usage": {}}));
+        anyone.post("/v2/info/usage").await.expect(404);
+        app.as_nobody().get("/v2/info/usage").await.expect(401);
+    }
+
     /// Paths that no client library sends: nothing leaves its place, nothing breaks.
     async fn hostile_paths(database: Database) {
         let app = database.app();

@@ -12,6 +12,7 @@ const QUEUED: &str = "00000000-0000-4000-8000-000000000022";
 pub async fn stores(walk: &Walk, admin: &Client, owner: &Client) {
     walk.ask(owner, "GET /versions", Body::None, 200).await;
     walk.ask(owner, "GET /v2/info/stores", Body::None, 200).await;
+    walk.ask(owner, "GET /v2/info/usage", Body::None, 200).await;
     walk.ask(owner, "GET /v2/info/stores/detail", Body::None, 403).await;
     walk.ask(admin, "GET /v2/info/stores/detail", Body::None, 200).await;
     for id in [IMAGE, QUEUED] {
