@@ -4,28 +4,24 @@ use actix_web::{
     Error as ActixError, HttpMessage,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE},
+    http::header::{HeaderValue, WWW_AUTHENTICATE},
     middleware::Next,
     web::Data,
 };
 use actix_web::{ResponseError, http::StatusCode};
 
-use super::{State, error::ApiError, mount::Authentication, origin::base_url, request_info::introduce};
+use super::{
+    State,
+    error::ApiError,
+    mount::Authentication,
+    origin::base_url,
+    request_info::introduce,
+    token::{service_token, user_token},
+};
 use crate::{
     identity::{Credentials, IdentityError},
     model::{caller::Caller, error::Error},
 };
-
-fn header(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name).and_then(|v| v.to_str().ok()).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
-}
-
-/// The caller's token: `X-Auth-Token`, or `X-Storage-Token` where the other header is absent
-/// (`keystonemiddleware/auth_token/_request.py: user_token`).
-pub fn user_token(headers: &HeaderMap) -> Option<String> {
-    let name = if headers.contains_key("x-auth-token") { "x-auth-token" } else { "x-storage-token" };
-    header(headers, name)
-}
 
 /// Establishes the caller, where that is not left to the routes.
 pub async fn authenticate(
@@ -40,7 +36,7 @@ pub async fn authenticate(
     }
     let credentials = Credentials {
         token: user_token(request.headers()),
-        service_token: header(request.headers(), "x-service-token"),
+        service_token: service_token(request.headers()),
         method: request.method().as_str().to_owned(),
         path: request.path().to_owned(),
     };

@@ -1,4 +1,4 @@
-//! Errors as HTTP: the only table from what went wrong to a status, and Glance's three body shapes.
+//! Errors as HTTP, in the three shapes of Glance's bodies.
 
 use std::fmt;
 
@@ -11,8 +11,10 @@ use actix_web::{
         header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue},
     },
     middleware::Next,
+    web::Data,
 };
 
+use super::{State, identity, mount::Errors, status::status_of};
 use crate::model::error::Error;
 
 /// An error on its way to the client.
@@ -51,20 +53,6 @@ impl ApiError {
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        let status = match &error {
-            Error::Invalid(_) => StatusCode::BAD_REQUEST,
-            Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Error::Forbidden(_) => StatusCode::FORBIDDEN,
-            Error::ImageNotFound(_) | Error::NotFound(_) => StatusCode::NOT_FOUND,
-            Error::Conflict(_) => StatusCode::CONFLICT,
-            Error::Gone(_) => StatusCode::GONE,
-            Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Error::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Error::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
-            Error::HeaderTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        };
         let text = match &error {
             Error::Internal { message } => {
                 tracing::error!(fault = %message, "request failed");
@@ -73,7 +61,7 @@ impl From<Error> for ApiError {
             }
             other => other.to_string(),
         };
-        Self { status, text, header: None }
+        Self { status: status_of(&error), text, header: None }
     }
 }
 
@@ -104,15 +92,22 @@ impl ResponseError for ApiError {
     }
 }
 
-/// Writes the body of every error in the shape that the client's `Accept` asks for, Glance's way.
+/// Writes the body of every error that has none, in the shape of its mount.
 pub async fn render_errors(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, ActixError> {
     let accept = request.headers().get(ACCEPT).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let head = request.method() == Method::HEAD;
+    let shape = request
+        .app_data::<Data<State>>()
+        .map_or(Errors::Glance, |state| state.mounts.of(request.path()).errors);
     let (request, response) = next.call(request).await?.map_into_boxed_body().into_parts();
-    Ok(ServiceResponse::new(request, with_body(response, accept.as_deref(), head)))
+    let response = match shape {
+        Errors::Glance => with_body(response, accept.as_deref(), head),
+        Errors::Keystone => identity::error::with_body(response),
+    };
+    Ok(ServiceResponse::new(request, response))
 }
 
 fn with_body(mut response: HttpResponse, accept: Option<&str>, head: bool) -> HttpResponse {
@@ -139,7 +134,8 @@ enum Shape {
     Json,
 }
 
-fn error_body(status: StatusCode, text: &str, accept: Option<&str>) -> (&'static str, String) {
+/// Content type and body of an error, Glance's way.
+pub fn error_body(status: StatusCode, text: &str, accept: Option<&str>) -> (&'static str, String) {
     let title = title(status);
     let line = format!("{} {title}", status.as_u16());
     match shape(accept) {

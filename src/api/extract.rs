@@ -68,6 +68,22 @@ impl FromRequest for NoBody {
     }
 }
 
+/// Reads a body of JSON of at most `bytes_max` bytes.
+///
+/// # Errors
+/// [`Error::TooLarge`] beyond that, [`Error::Invalid`] for what breaks off or is no JSON.
+pub async fn read_json(payload: &mut Payload, bytes_max: usize) -> Result<Value, Error> {
+    let mut bytes = web::BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|e| Error::invalid(format!("The body could not be read: {e}")))?;
+        if bytes.len().saturating_add(chunk.len()) > bytes_max {
+            return Err(Error::TooLarge(format!("JSON bodies are limited to {bytes_max} bytes.")));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    serde_json::from_slice(&bytes).map_err(|e| Error::invalid(format!("Malformed JSON in request body: {e}")))
+}
+
 /// A JSON body: an object or an array. The content type is not looked at, as in Glance.
 pub struct JsonBody(pub Value);
 
@@ -82,19 +98,7 @@ impl FromRequest for JsonBody {
             if !present {
                 return Err(Error::invalid("A body is expected with this request.").into());
             }
-            let mut bytes = web::BytesMut::new();
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|e| Error::invalid(format!("The body could not be read: {e}")))?;
-                if bytes.len().saturating_add(chunk.len()) > JSON_BYTES_MAX {
-                    return Err(Error::TooLarge(format!(
-                        "JSON bodies are limited to {JSON_BYTES_MAX} bytes."
-                    ))
-                    .into());
-                }
-                bytes.extend_from_slice(&chunk);
-            }
-            let value: Value = serde_json::from_slice(&bytes)
-                .map_err(|e| Error::invalid(format!("Malformed JSON in request body: {e}")))?;
+            let value = read_json(&mut payload, JSON_BYTES_MAX).await?;
             if value.is_object() || value.is_array() {
                 Ok(Self(value))
             } else {

@@ -13,6 +13,7 @@ use super::{
     images::data,
     origin::base_url,
     routes::resource,
+    token::user_token,
 };
 use crate::{
     import::{
@@ -74,8 +75,8 @@ async fn start(
 /// The image service from which to take an image, with the caller's own token.
 async fn remote(state: &Shared, request: &HttpRequest, asked: &Asked) -> Result<Option<Remote>, Error> {
     let (region, interface) = asked.remote_service();
-    let Some(token) = data::text(request, &HeaderName::from_static("x-auth-token")) else { return Ok(None) };
-    let catalog = match state.identity.catalog(token, &base_url(&state.settings, request)).await {
+    let Some(token) = user_token(request.headers()) else { return Ok(None) };
+    let catalog = match state.identity.catalog(&token, &base_url(&state.settings, request)).await {
         Ok(catalog) => catalog,
         Err(error) => {
             tracing::warn!(%error, "no catalogue for glance-download");
@@ -83,7 +84,7 @@ async fn remote(state: &Shared, request: &HttpRequest, asked: &Asked) -> Result<
         }
     };
     let found = endpoint(&catalog, region, interface);
-    Ok(found.map(|endpoint| Remote { endpoint, token: token.to_owned() }))
+    Ok(found.map(|endpoint| Remote { endpoint, token }))
 }
 
 /// The import methods.

@@ -21,8 +21,10 @@ mod query;
 mod request_info;
 mod routes;
 mod schemas;
+mod status;
 mod stores;
 mod tasks;
+mod token;
 mod usage;
 mod versions;
 

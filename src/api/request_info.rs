@@ -9,7 +9,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{State, authenticate::user_token, mount::Authentication};
+use super::{State, mount::Authentication, token::user_token};
 use crate::model::{caller::Caller, error::Error};
 
 /// The header of the id, in requests and in answers.

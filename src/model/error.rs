@@ -1,4 +1,4 @@
-//! What can go wrong, in Glance's words. HTTP statuses are chosen in `api/error.rs` alone.
+//! What can go wrong, in Glance's words. HTTP statuses are chosen in `api/status.rs` alone.
 
 use std::fmt::Display;
 

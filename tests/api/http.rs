@@ -188,6 +188,29 @@ on_each_database! {
         assert_eq!(seen.len(), 8, "{seen:?}");
     }
 
+    /// Below the built-in identity every error has Keystone's shape, those of the framework too.
+    async fn errors_of_the_identity(database: Database) {
+        let app = database.app_with(|options| {
+            options.identity = vitrine::server::IdentityChoice::Builtin(Default::default());
+        });
+        let nobody = app.as_nobody();
+        for (method, path, status) in [
+            ("GET", "/identity/nothing", 404),
+            ("GET", "/identity/v3/users/%00", 404),
+            ("GET", "/identity/v3/users", 401),
+            ("PUT", "/identity/v3/auth/tokens", 405),
+            ("POST", "/identity/v3/auth/tokens", 400),
+        ] {
+            let answer = nobody.request(method, path).header("accept", "text/html").await.expect_for(status, path);
+            assert_eq!(answer.header("content-type"), "application/json", "{path}");
+            assert_eq!(answer.json()["error"]["code"], status, "{path}");
+            request_id(&answer);
+        }
+        let huge = format!("{{\"auth\": \"{}\"}}", "x".repeat(200 << 10));
+        let answer = nobody.post("/identity/v3/auth/tokens").header("content-type", "application/json").body(huge);
+        assert_eq!(answer.await.expect(413).json()["error"]["code"], 413);
+    }
+
     /// Without limits in Keystone nothing is counted; who asks needs a token, and no right.
     async fn usage(database: Database) {
         let app = database.app();

@@ -2,10 +2,17 @@
 
 use std::fmt;
 
-use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use actix_web::{
+    HttpResponse, ResponseError,
+    body::{BodySize, BoxBody, MessageBody},
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, HeaderValue},
+    },
+};
 use serde_json::{Value, json};
 
-use crate::{identity::builtin::LoginRefusal, model::error::Error};
+use crate::{api::status::status_of, identity::builtin::LoginRefusal, model::error::Error};
 
 /// A failure on its way to the client.
 #[derive(Debug)]
@@ -31,20 +38,7 @@ impl fmt::Display for ApiError {
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        match &self.0.error {
-            Error::Invalid(_) => StatusCode::BAD_REQUEST,
-            Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Error::Forbidden(_) => StatusCode::FORBIDDEN,
-            Error::ImageNotFound(_) | Error::NotFound(_) => StatusCode::NOT_FOUND,
-            Error::Conflict(_) => StatusCode::CONFLICT,
-            Error::Gone(_) => StatusCode::GONE,
-            Error::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Error::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Error::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
-            Error::HeaderTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-        }
+        status_of(&self.0.error)
     }
 
     fn error_response(&self) -> HttpResponse {
@@ -57,15 +51,36 @@ impl ResponseError for ApiError {
             Error::Unauthenticated(text) => text.clone(),
             other => other.to_string(),
         };
-        let title = status.canonical_reason().unwrap_or_default();
-        let mut error = json!({"code": status.as_u16(), "message": message, "title": title});
-        if let (Some(methods), Some(error)) = (&self.0.methods, error.as_object_mut()) {
-            // Clients read here which methods they may try.
-            let identity = if methods.is_empty() { json!({}) } else { json!({"methods": methods}) };
-            error.insert("identity".to_owned(), identity);
-        }
-        HttpResponse::build(status).json(Value::from_iter([("error", error)]))
+        HttpResponse::build(status).json(body(status, &message, self.0.methods.as_deref()))
     }
+}
+
+/// A failure as Keystone shows it. `methods`: where clients read which methods they may try.
+fn body(status: StatusCode, message: &str, methods: Option<&[&str]>) -> Value {
+    let title = status.canonical_reason().unwrap_or_default();
+    let mut error = json!({"code": status.as_u16(), "message": message, "title": title});
+    if let (Some(methods), Some(error)) = (methods, error.as_object_mut()) {
+        let identity = if methods.is_empty() { json!({}) } else { json!({"methods": methods}) };
+        error.insert("identity".to_owned(), identity);
+    }
+    Value::from_iter([("error", error)])
+}
+
+/// Gives a body to an error that the framework answers without one, such as 405.
+pub fn with_body(response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
+    let status = response.status();
+    let is_bare = matches!(response.body().size(), BodySize::None | BodySize::Sized(0));
+    if !is_bare || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let message = match status {
+        StatusCode::METHOD_NOT_ALLOWED => "This method is not allowed here.",
+        _ => status.canonical_reason().unwrap_or_default(),
+    };
+    let text = body(status, message, None).to_string();
+    let mut response = response.set_body(BoxBody::new(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// What a handler answers.

@@ -3,15 +3,19 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::CONTENT_TYPE, web};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use futures::future::LocalBoxFuture;
 use serde_json::{Map, Value};
 
 use super::{AUTH_TOKEN, error::ApiError};
 use crate::{
+    api::extract::{media_type, read_json},
     identity::builtin::{Builtin, Settings, context::Token, manage::Filters},
     model::error::{Error, Result},
 };
+
+/// Bytes of a request's body at most.
+const BODY_BYTES_MAX: usize = 128 * 1024;
 
 /// The base of our URLs without a trailing slash: the configured one, else the address that the client used.
 pub fn base_url(request: &HttpRequest, settings: &Settings) -> String {
@@ -30,11 +34,7 @@ pub fn base_url(request: &HttpRequest, settings: &Settings) -> String {
         (if secure { "https" } else { "http" }.to_owned(), host.to_owned())
     };
     let scheme = if scheme == "https" { "https" } else { "http" };
-    if plain(&host) {
-        format!("{scheme}://{host}")
-    } else {
-        format!("{scheme}://{}", request.app_config().host())
-    }
+    if plain(&host) { format!("{scheme}://{host}") } else { format!("{scheme}://{}", request.app_config().host()) }
 }
 
 /// The identity and the place where the client sees it.
@@ -153,22 +153,13 @@ impl FromRequest for Body {
     type Future = LocalBoxFuture<'static, std::result::Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let kind =
-            request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let is_json =
-            kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
-        let bytes = web::Bytes::from_request(request, payload);
+        let is_json = media_type(request) == "application/json";
+        let mut payload = payload.take();
         Box::pin(async move {
-            let bytes = bytes.await.map_err(|error| {
-                let too_large = error.as_response_error().status_code().as_u16() == 413;
-                let text = "The body is too large or could not be read.".to_owned();
-                ApiError::from(if too_large { Error::TooLarge(text) } else { Error::Invalid(text) })
-            })?;
+            let value = read_json(&mut payload, BODY_BYTES_MAX).await?;
             if !is_json {
                 return Err(Error::invalid("The body must be application/json.").into());
             }
-            let value = serde_json::from_slice(&bytes)
-                .map_err(|fault| Error::invalid(format!("The body is not JSON: {fault}.")))?;
             Ok(Self(value))
         })
     }

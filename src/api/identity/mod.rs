@@ -27,9 +27,6 @@ use self::error::ApiError;
 pub use self::extract::base_url;
 use crate::{identity::Identity, identity::builtin::Builtin, model::error::Error};
 
-/// Bytes of a request's body at most.
-const BODY_BYTES_MAX: usize = 128 * 1024;
-
 /// Mounts the API at `/identity`, where [`Settings::prefix`](crate::identity::builtin::Settings) has it unless
 /// told otherwise. The application must hold a `web::Data<Builtin>`.
 pub fn configure(cfg: &mut web::ServiceConfig) {
@@ -41,7 +38,6 @@ pub fn configure_at(cfg: &mut web::ServiceConfig, prefix: &str) {
     cfg.service(
         web::scope(prefix)
             .wrap(from_fn(headers))
-            .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
             .app_data(web::PathConfig::default().error_handler(|_, _| ApiError::from(nothing_here()).into()))
             .route("", web::get().to(discovery::versions))
             .route("/", web::get().to(discovery::versions))
