@@ -6,10 +6,9 @@ mod identity;
 mod node;
 pub mod stores;
 
-use std::{fs::File, net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs::File, net::TcpListener, path::PathBuf, sync::Arc};
 
 use actix_web::{
-    App as ActixApp, HttpServer,
     http::KeepAlive,
     web::{Data, ServiceConfig},
 };
@@ -245,31 +244,27 @@ impl Server {
         let housekeeping =
             builtin.clone().map(|builtin| crate::telemetry::spawn(identity::keep_house(builtin)));
         let shutdown = state.settings.shutdown_seconds;
-        let mut http = HttpServer::new(move || {
-            let identity = builtin.clone().map(Data::new);
-            let mounts = state.mounts.clone();
-            let configure = move |config: &mut ServiceConfig| {
-                if let Some(identity) = identity {
-                    config.app_data(identity);
-                }
-                mounts.configure(config);
-            };
-            let app = ActixApp::new().app_data(state.clone()).configure(configure);
-            api::layers(app, state.settings.gzip)
-        })
-        .shutdown_timeout(shutdown)
-        .worker_max_blocking_threads(512)
-        .client_request_timeout(Duration::from_secs(60));
+        let mut http =
+            actix_web::dev::Server::build().shutdown_timeout(shutdown).worker_max_blocking_threads(512);
         if let Some(workers) = workers {
             http = http.workers(workers);
-        }
-        if !keep_alive {
-            http = http.keep_alive(KeepAlive::Disabled);
         }
         if !signals {
             http = http.disable_signals();
         }
-        let http = http.listen(listener).map_err(|e| failed("cannot listen", e))?.run();
+        let gzip = state.settings.gzip;
+        let keep_alive = if keep_alive { KeepAlive::default() } else { KeepAlive::Disabled };
+        let identity = builtin.map(Data::new);
+        let routes = move |config: &mut ServiceConfig| {
+            config.app_data(state.clone());
+            if let Some(identity) = &identity {
+                config.app_data(identity.clone());
+            }
+            state.mounts.configure(config);
+        };
+        let http = api::listen(http, listener, keep_alive, gzip, routes)
+            .map_err(|e| failed("cannot listen", e))?
+            .run();
         let handle = http.handle();
         let stopper = crate::telemetry::spawn_local(async move {
             stop.await;

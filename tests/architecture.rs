@@ -38,7 +38,10 @@ const DOOR: &str = "image/change";
 const BEHIND_THE_DOOR: [&str; 3] = ["images::insert(", "images::save(", "images::delete("];
 
 /// Names that only some places may mention.
-const FRAMEWORKS: [(&str, &[&str]); 5] = [
+const FRAMEWORKS: [(&str, &[&str]); 8] = [
+    ("actix_http", &["api"]),
+    ("actix_server", &["api"]),
+    ("actix_service", &["api"]),
     // The last plays a Keystone in tests.
     ("actix_web", &["api", "server", "identity/keystone/fake"]),
     ("diesel", &["db"]),

@@ -6,6 +6,7 @@ mod access_log;
 mod authenticate;
 mod cache;
 mod compress;
+mod connection;
 mod cors;
 mod error;
 mod extract;
@@ -13,6 +14,7 @@ mod health;
 pub mod identity;
 mod images;
 mod import;
+mod listen;
 mod metadefs;
 mod mount;
 mod negotiate;
@@ -33,9 +35,9 @@ use std::sync::Arc;
 use crate::{app::App, identity::Identity, model::list::PageLimits};
 
 pub use cors::Cors;
+pub use listen::listen;
 pub use mount::Mounts;
 pub use request_info::RequestInfo;
-pub use routes::layers;
 
 /// The operator's settings about HTTP; names and defaults are Glance's.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use actix_web::{
     http::header::{FORWARDED, HOST, HeaderMap},
 };
 
-use super::Settings;
+use super::{Settings, connection::Exchange};
 
 /// Scheme, host and prefix as the client sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +31,18 @@ fn forwarded<'a>(header: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+/// The address on which the server listens, for requests that name no host.
+pub fn own_host(request: &HttpRequest) -> String {
+    let exchange = request.conn_data::<Exchange>();
+    exchange.map_or_else(|| request.app_config().host().to_owned(), |e| e.address().to_string())
+}
+
 /// Where the client reached us. Forwarding headers count only with `enable_proxy_headers_parsing`.
 pub fn of(settings: &Settings, request: &HttpRequest) -> Origin {
     let headers = request.headers();
-    let config = request.app_config();
     let mut origin = Origin {
-        scheme: if config.secure() { "https" } else { "http" }.to_owned(),
-        host: text(headers, HOST.as_str()).unwrap_or(config.host()).to_owned(),
+        scheme: if request.app_config().secure() { "https" } else { "http" }.to_owned(),
+        host: text(headers, HOST.as_str()).map_or_else(|| own_host(request), str::to_owned),
         prefix: String::new(),
     };
     if !settings.enable_proxy_headers_parsing {

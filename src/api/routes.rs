@@ -13,6 +13,7 @@ use super::{
     access_log::log_access,
     authenticate::authenticate,
     compress::only_gzip,
+    connection::mark_served,
     cors::cross_origin,
     error::{ApiError, ApiResult, not_found, render_errors},
     extract::Shared,
@@ -103,7 +104,7 @@ async fn nowhere(request: HttpRequest) -> ApiResult {
 }
 
 /// The layers around the routes, innermost first: authentication, version negotiation, error bodies, compression
-/// if `gzip`, CORS, the access log, the id of the request.
+/// if `gzip`, CORS, the access log, the id of the request, the connection.
 pub fn layers<T>(
     app: App<T>,
     gzip: bool,
@@ -130,4 +131,5 @@ where
         .wrap(from_fn(cross_origin))
         .wrap(from_fn(log_access))
         .wrap(from_fn(name_request))
+        .wrap(from_fn(mark_served))
 }

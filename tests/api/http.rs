@@ -303,6 +303,46 @@ on_each_database! {
         assert_eq!(alice.list("").await.expect(200).json()["images"], json!([]));
     }
 
+    /// What is refused before it is HTTP gets a status, an id and words that name the fault, also on a connection
+    /// that has served others; the data of an image that look like such a refusal stay as they are.
+    async fn refusals_have_words(database: Database) {
+        let app = database.app();
+        // Exactly what the server reads before it gives up: what it left unread would reset the connection.
+        let start = "GET / HTTP/1.1\r\nhost: x\r\nx-large: ";
+        let large = format!("{start}{}", "x".repeat(131_072 - start.len()));
+        let many: String = (0..97).map(|n| format!("x-{n}: v\r\n")).collect();
+        let many = format!("GET / HTTP/1.1\r\n{many}\r\n");
+        for (sent, status, words) in [
+            ("nonsense\r\n\r\n", "400 Bad Request", "request line"),
+            ("GET / HTTP/9.9\r\n\r\n", "400 Bad Request", "version"),
+            ("GET / HTTP/1.1\r\nbad name: x\r\n\r\n", "400 Bad Request", "name of a header"),
+            ("GET / HTTP/1.1\r\nhost: x\r\na: \0\r\n\r\n", "400 Bad Request", "value of a header"),
+            ("GET / HTTP/1.1\r\n\r\n", "400 Bad Request", "Host"),
+            ("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: x\r\n\r\n", "400 Bad Request", "Content-Length"),
+            (&large, "431 Request Header Fields Too Large", "128 KiB"),
+            (&many, "431 Request Header Fields Too Large", "96 headers"),
+        ] {
+            let answer = String::from_utf8(app.raw().send(sent.as_bytes()).read_all()).unwrap();
+            let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+            assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+            assert!(head.contains("x-openstack-request-id: req-"), "{answer}");
+            assert!(head.contains(&format!("content-length: {}", body.len())), "{answer}");
+            assert!(body.starts_with(status) && body.contains(words), "{words}: {answer}");
+        }
+        let later = b"GET /healthcheck HTTP/1.1\r\nhost: x\r\n\r\nnonsense\r\n\r\n";
+        let answer = String::from_utf8(app.raw().send(later).read_all()).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("HTTP/1.1 400 Bad Request"), "{answer}");
+        let alice = app.as_member("alice");
+        let data = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
+        let id = alice.created(image().raw()).await;
+        alice.upload(&id, data).await.expect(204);
+        assert_eq!(alice.download(&id).await.expect(200).body, data);
+        // A refusal of ours without a body, to HEAD, has none.
+        let line = head("HEAD /v2/images?limit=x", "");
+        let answer = String::from_utf8(app.raw().send(&line).read_all()).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 405 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+
     /// A body where none is taken is refused whether it says its length or comes in chunks, or is only promised.
     async fn unwanted_bodies(database: Database) {
         let app = database.app();

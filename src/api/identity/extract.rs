@@ -9,7 +9,10 @@ use serde_json::{Map, Value};
 
 use super::{AUTH_TOKEN, error::ApiError};
 use crate::{
-    api::extract::{media_type, read_json},
+    api::{
+        extract::{media_type, read_json},
+        origin::own_host,
+    },
     identity::builtin::{Builtin, Settings, context::Token, manage::Filters},
     model::error::{Error, Result},
 };
@@ -34,7 +37,7 @@ pub fn base_url(request: &HttpRequest, settings: &Settings) -> String {
         (if secure { "https" } else { "http" }.to_owned(), host.to_owned())
     };
     let scheme = if scheme == "https" { "https" } else { "http" };
-    if plain(&host) { format!("{scheme}://{host}") } else { format!("{scheme}://{}", request.app_config().host()) }
+    if plain(&host) { format!("{scheme}://{host}") } else { format!("{scheme}://{}", own_host(request)) }
 }
 
 /// The identity and the place where the client sees it.
