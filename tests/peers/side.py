@@ -24,6 +24,8 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 PATIENCE_S = 8
 # How long work behind an answer may take.
 WORK_S = 15
+# No word, time, id or address is shorter.
+SHORTEST_MASKED = 8
 FILE_URL = re.compile(r"file://\S*/")
 
 
@@ -191,7 +193,7 @@ class Side:
             return masked
         if isinstance(value, list):
             return [self.mask(entry, words) for entry in value]
-        if not isinstance(value, str):
+        if not isinstance(value, str) or len(value) < SHORTEST_MASKED:
             return value
         value = value.replace(self.host, "<host>")
         for word, text in words.items():
