@@ -120,6 +120,10 @@ read = @
 update = admin
 delete = !
 ''')],
+    # Several stores that are only read, then one that uploads go to by default.
+    "webs": ["enabled_backends=fast:file, web:http, mirror:http", "mirror.weight=500",
+             "mirror.store_description=A second one"],
+    "web": ["enabled_backends=web:http, fast:file", "glance_store.default_backend=web"],
 }
 
 UUID_OR_NULL = {"type": ["null", "string"],

@@ -1,4 +1,4 @@
-"""What other configurations change: one store, small limits, an operator's rules."""
+"""What other configurations change: one store, small limits, an operator's rules, several http stores."""
 
 import dataclasses
 
@@ -12,7 +12,8 @@ FILE = "/v2/images/{image}/file"
 
 
 def cases():
-    for setup, module in (("single", single), ("limits", limits), ("rules", rules)):
+    for setup, module in (("single", single), ("limits", limits), ("rules", rules), ("webs", webs),
+                          ("web", only_web)):
         for case in module():
             yield dataclasses.replace(case, name=f"{setup}/{case.name}", setup=setup)
 
@@ -155,3 +156,33 @@ def rules():
                 yield Case(f"{operation['op']} {name} {caller}", (patch(caller, operation), show(caller),
                                                                   show("admin")), held)
     yield Case("import", (start(), settled(), tasks()), QUEUED)
+
+
+def webs():
+    for line in ("GET /v2/info/stores", "GET /v2/info/stores/detail"):
+        yield Case(line, (request("admin", line),))
+    yield Case("create", (request("member", "POST /v2/images", {}),))
+    for image in (QUEUED, Image()):
+        yield Case(f"add {image.status}", (patch("member", add("/locations/-", GOOD)), show(),
+                                           request("member", f"GET {FILE}")), image)
+    for name in ("web", "mirror"):
+        yield Case(f"add to {name}", (patch("member", add("/locations/-", GOOD | {"metadata": {"store": name}})),
+                                      show(), request("member", f"GET {FILE}?prefer={name}")), QUEUED)
+        yield Case(f"upload to {name}", (upload("member", b"data", {"X-Image-Meta-Store": name}), show()), QUEUED)
+        yield Case(f"remove from {name}", (patch("member", add("/locations/-", GOOD)), show(),
+                                           request("admin", f"DELETE /v2/stores/{name}/{{image}}"), show()), Image())
+    yield Case("import to all", (start({"all_stores": True}), settled()), QUEUED)
+    yield Case("location", (request("member", "POST /v2/images/{image}/locations", {"url": GOOD["url"]}), settled(),
+                            request("admin", "GET /v2/images/{image}/locations"),
+                            request("member", f"GET {FILE}")), QUEUED)
+
+
+def only_web():
+    for line in ("GET /v2/info/stores", "GET /v2/info/stores/detail"):
+        yield Case(line, (request("admin", line),))
+    yield Case("upload", (upload("member", b"data"), show(), upload("member", b"data", {"X-Image-Meta-Store": "fast"}),
+                          show()), QUEUED)
+    yield Case("add", (patch("member", add("/locations/-", GOOD)), show(), request("member", f"GET {FILE}"),
+                       request("member", "DELETE /v2/images/{image}")), QUEUED)
+    yield Case("import", (start(), settled()), QUEUED)
+    yield Case("import to fast", (start({"stores": ["fast"]}), settled()), QUEUED)
