@@ -9,7 +9,6 @@ import functools
 import os
 import pathlib
 import pwd
-import re
 import shutil
 import signal
 import sqlite3
@@ -36,16 +35,8 @@ def fresh(kind=None):
     if kind == SQLITE:
         return Embedded()
     database = (postgresql if kind == POSTGRESQL else mariadb)().create()
-    if has_sync():
-        subprocess.run([binary(), "db", "sync", *database.arguments], check=True, capture_output=True, timeout=120)
+    subprocess.run([binary(), "db", "sync", *database.arguments], check=True, capture_output=True, timeout=120)
     return database
-
-
-@functools.cache
-def has_sync():
-    """Whether the binary knows `vitrine db`; one that does not migrates when it starts."""
-    shown = subprocess.run([binary(), "--help"], capture_output=True, text=True, check=True).stdout
-    return re.search(r"^  db +", shown, re.MULTILINE) is not None
 
 
 class Embedded:

@@ -32,8 +32,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
-import cases
 import differences
+
+import cases
 import image_service
 import peer
 import personas
