@@ -36,6 +36,7 @@ impl Jobs {
             telemetry::spawn(renew_leases(Arc::clone(app), here, stopped.clone())),
             telemetry::spawn(reap::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::clean_staging(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(reap::prune_events(Arc::clone(app), stopped.clone())),
             telemetry::spawn(engine::run(Arc::clone(app), stopped)),
         ];
         if let Some(cache) = app.cache() {

@@ -20,6 +20,13 @@ const PERIOD: Duration = Duration::from_secs(5);
 const STAGING_PERIOD: Duration = Duration::from_secs(3600);
 /// A staged file that nothing knows is stale when nobody has written to it for so long.
 const STALE: Duration = Duration::from_secs(24 * 3600);
+/// How often old events are dropped.
+const EVENTS_PERIOD: Duration = Duration::from_secs(600);
+/// For how long, in seconds, and how many events are kept.
+const EVENTS_KEPT_SECONDS: i64 = 7 * 24 * 3600;
+const EVENTS_KEPT: i64 = 100_000;
+/// Events that one transaction drops.
+const EVENTS_BATCH: i64 = 500;
 /// Blobs claimed at once.
 const BATCH: i64 = 32;
 /// Longest wait between two tries of a deletion that fails, in seconds.
@@ -48,6 +55,37 @@ pub async fn clean_staging(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
         tokio::select! {
             _ = stopped.changed() => return,
             () = tokio::time::sleep(STAGING_PERIOD) => {}
+        }
+    }
+}
+
+/// Drops events that nobody needs to read any more, now and then, until told to stop.
+pub async fn prune_events(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        match prune(&app).await {
+            Ok(0) => {}
+            Ok(events) => tracing::info!(events, "old events were dropped"),
+            Err(error) => tracing::warn!(%error, "old events could not be dropped; it will be tried again"),
+        }
+        tokio::select! {
+            _ = stopped.changed() => return,
+            () = tokio::time::sleep(EVENTS_PERIOD) => {}
+        }
+    }
+}
+
+/// Drops the events that are too old or too many, a bounded number in each transaction. Answers how many went.
+///
+/// # Errors
+/// The database's.
+pub async fn prune(app: &App) -> DbResult<usize> {
+    let mut dropped = 0_usize;
+    loop {
+        let oldest = Timestamp::now().plus_seconds(-EVENTS_KEPT_SECONDS);
+        let prune = move |conn: &mut db::Conn| db::events::prune(conn, oldest, EVENTS_KEPT, EVENTS_BATCH);
+        match app.db.write("event.prune", prune).await? {
+            0 => return Ok(dropped),
+            count => dropped = dropped.saturating_add(count),
         }
     }
 }

@@ -4,6 +4,7 @@ mod actions;
 mod create;
 mod data;
 mod delete;
+mod events;
 mod interrupted;
 mod list;
 mod locations;
