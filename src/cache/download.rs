@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Cache, Site};
 use crate::{
     blob::download::{self, Data, begun},
-    model::{caller::Caller, error::Result, image::Image, range::Span},
+    model::{caller::Caller, error::Result, image::Image, range::Span, status::Status},
     store::ByteRange,
 };
 
@@ -23,7 +23,8 @@ pub async fn download(
     range: impl Fn(u64) -> Result<Option<Span>>,
 ) -> Result<Data> {
     let image = download::find(&site.images, caller, id, prefer).await?;
-    if image.locations.is_empty() {
+    // A location on an image that is not active yet has data that nobody has held against its hash, or that failed it.
+    if image.locations.is_empty() || matches!(image.status, Status::Queued | Status::Importing) {
         return Ok(Data::None);
     }
     let Some(cache) = site.cache.as_ref().filter(|cache| cache.serves(&image)) else {

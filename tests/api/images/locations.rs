@@ -73,6 +73,29 @@ on_each_database! {
         }
     }
 
+    /// Data that is not what its location promised stays where it is, and is served to nobody.
+    async fn data_that_failed_its_hash_is_not_served(database: Database) {
+        let app = database.app_with(|options| {
+            options.imports.filter.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
+            options.imports.filter.allowed_ports = Vec::new();
+        });
+        let (alice, source) = (app.as_member("alice"), WebSource::start());
+        let id = alice.created(image().raw()).await;
+        let wrong = json!({"os_hash_algo": "sha512", "os_hash_value": "0".repeat(128)});
+        let body = json!({"url": source.url("data"), "validation_data": wrong});
+        alice.post(&format!("/v2/images/{id}/locations")).json(&body).await.expect(202);
+        let tasks = format!("/v2/images/{id}/tasks");
+        eventually("the hash is found to be wrong", async || {
+            let found = alice.get(&tasks).await.json()["tasks"][0]["status"].clone();
+            if found == "failure" { Ok(()) } else { Err(found) }
+        })
+        .await;
+        assert_eq!(alice.show(&id).await.json()["status"], "queued");
+        let listed = app.as_admin().get(&format!("/v2/images/{id}/locations")).await.json();
+        assert_eq!(listed[0]["url"], source.url("data"));
+        alice.download(&id).await.expect(204);
+    }
+
     /// Only services and admins read locations.
     async fn who_may_read(database: Database) {
         let app = database.app();
