@@ -64,6 +64,13 @@ pub async fn run(imports: &Imports, work: &Work) -> Done<Value> {
         Ok(plan) => plan,
         Err(failure) => return Err(failure),
     };
+    if work.job.kind == JobKind::ImageImport {
+        let image = query::find_unseen(&imports.images, &plan.image_id).await?;
+        // Whoever posts such a task must not disturb what another job writes for the image.
+        if image.is_some_and(|image| !is_locked_by(&image, &work.job)) && !State::of(&work.job)?.done {
+            return Err(Failure::Final("The image is no longer held by this task.".to_owned()));
+        }
+    }
     let mut state = State::of(&work.job)?;
     let result = steps(imports, work, &plan, &mut state).await;
     if result.is_err() {

@@ -1,5 +1,13 @@
 //! `/v2/tasks` and the tasks of an image.
 
+use vitrine::{
+    db,
+    model::{
+        blob::{Blob, BlobState},
+        time::Timestamp,
+    },
+};
+
 use super::{source::*, *};
 
 on_each_database! {
@@ -18,6 +26,36 @@ on_each_database! {
         for name in ["task", "tasks"] {
             assert_eq!(alice.get(&format!("/v2/schemas/{name}")).await.expect(200).json()["name"], name);
         }
+    }
+
+    /// A task that nobody gave the image to fails, and leaves alone what others are writing for it.
+    async fn a_posted_import_disturbs_nobody(database: Database) {
+        let app = app(database);
+        let (admin, inner) = (app.as_admin(), app.app());
+        let id = app.as_member("alice").created(image().raw()).await;
+        let blob = Blob {
+            id: fresh_id(),
+            image_id: id.clone(),
+            store: inner.stores.default_id().to_owned(),
+            name: fresh_id(),
+            state: BlobState::Writing,
+            size: None,
+            lease_node: inner.lease().node.clone(),
+            lease_until: inner.lease().end(),
+            delete_after: Timestamp(0),
+            attempts: 0,
+        };
+        let row = blob.clone();
+        inner.db.write("test.blob", move |conn| db::blobs::insert(conn, &row, Timestamp::now())).await.unwrap();
+        let asked = json!({"method": {"name": "web-download", "uri": "http://127.0.0.1:9/x"}});
+        let body = json!({"type": "api_image_import", "input": {"image_id": id, "import_req": asked}});
+        let created = admin.post("/v2/tasks").json(&body).await.expect(201).json();
+        let task = finished(&admin, created["self"].as_str().unwrap()).await;
+        assert_eq!(task["status"], "failure", "{task}");
+        let (key, node) = (blob.id.clone(), blob.lease_node.clone());
+        let held = inner.db.read("test.held", move |conn| db::blobs::holds_lease(conn, &key, &node)).await.unwrap();
+        assert!(held, "the blob of another writer was doomed");
+        inner.db.write("test.remove", move |conn| db::blobs::remove(conn, &blob.id)).await.unwrap();
     }
 
     /// A task of type import creates an image; what is no task is refused.
