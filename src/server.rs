@@ -1,12 +1,14 @@
 //! Puts the house together: opens the database and the stores, starts the API and the jobs, stops cleanly.
 
 pub mod database;
+mod error;
 mod folder;
 mod identity;
 mod node;
+mod options;
 pub mod stores;
 
-use std::{fs::File, net::TcpListener, path::PathBuf, sync::Arc};
+use std::{fs::File, net::TcpListener, sync::Arc};
 
 use actix_web::{
     http::KeepAlive,
@@ -15,110 +17,33 @@ use actix_web::{
 
 use tokio::sync::{Notify, Semaphore};
 
+pub use error::{StartError, runtime};
+pub use options::{IdentityChoice, Options};
+
+use error::failed;
+
 use crate::{
-    access::{Access, protection::Protections},
+    access::Access,
     api,
     app::App,
     blob::{Blobs, Lease},
-    cache::{self, Cache},
-    config,
+    cache::Cache,
     db::{self, Db},
-    identity::{
-        Identity,
-        builtin::{self, Builtin},
-    },
-    image::{self, Images},
-    import::{self, Imports},
+    identity::builtin::Builtin,
+    image::Images,
+    import::Imports,
     jobs::Jobs,
     metadef,
     model::{image_schema::ImageSchema, node::Node},
     outbound::Fetcher,
-    policy::{self, Enforcer},
+    policy::Enforcer,
     reconcile,
     store::{Stores, staging::Staging},
-    work::{self, queue::Queue},
+    work::queue::Queue,
 };
 
 /// Uploads that one process receives at once; more wait. Each holds up to four blocking threads.
 const UPLOADS_AT_ONCE: usize = 64;
-
-/// Which identity service tells who is calling.
-#[derive(Clone)]
-pub enum IdentityChoice {
-    /// The one that Vitrine brings along, at `/identity/v3`.
-    Builtin(builtin::Settings),
-    /// None: every caller is an admin without a project.
-    Nobody,
-    /// One that the embedder brings along; tests do.
-    Given(Arc<dyn Identity>),
-}
-
-/// What `serve` is told.
-#[derive(Clone)]
-pub struct Options {
-    /// Folder of everything that this server keeps for itself.
-    pub data_dir: PathBuf,
-    /// `ADDRESS:PORT` to listen on.
-    pub bind: String,
-    /// Database, when it is not the embedded one.
-    pub database: Option<db::Settings>,
-    /// The stores; a folder of images that is not named is the embedded one.
-    pub stores: config::Stores,
-    /// Threads that serve requests; `None` is one for each processor.
-    pub workers: Option<usize>,
-    /// Whether a connection may carry several requests.
-    pub keep_alive: bool,
-    /// The image cache, if there is one.
-    pub cache: Option<cache::Settings>,
-    /// The operator's settings about images.
-    pub image: image::Settings,
-    /// The operator's settings about imports.
-    pub imports: import::Settings,
-    /// The operator's settings about jobs.
-    pub jobs: work::Settings,
-    /// The operator's settings about HTTP.
-    pub api: api::Settings,
-    /// Who may do what.
-    pub policy: policy::Settings,
-    /// Who may touch which property; `None` protects nothing.
-    pub protections: Option<Protections>,
-    /// The declarations of `schema-image.json`; `None` are the ones shipped with the server.
-    pub declarations: Option<serde_json::Value>,
-    /// Who tells who is calling.
-    pub identity: IdentityChoice,
-}
-
-impl Options {
-    /// The embedded default: SQLite and a folder of images below `data_dir`.
-    pub fn embedded(data_dir: PathBuf, bind: String) -> Self {
-        Self {
-            data_dir,
-            bind,
-            database: None,
-            stores: config::Stores::default(),
-            workers: None,
-            keep_alive: true,
-            cache: None,
-            image: image::Settings::default(),
-            imports: import::Settings::default(),
-            jobs: work::Settings::default(),
-            api: api::Settings::default(),
-            policy: policy::Settings::default(),
-            protections: None,
-            declarations: None,
-            identity: IdentityChoice::Builtin(builtin::Settings::default()),
-        }
-    }
-}
-
-/// Why the server does not start, in a sentence for the operator.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct StartError(pub String);
-
-fn failed(what: &str, reason: impl std::fmt::Display) -> StartError {
-    StartError(format!("{what}: {reason}"))
-}
 
 /// A server that is ready to run.
 pub struct Server {
@@ -193,7 +118,7 @@ impl Server {
             app: Arc::clone(&app),
             identity,
             settings: options.api.clone(),
-            mounts: api::Mounts::new(builtin.as_ref().map(|builtin| builtin.settings.prefix.as_str())),
+            mounts: api::mounts(builtin.as_ref().map(|builtin| builtin.settings.prefix.as_str())),
         });
         let here = node::describe(options, &app.lease().node, address, &app.policy);
         node::enter(&app.db, &here)?;
@@ -321,13 +246,4 @@ fn warn_of_former_stores(db: &Db, stores: &Stores) -> Result<(), StartError> {
         );
     }
     Ok(())
-}
-
-/// A runtime for what runs before the server, or without one.
-///
-/// # Errors
-/// [`StartError`] when the operating system gives it nothing to wait with.
-pub fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().build().map_err(|e| failed("cannot start", e))
 }

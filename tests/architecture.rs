@@ -261,3 +261,14 @@ fn work_remembers_its_cause() {
         .collect();
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
+
+/// No file imports itself by way of others, no room does, and the other numbers of the tree hold: `tools/numbers` reads
+/// every import down to the file that defines the name.
+#[test]
+fn the_numbers_of_the_tree_hold() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = std::process::Command::new(root.join("tools/numbers")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("circles between files: 0"), "{said}");
+}

@@ -12,7 +12,7 @@ use super::{
     error::{ApiResult, not_found},
     extract::{Identified, NoBody, Shared},
     images::data::text,
-    routes::resource,
+    resource::resource,
 };
 use crate::{
     cache::{Cache, Driver, manage as domain},

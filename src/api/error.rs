@@ -14,7 +14,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{State, identity, mount::Errors, status::status_of};
+use super::{State, identity::error as keystone, mount::Errors, status::status_of};
 use crate::model::error::Error;
 
 /// An error on its way to the client.
@@ -105,7 +105,7 @@ pub async fn render_errors(
     let (request, response) = next.call(request).await?.map_into_boxed_body().into_parts();
     let response = match shape {
         Errors::Glance => with_body(response, accept.as_deref(), head),
-        Errors::Keystone => identity::error::with_body(response),
+        Errors::Keystone => keystone::with_body(response),
     };
     Ok(ServiceResponse::new(request, response))
 }

@@ -12,14 +12,15 @@ use super::{
     extract::{Identified, JsonBody, NoBody, Shared},
     images::data,
     origin::base_url,
-    routes::resource,
+    resource::resource,
     token::user_token,
 };
 use crate::{
     import::{
-        remote::{Remote, endpoint},
-        request::{self, Asked, Method},
-        stage as domain,
+        asked::{Asked, Method},
+        remote::endpoint,
+        request, stage as domain,
+        state::Remote,
     },
     model::error::Error,
 };

@@ -13,7 +13,7 @@ use actix_web::{
 };
 use tokio::net::TcpStream;
 
-use super::{connection::Connection, routes::layers};
+use super::{connection::Connection, layers::layers};
 
 /// How long a client may take for the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(60);

@@ -1,6 +1,7 @@
 //! HTTP: the only room that knows actix-web. Turns requests into calls of the domain and answers into HTTP.
 //!
-//! Holds no rule about images. `mount.rs` is the first page of the URL map, `routes.rs` the next; a handler extracts, calls one use case and renders.
+//! Holds no rule about images. `map.rs` is the first page of the URL map, `routes.rs` the next; a handler extracts, calls
+//! one use case and renders.
 
 mod access_log;
 mod authenticate;
@@ -14,13 +15,16 @@ mod health;
 pub mod identity;
 mod images;
 mod import;
+mod layers;
 mod listen;
+mod map;
 mod metadefs;
 mod mount;
 mod negotiate;
 mod origin;
 mod query;
 mod request_info;
+mod resource;
 mod routes;
 mod schemas;
 mod status;
@@ -36,6 +40,7 @@ use crate::{app::App, identity::Identity, model::list::PageLimits};
 
 pub use cors::Cors;
 pub use listen::listen;
+pub use map::mounts;
 pub use mount::Mounts;
 pub use request_info::RequestInfo;
 

@@ -1,10 +1,8 @@
-//! The first page of the URL map: what hangs where, who checks the caller there, and how errors look.
+//! What a mount says of the paths below its prefix, and how the mount of a path is found.
 
 use std::{borrow::Cow, sync::Arc};
 
 use actix_web::web::ServiceConfig;
-
-use super::{health, identity, routes};
 
 /// Everything below one prefix.
 pub struct Mount {
@@ -42,38 +40,6 @@ pub enum Errors {
     Keystone,
 }
 
-/// The mounts with a prefix. `identity` is that of the built-in identity, if it is served.
-fn rows(identity: Option<&str>) -> Vec<Mount> {
-    let identity = identity.map(|prefix| Mount {
-        prefix: prefix.to_owned().into(),
-        authentication: Authentication::Own,
-        errors: Errors::Keystone,
-        negotiated: false,
-        takes_options: false,
-        routes: identity::configure_at,
-    });
-    let mut rows = vec![
-        Mount {
-            prefix: "/healthcheck".into(),
-            authentication: Authentication::None,
-            errors: Errors::Glance,
-            negotiated: false,
-            takes_options: true,
-            routes: |config, _| health::configure(config),
-        },
-        Mount {
-            prefix: "/v2".into(),
-            authentication: Authentication::Tokens,
-            errors: Errors::Glance,
-            negotiated: true,
-            takes_options: false,
-            routes: |config, _| routes::configure(config),
-        },
-    ];
-    rows.extend(identity);
-    rows
-}
-
 /// `/`, `/versions` and whatever names no accepted version: negotiation answers before there are routes.
 const ELSEWHERE: Mount = Mount {
     prefix: Cow::Borrowed(""),
@@ -92,9 +58,8 @@ pub struct Mounts {
 }
 
 impl Mounts {
-    /// All that there are; `identity` is the prefix of the built-in identity, if that is served.
-    pub fn new(identity: Option<&str>) -> Self {
-        let mut rows = rows(identity);
+    /// These, and what is nowhere else.
+    pub fn of_rows(mut rows: Vec<Mount>) -> Self {
         rows.sort_by_key(|row| std::cmp::Reverse(row.prefix.len()));
         Self { rows: rows.into(), elsewhere: Arc::new(ELSEWHERE) }
     }
@@ -113,31 +78,5 @@ impl Mounts {
         for mount in self.rows.iter() {
             (mount.routes)(config, &mount.prefix);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A path belongs to the mount with the longest prefix of whole segments.
-    #[test]
-    fn paths_find_their_mount() {
-        let mounts = Mounts::new(Some("/v2/identity"));
-        for (path, prefix) in [
-            ("/v2", "/v2"),
-            ("/v2/images", "/v2"),
-            ("/v2x/images", ""),
-            ("/v2/identity/v3", "/v2/identity"),
-            ("/v2/identityx", "/v2"),
-            ("/healthcheck", "/healthcheck"),
-            ("/healthcheck/x", "/healthcheck"),
-            ("/", ""),
-            ("/versions", ""),
-            ("*", ""),
-        ] {
-            assert_eq!(mounts.of(path).prefix, prefix, "{path}");
-        }
-        assert_eq!(Mounts::new(None).of("/v2/identity").prefix, "/v2");
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     error::ApiResult,
     extract::{Identified, NoBody, Shared},
-    routes::resource,
+    resource::resource,
 };
 use crate::{
     image::from_store as domain,

@@ -15,7 +15,7 @@ use super::{
     extract::{Identified, JsonBody, NoBody, Shared},
     origin::own_url,
     query::{link, pairs},
-    routes::resource,
+    resource::resource,
 };
 use crate::{
     model::{error::Error, job::Job, task_list::TaskQuery},

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     error::ApiResult,
     extract::{Identified, NoBody},
-    routes::resource,
+    resource::resource,
 };
 
 /// The route of this file.

@@ -6,7 +6,7 @@ use super::check::{Finding, Topic};
 use super::registry::{GLANCE_STORE, STAGING};
 use super::{Loaded, StoreName};
 use crate::store::{
-    kind::{Options, Settings},
+    backend::{Options, Settings},
     kinds::{self, file, http},
 };
 

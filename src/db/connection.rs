@@ -1,22 +1,11 @@
-//! One connection type over the three databases, and how the pool opens connections.
+//! How the pool opens connections, and what it holds of each.
 
 use std::ops::{Deref, DerefMut};
 
 use diesel::{Connection, MysqlConnection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection};
 use diesel::{r2d2, sql_query, sql_types::Text};
 
-use super::{DbResult, dialect, error::Refusals, url::Place};
-
-/// A connection to one of the three databases.
-#[derive(diesel::MultiConnection)]
-pub enum Conn {
-    /// The embedded default.
-    Sqlite(SqliteConnection),
-    /// PostgreSQL.
-    Postgres(PgConnection),
-    /// MySQL and MariaDB.
-    Mysql(MysqlConnection),
-}
+use super::{DbResult, conn::Conn, dialect, error::Refusals, url::Place};
 
 /// A connection of the pool.
 pub struct Session {

@@ -5,6 +5,7 @@
 
 pub mod blobs;
 pub mod cached_images;
+mod conn;
 mod connection;
 mod dialect;
 mod error;
@@ -34,7 +35,7 @@ use tokio::sync::Semaphore;
 use patience::Patience;
 use url::Place;
 
-pub use connection::Conn;
+pub use conn::Conn;
 pub use error::{DbError, DbResult, Key};
 pub use migrate::{Schema, SchemaError};
 

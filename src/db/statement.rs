@@ -6,7 +6,7 @@ use diesel::{
     sql_types::{BigInt, Bool, Text, Untyped},
 };
 
-use super::{Conn, connection::MultiBackend};
+use super::{Conn, conn::MultiBackend};
 
 /// A value bound into a [`Statement`].
 #[derive(Clone, Debug, PartialEq)]

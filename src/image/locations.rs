@@ -15,7 +15,7 @@ use crate::{
         patch::{Operation, Verb},
         status::Status,
     },
-    store::{NamedStore, StoreErrorKind, kind::NamedBy, kinds},
+    store::{NamedStore, StoreErrorKind, backend::NamedBy, kinds},
 };
 
 /// Hashes that the one who adds a location vouches for.

@@ -2,9 +2,9 @@
 
 use super::{
     FAILED_IMPORT, IMPORTING_TO_STORES, Imports,
+    asked::Method,
     distribute::Arrived,
-    job::{Plan, list_of},
-    request::Method,
+    plan::{Plan, list_of},
     state::State,
 };
 use crate::{

@@ -6,10 +6,9 @@ use futures::StreamExt;
 
 use super::{
     Imports,
-    job::Plan,
-    remote,
-    request::Method,
-    staged,
+    asked::Method,
+    plan::Plan,
+    remote, staged,
     state::{Staged, State},
 };
 use crate::{

@@ -5,7 +5,7 @@ use super::{
     activate::{self, kept_hash},
     bring::store_failure,
     distribute::{self, Origin},
-    job::Plan,
+    plan::Plan,
     state::State,
 };
 use crate::{

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{
     FAILED_IMPORT, Imports,
     bring::{Reading, pour, poured, store_failure},
-    job::{Plan, list_of, stores_in},
+    plan::{Plan, list_of, stores_in},
     state::Staged,
 };
 use crate::{

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{
-    FAILED_IMPORT, IMPORTING_TO_STORES, Imports, activate, bring, copy, distribute, legacy, plugins,
-    request::{Asked, Method},
-    staged,
+    FAILED_IMPORT, IMPORTING_TO_STORES, Imports, activate,
+    asked::{Asked, Method},
+    bring, copy, distribute, legacy,
+    plan::{Plan, list_of, stores_in},
+    plugins, staged,
     state::State,
 };
 use crate::{
@@ -25,34 +27,21 @@ use crate::{
     },
 };
 
-/// What a job is to do.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The image.
-    pub image_id: String,
-    /// As it was asked for.
-    pub asked: Asked,
-    /// Stores to write.
-    pub targets: Vec<String>,
-}
-
-impl Plan {
-    /// Reads the input of a job.
-    fn of(imports: &Imports, job: &Job) -> Done<Self> {
-        if job.kind == JobKind::Import {
-            return Ok(legacy::plan(imports, job));
-        }
-        let unreadable = || Failure::Final("The input of the task is not an import.".to_owned());
-        let image_id = job.image_id.clone().ok_or_else(unreadable)?;
-        let body = job.input.get("import_req").ok_or_else(unreadable)?;
-        let asked = Asked::parse(body, &imports.images.settings.enabled_import_methods)?;
-        let named = job.input.get("backend").and_then(Value::as_array);
-        let targets: Vec<String> =
-            named.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-        let targets =
-            if targets.is_empty() { vec![imports.images.stores.default_id().to_owned()] } else { targets };
-        Ok(Self { image_id, asked, targets })
+/// Reads the input of a job.
+fn plan_of(imports: &Imports, job: &Job) -> Done<Plan> {
+    if job.kind == JobKind::Import {
+        return Ok(legacy::plan(imports, job));
     }
+    let unreadable = || Failure::Final("The input of the task is not an import.".to_owned());
+    let image_id = job.image_id.clone().ok_or_else(unreadable)?;
+    let body = job.input.get("import_req").ok_or_else(unreadable)?;
+    let asked = Asked::parse(body, &imports.images.settings.enabled_import_methods)?;
+    let named = job.input.get("backend").and_then(Value::as_array);
+    let targets: Vec<String> =
+        named.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let targets =
+        if targets.is_empty() { vec![imports.images.stores.default_id().to_owned()] } else { targets };
+    Ok(Plan { image_id, asked, targets })
 }
 
 /// Runs the job.
@@ -60,7 +49,7 @@ impl Plan {
 /// # Errors
 /// [`Failure::Final`] with a reason for the user; the image is back to `queued`, and what was staged is gone.
 pub async fn run(imports: &Imports, work: &Work) -> Done<Value> {
-    let plan = match Plan::of(imports, &work.job) {
+    let plan = match plan_of(imports, &work.job) {
         Ok(plan) => plan,
         Err(failure) => return Err(failure),
     };
@@ -128,17 +117,6 @@ async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut State) -
     activate::activate(imports, work, plan, state, arrived).await
 }
 
-/// A list of stores as a property shows it; store ids are no part of the API of a single store.
-pub fn list_of(imports: &Imports, stores: &[String]) -> Option<String> {
-    Some(if imports.images.stores.multiple { stores.join(",") } else { String::new() })
-}
-
-/// The stores that a property names.
-pub fn stores_in(image: &Image, property: &str) -> Vec<String> {
-    let text = image.property(property).and_then(|p| p.value.as_deref()).unwrap_or_default();
-    text.split(',').filter(|store| !store.is_empty()).map(str::to_owned).collect()
-}
-
 /// The first step: the image says what is going on. Repeating it changes nothing.
 async fn begin(imports: &Imports, work: &Work, plan: &Plan) -> Done<Image> {
     let copies = plan.asked.method == Method::CopyImage;
@@ -190,7 +168,7 @@ async fn release(imports: &Imports, work: &Work, image_id: &str) -> Done<()> {
 /// # Errors
 /// [`Failure`] when the database is away.
 pub async fn give_up(imports: &Imports, work: &Work) -> Done<&'static str> {
-    let plan = Plan::of(imports, &work.job)?;
+    let plan = plan_of(imports, &work.job)?;
     release(imports, work, &plan.image_id).await?;
     put_back(imports, work, &plan, true).await
 }

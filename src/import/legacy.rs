@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Imports,
-    job::Plan,
-    request::{Asked, Method},
+    asked::{Asked, Method},
+    plan::Plan,
     state::State,
 };
 use crate::{

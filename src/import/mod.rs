@@ -5,6 +5,7 @@
 //! all stores), activate. What a step has finished is in the job's state, in the transaction that finished it.
 
 mod activate;
+pub mod asked;
 mod bring;
 mod convert;
 mod copy;
@@ -12,13 +13,14 @@ mod decompress;
 mod distribute;
 pub mod job;
 mod legacy;
+mod plan;
 mod plugins;
 pub mod remote;
 pub mod request;
 pub mod settings;
 pub mod stage;
 mod staged;
-mod state;
+pub mod state;
 
 use std::sync::Arc;
 

@@ -1,10 +1,9 @@
 //! `glance-download`: another image service, found in the catalogue of the caller's token
 //! (`glance/async_/flows/_internal_plugins/glance_download.py`, `glance/async_/utils.py: get_glance_endpoint`).
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Imports, request::Asked, state::State};
+use super::{Imports, asked::Asked, state::State};
 use crate::{
     model::patch,
     outbound::Body,
@@ -14,21 +13,6 @@ use crate::{
 
 /// Largest record of an image that is read, in bytes.
 const RECORD_BYTES_MAX: usize = 16 << 20;
-
-/// Where the data is, and by whose leave. Kept with the job until it is over, and shown to nobody.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Remote {
-    /// Base URL of the other image service.
-    pub endpoint: String,
-    /// The caller's token.
-    pub token: String,
-}
-
-impl std::fmt::Debug for Remote {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Remote").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
-}
 
 /// The image service of a region in a catalogue: the first of type `image` that has an endpoint there.
 pub fn endpoint(catalog: &Value, region: &str, interface: &str) -> Option<String> {

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::remote::Remote;
 use crate::{
     blob::facts::Facts,
     model::{blob::Blob, error::Error, image::Image, job::Job},
@@ -19,6 +18,21 @@ pub struct Staged {
     pub store: String,
     /// Bytes.
     pub size: u64,
+}
+
+/// Where the data is, and by whose leave. Kept with the job until it is over, and shown to nobody.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Remote {
+    /// Base URL of the other image service.
+    pub endpoint: String,
+    /// The caller's token.
+    pub token: String,
+}
+
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
 }
 
 /// The steps done so far. Every member may be missing: the first state of a job is written by whoever asks for it.

@@ -72,49 +72,7 @@ async fn steps(images: &Images, work: &Work, id: &str, url: &str, validation: &V
     let Some(image) = locked_image(images, work, id, url).await? else { return Ok(()) };
     let verify = images.settings.do_secure_hash && validation.os_hash_value.is_some();
     if image.status == Status::Queued {
-        let (named, size) = probe(images, url).await?;
-        if image.disk_format.is_none() || image.container_format.is_none() {
-            return Err(Failure::Final(
-                "disk_format and container_format must be set before data is added.".to_owned(),
-            ));
-        }
-        if size > images.settings.image_size_cap {
-            return Err(Failure::Final(format!(
-                "Image exceeds the maximum of {} bytes.",
-                images.settings.image_size_cap
-            )));
-        }
-        let mut metadata = named.metadata(url);
-        if images.stores.multiple {
-            metadata.insert("store".to_owned(), json!(named.id));
-        }
-        let location = Location {
-            id: uuid::Uuid::new_v4().to_string(),
-            url: url.to_owned(),
-            metadata,
-            store: Some(named.id.clone()),
-            blob_id: None,
-        };
-        let claimed =
-            if images.settings.do_secure_hash { ValidationData::default() } else { validation.clone() };
-        images
-            .change_for(&work.author(), id, |before: &Image| {
-                let mut after = before.clone();
-                after.locations = vec![location.clone()];
-                after.size = i64::try_from(size).ok();
-                after.status = if verify { Status::Importing } else { Status::Active };
-                if images.settings.do_secure_hash && !verify {
-                    // Tells clients that a hash is on its way.
-                    after.os_hash_algo = Some(images.settings.hashing_algorithm.clone());
-                }
-                if claimed.os_hash_value.is_some() {
-                    let default = images.settings.hashing_algorithm.clone();
-                    after.os_hash_algo = Some(claimed.os_hash_algo.clone().unwrap_or(default));
-                    after.os_hash_value.clone_from(&claimed.os_hash_value);
-                }
-                Ok(Some(after))
-            })
-            .await?;
+        add(images, work, &image, url, validation).await?;
     }
     if images.settings.do_secure_hash {
         let algorithm = validation.os_hash_algo.clone().filter(|_| verify);
@@ -140,6 +98,60 @@ async fn steps(images: &Images, work: &Work, id: &str, url: &str, validation: &V
     } else {
         record(images, work, id, None).await?;
     }
+    Ok(())
+}
+
+/// Gives the image its location. It is active at once, unless a hash is to be found right before.
+async fn add(
+    images: &Images,
+    work: &Work,
+    image: &Image,
+    url: &str,
+    validation: &ValidationData,
+) -> Done<()> {
+    let verify = images.settings.do_secure_hash && validation.os_hash_value.is_some();
+    let (named, size) = probe(images, url).await?;
+    if image.disk_format.is_none() || image.container_format.is_none() {
+        return Err(Failure::Final(
+            "disk_format and container_format must be set before data is added.".to_owned(),
+        ));
+    }
+    if size > images.settings.image_size_cap {
+        return Err(Failure::Final(format!(
+            "Image exceeds the maximum of {} bytes.",
+            images.settings.image_size_cap
+        )));
+    }
+    let mut metadata = named.metadata(url);
+    if images.stores.multiple {
+        metadata.insert("store".to_owned(), json!(named.id));
+    }
+    let location = Location {
+        id: uuid::Uuid::new_v4().to_string(),
+        url: url.to_owned(),
+        metadata,
+        store: Some(named.id.clone()),
+        blob_id: None,
+    };
+    let claimed = if images.settings.do_secure_hash { ValidationData::default() } else { validation.clone() };
+    images
+        .change_for(&work.author(), &image.id, |before: &Image| {
+            let mut after = before.clone();
+            after.locations = vec![location.clone()];
+            after.size = i64::try_from(size).ok();
+            after.status = if verify { Status::Importing } else { Status::Active };
+            if images.settings.do_secure_hash && !verify {
+                // Tells clients that a hash is on its way.
+                after.os_hash_algo = Some(images.settings.hashing_algorithm.clone());
+            }
+            if claimed.os_hash_value.is_some() {
+                let default = images.settings.hashing_algorithm.clone();
+                after.os_hash_algo = Some(claimed.os_hash_algo.clone().unwrap_or(default));
+                after.os_hash_value.clone_from(&claimed.os_hash_value);
+            }
+            Ok(Some(after))
+        })
+        .await?;
     Ok(())
 }
 

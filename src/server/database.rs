@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{StartError, failed};
+use super::error::{StartError, failed};
 use crate::db::{self, Db, Schema, SchemaError};
 
 /// Opens the database of `settings`, or the embedded one in `data_dir`, which is made when there is none. Blocking.

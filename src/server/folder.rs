@@ -5,7 +5,10 @@ use std::{
     path::Path,
 };
 
-use super::{StartError, database, failed};
+use super::{
+    database,
+    error::{StartError, failed},
+};
 
 /// Creates the data folder, readable by its owner only, and locks it for this process. Blocking.
 ///

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use super::{IdentityChoice, StartError, failed, runtime};
+use super::{
+    error::{StartError, failed, runtime},
+    options::IdentityChoice,
+};
 use crate::{
     db::Db,
     identity::{

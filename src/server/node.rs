@@ -4,7 +4,10 @@ use std::{any::Any, collections::BTreeMap, fmt::Debug, fs, net::SocketAddr};
 
 use openssl::sha::Sha256;
 
-use super::{IdentityChoice, Options, StartError, failed};
+use super::{
+    error::{StartError, failed},
+    options::{IdentityChoice, Options},
+};
 use crate::{
     db::{self, Db},
     identity::builtin,

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{StartError, failed};
+use super::error::{StartError, failed};
 use crate::{
     config,
-    store::{NamedStore, Stores, kind::Site, limit::Limits},
+    store::{NamedStore, Stores, backend::Site, limit::Limits},
 };
 
 /// Opens every store. Blocking.

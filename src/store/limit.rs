@@ -56,3 +56,18 @@ impl Seats {
         }
     }
 }
+
+/// Waits for one answer, so long and no longer.
+pub(super) async fn in_time<T>(
+    store: &str,
+    answer: Duration,
+    work: impl Future<Output = StoreResult<T>>,
+) -> StoreResult<T> {
+    match tokio::time::timeout(answer, work).await {
+        Ok(result) => result,
+        Err(_) => {
+            let reason = format!("it did not answer within {} s", answer.as_secs());
+            Err(StoreError::new(StoreErrorKind::Unavailable, format!("store {store}"), reason))
+        }
+    }
+}

@@ -14,9 +14,9 @@ use serde_json::{Map, Value};
 use super::{
     About, Addresses, Backend, BlobWriter, ByteRange, ByteStream, Capabilities, ListStream, NewBlob,
     StoreError, StoreErrorKind, StoreResult, StoreUrl,
+    backend::Kind,
     count::{Call, Counters},
-    kind::Kind,
-    limit::{Limits, Seats},
+    limit::{Limits, Seats, in_time},
     range,
 };
 
@@ -235,21 +235,6 @@ fn same_folder(one: &str, other: &str) -> bool {
         Some((scheme.to_owned(), path.starts_with('/'), names))
     };
     parts(one).is_some_and(|one| Some(one) == parts(other))
-}
-
-/// Waits for one answer, so long and no longer.
-pub(super) async fn in_time<T>(
-    store: &str,
-    answer: Duration,
-    work: impl Future<Output = StoreResult<T>>,
-) -> StoreResult<T> {
-    match tokio::time::timeout(answer, work).await {
-        Ok(result) => result,
-        Err(_) => {
-            let reason = format!("it did not answer within {} s", answer.as_secs());
-            Err(StoreError::new(StoreErrorKind::Unavailable, format!("store {store}"), reason))
-        }
-    }
 }
 
 /// Waits for each item of a stream, so long and no longer; after one that does not come there are no more.

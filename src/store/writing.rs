@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{StoreResult, StoreUrl, Writer, count::Counters, named::in_time};
+use super::{StoreResult, StoreUrl, Writer, count::Counters, limit::in_time};
 
 /// The writer of one blob. Dropping it shows nothing, and may leave an unfinished blob to delete.
 pub struct BlobWriter {

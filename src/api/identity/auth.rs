@@ -6,9 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, http::header::HeaderValue};
 use serde_json::{Value, json};
 
 use super::{
-    SUBJECT_TOKEN,
     error::Answer,
-    extract::{Auth, Body, Site, header},
+    extract::{Auth, Body, SUBJECT_TOKEN, Site, header},
     items, view,
 };
 use crate::{

@@ -85,3 +85,7 @@ pub fn with_body(response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
 
 /// What a handler answers.
 pub type Answer = std::result::Result<HttpResponse, ApiError>;
+
+pub(super) fn nothing_here() -> Error {
+    Error::NotFound("There is nothing at this path.".to_owned())
+}

@@ -3,11 +3,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::HeaderName, web};
 use futures::future::LocalBoxFuture;
 use serde_json::{Map, Value};
 
-use super::{AUTH_TOKEN, error::ApiError};
+use super::error::ApiError;
 use crate::{
     api::{
         extract::{media_type, read_json},
@@ -16,6 +16,11 @@ use crate::{
     identity::builtin::{Builtin, Settings, context::Token, manage::Filters},
     model::error::{Error, Result},
 };
+
+/// The header in which a token is issued, or named as the subject of a request.
+pub(super) const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
+/// The header that carries the caller's token.
+pub(super) const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
 /// Bytes of a request's body at most.
 const BODY_BYTES_MAX: usize = 128 * 1024;

@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 use super::{
     error::Answer,
     extract::{Auth, Body},
-    items,
-    resources::wrapped,
-    view,
+    items, view,
+    view::wrapped,
 };
 use crate::model::{error::Error, time::Timestamp};
 

@@ -17,7 +17,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         StatusCode,
-        header::{HeaderName, HeaderValue, VARY, WWW_AUTHENTICATE},
+        header::{HeaderValue, VARY, WWW_AUTHENTICATE},
     },
     middleware::{Next, from_fn},
     web,
@@ -25,7 +25,7 @@ use actix_web::{
 
 use self::error::ApiError;
 pub use self::extract::base_url;
-use crate::{identity::Identity, identity::builtin::Builtin, model::error::Error};
+use crate::{identity::Identity, identity::builtin::Builtin};
 
 /// Mounts the API at `/identity`, where [`Settings::prefix`](crate::identity::builtin::Settings) has it unless
 /// told otherwise. The application must hold a `web::Data<Builtin>`.
@@ -38,7 +38,9 @@ pub fn configure_at(cfg: &mut web::ServiceConfig, prefix: &str) {
     cfg.service(
         web::scope(prefix)
             .wrap(from_fn(headers))
-            .app_data(web::PathConfig::default().error_handler(|_, _| ApiError::from(nothing_here()).into()))
+            .app_data(
+                web::PathConfig::default().error_handler(|_, _| ApiError::from(error::nothing_here()).into()),
+            )
             .route("", web::get().to(discovery::versions))
             .route("/", web::get().to(discovery::versions))
             .route("/v3", web::get().to(discovery::version))
@@ -73,11 +75,7 @@ fn v3(cfg: &mut web::ServiceConfig) {
 }
 
 async fn unknown() -> error::Answer {
-    Err(nothing_here().into())
-}
-
-fn nothing_here() -> Error {
-    Error::NotFound("There is nothing at this path.".to_owned())
+    Err(error::nothing_here().into())
 }
 
 /// `Vary` on every answer, and the challenge on every 401.
@@ -89,7 +87,7 @@ async fn headers(
     let challenge = builtin.and_then(|b| b.challenge(&base_url(request.request(), &b.settings)));
     // No id has a NUL in it, and not every database can be asked for one.
     if request.path().contains("%00") {
-        let response = ApiError::from(nothing_here()).error_response();
+        let response = ApiError::from(error::nothing_here()).error_response();
         return Ok(request.into_response(response).map_into_right_body());
     }
     let mut response = next.call(request).await?;
@@ -102,11 +100,6 @@ async fn headers(
     }
     Ok(response.map_into_left_body())
 }
-
-/// The header in which a token is issued, or named as the subject of a request.
-const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
-/// The header that carries the caller's token.
-const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
 #[cfg(test)]
 mod tests;

@@ -1,24 +1,18 @@
 //! The resources that are all managed alike: list, show, create, update and delete by id.
 
-use actix_web::{HttpResponse, web};
-use serde_json::{Map, Value};
-
-use super::{
-    error::Answer,
-    extract::{Auth, Body},
-    items, view,
-};
-
-/// `{"<singular>": {…}}`.
-pub(super) fn wrapped(singular: &str, item: Value) -> Value {
-    Value::Object(Map::from_iter([(singular.to_owned(), item)]))
-}
-
 macro_rules! resource {
     ($name:ident, $plural:literal, $list:ident, $show:ident, $create:ident, $update:ident, $delete:ident) => {
         #[doc = concat!("`/v3/", $plural, "`.")]
         pub(super) mod $name {
-            use super::{Answer, Auth, Body, HttpResponse, Value, items, view, web, wrapped};
+            use actix_web::{HttpResponse, web};
+            use serde_json::Value;
+
+            use crate::api::identity::{
+                error::Answer,
+                extract::{Auth, Body},
+                items,
+                view::{self, wrapped},
+            };
 
             const SINGULAR: &str = stringify!($name);
 

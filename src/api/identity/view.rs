@@ -78,3 +78,8 @@ pub(super) fn list(plural: &str, mut items: Vec<Value>, url: &str) -> HttpRespon
     }
     HttpResponse::Ok().json(body)
 }
+
+/// `{"<singular>": {…}}`.
+pub(super) fn wrapped(singular: &str, item: Value) -> Value {
+    Value::Object(Map::from_iter([(singular.to_owned(), item)]))
+}

@@ -1,5 +1,6 @@
 //! `/v2/metadefs` and `/v2/schemas/metadefs`.
 
+mod asked;
 mod namespaces;
 mod objects;
 mod properties;
@@ -10,7 +11,7 @@ mod view;
 
 use actix_web::web::{ServiceConfig, delete, get, post, put};
 
-use super::routes::resource;
+use super::resource::resource;
 
 /// The routes of metadata definitions.
 pub fn configure(config: &mut ServiceConfig) {
@@ -79,10 +80,4 @@ fn parts(config: &mut ServiceConfig) {
                 .route(put().to(tags::rename))
                 .route(delete().to(tags::remove)),
         );
-}
-
-/// The `resource_type` of a query string; an empty one counts as none.
-fn resource_type(pairs: &[(String, String)]) -> Option<&str> {
-    let found = pairs.iter().find(|(name, _)| name == "resource_type");
-    found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
 }

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web::Path};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::view;
+use super::{asked, view};
 use crate::{
     api::{
         error::ApiResult,
@@ -68,7 +68,7 @@ pub async fn show(
     request: HttpRequest,
 ) -> ApiResult {
     let pairs = pairs(request.query_string())?;
-    let resource_type = super::resource_type(&pairs);
+    let resource_type = asked::resource_type(&pairs);
     let (namespace, held, prefix) =
         domain::show(&state.app.definitions, &caller.0, &name, resource_type).await?;
     Ok(HttpResponse::Ok().json(view::whole(&namespace, &held, &prefix)))

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web::Path};
 use serde_json::json;
 
-use super::view;
+use super::{asked, view};
 use crate::{
     api::{
         error::ApiResult,
@@ -43,7 +43,7 @@ pub async fn show(
     let (ns, name) = path.into_inner();
     let pairs = pairs(request.query_string())?;
     let property =
-        domain::show(&state.app.definitions, &caller.0, &ns, &name, super::resource_type(&pairs)).await?;
+        domain::show(&state.app.definitions, &caller.0, &ns, &name, asked::resource_type(&pairs)).await?;
     Ok(HttpResponse::Ok().json(view::property(&property)))
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use crate::config::option::{Group, Kind, Opt, Place, opt, unset};
 use crate::config::wired::Feature;
 use crate::store::{
-    kind::{Declared, Form},
+    backend::{Declared, Form},
     kinds,
 };
 

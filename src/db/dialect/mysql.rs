@@ -7,7 +7,8 @@ use diesel::{
     sql_types::{BigInt, Text},
 };
 
-use super::{Conn, DbError, Dialect, fault, unknown};
+use super::spoken::{Dialect, fault, unknown};
+use crate::db::{conn::Conn, error::DbError};
 
 /// MySQL and MariaDB.
 pub struct Mysql;

@@ -5,7 +5,8 @@ use diesel::{
     result::DatabaseErrorInformation, sql_query, sql_types::Integer,
 };
 
-use super::{Conn, DbError, Dialect, fault, unknown};
+use super::spoken::{Dialect, fault, unknown};
+use crate::db::{conn::Conn, error::DbError};
 
 /// PostgreSQL.
 pub struct Postgres;

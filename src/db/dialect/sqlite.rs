@@ -2,7 +2,8 @@
 
 use diesel::{QueryResult, connection::SimpleConnection};
 
-use super::{Conn, DbError, Dialect, fault, unknown};
+use super::spoken::{Dialect, fault, unknown};
+use crate::db::{conn::Conn, error::DbError};
 
 /// SQLite, built into the binary.
 pub struct Sqlite;

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use diesel::prelude::*;
 
-use super::{Stamp, contents, insert_contents, namespaces, objects, properties, resource_types, tags};
+use super::{
+    contents, insert_contents, namespaces, objects, properties, resource_types,
+    shared::{KEYS_AT_ONCE, Stamp},
+    tags,
+};
 use crate::{
     db::{Conn, DbError, DbResult, metadefs::tables::metadef_seed},
     model::{
@@ -161,7 +165,7 @@ pub fn seed(conn: &mut Conn, files: &[NamespaceFile]) -> DbResult<Option<Report>
 /// Only the database's own.
 pub fn unload(conn: &mut Conn) -> DbResult<usize> {
     let ids: Vec<i64> = namespaces::all(conn)?.into_iter().map(|n| n.id).collect();
-    for part in ids.chunks(super::KEYS_AT_ONCE) {
+    for part in ids.chunks(KEYS_AT_ONCE) {
         namespaces::delete(conn, part)?;
     }
     resource_types::delete_all(conn)?;
@@ -176,7 +180,7 @@ pub fn export(conn: &mut Conn) -> DbResult<Vec<(Namespace, StoredContents)>> {
     let found = namespaces::all(conn)?;
     let ids: Vec<i64> = found.iter().map(|n| n.id).collect();
     let mut parts: BTreeMap<i64, StoredContents> = BTreeMap::new();
-    for some in ids.chunks(super::KEYS_AT_ONCE) {
+    for some in ids.chunks(KEYS_AT_ONCE) {
         for (id, association) in resource_types::of_namespaces(conn, some)? {
             parts.entry(id).or_default().associations.push(association);
         }

@@ -5,47 +5,17 @@ pub mod namespaces;
 pub mod objects;
 pub mod properties;
 pub mod resource_types;
+mod shared;
 mod tables;
 pub mod tags;
 
 use diesel::prelude::*;
 
+pub use shared::Stamp;
+
 use self::tables::{metadef_namespace_resource_types, metadef_objects, metadef_properties, metadef_tags};
 use super::{Conn, DbResult};
-use crate::model::{
-    list::Direction,
-    metadef::{Contents, StoredContents, list::Sort},
-    time::Timestamp,
-};
-
-/// Keys of one query; well below the number of values that any of the databases binds at once.
-const KEYS_AT_ONCE: usize = 500;
-
-/// When rows are said to be created and changed.
-#[derive(Clone, Copy, Debug)]
-pub struct Stamp {
-    /// When they were created.
-    pub created_at: Timestamp,
-    /// When they were last changed.
-    pub updated_at: Option<Timestamp>,
-}
-
-impl Stamp {
-    /// Of what the API creates.
-    pub fn now() -> Self {
-        let now = Timestamp::now();
-        Self { created_at: now, updated_at: Some(now) }
-    }
-
-    /// Of what a catalogue file brings: never changed since.
-    pub fn loaded() -> Self {
-        Self { created_at: Timestamp::now(), updated_at: None }
-    }
-}
-
-fn direction(sort: Sort) -> Direction {
-    if sort.descending { Direction::Desc } else { Direction::Asc }
-}
+use crate::model::metadef::{Contents, StoredContents};
 
 /// Everything that a namespace holds.
 ///

@@ -5,7 +5,10 @@ use diesel::{
     sql_types::{BigInt, Bool, Nullable, Text},
 };
 
-use super::{Stamp, delete_contents, direction};
+use super::{
+    delete_contents,
+    shared::{Stamp, direction},
+};
 use crate::{
     db::{
         Conn, DbError, DbResult,

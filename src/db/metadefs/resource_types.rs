@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
 
-use super::{KEYS_AT_ONCE, Stamp};
+use super::shared::{KEYS_AT_ONCE, Stamp};
 use crate::{
     db::{
         Conn, DbError, DbResult,

@@ -5,7 +5,7 @@ use diesel::{
     sql_types::{BigInt, Nullable, Text},
 };
 
-use super::{Stamp, direction};
+use super::shared::{Stamp, direction};
 use crate::{
     db::{
         Conn, DbError, DbResult,

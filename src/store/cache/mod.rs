@@ -17,6 +17,7 @@ use std::{
 };
 
 pub use incomplete::Incomplete;
+use incomplete::{remove_if_there, sync_folder};
 
 use super::{StoreError, StoreErrorKind, StoreResult, staging};
 use crate::{
@@ -226,16 +227,4 @@ fn held(folder: &Path) -> io::Result<Vec<Held>> {
 fn timestamp(time: SystemTime) -> Timestamp {
     let micros = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
     Timestamp(i64::try_from(micros).unwrap_or(i64::MAX))
-}
-
-fn remove_if_there(path: &Path) -> io::Result<bool> {
-    match fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(e),
-    }
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }

@@ -9,7 +9,7 @@ use serde_json::Map;
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, StoreError,
     StoreErrorKind, StoreResult, StoreUrl, Writer,
-    kind::{self, Declared, Form, Kind, NamedBy, Options, Site},
+    backend::{self, Declared, Form, Kind, NamedBy, Options, Site},
     range::cut,
 };
 use crate::outbound::{
@@ -57,7 +57,7 @@ impl Default for Settings {
     }
 }
 
-fn read(options: &mut dyn Options) -> Arc<dyn kind::Settings> {
+fn read(options: &mut dyn Options) -> Arc<dyn backend::Settings> {
     let mut ca_certificates = None;
     if let Some(path) = options.path(CERTIFICATES) {
         match std::fs::read(&path) {
@@ -74,7 +74,7 @@ fn read(options: &mut dyn Options) -> Arc<dyn kind::Settings> {
     })
 }
 
-impl kind::Settings for Settings {
+impl backend::Settings for Settings {
     fn kind(&self) -> &'static Kind {
         &KIND
     }

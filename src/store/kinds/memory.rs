@@ -14,7 +14,7 @@ use serde_json::{Map, json};
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, StoreError,
     StoreErrorKind, StoreResult, StoreUrl, Writer,
-    kind::{self, Declared, Form, Kind, NamedBy, Options, Site},
+    backend::{self, Declared, Form, Kind, NamedBy, Options, Site},
 };
 
 /// The memory store.
@@ -41,7 +41,7 @@ impl Default for Settings {
     }
 }
 
-impl kind::Settings for Settings {
+impl backend::Settings for Settings {
     fn kind(&self) -> &'static Kind {
         &KIND
     }
@@ -51,7 +51,7 @@ impl kind::Settings for Settings {
     }
 }
 
-fn read(options: &mut dyn Options) -> Arc<dyn kind::Settings> {
+fn read(options: &mut dyn Options) -> Arc<dyn backend::Settings> {
     Arc::new(Settings { room: options.u64(ROOM).unwrap_or(Settings::default().room) })
 }
 

@@ -1,6 +1,6 @@
 //! The kinds of stores, one row each: the folder or file of that name holds all that there is to know of it.
 
-use super::kind::Kind;
+use super::backend::Kind;
 
 /// Declares the module of each kind, and gathers what they tell.
 macro_rules! kinds {

@@ -7,9 +7,9 @@ use futures::stream;
 use super::{
     super::{
         Writer,
+        backend::NamedBy,
         conformance::{get, new, put},
         file::FileStore,
-        kind::NamedBy,
     },
     *,
 };

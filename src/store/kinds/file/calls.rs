@@ -5,8 +5,11 @@ use std::{io, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use super::{Settings, StoreError, StoreErrorKind, StoreResult, folders::classified};
-use crate::telemetry;
+use super::{folders::classified, settings::Settings};
+use crate::{
+    store::{StoreError, StoreErrorKind, StoreResult},
+    telemetry,
+};
 
 /// Runs something that may block.
 pub(super) async fn blocking<T: Send + 'static>(

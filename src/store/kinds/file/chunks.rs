@@ -4,7 +4,8 @@ use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{ByteRange, ByteStream, StoreError, StoreErrorKind, calls::blocking};
+use super::calls::blocking;
+use crate::store::{ByteRange, ByteStream, StoreError, StoreErrorKind};
 
 /// The bytes of an open file of `size` bytes, or a part of them, up to `most` at once; `place` is for the log. A file
 /// that has become shorter ends in an error.

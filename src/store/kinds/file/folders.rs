@@ -9,7 +9,8 @@ use std::{
 
 use nix::sys::statvfs::statvfs;
 
-use super::{SCHEMES, Settings, StoreError, StoreErrorKind, StoreResult, StoreUrl};
+use super::settings::{SCHEMES, Settings};
+use crate::store::{StoreError, StoreErrorKind, StoreResult, StoreUrl};
 
 /// Sub-folder for blobs that are being written.
 pub const PARTS: &str = ".parts";
@@ -175,4 +176,8 @@ fn passage(file_perm: u32) -> u32 {
 fn free_bytes(folder: &Path) -> io::Result<u64> {
     let found = statvfs(folder).map_err(io::Error::from)?;
     Ok(found.blocks_available().saturating_mul(found.fragment_size()))
+}
+
+pub(super) fn url_of(file: &Path) -> StoreUrl {
+    StoreUrl::new(format!("file://{}", file.display()))
 }

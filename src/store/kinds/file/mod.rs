@@ -21,15 +21,16 @@ use serde_json::{Map, Value, json};
 
 pub use options::KIND;
 pub use settings::{Folder, Mount, Settings};
+use settings::SCHEMES;
 
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Share,
-    StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Share,
+    StoreResult, StoreUrl, Writer,
 };
 use calls::{Calls, blocking};
 pub use chunks::chunks;
 pub(in crate::store) use folders::PARTS;
-use folders::{Folders, check_folder_of, check_name, file_of};
+use folders::{Folders, url_of, check_folder_of, check_name, file_of};
 pub use writer::FILE_MODE;
 use writer::{FileWriter, Style, Target, create, remove_if_there, sync_folder};
 
@@ -77,8 +78,6 @@ impl FileStore {
     }
 }
 
-/// The schemes of the URLs; new ones have the first.
-const SCHEMES: [&str; 2] = ["file", "filesystem"];
 
 fn properties(store: &FileStore) -> Map<String, Value> {
     let folders: Vec<_> = store.folders.iter().map(|place| place.folder.display().to_string()).collect();
@@ -198,6 +197,3 @@ impl Backend for FileStore {
     }
 }
 
-fn url_of(file: &Path) -> StoreUrl {
-    StoreUrl::new(format!("file://{}", file.display()))
-}

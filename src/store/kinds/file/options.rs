@@ -3,12 +3,12 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    FileStore, SCHEMES, Settings,
-    settings::{file_perm, folders, mounts},
+    FileStore,
+    settings::{SCHEMES, Settings, file_perm, folders, mounts},
 };
 use crate::store::{
     Backend,
-    kind::{self, Declared, Form, Kind, NamedBy, Options, Site},
+    backend::{self, Declared, Form, Kind, NamedBy, Options, Site},
 };
 
 /// The file store.
@@ -57,7 +57,7 @@ const OPTIONS: &[Declared] = &[
     ),
 ];
 
-impl kind::Settings for Settings {
+impl backend::Settings for Settings {
     fn kind(&self) -> &'static Kind {
         &KIND
     }
@@ -71,7 +71,7 @@ impl kind::Settings for Settings {
     }
 }
 
-fn read(options: &mut dyn Options) -> Arc<dyn kind::Settings> {
+fn read(options: &mut dyn Options) -> Arc<dyn backend::Settings> {
     let mut settings = Settings { folders: folders_of(options), ..Settings::of_folder(PathBuf::new()) };
     match file_perm(options.i64(MODE).unwrap_or(0)) {
         Ok(mode) => settings.file_perm = mode,

@@ -9,6 +9,9 @@ const MODE_BITS: u32 = 0o777;
 /// The bit without which we could not read our own files.
 const OWNER_READ: u32 = 0o400;
 
+/// The schemes of the URLs; new ones have the first.
+pub(super) const SCHEMES: [&str; 2] = ["file", "filesystem"];
+
 /// One folder of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {

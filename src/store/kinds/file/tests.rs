@@ -11,6 +11,7 @@ use futures::TryStreamExt;
 use tempfile::TempDir;
 
 use super::*;
+use crate::store::StoreErrorKind;
 use crate::store::{
     NamedStore,
     conformance::{self, get, named, new, put, sorted},

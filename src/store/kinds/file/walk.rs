@@ -8,7 +8,8 @@ use std::{
 
 use futures::{TryStreamExt, stream};
 
-use super::{ListStream, Listed, calls::blocking, folders::Folders};
+use super::{calls::blocking, folders::Folders};
+use crate::store::{ListStream, Listed};
 
 /// Names that are read at once.
 const BATCH: usize = 1000;

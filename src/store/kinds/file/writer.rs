@@ -15,12 +15,13 @@ use tokio::{
 };
 
 use super::{
-    StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
     calls::blocking,
-    folders::{Folders, Place},
-    url_of,
+    folders::{Folders, Place, url_of},
 };
-use crate::telemetry;
+use crate::{
+    store::{StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer},
+    telemetry,
+};
 
 /// Chunks that may wait for the disk.
 const QUEUE_CHUNKS: usize = 4;

@@ -1,0 +1,65 @@
+//! The first page of the URL map: what hangs where, who checks the caller there, and how errors look.
+
+use super::{
+    health, identity,
+    mount::{Authentication, Errors, Mount, Mounts},
+    routes,
+};
+
+/// All that there are. `identity` is the prefix of the built-in identity, if it is served.
+pub fn mounts(identity: Option<&str>) -> Mounts {
+    let identity = identity.map(|prefix| Mount {
+        prefix: prefix.to_owned().into(),
+        authentication: Authentication::Own,
+        errors: Errors::Keystone,
+        negotiated: false,
+        takes_options: false,
+        routes: identity::configure_at,
+    });
+    let mut rows = vec![
+        Mount {
+            prefix: "/healthcheck".into(),
+            authentication: Authentication::None,
+            errors: Errors::Glance,
+            negotiated: false,
+            takes_options: true,
+            routes: |config, _| health::configure(config),
+        },
+        Mount {
+            prefix: "/v2".into(),
+            authentication: Authentication::Tokens,
+            errors: Errors::Glance,
+            negotiated: true,
+            takes_options: false,
+            routes: |config, _| routes::configure(config),
+        },
+    ];
+    rows.extend(identity);
+    Mounts::of_rows(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A path belongs to the mount with the longest prefix of whole segments.
+    #[test]
+    fn paths_find_their_mount() {
+        let all = mounts(Some("/v2/identity"));
+        for (path, prefix) in [
+            ("/v2", "/v2"),
+            ("/v2/images", "/v2"),
+            ("/v2x/images", ""),
+            ("/v2/identity/v3", "/v2/identity"),
+            ("/v2/identityx", "/v2"),
+            ("/healthcheck", "/healthcheck"),
+            ("/healthcheck/x", "/healthcheck"),
+            ("/", ""),
+            ("/versions", ""),
+            ("*", ""),
+        ] {
+            assert_eq!(all.of(path).prefix, prefix, "{path}");
+        }
+        assert_eq!(mounts(None).of("/v2/identity").prefix, "/v2");
+    }
+}

@@ -1,0 +1,51 @@
+//! What each dialect must say, and what they share in judging errors.
+
+use diesel::{QueryResult, result::Error as DieselError};
+
+use crate::db::{conn::Conn, error::DbError};
+
+/// One of the three databases.
+pub trait Dialect: Sync {
+    /// Prepares a fresh connection.
+    fn set_up(&self, conn: &mut Conn) -> QueryResult<()>;
+
+    /// Begins a transaction that sees one state of the database and changes nothing.
+    fn begin_read(&self) -> &'static str;
+
+    /// Begins a transaction that may change something.
+    fn begin_write(&self) -> &'static str;
+
+    /// Ends a transaction that went wrong, and says what `error` means and whether the connection is still good.
+    fn fail(&self, conn: &mut Conn, error: DbError) -> (DbError, bool);
+
+    /// The sum of an expression over all rows as a 64-bit integer, 0 without any.
+    fn sum(&self, expression: &str) -> String {
+        format!("CAST(COALESCE(SUM({expression}), 0) AS BIGINT)")
+    }
+
+    /// The condition that an image is not deleted, spelled so that the database uses the indexes made for it.
+    fn not_deleted(&self, images: &str) -> String {
+        format!("NOT {images}.deleted")
+    }
+
+    /// The condition that a boolean column is false, spelled likewise.
+    fn is_false(&self, column: &str) -> String {
+        format!("{column} = FALSE")
+    }
+}
+
+/// The message of an error that the driver has no kind for; others are judged without looking at the connection.
+pub(super) fn unknown(error: &DbError) -> Option<&dyn diesel::result::DatabaseErrorInformation> {
+    match error {
+        DbError::Driver(DieselError::DatabaseError(_, info)) => Some(&**info),
+        _ => None,
+    }
+}
+
+/// What an error means that nothing is known of.
+pub(super) fn fault(error: DbError) -> DbError {
+    match error {
+        DbError::Driver(error) => DbError::Other(error.to_string()),
+        known => known,
+    }
+}

@@ -1,0 +1,79 @@
+//! What `serve` is told.
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::{
+    access::protection::Protections,
+    api, cache, config, db,
+    identity::{Identity, builtin},
+    image, import, policy, work,
+};
+
+/// Which identity service tells who is calling.
+#[derive(Clone)]
+pub enum IdentityChoice {
+    /// The one that Vitrine brings along, at `/identity/v3`.
+    Builtin(builtin::Settings),
+    /// None: every caller is an admin without a project.
+    Nobody,
+    /// One that the embedder brings along; tests do.
+    Given(Arc<dyn Identity>),
+}
+
+/// What `serve` is told.
+#[derive(Clone)]
+pub struct Options {
+    /// Folder of everything that this server keeps for itself.
+    pub data_dir: PathBuf,
+    /// `ADDRESS:PORT` to listen on.
+    pub bind: String,
+    /// Database, when it is not the embedded one.
+    pub database: Option<db::Settings>,
+    /// The stores; a folder of images that is not named is the embedded one.
+    pub stores: config::Stores,
+    /// Threads that serve requests; `None` is one for each processor.
+    pub workers: Option<usize>,
+    /// Whether a connection may carry several requests.
+    pub keep_alive: bool,
+    /// The image cache, if there is one.
+    pub cache: Option<cache::Settings>,
+    /// The operator's settings about images.
+    pub image: image::Settings,
+    /// The operator's settings about imports.
+    pub imports: import::Settings,
+    /// The operator's settings about jobs.
+    pub jobs: work::Settings,
+    /// The operator's settings about HTTP.
+    pub api: api::Settings,
+    /// Who may do what.
+    pub policy: policy::Settings,
+    /// Who may touch which property; `None` protects nothing.
+    pub protections: Option<Protections>,
+    /// The declarations of `schema-image.json`; `None` are the ones shipped with the server.
+    pub declarations: Option<serde_json::Value>,
+    /// Who tells who is calling.
+    pub identity: IdentityChoice,
+}
+
+impl Options {
+    /// The embedded default: SQLite and a folder of images below `data_dir`.
+    pub fn embedded(data_dir: PathBuf, bind: String) -> Self {
+        Self {
+            data_dir,
+            bind,
+            database: None,
+            stores: config::Stores::default(),
+            workers: None,
+            keep_alive: true,
+            cache: None,
+            image: image::Settings::default(),
+            imports: import::Settings::default(),
+            jobs: work::Settings::default(),
+            api: api::Settings::default(),
+            policy: policy::Settings::default(),
+            protections: None,
+            declarations: None,
+            identity: IdentityChoice::Builtin(builtin::Settings::default()),
+        }
+    }
+}

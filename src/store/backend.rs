@@ -1,0 +1,289 @@
+//! What a store is and can do ([`Backend`]), and what a kind of store tells of itself ([`Kind`]): the row that it has in
+//! the table of [`super::kinds`].
+
+use std::{
+    any::Any,
+    fmt::Debug,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::Stream;
+use serde_json::{Map, Value};
+
+use super::error::StoreResult;
+use crate::model::{blob::Blob, store_url::StoreUrl};
+
+/// The bytes of a blob, in chunks of bounded size.
+pub type ByteStream = Pin<Box<dyn Stream<Item = StoreResult<Bytes>> + Send>>;
+
+/// What a store holds, piece by piece: a bucket has millions of names.
+pub type ListStream = Pin<Box<dyn Stream<Item = StoreResult<Listed>> + Send>>;
+
+/// Something that a store holds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// Its name; the id of its blob while it is unfinished.
+    pub name: String,
+    /// Whether it is still being written, or was when its writer died.
+    pub unfinished: bool,
+}
+
+/// A part of a blob: bytes `first ..= last`, both inside the blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteRange {
+    /// First byte, from 0.
+    pub first: u64,
+    /// Last byte, inclusive.
+    pub last: u64,
+}
+
+impl ByteRange {
+    /// Number of bytes.
+    pub fn length(self) -> u64 {
+        self.last.saturating_sub(self.first).saturating_add(1)
+    }
+}
+
+/// A blob that is about to be written.
+#[derive(Clone, Copy)]
+pub struct NewBlob<'a> {
+    /// Id of its row in the ledger; the store knows it by this id while it is written.
+    pub id: &'a str,
+    /// Its name in the store once it is committed.
+    pub name: &'a str,
+    /// The image that it is for.
+    pub image: &'a str,
+    /// The project that the image belongs to; for stores that give each project a place of its own.
+    pub owner: Option<&'a str>,
+    /// Size in bytes, when it is known; lets the store reserve room.
+    pub size: Option<u64>,
+    /// Token of a caller who waits; for stores that write in the caller's name.
+    pub token: Option<&'a str>,
+}
+
+impl<'a> NewBlob<'a> {
+    /// The blob of a row of the ledger, of `size` bytes if that is known, without an owner or a caller.
+    pub fn of(blob: &'a Blob, size: Option<u64>) -> Self {
+        Self { id: &blob.id, name: &blob.name, image: &blob.image_id, owner: None, size, token: None }
+    }
+}
+
+/// How stores of one kind can give each other a blob without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// Another name for the same file.
+    HardLink,
+    /// The service behind the store copies.
+    ServerSideCopy,
+    /// A new object that shares its blocks until one of them changes.
+    Clone,
+}
+
+/// What a store can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// It takes data, deletes, and lists what it holds.
+    pub writes: bool,
+    /// It reads parts of a blob by itself; else [`NamedStore`] cuts them from the whole.
+    pub ranges: bool,
+    /// How it takes over a blob of another store that does the same.
+    pub share: Option<Share>,
+}
+
+/// URLs that a store serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Addresses {
+    /// All of these schemes.
+    Schemes(&'static [&'static str]),
+    /// One plain name, without a leading dot, below one of these prefixes, each of which ends in `/`.
+    Below(Vec<String>),
+}
+
+/// What a store is.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// What sort of store it is.
+    pub kind: &'static Kind,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Which URLs are its own.
+    pub addresses: Addresses,
+    /// What `GET /v2/info/stores/detail` tells about it, by Glance's names for its type.
+    pub properties: Map<String, Value>,
+    /// What the operator wants to be said in the metadata of locations that begin with a text; the first one counts.
+    pub metadata: Vec<(String, Map<String, Value>)>,
+}
+
+/// Receives one blob.
+#[async_trait]
+pub trait Writer: Send {
+    /// Takes the next chunk; waits while the store is slower than the sender.
+    async fn write(&mut self, chunk: Bytes) -> StoreResult<()>;
+
+    /// Makes everything durable without showing it; after this only [`Writer::commit`] can fail to show it.
+    async fn sync(&mut self) -> StoreResult<()>;
+
+    /// Shows the blob under its name, in one step. Answers its URL.
+    async fn commit(self: Box<Self>) -> StoreResult<StoreUrl>;
+
+    /// Removes what was written.
+    async fn cancel(self: Box<Self>) -> StoreResult<()>;
+}
+
+/// A place that keeps blobs. No method has a body here, so that a new kind of store answers each question itself.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// What it is; asked once, when it is opened.
+    fn about(&self) -> About;
+
+    /// Opens a blob for reading, whole or in part. Parts are only asked of those that can.
+    async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream>;
+
+    /// Begins a blob.
+    async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>>;
+
+    /// Makes what another store of this machine or service has at `from` the blob, finished and durable, without
+    /// reading it, and answers its URL. `None` when that cannot be; then nothing has happened.
+    async fn share(&self, from: &StoreUrl, blob: &NewBlob<'_>) -> StoreResult<Option<StoreUrl>>;
+
+    /// Size of a blob in bytes.
+    async fn stat(&self, url: &StoreUrl) -> StoreResult<u64>;
+
+    /// Deletes whatever there is of a blob, finished or not. That there is nothing is no failure.
+    async fn delete(&self, blob_id: &str, name: &str) -> StoreResult<()>;
+
+    /// Everything in the store, unfinished blobs included, in any order.
+    fn list(&self) -> ListStream;
+}
+
+/// A kind of store.
+#[derive(Debug)]
+pub struct Kind {
+    /// Its name in `enabled_backends` and `stores`.
+    pub name: &'static str,
+    /// The schemes of its URLs.
+    pub schemes: &'static [&'static str],
+    /// Who may name URLs of these schemes in a location.
+    pub named_by: NamedBy,
+    /// Its options.
+    pub options: &'static [Declared],
+    /// Reads its options.
+    pub read: fn(&mut dyn Options) -> Arc<dyn Settings>,
+}
+
+impl Kind {
+    /// Whether everybody may name this URL, by its beginning as Glance looks at it.
+    pub fn is_for_everybody(&self, url: &str) -> bool {
+        self.named_by == NamedBy::Everybody && self.schemes.iter().any(|scheme| url.starts_with(scheme))
+    }
+}
+
+/// Who may name a URL in a location of an image (`glance/common/store_utils.py: RESTRICTED_URI_SCHEMAS`,
+/// `glance/api/v2/images.py: add_location`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// Only the store itself: the URL would open the machine's own files.
+    Nobody,
+    /// Services, and by the older calls whoever may change locations.
+    Services,
+    /// Everybody who may change the image.
+    Everybody,
+}
+
+/// An option of a kind of store.
+#[derive(Clone, Copy, Debug)]
+pub struct Declared {
+    /// The key, as written in a file.
+    pub name: &'static str,
+    /// The form of its value.
+    pub form: Form,
+    /// The default as it would be written in a file; `None` if it is unset by default.
+    pub default: Option<&'static str>,
+    /// What it does, in a sentence.
+    pub help: &'static str,
+}
+
+/// The form of an option's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Yes or no.
+    Bool,
+    /// A whole number within both bounds, inclusive.
+    Int(i64, i64),
+    /// Any text.
+    Text,
+    /// Pairs of a key and a text.
+    Dict,
+    /// A text for each time that the option is written.
+    Multi,
+    /// Bytes, with a unit or without.
+    Size,
+}
+
+impl Declared {
+    /// An option with a default.
+    pub const fn new(name: &'static str, form: Form, default: &'static str, help: &'static str) -> Self {
+        Self { name, form, default: Some(default), help }
+    }
+
+    /// An option that is unset by default.
+    pub const fn unset(name: &'static str, form: Form, help: &'static str) -> Self {
+        Self { name, form, default: None, help }
+    }
+}
+
+/// The values of the options of one store, defaults included. To ask for an option that the kind does not declare, or in
+/// another form, is a fault of the program, and answered with the form's empty value.
+pub trait Options {
+    /// Whether there is this one store and no other of its kind, configured without an id.
+    fn is_single(&self) -> bool;
+
+    /// Whether the option is written anywhere.
+    fn is_set(&self, option: &str) -> bool;
+
+    /// Yes or no.
+    fn bool(&self, option: &str) -> bool;
+
+    /// A number, if there is one.
+    fn i64(&self, option: &str) -> Option<i64>;
+
+    /// A number or bytes; what is below zero is zero.
+    fn u64(&self, option: &str) -> Option<u64>;
+
+    /// A path that is not empty.
+    fn path(&self, option: &str) -> Option<PathBuf>;
+
+    /// Every text that was written.
+    fn list(&self, option: &str) -> Vec<String>;
+
+    /// The pairs, in the order written.
+    fn dict(&self, option: &str) -> Vec<(String, String)>;
+
+    /// Says why a value cannot be used, which stops the start.
+    fn refuse(&mut self, option: &str, reason: String);
+}
+
+/// The options of one store, read; they can open it.
+pub trait Settings: Any + Debug + Send + Sync {
+    /// The kind of the store.
+    fn kind(&self) -> &'static Kind;
+
+    /// Opens the store. Blocking.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    fn open(&self, site: &Site<'_>) -> Result<Arc<dyn Backend>, String>;
+}
+
+/// Where a store is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Folder of everything that this server keeps for itself.
+    pub data_dir: &'a Path,
+}
