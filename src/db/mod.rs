@@ -60,6 +60,11 @@ impl Default for Settings {
 pub const IN_MEMORY: &str = "sqlite::memory:";
 
 impl Settings {
+    /// Whether several nodes can work on the database; a file or the memory of this machine is one node's alone.
+    pub fn is_shared(&self) -> bool {
+        !self.connection.starts_with("sqlite")
+    }
+
     /// Whether the database goes with the process.
     pub fn is_in_memory(&self) -> bool {
         self.connection == IN_MEMORY

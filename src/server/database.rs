@@ -1,5 +1,5 @@
-//! Opens the database for the server and for commands: the embedded one brings itself up to date, any other is taken
-//! as `vitrine db sync` left it.
+//! Opens the database for the server and for commands: one of SQLite, which is one node's alone, brings itself up to
+//! date; one that nodes share is taken as `vitrine db sync` left it.
 
 use std::{
     fs::File,
@@ -16,7 +16,7 @@ use crate::db::{self, Db, Schema, SchemaError};
 pub fn open(settings: Option<&db::Settings>, data_dir: &Path) -> Result<Db, StartError> {
     let db = connect(settings, data_dir)?;
     match settings {
-        Some(settings) if !settings.is_in_memory() => {
+        Some(settings) if settings.is_shared() => {
             require_current(&db, "run `vitrine db sync` with the same configuration first")?;
         }
         _ => drop(db.migrate().map_err(|e| StartError(e.to_string()))?),
