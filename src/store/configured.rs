@@ -78,10 +78,22 @@ impl Stores {
                 location.store = Some(id);
             }
         }
-        locations.sort_by_key(|location| {
-            let named = location.store.as_deref().and_then(|id| self.get(id));
-            std::cmp::Reverse(named.map_or(0, |named| named.weight))
-        });
+        locations.sort_by_key(|location| std::cmp::Reverse(self.weight(location)));
+    }
+
+    /// The location that `direct_url` names: the first of those whose store is the heaviest, also where the
+    /// locations themselves are shown as a caller has just given them.
+    pub fn preferred<'a>(&self, locations: &'a [Location]) -> Option<&'a Location> {
+        if self.multiple {
+            locations.iter().min_by_key(|location| std::cmp::Reverse(self.weight(location)))
+        } else {
+            locations.first()
+        }
+    }
+
+    /// The weight of the store of a location: 0 where it names none that is configured.
+    fn weight(&self, location: &Location) -> i64 {
+        location.store.as_deref().and_then(|id| self.get(id)).map_or(0, |named| named.weight)
     }
 
     /// Every store in configuration order.

@@ -58,9 +58,9 @@ pub fn image(state: &State, caller: &Caller, image: &Image) -> Value {
         put("locations", json!(list));
     }
     if settings.show_image_direct_url
-        && let Some(first) = locations.first()
+        && let Some(preferred) = state.app.stores.preferred(locations)
     {
-        put("direct_url", json!(first.url));
+        put("direct_url", json!(preferred.url));
     }
     put("tags", json!(image.tags));
     put("self", json!(path));
