@@ -97,10 +97,12 @@ impl Db {
         }
         let pool = builder
             .max_size(size)
-            .min_idle(Some(1))
+            // Nothing connects behind our back: a process that ended while it did would die in the exit handlers of
+            // the client library.
+            .min_idle(Some(0))
             .connection_timeout(Duration::from_secs(settings.pool_timeout_seconds.max(1)))
-            .build(connection::Manager::new(place.clone()))
-            .map_err(|e| format!("cannot open the database {}: {e}", place.shown()))?;
+            .build_unchecked(connection::Manager::new(place.clone()));
+        drop(pool.get().map_err(|e| format!("cannot open the database {}: {e}", place.shown()))?);
         // Nobody waits in the database for what waits better here.
         let writers = if matches!(place, Place::Sqlite(_)) { 1 } else { size as usize };
         Ok(Self {
