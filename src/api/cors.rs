@@ -17,7 +17,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::State;
+use super::{State, settings::Cors};
 
 /// Headers that every browser may send.
 const SIMPLE_HEADERS: [&str; 8] = [
@@ -30,55 +30,6 @@ const SIMPLE_HEADERS: [&str; 8] = [
     "last-modified",
     "pragma",
 ];
-
-/// `[cors]`
-#[derive(Clone, Debug)]
-pub struct Cors {
-    /// `allowed_origin`; `*` stands for all. Empty: no CORS headers at all.
-    pub allowed_origin: Vec<String>,
-    /// `allow_credentials`
-    pub allow_credentials: bool,
-    /// `expose_headers`
-    pub expose_headers: Vec<String>,
-    /// `max_age` in seconds
-    pub max_age: u64,
-    /// `allow_methods`
-    pub allow_methods: Vec<String>,
-    /// `allow_headers`, beside the simple ones
-    pub allow_headers: Vec<String>,
-}
-
-impl Default for Cors {
-    fn default() -> Self {
-        let texts = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
-        Self {
-            allowed_origin: Vec::new(),
-            allow_credentials: true,
-            expose_headers: texts(&[
-                "X-Image-Meta-Checksum",
-                "X-Auth-Token",
-                "X-Subject-Token",
-                "X-Service-Token",
-                "X-OpenStack-Request-ID",
-            ]),
-            max_age: 3600,
-            allow_methods: texts(&["GET", "PUT", "POST", "DELETE", "PATCH"]),
-            allow_headers: texts(&[
-                "Content-MD5",
-                "X-Image-Meta-Checksum",
-                "X-Storage-Token",
-                "Accept-Encoding",
-                "X-Auth-Token",
-                "X-Identity-Status",
-                "X-Roles",
-                "X-Service-Catalog",
-                "X-User-Id",
-                "X-Tenant-Id",
-                "X-OpenStack-Request-ID",
-            ]),
-        }
-    }
-}
 
 impl Cors {
     /// What `Access-Control-Allow-Origin` says to `origin`; `None` if it is not let in.

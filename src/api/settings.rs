@@ -1,0 +1,97 @@
+//! The operator's settings about HTTP, as `config` assembles them.
+
+use crate::model::list::PageLimits;
+
+/// The operator's settings about HTTP; names and defaults are Glance's.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `public_endpoint`: base of the links in version documents.
+    pub public_endpoint: Option<String>,
+    /// `limit_param_default` and `api_limit_max`
+    pub page: PageLimits,
+    /// `max_request_id_length`; 0 is unlimited.
+    pub max_request_id_length: usize,
+    /// `allow_anonymous_access`
+    pub allow_anonymous_access: bool,
+    /// Whether `image_cache_dir` is set: decides which versions are announced.
+    pub image_cache: bool,
+    /// Whether the calls of earlier releases that manage the cache are there (flavours with `cachemanagement`).
+    pub cache_management: bool,
+    /// `[oslo_middleware] enable_proxy_headers_parsing`
+    pub enable_proxy_headers_parsing: bool,
+    /// `[vitrine] gzip`: answers are compressed for clients that ask for it.
+    pub gzip: bool,
+    /// `[cors]`
+    pub cors: Cors,
+    /// `[healthcheck] disable_by_file_path`: while it exists, `/healthcheck` answers 503.
+    pub healthcheck_disable_file: Option<std::path::PathBuf>,
+    /// Seconds that a stop waits for requests under way.
+    pub shutdown_seconds: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            public_endpoint: None,
+            page: PageLimits { default: 25, max: 1000 },
+            max_request_id_length: 64,
+            allow_anonymous_access: false,
+            image_cache: false,
+            cache_management: false,
+            enable_proxy_headers_parsing: false,
+            gzip: false,
+            cors: Cors::default(),
+            healthcheck_disable_file: Some("/etc/glance/healthcheck_disable".into()),
+            shutdown_seconds: 60,
+        }
+    }
+}
+
+/// `[cors]`
+#[derive(Clone, Debug)]
+pub struct Cors {
+    /// `allowed_origin`; `*` stands for all. Empty: no CORS headers at all.
+    pub allowed_origin: Vec<String>,
+    /// `allow_credentials`
+    pub allow_credentials: bool,
+    /// `expose_headers`
+    pub expose_headers: Vec<String>,
+    /// `max_age` in seconds
+    pub max_age: u64,
+    /// `allow_methods`
+    pub allow_methods: Vec<String>,
+    /// `allow_headers`, beside the simple ones
+    pub allow_headers: Vec<String>,
+}
+
+impl Default for Cors {
+    fn default() -> Self {
+        let texts = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        Self {
+            allowed_origin: Vec::new(),
+            allow_credentials: true,
+            expose_headers: texts(&[
+                "X-Image-Meta-Checksum",
+                "X-Auth-Token",
+                "X-Subject-Token",
+                "X-Service-Token",
+                "X-OpenStack-Request-ID",
+            ]),
+            max_age: 3600,
+            allow_methods: texts(&["GET", "PUT", "POST", "DELETE", "PATCH"]),
+            allow_headers: texts(&[
+                "Content-MD5",
+                "X-Image-Meta-Checksum",
+                "X-Storage-Token",
+                "Accept-Encoding",
+                "X-Auth-Token",
+                "X-Identity-Status",
+                "X-Roles",
+                "X-Service-Catalog",
+                "X-User-Id",
+                "X-Tenant-Id",
+                "X-OpenStack-Request-ID",
+            ]),
+        }
+    }
+}
