@@ -14,7 +14,7 @@ mod tests;
 mod walk;
 mod writer;
 
-use std::{fs, fs::File, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, fs::File, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
@@ -25,7 +25,7 @@ use settings::SCHEMES;
 
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Share,
-    StoreResult, StoreUrl, Writer,
+    StoreResult, StoreUrl, Writer, backend::{self, Kind, Site},
 };
 use calls::{Calls, blocking};
 pub use chunks::chunks;
@@ -78,6 +78,19 @@ impl FileStore {
     }
 }
 
+impl backend::Settings for Settings {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    fn open(&self, site: &Site<'_>) -> Result<Arc<dyn Backend>, String> {
+        let mut settings = self.clone();
+        if settings.folders.is_empty() {
+            settings.folders = Settings::of_folder(site.data_dir.join("images")).folders;
+        }
+        Ok(Arc::new(FileStore::with(&settings).map_err(|e| e.to_string())?))
+    }
+}
 
 fn properties(store: &FileStore) -> Map<String, Value> {
     let folders: Vec<_> = store.folders.iter().map(|place| place.folder.display().to_string()).collect();

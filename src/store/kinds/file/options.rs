@@ -2,14 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use super::{
-    FileStore,
-    settings::{SCHEMES, Settings, file_perm, folders, mounts},
-};
-use crate::store::{
-    Backend,
-    backend::{self, Declared, Form, Kind, NamedBy, Options, Site},
-};
+use super::settings::{Folder, SCHEMES, Settings, file_perm, folders, mounts};
+use crate::store::backend::{self, Declared, Form, Kind, NamedBy, Options};
 
 /// The file store.
 pub static KIND: Kind =
@@ -57,20 +51,6 @@ const OPTIONS: &[Declared] = &[
     ),
 ];
 
-impl backend::Settings for Settings {
-    fn kind(&self) -> &'static Kind {
-        &KIND
-    }
-
-    fn open(&self, site: &Site<'_>) -> Result<Arc<dyn Backend>, String> {
-        let mut settings = self.clone();
-        if settings.folders.is_empty() {
-            settings.folders = Settings::of_folder(site.data_dir.join("images")).folders;
-        }
-        Ok(Arc::new(FileStore::with(&settings).map_err(|e| e.to_string())?))
-    }
-}
-
 fn read(options: &mut dyn Options) -> Arc<dyn backend::Settings> {
     let mut settings = Settings { folders: folders_of(options), ..Settings::of_folder(PathBuf::new()) };
     match file_perm(options.i64(MODE).unwrap_or(0)) {
@@ -99,7 +79,7 @@ fn read(options: &mut dyn Options) -> Arc<dyn backend::Settings> {
 }
 
 /// The folders; none of them means the one in the data folder.
-fn folders_of(options: &mut dyn Options) -> Vec<super::Folder> {
+fn folders_of(options: &mut dyn Options) -> Vec<Folder> {
     let (folder, list) = (options.path(FOLDER), options.list(FOLDERS));
     let folders = match (folder, list.is_empty()) {
         (Some(_), false) if options.is_set(FOLDER) => {
