@@ -7,6 +7,7 @@ use actix_web::{
 };
 
 use super::extract::Shared;
+use crate::telemetry;
 
 /// The one route.
 pub fn configure(config: &mut ServiceConfig) {
@@ -17,7 +18,7 @@ pub fn configure(config: &mut ServiceConfig) {
 async fn check(state: Shared, request: HttpRequest) -> HttpResponse {
     let file = state.settings.healthcheck_disable_file.clone();
     // A failing look counts as "not there": health must not depend on this file's folder.
-    let disabled = web::block(move || file.is_some_and(|f| f.exists())).await.unwrap_or(false);
+    let disabled = telemetry::blocking(move || file.is_some_and(|f| f.exists())).await.unwrap_or(false);
     let database = state.app.db.read("health", |_| Ok(())).await;
     let (status, reason) = match (disabled, database) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "DISABLED BY FILE"),
