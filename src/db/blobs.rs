@@ -105,7 +105,8 @@ pub fn make_live(conn: &mut Conn, id: &str, node: &str, size: i64, now: Timestam
     if changed == 1 { Ok(()) } else { Err(DbError::stale("blob", id)) }
 }
 
-/// Dooms every blob of an image. A writer's lease stays in force, so that the reaper does not race it.
+/// Dooms every blob of an image, and answers how many. A writer's lease stays in force, so that the reaper does not race
+/// it.
 ///
 /// # Errors
 /// Only the database's own.
@@ -114,15 +115,15 @@ pub fn doom_of_image(
     image_id: &str,
     delete_after: Timestamp,
     now: Timestamp,
-) -> DbResult<()> {
-    diesel::update(blobs::table.filter(blobs::image_id.eq(image_id)))
+) -> DbResult<usize> {
+    let doomed = diesel::update(blobs::table.filter(blobs::image_id.eq(image_id)))
         .set((
             blobs::state.eq(BlobState::Doomed.as_str()),
             blobs::delete_after.eq(delete_after.0),
             blobs::updated_at.eq(now.0),
         ))
         .execute(conn)?;
-    Ok(())
+    Ok(doomed)
 }
 
 /// Dooms one blob and ends its lease, so that the reaper takes it at `delete_after`.

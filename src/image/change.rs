@@ -86,12 +86,15 @@ impl Images {
         }
     }
 
-    /// Saves what was decided, if the image is still what the decision was about.
+    /// Saves what was decided, if the image is still what the decision was about. The reaper is woken only for what it
+    /// can reap: each of its looks writes, and on SQLite the next change waits for that.
     async fn save(&self, author: Author, before: Image, after: Image) -> DbResult<Image> {
         let door = self.door(author);
         let write = self.db.write("image.save", move |conn| save(conn, &door, &before, after.clone()));
-        let saved = write.await?;
-        self.doomed.notify_one();
+        let (saved, doomed) = write.await?;
+        if doomed > 0 {
+            self.doomed.notify_one();
+        }
         Ok(saved)
     }
 
@@ -149,12 +152,12 @@ pub fn in_txn(
     let Some(after) = decide(conn, &before)? else { return Ok(before) };
     match save(conn, door, &before, after) {
         Err(DbError::Stale(_)) => Err(DbError::Retry("the image changed meanwhile".to_owned())),
-        other => other,
+        other => other.map(|(saved, _)| saved),
     }
 }
 
-/// Saves the difference between two states.
-fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbResult<Image> {
+/// Saves the difference between two states. Answers the image and how many blobs were doomed.
+fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbResult<(Image, usize)> {
     if before.status != after.status && !before.status.may_become(after.status) {
         return Err(Error::conflict(format!(
             "Image status transition from {} to {} is not allowed.",
@@ -165,20 +168,22 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     let now = Timestamp::now();
     after.updated_at = now;
     let delete_after = now.plus_seconds(door.delay_seconds);
+    let mut doomed = 0_usize;
     if after.status == Status::Deleted {
         db::images::delete(conn, before, now)?;
         db::jobs::cancel_of_image(conn, &before.id)?;
         db::cached_images::forget_image(conn, &before.id)?;
-        db::blobs::doom_of_image(conn, &before.id, delete_after, now)?;
+        doomed = db::blobs::doom_of_image(conn, &before.id, delete_after, now)?;
     } else {
         after.revision = db::images::save(conn, before, &after)?;
         for location in &before.locations {
             let stays = after.locations.iter().any(|l| l.blob_id == location.blob_id);
             if let (false, Some(blob_id)) = (stays, &location.blob_id) {
                 db::blobs::doom(conn, blob_id, delete_after, now)?;
+                doomed = doomed.saturating_add(1);
             }
         }
     }
     db::events::insert(conn, &Event::changed(&door.author, before, &after), now)?;
-    Ok(after)
+    Ok((after, doomed))
 }

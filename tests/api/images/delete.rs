@@ -1,7 +1,13 @@
 //! `DELETE /v2/images/{id}`
 
+use std::sync::Arc;
+
+use futures::FutureExt;
 use serde_json::json;
-use vitrine::model::{image::Image, status::Status, visibility::Visibility};
+use vitrine::{
+    image::Images,
+    model::{event::Author, image::Image, status::Status, visibility::Visibility},
+};
 
 use crate::support::*;
 
@@ -113,6 +119,24 @@ on_each_database! {
         let key = id.clone();
         let now = vitrine::model::time::Timestamp::now();
         app.write(move |conn| vitrine::db::blobs::doom_of_image(conn, &key, now, now)).await;
+        app.settles().await;
+    }
+
+    /// The reaper is woken for data that goes, and for nothing else: each of its looks writes.
+    async fn only_data_wakes_the_reaper(database: Database) {
+        let app = database.app();
+        let alice = app.as_member("alice");
+        let (empty, full) = (alice.created(image().raw()).await, alice.created(image().raw()).await);
+        alice.upload(&full, "data").await.expect(204);
+        let images = Images { doomed: Arc::default(), ..app.app().images.clone() };
+        let renamed = |image: &Image| Ok(Some(Image { name: Some("other".to_owned()), ..image.clone() }));
+        let deleted = |image: &Image| Ok(Some(Image { status: Status::Deleted, ..image.clone() }));
+        images.change_for(&Author::service(), &full, renamed).await.unwrap();
+        images.change_for(&Author::service(), &empty, deleted).await.unwrap();
+        assert!(images.doomed.notified().now_or_never().is_none());
+        images.change_for(&Author::service(), &full, deleted).await.unwrap();
+        assert!(images.doomed.notified().now_or_never().is_some());
+        app.app().images.doomed.notify_one();
         app.settles().await;
     }
 
