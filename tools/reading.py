@@ -120,7 +120,8 @@ def folder(name):
 def imports(sources):
     """{file of src/: files whose names it uses}, tests left out.
 
-    A file that hands a name on (`pub use`) does not use it; who takes it from there uses the file that it is from.
+    A file that hands a name on (`pub use`) does not use it unless it says it as well; who takes it from there uses the
+    file that it is from.
     """
     outside = test_files(sources)
     rust = {name: source for name, source in sources.items()
@@ -142,10 +143,18 @@ def imports(sources):
 
     edges = {}
     for name, found in paths.items():
-        used = (absolute(path, name, modules) for path, is_handed_on in found if not is_handed_on)
+        used = (absolute(path, name, modules) for path, is_handed_on in found
+                if not is_handed_on or says(rust[name], path[-1]))
         targets = {place(path) for path in used if path}
         edges[name] = {target for target in targets if target and target != "src/lib.rs"} - {name}
     return edges
+
+
+def says(source, name):
+    """Whether the code of a file says a name beyond its imports; fields and functions of that name do not count."""
+    code = re.sub(r"\b(?:use|mod) [^;{]*(?:\{[^;]*)?;", lambda found: re.sub(r"[^\n]", " ", found[0]), source.code)
+    return any(not source.is_test(source.line_of(found.start()))
+               for found in re.finditer(rf"(?<![\w.:])(?<!fn ){re.escape(name)}\b(?!\s*:(?!:))", code))
 
 
 def module_of(name):

@@ -72,11 +72,15 @@ def test_a_circle_is_found_however_it_is_written():
     through = reading.imports(tree(a="use crate::face::Thing;", face__mod="mod inner;\npub use inner::Thing;",
                                    face__inner="use crate::a::Here;"))
     assert reading.circles(through) == [("src/a.rs", "src/face/inner.rs", "src/a.rs")]
+    both = reading.imports(tree(face__mod="mod inner;\npub use inner::Thing;\npub struct Whole(Thing);",
+                                face__inner="use super::Whole;"))
+    assert reading.circles(both) == [("src/face/inner.rs", "src/face/mod.rs", "src/face/inner.rs")]
 
 
 def test_no_circle_is_seen_where_there_is_none():
     """Tests may look back, and a face that only hands on names does not use what it hands on."""
     edges = reading.imports(tree(
-        a__mod="mod child;\npub use child::Child;\npub struct Shared;", a__child="use super::Shared;",
+        a__mod="mod child;\npub use child::{Child, run};\npub struct Shared { run: u8 }\nfn f() { x.run(); }",
+        a__child="use super::Shared;",
         b="// use crate::c;\n#[cfg(test)]\nmod tests {\n    use crate::c::C;\n}", c="use crate::b::B;"))
     assert reading.circles(edges) == []
