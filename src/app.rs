@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    blob::{Blobs, Lease},
+    blob::{Blobs, Leases},
     cache::{Cache, Site},
     db::Db,
     image::Images,
@@ -61,9 +61,9 @@ impl App {
         }
     }
 
-    /// Under whose name this process works.
-    pub fn lease(&self) -> &Lease {
-        &self.blobs.lease
+    /// What this process is working on, and under which name.
+    pub fn leases(&self) -> &Leases {
+        &self.blobs.leases
     }
 
     /// The cache of this node, if it has one.

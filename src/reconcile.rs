@@ -13,7 +13,6 @@ use crate::{
         blob::{Blob, BlobState},
         error::{Error, Result},
         image::is_uuid,
-        time::Timestamp,
     },
     store::{ListStream, Listed, NamedStore, StoreErrorKind, Stores, staging::Staging},
 };
@@ -185,7 +184,7 @@ pub async fn rows(db: &Db, named: &NamedStore) -> Result<i64> {
 /// # Errors
 /// [`Error::Unavailable`] when the store or the database cannot be changed.
 pub async fn delete(db: &Db, named: &NamedStore, orphan: &Orphan) -> Result<bool> {
-    let now = Timestamp::now();
+    let now = db.clock.now();
     let image = orphan.name.get(..36).filter(|id| is_uuid(id)).unwrap_or_default();
     let fresh = uuid::Uuid::new_v4().to_string();
     let (id, name) = if orphan.unfinished {
@@ -203,7 +202,7 @@ pub async fn delete(db: &Db, named: &NamedStore, orphan: &Orphan) -> Result<bool
         name,
         state: BlobState::Doomed,
         size: None,
-        lease_node: uuid::Uuid::new_v4().to_string(),
+        holder: uuid::Uuid::new_v4().to_string(),
         lease_until: now.plus_seconds(DELETION_SECONDS),
         delete_after: now,
         attempts: 0,
@@ -291,7 +290,7 @@ pub fn adopt(db: &Db, stores: &Stores, from: Option<&str>) -> DbResult<BTreeMap<
                 continue;
             };
             let moved =
-                db.write_blocking(|conn| db::ledger::adopt(conn, location, &named.id, Timestamp::now()));
+                db.write_blocking(|conn| db::ledger::adopt(conn, location, &named.id, db.clock.now()));
             adopted.count(&named.id, moved)?;
         }
     }
@@ -318,7 +317,7 @@ fn adopt_rest(db: &Db, former: &str, adopted: &mut Adopted) -> DbResult<()> {
                 adopted.left = adopted.left.saturating_add(1);
                 continue;
             };
-            let moved = db.write_blocking(|conn| db::ledger::adopt_blob(conn, id, store, Timestamp::now()));
+            let moved = db.write_blocking(|conn| db::ledger::adopt_blob(conn, id, store, db.clock.now()));
             adopted.count(store, moved)?;
         }
     }

@@ -26,7 +26,7 @@ use crate::{
     access::Access,
     api,
     app::App,
-    blob::{Blobs, Lease},
+    blob::{Blobs, Leases},
     cache::Cache,
     db::{self, Db},
     identity::builtin::Builtin,
@@ -34,7 +34,7 @@ use crate::{
     import::Imports,
     jobs::Jobs,
     metadef,
-    model::{image_schema::ImageSchema, node::Node},
+    model::{image_schema::ImageSchema, node::Node, time::Timestamp},
     outbound::Fetcher,
     policy::Enforcer,
     reconcile,
@@ -104,11 +104,11 @@ impl Server {
         let app = Arc::new(App::new(imports, cache, policy, options.jobs));
         if embedded {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
-            let node = app.lease().node.clone();
+            let node = app.leases().node.clone();
             app.db
                 .write_blocking(|conn| {
                     db::jobs::end_other_leases(conn, &node)?;
-                    db::blobs::end_other_leases(conn, &node)
+                    db::blobs::end_leases(conn)
                 })
                 .map_err(|e| failed("the database", e))?;
         }
@@ -120,7 +120,7 @@ impl Server {
             settings: options.api.clone(),
             mounts: api::mounts(builtin.as_ref().map(|builtin| builtin.settings.prefix.as_str())),
         });
-        let here = node::describe(options, &app.lease().node, address, &app.policy);
+        let here = node::describe(options, &app.leases().node, address, &app.policy, app.db.clock.now());
         node::enter(&app.db, &here)?;
         let (workers, keep_alive) = (options.workers, options.keep_alive);
         Ok(Self { app, state, builtin, here, listener, workers, keep_alive, _lock: lock })
@@ -201,13 +201,13 @@ impl Server {
             housekeeping.abort();
         }
         jobs.stop().await;
-        let node = app.lease().node.clone();
+        let (node, holders) = (app.leases().node.clone(), app.leases().holders());
         let ended = app
             .db
             .write("server.end_leases", move |conn| {
                 db::jobs::end_leases(conn, &node)?;
                 db::nodes::leave(conn, &node)?;
-                db::blobs::end_leases(conn, &node)
+                db::blobs::set_leases(conn, &holders, Timestamp(0))
             })
             .await;
         if let Err(error) = ended {
@@ -219,13 +219,13 @@ impl Server {
 
 /// Puts the rooms above the images together, under a fresh node name.
 fn assemble(images: Images, staging: Staging, options: &Options) -> Imports {
-    let lease = Lease { node: uuid::Uuid::new_v4().to_string(), seconds: options.jobs.lease_seconds };
+    let leases = Leases::new(options.jobs.lease_seconds, images.db.clock.clone());
     let settings = Arc::new(options.imports.clone());
     Imports {
         blobs: Blobs {
             images: images.clone(),
             staging,
-            lease,
+            leases,
             uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
         },
         queue: Queue { db: images.db.clone(), enqueued: Arc::new(Notify::new()) },

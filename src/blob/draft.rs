@@ -1,11 +1,11 @@
 //! A blob from the row that says so to the bytes that are shown, or taken back.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use super::{Blobs, ledger};
+use super::{Blobs, Holder, ledger};
 use crate::{
     db::{self, DbResult},
-    image::change::{self, Door},
+    image::change,
     model::{
         blob::{Blob, BlobState},
         error::{Error, Result},
@@ -16,9 +16,6 @@ use crate::{
     },
     store::{BlobWriter, NamedStore, NewBlob, StoreResult, StoreUrl},
 };
-
-/// How long a failed upload waits for a database that cannot be written.
-const GIVE_UP_AGAIN: Duration = Duration::from_secs(5);
 
 /// What a new blob is to be.
 #[derive(Clone, Copy)]
@@ -33,6 +30,8 @@ pub struct NewDraft<'a> {
     pub name: Option<&'a str>,
     /// Bytes, if known.
     pub size: Option<u64>,
+    /// Who writes it; `None` is an upload of its own.
+    pub holder: Option<&'a Arc<Holder>>,
 }
 
 /// A blob that this process writes. Its row is in the ledger.
@@ -40,30 +39,34 @@ pub struct Draft {
     blobs: Blobs,
     store: NamedStore,
     owner: Option<String>,
+    holder: Arc<Holder>,
     /// The row as it was entered.
     pub blob: Blob,
 }
 
 impl Blobs {
-    fn row(&self, new: NewDraft<'_>) -> Blob {
+    /// A new row, and who holds it.
+    fn row(&self, new: NewDraft<'_>) -> (Blob, Arc<Holder>) {
         let id = uuid::Uuid::new_v4().to_string();
-        Blob {
+        let holder = new.holder.cloned().unwrap_or_else(|| Arc::new(self.leases.hold(&id)));
+        let row = Blob {
             image_id: new.image_id.to_owned(),
             store: new.store.id.clone(),
             name: new.name.unwrap_or(&id).to_owned(),
             id,
             state: BlobState::Writing,
             size: new.size.and_then(|s| i64::try_from(s).ok()),
-            lease_node: self.lease.node.clone(),
-            lease_until: self.lease.end(),
+            holder: holder.name().to_owned(),
+            lease_until: self.leases.end(),
             delete_after: Timestamp(0),
             attempts: 0,
-        }
+        };
+        (row, holder)
     }
 
-    fn draft(&self, new: NewDraft<'_>, blob: Blob) -> Draft {
+    fn draft(&self, new: NewDraft<'_>, holder: Arc<Holder>, blob: Blob) -> Draft {
         let owner = new.owner.map(str::to_owned);
-        Draft { blobs: self.clone(), store: new.store.clone(), owner, blob }
+        Draft { blobs: self.clone(), store: new.store.clone(), owner, holder, blob }
     }
 
     /// Enters a blob.
@@ -71,10 +74,9 @@ impl Blobs {
     /// # Errors
     /// Only the database's own.
     pub async fn begin(&self, new: NewDraft<'_>) -> DbResult<Draft> {
-        let row = self.row(new);
-        let write =
-            self.images.db.write("blob.begin", move |conn| ledger::enter(conn, &row, Timestamp::now()));
-        Ok(self.draft(new, write.await?))
+        let ((row, holder), clock) = (self.row(new), self.images.db.clock.clone());
+        let write = self.images.db.write("blob.begin", move |conn| ledger::enter(conn, &row, clock.now()));
+        Ok(self.draft(new, holder, write.await?))
     }
 
     /// Enters a blob and turns its image to `status`, in one transaction.
@@ -88,15 +90,15 @@ impl Blobs {
         status: Status,
         check: fn(&Image) -> Result<()>,
     ) -> Result<Draft> {
-        let (row, door) = (self.row(new), self.images.door(author));
+        let ((row, holder), door) = (self.row(new), self.images.door(author));
         let write = self.images.db.write("image.begin_upload", move |conn| {
             change::in_txn(conn, &door, &row.image_id, |_, image| {
                 check(image)?;
                 Ok(Some(Image { status, ..image.clone() }))
             })?;
-            ledger::enter(conn, &row, Timestamp::now())
+            ledger::enter(conn, &row, door.clock.now())
         });
-        Ok(self.draft(new, write.await?))
+        Ok(self.draft(new, holder, write.await?))
     }
 }
 
@@ -114,16 +116,21 @@ impl Draft {
         self.store.writer(&self.described(size)).await
     }
 
-    /// Whether the ledger says that the blob is still this process's to write.
+    /// The name under which the ledger lets this process write the blob.
+    pub fn holder(&self) -> &str {
+        self.holder.name()
+    }
+
+    /// Whether the ledger says that the blob is still its holder's to write.
     ///
     /// # Errors
     /// Only the database's own.
     pub async fn is_held(&self) -> DbResult<bool> {
-        let (id, node) = (self.blob.id.clone(), self.blobs.lease.node.clone());
+        let (id, holder) = (self.blob.id.clone(), self.holder().to_owned());
         self.blobs
             .images
             .db
-            .read("blob.holds_lease", move |conn| db::blobs::holds_lease(conn, &id, &node))
+            .read("blob.holds_lease", move |conn| db::blobs::holds_lease(conn, &id, &holder))
             .await
     }
 
@@ -148,31 +155,36 @@ impl Draft {
     /// # Errors
     /// Only the database's own.
     pub async fn doom(&self) -> DbResult<()> {
-        let (id, now) = (self.blob.id.clone(), Timestamp::now());
+        let (id, now) = (self.blob.id.clone(), self.blobs.images.db.clock.now());
         self.blobs.images.db.write("blob.doom", move |conn| db::blobs::doom(conn, &id, now, now)).await
     }
 
     /// Takes back what an upload left: the image's status, the bytes, the row. The bytes go last, and only if the
-    /// ledger says that they are still this upload's: a commit that reported an error may have taken place.
+    /// ledger says that they are still this upload's: a commit that reported an error may have taken place. What cannot
+    /// be done now is left to the reaper, once the lease of this upload has run out.
     pub async fn abandon(self, author: Author) {
-        let door = self.blobs.images.door(author);
-        match give_up(&self.blobs, &self.blob, door.clone(), self.blobs.lease.end()).await {
+        let images = &self.blobs.images;
+        let (door, blob, until) = (images.door(author), self.blob.clone(), self.holder.end());
+        let given_up = images
+            .db
+            .write("image.abandon_upload", move |conn| ledger::give_up(conn, &door, &blob, until))
+            .await;
+        match given_up {
             Ok(true) => {}
             Ok(false) => {
-                tracing::warn!(blob = %self.blob.id, "a failed upload was not this node's any more");
+                tracing::warn!(blob = %self.blob.id, "a failed upload was somebody else's by then");
                 return;
             }
             Err(error) => {
-                tracing::error!(%error, blob = %self.blob.id, "a failed upload cannot be taken back yet");
-                return give_up_later(self.blobs, self.blob, door);
+                tracing::error!(%error, blob = %self.blob.id, "a failed upload waits for the end of its lease");
+                return;
             }
         }
         let deleted = self.store.delete(&self.blob.id, &self.blob.name).await;
         if let Err(error) = &deleted {
             tracing::warn!(%error, blob = %self.blob.id, "the bytes of a failed upload stay for the reaper");
         }
-        let (deleted, id, now) = (deleted.is_ok(), self.blob.id.clone(), Timestamp::now());
-        let images = self.blobs.images.clone();
+        let (deleted, id, now) = (deleted.is_ok(), self.blob.id.clone(), images.db.clock.now());
         let result = images
             .db
             .write("blob.end_upload", move |conn| match deleted {
@@ -181,31 +193,10 @@ impl Draft {
             })
             .await;
         if let Err(error) = result {
-            tracing::error!(%error, "the row of a failed upload cannot be removed yet");
-            give_up_later(self.blobs, self.blob, door);
+            tracing::error!(%error, "the row of a failed upload waits for the end of its lease");
         }
         images.doomed.notify_one();
     }
-}
-
-async fn give_up(blobs: &Blobs, blob: &Blob, door: Door, until: Timestamp) -> DbResult<bool> {
-    let (node, blob) = (blobs.lease.node.clone(), blob.clone());
-    let change = move |conn: &mut db::Conn| ledger::give_up(conn, &door, &blob, &node, until);
-    blobs.images.db.write("image.abandon_upload", change).await
-}
-
-/// Keeps trying: while this process lives its leases are renewed, so nobody else would ever take the image out of
-/// `saving`. When it ends, the next reaper does.
-fn give_up_later(blobs: Blobs, blob: Blob, door: Door) {
-    crate::telemetry::spawn(async move {
-        loop {
-            tokio::time::sleep(GIVE_UP_AGAIN).await;
-            match give_up(&blobs, &blob, door.clone(), Timestamp(0)).await {
-                Ok(_) => return,
-                Err(error) => tracing::warn!(%error, blob = %blob.id, "a failed upload still waits"),
-            }
-        }
-    });
 }
 
 /// Removes what a writer has written so far.

@@ -3,7 +3,9 @@
 use crate::{
     db::{self, Conn, DbError, DbResult},
     image::change::{self, Door},
-    model::{blob::Blob, error::Error, event::Author, image::Image, status::Status, time::Timestamp},
+    model::{
+        blob::Blob, clock::Clock, error::Error, event::Author, image::Image, status::Status, time::Timestamp,
+    },
 };
 
 /// Abandoned blobs that one transaction takes back.
@@ -39,14 +41,14 @@ fn return_to_queued(conn: &mut Conn, door: &Door, image_id: &str, store: &str) -
     }
 }
 
-/// Takes back what `node` was writing: dooms the blob and returns its image to `queued`. Answers false, and changes
-/// nothing, when the blob is not this node's any more or has become live after all. The lease goes on until
-/// `until`, so that nobody else deletes the bytes meanwhile; 0 leaves them to the reaper.
+/// Takes back what its holder was writing: dooms the blob and returns its image to `queued`. Answers false, and changes
+/// nothing, when the blob is not that holder's any more or has become live after all. The lease goes on until `until`,
+/// so that nobody else deletes the bytes meanwhile.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn give_up(conn: &mut Conn, door: &Door, blob: &Blob, node: &str, until: Timestamp) -> DbResult<bool> {
-    let was_ours = db::blobs::give_up(conn, blob, node, until, Timestamp::now())?;
+pub fn give_up(conn: &mut Conn, door: &Door, blob: &Blob, until: Timestamp) -> DbResult<bool> {
+    let was_ours = db::blobs::give_up(conn, blob, until, door.clock.now())?;
     if was_ours {
         return_to_queued(conn, door, &blob.image_id, &blob.store)?;
     }
@@ -57,8 +59,9 @@ pub fn give_up(conn: &mut Conn, door: &Door, blob: &Blob, node: &str, until: Tim
 ///
 /// # Errors
 /// Only the database's own.
-pub fn doom_abandoned(conn: &mut Conn, now: Timestamp) -> DbResult<Vec<String>> {
-    let door = Door { author: Author::service(), delay_seconds: 0 };
+pub fn doom_abandoned(conn: &mut Conn, clock: &Clock) -> DbResult<Vec<String>> {
+    let door = Door { author: Author::service(), delay_seconds: 0, clock: clock.clone() };
+    let now = clock.now();
     let mut images_returned = Vec::new();
     for blob in db::blobs::abandoned(conn, now, BATCH)? {
         db::blobs::doom(conn, &blob.id, Timestamp(0), now)?;

@@ -6,20 +6,22 @@ pub mod download;
 pub mod draft;
 pub mod facts;
 pub mod faults;
+pub mod lease;
 pub mod ledger;
 pub mod pour;
 pub mod sinks;
 pub mod upload;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
 use crate::{
     image::Images,
-    model::time::Timestamp,
     store::{NamedStore, staging::Staging},
 };
+
+pub use lease::{Holder, Leases};
 
 /// What moving bytes needs. Cheap to clone.
 #[derive(Clone)]
@@ -28,31 +30,10 @@ pub struct Blobs {
     pub images: Images,
     /// Where data waits to be imported.
     pub staging: Staging,
-    /// Under whose name this process writes.
-    pub lease: Lease,
+    /// What this process is writing.
+    pub leases: Leases,
     /// Bounds the uploads at once.
     pub uploads: Arc<Semaphore>,
-}
-
-/// The name under which a process works, and for how long its word about its own work counts.
-#[derive(Clone, Debug)]
-pub struct Lease {
-    /// This process; new at every start.
-    pub node: String,
-    /// Seconds for which a lease holds.
-    pub seconds: i64,
-}
-
-impl Lease {
-    /// Until when a lease that begins now holds.
-    pub fn end(&self) -> Timestamp {
-        Timestamp::now().plus_seconds(self.seconds)
-    }
-
-    /// How often a lease is renewed: two renewals may fail before it runs out.
-    pub fn beat(&self) -> Duration {
-        Duration::from_secs(self.seconds.unsigned_abs()) / 3
-    }
 }
 
 impl Blobs {

@@ -1,12 +1,14 @@
 //! One read, many stores: shared chunks go to every store at once, and a store that fails is left out if the others may
 //! do without it. Where a store can simply take a file over, nothing is written at all.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::join_all;
 
 use super::{
-    Blobs,
+    Blobs, Holder,
     draft::{Draft, NewDraft, cancel},
     pour::Sink,
 };
@@ -64,6 +66,7 @@ pub struct Sinks<'a> {
     gone: bool,
     must_succeed: bool,
     watcher: &'a dyn Watcher,
+    holder: &'a Arc<Holder>,
 }
 
 /// What reached the stores; not yet `live`.
@@ -78,8 +81,8 @@ pub struct Delivered {
 
 impl<'a> Sinks<'a> {
     /// Begins with none. `must_succeed`: the first store that fails ends it all.
-    pub fn new(must_succeed: bool, watcher: &'a dyn Watcher) -> Self {
-        Self { targets: Vec::new(), failed: Vec::new(), gone: true, must_succeed, watcher }
+    pub fn new(must_succeed: bool, watcher: &'a dyn Watcher, holder: &'a Arc<Holder>) -> Self {
+        Self { holder, targets: Vec::new(), failed: Vec::new(), gone: true, must_succeed, watcher }
     }
 
     /// Enters a blob into the ledger and opens it, or lets the store share what another has at a URL.
@@ -95,7 +98,9 @@ impl<'a> Sinks<'a> {
         (source, from): (&NamedStore, &str),
     ) -> Result<(), SinksFault> {
         let (image_id, owner) = (image.id.as_str(), image.owner.as_deref());
-        let draft = blobs.begin(NewDraft { image_id, owner, store, name: Some(image_id), size }).await?;
+        let draft = blobs
+            .begin(NewDraft { image_id, owner, store, name: Some(image_id), size, holder: Some(self.holder) })
+            .await?;
         let shared = store.share(source, from, &draft.described(size)).await;
         let opened = match shared {
             Ok(Some(url)) => Ok((Some(url), None)),

@@ -27,7 +27,6 @@ use crate::{
         event::Author,
         image::Image,
         status::Status,
-        time::Timestamp,
     },
     store::{BlobWriter, NamedStore, StoreError, StoreErrorKind},
 };
@@ -102,7 +101,14 @@ pub async fn upload(
         return Err(store_fault(&StoreError::new(StoreErrorKind::Unsupported, &store.id, "it only reads")));
     }
     let _permit = blobs.uploads.acquire().await.map_err(|e| Error::internal("upload", e))?;
-    let new = NewDraft { image_id: id, owner: image.owner.as_deref(), store, name: Some(id), size: declared };
+    let new = NewDraft {
+        image_id: id,
+        owner: image.owner.as_deref(),
+        store,
+        name: Some(id),
+        size: declared,
+        holder: None,
+    };
     let author = Author::from(caller);
     let draft = blobs.begin_upload(author.clone(), new, Status::Saving, check_may_save).await?;
     let limits = Limits { declared, cap: images.settings.image_size_cap, room };
@@ -183,9 +189,9 @@ async fn finish(
     let url = writer.commit().await.map_err(|e| store_fault(&e))?;
     let (location, algorithm) = (draft.location(url), facts::algorithm(images, image));
     let size = i64::try_from(facts.size).map_err(|e| Error::internal("upload", e))?;
-    let (blob, node, door) = (draft.blob.clone(), blobs.lease.node.clone(), images.door(author.clone()));
+    let (blob, door) = (draft.blob.clone(), images.door(author.clone()));
     let activate = move |conn: &mut db::Conn| {
-        db::blobs::make_live(conn, &blob.id, &node, size, Timestamp::now())?;
+        db::blobs::make_live(conn, &blob.id, &blob.holder, size, door.clock.now())?;
         change::in_txn(conn, &door, &blob.image_id, |_, before| {
             if before.status != Status::Saving {
                 return Err(DbError::stale("image", &before.id));

@@ -289,7 +289,7 @@ impl Cache {
             folder.unqueue(&name).map(drop)
         };
         self.folder.run(show).await.map_err(failed)?;
-        if self.record_copy(wanted.record(Timestamp::now())).await? {
+        if self.record_copy(wanted.record(self.db.clock.now())).await? {
             return Ok(Outcome::Made);
         }
         self.drop_locked(&wanted.id).await?;

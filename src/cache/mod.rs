@@ -259,7 +259,7 @@ impl Cache {
     fn count(&self, id: &str) {
         let mut hits = self.hits.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = hits.entry(id.to_owned()).or_insert(Hits { count: 0, last: Timestamp(0) });
-        *entry = Hits { count: entry.count.saturating_add(1), last: Timestamp::now() };
+        *entry = Hits { count: entry.count.saturating_add(1), last: self.db.clock.now() };
     }
 
     /// Records the hits that were only counted so far: a download must not wait for a write to the database.

@@ -41,7 +41,7 @@ pub fn run(command: Command) -> Result<(), StartError> {
         ));
     };
     if matches!(command, Command::Rotate { .. }) {
-        let rotated = runtime.block_on(keys::rotate(&db, latest, Timestamp::now()));
+        let rotated = runtime.block_on(keys::rotate(&db, latest, db.clock.now()));
         rotated.map_err(|e| StartError(e.to_string()))?;
         found = runtime.block_on(db.read("identity_keys.list", rows::list)).map_err(failed)?;
     }

@@ -49,7 +49,7 @@ fn list(arguments: &Arguments) -> Result<(String, bool), StartError> {
     let database = arguments.place.open()?;
     let nodes = runtime()?.block_on(database.read("nodes.list", db::nodes::list));
     let nodes = nodes.map_err(|e| StartError(e.to_string()))?;
-    let now = Timestamp::now();
+    let now = database.clock.now();
     let agree = disagreements(&nodes, now).is_empty();
     let text = if arguments.json { format!("{:#}\n", as_json(&nodes, now)) } else { as_text(&nodes, now) };
     Ok((text, agree))

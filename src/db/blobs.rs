@@ -12,6 +12,9 @@ use crate::model::{
 /// How the ledger's names of staging folders begin; what follows names the folder.
 pub const STAGING_PREFIX: &str = "os_glance_staging_store@";
 
+/// Holders whose leases one statement changes.
+const HOLDERS_AT_ONCE: usize = 500;
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = blobs)]
 pub(super) struct BlobRow {
@@ -21,7 +24,7 @@ pub(super) struct BlobRow {
     name: String,
     state: String,
     size: Option<i64>,
-    lease_node: String,
+    holder: String,
     lease_until: i64,
     delete_after: i64,
     attempts: i32,
@@ -37,7 +40,7 @@ impl BlobRow {
             store: self.store,
             name: self.name,
             size: self.size,
-            lease_node: self.lease_node,
+            holder: self.holder,
             lease_until: Timestamp(self.lease_until),
             delete_after: Timestamp(self.delete_after),
             attempts: self.attempts,
@@ -58,7 +61,7 @@ pub fn insert(conn: &mut Conn, blob: &Blob, now: Timestamp) -> DbResult<()> {
             blobs::name.eq(&blob.name),
             blobs::state.eq(blob.state.as_str()),
             blobs::size.eq(blob.size),
-            blobs::lease_node.eq(&blob.lease_node),
+            blobs::holder.eq(&blob.holder),
             blobs::lease_until.eq(blob.lease_until.0),
             blobs::delete_after.eq(blob.delete_after.0),
             blobs::attempts.eq(blob.attempts),
@@ -83,17 +86,17 @@ pub fn name_is_taken(conn: &mut Conn, store: &str, name: &str) -> DbResult<bool>
     Ok(found.is_some())
 }
 
-/// Turns a blob that `node` writes to `live`. Its lease ends: a writer's lease that outlived the writing would be
+/// Turns a blob that `holder` writes to `live`. Its lease ends: a writer's lease that outlived the writing would be
 /// renewed for ever once the blob is doomed, and keep the reaper away.
 ///
 /// # Errors
 /// [`DbError::Stale`] when the blob was doomed or taken meanwhile.
-pub fn make_live(conn: &mut Conn, id: &str, node: &str, size: i64, now: Timestamp) -> DbResult<()> {
+pub fn make_live(conn: &mut Conn, id: &str, holder: &str, size: i64, now: Timestamp) -> DbResult<()> {
     let changed = diesel::update(
         blobs::table
             .filter(blobs::id.eq(id))
             .filter(blobs::state.eq(BlobState::Writing.as_str()))
-            .filter(blobs::lease_node.eq(node)),
+            .filter(blobs::holder.eq(holder)),
     )
     .set((
         blobs::state.eq(BlobState::Live.as_str()),
@@ -142,17 +145,17 @@ pub fn doom(conn: &mut Conn, id: &str, delete_after: Timestamp, now: Timestamp) 
     Ok(())
 }
 
-/// Dooms what `node` was writing, under a lease that goes on until `until`. Answers false, and changes nothing, when
-/// the blob is not this node's any more or has become live after all.
+/// Dooms what its holder was writing, under a lease that goes on until `until`. Answers false, and changes nothing, when
+/// the blob is not that holder's any more or has become live after all.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn give_up(conn: &mut Conn, blob: &Blob, node: &str, until: Timestamp, now: Timestamp) -> DbResult<bool> {
+pub fn give_up(conn: &mut Conn, blob: &Blob, until: Timestamp, now: Timestamp) -> DbResult<bool> {
     let changed = diesel::update(
         blobs::table
             .filter(blobs::id.eq(&blob.id))
             .filter(blobs::state.ne(BlobState::Live.as_str()))
-            .filter(blobs::lease_node.eq(node))
+            .filter(blobs::holder.eq(&blob.holder))
             .filter(blobs::lease_until.gt(0)),
     )
     .set((
@@ -173,30 +176,31 @@ pub fn remove(conn: &mut Conn, id: &str) -> DbResult<()> {
     Ok(())
 }
 
-/// Prolongs every lease of `node`; answers how many there are.
+/// Sets the end of every lease of `holders`; answers how many there are.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn renew_leases(conn: &mut Conn, node: &str, until: Timestamp) -> DbResult<usize> {
-    let renewed = diesel::update(
-        blobs::table
-            .filter(blobs::lease_node.eq(node))
+pub fn set_leases(conn: &mut Conn, holders: &[String], until: Timestamp) -> DbResult<usize> {
+    let mut changed = 0_usize;
+    for some in holders.chunks(HOLDERS_AT_ONCE) {
+        let held = blobs::table
+            .filter(blobs::holder.eq_any(some))
             .filter(blobs::state.ne(BlobState::Live.as_str()))
-            .filter(blobs::lease_until.gt(0)),
-    )
-    .set(blobs::lease_until.eq(until.0))
-    .execute(conn)?;
-    Ok(renewed)
+            .filter(blobs::lease_until.gt(0));
+        let some = diesel::update(held).set(blobs::lease_until.eq(until.0)).execute(conn)?;
+        changed = changed.saturating_add(some);
+    }
+    Ok(changed)
 }
 
-/// Whether `node` still holds the lease on a blob that it writes.
+/// Whether `holder` still holds the lease on a blob that it writes.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn holds_lease(conn: &mut Conn, id: &str, node: &str) -> DbResult<bool> {
+pub fn holds_lease(conn: &mut Conn, id: &str, holder: &str) -> DbResult<bool> {
     let found: Option<String> = blobs::table
         .filter(blobs::id.eq(id))
-        .filter(blobs::lease_node.eq(node))
+        .filter(blobs::holder.eq(holder))
         .filter(blobs::state.eq(BlobState::Writing.as_str()))
         .select(blobs::id)
         .first(conn)
@@ -204,15 +208,13 @@ pub fn holds_lease(conn: &mut Conn, id: &str, node: &str) -> DbResult<bool> {
     Ok(found.is_some())
 }
 
-/// Ends the leases of all nodes but `node`: only for a process that knows that no other is running.
+/// Ends all leases: only for a process that knows to be alone, before it holds anything.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn end_other_leases(conn: &mut Conn, node: &str) -> DbResult<usize> {
-    let ended = diesel::update(blobs::table.filter(blobs::lease_node.ne(node)))
-        .set(blobs::lease_until.eq(0))
-        .execute(conn)?;
-    Ok(ended)
+pub fn end_leases(conn: &mut Conn) -> DbResult<usize> {
+    let held = blobs::table.filter(blobs::lease_until.gt(0));
+    Ok(diesel::update(held).set(blobs::lease_until.eq(0)).execute(conn)?)
 }
 
 /// Blobs whose writer's lease ran out, up to `count`.
@@ -229,14 +231,14 @@ pub fn abandoned(conn: &mut Conn, now: Timestamp, count: i64) -> DbResult<Vec<Bl
     rows.into_iter().map(BlobRow::into_blob).collect()
 }
 
-/// Claims doomed blobs that nobody writes any more, for `node` until `until`. Of staged ones only those in the folder
+/// Claims doomed blobs that nobody writes any more, for `holder` until `until`. Of staged ones only those in the folder
 /// `staging`: others are out of this node's reach.
 ///
 /// # Errors
 /// Only the database's own.
 pub fn claim_doomed(
     conn: &mut Conn,
-    node: &str,
+    holder: &str,
     staging: &str,
     now: Timestamp,
     until: Timestamp,
@@ -259,7 +261,7 @@ pub fn claim_doomed(
                 .filter(blobs::lease_until.eq(row.lease_until))
                 .filter(blobs::state.eq(BlobState::Doomed.as_str())),
         )
-        .set((blobs::lease_node.eq(node), blobs::lease_until.eq(until.0)))
+        .set((blobs::holder.eq(holder), blobs::lease_until.eq(until.0)))
         .execute(conn)?;
         if changed == 1 {
             claimed.push(row.into_blob()?);
@@ -295,19 +297,6 @@ pub fn names_in_store(conn: &mut Conn, store: &str) -> DbResult<Vec<(String, Str
         .load(conn)?)
 }
 
-/// Ends the leases of `node`, which stops in order: others need not wait for them to run out.
-///
-/// # Errors
-/// Only the database's own.
-pub fn end_leases(conn: &mut Conn, node: &str) -> DbResult<usize> {
-    let ended = diesel::update(
-        blobs::table.filter(blobs::lease_node.eq(node)).filter(blobs::state.ne(BlobState::Live.as_str())),
-    )
-    .set(blobs::lease_until.eq(0))
-    .execute(conn)?;
-    Ok(ended)
-}
-
 /// The staged data of an image, complete and waiting for its import.
 ///
 /// # Errors
@@ -324,18 +313,21 @@ pub fn staged_of(conn: &mut Conn, image_id: &str) -> DbResult<Option<Blob>> {
     row.map(BlobRow::into_blob).transpose()
 }
 
-/// Dooms what `node` was writing for an image and ends its leases: its job has failed or begins anew. What the
-/// deletion of the image has doomed keeps the writer's lease until then.
+/// Dooms what `holder` was writing and ends its leases: it has failed or begins anew. What the deletion of the image has
+/// doomed keeps the writer's lease until then.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn doom_writing(conn: &mut Conn, image_id: &str, node: &str, now: Timestamp) -> DbResult<usize> {
-    Ok(diesel::update(
-        blobs::table
-            .filter(blobs::image_id.eq(image_id))
-            .filter(blobs::lease_node.eq(node))
-            .filter(blobs::state.ne(BlobState::Live.as_str())),
-    )
-    .set((blobs::state.eq(BlobState::Doomed.as_str()), blobs::lease_until.eq(0), blobs::updated_at.eq(now.0)))
-    .execute(conn)?)
+pub fn doom_writing(conn: &mut Conn, holder: &str, now: Timestamp) -> DbResult<usize> {
+    let held = blobs::table
+        .filter(blobs::holder.eq(holder))
+        .filter(blobs::state.ne(BlobState::Live.as_str()))
+        .filter(blobs::lease_until.gt(0));
+    Ok(diesel::update(held)
+        .set((
+            blobs::state.eq(BlobState::Doomed.as_str()),
+            blobs::lease_until.eq(0),
+            blobs::updated_at.eq(now.0),
+        ))
+        .execute(conn)?)
 }

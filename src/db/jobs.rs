@@ -256,15 +256,15 @@ pub fn renew(
     id: &str,
     node: &str,
     until: Timestamp,
-    bytes_done: i64,
-    bytes_total: Option<i64>,
+    (bytes_done, bytes_total): (i64, Option<i64>),
+    now: Timestamp,
 ) -> DbResult<bool> {
     let changed = diesel::update(jobs::table.filter(jobs::id.eq(id)).filter(jobs::lease_node.eq(node)))
         .set((
             jobs::lease_until.eq(until.0),
             jobs::bytes_done.eq(bytes_done),
             jobs::bytes_total.eq(bytes_total),
-            jobs::updated_at.eq(Timestamp::now().0),
+            jobs::updated_at.eq(now.0),
         ))
         .execute(conn)?;
     if changed != 1 {
@@ -277,13 +277,16 @@ pub fn renew(
 ///
 /// # Errors
 /// [`DbError::Stale`] when the job is no longer this node's.
-pub fn save_state(conn: &mut Conn, id: &str, node: &str, state: &Value, message: &str) -> DbResult<()> {
+pub fn save_state(
+    conn: &mut Conn,
+    id: &str,
+    node: &str,
+    state: &Value,
+    message: &str,
+    now: Timestamp,
+) -> DbResult<()> {
     let changed = diesel::update(jobs::table.filter(jobs::id.eq(id)).filter(jobs::lease_node.eq(node)))
-        .set((
-            jobs::state.eq(state.to_string()),
-            jobs::message.eq(message),
-            jobs::updated_at.eq(Timestamp::now().0),
-        ))
+        .set((jobs::state.eq(state.to_string()), jobs::message.eq(message), jobs::updated_at.eq(now.0)))
         .execute(conn)?;
     if changed == 1 { Ok(()) } else { Err(DbError::stale("job", id)) }
 }
@@ -299,7 +302,7 @@ pub fn finish(
     status: JobStatus,
     message: &str,
     result: Option<&Value>,
-    expires_at: Timestamp,
+    (now, expires_at): (Timestamp, Timestamp),
 ) -> DbResult<()> {
     let changed = diesel::update(jobs::table.filter(jobs::id.eq(id)).filter(jobs::lease_node.eq(node)))
         .set((
@@ -308,7 +311,7 @@ pub fn finish(
             jobs::result.eq(result.map(Value::to_string)),
             jobs::lease_until.eq(0),
             jobs::expires_at.eq(Some(expires_at.0)),
-            jobs::updated_at.eq(Timestamp::now().0),
+            jobs::updated_at.eq(now.0),
         ))
         .execute(conn)?;
     if changed == 1 { Ok(()) } else { Err(DbError::stale("job", id)) }
@@ -318,13 +321,19 @@ pub fn finish(
 ///
 /// # Errors
 /// [`DbError::Stale`] when the job is no longer this node's.
-pub fn postpone(conn: &mut Conn, id: &str, node: &str, run_after: Timestamp, message: &str) -> DbResult<()> {
+pub fn postpone(
+    conn: &mut Conn,
+    id: &str,
+    node: &str,
+    message: &str,
+    (now, run_after): (Timestamp, Timestamp),
+) -> DbResult<()> {
     let changed = diesel::update(jobs::table.filter(jobs::id.eq(id)).filter(jobs::lease_node.eq(node)))
         .set((
             jobs::lease_until.eq(0),
             jobs::run_after.eq(run_after.0),
             jobs::message.eq(message),
-            jobs::updated_at.eq(Timestamp::now().0),
+            jobs::updated_at.eq(now.0),
         ))
         .execute(conn)?;
     if changed == 1 { Ok(()) } else { Err(DbError::stale("job", id)) }

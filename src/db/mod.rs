@@ -35,6 +35,8 @@ use tokio::sync::Semaphore;
 use patience::Patience;
 use url::Place;
 
+use crate::model::clock::Clock;
+
 pub use conn::Conn;
 pub use error::{DbError, DbResult, Key};
 pub use migrate::{Schema, SchemaError};
@@ -79,6 +81,8 @@ pub struct Db {
     pool: PoolOf,
     permits: Arc<Semaphore>,
     writers: Arc<Semaphore>,
+    /// The time that rows are stamped with, and that everybody who has the database goes by.
+    pub clock: Clock,
 }
 
 impl Db {
@@ -109,6 +113,7 @@ impl Db {
             pool,
             permits: Arc::new(Semaphore::new(size as usize)),
             writers: Arc::new(Semaphore::new(writers)),
+            clock: Clock::default(),
         })
     }
 

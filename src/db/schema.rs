@@ -63,7 +63,7 @@ diesel::table! {
         name -> Text,
         state -> Text,
         size -> Nullable<BigInt>,
-        lease_node -> Text,
+        holder -> Text,
         lease_until -> BigInt,
         delete_after -> BigInt,
         attempts -> Integer,

@@ -11,11 +11,11 @@ use crate::{
     db::{self, Conn, DbError, DbResult},
     model::{
         caller::Caller,
+        clock::Clock,
         error::{Error, Result},
         event::{Author, Event},
         image::Image,
         status::Status,
-        time::Timestamp,
     },
 };
 
@@ -31,13 +31,15 @@ pub struct Door {
     pub author: Author,
     /// Seconds for which the bytes of what goes stay (`delayed_delete`, `scrub_time`).
     pub delay_seconds: i64,
+    /// The time of the change.
+    pub clock: Clock,
 }
 
 impl Images {
     /// The door as it is for one author.
     pub fn door(&self, author: Author) -> Door {
         let delay_seconds = if self.settings.delayed_delete { self.settings.scrub_time_seconds } else { 0 };
-        Door { author, delay_seconds }
+        Door { author, delay_seconds, clock: self.db.clock.clone() }
     }
 
     /// Changes an image for a caller. `decide` gets the image as the caller sees it and answers its new state, or `None`
@@ -165,7 +167,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
         ))
         .into());
     }
-    let now = Timestamp::now();
+    let now = door.clock.now();
     after.updated_at = now;
     let delete_after = now.plus_seconds(door.delay_seconds);
     let mut doomed = 0_usize;

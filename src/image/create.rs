@@ -45,7 +45,7 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage) -> Result<I
     new.check_storable()?;
     let counted = new.properties.iter().filter(|p| !p.name.starts_with(SYSTEM_PROPERTY_PREFIX)).count();
     quota::check("properties", images.settings.image_property_quota, counted)?;
-    let mut image = build(new, owner);
+    let mut image = build(new, owner, images.db.clock.now());
     expected::disinherit(&mut image);
     for property in &image.properties {
         expected::check_readable(&property.name, property.value.as_deref())?;
@@ -91,8 +91,7 @@ fn foreign_owner(owner: Option<&str>) -> Error {
     ))
 }
 
-fn build(new: NewImage, owner: Option<String>) -> Image {
-    let now = Timestamp::now();
+fn build(new: NewImage, owner: Option<String>, now: Timestamp) -> Image {
     let mut image = Image {
         id: new.id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
         revision: 1,

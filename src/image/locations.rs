@@ -1,6 +1,7 @@
 //! Where the data of an image is: the list of its locations, and the legacy patches of them
 //! (`glance/api/v2/images.py: _do_add_locations …`, `get_locations`).
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Images, query};
@@ -19,9 +20,10 @@ use crate::{
 };
 
 /// Hashes that the one who adds a location vouches for.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ValidationData {
-    /// MD5 in hex.
+    /// MD5 in hex; a location that a job adds has none.
+    #[serde(skip)]
     pub checksum: Option<String>,
     /// Name of the hash algorithm.
     pub os_hash_algo: Option<String>,

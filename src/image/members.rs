@@ -34,12 +34,13 @@ pub async fn add(images: &Images, caller: &Caller, image_id: &str, project: Opti
     check_text("member id", project)?;
     let (limit, name) = (images.settings.image_member_quota, project.to_owned());
     let author = Author::from(caller);
+    let clock = images.db.clock.clone();
     let added = images
         .db
         .write("member.insert", move |conn| {
             let count = usize::try_from(db::members::count(conn, &image.id)?).unwrap_or(usize::MAX);
             quota::check("members for this image", limit, count.saturating_add(1))?;
-            let now = Timestamp::now();
+            let now = clock.now();
             let member = db::members::insert(conn, &image, &name, now)?;
             tell(conn, (EventKind::MemberCreate, &author), &image, (&name, member.status.as_str()), now)?;
             Ok(member)
@@ -111,10 +112,11 @@ pub async fn set_status(
         Error::invalid(format!("Invalid member status {status:?}: use pending, accepted or rejected."))
     })?;
     let (name, author) = (project.to_owned(), Author::from(caller));
+    let clock = images.db.clock.clone();
     let saved = images
         .db
         .write("member.set_status", move |conn| {
-            let now = Timestamp::now();
+            let now = clock.now();
             let member = db::members::set_status(conn, &image.id, &name, status, now)?;
             tell(conn, (EventKind::MemberUpdate, &author), &image, (&name, status.as_str()), now)?;
             Ok(member)
@@ -139,10 +141,11 @@ pub async fn remove(images: &Images, caller: &Caller, image_id: &str, project: &
     find(images, caller, &image, project).await?;
     enforce(images, caller, "delete_member", &image).await?;
     let (name, author) = (project.to_owned(), Author::from(caller));
+    let clock = images.db.clock.clone();
     let removed = images
         .db
         .write("member.remove", move |conn| {
-            let now = Timestamp::now();
+            let now = clock.now();
             let removed = db::members::remove(conn, &image.id, &name, now)?;
             if removed {
                 tell(conn, (EventKind::MemberDelete, &author), &image, (&name, ""), now)?;

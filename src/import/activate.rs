@@ -11,7 +11,7 @@ use crate::{
     blob::facts,
     db::{self, DbError},
     image::change,
-    model::{error::Error, image::Image, status::Status, time::Timestamp},
+    model::{error::Error, image::Image, job::written, status::Status},
     work::{
         Done, Failure, Work,
         queue::{LOCK_PROPERTY, is_locked_by},
@@ -38,12 +38,12 @@ pub async fn activate(
     state.done = true;
     state.remote = None;
     let plugged = state.clone();
-    let (job, node, value) = (work.job.clone(), work.node.clone(), state.to_value()?);
+    let (job, node, value) = (work.job.clone(), work.node.clone(), written(state)?);
     let (left, failed) = (list_of(imports, &[]), list_of(imports, &failed));
     let (id, door, images) =
         (plan.image_id.clone(), imports.images.door(work.author()), imports.images.clone());
     let finish = move |conn: &mut db::Conn| {
-        let now = Timestamp::now();
+        let now = door.clock.now();
         change::in_txn(conn, &door, &id, |_, before| {
             if !is_locked_by(before, &job) {
                 return Err(DbError::stale("image", &before.id));
@@ -61,12 +61,12 @@ pub async fn activate(
             Ok(Some(after))
         })?;
         for (blob, _) in &blobs {
-            db::blobs::make_live(conn, &blob.id, &node, size, now)?;
+            db::blobs::make_live(conn, &blob.id, &blob.holder, size, now)?;
         }
         for blob in &dropped {
             db::blobs::doom(conn, blob, now, now)?;
         }
-        db::jobs::save_state(conn, &job.id, &node, &value, "")
+        db::jobs::save_state(conn, &job.id, &node, &value, "", now)
     };
     let result = imports.images.db.write("image.activate_import", finish).await;
     imports.images.doomed.notify_one();

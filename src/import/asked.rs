@@ -1,5 +1,6 @@
 //! An import as it is asked for: the body of `POST /v2/images/{id}/import`.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::{
@@ -42,8 +43,9 @@ impl Method {
     }
 }
 
-/// An import as it is asked for.
-#[derive(Clone, Debug)]
+/// An import as it is asked for. Its JSON is the body of the request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
 pub struct Asked {
     /// The body with defaults filled in, as the task shows it.
     pub body: Value,
@@ -63,13 +65,18 @@ impl Asked {
     /// # Errors
     /// [`Error::Invalid`], naming the member that is wrong.
     pub fn parse(body: &Value, enabled: &[String]) -> Result<Self> {
+        Self::read(body, Some(enabled))
+    }
+
+    fn read(body: &Value, enabled: Option<&[String]>) -> Result<Self> {
         let object =
             body.as_object().ok_or_else(|| Error::invalid("The request body must be a JSON object."))?;
         let method =
             object.get("method").ok_or_else(|| Error::invalid("Method missing in the import request."))?;
         let name = method.get("name").and_then(Value::as_str);
         let name = name.ok_or_else(|| Error::invalid("The member \"name\" of \"method\" is missing."))?;
-        let known = Method::parse(name).filter(|_| enabled.iter().any(|m| m == name));
+        let known =
+            Method::parse(name).filter(|_| enabled.is_none_or(|enabled| enabled.iter().any(|m| m == name)));
         let method = known.ok_or_else(|| Error::invalid(format!("Unknown import method name {name:?}.")))?;
         let flag = |name: &str, default: bool| match object.get(name) {
             None => Ok(default),
@@ -104,6 +111,21 @@ impl Asked {
     /// The source of `web-download`.
     pub fn uri(&self) -> &str {
         self.member("uri")
+    }
+}
+
+impl TryFrom<Value> for Asked {
+    type Error = Error;
+
+    /// Reads what was accepted before; the operator may have disabled its method since.
+    fn try_from(body: Value) -> Result<Self> {
+        Self::read(&body, None)
+    }
+}
+
+impl From<Asked> for Value {
+    fn from(asked: Asked) -> Self {
+        asked.body
     }
 }
 

@@ -68,7 +68,7 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
     let image = &image;
     let limits = limits(imports, work, body.length).await?;
     work.begin_pass(body.length);
-    let draft = staged::begin(imports, &image.id, body.length).await?;
+    let draft = staged::begin(imports, work, &image.id, body.length).await?;
     let facts = receive(imports, work, image, &draft, body, limits).await?;
     let size = facts.size;
     state.facts = Some(facts);

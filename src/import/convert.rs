@@ -78,7 +78,7 @@ pub async fn run(
             "its disk of {virtual_size} bytes is larger than the {cap} bytes allowed."
         )));
     }
-    let blob = staged::begin(imports, &image.id, None).await?.blob;
+    let blob = staged::begin(imports, work, &image.id, None).await?.blob;
     let output = imports.blobs.staging.path(&blob.id);
     work.begin_pass(Some(virtual_size));
     convert(work, (&input, driver(&declared)), (&output, &target), cap).await?;

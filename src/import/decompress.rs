@@ -115,7 +115,7 @@ pub async fn run(imports: &Imports, work: &Work, state: &mut State, image: &Imag
         source.size.saturating_mul(imports.settings.expansion_max).max(imports.settings.expansion_free);
     let limit = limit.min(imports.images.settings.image_size_cap);
     work.begin_pass(None);
-    let blob = staged::begin(imports, &image.id, None).await?.blob;
+    let blob = staged::begin(imports, work, &image.id, None).await?.blob;
     let (output, task) = (imports.blobs.staging.path(&blob.id), work.clone());
     let place = output.display().to_string();
     let result = blocking(move || decompress(kind, &input, &output, limit, &task)).await?;

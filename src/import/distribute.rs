@@ -101,7 +101,8 @@ pub async fn from_staging(
     let watcher = Failing { imports, work, image_id: &image.id };
     let staging = &imports.blobs.staging;
     let url = staging.url(&staged.blob);
-    let mut sinks = open(imports, plan, image, &watcher, Some(staged.size), (&staging.store, &url)).await?;
+    let mut sinks =
+        open(imports, work, plan, image, &watcher, Some(staged.size), (&staging.store, &url)).await?;
     if let Some(facts) = facts.as_ref().filter(|_| sinks.is_complete()) {
         return conclude(sinks, facts.clone(), check).await;
     }
@@ -139,7 +140,7 @@ pub async fn from_store(
 ) -> Done<Arrived> {
     let size = image.size.and_then(|s| u64::try_from(s).ok());
     let watcher = Failing { imports, work, image_id: &image.id };
-    let mut sinks = open(imports, plan, image, &watcher, size, (&origin.store, &origin.url)).await?;
+    let mut sinks = open(imports, work, plan, image, &watcher, size, (&origin.store, &origin.url)).await?;
     work.begin_pass(size);
     let mut source = Reading { work, chunks: origin.chunks };
     match pour(imports, work, image, (&mut source, &mut sinks), Limits::NONE).await {
@@ -154,6 +155,7 @@ pub async fn from_store(
 /// Opens every target.
 async fn open<'a>(
     imports: &Imports,
+    work: &'a Work,
     plan: &Plan,
     image: &Image,
     watcher: &'a dyn Watcher,
@@ -161,7 +163,7 @@ async fn open<'a>(
     source: (&NamedStore, &str),
 ) -> Done<Sinks<'a>> {
     let must_succeed = plan.asked.all_stores_must_succeed || plan.targets.len() < 2;
-    let mut sinks = Sinks::new(must_succeed, watcher);
+    let mut sinks = Sinks::new(must_succeed, watcher, &work.holder);
     for id in &plan.targets {
         let named = imports.images.stores.get(id);
         let named = named.ok_or_else(|| Failure::Final(format!("Store {id:?} is not configured here.")))?;

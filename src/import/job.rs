@@ -1,89 +1,93 @@
 //! The job of an import: its steps in order, and the way back when one fails.
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{
     FAILED_IMPORT, IMPORTING_TO_STORES, Imports, activate,
-    asked::{Asked, Method},
-    bring, copy, distribute, legacy,
-    plan::{Plan, list_of, stores_in},
+    asked::Method,
+    bring, copy, distribute,
+    plan::{Input, Plan, list_of, stores_in},
     plugins, staged,
     state::State,
 };
 use crate::{
     blob::facts::Facts,
-    db,
+    db::{self, Conn, DbResult},
     image::query,
     model::{
         error::Error,
         image::Image,
         job::{Job, JobKind},
         status::Status,
-        time::Timestamp,
     },
     work::{
         Done, Failure, Work,
+        durable::{Again, Durable, Ending},
         queue::{LOCK_PROPERTY, is_locked_by},
     },
 };
 
-/// Reads the input of a job.
-fn plan_of(imports: &Imports, job: &Job) -> Done<Plan> {
-    if job.kind == JobKind::Import {
-        return Ok(legacy::plan(imports, job));
-    }
-    let unreadable = || Failure::Final("The input of the task is not an import.".to_owned());
-    let image_id = job.image_id.clone().ok_or_else(unreadable)?;
-    let body = job.input.get("import_req").ok_or_else(unreadable)?;
-    let asked = Asked::parse(body, &imports.images.settings.enabled_import_methods)?;
-    let named = job.input.get("backend").and_then(Value::as_array);
-    let targets: Vec<String> =
-        named.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-    let targets =
-        if targets.is_empty() { vec![imports.images.stores.default_id().to_owned()] } else { targets };
-    Ok(Plan { image_id, asked, targets })
-}
+/// What `POST /v2/images/{id}/import` starts.
+pub struct ImageImport;
 
-/// Runs the job.
-///
-/// # Errors
-/// [`Failure::Final`] with a reason for the user; the image is back to `queued`, and what was staged is gone.
-pub async fn run(imports: &Imports, work: &Work) -> Done<Value> {
-    let plan = match plan_of(imports, &work.job) {
-        Ok(plan) => plan,
-        Err(failure) => return Err(failure),
-    };
-    if work.job.kind == JobKind::ImageImport {
+#[async_trait]
+impl Durable for ImageImport {
+    const KIND: JobKind = JobKind::ImageImport;
+    type Parts = Imports;
+    type Input = Input;
+    type State = State;
+
+    async fn run(imports: &Imports, work: &Work, input: Input, mut state: State) -> Done<Value> {
+        let plan = input.plan(imports);
         let image = query::find_unseen(&imports.images, &plan.image_id).await?;
-        // Whoever posts such a task must not disturb what another job writes for the image.
-        if image.is_some_and(|image| !is_locked_by(&image, &work.job)) && !State::of(&work.job)?.done {
+        if image.is_some_and(|image| !is_locked_by(&image, &work.job)) && !state.done {
             return Err(Failure::Final("The image is no longer held by this task.".to_owned()));
         }
+        steps(imports, work, &plan, &mut state).await?;
+        Ok(json!({ "image_id": plan.image_id }))
     }
-    let mut state = State::of(&work.job)?;
-    let result = steps(imports, work, &plan, &mut state).await;
-    if result.is_err() {
-        release(imports, work, &plan.image_id).await?;
+
+    async fn undo(
+        imports: &Imports,
+        work: &Work,
+        input: Input,
+        state: State,
+        ending: Ending,
+    ) -> Done<&'static str> {
+        put_back(imports, work, &input.plan(imports), state, ending).await
     }
-    match result {
-        Ok(()) => Ok(json!({ "image_id": plan.image_id })),
-        Err(Failure::Final(why)) => {
-            let outcome = put_back(imports, work, &plan, false).await?;
-            Err(Failure::Final(format!("{why} {outcome}").trim_end().to_owned()))
+
+    fn retry(conn: &mut Conn, _: &Job, input: &Input, state: &State) -> DbResult<Again<State>> {
+        let method = input.import_req.method;
+        let mut state = State { roles: state.roles.clone(), ..State::default() };
+        let mut affinity = None;
+        match method {
+            Method::GlanceDownload => {
+                let why = "The token of this import is gone; its user must ask for it again.";
+                return Err(Error::conflict(why).into());
+            }
+            Method::GlanceDirect => {
+                let blob = db::blobs::staged_of(conn, &input.image_id)?;
+                let blob = blob.ok_or_else(|| Error::conflict("The staged data is gone; stage it again."))?;
+                affinity = Some(blob.store.clone());
+                state.start_from(&blob);
+            }
+            Method::WebDownload | Method::CopyImage => {}
         }
-        Err(other) => Err(other),
+        Ok(Again { from: method.starts_from(), state, affinity })
     }
 }
 
-async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut State) -> Done<()> {
+/// Goes through the steps from where the state says that they stand.
+///
+/// # Errors
+/// [`Failure::Final`] with a reason for the user.
+pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut State) -> Done<()> {
     if state.done {
         return Ok(());
     }
     work.check()?;
-    release(imports, work, &plan.image_id).await?;
-    if work.job.kind == JobKind::Import {
-        legacy::create_image(imports, work, plan).await?;
-    }
     let mut image = begin(imports, work, plan).await?;
     if plan.asked.method == Method::CopyImage {
         return copy::run(imports, work, plan, state, &image).await;
@@ -148,35 +152,9 @@ async fn begin(imports: &Imports, work: &Work, plan: &Plan) -> Done<Image> {
     }
 }
 
-/// Dooms what this node was writing for the image: a step that failed or is begun again.
-async fn release(imports: &Imports, work: &Work, image_id: &str) -> Done<()> {
-    let (id, node) = (image_id.to_owned(), work.node.clone());
-    let doomed = imports
-        .images
-        .db
-        .write("blob.doom_writing", move |conn| db::blobs::doom_writing(conn, &id, &node, Timestamp::now()))
-        .await?;
-    if doomed > 0 {
-        imports.images.doomed.notify_one();
-    }
-    Ok(())
-}
-
-/// Brings the image back to where the same call can be made again. The engine calls it for jobs that were given up or
-/// stopped: data that a client staged is kept. Answers a sentence for the user on where the image stands.
-///
-/// # Errors
-/// [`Failure`] when the database is away.
-pub async fn give_up(imports: &Imports, work: &Work) -> Done<&'static str> {
-    let plan = plan_of(imports, &work.job)?;
-    release(imports, work, &plan.image_id).await?;
-    put_back(imports, work, &plan, true).await
-}
-
 /// Where the image of a failed import stands.
-fn outcome(work: &Work, plan: &Plan, kept: bool) -> &'static str {
+fn outcome(plan: &Plan, kept: bool) -> &'static str {
     match plan.asked.method {
-        _ if work.job.kind == JobKind::Import => "No image was made.",
         Method::CopyImage => "The image is as it was; the copy can be asked for again.",
         Method::GlanceDirect if kept => "The staged data is kept; the import can be asked for again.",
         Method::GlanceDirect => "The image is queued again; its data can be staged anew.",
@@ -186,18 +164,23 @@ fn outcome(work: &Work, plan: &Plan, kept: bool) -> &'static str {
     }
 }
 
-/// `keep`: data that a client staged stays, and the image returns to `uploading`. Answers a sentence for the user.
-async fn put_back(imports: &Imports, work: &Work, plan: &Plan, keep: bool) -> Done<&'static str> {
-    let key = work.job.id.clone();
-    let job = imports.images.db.read("job.find", move |conn| db::jobs::find(conn, &key)).await?;
-    let state = State::of(job.as_ref().unwrap_or(&work.job))?;
-    let original = state.original.clone().filter(|_| keep);
-    if query::find_unseen(&imports.images, &plan.image_id)
-        .await?
-        .is_some_and(|image| !is_locked_by(&image, &work.job))
-    {
+/// Brings the image back to where the same call can be made again: data that a client staged is kept when nothing is
+/// wrong with it. Answers a sentence for the user.
+///
+/// # Errors
+/// [`Failure`] when the database is away.
+pub async fn put_back(
+    imports: &Imports,
+    work: &Work,
+    plan: &Plan,
+    state: State,
+    ending: Ending,
+) -> Done<&'static str> {
+    let original = state.original.clone().filter(|_| ending == Ending::GivenUp);
+    let image = query::find_unseen(&imports.images, &plan.image_id).await?;
+    if image.is_some_and(|image| !is_locked_by(&image, &work.job)) {
         // This was done before; what is staged now is another import's.
-        return Ok(outcome(work, plan, keep));
+        return Ok("");
     }
     // The staged data goes first: were the lock let go of before, nobody would know of it any more.
     let kept = original.as_ref().map(|staged| staged.blob.clone());
@@ -233,8 +216,5 @@ async fn put_back(imports: &Imports, work: &Work, plan: &Plan, keep: bool) -> Do
     };
     // Nothing of the caller's stays with a job that is over, and nothing points to data that is gone.
     State { roles: state.roles, ..State::default() }.save(work, "").await?;
-    if work.job.kind == JobKind::Import {
-        legacy::remove_image(imports, work, &plan.image_id).await?;
-    }
-    Ok(if is_there { outcome(work, plan, original.is_some()) } else { "" })
+    Ok(if is_there { outcome(plan, original.is_some()) } else { "" })
 }

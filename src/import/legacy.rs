@@ -1,76 +1,161 @@
 //! The deprecated task `import` of `POST /v2/tasks`: creates an image, then imports by `web-download`. The image gets
 //! the id of the task, so that creating it can be repeated (`glance/async_/flows/base_import.py`).
 
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
     Imports,
     asked::{Asked, Method},
+    job::{put_back, steps},
     plan::Plan,
     state::State,
 };
 use crate::{
+    db::{Conn, DbResult},
     image::{create, query, signature},
-    model::{caller::Caller, error::Error, image::Image, job::Job, new_image::NewImage, status::Status},
-    work::{Done, Failure, Work, queue::LOCK_PROPERTY},
+    model::{
+        caller::Caller,
+        error::{Error, Result},
+        image::Image,
+        job::{Job, JobKind},
+        new_image::NewImage,
+        status::Status,
+    },
+    outbound,
+    work::{
+        Done, Failure, Work,
+        durable::{Again, Durable, Ending},
+        queue::LOCK_PROPERTY,
+    },
 };
 
-/// What the task is to do.
-pub fn plan(imports: &Imports, job: &Job) -> Plan {
-    let source = job.input.get("import_from").cloned().unwrap_or_default();
-    Plan {
-        image_id: job.id.clone(),
-        asked: Asked {
-            body: json!({"method": {"name": "web-download", "uri": source}}),
-            method: Method::WebDownload,
-            stores: None,
-            all_stores: false,
-            all_stores_must_succeed: true,
-        },
-        targets: vec![imports.images.stores.default_id().to_owned()],
+/// A task of type `import`.
+pub struct TaskImport;
+
+/// What such a task is asked for: `import_from`, `import_from_format`, `image_properties`, and whatever else its creator
+/// has put there. Whether that is enough is asked when the job runs, as in Glance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskInput(pub Map<String, Value>);
+
+impl TaskInput {
+    fn source(&self) -> &str {
+        self.0.get("import_from").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The body of the image: the members of `image_properties`, its `properties` among them.
+    fn body(&self, id: &str) -> Done<Map<String, Value>> {
+        let missing = |name: &str| Failure::Final(format!("The input of the task lacks {name}."));
+        self.0.get("import_from_format").ok_or_else(|| missing("import_from_format"))?;
+        let given = self.0.get("image_properties").and_then(Value::as_object);
+        let mut body = given.ok_or_else(|| missing("image_properties"))?.clone();
+        if let Some(Value::Object(custom)) = body.remove("properties") {
+            body.extend(custom);
+        }
+        for (name, default) in [("disk_format", "qcow2"), ("container_format", "bare")] {
+            body.entry(name).or_insert_with(|| json!(default));
+        }
+        body.insert("id".to_owned(), json!(id));
+        Ok(body)
+    }
+
+    fn plan(&self, imports: &Imports, work: &Work) -> Plan {
+        Plan {
+            image_id: work.job.id.clone(),
+            asked: Asked {
+                body: json!({"method": {"name": "web-download", "uri": self.source()}}),
+                method: Method::WebDownload,
+                stores: None,
+                all_stores: false,
+                all_stores_must_succeed: true,
+            },
+            targets: vec![imports.images.stores.default_id().to_owned()],
+        }
     }
 }
 
-/// The body of the image: the members of `image_properties`, its `properties` among them.
-fn body(work: &Work) -> Done<Map<String, Value>> {
-    let missing = |name: &str| Failure::Final(format!("The input of the task lacks {name}."));
-    work.job.input.get("import_from_format").ok_or_else(|| missing("import_from_format"))?;
-    let given = work.job.input.get("image_properties").and_then(Value::as_object);
-    let mut body = given.ok_or_else(|| missing("image_properties"))?.clone();
-    if let Some(Value::Object(custom)) = body.remove("properties") {
-        body.extend(custom);
+/// What is asked of the input of a task as it is posted.
+///
+/// # Errors
+/// [`Error::Invalid`] when it names no source that may be fetched from.
+pub fn accept(imports: &Imports, input: &Map<String, Value>) -> Result<()> {
+    let source = input.get("import_from").and_then(Value::as_str).unwrap_or_default();
+    if !(source.starts_with("http://") || source.starts_with("https://")) {
+        return Err(Error::invalid("import_from must be a URL that begins with http:// or https://."));
     }
-    for (name, default) in [("disk_format", "qcow2"), ("container_format", "bare")] {
-        body.entry(name).or_insert_with(|| json!(default));
+    outbound::check(&imports.settings.filter, source)
+        .map_err(|refusal| Error::invalid(refusal.to_string()))?;
+    let container = input.get("image_properties").and_then(|properties| properties.get("container_format"));
+    if container.and_then(Value::as_str) == Some("ova") {
+        return Err(Error::invalid(
+            "Tasks do not take OVA archives apart; unpack the disk and import it with container_format bare.",
+        ));
     }
-    body.insert("id".to_owned(), json!(work.job.id));
-    Ok(body)
+    Ok(())
+}
+
+#[async_trait]
+impl Durable for TaskImport {
+    const KIND: JobKind = JobKind::Import;
+    type Parts = Imports;
+    type Input = TaskInput;
+    type State = State;
+
+    async fn run(imports: &Imports, work: &Work, input: TaskInput, mut state: State) -> Done<Value> {
+        let plan = input.plan(imports, work);
+        if !state.done {
+            work.check()?;
+            create_image(imports, work, &input, &state.roles).await?;
+        }
+        steps(imports, work, &plan, &mut state).await?;
+        Ok(json!({ "image_id": plan.image_id }))
+    }
+
+    async fn undo(
+        imports: &Imports,
+        work: &Work,
+        input: TaskInput,
+        state: State,
+        ending: Ending,
+    ) -> Done<&'static str> {
+        if state.done {
+            return Ok("");
+        }
+        put_back(imports, work, &input.plan(imports, work), state, ending).await?;
+        remove_image(imports, work).await?;
+        Ok("No image was made.")
+    }
+
+    fn retry(_: &mut Conn, _: &Job, _: &TaskInput, _: &State) -> DbResult<Again<State>> {
+        Err(Error::conflict("The image of this task is gone; create a new task.").into())
+    }
 }
 
 /// Creates the image, unless that was done, and locks it.
 ///
 /// # Errors
 /// [`Failure::Final`] when it may not be created as asked.
-pub async fn create_image(imports: &Imports, work: &Work, plan: &Plan) -> Done<()> {
-    let body = body(work)?;
+async fn create_image(imports: &Imports, work: &Work, input: &TaskInput, roles: &[String]) -> Done<()> {
+    let (id, body) = (work.job.id.as_str(), input.body(&work.job.id)?);
     signature::refuse_unverifiable(|name| body.contains_key(name))?;
-    if query::find_unseen(&imports.images, &plan.image_id).await?.is_none() {
-        let roles = State::of(&work.job)?.roles;
+    if query::find_unseen(&imports.images, id).await?.is_none() {
         let caller = Caller {
             user_id: work.job.user_id.clone(),
             project_id: work.job.owner.clone(),
             is_admin_project: true,
             is_admin: roles.iter().any(|role| role == "admin"),
-            roles,
+            roles: roles.to_vec(),
             ..Caller::default()
         };
         create::create(&imports.images, &caller, NewImage::parse(&body, &imports.images.schema)?).await?;
     }
     imports
         .images
-        .change_for(&work.author(), &plan.image_id, |before: &Image| {
+        .change_for(&work.author(), id, |before: &Image| {
             let mut after = before.clone();
-            after.set_property(LOCK_PROPERTY, Some(work.job.id.clone()));
+            after.set_property(LOCK_PROPERTY, Some(id.to_owned()));
             Ok((after != *before).then_some(after))
         })
         .await?;
@@ -81,9 +166,9 @@ pub async fn create_image(imports: &Imports, work: &Work, plan: &Plan) -> Done<(
 ///
 /// # Errors
 /// The database's.
-pub async fn remove_image(imports: &Imports, work: &Work, id: &str) -> Done<()> {
+async fn remove_image(imports: &Imports, work: &Work) -> Done<()> {
     let author = work.author();
-    let removed = imports.images.change_for(&author, id, |before: &Image| {
+    let removed = imports.images.change_for(&author, &work.job.id, |before: &Image| {
         Ok(Some(Image { status: Status::Deleted, ..before.clone() }))
     });
     match removed.await {

@@ -12,7 +12,7 @@ mod copy;
 mod decompress;
 mod distribute;
 pub mod job;
-mod legacy;
+pub mod legacy;
 mod plan;
 mod plugins;
 pub mod remote;

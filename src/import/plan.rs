@@ -1,7 +1,20 @@
 //! What an import is to do, and how an image tells of its stores meanwhile.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Imports, asked::Asked};
 use crate::model::image::Image;
+
+/// What a job of type `api_image_import` is asked for, as its task shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Input {
+    /// The image.
+    pub image_id: String,
+    /// The body of the request.
+    pub import_req: Asked,
+    /// Stores to write; the only store has no id here.
+    pub backend: Vec<Option<String>>,
+}
 
 /// What a job is to do.
 #[derive(Clone, Debug)]
@@ -12,6 +25,17 @@ pub struct Plan {
     pub asked: Asked,
     /// Stores to write.
     pub targets: Vec<String>,
+}
+
+impl Input {
+    /// What is to be done about it on this node.
+    pub fn plan(self, imports: &Imports) -> Plan {
+        let mut targets: Vec<String> = self.backend.into_iter().flatten().collect();
+        if targets.is_empty() {
+            targets.push(imports.images.stores.default_id().to_owned());
+        }
+        Plan { image_id: self.image_id, asked: self.import_req, targets }
+    }
 }
 
 /// A list of stores as a property shows it; store ids are no part of the API of a single store.

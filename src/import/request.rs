@@ -1,23 +1,22 @@
 //! `POST /v2/images/{id}/import`: what may be asked for, checked in Glance's order, becomes a job
 //! (`glance/api/v2/images.py: ImagesController.import_image`).
 
-use serde_json::{Value, json};
-
 use super::{
     Imports,
     asked::{Asked, Method},
+    job::ImageImport,
+    plan::Input,
     state::{Remote, State},
 };
 use crate::{
-    access,
-    db::{self, Conn, DbResult},
+    access, db,
     image::{query, signature},
     model::{
+        blob::Blob,
         caller::Caller,
         error::{Error, Result},
         image::{Image, is_uuid},
-        job::{Job, JobKind},
-        status::Status,
+        job::Job,
     },
     work::queue::draft,
 };
@@ -61,11 +60,25 @@ pub async fn start(
         let refused = |refusal| Error::invalid(format!("The source was refused: {refusal}."));
         imports.fetcher.check(asked.uri()).await.map_err(refused)?;
     }
-    let mut job = job(imports, caller, &image, &asked, &targets).await?;
-    if asked.method == Method::GlanceDownload {
+    let mut state = State { roles: caller.roles.clone(), ..State::default() };
+    let mut affinity = None;
+    match asked.method {
         // As in the reference it is the task that fails when the catalogue has no such service.
-        job.state = State { roles: caller.roles.clone(), remote, ..State::default() }.to_value()?;
+        Method::GlanceDownload => state.remote = remote,
+        Method::GlanceDirect => {
+            let blob = staged_data(imports, id).await?;
+            affinity = Some(blob.store.clone());
+            state.start_from(&blob);
+        }
+        Method::WebDownload | Method::CopyImage => {}
     }
+    let backend = match imports.images.stores.multiple {
+        true => targets.into_iter().map(Some).collect(),
+        false => vec![None],
+    };
+    let input = Input { image_id: image.id.clone(), import_req: asked, backend };
+    let job = draft::<ImageImport>(caller, &input, &state, imports.images.db.clock.now())?;
+    let job = Job { image_id: Some(image.id), affinity, ..job };
     imports.queue.enqueue_for(&imports.images, id, image.status, job).await
 }
 
@@ -133,52 +146,8 @@ fn targets(imports: &Imports, asked: &Asked, header: Option<String>) -> Result<V
     }
 }
 
-async fn job(
-    imports: &Imports,
-    caller: &Caller,
-    image: &Image,
-    asked: &Asked,
-    targets: &[String],
-) -> Result<Job> {
-    let shown = if imports.images.stores.multiple { json!(targets) } else { json!([null]) };
-    let mut state = State { roles: caller.roles.clone(), ..State::default() };
-    let mut affinity = None;
-    if asked.method == Method::GlanceDirect {
-        let key = image.id.clone();
-        let blob =
-            imports.images.db.read("blob.staged_of", move |conn| db::blobs::staged_of(conn, &key)).await?;
-        let blob = blob.ok_or_else(|| Error::conflict("The data of the image is not staged yet."))?;
-        affinity = Some(blob.store.clone());
-        state.start_from(&blob);
-    }
-    let input = json!({"image_id": image.id, "import_req": asked.body, "backend": shown});
-    Ok(Job {
-        image_id: Some(image.id.clone()),
-        state: state.to_value()?,
-        affinity,
-        ..draft(caller, JobKind::ImageImport, input)
-    })
-}
-
-/// What a repetition of a failed import starts from: the status of its image, its state, and where it can be done.
-///
-/// # Errors
-/// [`Error::Conflict`] when staged data is gone.
-pub fn again(conn: &mut Conn, old: &Job) -> DbResult<(Status, Value, Option<String>)> {
-    let name = old.input.pointer("/import_req/method/name").and_then(Value::as_str).unwrap_or_default();
-    let method = Method::parse(name).ok_or_else(|| Error::invalid(format!("Unknown method {name:?}.")))?;
-    let mut state = State { roles: State::of(old)?.roles, ..State::default() };
-    let mut affinity = None;
-    if method == Method::GlanceDownload {
-        return Err(
-            Error::conflict("The token of this import is gone; its user must ask for it again.").into()
-        );
-    }
-    if method == Method::GlanceDirect {
-        let blob = db::blobs::staged_of(conn, old.image_id.as_deref().unwrap_or_default())?;
-        let blob = blob.ok_or_else(|| Error::conflict("The staged data is gone; stage it again."))?;
-        affinity = Some(blob.store.clone());
-        state.start_from(&blob);
-    }
-    Ok((method.starts_from(), state.to_value()?, affinity))
+async fn staged_data(imports: &Imports, id: &str) -> Result<Blob> {
+    let id = id.to_owned();
+    let found = imports.images.db.read("blob.staged_of", move |conn| db::blobs::staged_of(conn, &id)).await?;
+    found.ok_or_else(|| Error::conflict("The data of the image is not staged yet."))
 }

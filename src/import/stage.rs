@@ -19,7 +19,6 @@ use crate::{
         event::Author,
         image::Image,
         status::Status,
-        time::Timestamp,
     },
 };
 
@@ -51,6 +50,7 @@ pub async fn stage(
         store: &blobs.staging.store,
         name: None,
         size: declared,
+        holder: None,
     };
     let draft = blobs.begin_upload(author.clone(), new, Status::Uploading, check_may_stage).await?;
     let limits = Limits { declared, cap: images.settings.image_size_cap, room: None };
@@ -89,10 +89,9 @@ async fn receive(draft: &Draft, limits: Limits, mut client: Client) -> Result<u6
 
 async fn finish(imports: &Imports, author: &Author, draft: &Draft, size: u64) -> Result<()> {
     let bytes = i64::try_from(size).map_err(|e| Error::internal("stage", e))?;
-    let (blob, node) = (draft.blob.clone(), imports.blobs.lease.node.clone());
-    let door = imports.images.door(author.clone());
+    let (blob, door) = (draft.blob.clone(), imports.images.door(author.clone()));
     let staged = move |conn: &mut db::Conn| {
-        db::blobs::make_live(conn, &blob.id, &node, bytes, Timestamp::now())?;
+        db::blobs::make_live(conn, &blob.id, &blob.holder, bytes, door.clock.now())?;
         change::in_txn(conn, &door, &blob.image_id, |_, before| {
             if before.status != Status::Uploading {
                 return Err(DbError::stale("image", &before.id));

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     blob::draft::{Draft, NewDraft},
     db,
-    model::{blob::Blob, error::Error, time::Timestamp},
+    model::{blob::Blob, error::Error, job::written},
     work::{Done, Work},
 };
 
@@ -15,9 +15,9 @@ use crate::{
 ///
 /// # Errors
 /// The database's.
-pub async fn begin(imports: &Imports, image_id: &str, size: Option<u64>) -> Done<Draft> {
-    let store = &imports.blobs.staging.store;
-    Ok(imports.blobs.begin(NewDraft { image_id, owner: None, store, name: None, size }).await?)
+pub async fn begin(imports: &Imports, work: &Work, image_id: &str, size: Option<u64>) -> Done<Draft> {
+    let (store, holder) = (&imports.blobs.staging.store, Some(&work.holder));
+    Ok(imports.blobs.begin(NewDraft { image_id, owner: None, store, name: None, size, holder }).await?)
 }
 
 /// Makes the blob the data of the import: it turns `live`, what it replaces goes, and the job's state says so, all in
@@ -29,18 +29,18 @@ pub async fn finish(imports: &Imports, work: &Work, blob: &Blob, size: u64, stat
     let before = state.staged.replace(Staged { blob: blob.id.clone(), store: blob.store.clone(), size });
     let replaced = before.filter(|old| state.original.as_ref() != Some(old)).map(|old| old.blob);
     let bytes = i64::try_from(size).map_err(|e| Error::internal("staging", e))?;
-    let (id, node, value) = (work.job.id.clone(), imports.blobs.lease.node.clone(), state.to_value()?);
-    let blob_id = blob.id.clone();
+    let (id, node, value) = (work.job.id.clone(), work.node.clone(), written(state)?);
+    let (blob, clock) = (blob.clone(), imports.images.db.clock.clone());
     imports
         .images
         .db
         .write("blob.finish_staged", move |conn| {
-            let now = Timestamp::now();
-            db::blobs::make_live(conn, &blob_id, &node, bytes, now)?;
+            let now = clock.now();
+            db::blobs::make_live(conn, &blob.id, &blob.holder, bytes, now)?;
             if let Some(old) = &replaced {
                 db::blobs::doom(conn, old, now, now)?;
             }
-            db::jobs::save_state(conn, &id, &node, &value, "")
+            db::jobs::save_state(conn, &id, &node, &value, "", now)
         })
         .await?;
     imports.images.doomed.notify_one();
@@ -52,11 +52,12 @@ pub async fn finish(imports: &Imports, work: &Work, blob: &Blob, size: u64, stat
 /// # Errors
 /// The database's.
 pub async fn drop_blobs(imports: &Imports, blobs: Vec<String>) -> Done<()> {
+    let clock = imports.images.db.clock.clone();
     imports
         .images
         .db
         .write("blob.drop_staged", move |conn| {
-            let now = Timestamp::now();
+            let now = clock.now();
             blobs.iter().try_for_each(|id| db::blobs::doom(conn, id, now, now))
         })
         .await?;

@@ -1,11 +1,10 @@
 //! What the steps of an import have done so far, as the job's row keeps it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::{
     blob::facts::Facts,
-    model::{blob::Blob, error::Error, image::Image, job::Job},
+    model::{blob::Blob, image::Image},
     work::{Done, Work},
 };
 
@@ -73,14 +72,6 @@ impl State {
         self.staged = Some(staged);
     }
 
-    /// Reads the state of a job.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] when it is unreadable.
-    pub fn of(job: &Job) -> Result<Self, Error> {
-        serde_json::from_value(job.state.clone()).map_err(|e| Error::internal("state of an import", e))
-    }
-
     /// The image with what the plug-ins change about it.
     pub fn apply(&self, image: &mut Image) {
         if let Some((disk, container)) = &self.formats {
@@ -92,19 +83,11 @@ impl State {
         }
     }
 
-    /// As it is written down.
-    ///
-    /// # Errors
-    /// [`Error::Internal`]
-    pub fn to_value(&self) -> Result<Value, Error> {
-        serde_json::to_value(self).map_err(|e| Error::internal("state of an import", e))
-    }
-
     /// Writes it down.
     ///
     /// # Errors
     /// [`crate::work::Failure::Lost`] when the job is another node's now.
     pub async fn save(&self, work: &Work, message: &str) -> Done<()> {
-        work.save_state(self.to_value()?, message).await
+        work.save_state(self, message).await
     }
 }

@@ -14,13 +14,10 @@ use tokio::{
 use crate::{
     app::App,
     db::{self, DbError, jobs::ClaimLimits},
-    import, location,
-    model::{
-        job::{Job, JobKind, JobStatus},
-        time::Timestamp,
-    },
+    model::job::{Job, JobStatus},
+    task::kinds,
     telemetry::{self, Context},
-    work::{Done, Failure, Work, queue::progress},
+    work::{Done, Failure, Work, durable::Ending, queue::progress},
 };
 
 /// How often the engine looks without being called.
@@ -29,6 +26,8 @@ const PERIOD: Duration = Duration::from_secs(2);
 const ATTEMPTS_MAX: i32 = 5;
 /// Attempts at what succeeds within seconds or not at all: with the waits between them, six seconds.
 const SOON_ATTEMPTS_MAX: i32 = 3;
+/// Attempts after which a job ends even if its image cannot be brought back: with the leases between them, minutes.
+const UNDO_ATTEMPTS_MAX: i32 = 30;
 /// Expired jobs stay this long in the database, for whoever asks the operator about them.
 const KEEP_EXPIRED_SECONDS: i64 = 7 * 24 * 3600;
 
@@ -88,7 +87,7 @@ async fn claim(app: &App, free: usize) -> Result<Vec<Job>, DbError> {
         per_owner: app.jobs.per_project,
         affinities: app.affinities.clone(),
     };
-    let (node, until, now) = (app.lease().node.clone(), app.lease().end(), Timestamp::now());
+    let (node, until, now) = (app.leases().node.clone(), app.leases().end(), app.db.clock.now());
     app.db
         .write("job.claim", move |conn| {
             db::jobs::delete_expired(conn, now.plus_seconds(-KEEP_EXPIRED_SECONDS), 100)?;
@@ -113,15 +112,10 @@ fn cause(job: &Job) -> Context {
 /// Runs one claimed job to its end or to its next attempt.
 async fn execute(app: &Arc<App>, job: Job) {
     let call = telemetry::metrics().job(job.kind.as_str());
-    let work = Work::new(app.db.clone(), &app.lease().node, job);
+    let work = Work::new(app.db.clone(), app.leases(), job);
     let keeper = telemetry::spawn(keep_lease(Arc::clone(app), work.clone()));
     let _held = Held { work: work.clone(), keeper };
-    let result = if work.job.attempts > ATTEMPTS_MAX {
-        let why = "It was begun too often without coming to an end.".to_owned();
-        Err(Failure::Final(give_up(app, &work, why).await))
-    } else {
-        dispatch(app, &work).await
-    };
+    let result = attempt(app, &work).await;
     call.end_as(outcome(&work, &result));
     let recorded = match result {
         Ok(value) => {
@@ -131,14 +125,39 @@ async fn execute(app: &Arc<App>, job: Job) {
         Err(Failure::Lost) => Ok(()),
         Err(Failure::Again(why)) if work.job.attempts < ATTEMPTS_MAX => postpone(app, &work, &why).await,
         Err(Failure::Soon(why)) if work.job.attempts < SOON_ATTEMPTS_MAX => postpone(app, &work, &why).await,
-        Err(Failure::Final(why)) => finish(app, &work, JobStatus::Failure, &why, None).await,
-        Err(other) => {
-            let why = give_up(app, &work, other.to_string()).await;
-            finish(app, &work, JobStatus::Failure, &why, None).await
-        }
+        Err(Failure::Final(why)) => fail(app, &work, why, Ending::Refused).await,
+        Err(other) => fail(app, &work, other.to_string(), Ending::GivenUp).await,
     };
     if let Err(error) = recorded {
         tracing::error!(job = %work.job.id, %error, "the end of a job could not be recorded; it will run again");
+    }
+}
+
+/// Runs a job from where it stands. What an attempt leaves half written is doomed.
+async fn attempt(app: &App, work: &Work) -> Done<Value> {
+    if work.job.attempts > ATTEMPTS_MAX {
+        return Err(Failure::Again("It was begun too often without coming to an end.".to_owned()));
+    }
+    let result = match kinds::of(work.job.kind) {
+        Ok(kind) => kind.run(&app.imports, work).await,
+        Err(error) => Err(error.into()),
+    };
+    if result.is_err() {
+        release(app, work).await;
+    }
+    result
+}
+
+/// Dooms what the attempt was writing.
+async fn release(app: &App, work: &Work) {
+    let (holder, clock) = (Arc::clone(&work.holder), app.db.clock.clone());
+    let doom = move |conn: &mut db::Conn| db::blobs::doom_writing(conn, holder.name(), clock.now());
+    match app.db.write("blob.doom_writing", doom).await {
+        Ok(0) => {}
+        Ok(_) => app.images.doomed.notify_one(),
+        Err(error) => {
+            tracing::warn!(job = %work.job.id, %error, "unfinished blobs wait for the end of their lease")
+        }
     }
 }
 
@@ -152,26 +171,26 @@ fn outcome(work: &Work, result: &Done<Value>) -> &'static str {
     }
 }
 
-async fn dispatch(app: &Arc<App>, work: &Work) -> Done<Value> {
-    match work.job.kind {
-        JobKind::LocationImport => location::job::run(&app.images, work).await,
-        JobKind::ImageImport | JobKind::Import => import::job::run(&app.imports, work).await,
-    }
-}
-
-/// Brings the image back to where the same call can be made again; answers the message for the task.
-async fn give_up(app: &Arc<App>, work: &Work, why: String) -> String {
-    let result = match work.job.kind {
-        JobKind::LocationImport => location::job::give_up(&app.images, work).await.map(|()| ""),
-        JobKind::ImageImport | JobKind::Import => import::job::give_up(&app.imports, work).await,
+/// Brings the image back to where the same call can be made again, and ends the job. While that cannot be done, the job
+/// stays as it is, to be begun anew when its lease has run out.
+async fn fail(app: &App, work: &Work, why: String, ending: Ending) -> Result<(), DbError> {
+    let undone = match kinds::of(work.job.kind) {
+        Ok(kind) => kind.undo(&app.imports, work, ending).await,
+        Err(error) => Err(error.into()),
     };
-    match result {
+    let message = match undone {
         Ok(outcome) => format!("{why} {outcome}").trim_end().to_owned(),
+        Err(Failure::Lost) => return Ok(()),
         Err(error) => {
             tracing::error!(job = %work.job.id, %error, "an image could not be brought back");
+            let may_mend = matches!(error, Failure::Again(_) | Failure::Soon(_));
+            if may_mend && work.job.attempts < UNDO_ATTEMPTS_MAX {
+                return Ok(());
+            }
             why
         }
-    }
+    };
+    finish(app, work, JobStatus::Failure, &message, None).await
 }
 
 async fn finish(
@@ -181,33 +200,35 @@ async fn finish(
     message: &str,
     result: Option<Value>,
 ) -> Result<(), DbError> {
-    let expires_at = Timestamp::now().plus_seconds(app.jobs.kept_seconds);
-    let (id, node, message) = (work.job.id.clone(), app.lease().node.clone(), message.to_owned());
+    let now = app.db.clock.now();
+    let times = (now, now.plus_seconds(app.jobs.kept_seconds));
+    let (id, node, message) = (work.job.id.clone(), app.leases().node.clone(), message.to_owned());
     app.db
         .write("job.finish", move |conn| {
-            db::jobs::finish(conn, &id, &node, status, &message, result.as_ref(), expires_at)
+            db::jobs::finish(conn, &id, &node, status, &message, result.as_ref(), times)
         })
         .await
 }
 
 async fn postpone(app: &App, work: &Work, why: &str) -> Result<(), DbError> {
     let wait = 1_i64 << work.job.attempts.clamp(0, 10);
-    let again_at = Timestamp::now().plus_seconds(wait);
+    let now = app.db.clock.now();
+    let times = (now, now.plus_seconds(wait));
     let (id, node, message) =
-        (work.job.id.clone(), app.lease().node.clone(), format!("{why} It will be tried again."));
-    app.db.write("job.postpone", move |conn| db::jobs::postpone(conn, &id, &node, again_at, &message)).await
+        (work.job.id.clone(), app.leases().node.clone(), format!("{why} It will be tried again."));
+    app.db.write("job.postpone", move |conn| db::jobs::postpone(conn, &id, &node, &message, times)).await
 }
 
 /// Renews the lease and passes on the wish to stop.
 async fn keep_lease(app: Arc<App>, work: Work) {
-    let mut lease_end = app.lease().end();
+    let mut lease_end = app.leases().end();
     loop {
-        tokio::time::sleep(app.lease().beat()).await;
-        let until = app.lease().end();
-        let (id, node, (done, total)) = (work.job.id.clone(), app.lease().node.clone(), work.progress());
+        tokio::time::sleep(app.leases().beat()).await;
+        let (now, until) = (app.db.clock.now(), app.leases().end());
+        let (id, node, progress) = (work.job.id.clone(), app.leases().node.clone(), work.progress());
         let renewed = app
             .db
-            .write("job.renew", move |conn| db::jobs::renew(conn, &id, &node, until, done, total))
+            .write("job.renew", move |conn| db::jobs::renew(conn, &id, &node, until, progress, now))
             .await;
         match renewed {
             Ok(cancel) => {
@@ -219,7 +240,7 @@ async fn keep_lease(app: Arc<App>, work: Work) {
             Err(DbError::Stale(_)) => return work.lose(),
             Err(error) => {
                 tracing::warn!(job = %work.job.id, %error, "a lease could not be renewed");
-                if Timestamp::now() > lease_end {
+                if app.db.clock.now() > lease_end {
                     return work.lose();
                 }
             }

@@ -10,12 +10,7 @@ use std::sync::Arc;
 
 use tokio::{sync::watch, task::JoinHandle, time::MissedTickBehavior};
 
-use crate::{
-    app::App,
-    db,
-    model::{node::Node, time::Timestamp},
-    telemetry,
-};
+use crate::{app::App, db, model::node::Node, telemetry};
 
 /// For how long, in seconds, the row of a node that died without a word is kept.
 const FORGOTTEN_SECONDS: i64 = 24 * 3600;
@@ -62,18 +57,19 @@ impl Jobs {
 }
 
 async fn renew_leases(app: Arc<App>, here: Node, mut stopped: watch::Receiver<bool>) {
-    let mut ticks = tokio::time::interval(app.lease().beat());
+    let mut ticks = tokio::time::interval(app.leases().beat());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = stopped.changed() => return,
             _ = ticks.tick() => {}
         }
-        let (here, now, until) = (here.clone(), Timestamp::now(), app.lease().end());
+        let (here, now, until) = (here.clone(), app.db.clock.now(), app.leases().end());
+        let holders = app.leases().holders();
         let renewed = app.db.write("node.renew_leases", move |conn| {
             db::nodes::renew(conn, &here, now, until)?;
             db::nodes::forget(conn, now.plus_seconds(-FORGOTTEN_SECONDS))?;
-            db::blobs::renew_leases(conn, &here.id, until)
+            db::blobs::set_leases(conn, &holders, until)
         });
         let renewed = renewed.await;
         if let Err(error) = renewed {

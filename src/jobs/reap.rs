@@ -9,7 +9,7 @@ use crate::{
     app::App,
     blob::ledger,
     db::{self, DbResult},
-    model::{blob::Blob, time::Timestamp},
+    model::blob::Blob,
     reconcile,
     store::StoreErrorKind,
 };
@@ -81,7 +81,7 @@ pub async fn prune_events(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
 pub async fn prune(app: &App) -> DbResult<usize> {
     let mut dropped = 0_usize;
     loop {
-        let oldest = Timestamp::now().plus_seconds(-EVENTS_KEPT_SECONDS);
+        let oldest = app.db.clock.now().plus_seconds(-EVENTS_KEPT_SECONDS);
         let prune = move |conn: &mut db::Conn| db::events::prune(conn, oldest, EVENTS_KEPT, EVENTS_BATCH);
         match app.db.write("event.prune", prune).await? {
             0 => return Ok(dropped),
@@ -95,18 +95,20 @@ pub async fn prune(app: &App) -> DbResult<usize> {
 /// # Errors
 /// The database's; a store that fails is recorded on the blob and tried again later.
 pub async fn sweep(app: &App) -> DbResult<()> {
-    let now = Timestamp::now();
-    let images = app.db.write("blob.doom_abandoned", move |conn| ledger::doom_abandoned(conn, now)).await?;
+    let clock = app.db.clock.clone();
+    let images =
+        app.db.write("blob.doom_abandoned", move |conn| ledger::doom_abandoned(conn, &clock)).await?;
     for image in images {
         tracing::warn!(image, "an upload was abandoned; the image is queued again");
     }
     loop {
-        let (node, until, now) = (app.lease().node.clone(), app.lease().end(), Timestamp::now());
+        let holder = Arc::new(app.leases().hold(uuid::Uuid::new_v4().to_string()));
+        let (claimant, until, now) = (Arc::clone(&holder), holder.end(), app.db.clock.now());
         let staging = app.blobs.staging.id().to_owned();
         let blobs = app
             .db
             .write("blob.claim_doomed", move |conn| {
-                db::blobs::claim_doomed(conn, &node, &staging, now, until, BATCH)
+                db::blobs::claim_doomed(conn, claimant.name(), &staging, now, until, BATCH)
             })
             .await?;
         if blobs.is_empty() {
@@ -134,7 +136,7 @@ async fn reap(app: &App, blob: Blob) -> DbResult<()> {
         Ok(()) => app.db.write("blob.remove", move |conn| db::blobs::remove(conn, &blob.id)).await,
         Err(reason) => {
             let wait = 1_i64 << blob.attempts.clamp(0, 20);
-            let again_at = Timestamp::now().plus_seconds(wait.min(BACK_OFF_SECONDS_MAX));
+            let again_at = app.db.clock.now().plus_seconds(wait.min(BACK_OFF_SECONDS_MAX));
             tracing::warn!(blob = %blob.id, store = %blob.store, reason, "a blob could not be deleted yet");
             app.db
                 .write("blob.postpone", move |conn| db::blobs::postpone(conn, &blob.id, again_at, &reason))

@@ -6,6 +6,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
         facts::{Facts, hashes_of},
         pour::{Fault, Limits, Nowhere, Pour, Source},
     },
+    db::{Conn, DbResult},
     image::{
         Images,
         locations::{ValidationData, probe},
@@ -22,11 +24,13 @@ use crate::{
     model::{
         error::Error,
         image::{Image, Location},
+        job::{Job, JobKind},
         status::Status,
     },
     store::ByteStream,
     work::{
         Done, Failure, Work,
+        durable::{Again, Durable, Ending},
         queue::{LOCK_PROPERTY, is_locked_by},
     },
 };
@@ -50,25 +54,48 @@ fn unreadable() -> Failure {
     Failure::Again("The data of the location cannot be read.".to_owned())
 }
 
-/// Runs the job.
-///
-/// # Errors
-/// [`Failure::Final`] with a reason for the user; the image is queued again.
-pub async fn run(images: &Images, work: &Work) -> Done<Value> {
-    let id = work.job.image_id.clone().unwrap_or_default();
-    let url = work.job.input.get("loc_url").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let validation = ValidationData::of(work.job.input.get("validation_data"));
-    match steps(images, work, &id, &url, &validation).await {
-        Ok(()) => Ok(json!({ "image_id": id })),
-        Err(Failure::Final(why)) => {
-            give_up(images, work).await?;
-            Err(Failure::Final(why))
-        }
-        Err(other) => Err(other),
+/// What `POST /v2/images/{id}/locations` starts.
+pub struct LocationImport;
+
+/// What such a job is asked for, as its task shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Input {
+    /// The image.
+    pub image_id: String,
+    /// Where its data is.
+    pub loc_url: String,
+    /// The hash that the caller vouches for.
+    #[serde(default)]
+    pub validation_data: ValidationData,
+}
+
+/// The image itself tells how far such a job has come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NoState {}
+
+#[async_trait]
+impl Durable for LocationImport {
+    const KIND: JobKind = JobKind::LocationImport;
+    type Parts = Images;
+    type Input = Input;
+    type State = NoState;
+
+    async fn run(images: &Images, work: &Work, input: Input, _: NoState) -> Done<Value> {
+        steps(images, work, &input).await?;
+        Ok(json!({ "image_id": input.image_id }))
+    }
+
+    async fn undo(images: &Images, work: &Work, input: Input, _: NoState, _: Ending) -> Done<&'static str> {
+        put_back(images, work, &input).await.map(|()| "")
+    }
+
+    fn retry(_: &mut Conn, _: &Job, _: &Input, _: &NoState) -> DbResult<Again<NoState>> {
+        Ok(Again { from: Status::Queued, state: NoState {}, affinity: None })
     }
 }
 
-async fn steps(images: &Images, work: &Work, id: &str, url: &str, validation: &ValidationData) -> Done<()> {
+async fn steps(images: &Images, work: &Work, input: &Input) -> Done<()> {
+    let Input { image_id: id, loc_url: url, validation_data: validation } = input;
     let Some(image) = locked_image(images, work, id, url).await? else { return Ok(()) };
     let verify = images.settings.do_secure_hash && validation.os_hash_value.is_some();
     if image.status == Status::Queued {
@@ -225,14 +252,10 @@ async fn record(images: &Images, work: &Work, id: &str, facts: Option<(Facts, St
 }
 
 /// Brings the image back to `queued`; of locations only those on the web stay.
-///
-/// # Errors
-/// [`Failure`] when the database is away.
-pub async fn give_up(images: &Images, work: &Work) -> Done<()> {
-    let id = work.job.image_id.clone().unwrap_or_default();
-    let url = work.job.input.get("loc_url").and_then(Value::as_str).unwrap_or_default();
-    images
-        .change_for(&work.author(), &id, |before: &Image| {
+async fn put_back(images: &Images, work: &Work, input: &Input) -> Done<()> {
+    let Input { image_id: id, loc_url: url, .. } = input;
+    let changed = images
+        .change_for(&work.author(), id, |before: &Image| {
             if !is_locked_by(before, &work.job) {
                 return Ok(None);
             }
@@ -241,12 +264,15 @@ pub async fn give_up(images: &Images, work: &Work) -> Done<()> {
             if matches!(after.status, Status::Importing | Status::Queued) {
                 after.status = Status::Queued;
                 // As in Glance a location on the web stays on the queued image; it costs nothing and can be tried again.
-                after.locations.retain(|l| l.url != url || url.starts_with("http"));
+                after.locations.retain(|l| l.url != *url || url.starts_with("http"));
                 (after.size, after.virtual_size) = (None, None);
                 (after.checksum, after.os_hash_algo, after.os_hash_value) = (None, None, None);
             }
             Ok(Some(after))
         })
-        .await?;
-    Ok(())
+        .await;
+    match changed {
+        Ok(_) | Err(Error::ImageNotFound(_)) => Ok(()),
+        Err(other) => Err(other.into()),
+    }
 }

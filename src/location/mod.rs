@@ -3,7 +3,7 @@
 
 pub mod job;
 
-use serde_json::json;
+use job::{Input, LocationImport, NoState};
 
 use crate::{
     access,
@@ -11,7 +11,7 @@ use crate::{
     model::{
         caller::Caller,
         error::{Error, Result},
-        job::{Job, JobKind},
+        job::Job,
         status::Status,
     },
     outbound::Fetcher,
@@ -56,14 +56,9 @@ pub async fn add(
         let refused = |refusal| Error::invalid(format!("The location was refused: {refusal}."));
         fetcher.check(url).await.map_err(refused)?;
     }
-    let input = json!({
-        "image_id": id,
-        "loc_url": url,
-        "validation_data": {
-            "os_hash_algo": validation.os_hash_algo,
-            "os_hash_value": validation.os_hash_value,
-        },
-    });
-    let job = Job { image_id: Some(id.to_owned()), ..draft(caller, JobKind::LocationImport, input) };
+    let input =
+        Input { image_id: id.to_owned(), loc_url: url.to_owned(), validation_data: validation.clone() };
+    let job = draft::<LocationImport>(caller, &input, &NoState {}, images.db.clock.now())?;
+    let job = Job { image_id: Some(id.to_owned()), ..job };
     queue.enqueue_for(images, id, Status::Queued, job).await
 }

@@ -76,7 +76,7 @@ pub fn shipped() -> Result<Vec<NamespaceFile>> {
 /// [`Error::Internal`], [`Error::Unavailable`] when the database does not answer.
 pub fn seed(db: &Db) -> Result<()> {
     let files = shipped()?;
-    let report = db.write_blocking(|conn| rows::seed(conn, &files))?;
+    let report = db.write_blocking(|conn| rows::seed(conn, &files, db.clock.now()))?;
     if let Some(report) = report {
         tracing::info!(namespaces = report.added, "loaded the shipped metadata definitions");
     }
@@ -93,7 +93,7 @@ pub fn load(db: &Db, files: &[NamespaceFile], mode: Mode) -> Result<Report> {
     if let Some(twin) = files.iter().find(|file| !names.insert(file.fields.namespace.as_str())) {
         return Err(Error::invalid(format!("two files define the namespace {}", twin.fields.namespace)));
     }
-    Ok(db.write_blocking(|conn| rows::load(conn, files, mode))?)
+    Ok(db.write_blocking(|conn| rows::load(conn, files, mode, db.clock.now()))?)
 }
 
 /// Removes every namespace and resource type; says how many namespaces there were. Blocking.

@@ -16,7 +16,6 @@ use crate::{
             Association, Contents, Namespace, NamespaceFields, Stored, StoredContents, input::NamespaceInput,
             list::NamespaceQuery,
         },
-        time::Timestamp,
     },
 };
 
@@ -67,7 +66,7 @@ pub async fn create(
     enforce_anywhere(definitions, caller, &rules).await?;
     let fields = fields_of(input, caller);
     refuse_twins(&fields.namespace, &contents)?;
-    let (name, stamp) = (fields.namespace.clone(), Stamp::now());
+    let (name, stamp) = (fields.namespace.clone(), Stamp::made(definitions.db.clock.now()));
     let added = definitions
         .db
         .write("metadef_namespace.insert", move |conn| {
@@ -195,11 +194,12 @@ pub async fn update(
     let owner = input.owner.filter(|owner| !owner.is_empty());
     let fields = fields_of(NamespaceInput { owner, ..input }, caller);
     let new_name = fields.namespace.clone();
+    let clock = definitions.db.clock.clone();
     let saved = definitions
         .db
         .write("metadef_namespace.update", move |conn| {
             let before = access::still_there(conn, &namespace)?;
-            let updated_at = Some(Timestamp::now());
+            let updated_at = Some(clock.now());
             rows::namespaces::update(conn, before.id, &fields, updated_at)?;
             Ok(Namespace { fields: fields.clone(), updated_at, ..before })
         })

@@ -10,7 +10,6 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         metadef::{Object, Stored},
-        time::Timestamp,
     },
 };
 
@@ -52,7 +51,7 @@ pub async fn create(
     object: Object,
 ) -> Result<Stored<Object>> {
     let found = access::find(definitions, caller, namespace, &["add_metadef_object"]).await?;
-    let (name, stamp) = (object.name.clone(), Stamp::now());
+    let (name, stamp) = (object.name.clone(), Stamp::made(definitions.db.clock.now()));
     let added = definitions
         .db
         .write("metadef_object.insert", move |conn| {
@@ -97,12 +96,13 @@ pub async fn update(
 ) -> Result<Stored<Object>> {
     let found = access::find(definitions, caller, namespace, &["modify_metadef_object"]).await?;
     let (key, new_name) = (name.to_owned(), object.name.clone());
+    let clock = definitions.db.clock.clone();
     let saved = definitions
         .db
         .write("metadef_object.update", move |conn| {
             let present = access::still_there(conn, &found)?;
             let before = rows::find(conn, present.id, &key)?.ok_or_else(|| missing(&key))?;
-            let updated_at = Some(Timestamp::now());
+            let updated_at = Some(clock.now());
             rows::update(conn, before.id, &object, updated_at)?;
             Ok(Stored { value: object.clone(), updated_at, ..before })
         })

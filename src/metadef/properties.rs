@@ -10,7 +10,6 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         metadef::{Property, Stored},
-        time::Timestamp,
     },
 };
 
@@ -48,7 +47,7 @@ pub async fn create(
     property: Property,
 ) -> Result<Property> {
     let found = access::find(definitions, caller, namespace, &["add_metadef_property"]).await?;
-    let (name, stamp) = (property.name.clone(), Stamp::now());
+    let (name, stamp) = (property.name.clone(), Stamp::made(definitions.db.clock.now()));
     let added = definitions
         .db
         .write("metadef_property.insert", move |conn| {
@@ -124,12 +123,13 @@ pub async fn update(
 ) -> Result<Property> {
     let found = access::find(definitions, caller, namespace, &["modify_metadef_property"]).await?;
     let (key, new_name) = (name.to_owned(), property.name.clone());
+    let clock = definitions.db.clock.clone();
     let saved = definitions
         .db
         .write("metadef_property.update", move |conn| {
             let present = access::still_there(conn, &found)?;
             let before = rows::find(conn, present.id, &key)?.ok_or_else(|| missing(&key))?;
-            rows::update(conn, before.id, &property, Some(Timestamp::now()))?;
+            rows::update(conn, before.id, &property, Some(clock.now()))?;
             Ok(property.clone())
         })
         .await;

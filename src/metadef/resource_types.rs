@@ -55,7 +55,7 @@ pub async fn associate(
 ) -> Result<Stored<Association>> {
     let rules = ["add_metadef_resource_type_association"];
     let found = access::find(definitions, caller, namespace, &rules).await?;
-    let (kind, stamp) = (association.name.clone(), Stamp::now());
+    let (kind, stamp) = (association.name.clone(), Stamp::made(definitions.db.clock.now()));
     let added = definitions
         .db
         .write("metadef_resource_type.associate", move |conn| {

@@ -12,7 +12,6 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         metadef::{Stored, list::TagQuery},
-        time::Timestamp,
     },
 };
 
@@ -58,7 +57,7 @@ pub async fn create(
     name: String,
 ) -> Result<Stored<String>> {
     let found = access::find(definitions, caller, namespace, &["add_metadef_tag"]).await?;
-    let (key, stamp) = (name.clone(), Stamp::now());
+    let (key, stamp) = (name.clone(), Stamp::made(definitions.db.clock.now()));
     let added = definitions
         .db
         .write("metadef_tag.insert", move |conn| {
@@ -92,7 +91,7 @@ pub async fn create_many(
     if names.is_empty() {
         return Ok(names);
     }
-    let (stamp, space) = (Stamp::now(), namespace.to_owned());
+    let (stamp, space) = (Stamp::made(definitions.db.clock.now()), namespace.to_owned());
     Ok(definitions
         .db
         .write("metadef_tag.insert_many", move |conn| {
@@ -141,12 +140,13 @@ pub async fn rename(
 ) -> Result<Stored<String>> {
     let found = access::find(definitions, caller, namespace, &["modify_metadef_tag"]).await?;
     let (key, wanted) = (name.to_owned(), new_name.clone());
+    let clock = definitions.db.clock.clone();
     let saved = definitions
         .db
         .write("metadef_tag.rename", move |conn| {
             let present = access::still_there(conn, &found)?;
             let before = rows::find(conn, present.id, &key)?.ok_or_else(|| missing(&key))?;
-            let now = Timestamp::now();
+            let now = clock.now();
             rows::rename(conn, before.id, &new_name, now)?;
             Ok(Stored { value: new_name.clone(), updated_at: Some(now), ..before })
         })

@@ -44,9 +44,9 @@ pub struct Blob {
     pub state: BlobState,
     /// Size in bytes once known.
     pub size: Option<i64>,
-    /// The node that writes it.
-    pub lease_node: String,
-    /// Until when that node's word counts.
+    /// Who writes it, or deletes it: an upload, by its own id; an attempt at a job, as `JOB/ATTEMPT`.
+    pub holder: String,
+    /// Until when the word of the holder counts.
     pub lease_until: Timestamp,
     /// Earliest moment at which a doomed blob may be deleted (Glance's `delayed_delete`).
     pub delete_after: Timestamp,

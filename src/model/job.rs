@@ -1,8 +1,12 @@
 //! Durable work: what kinds there are, where a piece of it stands. Glance's tasks are these rows.
 
+use serde::Serialize;
 use serde_json::Value;
 
-use super::time::Timestamp;
+use super::{
+    error::{Error, Result},
+    time::Timestamp,
+};
 
 /// Kind of a job; the text is Glance's task type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,4 +123,12 @@ pub struct Job {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+/// Writes an input or a state as rows keep it.
+///
+/// # Errors
+/// [`Error::Internal`]
+pub fn written<T: Serialize>(value: &T) -> Result<Value> {
+    serde_json::to_value(value).map_err(|e| Error::internal("a job", e))
 }

@@ -3,6 +3,7 @@
 pub mod blob;
 pub mod cached_image;
 pub mod caller;
+pub mod clock;
 pub mod error;
 pub mod event;
 pub mod hash;

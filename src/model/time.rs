@@ -7,11 +7,6 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The present moment by the node's clock.
-    pub fn now() -> Self {
-        Self(Utc::now().timestamp_micros())
-    }
-
     /// This moment moved by `seconds`, saturating.
     pub fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))

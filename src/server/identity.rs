@@ -17,7 +17,6 @@ use crate::{
         Identity, Unauthenticated,
         builtin::{self, Builtin},
     },
-    model::time::Timestamp,
 };
 
 /// Who tells who is calling; the built-in identity also by itself, if it is that. Blocking.
@@ -88,8 +87,7 @@ pub async fn keep_house(builtin: Builtin) {
     let mut ticks = tokio::time::interval(Duration::from_secs(60));
     for minute in (0..60).cycle() {
         ticks.tick().await;
-        let done =
-            if minute == 0 { builtin.maintain(Timestamp::now()).await } else { builtin.reload_keys().await };
+        let done = if minute == 0 { builtin.maintain().await } else { builtin.reload_keys().await };
         if let Err(error) = done {
             tracing::error!(%error, "housekeeping of the built-in identity failed; it will be tried again");
         }

@@ -23,8 +23,7 @@ use crate::{
 const WARNINGS_MAX: usize = 20;
 
 /// This node, as the others will see it.
-pub fn describe(options: &Options, id: &str, address: SocketAddr, policy: &Enforcer) -> Node {
-    let now = Timestamp::now();
+pub fn describe(options: &Options, id: &str, address: SocketAddr, policy: &Enforcer, now: Timestamp) -> Node {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host: String = host.trim().chars().take(255).collect();
     Node {

@@ -1,6 +1,7 @@
 //! A piece of durable work as the domain sees it: asked for ([`queue`]), and while it runs, with progress to report and
 //! a wish to stop to obey.
 
+pub mod durable;
 pub mod queue;
 
 use std::{
@@ -11,13 +12,17 @@ use std::{
     },
 };
 
-use serde_json::Value;
+use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::{
-    blob::pour::Progress,
+    blob::{Holder, Leases, pour::Progress},
     db::{self, Db, DbError},
-    model::{error::Error, event::Author, job::Job},
+    model::{
+        error::Error,
+        event::Author,
+        job::{Job, written},
+    },
 };
 
 /// The operator's settings about jobs.
@@ -101,6 +106,8 @@ pub struct Work {
     pub job: Arc<Job>,
     /// The node that works on it.
     pub node: Arc<str>,
+    /// What this attempt writes bears its name.
+    pub holder: Arc<Holder>,
     db: Db,
     signals: Arc<Signals>,
 }
@@ -113,10 +120,12 @@ impl Progress for Work {
 
 impl Work {
     /// Begins a claimed job.
-    pub fn new(db: Db, node: &str, job: Job) -> Self {
+    pub fn new(db: Db, leases: &Leases, job: Job) -> Self {
         let signals = Signals::default();
         signals.cancelled.store(job.cancel_requested, Ordering::Relaxed);
-        Self { job: Arc::new(job), node: node.into(), db, signals: Arc::new(signals) }
+        let holder = Arc::new(leases.hold(format!("{}/{}", job.id, job.attempts)));
+        let node = leases.node.as_str().into();
+        Self { job: Arc::new(job), node, holder, db, signals: Arc::new(signals) }
     }
 
     /// On whose behalf the work changes images.
@@ -195,10 +204,13 @@ impl Work {
     ///
     /// # Errors
     /// [`Failure::Lost`] when the job is another node's now.
-    pub async fn save_state(&self, state: Value, message: &str) -> Done<()> {
+    pub async fn save_state<S: Serialize>(&self, state: &S, message: &str) -> Done<()> {
+        let (state, clock) = (written(state)?, self.db.clock.clone());
         let (id, node, message) = (self.job.id.clone(), self.node.clone(), message.to_owned());
         self.db
-            .write("job.save_state", move |conn| db::jobs::save_state(conn, &id, &node, &state, &message))
+            .write("job.save_state", move |conn| {
+                db::jobs::save_state(conn, &id, &node, &state, &message, clock.now())
+            })
             .await?;
         Ok(())
     }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::Notify;
 
+use super::durable::Durable;
 use crate::{
     db::{self, Db},
     image::{Images, change},
@@ -12,7 +13,7 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         image::Image,
-        job::{Job, JobKind, JobStatus},
+        job::{Job, JobKind, JobStatus, written},
         status::Status,
         time::Timestamp,
     },
@@ -31,8 +32,15 @@ pub struct Queue {
 }
 
 /// A job that a caller asks for, not begun.
-pub fn draft(caller: &Caller, kind: JobKind, input: Value) -> Job {
-    let now = Timestamp::now();
+///
+/// # Errors
+/// [`Error::Internal`]
+pub fn draft<D: Durable>(caller: &Caller, input: &D::Input, state: &D::State, now: Timestamp) -> Result<Job> {
+    Ok(row(caller, D::KIND, (written(input)?, written(state)?), now))
+}
+
+/// The same of whatever kind, with input and state as rows keep them.
+pub fn row(caller: &Caller, kind: JobKind, (input, state): (Value, Value), now: Timestamp) -> Job {
     Job {
         id: uuid::Uuid::new_v4().to_string(),
         kind,
@@ -44,7 +52,7 @@ pub fn draft(caller: &Caller, kind: JobKind, input: Value) -> Job {
         input,
         result: None,
         message: String::new(),
-        state: json!({}),
+        state,
         bytes_done: 0,
         bytes_total: None,
         attempts: 0,

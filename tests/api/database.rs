@@ -8,10 +8,7 @@ use std::sync::{
 use diesel::{
     Connection, MysqlConnection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
 };
-use vitrine::{
-    db::{self, Conn, Db, DbError, DbResult},
-    model::time::Timestamp,
-};
+use vitrine::db::{self, Conn, Db, DbError, DbResult};
 
 use crate::support::*;
 
@@ -222,7 +219,7 @@ on_each_database! {
                     match what {
                         "images" => db::images::insert(conn, &image),
                         "image_members" => (0..2).try_for_each(|_| {
-                            db::members::insert(conn, &image, "p", Timestamp::now()).map(drop)
+                            db::members::insert(conn, &image, "p", now()).map(drop)
                         }),
                         _ => Ok(()),
                     }

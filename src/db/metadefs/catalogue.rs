@@ -49,7 +49,7 @@ pub struct Report {
 ///
 /// # Errors
 /// Only the database's own.
-pub fn load(conn: &mut Conn, files: &[NamespaceFile], mode: Mode) -> DbResult<Report> {
+pub fn load(conn: &mut Conn, files: &[NamespaceFile], mode: Mode, now: Timestamp) -> DbResult<Report> {
     let existing = ids_by_name(conn)?;
     let (mut new, mut old, mut doomed) = (Vec::new(), Vec::new(), Vec::new());
     let mut report = Report::default();
@@ -78,9 +78,9 @@ pub fn load(conn: &mut Conn, files: &[NamespaceFile], mode: Mode) -> DbResult<Re
     if !doomed.is_empty() {
         namespaces::delete(conn, &doomed)?;
     }
-    insert_new(conn, &new)?;
+    insert_new(conn, &new, now)?;
     for (id, file) in old {
-        merge(conn, id, file, mode == Mode::PreferNew)?;
+        merge(conn, id, file, mode == Mode::PreferNew, now)?;
     }
     Ok(report)
 }
@@ -89,11 +89,11 @@ fn ids_by_name(conn: &mut Conn) -> DbResult<HashMap<String, i64>> {
     Ok(namespaces::all(conn)?.into_iter().map(|n| (n.fields.namespace, n.id)).collect())
 }
 
-fn insert_new(conn: &mut Conn, new: &[&NamespaceFile]) -> DbResult<()> {
+fn insert_new(conn: &mut Conn, new: &[&NamespaceFile], now: Timestamp) -> DbResult<()> {
     if new.is_empty() {
         return Ok(());
     }
-    let stamp = Stamp::loaded();
+    let stamp = Stamp::loaded(now);
     let fields: Vec<&NamespaceFields> = new.iter().map(|file| &file.fields).collect();
     namespaces::insert(conn, &fields, stamp)?;
     let ids = ids_by_name(conn)?;
@@ -108,9 +108,15 @@ fn insert_new(conn: &mut Conn, new: &[&NamespaceFile]) -> DbResult<()> {
 }
 
 /// Adds what a namespace lacks; with `prefer_new`, brings what it has up to date.
-fn merge(conn: &mut Conn, id: i64, file: &NamespaceFile, prefer_new: bool) -> DbResult<()> {
+fn merge(
+    conn: &mut Conn,
+    id: i64,
+    file: &NamespaceFile,
+    prefer_new: bool,
+    loaded_at: Timestamp,
+) -> DbResult<()> {
     let present = contents(conn, id)?;
-    let now = Some(Timestamp::now());
+    let now = Some(loaded_at);
     if prefer_new {
         namespaces::update(conn, id, &file.fields, now)?;
     }
@@ -141,22 +147,22 @@ fn merge(conn: &mut Conn, id: i64, file: &NamespaceFile, prefer_new: bool) -> Db
             missing.tags.get_or_insert_default().push(new.clone());
         }
     }
-    insert_contents(conn, &[(id, &missing)], Stamp::loaded(), true)
+    insert_contents(conn, &[(id, &missing)], Stamp::loaded(loaded_at), true)
 }
 
 /// Loads the shipped catalogue if it was never offered to this database before; `None` if it was.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn seed(conn: &mut Conn, files: &[NamespaceFile]) -> DbResult<Option<Report>> {
+pub fn seed(conn: &mut Conn, files: &[NamespaceFile], now: Timestamp) -> DbResult<Option<Report>> {
     let seeded: Option<i64> = metadef_seed::table.select(metadef_seed::id).first(conn).optional()?;
     if seeded.is_some() {
         return Ok(None);
     }
     diesel::insert_into(metadef_seed::table)
-        .values((metadef_seed::id.eq(1_i64), metadef_seed::seeded_at.eq(Timestamp::now().0)))
+        .values((metadef_seed::id.eq(1_i64), metadef_seed::seeded_at.eq(now.0)))
         .execute(conn)?;
-    load(conn, files, Mode::Skip).map(Some)
+    load(conn, files, Mode::Skip, now).map(Some)
 }
 
 /// Removes every namespace and every resource type; says how many namespaces there were.

@@ -16,14 +16,13 @@ pub struct Stamp {
 
 impl Stamp {
     /// Of what the API creates.
-    pub fn now() -> Self {
-        let now = Timestamp::now();
+    pub fn made(now: Timestamp) -> Self {
         Self { created_at: now, updated_at: Some(now) }
     }
 
     /// Of what a catalogue file brings: never changed since.
-    pub fn loaded() -> Self {
-        Self { created_at: Timestamp::now(), updated_at: None }
+    pub fn loaded(now: Timestamp) -> Self {
+        Self { created_at: now, updated_at: None }
     }
 }
 

@@ -73,6 +73,7 @@ impl Builtin {
     pub async fn reset_password(&self, user_name: &str, password: String) -> Result<()> {
         let hash = self.hasher.hash(password).await?;
         let name = user_name.to_owned();
+        let clock = self.db.clock.clone();
         self.change("identity_reset_password", move |conn| {
             let user = users::find_by_name(conn, DEFAULT_DOMAIN_ID, &name)?;
             let Some(mut user) = user else {
@@ -80,7 +81,7 @@ impl Builtin {
             };
             user.password_hash = Some(hash.clone());
             users::save(conn, &user)?;
-            super::revoke::user(conn, &user.id)
+            super::revoke::user(conn, &user.id, clock.now())
         })
         .await
     }

@@ -204,7 +204,7 @@ pub(super) mod tests {
 
     /// A ring with one key of its own.
     pub fn ring() -> KeyRing {
-        KeyRing::new(&[row(generate(Timestamp::now()).unwrap())]).unwrap()
+        KeyRing::new(&[row(generate(Timestamp(1_800_000_000_000_000)).unwrap())]).unwrap()
     }
 
     fn row(key: NewKey) -> KeyRow {
@@ -231,7 +231,7 @@ pub(super) mod tests {
         let other = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
         let other = String::from_utf8(other.private_key_to_pem_pkcs8().unwrap()).unwrap();
         for private_key in ["hello".to_owned(), other] {
-            let bad = KeyRow { private_key, ..row(generate(Timestamp::now()).unwrap()) };
+            let bad = KeyRow { private_key, ..row(generate(Timestamp(1_800_000_000_000_000)).unwrap()) };
             assert!(ring.replace(&[bad]).is_err());
             assert_eq!(ring.all().first().unwrap().kid, kid);
         }

@@ -57,7 +57,7 @@ impl Builtin {
             }
         }
         let user_id = proven.user_id.take().ok_or_else(LoginRefusal::wrong)?;
-        let now = Timestamp::now();
+        let now = self.db.clock.now();
         let claims = self.new_claims(user_id, &proven, now);
         let scope = match (&proven.credential, &proven.parent, scope) {
             (Some(credential), _, _) => WantedScope::Project(OwnedRef::Id(credential.project_id.clone())),
@@ -102,7 +102,7 @@ impl Builtin {
         }
         claims.openstack_project_id = own;
         claims.openstack_app_cred_id = parent.claims.openstack_app_cred_id.clone();
-        let now = Timestamp::now();
+        let now = self.db.clock.now();
         let found = self.db.read("identity_login", move |conn| context::load(conn, &claims, now)).await;
         self.issue(found.map_err(crate::model::error::Error::from)?)
     }

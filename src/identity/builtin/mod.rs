@@ -34,10 +34,7 @@ use crate::{
         Conn, Db, DbResult,
         identity::{keys as key_rows, revocations},
     },
-    model::{
-        error::{Error, Result},
-        time::Timestamp,
-    },
+    model::error::{Error, Result},
 };
 
 /// Login methods that we have.
@@ -180,7 +177,7 @@ impl Builtin {
     /// # Errors
     /// [`Error::Internal`] naming the key or file that cannot be used; the database's own.
     pub fn open(settings: Settings, db: Db) -> Result<Self> {
-        let keys = keys::open(&db, &settings.data_dir.join("keys"), Timestamp::now())?;
+        let keys = keys::open(&db, &settings.data_dir.join("keys"), db.clock.now())?;
         let cache = Cache::builder()
             .max_capacity(CACHED_TOKENS_MAX)
             .time_to_live(Duration::from_secs(settings.cache_seconds))
@@ -210,7 +207,8 @@ impl Builtin {
     ///
     /// # Errors
     /// The first thing that failed; call again later.
-    pub async fn maintain(&self, now: Timestamp) -> Result<()> {
+    pub async fn maintain(&self) -> Result<()> {
+        let now = self.db.clock.now();
         self.reload_keys().await?;
         if let Some(latest) = self.keys.is_due(self.settings.key_rotation_days, now) {
             keys::rotate(&self.db, latest, now).await?;

@@ -9,33 +9,33 @@ use crate::{
     model::{error::Result, time::Timestamp},
 };
 
-fn now_row() -> Revocation {
-    let now = Timestamp::now().0;
+fn row(now: Timestamp) -> Revocation {
+    let now = now.0;
     Revocation { id: new_id(), issued_before: now, revoked_at: now, ..Revocation::default() }
 }
 
-/// Ends all tokens of a user issued up to now.
+/// Ends all tokens of a user issued up to `now`.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn user(conn: &mut Conn, id: &str) -> DbResult<()> {
-    revocations::insert(conn, &Revocation { user_id: Some(id.to_owned()), ..now_row() })
+pub fn user(conn: &mut Conn, id: &str, now: Timestamp) -> DbResult<()> {
+    revocations::insert(conn, &Revocation { user_id: Some(id.to_owned()), ..row(now) })
 }
 
-/// Ends all tokens for a project issued up to now.
+/// Ends all tokens for a project issued up to `now`.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn project(conn: &mut Conn, id: &str) -> DbResult<()> {
-    revocations::insert(conn, &Revocation { project_id: Some(id.to_owned()), ..now_row() })
+pub fn project(conn: &mut Conn, id: &str, now: Timestamp) -> DbResult<()> {
+    revocations::insert(conn, &Revocation { project_id: Some(id.to_owned()), ..row(now) })
 }
 
-/// Ends all tokens of a domain's users, for the domain, and for its projects, issued up to now.
+/// Ends all tokens of a domain's users, for the domain, and for its projects, issued up to `now`.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn domain(conn: &mut Conn, id: &str) -> DbResult<()> {
-    revocations::insert(conn, &Revocation { domain_id: Some(id.to_owned()), ..now_row() })
+pub fn domain(conn: &mut Conn, id: &str, now: Timestamp) -> DbResult<()> {
+    revocations::insert(conn, &Revocation { domain_id: Some(id.to_owned()), ..row(now) })
 }
 
 impl Builtin {
@@ -47,14 +47,15 @@ impl Builtin {
     pub async fn revoke(&self, token: &Token, cascade: bool) -> Result<()> {
         let audit_id = token.claims.audit_id().to_owned();
         let chain = cascade.then(|| token.claims.audit_chain_id().to_owned());
+        let clock = self.db.clock.clone();
         self.change("identity_revoke", move |conn| {
-            revocations::insert(conn, &Revocation { audit_id: Some(audit_id.clone()), ..now_row() })?;
+            let now = clock.now();
+            revocations::insert(conn, &Revocation { audit_id: Some(audit_id.clone()), ..row(now) })?;
             match &chain {
                 None => Ok(()),
-                Some(chain) => revocations::insert(
-                    conn,
-                    &Revocation { audit_chain_id: Some(chain.clone()), ..now_row() },
-                ),
+                Some(chain) => {
+                    revocations::insert(conn, &Revocation { audit_chain_id: Some(chain.clone()), ..row(now) })
+                }
             }
         })
         .await

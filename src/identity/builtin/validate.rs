@@ -30,7 +30,7 @@ impl Builtin {
     /// # Errors
     /// Only the database's own.
     pub async fn validate(&self, text: &str, allow_expired: bool) -> Result<Option<Arc<Token>>> {
-        let now = Timestamp::now();
+        let now = self.db.clock.now();
         let digest = sha256(text.as_bytes());
         // Taken before anything is read: what is read later can only be newer.
         let generation = self.generation.load(Ordering::SeqCst);

@@ -20,7 +20,7 @@ on_each_database! {
             keys(&record),
             ["id", "image_id", "last_accessed", "last_modified", "size", "hits", "checksum"]
         );
-        let now = vitrine::model::time::Timestamp::now().0 as f64 / 1e6;
+        let now = crate::support::now().0 as f64 / 1e6;
         let age = now - record["last_modified"].as_f64().unwrap();
         assert!((0.0..60.0).contains(&age), "{record}");
         let state = admin.get("/v2/cache").await.expect(200).json();

@@ -7,11 +7,7 @@ mod manage;
 use std::{fs, path::PathBuf};
 
 use serde_json::Value;
-use vitrine::{
-    cache::Settings,
-    model::{cached_image::CachedImage, time::Timestamp},
-    server::Options,
-};
+use vitrine::{cache::Settings, model::cached_image::CachedImage, server::Options};
 
 use crate::support::*;
 
@@ -103,7 +99,7 @@ fn record_for(id: &str, content: &str, size: i64) -> CachedImage {
         hits: 0,
         checksum: None,
         content: content.to_owned(),
-        last_accessed: Timestamp::now(),
-        last_modified: Timestamp::now(),
+        last_accessed: now(),
+        last_modified: now(),
     }
 }

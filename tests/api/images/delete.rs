@@ -115,10 +115,10 @@ on_each_database! {
         alice.show(&id).await.expect(404);
         assert_eq!(app.faults().await.len(), 1, "a doomed row, which keeps its file");
         assert!(app.store_folder().join(&id).exists());
-        // The hour has passed: what the ledger says is all that counts.
-        let key = id.clone();
-        let now = vitrine::model::time::Timestamp::now();
-        app.write(move |conn| vitrine::db::blobs::doom_of_image(conn, &key, now, now)).await;
+        app.later(3500);
+        vitrine::jobs::reap::sweep(&app.app()).await.unwrap();
+        assert!(app.store_folder().join(&id).exists(), "there are a hundred seconds left");
+        app.later(101);
         app.settles().await;
     }
 

@@ -66,7 +66,7 @@ on_each_database! {
         let db = app.app().db.clone();
         let by_number = db.write("test.prune", |conn| events::prune(conn, Timestamp(0), 3, 100)).await.unwrap();
         assert_eq!((by_number, recorded(&app).await), (2, before[2..].to_vec()));
-        let later = Timestamp::now().plus_seconds(1);
+        let later = now().plus_seconds(1);
         let by_age = db.write("test.prune", move |conn| events::prune(conn, later, 1000, 2)).await.unwrap();
         assert_eq!((by_age, recorded(&app).await), (2, before[4..].to_vec()));
         assert_eq!(vitrine::jobs::reap::prune(&app.app()).await.unwrap(), 0);

@@ -4,9 +4,11 @@ use std::future::IntoFuture;
 
 use futures::{StreamExt, channel::mpsc, future::join_all};
 use vitrine::{
+    blob::draft::NewDraft,
     db,
     model::{
         blob::{Blob, BlobState},
+        event::Author,
         image::Image,
         status::Status,
         time::Timestamp,
@@ -41,13 +43,13 @@ async fn abandoned(app: &TestApp, lease_until: Timestamp) -> Image {
         name: image.id.clone(),
         state: BlobState::Writing,
         size: None,
-        lease_node: "a node that died".to_owned(),
+        holder: "a node that died".to_owned(),
         lease_until,
         delete_after: Timestamp(0),
         attempts: 0,
     };
     std::fs::write(app.store_folder().join(".parts").join(&blob.id), bytes(1000)).unwrap();
-    app.write(move |conn| db::blobs::insert(conn, &blob, Timestamp::now())).await;
+    app.write(move |conn| db::blobs::insert(conn, &blob, now())).await;
     image
 }
 
@@ -164,7 +166,7 @@ on_each_database! {
     async fn the_reaper_returns_abandoned_uploads(database: Database) {
         let app = database.app();
         let alice = app.as_member("alice");
-        let (past, future) = (Timestamp(1), Timestamp::now().plus_seconds(3600));
+        let (past, future) = (Timestamp(1), now().plus_seconds(3600));
         let (dead, alive) = (abandoned(&app, past).await, abandoned(&app, future).await);
         vitrine::jobs::reap::sweep(&app.app()).await.unwrap();
         becomes(&alice, &dead.id, "queued").await;
@@ -172,23 +174,49 @@ on_each_database! {
         alice.upload(&dead.id, bytes(5000)).await.expect(204);
         alice.upload(&alive.id, "data").await.expect(409);
         // The other node dies as well.
-        app.write(|conn| db::blobs::end_leases(conn, "a node that died")).await;
+        app.later(7200);
         app.settles().await;
         becomes(&alice, &alive.id, "queued").await;
         alice.upload(&alive.id, "data").await.expect(204);
         assert_eq!(alice.download(&dead.id).await.expect(200).body, bytes(5000));
     }
 
+    /// An upload that breaks off without a word keeps its image no longer than its lease: the process renews only what
+    /// somebody in it still holds.
+    async fn nobody_holds_what_broke_off(database: Database) {
+        let app = database.app();
+        let (alice, inner) = (app.as_member("alice"), app.app());
+        let mut drafts = Vec::new();
+        for _ in 0..2 {
+            let id = alice.created(image().raw()).await;
+            let store = inner.stores.get(inner.stores.default_id()).unwrap();
+            let new = NewDraft { image_id: &id, owner: None, store, name: Some(&id), size: None, holder: None };
+            let draft = inner.blobs.begin_upload(Author::service(), new, Status::Saving, |_| Ok(())).await;
+            drafts.push((id, draft.unwrap()));
+        }
+        let (broken, under_way) = (drafts.pop().unwrap(), drafts.pop().unwrap());
+        drop(broken.1);
+        app.later(3600);
+        let (holders, until) = (inner.leases().holders(), inner.leases().end());
+        assert_eq!(holders, [under_way.1.blob.id.clone()]);
+        app.write(move |conn| db::blobs::set_leases(conn, &holders, until)).await;
+        vitrine::jobs::reap::sweep(&inner).await.unwrap();
+        assert_eq!(alice.show(&broken.0).await.json()["status"], "queued");
+        assert_eq!(alice.show(&under_way.0).await.json()["status"], "saving");
+        under_way.1.abandon(Author::service()).await;
+        assert_eq!(alice.show(&under_way.0).await.json()["status"], "queued");
+    }
+
     /// A server alone on its data folder knows at its start that nobody else writes.
     async fn a_restart_takes_over_at_once(database: Database) {
         let mut app = database.app();
-        let future = Timestamp::now().plus_seconds(3600);
+        let future = now().plus_seconds(3600);
         let image = abandoned(&app, future).await;
         app.restart(|_| {});
         let alice = app.as_member("alice");
         if database != Database::Sqlite {
             assert_eq!(alice.show(&image.id).await.json()["status"], "saving");
-            app.write(|conn| db::blobs::end_leases(conn, "a node that died")).await;
+            app.later(7200);
         }
         app.settles().await;
         becomes(&alice, &image.id, "queued").await;
@@ -207,15 +235,15 @@ on_each_database! {
             name: id.clone(),
             state: BlobState::Doomed,
             size: None,
-            lease_node: "another node".to_owned(),
-            lease_until: Timestamp::now().plus_seconds(3600),
+            holder: "another node".to_owned(),
+            lease_until: now().plus_seconds(3600),
             delete_after: Timestamp(0),
             attempts: 0,
         };
         std::fs::write(app.store_folder().join(&id), "remains").unwrap();
-        app.write(move |conn| db::blobs::insert(conn, &blob, Timestamp::now())).await;
+        app.write(move |conn| db::blobs::insert(conn, &blob, now())).await;
         alice.upload(&id, "data").await.expect(204);
-        app.write(|conn| db::blobs::end_leases(conn, "another node")).await;
+        app.later(7200);
         app.settles().await;
         assert_eq!(alice.download(&id).await.expect(200).body, "data");
     }

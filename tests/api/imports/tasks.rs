@@ -1,13 +1,5 @@
 //! `/v2/tasks` and the tasks of an image.
 
-use vitrine::{
-    db,
-    model::{
-        blob::{Blob, BlobState},
-        time::Timestamp,
-    },
-};
-
 use super::{source::*, *};
 
 on_each_database! {
@@ -28,34 +20,21 @@ on_each_database! {
         }
     }
 
-    /// A task that nobody gave the image to fails, and leaves alone what others are writing for it.
-    async fn a_posted_import_disturbs_nobody(database: Database) {
+    /// Tasks that only the images API starts cannot be posted, and so cannot touch an image that others work on.
+    async fn tasks_of_other_calls_cannot_be_posted(database: Database) {
         let app = app(database);
-        let (admin, inner) = (app.as_admin(), app.app());
+        let admin = app.as_admin();
         let id = app.as_member("alice").created(image().raw()).await;
-        let blob = Blob {
-            id: fresh_id(),
-            image_id: id.clone(),
-            store: inner.stores.default_id().to_owned(),
-            name: fresh_id(),
-            state: BlobState::Writing,
-            size: None,
-            lease_node: inner.lease().node.clone(),
-            lease_until: inner.lease().end(),
-            delete_after: Timestamp(0),
-            attempts: 0,
-        };
-        let row = blob.clone();
-        inner.db.write("test.blob", move |conn| db::blobs::insert(conn, &row, Timestamp::now())).await.unwrap();
         let asked = json!({"method": {"name": "web-download", "uri": "http://127.0.0.1:9/x"}});
-        let body = json!({"type": "api_image_import", "input": {"image_id": id, "import_req": asked}});
-        let created = admin.post("/v2/tasks").json(&body).await.expect(201).json();
-        let task = finished(&admin, created["self"].as_str().unwrap()).await;
-        assert_eq!(task["status"], "failure", "{task}");
-        let (key, node) = (blob.id.clone(), blob.lease_node.clone());
-        let held = inner.db.read("test.held", move |conn| db::blobs::holds_lease(conn, &key, &node)).await.unwrap();
-        assert!(held, "the blob of another writer was doomed");
-        inner.db.write("test.remove", move |conn| db::blobs::remove(conn, &blob.id)).await.unwrap();
+        for (kind, input) in [
+            ("api_image_import", json!({"image_id": id, "import_req": asked, "backend": [null]})),
+            ("location_import", json!({"image_id": id, "loc_url": "http://127.0.0.1:9/x"})),
+        ] {
+            let refused = admin.post("/v2/tasks").json(&json!({"type": kind, "input": input})).await.expect(400);
+            assert!(refused.text().contains("type must be import"), "{}", refused.text());
+        }
+        assert_eq!(admin.get("/v2/tasks").await.expect(200).json()["tasks"], json!([]));
+        assert_eq!(admin.show(&id).await.expect(200).json()["status"], "queued");
     }
 
     /// A task of type import creates an image; what is no task is refused.
@@ -123,7 +102,7 @@ on_each_database! {
     async fn tasks_are_listed(database: Database) {
         let app = app(database);
         let admin = app.as_admin();
-        let body = json!({"type": "location_import", "input": {}});
+        let body = json!({"type": "import", "input": {"import_from": "http://127.0.0.1:9/"}});
         for _ in 0..3 {
             admin.post("/v2/tasks").json(&body).await.expect(201);
         }
@@ -138,8 +117,17 @@ on_each_database! {
             }
         }
         assert_eq!(seen.len(), 3);
-        let page = admin.get("/v2/tasks?type=import").await.expect(200).json();
+        let page = admin.get("/v2/tasks?type=location_import").await.expect(200).json();
         assert_eq!(page["tasks"], json!([]));
+        eventually("every task over", async || {
+            let open = admin.get("/v2/tasks?status=failure").await.expect(200).json()["tasks"].as_array().unwrap().len();
+            if open == 3 { Ok(()) } else { Err(open) }
+        })
+        .await;
+        // Two days later none of them is shown any more; one at its own address still is.
+        app.later(49 * 3600);
+        assert_eq!(admin.get("/v2/tasks").await.expect(200).json()["tasks"], json!([]));
+        admin.get(&format!("/v2/tasks/{}", seen[0].as_str().unwrap())).await.expect(200);
         for bad in ["limit=-1", "marker=x", "sort_key=message", "sort_dir=up", "status=done", "type=export"] {
             admin.get(&format!("/v2/tasks?{bad}")).await.expect(400);
         }

@@ -14,7 +14,6 @@ use vitrine::{
         list::{Direction, SORT_KEYS},
         member::MemberStatus,
         status::Status,
-        time::Timestamp,
         visibility::{MemberFilter, Scope, Visibility, VisibilityFilter},
     },
 };
@@ -142,8 +141,8 @@ on_each_database! {
                 for (image, members) in &images {
                     db::images::insert(conn, image)?;
                     for (member, status) in members {
-                        db::members::insert(conn, image, member, Timestamp::now())?;
-                        db::members::set_status(conn, &image.id, member, *status, Timestamp::now())?;
+                        db::members::insert(conn, image, member, now())?;
+                        db::members::set_status(conn, &image.id, member, *status, now())?;
                     }
                 }
                 for (scope, sort, limit) in &asked {

@@ -68,12 +68,12 @@ on_each_database! {
             name: fresh_id(),
             state: BlobState::Doomed,
             size: None,
-            lease_node: all.lease().node.clone(),
+            holder: fresh_id(),
             lease_until: Timestamp(0),
             delete_after: Timestamp(0),
             attempts: 0,
         };
-        all.db.write("test.blob", move |conn| db::blobs::insert(conn, &blob, Timestamp::now())).await.unwrap();
+        all.db.write("test.blob", move |conn| db::blobs::insert(conn, &blob, now())).await.unwrap();
         eventually("the row goes", async || {
             vitrine::jobs::reap::sweep(&all).await.unwrap();
             let rows = all.db.read("test.rows", |conn| db::blobs::names_in_store(conn, "web")).await.unwrap();

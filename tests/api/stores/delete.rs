@@ -78,7 +78,7 @@ on_each_database! {
         let key = id.clone();
         let blobs = all.db.read("test.rows", |conn| db::blobs::names_in_store(conn, "slow")).await.unwrap();
         let (_, _, blob) = blobs.into_iter().find(|(name, ..)| *name == key).unwrap();
-        let now = Timestamp::now();
+        let now = crate::support::now();
         all.db.write("test.doom", move |conn| db::blobs::doom(conn, &blob, now, now)).await.unwrap();
         app.settles().await;
     }

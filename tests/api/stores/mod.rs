@@ -66,7 +66,7 @@ fn readers(_: &Path) -> Stores {
 /// Puts a copy of the data of an image into another store, as an import does.
 async fn copy(app: &TestApp, id: &str, store: &str, data: &[u8]) -> String {
     let app = app.app();
-    let now = Timestamp::now();
+    let now = crate::support::now();
     let blob = Blob {
         id: fresh_id(),
         image_id: id.to_owned(),
@@ -74,8 +74,8 @@ async fn copy(app: &TestApp, id: &str, store: &str, data: &[u8]) -> String {
         name: id.to_owned(),
         state: BlobState::Writing,
         size: None,
-        lease_node: app.lease().node.clone(),
-        lease_until: app.lease().end(),
+        holder: fresh_id(),
+        lease_until: app.leases().end(),
         delete_after: Timestamp(0),
         attempts: 0,
     };
@@ -95,13 +95,13 @@ async fn copy(app: &TestApp, id: &str, store: &str, data: &[u8]) -> String {
         store: Some(store.to_owned()),
         blob_id: Some(blob.id.clone()),
     };
-    let (size, node) = (i64::try_from(data.len()).unwrap(), app.lease().node.clone());
+    let size = i64::try_from(data.len()).unwrap();
     app.db
         .write("test.copy", move |conn| {
             let before = db::images::find(conn, &blob.image_id)?.unwrap();
             let mut after = before.clone();
             after.locations.push(location.clone());
-            db::blobs::make_live(conn, &blob.id, &node, size, now)?;
+            db::blobs::make_live(conn, &blob.id, &blob.holder, size, now)?;
             db::images::save(conn, &before, &after).map(drop)
         })
         .await

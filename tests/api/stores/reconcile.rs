@@ -37,13 +37,13 @@ on_each_database! {
             name: fresh_id(),
             state: BlobState::Writing,
             size: None,
-            lease_node: all.lease().node.clone(),
-            lease_until: all.lease().end(),
+            holder: fresh_id(),
+            lease_until: all.leases().end(),
             delete_after: Timestamp(0),
             attempts: 0,
         };
         let row = writing.clone();
-        all.db.write("test.blob", move |conn| db::blobs::insert(conn, &row, Timestamp::now())).await.unwrap();
+        all.db.write("test.blob", move |conn| db::blobs::insert(conn, &row, now())).await.unwrap();
         let writer = slow.writer(&NewBlob::of(&writing, None)).await.unwrap();
 
         let (orphans, missing, _) = examine(&all.db, slow).await;

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use vitrine::{
     app::App,
     db, jobs,
-    model::blob::BlobState,
+    model::{blob::BlobState, clock::Clock, time::Timestamp},
     server::{IdentityChoice, Options, Server},
     store::NamedStore,
 };
@@ -252,6 +252,11 @@ impl TestApp {
     pub async fn settles(&self) {
         settles(&self.app()).await;
     }
+
+    /// Puts the clock of the server forward.
+    pub fn later(&self, seconds: i64) {
+        self.app().db.clock.turn(seconds);
+    }
 }
 
 impl Drop for TestApp {
@@ -301,6 +306,11 @@ async fn settles(app: &App) {
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     })
     .await;
+}
+
+/// The present moment of a clock that nobody turns.
+pub fn now() -> Timestamp {
+    Clock::default().now()
 }
 
 /// Asks again until the answer is `Ok`; a minute without one fails the test with the last `Err`.

@@ -57,8 +57,8 @@ impl TestApp {
     pub async fn insert_member(&self, image: &Image, project: &str, status: MemberStatus) {
         let (image, project) = (image.clone(), project.to_owned());
         self.write(move |conn| {
-            db::members::insert(conn, &image, &project, Timestamp::now())?;
-            db::members::set_status(conn, &image.id, &project, status, Timestamp::now())
+            db::members::insert(conn, &image, &project, super::now())?;
+            db::members::set_status(conn, &image.id, &project, status, super::now())
         })
         .await;
     }

@@ -12,6 +12,8 @@ BODIES = {
     "absent": b"", "malformed": b"{", "array": [], "text": "x", "null": None, "empty": {},
     "type absent": {"input": {}}, "input absent": {"type": "import"}, "input text": {"type": "import", "input": "x"},
     "input null": {"type": "import", "input": None}, "input empty": {"type": "import", "input": {}},
+    "type of an import": {"type": "api_image_import", "input": {}},
+    "type of a location": {"type": "location_import", "input": {}},
     "type unknown": {"type": "export", "input": IMPORT}, "type null": {"type": None, "input": IMPORT},
     "more members": {"type": "import", "input": {}, "x": 1}, "owner": {"type": "import", "input": {}, "owner": 5},
     "status": {"type": "import", "input": {}, "status": "done"}, "ova": {"type": "import", "input": OVA},

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Server, by_password, by_token, database, on_project};
 use crate::{
     identity::{Credentials, Identity, builtin::keys},
-    model::time::Timestamp,
+    model::clock::Clock,
 };
 
 fn names(list: &Value) -> Vec<&str> {
@@ -198,7 +198,7 @@ async fn expired_tokens_open_nothing_but_may_be_looked_at_for_a_while() {
 
 /// Lets a new key sign, as the command does.
 async fn rotate(server: &Server) {
-    keys::rotate(&database(&server.dir), 1, Timestamp::now()).await.unwrap();
+    keys::rotate(&database(&server.dir), 1, Clock::default().now()).await.unwrap();
 }
 
 #[actix_web::test]
@@ -211,7 +211,7 @@ async fn tokens_outlive_a_rotation_of_the_keys_and_a_restart() {
     let kid = |token: &str| jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
     assert_ne!(kid(&before), kid(&after));
     assert!(server.is_good(&before).await && server.is_good(&after).await);
-    server.builtin.maintain(Timestamp::now()).await.unwrap();
+    server.builtin.maintain().await.unwrap();
     let server = server.restarted_with(|_| {});
     assert!(server.is_good(&before).await && server.is_good(&after).await);
 }

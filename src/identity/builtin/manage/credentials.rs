@@ -101,7 +101,7 @@ impl Builtin {
             Some(secret) => secret,
             None => password::random_secret(),
         };
-        let now = Timestamp::now();
+        let now = self.db.clock.now();
         let carried = wanted_roles(token, body)?;
         let mut row = AppCredential {
             id: new_id(),

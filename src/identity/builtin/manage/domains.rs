@@ -77,6 +77,7 @@ impl Builtin {
     pub async fn domain_update(&self, token: &Token, id: &str, body: &Body) -> Result<Domain> {
         admin_only(token)?;
         let (id, body) = (id.to_owned(), body.clone());
+        let clock = self.db.clock.clone();
         self.change("identity_domain_update", move |conn| {
             let mut row = domains::find(conn, &id)?.ok_or_else(|| missing("domain", &id))?;
             let was_enabled = row.enabled;
@@ -86,7 +87,7 @@ impl Builtin {
             row.extra = body::extra(&body, KNOWN, &row.extra)?;
             domains::save(conn, &row).map_err(|e| taken(e, "domain", &row.name))?;
             if was_enabled && !row.enabled {
-                revoke::domain(conn, &id)?;
+                revoke::domain(conn, &id, clock.now())?;
             }
             Ok(row)
         })
@@ -100,6 +101,7 @@ impl Builtin {
     pub async fn domain_delete(&self, token: &Token, id: &str) -> Result<()> {
         admin_only(token)?;
         let id = id.to_owned();
+        let clock = self.db.clock.clone();
         self.change("identity_domain_delete", move |conn| {
             let row = domains::find(conn, &id)?.ok_or_else(|| missing("domain", &id))?;
             if id == DEFAULT_DOMAIN_ID {
@@ -108,7 +110,7 @@ impl Builtin {
             if row.enabled {
                 return Err(Error::forbidden("A domain must be disabled before it is deleted.").into());
             }
-            revoke::domain(conn, &id)?;
+            revoke::domain(conn, &id, clock.now())?;
             assignments::remove_scope(conn, "domain", &id)?;
             // A list has a longest length; what is beyond it comes with the next turn.
             loop {

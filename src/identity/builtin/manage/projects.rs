@@ -97,6 +97,7 @@ impl Builtin {
     pub async fn project_update(&self, token: &Token, id: &str, body: &Body) -> Result<Project> {
         admin_only(token)?;
         let (id, body) = (id.to_owned(), body.clone());
+        let clock = self.db.clock.clone();
         self.change("identity_project_update", move |conn| {
             let mut row = projects::find(conn, &id)?.ok_or_else(|| missing("project", &id))?;
             let was_enabled = row.enabled;
@@ -108,7 +109,7 @@ impl Builtin {
             row.extra = body::extra(&body, KNOWN, &row.extra)?;
             projects::save(conn, &row).map_err(|e| taken(e, "project", &row.name))?;
             if was_enabled && !row.enabled {
-                revoke::project(conn, &id)?;
+                revoke::project(conn, &id, clock.now())?;
             }
             Ok(row)
         })
@@ -122,12 +123,13 @@ impl Builtin {
     pub async fn project_delete(&self, token: &Token, id: &str) -> Result<()> {
         admin_only(token)?;
         let id = id.to_owned();
+        let clock = self.db.clock.clone();
         self.change("identity_project_delete", move |conn| {
             projects::find(conn, &id)?.ok_or_else(|| missing("project", &id))?;
             if !projects::list(conn, None, None, Some(&id))?.is_empty() {
                 return Err(Error::forbidden("There are projects below this one.").into());
             }
-            revoke::project(conn, &id)?;
+            revoke::project(conn, &id, clock.now())?;
             projects::remove(conn, &id)
         })
         .await

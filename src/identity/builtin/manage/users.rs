@@ -84,6 +84,7 @@ impl Builtin {
         admin_only(token)?;
         let hash = self.hash_of(body).await?;
         let (id, body) = (id.to_owned(), body.clone());
+        let clock = self.db.clock.clone();
         self.change("identity_user_update", move |conn| {
             let mut row = users::find(conn, &id)?.ok_or_else(|| missing("user", &id))?;
             let was_enabled = row.enabled;
@@ -97,7 +98,7 @@ impl Builtin {
             row.password_hash = hash.clone().or(row.password_hash);
             users::save(conn, &row).map_err(|e| taken(e, "user", &row.name))?;
             if hash.is_some() || (was_enabled && !row.enabled) {
-                revoke::user(conn, &id)?;
+                revoke::user(conn, &id, clock.now())?;
             }
             Ok(row)
         })
@@ -111,9 +112,10 @@ impl Builtin {
     pub async fn user_delete(&self, token: &Token, id: &str) -> Result<()> {
         admin_only(token)?;
         let id = id.to_owned();
+        let clock = self.db.clock.clone();
         self.change("identity_user_delete", move |conn| {
             users::find(conn, &id)?.ok_or_else(|| missing("user", &id))?;
-            revoke::user(conn, &id)?;
+            revoke::user(conn, &id, clock.now())?;
             users::remove(conn, &id)
         })
         .await
@@ -131,13 +133,14 @@ impl Builtin {
         let user_id =
             self.prove_password(OwnedRef::Id(id.to_owned()), old, address).await.map_err(|r| r.error)?;
         let hash = new?.ok_or_else(|| Error::invalid("\"password\" is missing."))?;
+        let clock = self.db.clock.clone();
         self.change("identity_user_password", move |conn| {
             let mut row = users::find(conn, &user_id)?
                 .filter(|user| user.enabled)
                 .ok_or_else(|| Error::Unauthenticated("The user is gone.".to_owned()))?;
             row.password_hash = Some(hash.clone());
             users::save(conn, &row)?;
-            revoke::user(conn, &user_id)
+            revoke::user(conn, &user_id, clock.now())
         })
         .await
     }

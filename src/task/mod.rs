@@ -1,5 +1,7 @@
 //! Tasks: jobs as Glance's `/v2/tasks` and `/v2/images/{id}/tasks` show them (`glance/api/v2/tasks.py`).
 
+pub mod kinds;
+
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -9,20 +11,21 @@ use crate::{
         change::{self, Door},
         query,
     },
-    import::{Imports, request},
+    import::Imports,
     model::{
         caller::Caller,
+        clock::Clock,
         error::{Error, Result},
         event::Author,
-        job::{Job, JobKind, JobStatus},
+        job::{Job, JobStatus},
         list::PageLimits,
-        status::Status,
         task_list::TaskQuery,
-        time::Timestamp,
     },
-    outbound,
     policy::Empty,
-    work::queue::{LOCK_PROPERTY, draft},
+    work::{
+        durable::Again,
+        queue::{LOCK_PROPERTY, row},
+    },
 };
 
 /// A page of a list.
@@ -69,7 +72,7 @@ pub async fn list(imports: &Imports, caller: &Caller, query: TaskQuery) -> Resul
             Some(found.ok_or_else(unknown)?)
         }
     };
-    let (project, now) = (limited_to(caller), Timestamp::now());
+    let (project, now) = (limited_to(caller), imports.images.db.clock.now());
     let tasks = imports
         .images
         .db
@@ -100,7 +103,7 @@ pub async fn show(imports: &Imports, caller: &Caller, id: &str) -> Result<Job> {
 /// [`Error::ImageNotFound`] when the caller may not see the image.
 pub async fn list_of_image(imports: &Imports, caller: &Caller, image_id: &str) -> Result<Vec<Job>> {
     let image = query::show(&imports.images, caller, image_id).await?;
-    let now = Timestamp::now();
+    let now = imports.images.db.clock.now();
     let jobs = imports
         .images
         .db
@@ -116,9 +119,14 @@ pub async fn list_of_image(imports: &Imports, caller: &Caller, image_id: &str) -
 pub async fn create(imports: &Imports, caller: &Caller, body: &Map<String, Value>) -> Result<Job> {
     access::mutating(caller)?;
     let kind = body.get("type").ok_or_else(|| Error::invalid("The member \"type\" is missing."))?;
-    let kind = kind.as_str().and_then(JobKind::parse).ok_or_else(|| {
-        let kinds: Vec<&str> = JobKind::ALL.iter().map(|k| k.as_str()).collect();
-        Error::invalid(format!("type must be one of {}.", kinds.join(", ")))
+    let found = kinds::public().find(|row| kind.as_str() == Some(row.kind.as_str()));
+    let found = found.and_then(|row| Some((row.kind, row.accept?)));
+    let (kind, accept) = found.ok_or_else(|| {
+        let kinds: Vec<&str> = kinds::public().map(|row| row.kind.as_str()).collect();
+        Error::invalid(format!(
+            "type must be {}; tasks of other types come from the calls of the images API that they are for.",
+            kinds.join(" or ")
+        ))
     })?;
     let input = body.get("input").ok_or_else(|| Error::invalid("The member \"input\" is missing."))?;
     let input = input.as_object().ok_or_else(|| Error::invalid("input must be an object."))?;
@@ -127,27 +135,10 @@ pub async fn create(imports: &Imports, caller: &Caller, body: &Map<String, Value
             return Err(Error::invalid(format!("{name} must be a text.")));
         }
     }
-    if kind == JobKind::Import {
-        let source = input.get("import_from").and_then(Value::as_str).unwrap_or_default();
-        if !(source.starts_with("http://") || source.starts_with("https://")) {
-            return Err(Error::invalid("import_from must be a URL that begins with http:// or https://."));
-        }
-        outbound::check(&imports.settings.filter, source)
-            .map_err(|refusal| Error::invalid(refusal.to_string()))?;
-        let container =
-            input.get("image_properties").and_then(|properties| properties.get("container_format"));
-        if container.and_then(Value::as_str) == Some("ova") {
-            return Err(Error::invalid(
-                "Tasks do not take OVA archives apart; unpack the disk and import it with container_format bare.",
-            ));
-        }
-    }
+    accept(imports, input)?;
     let image_id = input.get("image_id").and_then(Value::as_str).map(str::to_owned);
-    let job = Job {
-        image_id,
-        state: json!({ "roles": caller.roles }),
-        ..draft(caller, kind, Value::Object(input.clone()))
-    };
+    let contents = (Value::Object(input.clone()), json!({ "roles": caller.roles }));
+    let job = Job { image_id, ..row(caller, kind, contents, imports.images.db.clock.now()) };
     imports.queue.enqueue(job.clone()).await?;
     Ok(job)
 }
@@ -165,7 +156,7 @@ pub fn query_of_operator(status: Option<String>, limit: u32) -> Result<TaskQuery
 ///
 /// # Errors
 /// [`Error::Conflict`] when the job has not failed, or its image is not where it was before.
-pub fn retry(conn: &mut Conn, old: &Job) -> DbResult<String> {
+pub fn retry(conn: &mut Conn, clock: &Clock, old: &Job) -> DbResult<String> {
     let conflict = |text: String| DbError::Domain(Error::conflict(text));
     if old.status != JobStatus::Failure {
         return Err(conflict(format!(
@@ -174,9 +165,6 @@ pub fn retry(conn: &mut Conn, old: &Job) -> DbResult<String> {
             old.status.as_str()
         )));
     }
-    if old.kind == JobKind::Import {
-        return Err(conflict("The image of this task is gone; create a new task.".to_owned()));
-    }
     let caller = Caller {
         user_id: old.user_id.clone(),
         project_id: old.owner.clone(),
@@ -184,13 +172,10 @@ pub fn retry(conn: &mut Conn, old: &Job) -> DbResult<String> {
         ..Caller::default()
     };
     let id = old.image_id.clone().unwrap_or_default();
-    let (from, state, affinity) = match old.kind {
-        JobKind::ImageImport => request::again(conn, old)?,
-        _ => (Status::Queued, json!({}), None),
-    };
-    let job = draft(&caller, old.kind, old.input.clone());
-    let job = Job { image_id: Some(id.clone()), state, affinity, ..job };
-    let door = Door { author: Author::from(old), delay_seconds: 0 };
+    let Again { from, state, affinity } = kinds::of(old.kind)?.retry(conn, old)?;
+    let job = row(&caller, old.kind, (old.input.clone(), state), clock.now());
+    let job = Job { image_id: Some(id.clone()), affinity, ..job };
+    let door = Door { author: Author::from(old), delay_seconds: 0, clock: clock.clone() };
     change::in_txn(conn, &door, &id, |_, before| {
         if before.property(LOCK_PROPERTY).is_some() {
             return Err(conflict(format!("Image {id} has an active task.")));

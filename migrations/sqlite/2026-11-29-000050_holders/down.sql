@@ -1,0 +1,1 @@
+ALTER TABLE blobs RENAME COLUMN holder TO lease_node;

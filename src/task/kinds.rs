@@ -1,0 +1,152 @@
+//! The table of durable work: one row for each kind. The engine runs what a row names, an operator repeats it, and
+//! `POST /v2/tasks` takes the public ones.
+
+use futures::future::BoxFuture;
+use serde_json::{Map, Value};
+
+use crate::{
+    db::{self, Conn, DbError, DbResult},
+    image::Images,
+    import::{
+        Imports,
+        job::ImageImport,
+        legacy::{self, TaskImport},
+    },
+    location::job::LocationImport,
+    model::{
+        error::{Error, Result},
+        job::{Job, JobKind, written},
+    },
+    work::{
+        Done, Failure, Work,
+        durable::{Again, Durable, Ending, input_of, state_of},
+    },
+};
+
+/// A kind of durable work, whatever its input and its state.
+pub struct Kind {
+    /// The kind.
+    pub kind: JobKind,
+    /// What `POST /v2/tasks` asks of its input; `None` is a kind that has an API of its own, which checks more.
+    pub accept: Option<fn(&Imports, &Map<String, Value>) -> Result<()>>,
+    run: for<'a> fn(&'a Imports, &'a Work) -> BoxFuture<'a, Done<Value>>,
+    undo: for<'a> fn(&'a Imports, &'a Work, Ending) -> BoxFuture<'a, Done<&'static str>>,
+    retry: fn(&mut Conn, &Job) -> DbResult<Again<Value>>,
+}
+
+/// Every kind.
+const TABLE: [Kind; 3] =
+    [row::<LocationImport>(None), row::<ImageImport>(None), row::<TaskImport>(Some(legacy::accept))];
+
+const fn row<D>(accept: Option<fn(&Imports, &Map<String, Value>) -> Result<()>>) -> Kind
+where
+    D: Durable,
+    D::Parts: Within,
+{
+    Kind { kind: D::KIND, accept, run: run::<D>, undo: undo::<D>, retry: retry::<D> }
+}
+
+/// What is within the parts of the service that a kind may need.
+trait Within {
+    fn within(all: &Imports) -> &Self;
+}
+
+impl Within for Imports {
+    fn within(all: &Imports) -> &Self {
+        all
+    }
+}
+
+impl Within for Images {
+    fn within(all: &Imports) -> &Self {
+        &all.images
+    }
+}
+
+fn run<'a, D>(imports: &'a Imports, work: &'a Work) -> BoxFuture<'a, Done<Value>>
+where
+    D: Durable,
+    D::Parts: Within,
+{
+    Box::pin(async move {
+        let (input, state) = (input_of::<D>(&work.job)?, state_of::<D>(&work.job)?);
+        D::run(D::Parts::within(imports), work, input, state).await
+    })
+}
+
+fn undo<'a, D>(imports: &'a Imports, work: &'a Work, ending: Ending) -> BoxFuture<'a, Done<&'static str>>
+where
+    D: Durable,
+    D::Parts: Within,
+{
+    Box::pin(async move {
+        let id = work.job.id.clone();
+        // The attempt may have come further than the row that it was begun with.
+        let job = imports.images.db.read("job.find", move |conn| db::jobs::find(conn, &id)).await?;
+        let (input, state) = (input_of::<D>(&work.job)?, state_of::<D>(job.as_ref().unwrap_or(&work.job))?);
+        D::undo(D::Parts::within(imports), work, input, state, ending).await
+    })
+}
+
+fn retry<D: Durable>(conn: &mut Conn, old: &Job) -> DbResult<Again<Value>> {
+    let unreadable = |failure: Failure| DbError::Domain(Error::conflict(failure.to_string()));
+    let (input, state) = (input_of::<D>(old).map_err(unreadable)?, state_of::<D>(old)?);
+    let Again { from, state, affinity } = D::retry(conn, old, &input, &state)?;
+    Ok(Again { from, state: written(&state)?, affinity })
+}
+
+/// The row of a kind.
+///
+/// # Errors
+/// [`Error::Internal`] when the table lacks it.
+pub fn of(kind: JobKind) -> Result<&'static Kind> {
+    const { &TABLE }.iter().find(|row| row.kind == kind).ok_or_else(|| Error::Internal {
+        message: format!("there is no row for jobs of kind {}", kind.as_str()),
+    })
+}
+
+/// The kinds that `POST /v2/tasks` takes.
+pub fn public() -> impl Iterator<Item = &'static Kind> {
+    const { &TABLE }.iter().filter(|row| row.accept.is_some())
+}
+
+impl Kind {
+    /// Runs a claimed job from where it stands.
+    ///
+    /// # Errors
+    /// As [`Durable::run`]; [`Failure::Final`] for an input that is not of this kind.
+    pub async fn run(&self, imports: &Imports, work: &Work) -> Done<Value> {
+        (self.run)(imports, work).await
+    }
+
+    /// Takes back what a job has done.
+    ///
+    /// # Errors
+    /// As [`Durable::undo`].
+    pub async fn undo(&self, imports: &Imports, work: &Work, ending: Ending) -> Done<&'static str> {
+        (self.undo)(imports, work, ending).await
+    }
+
+    /// What it takes to ask anew for a job that has failed.
+    ///
+    /// # Errors
+    /// As [`Durable::retry`].
+    pub fn retry(&self, conn: &mut Conn, old: &Job) -> DbResult<Again<Value>> {
+        (self.retry)(conn, old)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_one_row() {
+        for kind in JobKind::ALL {
+            assert_eq!(TABLE.iter().filter(|row| row.kind == kind).count(), 1, "{kind:?}");
+            assert!(of(kind).is_ok_and(|row| row.kind == kind));
+        }
+        let public: Vec<_> = public().map(|row| row.kind.as_str()).collect();
+        assert_eq!(public, ["import"]);
+    }
+}

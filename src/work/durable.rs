@@ -1,0 +1,96 @@
+//! What a kind of durable work is: what it is asked for, what it remembers, how it runs, how it is taken back.
+
+use async_trait::async_trait;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{Done, Failure, Work};
+use crate::{
+    db::{Conn, DbResult},
+    model::{
+        error::{Error, Result},
+        job::{Job, JobKind},
+        status::Status,
+    },
+};
+
+/// How an attempt ended that no other follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// What was asked for cannot succeed.
+    Refused,
+    /// It was begun too often, or somebody stopped it: nothing is wrong with what the user gave.
+    GivenUp,
+}
+
+/// What a repetition of failed work starts from.
+#[derive(Debug)]
+pub struct Again<S> {
+    /// The status that the image must have.
+    pub from: Status,
+    /// What the repetition knows at its start.
+    pub state: S,
+    /// The only place where it can be done.
+    pub affinity: Option<String>,
+}
+
+/// A kind of durable work. Its input and its state are JSON in the database and nowhere else.
+#[async_trait]
+pub trait Durable: 'static {
+    /// The kind, by which rows name it.
+    const KIND: JobKind;
+    /// What it needs of the service.
+    type Parts: Send + Sync;
+    /// What it is asked for; tasks show it.
+    type Input: Serialize + DeserializeOwned + Send + Sync;
+    /// What it has done so far, for whoever goes on.
+    type State: Serialize + DeserializeOwned + Send + Sync;
+
+    /// Goes on from `state`; answers the result that tasks show. Every step can be repeated.
+    ///
+    /// # Errors
+    /// [`Failure::Final`] with a reason for the user.
+    async fn run(parts: &Self::Parts, work: &Work, input: Self::Input, state: Self::State) -> Done<Value>;
+
+    /// Brings the image back to where the same can be asked for again. Repeating it changes nothing. Answers a sentence
+    /// for the user on where the image stands, or nothing.
+    ///
+    /// # Errors
+    /// [`Failure`] when the database is away.
+    async fn undo(
+        parts: &Self::Parts,
+        work: &Work,
+        input: Self::Input,
+        state: Self::State,
+        ending: Ending,
+    ) -> Done<&'static str>;
+
+    /// What it takes to ask anew for `old`, which has failed.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when that is not possible.
+    fn retry(
+        conn: &mut Conn,
+        old: &Job,
+        input: &Self::Input,
+        state: &Self::State,
+    ) -> DbResult<Again<Self::State>>;
+}
+
+/// What a row says was asked for.
+///
+/// # Errors
+/// [`Failure::Final`] when it says nothing of that kind.
+pub fn input_of<D: Durable>(job: &Job) -> Done<D::Input> {
+    let kind = D::KIND.as_str();
+    serde_json::from_value(job.input.clone())
+        .map_err(|e| Failure::Final(format!("The input of the task is not one of type {kind}: {e}.")))
+}
+
+/// What a row says has been done.
+///
+/// # Errors
+/// [`Error::Internal`] when it is unreadable.
+pub fn state_of<D: Durable>(job: &Job) -> Result<D::State> {
+    serde_json::from_value(job.state.clone()).map_err(|e| Error::internal("the state of a job", e))
+}
