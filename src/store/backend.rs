@@ -61,14 +61,12 @@ pub struct NewBlob<'a> {
     pub owner: Option<&'a str>,
     /// Size in bytes, when it is known; lets the store reserve room.
     pub size: Option<u64>,
-    /// Token of a caller who waits; for stores that write in the caller's name.
-    pub token: Option<&'a str>,
 }
 
 impl<'a> NewBlob<'a> {
-    /// The blob of a row of the ledger, of `size` bytes if that is known, without an owner or a caller.
+    /// The blob of a row of the ledger, of `size` bytes if that is known, without an owner.
     pub fn of(blob: &'a Blob, size: Option<u64>) -> Self {
-        Self { id: &blob.id, name: &blob.name, image: &blob.image_id, owner: None, size, token: None }
+        Self { id: &blob.id, name: &blob.name, image: &blob.image_id, owner: None, size }
     }
 }
 

@@ -28,7 +28,7 @@ pub fn named(backend: impl Backend + 'static) -> NamedStore {
 
 /// A blob to write.
 pub fn new<'a>(id: &'a str, name: &'a str, size: Option<u64>) -> NewBlob<'a> {
-    NewBlob { id, name, image: name, owner: None, size, token: None }
+    NewBlob { id, name, image: name, owner: None, size }
 }
 
 /// Writes and commits a blob in pieces; answers its URL.

@@ -23,12 +23,15 @@ use crate::{
     },
 };
 
+/// Checks the input of a posted task.
+type Accept = fn(&Imports, &Map<String, Value>) -> Result<()>;
+
 /// A kind of durable work, whatever its input and its state.
 pub struct Kind {
     /// The kind.
     pub kind: JobKind,
     /// What `POST /v2/tasks` asks of its input; `None` is a kind that has an API of its own, which checks more.
-    pub accept: Option<fn(&Imports, &Map<String, Value>) -> Result<()>>,
+    pub accept: Option<Accept>,
     run: for<'a> fn(&'a Imports, &'a Work) -> BoxFuture<'a, Done<Value>>,
     undo: for<'a> fn(&'a Imports, &'a Work, Ending) -> BoxFuture<'a, Done<&'static str>>,
     retry: fn(&mut Conn, &Job) -> DbResult<Again<Value>>,
@@ -38,7 +41,7 @@ pub struct Kind {
 const TABLE: [Kind; 3] =
     [row::<LocationImport>(None), row::<ImageImport>(None), row::<TaskImport>(Some(legacy::accept))];
 
-const fn row<D>(accept: Option<fn(&Imports, &Map<String, Value>) -> Result<()>>) -> Kind
+const fn row<D>(accept: Option<Accept>) -> Kind
 where
     D: Durable,
     D::Parts: Within,
