@@ -198,7 +198,7 @@ on_each_database! {
         drop(broken.1);
         app.later(3600);
         let (holders, until) = (inner.leases().holders(), inner.leases().end());
-        assert_eq!(holders, [under_way.1.blob.id.clone()]);
+        assert_eq!(holders.as_slice(), std::slice::from_ref(&under_way.1.blob.id));
         app.write(move |conn| db::blobs::set_leases(conn, &holders, until)).await;
         vitrine::jobs::reap::sweep(&inner).await.unwrap();
         assert_eq!(alice.show(&broken.0).await.json()["status"], "queued");
