@@ -8,8 +8,8 @@ use crate::{
     model::time::Timestamp,
 };
 
-/// One row of `identity_revocations`: a token is revoked when every id given here is its own, and it was issued
-/// no later than `issued_before`.
+/// One row of `identity_revocations`: a token is revoked when every id given here is its own, and it was issued no later
+/// than `issued_before`, or its login was where the row is about a user or a chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = identity_revocations)]
 pub struct Revocation {
@@ -46,6 +46,8 @@ pub struct Marks {
     pub domain_ids: Vec<String>,
     /// When it was issued.
     pub issued_at: Timestamp,
+    /// When the login was from which it descends.
+    pub login_at: Timestamp,
 }
 
 impl Revocation {
@@ -57,7 +59,14 @@ impl Revocation {
             && is(&self.user_id, &marks.user_id)
             && self.project_id.as_ref().is_none_or(|wanted| marks.project_id.as_ref() == Some(wanted))
             && self.domain_id.as_ref().is_none_or(|wanted| marks.domain_ids.contains(wanted))
-            && marks.issued_at.0 <= self.issued_before
+            && self.time_of(marks).0 <= self.issued_before
+    }
+
+    /// The time of a token that counts here. Where a login is what has lost its worth, a token that was drawn from it at
+    /// the same moment, or later by another node, has none either.
+    fn time_of(&self, marks: &Marks) -> Timestamp {
+        let of_login = self.user_id.is_some() || self.audit_chain_id.is_some();
+        if of_login { marks.login_at } else { marks.issued_at }
     }
 }
 
@@ -77,7 +86,7 @@ pub fn insert(conn: &mut Conn, row: &Revocation) -> DbResult<()> {
 pub fn is_revoked(conn: &mut Conn, marks: &Marks) -> DbResult<bool> {
     use identity_revocations::{audit_chain_id, audit_id, domain_id, issued_before, project_id, user_id};
     let candidates: Vec<Revocation> = identity_revocations::table
-        .filter(issued_before.ge(marks.issued_at.0))
+        .filter(issued_before.ge(marks.login_at.0))
         .filter(
             audit_id
                 .eq(&marks.audit_id)

@@ -152,6 +152,7 @@ fn marks(token: &Token) -> Marks {
         project_id: token.project_id().map(str::to_owned),
         domain_ids,
         issued_at: token.claims.issued_at(),
+        login_at: token.claims.login_at(),
     }
 }
 

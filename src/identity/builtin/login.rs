@@ -129,6 +129,7 @@ impl Builtin {
             iat,
             exp,
             vitrine_issued_at: now.0,
+            vitrine_login_at: proven.parent.as_ref().map(|parent| parent.claims.login_at().0),
             openstack_methods: methods,
             openstack_audit_ids: audit_ids,
             openstack_project_id: None,

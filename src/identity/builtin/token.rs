@@ -25,6 +25,9 @@ pub struct Claims {
     pub exp: i64,
     /// When it was issued, in microseconds, so that a revocation spares tokens issued later in the same second.
     pub vitrine_issued_at: i64,
+    /// When the first token of the chain was issued, in microseconds; absent in a first token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vitrine_login_at: Option<i64>,
     /// How the user proved who he is, the latest first.
     pub openstack_methods: Vec<String>,
     /// The token's own audit id, then that of the first token of the chain if it is another.
@@ -47,6 +50,11 @@ impl Claims {
     /// When it was issued.
     pub fn issued_at(&self) -> Timestamp {
         Timestamp(self.vitrine_issued_at)
+    }
+
+    /// When the user last proved who he is: when the first token of the chain was issued.
+    pub fn login_at(&self) -> Timestamp {
+        Timestamp(self.vitrine_login_at.unwrap_or(self.vitrine_issued_at))
     }
 
     /// When it expires.
@@ -127,6 +135,7 @@ mod tests {
             iat: 1,
             exp: 2,
             vitrine_issued_at: 1_000_000,
+            vitrine_login_at: None,
             openstack_methods: vec!["password".into()],
             openstack_audit_ids: vec![new_audit_id()],
             openstack_project_id: None,

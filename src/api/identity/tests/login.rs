@@ -128,6 +128,25 @@ async fn rescoping_keeps_the_expiry_and_the_chain() {
     assert_eq!(second["audit_ids"][1], first["audit_ids"][0]);
 }
 
+/// Nothing can be drawn from an old login after a password change, not even by a node that still believes the old token.
+#[actix_web::test]
+async fn sec_62_no_token_drawn_from_an_old_login_outlives_a_password_change() {
+    let server = Server::start().await;
+    let late = server.second_node(|settings| settings.cache_seconds = 3600);
+    let parent = server.demo().await;
+    assert!(late.is_good(&parent).await);
+    let user =
+        server.login(by_token(&parent), on_project("demo")).await.expect(201).body["token"]["user"]["id"]
+            .clone();
+    let path = format!("/v3/users/{}/password", user.as_str().unwrap());
+    let body = json!({"user": {"original_password": server.passwords.demo, "password": "another one"}});
+    server.send(Method::POST, &path, &parent, Some(body)).await.expect(204);
+    late.login(by_token(&parent), on_project("demo")).await.expect(401);
+    let fresh = server.login(by_password("demo", "another one"), Value::Null).await.expect(201).token();
+    let grandchild = server.login(by_token(&fresh), on_project("demo")).await.expect(201).token();
+    assert!(server.is_good(&grandchild).await);
+}
+
 #[actix_web::test]
 async fn revoking_a_token_ends_its_chain_and_survives_a_restart() {
     let server = Server::start().await;

@@ -58,6 +58,15 @@ impl Server {
         Self { builtin, passwords, dir }
     }
 
+    /// Another process on the same data.
+    pub fn second_node(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        Self {
+            builtin: open(&self.dir, change),
+            passwords: self.passwords.clone(),
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
     /// The same data, as a new process would open it.
     pub fn restarted_with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let Self { builtin, passwords, dir } = self;
