@@ -8,7 +8,7 @@ use vitrine::model::{
     visibility::Visibility,
 };
 
-use crate::{metadefs, support::*};
+use crate::{metadefs, stores, support::*};
 
 /// One cell to be.
 pub struct Case<'a> {
@@ -84,14 +84,23 @@ fn route(operation: &str) -> (&'static str, &'static str) {
         "cache.clean" => ("POST", "/v2/cache/clean"),
         "cache.prune" => ("POST", "/v2/cache/prune"),
         "v1cache.list" => ("GET", "/v2/cached_images"),
+        "v1cache.clear" => ("DELETE", "/v2/cached_images"),
+        "v1cache.delete" => ("DELETE", "/v2/cached_images/{id}"),
         "v1queue.list" => ("GET", "/v2/queued_images"),
+        "v1queue.clear" => ("DELETE", "/v2/queued_images"),
+        "v1queue.queue" => ("PUT", "/v2/queued_images/{id}"),
+        "v1queue.delete" => ("DELETE", "/v2/queued_images/{id}"),
+        "v2" => ("GET", "/v2"),
         "tasks.list" => ("GET", "/v2/tasks"),
+        "tasks.create" => ("POST", "/v2/tasks"),
+        "tasks.show" => ("GET", "/v2/tasks/{id}"),
         "tasks.delete" => ("DELETE", "/v2/tasks/{id}"),
         "info.import" => ("GET", "/v2/info/import"),
         "info.stores" => ("GET", "/v2/info/stores"),
         "info.stores.detail" => ("GET", "/v2/info/stores/detail"),
         "info.usage" => ("GET", "/v2/info/usage"),
         "schemas.image" => ("GET", "/v2/schemas/{name:image|images|member|members|task|tasks}"),
+        "schemas.metadefs" => ("GET", "/v2/schemas/metadefs/{name}"),
         metadef => metadef_route(metadef),
     }
 }
@@ -153,12 +162,14 @@ pub async fn call_of(case: &Case<'_>) -> Call {
         };
         path = path.replace("{name}", part);
     }
-    if path.contains("{id}") {
+    if case.operation == "tasks.show" {
+        path = path.replace("{id}", &task(case).await);
+    } else if path.contains("{id}") {
         path = path.replace("{id}", &picture(case).await);
     }
     let store = if case.operation.contains("copies") { "slow" } else { "fast" };
     path = path.replace("{tag}", "new").replace("{member}", "C").replace("{store}", store);
-    path = path.replace("{name:image|images|member|members|task|tasks}", "image");
+    path = path.replace("{name:image|images|member|members|task|tasks}", "image").replace("{name}", "tag");
     Call { method, path, content_type, body }
 }
 
@@ -190,9 +201,25 @@ fn body(case: &Case<'_>) -> Option<Value> {
         }
         "image.import.copy-image" => json!({"method": {"name": "copy-image"}, "stores": ["slow"]}),
         "image.upload(queued)" | "image.stage(queued)" => json!("data"),
+        "tasks.create" => task_body(case),
         _ if operation.starts_with("image.locations.post") => json!({"url": case.source.url("post")}),
         _ => return metadef_body(case),
     })
+}
+
+fn task_body(case: &Case<'_>) -> Value {
+    let input = json!({
+        "import_from": case.source.url("task"),
+        "import_from_format": "raw",
+        "image_properties": {"disk_format": "raw", "container_format": "bare"},
+    });
+    json!({"type": "import", "input": input})
+}
+
+/// A task of an admin; whoever may use the tasks API sees it.
+async fn task(case: &Case<'_>) -> String {
+    let created = case.app.as_admin().post("/v2/tasks").json(&task_body(case)).await.expect(201);
+    created.json()["id"].as_str().unwrap().to_owned()
 }
 
 fn metadef_body(case: &Case<'_>) -> Option<Value> {
@@ -252,6 +279,9 @@ async fn picture(case: &Case<'_>) -> String {
         if operation.ends_with("(deactivated)") {
             admin.act(&image.id, "deactivate").await.expect(204);
         }
+    }
+    if operation == "store.delete(2_copies)" {
+        stores::copy(app, &image.id, "slow", b"data").await;
     }
     image.id
 }

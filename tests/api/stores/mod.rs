@@ -64,7 +64,7 @@ fn readers(_: &Path) -> Stores {
 }
 
 /// Puts a copy of the data of an image into another store, as an import does.
-async fn copy(app: &TestApp, id: &str, store: &str, data: &[u8]) -> String {
+pub async fn copy(app: &TestApp, id: &str, store: &str, data: &[u8]) -> String {
     let app = app.app();
     let now = crate::support::now();
     let blob = Blob {
