@@ -7,6 +7,8 @@ mod delete;
 mod events;
 mod interrupted;
 mod list;
+mod location_jobs;
+mod location_patches;
 mod locations;
 mod members;
 mod show;
