@@ -93,8 +93,10 @@ pub async fn patch(images: &Images, caller: &Caller, image: &mut Image, operatio
         )));
     }
     match operation.verb {
-        Verb::Add => add_one(images, image, operation).await,
-        Verb::Replace => replace_all(images, image, list.map(Vec::as_slice).unwrap_or_default()).await,
+        Verb::Add => add_one(images, caller, image, operation).await,
+        Verb::Replace => {
+            replace_all(images, caller, image, list.map(Vec::as_slice).unwrap_or_default()).await
+        }
         Verb::Remove => remove_one(image, operation.position.as_deref().unwrap_or_default()),
     }
 }
@@ -109,18 +111,34 @@ fn parse_position(text: &str, allow_end: bool) -> Result<Option<usize>> {
     Ok(Some(text.parse().unwrap_or(usize::MAX)))
 }
 
-async fn add_one(images: &Images, image: &mut Image, operation: &Operation) -> Result<()> {
+/// Requires that the caller's project may store the data of an image at `count` locations: at so many more, or
+/// instead of those that it has.
+async fn check_storage(
+    images: &Images,
+    caller: &Caller,
+    image: &Image,
+    count: usize,
+    instead: bool,
+) -> Result<()> {
+    let size = image.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+    let (quota, project) = (images.settings.user_storage_quota, caller.project_id.clone());
+    let instead_of = instead.then(|| image.id.clone());
+    quota::check_storage(&images.db, quota, project, instead_of, size.saturating_mul(count as u64)).await
+}
+
+async fn add_one(images: &Images, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
     let validation = ValidationData::of(operation.value.get("validation_data"));
     apply_validation(images, image, std::slice::from_ref(&validation))?;
     let position = parse_position(operation.position.as_deref().unwrap_or_default(), true)?;
     let location = check(images, image, &operation.value).await?;
     quota::check("locations", images.settings.image_location_quota, image.locations.len().saturating_add(1))?;
+    check_storage(images, caller, image, 1, false).await?;
     let at = position.unwrap_or(usize::MAX).min(image.locations.len());
     image.locations.insert(at, location);
     activate(images, image).await
 }
 
-async fn replace_all(images: &Images, image: &mut Image, list: &[Value]) -> Result<()> {
+async fn replace_all(images: &Images, caller: &Caller, image: &mut Image, list: &[Value]) -> Result<()> {
     quota::check("locations", images.settings.image_location_quota, list.len())?;
     if image.locations.is_empty() {
         let validations: Vec<_> = list.iter().map(|l| ValidationData::of(l.get("validation_data"))).collect();
@@ -129,6 +147,7 @@ async fn replace_all(images: &Images, image: &mut Image, list: &[Value]) -> Resu
             let location = check(images, image, value).await?;
             image.locations.push(location);
         }
+        check_storage(images, caller, image, list.len(), true).await?;
         return activate(images, image).await;
     }
     // On an image that has data only the metadata may change: the set of URLs stays.
@@ -153,6 +172,7 @@ async fn replace_all(images: &Images, image: &mut Image, list: &[Value]) -> Resu
     if !left.is_empty() {
         return Err(Error::invalid("The new locations leave out some of the image's URLs."));
     }
+    check_storage(images, caller, image, list.len(), true).await?;
     image.locations = replaced;
     Ok(())
 }

@@ -182,4 +182,36 @@ on_each_database! {
         assert_eq!([has("near"), has("fast"), has("slow")], [false, true, false]);
         assert_eq!(alice.download(&id).await.expect(200).body, "some data");
     }
+
+    /// Data at a location counts as stored as often as the image has locations, against the quota of whoever adds it.
+    /// Over the quota nothing changes, metadata neither.
+    async fn locations_count_as_stored(database: Database) {
+        let mut app = database.app_with(|options| {
+            shows_locations(options);
+            options.image.user_storage_quota = Some(10);
+        });
+        let source = WebSource::start();
+        let all = |names: &[&str], mark: &str| {
+            let location = |name: &&str| json!({"url": source.url(name), "metadata": {"mark": mark}});
+            replace(names.iter().map(location).collect())
+        };
+        let (alice, bob) = (app.as_member("alice"), app.as_member("bob"));
+        let id = alice.created(image().raw()).await;
+        for (name, status) in [("a", 200), ("b", 200), ("c", 413)] {
+            alice.update(&id, add(plain(&source.url(name)))).await.expect_for(status, name);
+        }
+        let second = alice.created(image().raw()).await;
+        alice.update(&second, add(plain(&source.url("a")))).await.expect(413);
+        assert_eq!(alice.show(&second).await.json()["status"], "queued");
+        alice.upload(&second, "abc").await.expect(413);
+        let bobs = bob.created(image().raw()).await;
+        bob.update(&bobs, all(&["a", "b", "c"], "1")).await.expect(413);
+        bob.update(&bobs, all(&["a", "b"], "1")).await.expect(200);
+        bob.update(&bobs, all(&["b", "a"], "2")).await.expect(200);
+        app.reconfigure(|options| options.image.user_storage_quota = Some(7));
+        let bob = app.as_member("bob");
+        bob.update(&bobs, all(&["a", "b"], "3")).await.expect(413);
+        let shown = bob.show(&bobs).await.json();
+        assert_eq!(shown["locations"][0]["metadata"], json!({"mark": "2"}));
+    }
 }
