@@ -6,6 +6,7 @@ mod api_ref;
 mod cache;
 mod database;
 mod ephemeral;
+mod health;
 mod http;
 mod images;
 mod imports;
