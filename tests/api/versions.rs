@@ -69,6 +69,31 @@ on_each_database! {
         assert!(created.header("location").starts_with(&format!("http://{}/v2/images/", app.address())));
     }
 
+    /// Several stores bring the versions that know of them, in their place among the others, and what is not in the
+    /// document is no version.
+    async fn several_stores_show(database: Database) {
+        let old = ["v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0"];
+        let stores = ["v2.13", "v2.12", "v2.11", "v2.10", "v2.9", "v2.8"];
+        for (cached, newest, current) in [
+            (false, &["v2.15"][..], &["v2.17"][..]),
+            (true, &["v2.18", "v2.17", "v2.16", "v2.15", "v2.14"], &[]),
+        ] {
+            let app = database.app_with(|options| {
+                options.api.image_cache = cached;
+                options.stores = crate::stores::several(&options.data_dir);
+            });
+            let document = app.as_nobody().get("/versions").await.expect(200).json();
+            let expected = [newest, &stores, current, &old].concat();
+            assert_eq!(ids(&document), expected);
+            let alice = app.as_member("alice");
+            for number in 0..20 {
+                let version = format!("v2.{number}");
+                let status = if expected.contains(&version.as_str()) { 200 } else { 300 };
+                alice.get(&format!("/{version}/images")).await.expect_for(status, (cached, &version));
+            }
+        }
+    }
+
     /// Every accepted token is the same API; slashes in front and behind are swallowed.
     async fn tokens_and_slashes(database: Database) {
         let app = database.app();
