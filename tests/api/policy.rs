@@ -80,6 +80,40 @@ on_each_database! {
         owned.remove(&id).await.expect(204);
     }
 
+    /// Of a page those images are left out that the rule for one image refuses. The next page follows the last that is
+    /// shown, and there is none, as in Glance, when the page was not full or nothing of it is shown.
+    async fn lists_leave_out_what_a_rule_hides(database: Database) {
+        let folder = scratch_folder();
+        let file = folder.path().join("policy.yaml");
+        write(&file, "get_image: \"'shown':%(name)s\"\n", 1);
+        let app = database.app_with(|options| options.policy.policy_file = file.clone());
+        let mut images = Vec::new();
+        for (age, name) in ["shown", "hidden", "hidden", "shown", "shown", "hidden"].into_iter().enumerate() {
+            let mut image = record("alice", i64::try_from(age).unwrap());
+            image.name = Some(name.to_owned());
+            images.push(image);
+        }
+        app.insert(&images).await;
+        let alice = app.as_reader("alice");
+        alice.show(&images[1].id).await.expect(404);
+        for (query, expected, next) in [
+            ("limit=10", &[4, 3, 0][..], None),
+            ("limit=2", &[4], Some(4)),
+            ("limit=3", &[4, 3], Some(3)),
+            (&format!("limit=2&marker={}", images[4].id), &[3], Some(3)),
+            (&format!("limit=2&marker={}", images[3].id), &[], None),
+            // What is hidden still marks a place.
+            (&format!("limit=2&marker={}", images[1].id), &[0], None),
+        ] {
+            let page = alice.list(query).await.expect_for(200, query).json();
+            let listed: Vec<_> = page["images"].as_array().unwrap().iter().map(|image| &image["id"]).collect();
+            let wanted: Vec<_> = expected.iter().map(|place: &usize| images[*place].id.as_str()).collect();
+            assert_eq!(listed, wanted, "{query}");
+            let marker = page["next"].as_str().and_then(|next| next.split_once("marker="));
+            assert_eq!(marker.map(|(_, id)| id), next.map(|place: usize| images[place].id.as_str()), "{query}");
+        }
+    }
+
     /// Tokens of the system's scope fail the rules of projects, admins' too, unless the operator says otherwise.
     async fn scopes(database: Database) {
         for (enforced, listed, shown, created) in [(true, 403, 404, 403), (false, 200, 200, 201)] {
