@@ -1,5 +1,7 @@
 //! `/v2/tasks` and the tasks of an image.
 
+use vitrine::{db, model::job::Job};
+
 use super::{source::*, *};
 
 on_each_database! {
@@ -96,6 +98,49 @@ on_each_database! {
         let tasks = alice.get(&format!("/v2/images/{id}/tasks")).await.expect(200).json();
         let statuses: Vec<_> = tasks["tasks"].as_array().unwrap().iter().map(|task| &task["status"]).collect();
         assert_eq!(statuses, ["failure", "success"]);
+    }
+
+    /// Of the tasks of an image its viewers see those of their own project; admins see all.
+    async fn tasks_of_an_image_are_for_who_asked(database: Database) {
+        let app = app(database);
+        let (alice, admin, source) = (app.as_member("alice"), app.as_admin(), Source::of(bytes(10)));
+        let id = admin.created(image().raw().public().with("owner", "alice")).await;
+        download(&admin, &id, &source.url("/")).await.expect(202);
+        let task = over(&admin, &id).await;
+        assert_eq!((&task["status"], &task["owner"]), (&json!("success"), &json!("admin-project")));
+        for client in [&alice, &app.as_reader("bob")] {
+            let seen = client.get(&format!("/v2/images/{id}/tasks")).await.expect(200).json();
+            assert_eq!(seen, json!({"tasks": []}));
+        }
+    }
+
+    /// A task whose time is up is in no list any more; by its id it is still shown, until it is removed.
+    async fn tasks_expire(database: Database) {
+        let app = app(database);
+        let (alice, admin, source) = (app.as_member("alice"), app.as_admin(), Source::of(bytes(10)));
+        let id = alice.created(image().raw()).await;
+        download(&alice, &id, &source.url("/")).await.expect(202);
+        let done = over(&alice, &id).await["id"].as_str().unwrap().to_owned();
+        let (ended, fresh, key) = (fresh_id(), fresh_id(), done.clone());
+        let twins = [(ended.clone(), -60), (fresh.clone(), 60)];
+        app.write(move |conn| {
+            let job = db::jobs::find(conn, &key)?.unwrap();
+            twins.iter().try_for_each(|(id, seconds)| {
+                let expires_at = Some(now().plus_seconds(*seconds));
+                db::jobs::insert(conn, &Job { id: id.clone(), expires_at, ..job.clone() })
+            })
+        })
+        .await;
+        let mut expected = [done, fresh];
+        expected.sort();
+        for (client, path) in [(&alice, format!("/v2/images/{id}/tasks")), (&admin, "/v2/tasks".to_owned())] {
+            let list = client.get(&path).await.expect(200).json();
+            let tasks = list["tasks"].as_array().unwrap().iter();
+            let mut ids: Vec<_> = tasks.map(|task| task["id"].as_str().unwrap().to_owned()).collect();
+            ids.sort();
+            assert_eq!(ids, expected, "{path}");
+        }
+        admin.get(&format!("/v2/tasks/{ended}")).await.expect(200);
     }
 
     /// Lists page, filter and sort; a full page has a next one.
