@@ -72,6 +72,39 @@ def test_jobs_are_shown_and_repeated(server):
              lambda: len(server.command("jobs", "list", "--status", "failure").splitlines()) == 2)
 
 
+@pytest.mark.parametrize("words", [
+    ("jobs", "list"), ("keys", "list"), ("keys", "rotate"), ("nodes",), ("metadefs", "load"), ("metadefs", "unload"),
+    ("store", "reconcile"), ("store", "adopt"), ("cache", "list"), ("db", "sync"), ("db", "check"), ("db", "version"),
+], ids=" ".join)
+def test_a_mistyped_folder_is_not_made(tmp_path, words):
+    """A command that finds no data there names the folder and makes nothing, neither folder nor database."""
+    config, nowhere = tmp_path / "glance-api.conf", tmp_path / "nowhere"
+    config.write_text(f"[DEFAULT]\nimage_cache_dir = {tmp_path / 'cache'}\n")
+    said = vitrine(*words, "--data-dir", nowhere, "--config-file", config, status=1)
+    assert said.startswith("vitrine: there is no ") and str(nowhere) in said and len(said.splitlines()) == 1
+    assert sorted(tmp_path.iterdir()) == [config]
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    """What an argument names and nobody knows is an error in one line, and nothing has happened."""
+    config = tmp_path / "glance-api.conf"
+    config.write_text(f"[DEFAULT]\nimage_cache_dir = {tmp_path / 'cache'}\n")
+    unknown = "6d2d6b5e-0d22-4b9a-9d1a-3a0a2b1e4c9d"
+    with Server(tmp_path / "data", arguments=["--config-file", config], database=databases.Embedded()) as server:
+        for words, reason in [
+            (("jobs", "list", "--status", "done"), "status"),
+            (("jobs", "show", unknown), f"there is no job {unknown}"),
+            (("jobs", "cancel", unknown), f"there is no job {unknown}"),
+            (("jobs", "retry", unknown), f"there is no job {unknown}"),
+            (("cache", "queue", unknown), unknown),
+            (("store", "reconcile", "--store", "elsewhere"), "no such store"),
+            (("store", "adopt", "--from", "file"), "the store file is configured"),
+        ]:
+            said = server.command(*words, status=1)
+            assert said.startswith("vitrine: ") and reason in said and len(said.splitlines()) == 1, (words, said)
+        assert server.command("jobs", "list") == "" and server.command("cache", "list") == ""
+
+
 def test_the_sample_is_a_configuration(tmp_path):
     """It has every option at its default, so that nothing is to be said about it, and a server starts with it."""
     sample = tmp_path / "sample.conf"
