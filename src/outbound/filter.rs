@@ -109,16 +109,27 @@ pub fn check(filter: &Filter, uri: &str) -> Result<Checked, Refusal> {
     if host.is_empty() || !spelled_out(uri, &host, address) {
         return Err(Refusal::Unreadable("its host is missing, or a shortened or encoded address"));
     }
-    if !listed(&host, &filter.allowed_hosts, &filter.disallowed_hosts) {
+    let names = |list: &[String]| list.iter().map(|host| same_name(host)).collect::<Vec<_>>();
+    let (own, allowed) = (same_name(&host), names(&filter.allowed_hosts));
+    if !listed(&own, &allowed, &names(&filter.disallowed_hosts)) {
         return Err(refused("the host", &host));
     }
     let port = url.port_or_known_default().unwrap_or_default();
     if !listed(&port, &filter.allowed_ports, &filter.disallowed_ports) {
         return Err(refused("the port", &port.to_string()));
     }
-    let trusted = filter.allowed_hosts.contains(&host);
+    let trusted = allowed.contains(&own);
     let name = address.is_none().then(|| host.clone());
     Ok(Checked { url, name, address, port, trusted })
+}
+
+/// The one spelling of a host that the lists are compared by: `Evil.example.` is `evil.example`, and an IPv4 address
+/// stays the same within an IPv6 address.
+fn same_name(host: &str) -> String {
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().to_string(),
+        Err(_) => host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(),
+    }
 }
 
 /// Whether an IPv4 address stands in the text as it is: parsers of URLs also read `0x7f.1` and `2130706433`.
@@ -239,6 +250,31 @@ mod tests {
         assert!(check(&filter, "http://good.example:8080/").unwrap().trusted);
         assert!(check(&filter, "http://good.example:22/").is_err());
         assert!(check(&filter, "http://other.example/").is_err());
+    }
+
+    /// Proves that no other spelling of a host gets past the list that names it, or is kept out by it.
+    #[test]
+    fn a_host_is_one_host_however_it_is_spelled() {
+        let hosts = ["Listed.Example", "93.184.216.34", "2606:2800:220:1::1"].map(str::to_owned).to_vec();
+        let denies = Filter { disallowed_hosts: hosts.clone(), ..Filter::default() };
+        let allows = Filter { allowed_hosts: hosts, ..Filter::default() };
+        for same in [
+            "http://listed.example/",
+            "http://LISTED.example/",
+            "http://listed.example./",
+            "http://93.184.216.34/",
+            "http://[::ffff:93.184.216.34]/",
+            "http://[::ffff:5db8:d822]/",
+            "http://[2606:2800:0220:1:0:0:0:1]/",
+        ] {
+            let refused = check(&denies, same).unwrap_err();
+            assert!(matches!(refused, Refusal::Listed { what: "the host", .. }), "{same}: {refused}");
+            assert!(check(&allows, same).unwrap().trusted, "{same}");
+        }
+        for other in ["http://sub.listed.example/", "http://unlisted.example/", "http://93.184.216.35/"] {
+            assert!(!check(&denies, other).unwrap().trusted, "{other}");
+            assert!(check(&allows, other).is_err(), "{other}");
+        }
     }
 
     #[test]
