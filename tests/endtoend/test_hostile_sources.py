@@ -197,11 +197,12 @@ CASES = [
 
 def test_bad_sources_are_cut_and_leave_nothing(server, source):
     # What a good import takes is not held against the bad ones.
-    _, task = imported(server, f"{source.url}/long")
+    good, task = imported(server, f"{source.url}/long")
     assert task["status"] == "success", task
+    kept = [str(server.data_dir / "images" / good)]
+    wait_for("what was staged for it is gone", lambda: left(server) == kept)
     before, _ = process.memory_mib(server.process.pid)
     process.reset_peak(server.process.pid)
-    kept = left(server)
     for path, message in CASES:
         disk_format = "qcow2" if "qcow2" in path else "raw"
         image, task = imported(server, source.url + path, disk_format=disk_format)
