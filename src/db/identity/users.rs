@@ -65,7 +65,7 @@ pub fn list(conn: &mut Conn, domain_id: Option<&str>, name: Option<&str>) -> DbR
         .load(conn)?)
 }
 
-/// Removes a user with his roles and application credentials.
+/// Removes a user with all roles and application credentials.
 ///
 /// # Errors
 /// Only the database's own.

@@ -66,7 +66,7 @@ impl Builtin {
         }
     }
 
-    /// Gives a user of the default domain a new password, for one who has lost it. Ends his tokens.
+    /// Gives a user of the default domain a new password, for one who has lost it. Ends their tokens.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such user.

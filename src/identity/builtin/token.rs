@@ -28,7 +28,7 @@ pub struct Claims {
     /// When the first token of the chain was issued, in microseconds; absent in a first token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vitrine_login_at: Option<i64>,
-    /// How the user proved who he is, the latest first.
+    /// How the user logged in, the latest way first.
     pub openstack_methods: Vec<String>,
     /// The token's own audit id, then that of the first token of the chain if it is another.
     pub openstack_audit_ids: Vec<String>,
@@ -52,7 +52,7 @@ impl Claims {
         Timestamp(self.vitrine_issued_at)
     }
 
-    /// When the user last proved who he is: when the first token of the chain was issued.
+    /// When the login was: when the first token of the chain was issued.
     pub fn login_at(&self) -> Timestamp {
         Timestamp(self.vitrine_login_at.unwrap_or(self.vitrine_issued_at))
     }

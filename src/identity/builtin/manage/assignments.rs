@@ -49,7 +49,7 @@ impl Target {
 pub struct AssignmentRow {
     /// Who has which role where.
     pub assignment: Assignment,
-    /// For an implied role: the role through which he has it.
+    /// For an implied role: the role that implies it.
     pub prior_role_id: Option<String>,
     /// Names, when they were asked for.
     pub names: Option<AssignmentNames>,
@@ -89,7 +89,7 @@ impl Builtin {
     /// Succeeds when a user has a role directly on a target.
     ///
     /// # Errors
-    /// [`Error::NotFound`](crate::model::error::Error::NotFound) when he has not, and when not allowed.
+    /// [`Error::NotFound`](crate::model::error::Error::NotFound) when there is none, and when not allowed.
     pub async fn grant_check(
         &self,
         token: &Token,
@@ -126,7 +126,7 @@ impl Builtin {
     /// Takes a role on a target from a user. His tokens lose it at once.
     ///
     /// # Errors
-    /// [`Error::NotFound`](crate::model::error::Error::NotFound) when he has it not, and when not allowed.
+    /// [`Error::NotFound`](crate::model::error::Error::NotFound) when there is none, and when not allowed.
     pub async fn grant_delete(
         &self,
         token: &Token,

@@ -1,4 +1,4 @@
-//! Where a user can get to: the projects, domains and system that he may scope a token to.
+//! Where a user can get to: the projects, domains and system that a token of theirs may be scoped to.
 
 use crate::{
     db::identity::{

@@ -76,7 +76,7 @@ impl Builtin {
         .await
     }
 
-    /// Changes a user. A new password, or disabling him, ends his tokens.
+    /// Changes a user. A new password, or being disabled, ends the user's tokens.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`].
@@ -105,7 +105,7 @@ impl Builtin {
         .await
     }
 
-    /// Removes a user with his roles, application credentials and tokens.
+    /// Removes a user with all roles, application credentials and tokens.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
@@ -154,7 +154,7 @@ impl Builtin {
         Ok(self.reach(id).await?.projects)
     }
 
-    /// Whether the token may know of what belongs to a user alone: his groups, credentials and the like.
+    /// Whether the token may know of what belongs to a user alone: groups, credentials and the like.
     ///
     /// # Errors
     /// [`Error::Forbidden`] for others than himself and those who read all.
