@@ -116,17 +116,12 @@ impl Draft {
         self.store.writer(&self.described(size)).await
     }
 
-    /// The name under which the ledger lets this process write the blob.
-    pub fn holder(&self) -> &str {
-        self.holder.name()
-    }
-
     /// Whether the ledger says that the blob is still its holder's to write.
     ///
     /// # Errors
     /// Only the database's own.
     pub async fn is_held(&self) -> DbResult<bool> {
-        let (id, holder) = (self.blob.id.clone(), self.holder().to_owned());
+        let (id, holder) = (self.blob.id.clone(), self.blob.holder.clone());
         self.blobs
             .images
             .db

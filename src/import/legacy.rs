@@ -19,7 +19,7 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         image::Image,
-        job::{Job, JobKind},
+        job::{Job, JobKind, written},
         new_image::NewImage,
         status::Status,
     },
@@ -76,11 +76,11 @@ impl TaskInput {
     }
 }
 
-/// What is asked of the input of a task as it is posted.
+/// Takes the input of a task as it is posted; answers input and state of its job as rows keep them.
 ///
 /// # Errors
 /// [`Error::Invalid`] when it names no source that may be fetched from.
-pub fn accept(imports: &Imports, input: &Map<String, Value>) -> Result<()> {
+pub fn accept(imports: &Imports, caller: &Caller, input: &Map<String, Value>) -> Result<(Value, Value)> {
     let source = input.get("import_from").and_then(Value::as_str).unwrap_or_default();
     if !(source.starts_with("http://") || source.starts_with("https://")) {
         return Err(Error::invalid("import_from must be a URL that begins with http:// or https://."));
@@ -93,7 +93,8 @@ pub fn accept(imports: &Imports, input: &Map<String, Value>) -> Result<()> {
             "Tasks do not take OVA archives apart; unpack the disk and import it with container_format bare.",
         ));
     }
-    Ok(())
+    let state = State { roles: caller.roles.clone(), ..State::default() };
+    Ok((written(&TaskInput(input.clone()))?, written(&state)?))
 }
 
 #[async_trait]

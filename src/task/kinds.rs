@@ -14,6 +14,7 @@ use crate::{
     },
     location::job::LocationImport,
     model::{
+        caller::Caller,
         error::{Error, Result},
         job::{Job, JobKind, written},
     },
@@ -23,14 +24,14 @@ use crate::{
     },
 };
 
-/// Checks the input of a posted task.
-type Accept = fn(&Imports, &Map<String, Value>) -> Result<()>;
+/// Checks the input of a posted task; answers its input and its first state as rows keep them.
+type Accept = fn(&Imports, &Caller, &Map<String, Value>) -> Result<(Value, Value)>;
 
 /// A kind of durable work, whatever its input and its state.
 pub struct Kind {
     /// The kind.
     pub kind: JobKind,
-    /// What `POST /v2/tasks` asks of its input; `None` is a kind that has an API of its own, which checks more.
+    /// How `POST /v2/tasks` takes it; `None` is a kind that has an API of its own, which checks more.
     pub accept: Option<Accept>,
     run: for<'a> fn(&'a Imports, &'a Work) -> BoxFuture<'a, Done<Value>>,
     undo: for<'a> fn(&'a Imports, &'a Work, Ending) -> BoxFuture<'a, Done<&'static str>>,

@@ -2,7 +2,7 @@
 
 pub mod kinds;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     access,
@@ -97,7 +97,7 @@ pub async fn show(imports: &Imports, caller: &Caller, id: &str) -> Result<Job> {
     found.ok_or_else(|| Error::NotFound(format!("No task found with ID {id}")))
 }
 
-/// The tasks of an image, newest first.
+/// The tasks of an image, oldest first.
 ///
 /// # Errors
 /// [`Error::ImageNotFound`] when the caller may not see the image.
@@ -135,9 +135,8 @@ pub async fn create(imports: &Imports, caller: &Caller, body: &Map<String, Value
             return Err(Error::invalid(format!("{name} must be a text.")));
         }
     }
-    accept(imports, input)?;
+    let contents = accept(imports, caller, input)?;
     let image_id = input.get("image_id").and_then(Value::as_str).map(str::to_owned);
-    let contents = (Value::Object(input.clone()), json!({ "roles": caller.roles }));
     let job = Job { image_id, ..row(caller, kind, contents, imports.images.db.clock.now()) };
     imports.queue.enqueue(job.clone()).await?;
     Ok(job)
