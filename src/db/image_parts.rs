@@ -1,5 +1,7 @@
 //! Properties, tags and locations of an image, saved as the difference between two states.
 
+use std::collections::{HashMap, HashSet};
+
 use diesel::{dsl::max, prelude::*};
 use serde_json::Value;
 
@@ -7,7 +9,7 @@ use super::{
     Conn, DbResult,
     schema::{image_locations, image_properties, image_tags},
 };
-use crate::model::image::{Location, Property};
+use crate::model::{image::Location, properties::Properties};
 
 /// Saves what differs between two lists of properties, one by one.
 ///
@@ -16,10 +18,10 @@ use crate::model::image::{Location, Property};
 pub(super) fn save_properties(
     conn: &mut Conn,
     id: &str,
-    before: &[Property],
-    after: &[Property],
+    before: &Properties,
+    after: &Properties,
 ) -> DbResult<()> {
-    for gone in before.iter().filter(|b| !after.iter().any(|a| a.name == b.name)) {
+    for gone in before.iter().filter(|b| after.get(&b.name).is_none()) {
         diesel::delete(
             image_properties::table
                 .filter(image_properties::image_id.eq(id))
@@ -27,9 +29,11 @@ pub(super) fn save_properties(
         )
         .execute(conn)?;
     }
+    let places: HashMap<&str, usize> =
+        before.iter().enumerate().map(|(i, property)| (property.name.as_str(), i)).collect();
     for (position, property) in after.iter().enumerate() {
         let position = i32::try_from(position).unwrap_or(i32::MAX);
-        match before.iter().position(|b| b.name == property.name) {
+        match places.get(property.name.as_str()) {
             None => {
                 diesel::insert_into(image_properties::table)
                     .values((
@@ -40,7 +44,10 @@ pub(super) fn save_properties(
                     ))
                     .execute(conn)?;
             }
-            Some(old) if before.get(old) != Some(property) || i32::try_from(old).ok() != Some(position) => {
+            Some(old)
+                if before.get(&property.name) != Some(property)
+                    || i32::try_from(*old).ok() != Some(position) =>
+            {
                 diesel::update(
                     image_properties::table
                         .filter(image_properties::image_id.eq(id))
@@ -63,15 +70,16 @@ pub(super) fn save_properties(
 /// # Errors
 /// Only the database's own.
 pub(super) fn save_tags(conn: &mut Conn, id: &str, before: &[String], after: &[String]) -> DbResult<()> {
-    for gone in before.iter().filter(|b| !after.contains(b)) {
+    let (old, new): (HashSet<&String>, HashSet<&String>) = (before.iter().collect(), after.iter().collect());
+    for gone in before.iter().filter(|b| !new.contains(b)) {
         diesel::delete(
             image_tags::table.filter(image_tags::image_id.eq(id)).filter(image_tags::value.eq(gone)),
         )
         .execute(conn)?;
     }
-    for new in after.iter().filter(|a| !before.contains(a)) {
+    for tag in after.iter().filter(|a| !old.contains(a)) {
         diesel::insert_into(image_tags::table)
-            .values((image_tags::image_id.eq(id), image_tags::value.eq(new)))
+            .values((image_tags::image_id.eq(id), image_tags::value.eq(tag)))
             .execute(conn)?;
     }
     Ok(())

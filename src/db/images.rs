@@ -14,7 +14,8 @@ use super::{
     statement::Statement,
 };
 use crate::model::{
-    image::{Image, Location, Property},
+    image::{Image, Location},
+    properties::Properties,
     status::Status,
     time::Timestamp,
     visibility::Visibility,
@@ -91,7 +92,7 @@ impl ImageRow {
             os_hidden: self.os_hidden,
             created_at: Timestamp(self.created_at),
             updated_at: Timestamp(self.updated_at),
-            properties: Vec::new(),
+            properties: Properties::default(),
             tags: Vec::new(),
             locations: Vec::new(),
             member: None,
@@ -160,7 +161,7 @@ pub fn insert(conn: &mut Conn, image: &Image) -> DbResult<()> {
             ImageColumns::of(image, 1),
         ))
         .execute(conn)?;
-    image_parts::save_properties(conn, &image.id, &[], &image.properties)?;
+    image_parts::save_properties(conn, &image.id, &Properties::default(), &image.properties)?;
     image_parts::save_tags(conn, &image.id, &[], &image.tags)?;
     image_parts::save_locations(conn, &image.id, &[], &image.locations)
 }
@@ -209,7 +210,7 @@ pub(super) fn load_parts(conn: &mut Conn, rows: Vec<ImageRow>) -> DbResult<Vec<I
         .load(conn)?;
     for (id, name, value) in properties {
         if let Some(image) = places.get(id.as_str()).and_then(|i| list.get_mut(*i)) {
-            image.properties.push(Property { name, value });
+            image.properties.set(name, value);
         }
     }
     let tags: Vec<(String, String)> = image_tags::table

@@ -112,13 +112,11 @@ fn build(new: NewImage, owner: Option<String>, now: Timestamp) -> Image {
         os_hidden: new.os_hidden,
         created_at: now,
         updated_at: now,
-        properties: new.properties,
+        properties: new.properties.into(),
         tags: Vec::new(),
         locations: Vec::new(),
         member: None,
     };
-    for tag in &new.tags {
-        image.add_tag(tag);
-    }
+    image.set_tags(new.tags);
     image
 }

@@ -161,11 +161,8 @@ fn set_attribute(images: &Images, image: &mut Image, operation: &Operation) -> R
         "tags" => {
             let tags = strings(Some(value));
             quota::check("tags", images.settings.image_tag_quota, tags.len())?;
-            image.tags.clear();
-            for tag in &tags {
-                check_text("tag", tag)?;
-                image.add_tag(tag);
-            }
+            tags.iter().try_for_each(|tag| check_text("tag", tag))?;
+            image.set_tags(tags);
         }
         other => return Err(Error::forbidden(format!("Attribute '{other}' is read-only."))),
     }

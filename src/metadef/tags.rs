@@ -98,7 +98,8 @@ pub async fn create_many(
             let present = access::still_there(conn, &found)?;
             if append {
                 let have = rows::list(conn, present.id)?;
-                if let Some(old) = have.iter().find(|old| names.contains(&old.value)) {
+                let wanted: BTreeSet<&String> = names.iter().collect();
+                if let Some(old) = have.iter().find(|old| wanted.contains(&old.value)) {
                     return Err(taken(&space, &old.value).into());
                 }
             } else {

@@ -1,5 +1,7 @@
 //! What the service tells about changes: one row of the outbox for each (`glance/notifier.py` names the kinds).
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::{caller::Caller, image::Image, job::Job, status::Status};
@@ -190,6 +192,7 @@ fn changes(before: &Image, after: &Image) -> Value {
 /// What is in the second list alone, and what in the first alone.
 fn lists(before: &[String], after: &[String]) -> (Vec<String>, Vec<String>) {
     let missing = |from: &[String], list: &[String]| {
+        let from: HashSet<&String> = from.iter().collect();
         list.iter().filter(|item| !from.contains(item)).cloned().collect::<Vec<_>>()
     };
     (missing(before, after), missing(after, before))

@@ -1,10 +1,15 @@
 //! An image: its record, its properties, and the limits of its fields.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use serde_json::{Map, Value};
 
-use super::{status::Status, store_url::StoreUrl, time::Timestamp};
+use super::{
+    properties::{Properties, Property},
+    status::Status,
+    store_url::StoreUrl,
+    time::Timestamp,
+};
 
 /// Longest id that storage takes; a longer id in a path is simply not found
 /// (`glance/db/sqlalchemy/api.py: _check_image_id`).
@@ -55,15 +60,6 @@ impl fmt::Display for Visibility {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// One custom property, in the order in which it was added.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Property {
-    /// Name, at most [`TEXT_CHARS_MAX`] characters.
-    pub name: String,
-    /// Text, or null where a declared schema allows it.
-    pub value: Option<String>,
 }
 
 /// Where the data of an image is.
@@ -134,7 +130,7 @@ pub struct Image {
     /// When it last changed.
     pub updated_at: Timestamp,
     /// Custom properties in insertion order.
-    pub properties: Vec<Property>,
+    pub properties: Properties,
     /// Tags without duplicates.
     pub tags: Vec<String>,
     /// Where the data is, in order.
@@ -146,22 +142,17 @@ pub struct Image {
 impl Image {
     /// The value of a custom property; `None` if it is absent.
     pub fn property(&self, name: &str) -> Option<&Property> {
-        self.properties.iter().find(|p| p.name == name)
+        self.properties.get(name)
     }
 
     /// Sets a custom property, keeping the position of an existing one.
     pub fn set_property(&mut self, name: &str, value: Option<String>) {
-        match self.properties.iter_mut().find(|p| p.name == name) {
-            Some(property) => property.value = value,
-            None => self.properties.push(Property { name: name.to_owned(), value }),
-        }
+        self.properties.set(name.to_owned(), value);
     }
 
     /// Removes a custom property; says whether it was there.
     pub fn remove_property(&mut self, name: &str) -> bool {
-        let before = self.properties.len();
-        self.properties.retain(|p| p.name != name);
-        self.properties.len() != before
+        self.properties.remove(name)
     }
 
     /// Adds a tag unless the image has it already.
@@ -169,6 +160,25 @@ impl Image {
         if !self.tags.iter().any(|t| t == tag) {
             self.tags.push(tag.to_owned());
         }
+    }
+
+    /// Gives the image these tags and no others; of equal ones the first counts.
+    pub fn set_tags(&mut self, tags: Vec<String>) {
+        let mut seen = HashSet::new();
+        self.tags = tags.into_iter().filter(|tag| seen.insert(tag.clone())).collect();
+    }
+
+    /// Bytes of all that has no bound of its own: properties, tags, and locations with their metadata.
+    pub fn variable_bytes(&self) -> usize {
+        let of = |property: &Property| {
+            property.name.len().saturating_add(property.value.as_deref().map_or(0, str::len))
+        };
+        let properties = self.properties.iter().map(of);
+        let locations = self
+            .locations
+            .iter()
+            .map(|l| l.url.len().saturating_add(Value::Object(l.metadata.clone()).to_string().len()));
+        properties.chain(self.tags.iter().map(String::len)).chain(locations).fold(0, usize::saturating_add)
     }
 
     /// Custom properties that count against `image_property_quota`.

@@ -17,6 +17,7 @@ pub mod new_image;
 pub mod node;
 pub mod patch;
 pub mod pointer;
+pub mod properties;
 pub mod range;
 pub mod schema_fault;
 pub mod status;

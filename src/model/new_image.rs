@@ -5,9 +5,10 @@ use serde_json::{Map, Value};
 
 use super::{
     error::{Error, Result},
-    image::{INTEGER_MAX, Property, TEXT_CHARS_MAX, has_supplementary_character},
+    image::{INTEGER_MAX, TEXT_CHARS_MAX, has_supplementary_character},
     image_schema::ImageSchema,
     patch,
+    properties::Property,
     visibility::Visibility,
 };
 

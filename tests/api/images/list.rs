@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 use vitrine::model::{
-    image::{Image, Property},
-    member::MemberStatus,
-    status::Status,
-    visibility::Visibility,
+    image::Image, member::MemberStatus, properties::Property, status::Status, visibility::Visibility,
 };
 
 use crate::support::*;
@@ -36,11 +33,11 @@ async fn five_images(app: &TestApp) -> Vec<Image> {
     images[0].size = Some(100);
     images[0].min_disk = 10;
     images[0].tags = vec!["x".to_owned(), "y".to_owned()];
-    images[0].properties = vec![property("os_distro", "debian"), property("arch", "arm")];
+    images[0].properties = vec![property("os_distro", "debian"), property("arch", "arm")].into();
     images[1].size = Some(200);
     images[1].virtual_size = Some(5000);
     images[1].tags = vec!["x".to_owned()];
-    images[1].properties = vec![property("os_distro", "debian"), property("members", "many")];
+    images[1].properties = vec![property("os_distro", "debian"), property("members", "many")].into();
     images[2].disk_format = Some("qcow2".to_owned());
     images[2].checksum = Some("abc".to_owned());
     images[2].status = Status::Queued;

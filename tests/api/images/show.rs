@@ -1,7 +1,7 @@
 //! `GET /v2/images/{id}`
 
 use serde_json::json;
-use vitrine::model::{image::Property, member::MemberStatus, visibility::Visibility};
+use vitrine::model::{member::MemberStatus, visibility::Visibility};
 
 use crate::support::*;
 
@@ -101,7 +101,7 @@ on_each_database! {
             ("legacy", None),
             ("kernel_id", None),
         ] {
-            stored.properties.push(Property { name: name.to_owned(), value: value.map(str::to_owned) });
+            stored.set_property(name, value.map(str::to_owned));
         }
         app.insert(std::slice::from_ref(&stored)).await;
         let shown = app.as_reader("alice").show(&stored.id).await.expect(200).json();

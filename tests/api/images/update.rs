@@ -3,11 +3,7 @@
 use std::future::IntoFuture;
 
 use serde_json::{Value, json};
-use vitrine::model::{
-    image::{Image, Property},
-    status::Status,
-    visibility::Visibility,
-};
+use vitrine::model::{image::Image, properties::Property, status::Status, visibility::Visibility};
 
 use crate::support::*;
 
@@ -299,7 +295,7 @@ on_each_database! {
         let app = database.app();
         let alice = app.as_member("alice");
         let mut stored = record("alice", 1);
-        stored.properties.push(Property { name: "kept".to_owned(), value: Some("value".to_owned()) });
+        stored.set_property("kept", Some("value".to_owned()));
         app.insert(std::slice::from_ref(&stored)).await;
         let answer = alice.update(&stored.id, json!([])).await.expect(200).json();
         assert_eq!(answer["updated_at"], "2020-01-01T00:00:01Z");
@@ -316,7 +312,7 @@ on_each_database! {
         let mut stored = record("alice", 1);
         let names = ["p1", "p2", "p3", "p4", "os_glance_failed_import"];
         stored.properties =
-            names.map(|name| Property { name: name.to_owned(), value: Some("v".to_owned()) }).to_vec();
+            names.map(|name| Property { name: name.to_owned(), value: Some("v".to_owned()) }).to_vec().into();
         app.insert(std::slice::from_ref(&stored)).await;
         let id = &stored.id;
         alice.update(id, add("/p5", "v")).await.expect(413);

@@ -30,7 +30,7 @@ pub fn record(owner: &str, age: i64) -> Image {
         os_hidden: false,
         created_at,
         updated_at: created_at,
-        properties: Vec::new(),
+        properties: vec![].into(),
         tags: Vec::new(),
         locations: Vec::new(),
         member: None,
