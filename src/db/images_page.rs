@@ -9,13 +9,14 @@ use diesel::prelude::*;
 use super::{
     Conn, DbResult, dialect,
     images::{ImageRow, load_parts},
+    images_filter::conditions,
     keyset::{Column, Keyset, Value},
     schema::images,
     statement::Statement,
 };
 use crate::model::{
     image::Image,
-    list::{Comparison, Direction, Filter},
+    list::{Direction, Filter},
     member::MemberStatus,
     visibility::{MemberFilter, Scope, Visibility, VisibilityFilter},
 };
@@ -204,60 +205,14 @@ fn select(conn: &Conn, page: &Page, from: &str, condition: Statement, rows: Rows
         .then(condition)
         .sql(" AND i.os_hidden = ")
         .boolean(page.os_hidden);
-    for filter in &page.filters {
-        statement = statement.sql(" AND ").then(filter_condition(filter));
+    for condition in conditions(&page.filters) {
+        statement = statement.sql(" AND ").then(condition);
     }
     let keyset = keyset(page, rows);
     if let Some(after) = &page.after {
         statement = statement.sql(" AND ").then(keyset.after(after));
     }
     statement.sql(&keyset.order_by()).sql(&limit(page))
-}
-
-fn filter_condition(filter: &Filter) -> Statement {
-    match filter {
-        Filter::TextIn(column, values) => {
-            let mut statement = Statement::new(&format!("i.{column} IN ("));
-            for (index, value) in values.iter().enumerate() {
-                if index > 0 {
-                    statement = statement.sql(", ");
-                }
-                statement = statement.text(value);
-            }
-            statement.sql(")")
-        }
-        Filter::Integer(column, comparison, number) => {
-            Statement::new(&format!("i.{column} {} ", operator(*comparison))).integer(*number)
-        }
-        Filter::Time(column, comparison, time) => {
-            Statement::new(&format!("i.{column} {} ", operator(*comparison))).integer(time.0)
-        }
-        Filter::Protected(value) => Statement::new("i.protected = ").boolean(*value),
-        Filter::Tag(tag) => {
-            Statement::new("EXISTS (SELECT 1 FROM image_tags t WHERE t.image_id = i.id AND t.value = ")
-                .text(tag)
-                .sql(")")
-        }
-        Filter::Property(name, value) => {
-            Statement::new("EXISTS (SELECT 1 FROM image_properties p WHERE p.image_id = i.id AND p.name = ")
-                .text(name)
-                .sql(" AND p.value = ")
-                .text(value)
-                .sql(")")
-        }
-        Filter::Never => Statement::new("1 = 0"),
-    }
-}
-
-fn operator(comparison: Comparison) -> &'static str {
-    match comparison {
-        Comparison::Eq => "=",
-        Comparison::Neq => "<>",
-        Comparison::Lt => "<",
-        Comparison::Lte => "<=",
-        Comparison::Gt => ">",
-        Comparison::Gte => ">=",
-    }
 }
 
 /// A column by which images are sorted.

@@ -13,6 +13,7 @@ pub mod events;
 pub mod identity;
 mod image_parts;
 pub mod images;
+mod images_filter;
 pub mod images_page;
 pub mod jobs;
 mod keyset;

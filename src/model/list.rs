@@ -1,6 +1,12 @@
 //! What `GET /v2/images` asks for: filters, order and page, read from the query string
 //! (`glance/api/v2/images.py: RequestDeserializer.index`).
 
+mod sort;
+
+pub use sort::{Direction, SORT_KEYS};
+
+use std::collections::HashMap;
+
 use super::{
     error::{Error, Result},
     member::MemberStatus,
@@ -24,9 +30,10 @@ pub const TEXT_COLUMNS: [&str; 9] = [
 pub const INTEGER_COLUMNS: [&str; 4] = ["size", "virtual_size", "min_disk", "min_ram"];
 /// Columns whose filters take `eq:` and `in:`.
 const OPERATOR_COLUMNS: [&str; 5] = ["id", "name", "status", "container_format", "disk_format"];
-/// Keys by which a list may be sorted.
-pub const SORT_KEYS: [&str; 8] =
-    ["name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at"];
+/// Conditions in one query at most.
+const FILTERS_MAX: usize = 64;
+/// Values of one `in:` at most.
+const VALUES_MAX: usize = 100;
 
 /// How a value is compared with a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,14 +64,6 @@ pub enum Filter {
     Property(String, String),
     /// Matches nothing.
     Never,
-}
-
-/// Direction of a sort key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the names are the documentation
-pub enum Direction {
-    Asc,
-    Desc,
 }
 
 /// A list request.
@@ -127,17 +126,26 @@ impl ListQuery {
             visibility: parse_visibility(last("visibility"))?,
             os_hidden: parse_os_hidden(last("os_hidden"))?,
             filters: Vec::new(),
-            sort: parse_sort(pairs)?,
+            sort: sort::parse(pairs)?,
         };
         if last("changes-since").is_some() {
             return Err(Error::invalid("The \"changes-since\" filter is no longer available on v2."));
         }
+        let mut last_places: HashMap<&str, usize> = HashMap::new();
+        for (index, (name, _)) in pairs.iter().enumerate() {
+            last_places.insert(name, index);
+        }
         for (index, (name, value)) in pairs.iter().enumerate() {
-            let is_last = !pairs.iter().skip(index + 1).any(|(k, _)| k == name);
-            if name == "tag" {
-                query.filters.push(Filter::Tag(value.trim().to_owned()));
-            } else if is_last && let Some(filter) = parse_filter(name, value)? {
-                query.filters.push(filter);
+            let filter = if name == "tag" {
+                Some(Filter::Tag(value.trim().to_owned()))
+            } else if last_places.get(name.as_str()) == Some(&index) {
+                parse_filter(name, value)?
+            } else {
+                None
+            };
+            query.filters.extend(filter.filter(|filter| !query.filters.contains(filter)));
+            if query.filters.len() > FILTERS_MAX {
+                return Err(Error::invalid(format!("A list takes {FILTERS_MAX} conditions at most.")));
             }
         }
         Ok(query)
@@ -273,7 +281,7 @@ fn parse_operator_filter(column: &'static str, value: &str) -> Result<Filter> {
 /// stays in the value (`glance/common/utils.py: split_filter_value_for_quotes`).
 ///
 /// # Errors
-/// [`Error::Invalid`] for a quote that does not begin or end an item, or is not closed.
+/// [`Error::Invalid`] for a quote that does not begin or end an item, or is not closed, and for too many items.
 fn split_quoted_list(text: &str) -> Result<Vec<String>> {
     let bad =
         || Error::invalid(format!("Invalid filter value {text:?}: misplaced or unclosed quotation mark"));
@@ -302,6 +310,9 @@ fn split_quoted_list(text: &str) -> Result<Vec<String>> {
             '"' => return Err(bad()),
             ',' => {
                 items.push(std::mem::take(&mut item));
+                if items.len() >= VALUES_MAX {
+                    return Err(Error::invalid(format!("in: takes {VALUES_MAX} values at most.")));
+                }
                 at_start = true;
             }
             '\\' if characters.peek() == Some(&'"') => {
@@ -317,67 +328,6 @@ fn split_quoted_list(text: &str) -> Result<Vec<String>> {
     }
     items.push(item);
     Ok(items)
-}
-
-fn parse_direction(text: &str) -> Result<Direction> {
-    match text {
-        "asc" => Ok(Direction::Asc),
-        "desc" => Ok(Direction::Desc),
-        _ => Err(Error::invalid(format!("Invalid sort direction: {text:?}; use asc or desc"))),
-    }
-}
-
-fn parse_sort_key(text: &str) -> Result<&'static str> {
-    SORT_KEYS.into_iter().find(|k| *k == text).ok_or_else(|| {
-        Error::invalid(format!("Invalid sort key: {text:?}; use one of {}", SORT_KEYS.join(", ")))
-    })
-}
-
-fn parse_sort(pairs: &[(String, String)]) -> Result<Vec<(&'static str, Direction)>> {
-    let values = |name: &'static str| pairs.iter().filter(move |(k, _)| k == name).map(|(_, v)| v.trim());
-    let keys: Vec<&str> = values("sort_key").collect();
-    let dirs: Vec<&str> = values("sort_dir").collect();
-    let mut sort: Vec<(&'static str, Direction)> = Vec::new();
-    let mut given_directions = Vec::new();
-    if let Some(spec) = values("sort").next() {
-        if !keys.is_empty() || !dirs.is_empty() {
-            return Err(Error::invalid("Old and new sorting syntax cannot be combined"));
-        }
-        for element in spec.split(',') {
-            let (key, direction) = match element.split_once(':') {
-                Some((key, direction)) if direction.trim().is_empty() => (key, Direction::Desc),
-                Some((key, direction)) => (key, parse_direction(direction.trim())?),
-                None => (element, Direction::Desc),
-            };
-            sort.push((parse_sort_key(key.trim())?, direction));
-            given_directions.push(direction);
-        }
-    } else {
-        for dir in &dirs {
-            given_directions.push(parse_direction(dir)?);
-        }
-        if dirs.len() > 1 && dirs.len() != keys.len() {
-            return Err(Error::invalid("Number of sort dirs does not match the number of sort keys"));
-        }
-        for (index, key) in keys.iter().enumerate() {
-            let direction = match given_directions.as_slice() {
-                [] => Direction::Desc,
-                [one] => *one,
-                many => many.get(index).copied().unwrap_or(Direction::Desc),
-            };
-            sort.push((parse_sort_key(key)?, direction));
-        }
-    }
-    let tie_breaker = match given_directions.as_slice() {
-        [one] => *one,
-        _ => Direction::Desc,
-    };
-    for key in ["created_at", "id"] {
-        if !sort.iter().any(|(k, _)| *k == key) {
-            sort.push((key, tie_breaker));
-        }
-    }
-    Ok(sort)
 }
 
 #[cfg(test)]

@@ -90,3 +90,18 @@ fn sort_gets_its_tie_breakers() {
         assert_eq!(parse(&query).unwrap().sort, expected, "{query:?}");
     }
 }
+
+#[test]
+fn conditions_and_values_are_bounded() {
+    let named = |count: usize| (0..count).map(|n| (format!("p{n}"), "v".to_owned())).collect::<Vec<_>>();
+    assert_eq!(ListQuery::parse(&named(64), LIMITS).unwrap().filters.len(), 64);
+    assert!(ListQuery::parse(&named(65), LIMITS).is_err());
+    // What is said again is no further condition.
+    let again = vec![("tag".to_owned(), "t".to_owned()); 65];
+    assert_eq!(ListQuery::parse(&again, LIMITS).unwrap().filters, [Filter::Tag("t".to_owned())]);
+    let values = |count: usize| format!("in:{}", vec!["v"; count].join(","));
+    assert!(parse(&[("name", &values(100))]).is_ok());
+    assert!(parse(&[("name", &values(101))]).is_err());
+    let keys = vec![("sort_key".to_owned(), "name".to_owned()); 9];
+    assert_eq!(ListQuery::parse(&keys, LIMITS).unwrap().sort.len(), 3);
+}

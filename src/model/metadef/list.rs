@@ -27,6 +27,8 @@ pub struct Sort {
     pub descending: bool,
 }
 
+/// Resource types in one query at most.
+const TYPES_MAX: usize = 100;
 /// Keys by which namespaces may be sorted.
 pub const NAMESPACE_SORT_KEYS: [&str; 9] = [
     "created_at",
@@ -134,13 +136,17 @@ impl NamespaceQuery {
                 .map(VisibilityFilter::Only)
                 .ok_or_else(|| Error::invalid(format!("Invalid visibility value: {text}")))?,
         };
+        let resource_types: Option<Vec<String>> =
+            last(pairs, "resource_types").map(|text| text.split(',').map(str::to_owned).collect());
+        if resource_types.as_ref().is_some_and(|types| types.len() > TYPES_MAX) {
+            return Err(Error::invalid(format!("resource_types takes {TYPES_MAX} names at most.")));
+        }
         Ok(Self {
             limit: limit.min(limits.max),
             marker: first(pairs, "marker").map(str::to_owned),
             sort: sort(pairs, &NAMESPACE_SORT_KEYS)?,
             visibility,
-            resource_types: last(pairs, "resource_types")
-                .map(|text| text.split(',').map(str::to_owned).collect()),
+            resource_types,
         })
     }
 }
@@ -200,6 +206,9 @@ mod tests {
         let twice = pairs(&[("resource_types", "A"), ("resource_types", "B,C")]);
         let types = NamespaceQuery::parse(&twice, limits).unwrap().resource_types.unwrap();
         assert_eq!(types, ["B", "C"]);
+        let many = |count: usize| pairs(&[("resource_types", &vec!["A"; count].join(","))]);
+        assert!(NamespaceQuery::parse(&many(100), limits).is_ok());
+        assert!(NamespaceQuery::parse(&many(101), limits).is_err());
     }
 
     #[test]
