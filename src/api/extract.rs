@@ -12,10 +12,21 @@ use futures::{StreamExt, future::LocalBoxFuture};
 use serde_json::Value;
 
 use super::{State, error::ApiError};
-use crate::model::{caller::Caller, error::Error, patch::Dialect};
+use crate::{
+    model::{caller::Caller, error::Error, patch::Dialect},
+    telemetry,
+};
 
-/// JSON bodies are read whole; this bounds them, in bytes.
-const JSON_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// JSON bodies are read whole; this bounds them, in bytes. The largest record of an image fits however it is escaped.
+const JSON_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Values in a JSON body at most: in memory each takes many times its bytes.
+const JSON_VALUES_MAX: usize = 1 << 16;
+/// How deeply `serde_json` goes.
+const DEPTH_MAX: usize = 128;
+/// Bytes of a body that has no reason to be large, most of all of one that is kept as it is.
+const SMALL_BYTES_MAX: usize = 64 * 1024;
+/// Bodies of more bytes are not read by the threads that all requests share.
+const LIGHT_BYTES_MAX: usize = 16 * 1024;
 
 /// The media types of patches, as `Accept-Patch` lists them.
 pub const PATCH_TYPES: &str =
@@ -68,11 +79,11 @@ impl FromRequest for NoBody {
     }
 }
 
-/// Reads a body of JSON of at most `bytes_max` bytes.
+/// Reads a body of JSON of at most `bytes_max` bytes; answers its length too.
 ///
 /// # Errors
 /// [`Error::TooLarge`] beyond that, [`Error::Invalid`] for what breaks off or is no JSON.
-pub async fn read_json(payload: &mut Payload, bytes_max: usize) -> Result<Value, Error> {
+pub async fn read_json(payload: &mut Payload, bytes_max: usize) -> Result<(Value, usize), Error> {
     let mut bytes = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|e| Error::invalid(format!("The body could not be read: {e}")))?;
@@ -81,11 +92,79 @@ pub async fn read_json(payload: &mut Payload, bytes_max: usize) -> Result<Value,
         }
         bytes.extend_from_slice(&chunk);
     }
-    serde_json::from_slice(&bytes).map_err(|e| Error::invalid(format!("Malformed JSON in request body: {e}")))
+    let length = bytes.len();
+    Ok((aside(length, move || parse_json(&bytes)).await?, length))
 }
 
-/// A JSON body: an object or an array. The content type is not looked at, as in Glance.
-pub struct JsonBody(pub Value);
+fn parse_json(bytes: &[u8]) -> Result<Value, Error> {
+    if has_more_values(bytes, JSON_VALUES_MAX) {
+        return Err(Error::TooLarge(format!("JSON bodies are limited to {JSON_VALUES_MAX} values.")));
+    }
+    serde_json::from_slice(bytes).map_err(|e| Error::invalid(format!("Malformed JSON in request body: {e}")))
+}
+
+/// Whether JSON has more than so many values, as its commas and brackets tell. What is nested more deeply than the parser
+/// goes is left to it: it stops there.
+fn has_more_values(bytes: &[u8], values_max: usize) -> bool {
+    let (mut count, mut depth, mut in_text, mut escaped) = (1_usize, 0_usize, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b',' => count = count.saturating_add(1),
+            b'[' | b'{' => (count, depth) = (count.saturating_add(1), depth.saturating_add(1)),
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if count > values_max || depth > DEPTH_MAX {
+            return depth <= DEPTH_MAX;
+        }
+    }
+    false
+}
+
+/// Does what a body of so many bytes asks for: a large one on a thread where nobody else waits.
+///
+/// # Errors
+/// What the work answers.
+pub async fn aside<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    if bytes <= LIGHT_BYTES_MAX {
+        return work();
+    }
+    telemetry::blocking(work).await.unwrap_or_else(|fault| Err(Error::internal("body", fault)))
+}
+
+/// A JSON body: an object or an array, and its length in bytes. The content type is not looked at, as in Glance.
+pub struct JsonBody(pub Value, pub usize);
+
+impl JsonBody {
+    /// The body of a call that asks for little.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] for a long one.
+    pub fn small(self) -> Result<Value, Error> {
+        if self.1 > SMALL_BYTES_MAX {
+            return Err(Error::TooLarge(format!("This body is limited to {SMALL_BYTES_MAX} bytes.")));
+        }
+        Ok(self.0)
+    }
+
+    /// Reads what the body says; a large one on a thread where nobody else waits.
+    ///
+    /// # Errors
+    /// What `read` answers.
+    pub async fn read<T: Send + 'static>(
+        self,
+        read: impl FnOnce(&Value) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        aside(self.1, move || read(&self.0)).await
+    }
+}
 
 impl FromRequest for JsonBody {
     type Error = ApiError;
@@ -98,9 +177,9 @@ impl FromRequest for JsonBody {
             if !present {
                 return Err(Error::invalid("A body is expected with this request.").into());
             }
-            let value = read_json(&mut payload, JSON_BYTES_MAX).await?;
+            let (value, length) = read_json(&mut payload, JSON_BYTES_MAX).await?;
             if value.is_object() || value.is_array() {
-                Ok(Self(value))
+                Ok(Self(value, length))
             } else {
                 Err(Error::invalid("The request body must be a JSON object or array.").into())
             }

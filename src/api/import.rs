@@ -63,7 +63,7 @@ async fn start(
     id: Path<String>,
     body: JsonBody,
 ) -> ApiResult {
-    let asked = Asked::parse(&body.0, &state.app.images.settings.enabled_import_methods)?;
+    let asked = Asked::parse(&body.small()?, &state.app.images.settings.enabled_import_methods)?;
     let header = data::text(&request, &HeaderName::from_static("x-image-meta-store")).map(str::to_owned);
     let remote = match asked.method {
         Method::GlanceDownload => remote(&state, &request, &asked).await?,

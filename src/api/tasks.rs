@@ -91,7 +91,7 @@ async fn create(
     body: Result<JsonBody, ApiError>,
 ) -> ApiResult {
     domain::enforce(&state.app.imports, &caller.0).await?;
-    let body = body?.0;
+    let body = body?.small()?;
     let object = body.as_object().ok_or_else(|| Error::invalid("The request body must be a JSON object."))?;
     let job = domain::create(&state.app.imports, &caller.0, object).await?;
     let place = format!("{}{PATH}/{}", own_url(&state.settings, &request), job.id);

@@ -199,7 +199,22 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             Some(number) => u32::try_from(number.max(0)).unwrap_or(u32::MAX),
             None => default.http_retries,
         },
+        bounds: bounds(loaded),
         enabled_import_methods: loaded.list(d, "enabled_import_methods"),
+    }
+}
+
+fn bounds(loaded: &Loaded) -> image::bounds::Bounds {
+    let default = image::bounds::Bounds::default();
+    let count = |option, or| match loaded.u64("vitrine", option) {
+        Some(number) => usize::try_from(number).unwrap_or(usize::MAX),
+        None => or,
+    };
+    image::bounds::Bounds {
+        patch_operations: count("max_patch_operations", default.patch_operations),
+        property_bytes: count("max_property_bytes", default.property_bytes),
+        record_bytes: count("max_record_bytes", default.record_bytes),
+        page_bytes: count("max_page_bytes", default.page_bytes),
     }
 }
 

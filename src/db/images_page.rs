@@ -59,16 +59,32 @@ pub struct Page {
     pub after: Option<Image>,
     /// Rows at most.
     pub limit: u32,
+    /// Bytes of what hangs on the images at most ([`Image::variable_bytes`]); a page has one image at least.
+    pub bytes_max: usize,
 }
+
+/// A page as it was loaded.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Its images, in order.
+    pub images: Vec<Image>,
+    /// Whether it ended before its last row, since it has its bytes.
+    pub is_cut: bool,
+}
+
+/// Images whose parts are loaded at once, at first: an ordinary page is one step.
+const STEP: usize = 25;
+/// How many times as many the next step takes.
+const STEP_FACTOR: usize = 4;
 
 /// Loads a page, in order.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn load(conn: &mut Conn, page: &Page) -> DbResult<Vec<Image>> {
+pub fn load(conn: &mut Conn, page: &Page) -> DbResult<Loaded> {
     let branches = branches(conn, page);
     if branches.is_empty() || page.limit == 0 || page.filters.contains(&Filter::Never) {
-        return Ok(Vec::new());
+        return Ok(Loaded::default());
     }
     let several = branches.len() > 1;
     let mut statement = Statement::default();
@@ -88,8 +104,29 @@ pub fn load(conn: &mut Conn, page: &Page) -> DbResult<Vec<Image>> {
     if several {
         statement = statement.sql(") u").sql(&keyset(page, Rows::Union).order_by()).sql(&limit(page));
     }
-    let rows: Vec<ImageRow> = statement.load(conn)?;
-    load_parts(conn, rows)
+    let rows = statement.load(conn)?;
+    within(conn, rows, page.bytes_max)
+}
+
+/// Loads what hangs on the rows, step by step until there is enough. No step is larger than what the images before it
+/// let expect to fit.
+fn within(conn: &mut Conn, mut rows: Vec<ImageRow>, bytes_max: usize) -> DbResult<Loaded> {
+    let (mut loaded, mut bytes, mut step) = (Loaded::default(), 0_usize, STEP);
+    while !rows.is_empty() {
+        let rest = rows.split_off(step.min(rows.len()));
+        for image in load_parts(conn, std::mem::replace(&mut rows, rest))? {
+            bytes = bytes.saturating_add(image.variable_bytes());
+            if bytes > bytes_max && !loaded.images.is_empty() {
+                loaded.is_cut = true;
+                return Ok(loaded);
+            }
+            loaded.images.push(image);
+        }
+        let each = bytes.div_ceil(loaded.images.len().max(1)).max(1);
+        let fitting = bytes_max.saturating_sub(bytes).div_ceil(each);
+        step = step.saturating_mul(STEP_FACTOR).min(fitting).max(1);
+    }
+    Ok(loaded)
 }
 
 /// Loads an image for use as a marker, deleted or not; says whether it is deleted.

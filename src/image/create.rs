@@ -43,6 +43,9 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage) -> Result<I
         return Err(Error::forbidden(format!("Attribute '{name}' is read-only.")));
     }
     new.check_storable()?;
+    for property in &new.properties {
+        images.settings.bounds.check_value(&property.name, property.value.as_deref())?;
+    }
     let counted = new.properties.iter().filter(|p| !p.name.starts_with(SYSTEM_PROPERTY_PREFIX)).count();
     quota::check("properties", images.settings.image_property_quota, counted)?;
     let mut image = build(new, owner, images.db.clock.now());
@@ -50,6 +53,7 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage) -> Result<I
     for property in &image.properties {
         expected::check_readable(&property.name, property.value.as_deref())?;
     }
+    images.settings.bounds.check_record(0, &image)?;
     match images.insert(caller.into(), &image).await {
         Ok(()) => Ok(image),
         Err(DbError::Duplicate(_)) => Err(Error::conflict(format!(

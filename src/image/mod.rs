@@ -4,6 +4,7 @@
 //! no HTTP and no SQL. Bytes are the matter of `blob/`.
 
 pub mod actions;
+pub mod bounds;
 pub mod change;
 pub mod create;
 pub mod delete;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub do_secure_hash: bool,
     /// `http_retries`: tries of hashing a location.
     pub http_retries: u32,
+    /// How large records and pages may be.
+    pub bounds: bounds::Bounds,
     /// `enabled_import_methods`
     pub enabled_import_methods: Vec<String>,
 }
@@ -100,6 +103,7 @@ impl Default for Settings {
             image_location_quota: 10,
             do_secure_hash: true,
             http_retries: 3,
+            bounds: bounds::Bounds::default(),
             enabled_import_methods: texts(&["glance-direct", "web-download", "copy-image"]),
         }
     }

@@ -53,26 +53,42 @@ pub async fn list(images: &Images, caller: &Caller, query: ListQuery) -> Result<
         None => None,
     };
     let limit = query.limit;
-    let page = Page {
+    let mut page = Page {
         scope: Scope::of(caller, query.members, query.visibility),
         filters: query.filters,
         os_hidden: query.os_hidden,
         sort: query.sort,
         after,
         limit,
+        bytes_max: images.settings.bounds.page_bytes,
     };
-    let rows = images.db.read("image.list", move |conn| images_page::load(conn, &page)).await?;
-    let full = limit > 0 && rows.len() as u64 == u64::from(limit);
-    let mut seen = Vec::with_capacity(rows.len());
-    for mut image in rows {
+    loop {
+        let asked = page.clone();
+        let loaded = images.db.read("image.list", move |conn| images_page::load(conn, &asked)).await?;
+        let full = limit > 0 && loaded.images.len() as u64 == u64::from(limit) || loaded.is_cut;
+        let last = loaded.images.last().cloned().filter(|_| loaded.is_cut);
+        let seen = visible(images, caller, loaded.images).await?;
+        if seen.is_empty() && last.is_some() {
+            // Rules hide all that fitted: without an image there is no marker to go on from, so we go on.
+            page.after = last;
+            continue;
+        }
+        let next_marker = if full { seen.last().map(|image| image.id.clone()) } else { None };
+        return Ok(ImagePage { images: seen, next_marker });
+    }
+}
+
+/// The images of a page that the policy shows to the caller.
+async fn visible(images: &Images, caller: &Caller, page: Vec<Image>) -> Result<Vec<Image>> {
+    let mut seen = Vec::with_capacity(page.len());
+    for mut image in page {
         images.stores.settle(&mut image.locations);
         seen_by(caller, &mut image);
         if images.access.allowed(caller, "get_image", &ImageTarget(&image)).await? {
             seen.push(image);
         }
     }
-    let next_marker = if full { seen.last().map(|image| image.id.clone()) } else { None };
-    Ok(ImagePage { images: seen, next_marker })
+    Ok(seen)
 }
 
 /// Loads an image as the database shows it to the caller, before any rule.

@@ -28,6 +28,7 @@ pub async fn put(images: &Images, caller: &Caller, id: &str, tag: &str) -> Resul
             after.add_tag(tag);
             if after.tags.len() > image.tags.len() {
                 quota::check("tags", images.settings.image_tag_quota, after.tags.len())?;
+                images.settings.bounds.check_record(image.variable_bytes(), &after)?;
             }
             check_text("tag", tag)?;
             Ok(Some(after))

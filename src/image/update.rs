@@ -22,6 +22,11 @@ use crate::{
 
 use super::{Images, expected, locations};
 
+/// After how many operations others on the same thread get their turn.
+const OPERATIONS_AT_A_STRETCH: usize = 32;
+/// Locations in one operation at most; a quota that has no limit has this one.
+const LOCATIONS_MAX: usize = 1024;
+
 /// Applies the operations in order to a copy and saves once; any failure discards all of them. An empty patch
 /// needs no right beyond finding the image and changes nothing, `updated_at` included.
 ///
@@ -36,7 +41,10 @@ pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Op
                 return Ok(None);
             }
             let mut after = before.clone();
-            for operation in operations {
+            for (index, operation) in operations.iter().enumerate() {
+                if index > 0 && index % OPERATIONS_AT_A_STRETCH == 0 {
+                    tokio::task::yield_now().await;
+                }
                 apply(images, caller, &mut after, operation).await?;
             }
             let is_new = |name: &str| before.property(name).is_none();
@@ -47,6 +55,7 @@ pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Op
             if grows {
                 quota::check("properties", images.settings.image_property_quota, after.counted_properties())?;
             }
+            images.settings.bounds.check_record(before.variable_bytes(), &after)?;
             Ok(Some(after))
         })
         .await
@@ -55,6 +64,12 @@ pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Op
 async fn apply(images: &Images, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
     let attribute = operation.attribute.as_str();
     if attribute == "locations" {
+        let count = operation.value.as_array().map_or(0, Vec::len);
+        if count > LOCATIONS_MAX {
+            return Err(Error::TooLarge(format!(
+                "An image can have {LOCATIONS_MAX} locations, not {count}."
+            )));
+        }
         return locations::patch(images, caller, image, operation).await;
     }
     let gives_away = attribute == "owner" && !caller.is_admin;
@@ -113,6 +128,7 @@ fn set_property(images: &Images, caller: &Caller, image: &mut Image, operation: 
     check_text("property", name)?;
     let value = operation.value.as_str().map(str::to_owned);
     check_text("property", value.as_deref().unwrap_or_default())?;
+    images.settings.bounds.check_value(name, value.as_deref())?;
     expected::may_set(image, name, value.as_deref())?;
     image.set_property(name, value);
     Ok(())

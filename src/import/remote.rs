@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Imports, asked::Asked, state::State};
 use crate::{
-    model::patch,
+    model::{image::TEXT_CHARS_MAX, patch},
     outbound::Body,
     telemetry,
     work::{Done, Failure},
@@ -55,10 +55,21 @@ pub async fn open(imports: &Imports, asked: &Asked, state: &mut State) -> Done<B
     let prefixes = &imports.settings.extra_properties;
     let taken = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()));
     let members = record.as_object().into_iter().flatten();
+    let bounds = &imports.images.settings.bounds;
     state.properties = members
         .filter(|(name, _)| taken(name) && !patch::is_refused(name))
         .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
         .collect();
+    let fits = |(name, value): &(String, String)| {
+        name.chars().count() <= TEXT_CHARS_MAX && bounds.check_value(name, Some(value)).is_ok()
+    };
+    let bytes = state
+        .properties
+        .iter()
+        .fold(0_usize, |sum, (n, v)| sum.saturating_add(n.len()).saturating_add(v.len()));
+    if bytes > bounds.record_bytes || !state.properties.iter().all(fits) {
+        return Err(Failure::Final("The properties of the image at the source are too large.".to_owned()));
+    }
     let body = imports.fetcher.open(&format!("{url}/file"), &headers).await?;
     match body.length {
         Some(length) if length != size => {

@@ -92,15 +92,26 @@ pub fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name) || name.starts_with(SYSTEM_PROPERTY_PREFIX)
 }
 
-/// Reads a patch document.
+/// Reads a patch document of at most `operations_max` operations.
 ///
 /// # Errors
-/// [`Error::Invalid`] for anything malformed or not fitting the schema, [`Error::Forbidden`] for read-only and
+/// [`Error::TooLarge`] beyond that, before anything else is looked at; [`Error::Invalid`] for anything malformed or not fitting the schema, [`Error::Forbidden`] for read-only and
 /// reserved attributes; the first fault in document order decides.
-pub fn parse(document: &Value, dialect: Dialect, schema: &ImageSchema) -> Result<Vec<Operation>> {
+pub fn parse(
+    document: &Value,
+    dialect: Dialect,
+    schema: &ImageSchema,
+    operations_max: usize,
+) -> Result<Vec<Operation>> {
     let elements = document
         .as_array()
         .ok_or_else(|| Error::invalid("Request body must be a JSON array of operation objects."))?;
+    if elements.len() > operations_max {
+        return Err(Error::TooLarge(format!(
+            "The patch has {} operations; at most {operations_max} are taken at a time.",
+            elements.len()
+        )));
+    }
     elements.iter().map(|e| parse_operation(e, dialect, schema)).collect()
 }
 

@@ -164,7 +164,7 @@ impl FromRequest for Body {
         let is_json = media_type(request) == "application/json";
         let mut payload = payload.take();
         Box::pin(async move {
-            let value = read_json(&mut payload, BODY_BYTES_MAX).await?;
+            let (value, _) = read_json(&mut payload, BODY_BYTES_MAX).await?;
             if !is_json {
                 return Err(Error::invalid("The body must be application/json.").into());
             }

@@ -4,6 +4,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{HeaderName, LOCATION},
 };
+use serde_json::Value;
 
 use super::view;
 use crate::{
@@ -20,9 +21,12 @@ use crate::{
 /// Creates an image record.
 pub async fn create(state: Shared, caller: Identified, request: HttpRequest, body: JsonBody) -> ApiResult {
     access::mutating(&caller.0)?;
-    let object =
-        body.0.as_object().ok_or_else(|| Error::invalid("The request body must be a JSON object."))?;
-    let new = NewImage::parse(object, &state.app.images.schema)?;
+    let schema = state.app.images.schema.clone();
+    let read = move |json: &Value| match json.as_object() {
+        Some(object) => NewImage::parse(object, &schema),
+        None => Err(Error::invalid("The request body must be a JSON object.")),
+    };
+    let new = body.read(read).await?;
     let image = domain::create(&state.app.images, &caller.0, new).await?;
     let mut response = HttpResponse::Created();
     response

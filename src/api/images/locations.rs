@@ -44,7 +44,7 @@ fn parse(body: &Value) -> Result<(String, ValidationData)> {
 
 /// Starts adding a location.
 pub async fn add(state: Shared, caller: Identified, id: Path<String>, body: JsonBody) -> ApiResult {
-    let (url, validation) = parse(&body.0)?;
+    let (url, validation) = parse(&body.small()?)?;
     let imports = &state.app.imports;
     let (queue, fetcher) = (&imports.queue, &imports.fetcher);
     location::add(&imports.images, queue, fetcher, &caller.0, &id, &url, &validation).await?;

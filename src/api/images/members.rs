@@ -50,7 +50,8 @@ pub async fn list(state: Shared, caller: Identified, id: Path<String>, _: NoBody
 
 /// Adds a project.
 pub async fn add(state: Shared, caller: Identified, id: Path<String>, body: JsonBody) -> ApiResult {
-    let project = member_of(&body.0, "member")?;
+    let body = body.small()?;
+    let project = member_of(&body, "member")?;
     if is_blank(project) {
         return Err(Error::invalid("The member must be a non-empty text.").into());
     }
@@ -72,8 +73,9 @@ pub async fn set_status(
     path: Path<(String, String)>,
     body: JsonBody,
 ) -> ApiResult {
+    let body = body.small()?;
     let (id, project) = path.into_inner();
-    let status = member_of(&body.0, "status")?.as_str().unwrap_or_default();
+    let status = member_of(&body, "status")?.as_str().unwrap_or_default();
     let member = domain::set_status(&state.app.images, &caller.0, &id, &project, status).await?;
     Ok(HttpResponse::Ok().json(view(&member)))
 }

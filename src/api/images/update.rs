@@ -20,7 +20,9 @@ pub async fn update(
     body: JsonBody,
     id: Path<String>,
 ) -> ApiResult {
-    let operations = patch::parse(&body.0, dialect.0, &state.app.images.schema)?;
-    let image = domain::update(&state.app.images, &caller.0, &id, &operations).await?;
+    let images = &state.app.images;
+    let (schema, operations_max) = (images.schema.clone(), images.settings.bounds.patch_operations);
+    let operations = body.read(move |json| patch::parse(json, dialect.0, &schema, operations_max)).await?;
+    let image = domain::update(images, &caller.0, &id, &operations).await?;
     Ok(HttpResponse::Ok().json(view::image(&state, &caller.0, &image)))
 }

@@ -51,7 +51,7 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> Ap
 
 /// Creates a namespace.
 pub async fn create(state: Shared, caller: Identified, request: HttpRequest, body: JsonBody) -> ApiResult {
-    let (given, contents) = input::new_namespace(&body.0)?;
+    let (given, contents) = body.read(input::new_namespace).await?;
     let (namespace, contents) = domain::create(&state.app.definitions, &caller.0, given, contents).await?;
     let name = utf8_percent_encode(&namespace.fields.namespace, NOT_IN_PATHS);
     Ok(HttpResponse::Created()
@@ -76,7 +76,7 @@ pub async fn show(
 
 /// Replaces what is said about a namespace.
 pub async fn update(state: Shared, caller: Identified, name: Path<String>, body: JsonBody) -> ApiResult {
-    let given = input::namespace(&body.0)?;
+    let given = body.read(input::namespace).await?;
     let namespace = domain::update(&state.app.definitions, &caller.0, &name, given).await?;
     Ok(HttpResponse::Ok().json(view::namespace(&namespace)))
 }

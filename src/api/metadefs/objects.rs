@@ -25,7 +25,7 @@ pub async fn list(state: Shared, caller: Identified, ns: Path<String>, request: 
 
 /// Adds an object.
 pub async fn create(state: Shared, caller: Identified, ns: Path<String>, body: JsonBody) -> ApiResult {
-    let given = input::object(&body.0, true)?;
+    let given = body.read(|json| input::object(json, true)).await?;
     let object = domain::create(&state.app.definitions, &caller.0, &ns, given).await?;
     Ok(HttpResponse::Created().json(view::object(&ns, &object, "")))
 }
@@ -51,7 +51,7 @@ pub async fn update(
     body: JsonBody,
 ) -> ApiResult {
     let (ns, name) = path.into_inner();
-    let given = input::object(&body.0, false)?;
+    let given = body.read(|json| input::object(json, false)).await?;
     let object = domain::update(&state.app.definitions, &caller.0, &ns, &name, given).await?;
     Ok(HttpResponse::Ok().json(view::object(&ns, &object, "")))
 }

@@ -22,7 +22,7 @@ pub async fn list(state: Shared, caller: Identified, ns: Path<String>, _: NoBody
 
 /// Adds a property.
 pub async fn create(state: Shared, caller: Identified, ns: Path<String>, body: JsonBody) -> ApiResult {
-    let given = input::property(&body.0)?;
+    let given = body.read(input::property).await?;
     let property = domain::create(&state.app.definitions, &caller.0, &ns, given).await?;
     Ok(HttpResponse::Created().json(view::property(&property)))
 }
@@ -55,7 +55,7 @@ pub async fn update(
     body: JsonBody,
 ) -> ApiResult {
     let (ns, name) = path.into_inner();
-    let given = input::property(&body.0)?;
+    let given = body.read(input::property).await?;
     let property = domain::update(&state.app.definitions, &caller.0, &ns, &name, given).await?;
     Ok(HttpResponse::Ok().json(view::property(&property)))
 }

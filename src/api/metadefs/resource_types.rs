@@ -28,7 +28,7 @@ pub async fn list(state: Shared, caller: Identified, ns: Path<String>, _: NoBody
 
 /// Associates a namespace with a resource type.
 pub async fn associate(state: Shared, caller: Identified, ns: Path<String>, body: JsonBody) -> ApiResult {
-    let given = input::association(&body.0)?;
+    let given = input::association(&body.small()?)?;
     let association = domain::associate(&state.app.definitions, &caller.0, &ns, given).await?;
     Ok(HttpResponse::Created().json(view::association(&association)))
 }

@@ -37,7 +37,7 @@ pub async fn create_many(
     request: HttpRequest,
     body: JsonBody,
 ) -> ApiResult {
-    let names = input::tags(&body.0)?;
+    let names = body.read(input::tags).await?;
     let tags = domain::create_many(&state.app.definitions, &caller.0, &ns, names, append(&request)).await?;
     let tags: Vec<Value> = tags.iter().map(|name| json!({"name": name})).collect();
     Ok(HttpResponse::Created().json(json!({"tags": tags})))
@@ -71,7 +71,8 @@ pub async fn rename(
     body: JsonBody,
 ) -> ApiResult {
     let (ns, name) = path.into_inner();
-    let tag = domain::rename(&state.app.definitions, &caller.0, &ns, &name, input::tag(&body.0)?).await?;
+    let given = input::tag(&body.small()?)?;
+    let tag = domain::rename(&state.app.definitions, &caller.0, &ns, &name, given).await?;
     Ok(HttpResponse::Ok().json(view::named(&tag)))
 }
 

@@ -165,6 +165,39 @@ const VITRINE: &[Opt] = &[
         "Compress answers with gzip for clients that ask for it, in place of Glance's filter in its paste file.",
     ),
     opt(
+        "max_patch_operations",
+        at_least(1),
+        "1024",
+        "Operations that one PATCH of an image may have. More than twice image_property_quota are never needed.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
+        "max_property_bytes",
+        at_least(1),
+        "65535",
+        "Bytes of the value of one property of an image; the default is what Glance can store on MySQL.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
+        "max_record_bytes",
+        at_least(1),
+        "1048576",
+        "Bytes of the properties, tags and locations of one image together.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
+        "max_page_bytes",
+        at_least(1),
+        "8388608",
+        "Bytes of the properties, tags and locations of all images on one page of a list. A page that would have \
+         more ends earlier, and its link next leads on.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
         "import_deadline",
         at_least(1),
         "86400",

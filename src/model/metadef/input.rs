@@ -14,6 +14,10 @@ use crate::model::{
 
 const READ_ONLY: [&str; 4] = ["self", "schema", "created_at", "updated_at"];
 const READ_ONLY_TIMES: [&str; 2] = ["created_at", "updated_at"];
+/// Members of a body that hold lists, or objects that stand for lists.
+const LISTS: [&str; 5] = ["tags", "objects", "properties", "resource_type_associations", "required"];
+/// Entries of each at most; each is a row, and all rows of a body are one transaction.
+const ENTRIES_MAX: usize = 1024;
 
 /// What a client says about a namespace, before defaults that depend on the caller.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +103,7 @@ pub fn tag_in_path(name: &str) -> Result<String> {
 pub fn tags(body: &Value) -> Result<Option<Vec<String>>> {
     let given = as_object(body)?;
     refuse_read_only(given, &READ_ONLY_TIMES)?;
+    refuse_long(given)?;
     schema::check_bulk_tags(body)?;
     let Some(list) = given.get("tags").and_then(Value::as_array) else { return Ok(None) };
     list.iter().filter_map(Value::as_object).map(name).collect::<Result<_>>().map(Some)
@@ -123,9 +128,26 @@ fn refuse_read_only(object: &Map<String, Value>, read_only: &[&str]) -> Result<(
     }
 }
 
+/// Before anything else is done with them.
+fn refuse_long(object: &Map<String, Value>) -> Result<()> {
+    let length = |key: &str| match object.get(key) {
+        Some(Value::Array(list)) => list.len(),
+        Some(Value::Object(map)) => map.len(),
+        _ => 0,
+    };
+    match LISTS.into_iter().find(|key| length(key) > ENTRIES_MAX) {
+        Some(key) => {
+            let count = length(key);
+            Err(Error::TooLarge(format!("{key} has {count} entries; a request may have {ENTRIES_MAX}.")))
+        }
+        None => Ok(()),
+    }
+}
+
 fn checked<'a>(kind: Kind, body: &'a Value, read_only: &[&str]) -> Result<&'a Map<String, Value>> {
     let object = as_object(body)?;
     refuse_read_only(object, read_only)?;
+    refuse_long(object)?;
     schema::check(kind, body)?;
     Ok(object)
 }

@@ -1,6 +1,7 @@
 //! `/v2/images` and below, file for file as in `src/api/images/`.
 
 mod actions;
+mod bounds;
 mod create;
 mod data;
 mod delete;

@@ -115,7 +115,7 @@ fn walk(conn: &mut db::Conn, page: &Page) -> Vec<String> {
     let mut page = page.clone();
     let mut ids = Vec::new();
     loop {
-        let images = images_page::load(conn, &page).unwrap();
+        let images = images_page::load(conn, &page).unwrap().images;
         assert!(images.len() <= page.limit as usize);
         ids.extend(images.iter().map(|image| image.id.clone()));
         assert!(ids.len() < 1000, "the pages never end");
@@ -164,6 +164,7 @@ on_each_database! {
                             sort: sort.clone(),
                             after: None,
                             limit,
+                            bytes_max: usize::MAX,
                         };
                         assert_eq!(walk(conn, &page), expected, "{scope:?} {sort:?} {limit}");
                     }
