@@ -1,16 +1,16 @@
 //! A client of other servers: bounded, counted, and traced where that makes sense.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use reqwest::{
-    IntoUrl, Method, Request, RequestBuilder, Response, StatusCode,
+    IntoUrl, Method, Request, RequestBuilder, Response, StatusCode, Url,
     header::{HeaderMap, HeaderName, HeaderValue},
     redirect,
 };
 
-use super::{causes::causes, tls::Tls};
+use super::{causes::causes, guard::Guard, tls::Tls};
 use crate::telemetry::{self, metrics::OutboundMetrics};
 
 /// The header by which services of one cloud tell each other which request is the cause.
@@ -25,6 +25,15 @@ pub enum Proxies {
     Nothing,
     /// These, each for a scheme, `http` or `https`; without any, those of the environment.
     Given(Vec<(String, String)>),
+}
+
+impl Proxies {
+    /// The hosts of those that are given, as their URLs have them.
+    pub(super) fn hosts(&self) -> Vec<String> {
+        let Self::Given(proxies) = self else { return Vec::new() };
+        let urls = proxies.iter().filter_map(|(_, url)| Url::parse(&with_scheme(url)).ok());
+        urls.filter_map(|url| url.host_str().map(str::to_owned)).collect()
+    }
 }
 
 /// How a client behaves.
@@ -44,8 +53,8 @@ pub struct Settings {
     pub tls: Tls,
     /// Proxies.
     pub proxies: Proxies,
-    /// A name, and the only addresses at which it is looked for.
-    pub pinned: Option<(String, Vec<SocketAddr>)>,
+    /// Who says at which addresses names are looked for; without, the operating system.
+    pub guard: Option<Guard>,
     /// Idle connections that are kept for each server.
     pub idle_connections: Option<usize>,
     /// Whether requests name the one that caused them: for services of this cloud.
@@ -63,7 +72,7 @@ impl Settings {
             redirects: 0,
             tls: Tls::default(),
             proxies: Proxies::Environment,
-            pinned: None,
+            guard: None,
             idle_connections: None,
             traced: false,
         }
@@ -85,6 +94,18 @@ impl OutboundError {
     /// Whether the request itself is wrong, so that a repetition is of no use.
     pub fn is_of_the_request(&self) -> bool {
         self.0.is_builder()
+    }
+
+    /// The cause of this type, if there is one.
+    pub(super) fn cause<T: Error + 'static>(&self) -> Option<&T> {
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            cause = error.source();
+        }
+        None
     }
 }
 
@@ -125,8 +146,8 @@ impl Client {
         if let Some(idle) = settings.idle_connections {
             builder = builder.pool_max_idle_per_host(idle);
         }
-        if let Some((name, addresses)) = &settings.pinned {
-            builder = builder.resolve_to_addrs(name, addresses);
+        if let Some(guard) = &settings.guard {
+            builder = builder.dns_resolver(guard.clone());
         }
         match &settings.proxies {
             Proxies::Environment => {}
@@ -171,8 +192,13 @@ impl Client {
 }
 
 fn proxy(scheme: &str, url: &str) -> reqwest::Result<reqwest::Proxy> {
-    let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    let url = with_scheme(url);
     if scheme == "https" { reqwest::Proxy::https(url) } else { reqwest::Proxy::http(url) }
+}
+
+/// The URL of a proxy, whose scheme may be left out.
+fn with_scheme(url: &str) -> String {
+    if url.contains("://") { url.to_owned() } else { format!("http://{url}") }
 }
 
 /// An answer of which the head has come.

@@ -2,12 +2,10 @@
 //! very address that was checked; a source that stalls, crawls or lies about its size is cut.
 
 use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::{
     Method, StatusCode, Url,
@@ -18,6 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::{
     client::{Answer, Client, Proxies, Settings},
     filter::{self, Checked, Filter, Refusal},
+    guard::{Guard, Resolve, System},
 };
 
 /// Redirects followed at most.
@@ -86,36 +85,13 @@ fn advice(status: u16) -> &'static str {
     }
 }
 
-/// Turns names into addresses.
-#[async_trait]
-pub trait Resolve: Send + Sync {
-    /// Every address of a name; none when there is no such name.
-    async fn resolve(&self, name: &str, port: u16) -> Vec<IpAddr>;
-}
-
-/// The resolver of the operating system.
-#[derive(Debug)]
-pub struct System;
-
-#[async_trait]
-impl Resolve for System {
-    async fn resolve(&self, name: &str, port: u16) -> Vec<IpAddr> {
-        match tokio::net::lookup_host((name, port)).await {
-            Ok(found) => found.map(|address| address.ip()).collect(),
-            Err(error) => {
-                tracing::info!(name, %error, "a source's name was not resolved");
-                Vec::new()
-            }
-        }
-    }
-}
-
-/// Fetches under the operator's rules.
+/// Fetches under the operator's rules. Clones share its connections.
 #[derive(Clone)]
 pub struct Fetcher {
-    filter: Filter,
+    guard: Guard,
     patience: Patience,
-    resolver: Arc<dyn Resolve>,
+    settings: Settings,
+    client: Arc<OnceLock<Client>>,
 }
 
 /// Data that is arriving.
@@ -132,16 +108,47 @@ pub struct Body {
 }
 
 impl Fetcher {
-    /// A fetcher that asks the operating system for addresses.
+    /// A fetcher for imports, that asks the operating system for addresses. It uses no proxy, which would resolve names
+    /// anew, and keeps no connection.
     pub fn new(filter: Filter, patience: Patience) -> Self {
-        Self { filter, patience, resolver: Arc::new(System) }
+        let settings = Settings {
+            proxies: Proxies::Nothing,
+            idle_connections: Some(0),
+            connect: patience.connect,
+            ..Settings::new("import")
+        };
+        Self::with_settings(filter, patience, settings)
+    }
+
+    /// A fetcher whose client has these settings, and follows no redirect by itself. What goes through proxies that they
+    /// name is checked before, and connected to by the proxy.
+    pub fn with_settings(filter: Filter, patience: Patience, settings: Settings) -> Self {
+        let guard = Guard {
+            filter,
+            resolver: Arc::new(System),
+            patience: patience.connect,
+            proxies: settings.proxies.hosts(),
+        };
+        Self { guard, patience, settings: Settings { redirects: 0, ..settings }, client: Arc::default() }
     }
 
     /// The same with another resolver.
     #[must_use]
     pub fn with_resolver(mut self, resolver: Arc<dyn Resolve>) -> Self {
-        self.resolver = resolver;
-        self
+        self.guard.resolver = resolver;
+        Self { client: Arc::default(), ..self }
+    }
+
+    /// The client, made when it is first asked for, because reading the certificates of the system takes its time.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn client(&self) -> Result<&Client, String> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = Client::new(&Settings { guard: Some(self.guard.clone()), ..self.settings.clone() })?;
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// Whether a URI may be fetched from at the moment, without fetching.
@@ -149,21 +156,7 @@ impl Fetcher {
     /// # Errors
     /// The [`Refusal`].
     pub async fn check(&self, uri: &str) -> Result<(), Refusal> {
-        self.addresses(&filter::check(&self.filter, uri)?).await.map(drop)
-    }
-
-    /// The addresses of a source, all of them checked.
-    async fn addresses(&self, checked: &Checked) -> Result<Vec<IpAddr>, Refusal> {
-        let addresses = match (&checked.name, checked.address) {
-            (_, Some(address)) => vec![address],
-            (Some(name), None) => {
-                let asked = self.resolver.resolve(name, checked.port);
-                timeout(self.patience.connect, asked).await.unwrap_or_default()
-            }
-            (None, None) => Vec::new(),
-        };
-        filter::check_addresses(&self.filter, checked, &addresses)?;
-        Ok(addresses)
+        self.guard.check(uri).await
     }
 
     /// Opens a source, following redirects. `headers` go to the first origin only.
@@ -175,11 +168,10 @@ impl Fetcher {
         let mut target = uri.to_owned();
         let mut origin = None;
         for _ in 0..=REDIRECTS_MAX {
-            let checked = filter::check(&self.filter, &target)?;
-            let addresses = self.addresses(&checked).await?;
+            let checked = filter::check(&self.guard.filter, &target)?;
             let first = origin.get_or_insert_with(|| checked.url.origin());
             let headers = if *first == checked.url.origin() { headers } else { &[] };
-            let answer = self.send(&checked, &addresses, headers).await?;
+            let answer = self.send(Method::GET, &checked, headers).await?;
             match answer.status() {
                 StatusCode::MOVED_PERMANENTLY
                 | StatusCode::FOUND
@@ -208,28 +200,36 @@ impl Fetcher {
         }
     }
 
-    /// Asks one hop, at the addresses that were checked and no others. No proxy: it would resolve the name again.
-    async fn send(
+    /// Asks at one URI, and follows no redirect.
+    ///
+    /// # Errors
+    /// [`FetchError`]; an answer that is no success is none.
+    pub async fn ask(
         &self,
-        checked: &Checked,
-        addresses: &[IpAddr],
+        method: Method,
+        uri: &str,
         headers: &[(&'static str, String)],
     ) -> Result<Answer, FetchError> {
-        let pinned = checked.name.as_ref().map(|name| {
-            let at = addresses.iter().map(|address| SocketAddr::new(*address, checked.port));
-            (name.clone(), at.collect())
-        });
-        let settings = Settings {
-            connect: self.patience.connect,
-            proxies: Proxies::Nothing,
-            pinned,
-            ..Settings::new("import")
-        };
-        let client = Client::new(&settings).map_err(|error| {
-            tracing::error!(error, "no client for an import");
+        self.send(method, &filter::check(&self.guard.filter, uri)?, headers).await
+    }
+
+    /// Asks one hop. The guard answers for the addresses of its name.
+    async fn send(
+        &self,
+        method: Method,
+        checked: &Checked,
+        headers: &[(&'static str, String)],
+    ) -> Result<Answer, FetchError> {
+        self.guard.check_literal(checked)?;
+        if self.settings.proxies != Proxies::Nothing {
+            // A proxy asks for the name by itself.
+            self.guard.check(checked.url.as_str()).await?;
+        }
+        let client = self.client().map_err(|error| {
+            tracing::error!(error, "no client to fetch with");
             FetchError::Broken("no client could be made; the log has the details")
         })?;
-        let mut request = client.request(Method::GET, checked.url.clone());
+        let mut request = client.request(method, checked.url.clone());
         for (name, value) in headers {
             request = request.header(*name, value);
         }
@@ -237,6 +237,9 @@ impl Fetcher {
             Err(_) => Err(FetchError::Slow("it did not begin to answer in time")),
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
+                if let Some(refusal) = error.cause::<Refusal>() {
+                    return Err(FetchError::Refused(refusal.clone()));
+                }
                 tracing::info!(%error, "a source could not be reached");
                 Err(FetchError::Broken("no connection, or no answer in HTTP; check its host and port"))
             }

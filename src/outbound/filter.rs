@@ -35,6 +35,14 @@ impl Default for Filter {
     }
 }
 
+impl Filter {
+    /// Whether the addresses of a host need not be public.
+    pub(super) fn trusts(&self, host: &str) -> bool {
+        let host = same_name(host);
+        self.allowed_hosts.iter().any(|allowed| same_name(allowed) == host)
+    }
+}
+
 /// Why a URI is refused, in words for the caller.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -118,7 +126,7 @@ pub fn check(filter: &Filter, uri: &str) -> Result<Checked, Refusal> {
     if !listed(&port, &filter.allowed_ports, &filter.disallowed_ports) {
         return Err(refused("the port", &port.to_string()));
     }
-    let trusted = allowed.contains(&own);
+    let trusted = filter.trusts(&host);
     let name = address.is_none().then(|| host.clone());
     Ok(Checked { url, name, address, port, trusted })
 }
@@ -143,15 +151,11 @@ fn spelled_out(uri: &str, host: &str, address: Option<IpAddr>) -> bool {
     }
 }
 
-/// Checks the addresses of a source: all of them must be public or in an allowed network.
+/// Checks the addresses of a source: all of them must be public or in an allowed network, unless its host is `trusted`.
 ///
 /// # Errors
 /// [`Refusal::Unresolved`] when there are none, [`Refusal::NotPublic`].
-pub(super) fn check_addresses(
-    filter: &Filter,
-    checked: &Checked,
-    addresses: &[IpAddr],
-) -> Result<(), Refusal> {
+pub(super) fn check_addresses(filter: &Filter, trusted: bool, addresses: &[IpAddr]) -> Result<(), Refusal> {
     if addresses.is_empty() {
         return Err(Refusal::Unresolved);
     }
@@ -159,7 +163,7 @@ pub(super) fn check_addresses(
         let address = address.to_canonical();
         is_public(address) || filter.allowed_networks.iter().any(|network| network.contains(&address))
     };
-    if checked.trusted || addresses.iter().all(allowed) { Ok(()) } else { Err(Refusal::NotPublic) }
+    if trusted || addresses.iter().all(allowed) { Ok(()) } else { Err(Refusal::NotPublic) }
 }
 
 /// Whether an address is globally reachable, by the IANA registries of special-purpose addresses.
@@ -283,7 +287,7 @@ mod tests {
         let checked = check(&filter, "http://example.org/").unwrap();
         let judge = |filter: &Filter, text: &[&str]| {
             let addresses: Vec<IpAddr> = text.iter().map(|t| t.parse().unwrap()).collect();
-            check_addresses(filter, &checked, &addresses)
+            check_addresses(filter, checked.trusted, &addresses)
         };
         for bad in [
             "127.0.0.1",

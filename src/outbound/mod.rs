@@ -8,10 +8,12 @@ mod causes;
 mod client;
 mod fetch;
 mod filter;
+mod guard;
 mod tls;
 
 pub use client::{Answer, Client, OutboundError, Proxies, Settings};
-pub use fetch::{Body, FetchError, Fetcher, Patience, Resolve, System};
+pub use fetch::{Body, FetchError, Fetcher, Patience};
 pub use filter::{Checked, Filter, Refusal, check};
+pub use guard::{Guard, Resolve, System};
 pub use reqwest::{Method, Request, RequestBuilder, StatusCode, Url, header};
 pub use tls::{Authorities, Certificate, Tls, Unusable};

@@ -13,7 +13,7 @@ use vitrine::outbound::{FetchError, Fetcher, Filter, Patience, Refusal, Resolve}
 
 use super::{source::*, *};
 
-fn impatient(options: &mut Options) {
+fn impatient(options: &mut vitrine::server::Options) {
     reach_loopback(options);
     options.imports.patience = Patience {
         first_byte: Duration::from_millis(500),
@@ -109,7 +109,7 @@ impl Scripted {
 
 #[async_trait::async_trait]
 impl Resolve for Scripted {
-    async fn resolve(&self, _: &str, _: u16) -> Vec<IpAddr> {
+    async fn resolve(&self, _: &str) -> Vec<IpAddr> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.answers.lock().unwrap().pop().unwrap_or_default()
     }
