@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 use super::error::{StartError, failed};
 use crate::{
     config,
+    outbound::Filter,
     store::{NamedStore, Stores, backend::Site, limit::Limits},
 };
 
-/// Opens every store. Blocking.
+/// Opens every store; `filter` says where those that read from elsewhere may read. Blocking.
 ///
 /// One of several stores that cannot be opened is left out with an error in the log, as Glance does
 /// (`glance_store/multi_backend.py: _load_stores`); its images can be read again after a start that finds it.
 ///
 /// # Errors
 /// [`StartError`] when the default store cannot be opened.
-pub fn open(settings: &config::Stores, data_dir: &Path) -> Result<Stores, StartError> {
+pub fn open(settings: &config::Stores, data_dir: &Path, filter: &Filter) -> Result<Stores, StartError> {
     let mut list = Vec::new();
     for one in &settings.list {
-        match one.settings.open(&Site { id: &one.id, data_dir }) {
+        match one.settings.open(&Site { id: &one.id, data_dir, filter }) {
             Ok(store) => list.push(NamedStore::new(
                 one.id.clone(),
                 one.description.clone(),

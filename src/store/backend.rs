@@ -15,7 +15,10 @@ use futures::Stream;
 use serde_json::{Map, Value};
 
 use super::error::StoreResult;
-use crate::model::{blob::Blob, store_url::StoreUrl};
+use crate::{
+    model::{blob::Blob, store_url::StoreUrl},
+    outbound::Filter,
+};
 
 /// The bytes of a blob, in chunks of bounded size.
 pub type ByteStream = Pin<Box<dyn Stream<Item = StoreResult<Bytes>> + Send>>;
@@ -284,4 +287,6 @@ pub struct Site<'a> {
     pub id: &'a str,
     /// Folder of everything that this server keeps for itself.
     pub data_dir: &'a Path,
+    /// Where data that users name may come from.
+    pub filter: &'a Filter,
 }

@@ -20,8 +20,7 @@ fn app() -> TestApp {
         options.image.show_multiple_locations = true;
         options.image.show_image_direct_url = true;
         options.stores = crate::stores::several(&options.data_dir);
-        options.imports.filter.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
-        options.imports.filter.allowed_ports = Vec::new();
+        reach_loopback(options);
         crate::cache::with_cache(options);
     })
 }
@@ -29,8 +28,7 @@ fn app() -> TestApp {
 fn app_without_http_store() -> TestApp {
     Database::Sqlite.app_with(|options: &mut Options| {
         options.stores.list.retain(|store| store.id == "file");
-        options.imports.filter.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
-        options.imports.filter.allowed_ports = Vec::new();
+        reach_loopback(options);
     })
 }
 
@@ -246,8 +244,7 @@ fn old_defaults() {
         options.image.show_multiple_locations = true;
         options.policy.enforce_new_defaults = false;
         options.stores = crate::stores::several(&options.data_dir);
-        options.imports.filter.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
-        options.imports.filter.allowed_ports = Vec::new();
+        reach_loopback(options);
     });
     let (source, gaps) = (WebSource::start(), uncovered());
     let mut cells = Vec::new();

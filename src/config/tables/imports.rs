@@ -111,7 +111,7 @@ const FILTERING: &[Opt] = &[
         Bracketed(Item::Quoted),
         "[]",
         "Networks (CIDR) that are not on the public Internet and that it may fetch from all the \
-         same. Vitrine's own option.",
+         same. The options of this section hold for http stores, too. Vitrine's own option.",
     )
     .must(),
 ];

@@ -191,6 +191,7 @@ on_each_database! {
         let app = database.app_with(|options| {
             with_cache(options);
             options.stores = crate::stores::several(&options.data_dir);
+            reach_loopback(options);
         });
         let source = WebSource::start();
         let location = |name: &str| Location {

@@ -174,6 +174,7 @@ on_each_database! {
         let mut app = database.app_with(|options| {
             with_cache(options);
             options.stores = crate::stores::several(&options.data_dir);
+            reach_loopback(options);
         });
         let source = WebSource::start();
         // Its first location has wrong data, its second the right one.

@@ -10,6 +10,7 @@ const MD5: &str = "8d777f385d3dfec8815d20f7496026dc";
 const SHA256: &str = "3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7";
 
 fn shows_locations(options: &mut Options) {
+    reach_loopback(options);
     options.image.show_multiple_locations = true;
     options.image.hashing_algorithm = "sha256".to_owned();
 }

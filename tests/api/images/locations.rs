@@ -1,9 +1,43 @@
 //! `/v2/images/{id}/locations`, and `locations` in patches: who may, and what is refused before any data moves.
 
-use serde_json::{Value, json};
-use vitrine::model::{image::Image, status::Status};
+use std::{io::ErrorKind, net::TcpListener};
+
+use serde_json::{Map, Value, json};
+use vitrine::model::{
+    image::{Image, Location},
+    status::Status,
+};
 
 use crate::support::*;
+
+/// An active image whose data is said to be at a URL, as a version that did not check would have left it.
+fn located(url: &str) -> Image {
+    let location = Location {
+        id: fresh_id(),
+        url: url.to_owned(),
+        metadata: Map::new(),
+        store: Some("http".to_owned()),
+        blob_id: None,
+    };
+    Image { size: Some(4), locations: vec![location], ..record("alice", 1) }
+}
+
+/// A service of this machine that nobody from outside may talk to, and its port.
+fn inner_service(address: &str) -> (TcpListener, u16) {
+    let listener = TcpListener::bind((address, 0)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+/// Patches that make a URL the location of a queued image.
+fn patches_to(url: &str) -> [Value; 2] {
+    let value = json!({"url": url, "metadata": {}});
+    [
+        json!([{"op": "add", "path": "/locations/-", "value": value}]),
+        json!([{"op": "replace", "path": "/locations", "value": [value]}]),
+    ]
+}
 
 on_each_database! {
     /// Bodies are judged before the image is looked up, the image before the policy, the policy before the URL.
@@ -73,12 +107,68 @@ on_each_database! {
         }
     }
 
-    /// Data that is not what its location promised stays where it is, and is served to nobody.
-    async fn data_that_failed_its_hash_is_not_served(database: Database) {
+    /// What listens on this machine is no location, however its address is spelled, and is read for nobody.
+    async fn sec_32_a_location_reaches_nothing_inside(database: Database) {
         let app = database.app_with(|options| {
-            options.imports.filter.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
+            options.image.show_multiple_locations = true;
             options.imports.filter.allowed_ports = Vec::new();
         });
+        let alice = app.as_member("alice");
+        let (inner, port) = inner_service("127.0.0.1");
+        let id = alice.created(image().raw()).await;
+        for host in [
+            "127.0.0.1", "0x7f.1", "2130706433", "017700000001", "[::ffff:127.0.0.1]", "[::1]", "localhost",
+            "LOCALHOST.", "a@127.0.0.1", "/127.0.0.1", "169.254.169.254",
+        ] {
+            let url = format!("http://{host}:{port}/x");
+            let body = json!({ "url": url });
+            alice.post(&format!("/v2/images/{id}/locations")).json(&body).await.expect_for(400, &url);
+            for operations in patches_to(&url) {
+                alice.update(&id, operations).await.expect_for(400, &url);
+            }
+            let old = located(&url);
+            app.insert(std::slice::from_ref(&old)).await;
+            alice.download(&old.id).await.expect_for(503, &url);
+        }
+        assert_eq!(alice.show(&id).await.json()["status"], "queued");
+        assert_eq!(inner.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
+
+    /// A location that may be read does not lead to one that may not.
+    async fn sec_32_a_redirect_reaches_nothing_inside(database: Database) {
+        let app = database.app_with(|options| {
+            options.image.show_multiple_locations = true;
+            options.imports.filter.allowed_ports = Vec::new();
+            options.imports.filter.allowed_networks = vec!["127.0.0.1/32".parse().unwrap()];
+        });
+        let (alice, source) = (app.as_member("alice"), WebSource::start());
+        let (inner, port) = inner_service("127.0.0.2");
+        let good = located(&source.url(&format!("x?to={}", source.url("data"))));
+        app.insert(std::slice::from_ref(&good)).await;
+        assert_eq!(alice.download(&good.id).await.expect(200).body, "data");
+        let url = source.url(&format!("x?to=http://127.0.0.2:{port}/"));
+        let id = alice.created(image().raw()).await;
+        for operations in patches_to(&url) {
+            alice.update(&id, operations).await.expect(400);
+        }
+        let old = located(&url);
+        app.insert(std::slice::from_ref(&old)).await;
+        alice.download(&old.id).await.expect(503);
+        // Where the first address leads to, only the job sees.
+        let body = json!({ "url": url });
+        alice.post(&format!("/v2/images/{id}/locations")).json(&body).await.expect(202);
+        eventually("the location is given up", async || {
+            let found = alice.get(&format!("/v2/images/{id}/tasks")).await.json()["tasks"][0]["status"].clone();
+            if found == "failure" { Ok(()) } else { Err(found) }
+        })
+        .await;
+        assert_eq!(alice.show(&id).await.json()["status"], "queued");
+        assert_eq!(inner.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
+
+    /// Data that is not what its location promised stays where it is, and is served to nobody.
+    async fn data_that_failed_its_hash_is_not_served(database: Database) {
+        let app = database.app_with(reach_loopback);
         let (alice, source) = (app.as_member("alice"), WebSource::start());
         let id = alice.created(image().raw()).await;
         let wrong = json!({"os_hash_algo": "sha512", "os_hash_value": "0".repeat(128)});
@@ -153,7 +243,10 @@ on_each_database! {
     /// A location that is added at a place is shown there once; where it is kept, a new one comes last, and neither
     /// other metadata nor another order of the same URLs changes the places.
     async fn new_ones_come_last(database: Database) {
-        let app = database.app_with(|options| options.image.show_multiple_locations = true);
+        let app = database.app_with(|options| {
+            reach_loopback(options);
+            options.image.show_multiple_locations = true;
+        });
         let (alice, source) = (app.as_member("alice"), WebSource::start());
         let location = |name: &str| json!({"url": source.url(name), "metadata": {}});
         let id = alice.created(image().raw()).await;
@@ -172,6 +265,7 @@ on_each_database! {
     /// The quota counts each location that is added; replacing all of them is counted as a whole.
     async fn the_quota_holds(database: Database) {
         let app = database.app_with(|options| {
+            reach_loopback(options);
             options.image.show_multiple_locations = true;
             options.image.image_location_quota = 2;
         });

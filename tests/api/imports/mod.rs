@@ -11,15 +11,8 @@ mod web;
 
 use futures::TryStreamExt;
 use serde_json::{Value, json};
-use vitrine::server::Options;
 
 use crate::support::*;
-
-/// Lets imports reach the test's own machine.
-fn reach_loopback(options: &mut Options) {
-    options.imports.filter.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
-    options.imports.filter.allowed_ports = Vec::new();
-}
 
 /// An app whose imports reach the test's own machine.
 fn app(database: Database) -> TestApp {

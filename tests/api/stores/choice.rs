@@ -40,6 +40,7 @@ on_each_database! {
     async fn the_default_store_may_only_read(database: Database) {
         let app = TestApp::start(database, |options| {
             options.stores = readers(&options.data_dir);
+            reach_loopback(options);
             options.image.show_multiple_locations = true;
         });
         let (alice, source) = (app.as_member("alice"), WebSource::start());

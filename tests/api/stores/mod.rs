@@ -47,6 +47,7 @@ impl Database {
     fn app_with_stores(self) -> TestApp {
         TestApp::start(self, |options| {
             options.stores = several(&options.data_dir);
+            reach_loopback(options);
             options.image.show_multiple_locations = true;
             options.image.show_image_direct_url = true;
         })

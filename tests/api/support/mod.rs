@@ -37,7 +37,7 @@ pub use database::{Database, TestDatabase};
 pub use persona::{ADMIN, MEMBER, Persona, READER};
 pub use raw::Raw;
 pub use records::record;
-pub use source::WebSource;
+pub use source::{WebSource, reach_loopback};
 
 /// Makes three tests, `sqlite`, `postgres` and `mariadb`, of each function, which are all `async` or all not.
 macro_rules! on_each_database {

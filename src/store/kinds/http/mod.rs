@@ -1,4 +1,9 @@
 //! The http store: reads data that somebody else serves; writes nothing (`glance_store/_drivers/http.py`).
+//!
+//! Users name the addresses, so that each of them, and each that it leads to, passes the filter of imports.
+
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,15 +11,15 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use serde_json::Map;
 
+use crate::outbound::{
+    self, Answer, Authorities, FetchError, Fetcher, Filter, Method, Patience, Proxies, StatusCode, Tls, Url,
+    header::{CONTENT_LENGTH, LOCATION},
+};
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, StoreError,
     StoreErrorKind, StoreResult, StoreUrl, Writer,
     backend::{self, Declared, Form, Kind, NamedBy, Options, Site},
     range::cut,
-};
-use crate::outbound::{
-    self, Answer, Authorities, Client, Method, Proxies, StatusCode, Tls, Url,
-    header::{CONTENT_LENGTH, LOCATION, RANGE},
 };
 
 /// Redirects followed at most.
@@ -67,11 +72,7 @@ fn read(options: &mut dyn Options) -> Arc<dyn backend::Settings> {
             }
         }
     }
-    Arc::new(Settings {
-        ca_certificates,
-        insecure: options.bool(INSECURE),
-        proxies: options.dict(PROXIES),
-    })
+    Arc::new(Settings { ca_certificates, insecure: options.bool(INSECURE), proxies: options.dict(PROXIES) })
 }
 
 impl backend::Settings for Settings {
@@ -79,55 +80,57 @@ impl backend::Settings for Settings {
         &KIND
     }
 
-    fn open(&self, _: &Site<'_>) -> Result<Arc<dyn Backend>, String> {
-        Ok(Arc::new(HttpStore::new(self)?))
+    fn open(&self, site: &Site<'_>) -> Result<Arc<dyn Backend>, String> {
+        Ok(Arc::new(HttpStore::new(self, site.filter)?))
     }
 }
 
 /// Data on other people's web servers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HttpStore {
-    client: Client,
+    fetcher: Fetcher,
 }
 
 impl HttpStore {
-    /// Prepares the client.
+    /// Prepares to read what the filter lets pass.
     ///
     /// # Errors
     /// A sentence naming the option that is at fault.
-    pub fn new(settings: &Settings) -> Result<Self, String> {
+    pub fn new(settings: &Settings, filter: &Filter) -> Result<Self, String> {
         let authorities = settings.ca_certificates.as_deref().map(Authorities::from_pem).transpose();
         let authorities = authorities.map_err(|e| format!("https_ca_certificates_file: it {e}"))?;
         let verify = authorities.is_some() || !settings.insecure;
-        let client = Client::new(&outbound::Settings {
+        // Those of the environment would resolve names anew, without the operator having thought of it here.
+        let proxies = match settings.proxies.as_slice() {
+            [] => Proxies::Nothing,
+            given => Proxies::Given(given.to_vec()),
+        };
+        let client = outbound::Settings {
             read: Some(READ_PATIENCE),
             tls: Tls { verify, authorities, certificate: None },
-            proxies: Proxies::Given(settings.proxies.clone()),
+            proxies,
             ..outbound::Settings::new("store")
-        });
-        Ok(Self { client: client.map_err(|e| format!("http_proxy_information: {e}"))? })
+        };
+        let patience = Patience { first_byte: READ_PATIENCE, ..Patience::default() };
+        let fetcher = Fetcher::with_settings(filter.clone(), patience, client);
+        fetcher.client().map_err(|e| format!("http_proxy_information: {e}"))?;
+        Ok(Self { fetcher })
     }
 
     /// Sends a request, following redirects by hand: only 301 and 302, as the reference does.
     async fn request(&self, method: Method, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<Answer> {
         let bad = |why: String| StoreError::new(StoreErrorKind::BadUrl, url.to_string(), why);
-        let mut target = Url::parse(url.full()).map_err(|e| bad(e.to_string()))?;
+        let range = range.map(|range| ("range", format!("bytes={}-{}", range.first, range.last)));
+        let mut target = url.full().to_owned();
         for _ in 0..=REDIRECTS_MAX {
-            if !matches!(target.scheme(), "http" | "https") {
-                return Err(bad(format!("the scheme {} is not http or https", target.scheme())));
-            }
-            let mut request = self.client.request(method.clone(), target.clone());
-            if let Some(range) = range {
-                request = request.header(RANGE, format!("bytes={}-{}", range.first, range.last));
-            }
-            let sent = self.client.send(request).await;
-            let response =
-                sent.map_err(|e| StoreError::new(StoreErrorKind::Unavailable, url.to_string(), e))?;
+            let sent = self.fetcher.ask(method.clone(), &target, range.as_slice()).await;
+            let response = sent.map_err(|e| StoreError::new(kind_of(&e), url.to_string(), e))?;
             match response.status() {
                 StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => {
                     let next = response.headers().get(LOCATION).and_then(|l| l.to_str().ok());
                     let next = next.ok_or_else(|| bad("a redirect without a target".to_owned()))?;
-                    target = target.join(next).map_err(|e| bad(e.to_string()))?;
+                    let joined = Url::parse(&target).and_then(|from| from.join(next));
+                    target = joined.map_err(|e| bad(e.to_string()))?.to_string();
                 }
                 StatusCode::NOT_FOUND | StatusCode::GONE => {
                     return Err(StoreError::new(StoreErrorKind::NotFound, url.to_string(), "not found"));
@@ -137,6 +140,14 @@ impl HttpStore {
             }
         }
         Err(bad(format!("more than {REDIRECTS_MAX} redirects")))
+    }
+}
+
+/// What it means that a server was not asked or did not answer.
+fn kind_of(error: &FetchError) -> StoreErrorKind {
+    match error {
+        FetchError::Broken(_) | FetchError::Slow(_) => StoreErrorKind::Unavailable,
+        _ => StoreErrorKind::BadUrl,
     }
 }
 
@@ -191,90 +202,4 @@ impl Backend for HttpStore {
 
 fn reads_only() -> StoreError {
     StoreError::new(StoreErrorKind::Unsupported, "http store", "it only reads")
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use std::{
-        io::{BufRead, BufReader, Write},
-        net::{TcpListener, TcpStream},
-    };
-
-    use super::*;
-    use crate::store::conformance;
-
-    /// Serves `data` at `/data`, with or without ranges, and redirects of every kind. Answers its base URL.
-    fn serve(data: Vec<u8>, knows_ranges: bool) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                answer(stream.unwrap(), &data, knows_ranges);
-            }
-        });
-        base
-    }
-
-    fn answer(mut stream: TcpStream, data: &[u8], knows_ranges: bool) {
-        let lines: Vec<String> = BufReader::new(stream.try_clone().unwrap())
-            .lines()
-            .map(|line| line.unwrap_or_default())
-            .take_while(|line| !line.is_empty())
-            .collect();
-        let (Some(first), close) = (lines.first(), "Connection: close") else { return };
-        let path = first.split([' ', '?']).nth(1).unwrap();
-        let range = lines
-            .iter()
-            .find_map(|l| l.to_ascii_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
-        let (status, part) = match (path, range.filter(|_| knows_ranges)) {
-            ("/data", None) => ("200 OK".to_owned(), data),
-            ("/data", Some(range)) => {
-                let (from, to) = range.split_once('-').unwrap();
-                let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
-                ("206 Partial Content".to_owned(), &data[from..=to.min(data.len() - 1)])
-            }
-            ("/loop", _) => (format!("302 Found\r\nLocation: {path}"), &[][..]),
-            ("/moved", _) => ("301 Moved Permanently\r\nLocation: /data".to_owned(), &[][..]),
-            ("/other", _) => ("307 Temporary Redirect\r\nLocation: /data".to_owned(), &[][..]),
-            ("/broken", _) => ("500 Internal Server Error".to_owned(), &[][..]),
-            _ => ("404 Not Found".to_owned(), &[][..]),
-        };
-        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{close}\r\n\r\n", part.len());
-        stream.write_all(head.as_bytes()).unwrap();
-        if !first.starts_with("HEAD") {
-            // The reader may have seen enough.
-            let _ = stream.write_all(part);
-        }
-    }
-
-    /// Proves that the http store keeps the promises of stores that only read, on servers with ranges and without.
-    #[tokio::test]
-    async fn the_http_store_conforms() {
-        let store = conformance::named(HttpStore::new(&Settings::default()).unwrap());
-        for knows_ranges in [true, false] {
-            let data = conformance::data(123_457);
-            let base = serve(data.clone(), knows_ranges);
-            let (url, absent) = (format!("{base}/data"), format!("{base}/absent"));
-            let held = conformance::Held { url: &url, bytes: &data, absent: &absent };
-            conformance::conforms(&store, Some(held)).await;
-        }
-    }
-
-    /// Proves which redirects are followed and what other answers mean, and that no URL in an error has a secret.
-    #[tokio::test]
-    async fn answers_are_understood_as_the_reference_does() {
-        let base = serve(b"0123".to_vec(), true);
-        let store = conformance::named(HttpStore::new(&Settings::default()).unwrap());
-        assert_eq!(conformance::get(&store, &format!("{base}/moved"), None).await.unwrap(), b"0123");
-        for path in ["other", "loop", "broken"] {
-            let url = format!("{base}/{path}?token=hush").replace("://", "://user:hush@");
-            let error = store.read(&url, None).await.err().unwrap();
-            assert_eq!(error.kind, StoreErrorKind::BadUrl, "{error}");
-            assert!(!error.to_string().contains("hush"), "{error}");
-        }
-        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let error = store.read(&format!("http://{closed}/"), None).await.err().unwrap();
-        assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
-    }
 }

@@ -1,0 +1,129 @@
+//! The http store against servers of every sort.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use std::{
+    io::{BufRead, BufReader, ErrorKind, Write},
+    net::{IpAddr, TcpListener, TcpStream},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use super::*;
+use crate::{outbound::Resolve, store::conformance};
+
+/// Lets this machine be read from, at each port.
+fn loopback() -> Filter {
+    let allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
+    Filter { allowed_ports: Vec::new(), allowed_networks, ..Filter::default() }
+}
+
+/// Serves `data` at `/data`, with or without ranges, and redirects of every kind. Answers its base URL.
+fn serve(data: Vec<u8>, knows_ranges: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            answer(stream.unwrap(), &data, knows_ranges);
+        }
+    });
+    base
+}
+
+fn answer(mut stream: TcpStream, data: &[u8], knows_ranges: bool) {
+    let lines: Vec<String> = BufReader::new(stream.try_clone().unwrap())
+        .lines()
+        .map(|line| line.unwrap_or_default())
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let (Some(first), close) = (lines.first(), "Connection: close") else { return };
+    let path = first.split([' ', '?']).nth(1).unwrap();
+    let target = first.split([' ', '?']).nth(2).unwrap_or_default();
+    let range =
+        lines.iter().find_map(|l| l.to_ascii_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
+    let (status, part) = match (path, range.filter(|_| knows_ranges)) {
+        ("/data", None) => ("200 OK".to_owned(), data),
+        ("/data", Some(range)) => {
+            let (from, to) = range.split_once('-').unwrap();
+            let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
+            ("206 Partial Content".to_owned(), &data[from..=to.min(data.len() - 1)])
+        }
+        ("/loop", _) => (format!("302 Found\r\nLocation: {path}"), &[][..]),
+        ("/to", _) => (format!("302 Found\r\nLocation: {target}"), &[][..]),
+        ("/moved", _) => ("301 Moved Permanently\r\nLocation: /data".to_owned(), &[][..]),
+        ("/other", _) => ("307 Temporary Redirect\r\nLocation: /data".to_owned(), &[][..]),
+        ("/broken", _) => ("500 Internal Server Error".to_owned(), &[][..]),
+        _ => ("404 Not Found".to_owned(), &[][..]),
+    };
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{close}\r\n\r\n", part.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    if !first.starts_with("HEAD") {
+        // The reader may have seen enough.
+        let _ = stream.write_all(part);
+    }
+}
+
+/// Proves that the http store keeps the promises of stores that only read, on servers with ranges and without.
+#[tokio::test]
+async fn the_http_store_conforms() {
+    let store = conformance::named(HttpStore::new(&Settings::default(), &loopback()).unwrap());
+    for knows_ranges in [true, false] {
+        let data = conformance::data(123_457);
+        let base = serve(data.clone(), knows_ranges);
+        let (url, absent) = (format!("{base}/data"), format!("{base}/absent"));
+        let held = conformance::Held { url: &url, bytes: &data, absent: &absent };
+        conformance::conforms(&store, Some(held)).await;
+    }
+}
+
+/// Proves which redirects are followed and what other answers mean, and that no URL in an error has a secret.
+#[tokio::test]
+async fn answers_are_understood_as_the_reference_does() {
+    let base = serve(b"0123".to_vec(), true);
+    let store = conformance::named(HttpStore::new(&Settings::default(), &loopback()).unwrap());
+    assert_eq!(conformance::get(&store, &format!("{base}/moved"), None).await.unwrap(), b"0123");
+    for path in ["other", "loop", "broken"] {
+        let url = format!("{base}/{path}?token=hush").replace("://", "://user:hush@");
+        let error = store.read(&url, None).await.err().unwrap();
+        assert_eq!(error.kind, StoreErrorKind::BadUrl, "{error}");
+        assert!(!error.to_string().contains("hush"), "{error}");
+    }
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = store.read(&format!("http://{closed}/"), None).await.err().unwrap();
+    assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
+}
+
+/// Knows `inside.example`, and `turning.example`, which moves inside after the first time.
+struct Scripted(AtomicBool);
+
+#[async_trait]
+impl Resolve for Scripted {
+    async fn resolve(&self, name: &str) -> Vec<IpAddr> {
+        let turned = name == "turning.example" && !self.0.swap(true, Ordering::SeqCst);
+        vec![if turned { [127, 0, 0, 1] } else { [127, 0, 0, 2] }.into()]
+    }
+}
+
+/// Proves that each hop passes the filter, and that a connection goes to the address that was checked.
+#[tokio::test]
+async fn sec_32_every_hop_is_filtered() {
+    let filter = Filter { allowed_networks: vec!["127.0.0.1/32".parse().unwrap()], ..loopback() };
+    let mut store = HttpStore::new(&Settings::default(), &filter).unwrap();
+    store.fetcher = store.fetcher.with_resolver(Arc::new(Scripted(AtomicBool::new(false))));
+    let store = conformance::named(store);
+    let inner = TcpListener::bind("127.0.0.2:0").unwrap();
+    inner.set_nonblocking(true).unwrap();
+    let port = inner.local_addr().unwrap().port();
+    let base = serve(b"0123".to_vec(), true);
+    assert_eq!(conformance::get(&store, &format!("{base}/to?{base}/data"), None).await.unwrap(), b"0123");
+    let turning = base.replace("127.0.0.1", "turning.example");
+    for target in ["127.0.0.2", "0x7f.2", "[::ffff:127.0.0.2]", "inside.example"] {
+        let target = format!("http://{target}:{port}/");
+        for url in [target.clone(), format!("{base}/to?{target}")] {
+            for error in [store.read(&url, None).await.err(), store.stat(&url).await.err()] {
+                assert_eq!(error.unwrap().kind, StoreErrorKind::BadUrl, "{url}");
+            }
+        }
+    }
+    assert_eq!(conformance::get(&store, &format!("{turning}/data"), None).await.unwrap(), b"0123");
+    let error = store.read(&format!("http://turning.example:{port}/"), None).await.err().unwrap();
+    assert_eq!(error.kind, StoreErrorKind::BadUrl, "{error}");
+    assert_eq!(inner.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+}
