@@ -41,12 +41,12 @@ const OPTIONS: &[Declared] = &[
         Form::Text,
         "Certificates that servers are checked against; https_insecure is then not looked at.",
     ),
-    Declared::new(INSECURE, Form::Bool, "true", "Do not check the certificates of servers."),
+    Declared::new(INSECURE, Form::Bool, "false", "Do not check the certificates of servers."),
     Declared::new(PROXIES, Form::Dict, "", "Proxies by scheme, as http:host:port."),
 ];
 
-/// Options of the http store; names and defaults are Glance's.
-#[derive(Clone, Debug)]
+/// Options of the http store; the names are Glance's, which does not verify certificates by default.
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// `https_ca_certificates_file`: verify with these certificates; the next option is then ignored.
     pub ca_certificates: Option<Vec<u8>>,
@@ -54,12 +54,6 @@ pub struct Settings {
     pub insecure: bool,
     /// `http_proxy_information`: proxy URL for each scheme.
     pub proxies: Vec<(String, String)>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { ca_certificates: None, insecure: true, proxies: Vec::new() }
-    }
 }
 
 fn read(options: &mut dyn Options) -> Arc<dyn backend::Settings> {

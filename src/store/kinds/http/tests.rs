@@ -1,9 +1,22 @@
-//! The http store against servers of every sort.
+//! The http store against servers of every sort, in plain and by TLS.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use std::{
-    io::{BufRead, BufReader, ErrorKind, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{IpAddr, TcpListener, TcpStream},
     sync::atomic::{AtomicBool, Ordering},
+};
+
+use openssl::{
+    asn1::Asn1Time,
+    ec::{EcGroup, EcKey},
+    hash::MessageDigest,
+    nid::Nid,
+    pkey::PKey,
+    ssl::{SslAcceptor, SslMethod},
+    x509::{
+        X509, X509Name,
+        extension::{BasicConstraints, SubjectAlternativeName},
+    },
 };
 
 use super::*;
@@ -126,4 +139,78 @@ async fn sec_32_every_hop_is_filtered() {
     let error = store.read(&format!("http://turning.example:{port}/"), None).await.err().unwrap();
     assert_eq!(error.kind, StoreErrorKind::BadUrl, "{error}");
     assert_eq!(inner.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+/// Serves `0123` by TLS with a certificate of its own making, for an address and until a day; answers its base URL and
+/// the certificate.
+fn serve_by_tls(address: &str, from: i64, until: i64) -> (String, Vec<u8>) {
+    let day = |unix| Asn1Time::from_unix(unix).unwrap();
+    let key = EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap();
+    let key = PKey::from_ec_key(key).unwrap();
+    let mut name = X509Name::builder().unwrap();
+    name.append_entry_by_text("CN", "source").unwrap();
+    let name = name.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder.set_not_before(&day(from)).unwrap();
+    builder.set_not_after(&day(until)).unwrap();
+    builder.append_extension(BasicConstraints::new().ca().build().unwrap()).unwrap();
+    let names = SubjectAlternativeName::new().ip(address).build(&builder.x509v3_context(None, None)).unwrap();
+    builder.append_extension(names).unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    let certificate = builder.build();
+    let mut acceptor = SslAcceptor::mozilla_intermediate(SslMethod::tls_server()).unwrap();
+    acceptor.set_private_key(&key).unwrap();
+    acceptor.set_certificate(&certificate).unwrap();
+    let acceptor = acceptor.build();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/data", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = acceptor.accept(stream.unwrap()) else { continue };
+            if stream.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {
+                let _ = stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\n0123");
+                let _ = stream.shutdown();
+            }
+        }
+    });
+    (url, certificate.to_pem().unwrap())
+}
+
+/// Proves that the certificates of servers are checked unless the operator says otherwise.
+#[tokio::test]
+async fn sec_4_certificates_are_verified() {
+    const YEAR: i64 = 31_556_952;
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+    let reads = async |settings: Settings, url: &str| {
+        let store = conformance::named(HttpStore::new(&settings, &loopback()).unwrap());
+        match conformance::get(&store, url, None).await {
+            Ok(data) => Ok(data),
+            Err(error) => Err(error.kind),
+        }
+    };
+    let trusting = |pem: &[u8]| Settings { ca_certificates: Some(pem.to_vec()), ..Settings::default() };
+    let insecure = Settings { insecure: true, ..Settings::default() };
+    let (url, pem) = serve_by_tls("127.0.0.1", now - YEAR, now + YEAR);
+    assert_eq!(reads(Settings::default(), &url).await, Err(StoreErrorKind::Unavailable), "of nobody we know");
+    assert_eq!(reads(trusting(&pem), &url).await, Ok(b"0123".to_vec()));
+    assert_eq!(reads(insecure.clone(), &url).await, Ok(b"0123".to_vec()));
+    let (_, another) = serve_by_tls("127.0.0.1", now - YEAR, now + YEAR);
+    assert_eq!(reads(trusting(&another), &url).await, Err(StoreErrorKind::Unavailable), "of another");
+    for (address, until) in [("127.0.0.9", now + YEAR), ("127.0.0.1", now - YEAR / 2)] {
+        let (url, pem) = serve_by_tls(address, now - YEAR, until);
+        assert_eq!(reads(trusting(&pem), &url).await, Err(StoreErrorKind::Unavailable), "{address} {until}");
+        assert_eq!(reads(insecure.clone(), &url).await, Ok(b"0123".to_vec()));
+    }
+}
+
+/// Proves that nobody is trusted blindly unless the option is written.
+#[test]
+fn sec_4_https_insecure_has_to_be_written() {
+    let declared = OPTIONS.iter().find(|option| option.name == INSECURE).unwrap();
+    assert_eq!((declared.default, Settings::default().insecure), (Some("false"), false));
 }
