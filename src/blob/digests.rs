@@ -1,14 +1,12 @@
 //! Measures a stream as it passes: its size, its hashes and its disk format, each byte read once.
 //!
-//! Chunks are shared, not copied. With processors to spare each hash that takes long runs on a thread of its own;
-//! otherwise one thread does it all, which costs less in sum. Queues between the threads are bounded, so a slow
-//! measurer slows the sender.
+//! Chunks are shared, not copied, and handed to threads batch by batch. With processors to spare each hash that takes
+//! long runs on a thread of its own; otherwise one thread does it all, which costs less in sum.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use openssl::hash::{Hasher, MessageDigest};
-use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     format::{Inspection, Inspector},
@@ -16,18 +14,18 @@ use crate::{
         error::Error,
         hash::{Algorithm, Hashes, hex},
     },
+    telemetry::relay::{Broken, Places, Relay, Taker},
 };
 
-/// Chunks that may wait in each queue.
-const QUEUE_CHUNKS: usize = 4;
-
-/// Streams being measured in this process at the moment.
-static STREAMS: AtomicUsize = AtomicUsize::new(0);
+/// Batches that are measured at once in this process. One stream alone has a thread for each of its parts.
+static PLACES: LazyLock<Places> = LazyLock::new(|| {
+    Places::new(std::thread::available_parallelism().map_or(1, usize::from).saturating_add(1).max(3))
+});
 
 /// What to measure besides the size.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Algorithms of the hashes that every image gets; each runs on a thread of its own if there is one to spare.
+    /// Algorithms of the hashes that every image gets; each has a thread of its own if there is one to spare.
     pub kept: Vec<Algorithm>,
     /// Algorithms that somebody asks for in addition.
     pub extra: Vec<Algorithm>,
@@ -51,27 +49,22 @@ pub struct Measured {
 #[error("measuring failed: {0}")]
 pub struct DigestError(String);
 
+impl From<Broken<DigestError>> for DigestError {
+    fn from(broken: Broken<DigestError>) -> Self {
+        match broken {
+            Broken::Taker(error) => error,
+            Broken::Thread(fault) => Self(fault),
+        }
+    }
+}
+
 impl From<DigestError> for Error {
     fn from(error: DigestError) -> Self {
         Self::internal("measuring", error)
     }
 }
 
-struct Counted;
-
-impl Counted {
-    fn new() -> (Self, usize) {
-        (Self, STREAMS.fetch_add(1, Ordering::Relaxed) + 1)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        STREAMS.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// What one thread measures.
+/// What is measured together.
 #[derive(Default)]
 struct Part {
     hashers: Vec<(&'static str, Hasher)>,
@@ -87,16 +80,6 @@ impl Part {
             hashers.push((algorithm.name, Hasher::new(digest).map_err(|e| DigestError(e.to_string()))?));
         }
         Ok(Self { hashers, inspector: inspect.then(Inspector::new) })
-    }
-
-    fn feed(&mut self, chunk: &[u8]) -> Result<(), DigestError> {
-        if let Some(inspector) = &mut self.inspector {
-            inspector.feed(chunk);
-        }
-        self.hashers
-            .iter_mut()
-            .try_for_each(|(_, hasher)| hasher.update(chunk))
-            .map_err(|e| DigestError(e.to_string()))
     }
 
     fn conclude(mut self, measured: &mut Measured) -> Result<(), DigestError> {
@@ -115,39 +98,24 @@ impl Part {
     }
 }
 
-/// One thread with the queue to it.
-struct Lane {
-    queue: mpsc::Sender<Bytes>,
-    task: JoinHandle<Result<Part, DigestError>>,
-}
+impl Taker for Part {
+    type Error = DigestError;
 
-impl Lane {
-    fn start(mut part: Part) -> Self {
-        let (queue, mut chunks) = mpsc::channel::<Bytes>(QUEUE_CHUNKS);
-        let task = crate::telemetry::blocking(move || {
-            while let Some(chunk) = chunks.blocking_recv() {
-                part.feed(&chunk)?;
-            }
-            Ok(part)
-        });
-        Self { queue, task }
-    }
-
-    async fn feed(&self, chunk: Bytes) -> Result<(), DigestError> {
-        self.queue.send(chunk).await.map_err(|_| DigestError("the measuring thread is gone".to_owned()))
-    }
-
-    async fn finish(self) -> Result<Part, DigestError> {
-        drop(self.queue);
-        self.task.await.map_err(|e| DigestError(e.to_string()))?
+    fn take(&mut self, chunk: &[u8]) -> Result<(), DigestError> {
+        if let Some(inspector) = &mut self.inspector {
+            inspector.feed(chunk);
+        }
+        self.hashers
+            .iter_mut()
+            .try_for_each(|(_, hasher)| hasher.update(chunk))
+            .map_err(|e| DigestError(e.to_string()))
     }
 }
 
 /// Measures one stream.
 pub struct Digests {
-    lanes: Vec<Lane>,
+    relay: Relay<Part>,
     size: u64,
-    _counted: Counted,
 }
 
 impl Digests {
@@ -156,45 +124,38 @@ impl Digests {
     /// # Errors
     /// [`DigestError`] when the hash library refuses an algorithm.
     pub fn start(wanted: &Wanted) -> Result<Self, DigestError> {
-        let (counted, streams) = Counted::new();
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::start_on(wanted, PLACES.clone())
+    }
+
+    fn start_on(wanted: &Wanted, places: Places) -> Result<Self, DigestError> {
         let mut extra = wanted.extra.clone();
         extra.retain(|algorithm| !wanted.kept.contains(algorithm));
         extra.dedup();
-        let parts = if streams * 2 <= processors {
-            let mut parts = Vec::with_capacity(wanted.kept.len() + 1);
-            for algorithm in &wanted.kept {
-                parts.push(Part::of(&[*algorithm], false)?);
-            }
-            parts.push(Part::of(&extra, wanted.inspect)?);
-            parts
-        } else {
-            let all: Vec<Algorithm> = wanted.kept.iter().chain(&extra).copied().collect();
-            vec![Part::of(&all, wanted.inspect)?]
-        };
-        let lanes = parts.into_iter().filter(|part| !part.is_idle()).map(Lane::start).collect();
-        Ok(Self { lanes, size: 0, _counted: counted })
+        let mut parts = Vec::with_capacity(wanted.kept.len() + 1);
+        for algorithm in &wanted.kept {
+            parts.push(Part::of(&[*algorithm], false)?);
+        }
+        parts.push(Part::of(&extra, wanted.inspect)?);
+        parts.retain(|part| !part.is_idle());
+        Ok(Self { relay: Relay::new(parts, places), size: 0 })
     }
 
-    /// Takes the next chunk; waits while the measuring threads are behind.
+    /// Takes the next chunk; waits while measuring is behind.
     ///
     /// # Errors
-    /// [`DigestError`] when a measuring thread failed.
+    /// [`DigestError`] when measuring failed.
     pub async fn feed(&mut self, chunk: &Bytes) -> Result<(), DigestError> {
         self.size = self.size.saturating_add(chunk.len() as u64);
-        for lane in &self.lanes {
-            lane.feed(chunk.clone()).await?;
-        }
-        Ok(())
+        Ok(self.relay.feed(chunk.clone()).await?)
     }
 
     /// Ends the stream and waits for the last byte to be measured.
     ///
     /// # Errors
-    /// [`DigestError`] when a measuring thread failed.
+    /// [`DigestError`] when measuring failed.
     pub async fn finish(self) -> Result<Measured, DigestError> {
         let mut measured = Measured { size: self.size, ..Measured::default() };
-        for part in futures::future::try_join_all(self.lanes.into_iter().map(Lane::finish)).await? {
+        for part in self.relay.finish().await? {
             part.conclude(&mut measured)?;
         }
         Ok(measured)
@@ -212,9 +173,8 @@ mod tests {
         let of = |name: &str| Algorithm::of(name).unwrap();
         let wanted =
             Wanted { kept: vec![of("md5"), of("sha512")], extra: vec![of("sha1"), of("md5")], inspect: true };
-        let mut open: Vec<_> = (0..9).map(|_| Digests::start(&wanted).unwrap()).collect();
-        assert_eq!(open.last().unwrap().lanes.len(), 1);
-        for mut digests in open.drain(..) {
+        for places in [1, 9] {
+            let mut digests = Digests::start_on(&wanted, Places::new(places)).unwrap();
             digests.feed(&Bytes::from_static(b"hello ")).await.unwrap();
             digests.feed(&Bytes::from_static(b"world")).await.unwrap();
             let found = digests.finish().await.unwrap();

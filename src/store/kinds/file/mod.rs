@@ -27,6 +27,7 @@ use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Share,
     StoreResult, StoreUrl, Writer, backend::{self, Kind, Site},
 };
+use crate::telemetry::relay::Places;
 use calls::{Calls, blocking};
 pub use chunks::chunks;
 pub(in crate::store) use folders::PARTS;
@@ -41,6 +42,9 @@ const CHUNK_BYTES_TOLD: usize = 65536;
 /// Bytes read at once at most, whatever the operator says: many readers share the memory.
 const CHUNK_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Batches of data that are written at once; more wait. A disk is not faster with more.
+const WRITING_AT_ONCE: usize = 32;
+
 /// Folders of blobs.
 #[derive(Debug, Clone)]
 pub struct FileStore {
@@ -50,6 +54,7 @@ pub struct FileStore {
     chunk: usize,
     chunk_told: usize,
     calls: Calls,
+    writing: Places,
 }
 
 impl FileStore {
@@ -74,6 +79,7 @@ impl FileStore {
             chunk,
             chunk_told: settings.chunk_size.unwrap_or(CHUNK_BYTES_TOLD),
             calls: Calls::new(settings),
+            writing: Places::new(WRITING_AT_ONCE),
         })
     }
 }
@@ -143,7 +149,7 @@ impl Backend for FileStore {
         let (path, style) = (part.clone(), self.style);
         let file = blocking(part.display().to_string(), move || create(&path, size, style)).await?;
         let target = Target { folders: self.folders.clone(), place, part, name: name.to_owned() };
-        Ok(Box::new(FileWriter::start(file, target, style)))
+        Ok(Box::new(FileWriter::start(file, target, style, self.writing.clone())))
     }
 
     /// By a hard link: what is on the same file system already is not written twice. A store that makes holes or sets

@@ -1,4 +1,4 @@
-//! Writing one blob: a thread that takes chunks in order, then a link that shows the file under its name.
+//! Writing one blob: threads take chunks in order, batch by batch, then a link shows the file under its name.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -9,22 +9,14 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-};
-
 use super::{
     calls::blocking,
     folders::{Folders, Place, url_of},
 };
 use crate::{
     store::{StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer},
-    telemetry,
+    telemetry::relay::{Broken, Places, Relay, Taker},
 };
-
-/// Chunks that may wait for the disk.
-const QUEUE_CHUNKS: usize = 4;
 
 /// Mode of a file unless the operator sets another, less what the umask takes away.
 pub const FILE_MODE: u32 = 0o640;
@@ -77,15 +69,17 @@ pub(super) fn remove_if_there(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The file on its thread.
+/// The file.
 struct Output {
     file: File,
     at: u64,
     style: Style,
 }
 
-impl Output {
-    fn put(&mut self, mut chunk: &[u8]) -> io::Result<()> {
+impl Taker for Output {
+    type Error = io::Error;
+
+    fn take(&mut self, mut chunk: &[u8]) -> io::Result<()> {
         let Some(unit) = self.style.holes else {
             self.at = self.at.saturating_add(chunk.len() as u64);
             return self.file.write_all(chunk);
@@ -104,7 +98,9 @@ impl Output {
         }
         Ok(())
     }
+}
 
+impl Output {
     /// Makes everything durable: the last hole, the mode, and no room beyond the last byte.
     fn finish(&mut self) -> io::Result<()> {
         self.file.set_len(self.at)?;
@@ -113,11 +109,6 @@ impl Output {
         }
         self.file.sync_all()
     }
-}
-
-enum Command {
-    Chunk(Bytes),
-    Sync(oneshot::Sender<io::Result<()>>),
 }
 
 /// Where a blob goes.
@@ -132,80 +123,44 @@ pub(super) struct Target {
 pub(super) struct FileWriter {
     target: Target,
     shown: String,
-    queue: Option<mpsc::Sender<Command>>,
-    task: Option<JoinHandle<io::Result<()>>>,
+    relay: Relay<Output>,
+    synced: bool,
 }
 
 impl FileWriter {
-    pub(super) fn start(file: File, target: Target, style: Style) -> Self {
-        let (queue, mut commands) = mpsc::channel::<Command>(QUEUE_CHUNKS);
-        let mut output = Output { file, at: 0, style };
-        let task = telemetry::blocking(move || {
-            while let Some(command) = commands.blocking_recv() {
-                match command {
-                    Command::Chunk(chunk) => output.put(&chunk)?,
-                    Command::Sync(answer) => {
-                        // The asker waits for the answer; if it is gone, the upload is cancelled anyway.
-                        let _ = answer.send(output.finish());
-                    }
-                }
-            }
-            Ok(())
-        });
+    /// Begins; `places` bounds how many batches are written at once.
+    pub(super) fn start(file: File, target: Target, style: Style, places: Places) -> Self {
         let shown = target.part.display().to_string();
-        Self { target, shown, queue: Some(queue), task: Some(task) }
+        let relay = Relay::new(vec![Output { file, at: 0, style }], places);
+        Self { target, shown, relay, synced: false }
     }
 
-    /// Ends the writing thread and tells how it fared.
-    async fn end(&mut self) -> StoreResult<()> {
-        self.queue = None;
-        match self.task.take() {
-            None => Ok(()),
-            Some(task) => match task.await {
-                Ok(result) => result.map_err(|e| StoreError::io(self.shown.clone(), e)),
-                Err(fault) => Err(StoreError::new(StoreErrorKind::Io, self.shown.clone(), fault.to_string())),
-            },
+    fn failed(&self, broken: Broken<io::Error>) -> StoreError {
+        match broken {
+            Broken::Taker(error) => StoreError::io(self.shown.clone(), error),
+            Broken::Thread(fault) => StoreError::new(StoreErrorKind::Io, self.shown.clone(), fault),
         }
-    }
-
-    async fn send(&mut self, command: Command) -> StoreResult<()> {
-        let sent = match &self.queue {
-            Some(queue) => queue.send(command).await.is_ok(),
-            None => false,
-        };
-        if sent {
-            return Ok(());
-        }
-        self.end().await?;
-        Err(StoreError::new(StoreErrorKind::Io, self.shown.clone(), "the writing thread is gone"))
     }
 }
 
 #[async_trait]
 impl Writer for FileWriter {
     async fn write(&mut self, chunk: Bytes) -> StoreResult<()> {
-        self.send(Command::Chunk(chunk)).await
+        self.synced = false;
+        self.relay.feed(chunk).await.map_err(|broken| self.failed(broken))
     }
 
     async fn sync(&mut self) -> StoreResult<()> {
-        let (answer, result) = oneshot::channel();
-        self.send(Command::Sync(answer)).await?;
-        match result.await {
-            Ok(result) => result.map_err(|e| StoreError::io(self.shown.clone(), e)),
-            // The thread ended before it came to this command: its own result says why.
-            Err(_) => {
-                self.end().await?;
-                Err(StoreError::new(StoreErrorKind::Io, self.shown.clone(), "the writing thread is gone"))
-            }
-        }
+        self.relay.each(Output::finish).await.map_err(|broken| self.failed(broken))?;
+        self.synced = true;
+        Ok(())
     }
 
     async fn commit(mut self: Box<Self>) -> StoreResult<StoreUrl> {
         // Whoever forgot to sync still gets a file that is whole.
-        if self.queue.is_some() {
+        if !self.synced {
             self.sync().await?;
         }
-        self.end().await?;
         let (part, folder) = (self.target.part.clone(), self.target.place.folder.clone());
         let (folders, name) = (self.target.folders.clone(), self.target.name.clone());
         let goal = folder.join(&name);
@@ -221,9 +176,7 @@ impl Writer for FileWriter {
     }
 
     async fn cancel(mut self: Box<Self>) -> StoreResult<()> {
-        if let Err(error) = self.end().await {
-            tracing::debug!(%error, "writer ended with an error before it was cancelled");
-        }
+        self.relay.stop().await;
         let part = self.target.part.clone();
         blocking(self.shown.clone(), move || remove_if_there(&part).map(drop)).await
     }
