@@ -77,7 +77,7 @@ impl Server {
         if embedded {
             metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
         }
-        let stores = stores::open(&options.stores, &options.data_dir, &options.imports.filter)?;
+        let stores = stores::open(&options.stores, &options.data_dir, &options.imports)?;
         let staging = stores::staging_folder(&options.stores, &options.data_dir);
         let staging = Staging::open(&staging).map_err(|e| failed("the staging folder cannot be used", e))?;
         warn_of_former_stores(&db, &stores)?;

@@ -64,7 +64,7 @@ fn reconcile(arguments: Arguments) -> Result<bool, StartError> {
     let place = &arguments.place;
     let config = place.config()?;
     let db = place.open_as_it_is(config.database)?;
-    let stores = stores::open(&config.stores, &place.data_dir, &config.imports.filter)?;
+    let stores = stores::open(&config.stores, &place.data_dir, &config.imports)?;
     let chosen: Vec<_> = stores
         .iter()
         .filter(|named| named.capabilities().writes)
@@ -124,7 +124,7 @@ fn adopt(arguments: &AdoptArguments) -> Result<bool, StartError> {
     let place = &arguments.place;
     let config = place.config()?;
     let db = place.open_as_it_is(config.database)?;
-    let stores = stores::open(&config.stores, &place.data_dir, &config.imports.filter)?;
+    let stores = stores::open(&config.stores, &place.data_dir, &config.imports)?;
     if let Some(id) = arguments.from.as_ref().filter(|id| stores.get(id).is_some()) {
         return Err(StartError(format!(
             "the store {id} is configured; only the data of former stores is adopted"

@@ -3,7 +3,6 @@
 use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt};
 use reqwest::{
     IntoUrl, Method, Request, RequestBuilder, Response, StatusCode, Url,
     header::{HeaderMap, HeaderName, HeaderValue},
@@ -247,15 +246,6 @@ impl Answer {
             body.extend_from_slice(&chunk);
         }
         Ok(Some(body))
-    }
-
-    /// The body, piece by piece.
-    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, OutboundError>> + Send + 'static {
-        let metrics = self.metrics;
-        self.response.bytes_stream().map(move |chunk| {
-            metrics.add_received(chunk.as_ref().map_or(0, Bytes::len));
-            chunk.map_err(OutboundError::from)
-        })
     }
 }
 

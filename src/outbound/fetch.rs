@@ -188,6 +188,12 @@ impl Fetcher {
         Err(FetchError::Redirects)
     }
 
+    /// The data of an answer, for as long as it keeps its pace.
+    pub fn paced(&self, answer: Answer) -> Body {
+        let deadline = Instant::now() + self.patience.total;
+        self.body(answer, deadline)
+    }
+
     fn body(&self, answer: Answer, deadline: Instant) -> Body {
         Body {
             length: answer.length(),
@@ -279,7 +285,7 @@ impl Body {
                 return Err(FetchError::Broken("the connection broke before all the data had come"));
             }
             Err(_) if Instant::now() >= self.deadline => {
-                return Err(FetchError::Slow("it took longer than an import may take"));
+                return Err(FetchError::Slow("it took longer than it may"));
             }
             Err(_) => return Err(FetchError::Slow("it stalls, or sends hardly anything")),
         };

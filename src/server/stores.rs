@@ -4,22 +4,27 @@ use std::path::{Path, PathBuf};
 
 use super::error::{StartError, failed};
 use crate::{
-    config,
-    outbound::Filter,
+    config, import,
     store::{NamedStore, Stores, backend::Site, limit::Limits},
 };
 
-/// Opens every store; `filter` says where those that read from elsewhere may read. Blocking.
+/// Opens every store; the settings of imports say where those that read from elsewhere may read, and how long that may
+/// take. Blocking.
 ///
 /// One of several stores that cannot be opened is left out with an error in the log, as Glance does
 /// (`glance_store/multi_backend.py: _load_stores`); its images can be read again after a start that finds it.
 ///
 /// # Errors
 /// [`StartError`] when the default store cannot be opened.
-pub fn open(settings: &config::Stores, data_dir: &Path, filter: &Filter) -> Result<Stores, StartError> {
+pub fn open(
+    settings: &config::Stores,
+    data_dir: &Path,
+    imports: &import::Settings,
+) -> Result<Stores, StartError> {
+    let (filter, patience) = (&imports.filter, imports.patience);
     let mut list = Vec::new();
     for one in &settings.list {
-        match one.settings.open(&Site { id: &one.id, data_dir, filter }) {
+        match one.settings.open(&Site { id: &one.id, data_dir, filter, patience }) {
             Ok(store) => list.push(NamedStore::new(
                 one.id.clone(),
                 one.description.clone(),

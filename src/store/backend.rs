@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use super::error::StoreResult;
 use crate::{
     model::{blob::Blob, store_url::StoreUrl},
-    outbound::Filter,
+    outbound::{Filter, Patience},
 };
 
 /// The bytes of a blob, in chunks of bounded size.
@@ -289,4 +289,6 @@ pub struct Site<'a> {
     pub data_dir: &'a Path,
     /// Where data that users name may come from.
     pub filter: &'a Filter,
+    /// How long a read from elsewhere may take.
+    pub patience: Patience,
 }

@@ -24,7 +24,7 @@ use crate::store::{
 
 /// Redirects followed at most.
 const REDIRECTS_MAX: usize = 5;
-/// Longest wait for each further piece of data.
+/// Shortest time that a server has to begin its answer.
 const READ_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The http store.
@@ -75,7 +75,7 @@ impl backend::Settings for Settings {
     }
 
     fn open(&self, site: &Site<'_>) -> Result<Arc<dyn Backend>, String> {
-        Ok(Arc::new(HttpStore::new(self, site.filter)?))
+        Ok(Arc::new(HttpStore::new(self, site.filter, site.patience)?))
     }
 }
 
@@ -86,11 +86,11 @@ pub struct HttpStore {
 }
 
 impl HttpStore {
-    /// Prepares to read what the filter lets pass.
+    /// Prepares to read what the filter lets pass, for as long as a server may take.
     ///
     /// # Errors
     /// A sentence naming the option that is at fault.
-    pub fn new(settings: &Settings, filter: &Filter) -> Result<Self, String> {
+    pub fn new(settings: &Settings, filter: &Filter, patience: Patience) -> Result<Self, String> {
         let authorities = settings.ca_certificates.as_deref().map(Authorities::from_pem).transpose();
         let authorities = authorities.map_err(|e| format!("https_ca_certificates_file: it {e}"))?;
         let verify = authorities.is_some() || !settings.insecure;
@@ -100,12 +100,13 @@ impl HttpStore {
             given => Proxies::Given(given.to_vec()),
         };
         let client = outbound::Settings {
-            read: Some(READ_PATIENCE),
+            read: Some(READ_PATIENCE.max(patience.idle)),
+            connect: patience.connect,
             tls: Tls { verify, authorities, certificate: None },
             proxies,
             ..outbound::Settings::new("store")
         };
-        let patience = Patience { first_byte: READ_PATIENCE, ..Patience::default() };
+        let patience = Patience { first_byte: patience.first_byte.max(READ_PATIENCE), ..patience };
         let fetcher = Fetcher::with_settings(filter.clone(), patience, client);
         fetcher.client().map_err(|e| format!("http_proxy_information: {e}"))?;
         Ok(Self { fetcher })
@@ -161,9 +162,11 @@ impl Backend for HttpStore {
         let response = self.request(Method::GET, url, range).await?;
         let place = url.to_string();
         let partial = response.status() == StatusCode::PARTIAL_CONTENT;
-        let chunks = response
-            .into_stream()
-            .map_err(move |e| StoreError::new(StoreErrorKind::Unavailable, place.clone(), e));
+        let chunks = futures::stream::try_unfold(self.fetcher.paced(response), |mut body| async move {
+            let chunk = body.next().await?;
+            Ok::<_, FetchError>(chunk.map(|chunk| (chunk, body)))
+        });
+        let chunks = chunks.map_err(move |e| StoreError::new(kind_of(&e), place.clone(), e));
         match range {
             // A server that does not know ranges sends everything: skip what was not asked for.
             Some(range) if !partial => Ok(Box::pin(cut(chunks, range))),

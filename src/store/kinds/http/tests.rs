@@ -58,6 +58,7 @@ fn answer(mut stream: TcpStream, data: &[u8], knows_ranges: bool) {
             let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
             ("206 Partial Content".to_owned(), &data[from..=to.min(data.len() - 1)])
         }
+        ("/drip", _) => return drip(stream, data),
         ("/loop", _) => (format!("302 Found\r\nLocation: {path}"), &[][..]),
         ("/to", _) => (format!("302 Found\r\nLocation: {target}"), &[][..]),
         ("/moved", _) => ("301 Moved Permanently\r\nLocation: /data".to_owned(), &[][..]),
@@ -73,10 +74,39 @@ fn answer(mut stream: TcpStream, data: &[u8], knows_ranges: bool) {
     }
 }
 
+/// Sends a byte every twenty milliseconds until nobody listens any more.
+fn drip(mut stream: TcpStream, data: &[u8]) {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", data.len());
+    if stream.write_all(head.as_bytes()).is_err() {
+        return;
+    }
+    for byte in data {
+        std::thread::sleep(Duration::from_millis(20));
+        if stream.write_all(&[*byte]).is_err() {
+            return;
+        }
+    }
+}
+
+/// Proves that a server that drips is given up, by the pace that it does not keep and by the time that all may take.
+#[tokio::test]
+async fn sec_37_a_server_that_drips_is_given_up() {
+    let idle = Patience { idle: Duration::from_millis(300), ..Patience::default() };
+    let total = Patience { total: Duration::from_millis(300), ..Patience::default() };
+    for (patience, words) in [(idle, "hardly anything"), (total, "longer than")] {
+        let base = serve(vec![0; 1 << 20], true);
+        let store = HttpStore::new(&Settings::default(), &loopback(), patience).unwrap();
+        let store = conformance::named(store);
+        let error = conformance::get(&store, &format!("{base}/drip"), None).await.unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Unavailable);
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
 /// Proves that the http store keeps the promises of stores that only read, on servers with ranges and without.
 #[tokio::test]
 async fn the_http_store_conforms() {
-    let store = conformance::named(HttpStore::new(&Settings::default(), &loopback()).unwrap());
+    let store = conformance::named(HttpStore::new(&Settings::default(), &loopback(), Patience::default()).unwrap());
     for knows_ranges in [true, false] {
         let data = conformance::data(123_457);
         let base = serve(data.clone(), knows_ranges);
@@ -90,7 +120,7 @@ async fn the_http_store_conforms() {
 #[tokio::test]
 async fn answers_are_understood_as_the_reference_does() {
     let base = serve(b"0123".to_vec(), true);
-    let store = conformance::named(HttpStore::new(&Settings::default(), &loopback()).unwrap());
+    let store = conformance::named(HttpStore::new(&Settings::default(), &loopback(), Patience::default()).unwrap());
     assert_eq!(conformance::get(&store, &format!("{base}/moved"), None).await.unwrap(), b"0123");
     for path in ["other", "loop", "broken"] {
         let url = format!("{base}/{path}?token=hush").replace("://", "://user:hush@");
@@ -118,7 +148,7 @@ impl Resolve for Scripted {
 #[tokio::test]
 async fn sec_32_every_hop_is_filtered() {
     let filter = Filter { allowed_networks: vec!["127.0.0.1/32".parse().unwrap()], ..loopback() };
-    let mut store = HttpStore::new(&Settings::default(), &filter).unwrap();
+    let mut store = HttpStore::new(&Settings::default(), &filter, Patience::default()).unwrap();
     store.fetcher = store.fetcher.with_resolver(Arc::new(Scripted(AtomicBool::new(false))));
     let store = conformance::named(store);
     let inner = TcpListener::bind("127.0.0.2:0").unwrap();
@@ -187,7 +217,7 @@ async fn sec_4_certificates_are_verified() {
     const YEAR: i64 = 31_556_952;
     let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
     let reads = async |settings: Settings, url: &str| {
-        let store = conformance::named(HttpStore::new(&settings, &loopback()).unwrap());
+        let store = conformance::named(HttpStore::new(&settings, &loopback(), Patience::default()).unwrap());
         match conformance::get(&store, url, None).await {
             Ok(data) => Ok(data),
             Err(error) => Err(error.kind),
