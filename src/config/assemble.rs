@@ -224,6 +224,7 @@ fn jobs(loaded: &Loaded) -> work::Settings {
     let at_once = loaded.u64("wsgi", "task_pool_threads");
     work::Settings {
         at_once: at_once.map_or(default.at_once, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+        waiting: default.waiting,
         per_project: loaded.i64("vitrine", "jobs_per_project").unwrap_or(default.per_project),
         lease_seconds: loaded.i64("vitrine", "lease_seconds").unwrap_or(default.lease_seconds),
         kept_seconds: hours.map_or(default.kept_seconds, |hours| hours.saturating_mul(3600)),

@@ -60,8 +60,8 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
         return Err(Failure::Final("The image has no staged data; stage it again.".to_owned()));
     }
     let body = match plan.asked.method {
-        Method::GlanceDownload => work.unless_stopped(remote::open(imports, &plan.asked, state)).await??,
-        _ => work.unless_stopped(imports.fetcher.open(plan.asked.uri(), &[])).await??,
+        Method::GlanceDownload => work.waiting(remote::open(imports, &plan.asked, state)).await??,
+        _ => work.waiting(imports.fetcher.open(plan.asked.uri(), &[])).await??,
     };
     let mut image = image.clone();
     state.apply(&mut image);
@@ -102,7 +102,7 @@ impl Source for Arriving<'_> {
     type Error = Failure;
 
     async fn next(&mut self) -> Done<Option<Bytes>> {
-        let chunk = self.work.unless_stopped(self.body.next()).await??;
+        let chunk = self.work.waiting(self.body.next()).await??;
         self.received = self.received.saturating_add(chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
         Ok(chunk)
     }
@@ -121,7 +121,7 @@ impl Source for Reading<'_> {
     type Error = Failure;
 
     async fn next(&mut self) -> Done<Option<Bytes>> {
-        let next = self.work.unless_stopped(self.chunks.next()).await?;
+        let next = self.work.waiting(self.chunks.next()).await?;
         next.transpose().map_err(|e| store_failure(&e))
     }
 }

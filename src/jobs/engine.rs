@@ -1,7 +1,7 @@
 //! The engine: claims jobs, runs them under a lease that it renews, records what came of them.
 //!
 //! A job whose node dies is claimed by another once its lease has run out, and goes on from its last recorded
-//! step. How many run at once is bounded, on this node and for each project.
+//! step. How many work at once is bounded, on this node and for each project, and so is how many wait for others.
 
 use std::{sync::Arc, time::Duration};
 
@@ -33,16 +33,18 @@ const KEEP_EXPIRED_SECONDS: i64 = 7 * 24 * 3600;
 
 /// Runs jobs until told to stop; then lets go of what is under way, for others to take over.
 pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
-    let slots = Arc::new(Semaphore::new(app.jobs.at_once));
+    let places = Arc::new(Semaphore::new(app.jobs.at_once.clamp(1, Semaphore::MAX_PERMITS)));
+    let most = app.jobs.at_once.saturating_add(app.jobs.waiting).clamp(1, Semaphore::MAX_PERMITS);
+    let slots = Arc::new(Semaphore::new(most));
     let mut running = JoinSet::new();
     loop {
-        match claim(&app, slots.available_permits()).await {
+        match claim(&app, slots.available_permits().min(places.available_permits())).await {
             Ok(jobs) => {
                 for job in jobs {
-                    let (app, slots) = (Arc::clone(&app), Arc::clone(&slots));
+                    let (app, slots, places) = (Arc::clone(&app), Arc::clone(&slots), Arc::clone(&places));
                     let attempt = |job| async move {
                         let _slot = slots.acquire_owned().await;
-                        execute(&app, job).await;
+                        execute(&app, places, job).await;
                         app.imports.queue.enqueued.notify_one();
                     };
                     cause(&job).enter(|| telemetry::spawn_in(&mut running, attempt(job)));
@@ -110,9 +112,9 @@ fn cause(job: &Job) -> Context {
 }
 
 /// Runs one claimed job to its end or to its next attempt.
-async fn execute(app: &Arc<App>, job: Job) {
+async fn execute(app: &Arc<App>, places: Arc<Semaphore>, job: Job) {
     let call = telemetry::metrics().job(job.kind.as_str());
-    let work = Work::new(app.db.clone(), app.leases(), job);
+    let work = Work::new(app.db.clone(), app.leases(), places, job);
     let keeper = telemetry::spawn(keep_lease(Arc::clone(app), work.clone()));
     let _held = Held { work: work.clone(), keeper };
     let result = attempt(app, &work).await;
@@ -138,9 +140,10 @@ async fn attempt(app: &App, work: &Work) -> Done<Value> {
     if work.job.attempts > ATTEMPTS_MAX {
         return Err(Failure::Again("It was begun too often without coming to an end.".to_owned()));
     }
-    let result = match kinds::of(work.job.kind) {
-        Ok(kind) => kind.run(&app.imports, work).await,
-        Err(error) => Err(error.into()),
+    let result = match (kinds::of(work.job.kind), work.take_place().await) {
+        (Ok(kind), Ok(())) => kind.run(&app.imports, work).await,
+        (Err(error), _) => Err(error.into()),
+        (_, Err(stopped)) => Err(stopped),
     };
     if result.is_err() {
         release(app, work).await;

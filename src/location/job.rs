@@ -46,7 +46,7 @@ impl Source for Reading<'_> {
     type Error = Failure;
 
     async fn next(&mut self) -> Done<Option<Bytes>> {
-        self.work.unless_stopped(self.chunks.next()).await?.transpose().map_err(|_| unreadable())
+        self.work.waiting(self.chunks.next()).await?.transpose().map_err(|_| unreadable())
     }
 }
 

@@ -7,13 +7,14 @@ pub mod queue;
 use std::{
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
+    task::Poll,
 };
 
 use serde::Serialize;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     blob::{Holder, Leases, pour::Progress},
@@ -28,8 +29,10 @@ use crate::{
 /// The operator's settings about jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// `[wsgi] task_pool_threads`: jobs of one process at once.
+    /// `[wsgi] task_pool_threads`: jobs of one process that work at once.
     pub at_once: usize,
+    /// `[vitrine] jobs_waiting`: further jobs of one process that wait for other servers.
+    pub waiting: usize,
     /// `[vitrine] jobs_per_project`: jobs of one project at once, on all nodes.
     pub per_project: i64,
     /// `[vitrine] lease_seconds`: for how long a node's word about its own work counts.
@@ -40,7 +43,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { at_once: 16, per_project: 8, lease_seconds: 15, kept_seconds: 48 * 3600 }
+        Self { at_once: 16, waiting: 112, per_project: 8, lease_seconds: 15, kept_seconds: 48 * 3600 }
     }
 }
 
@@ -110,6 +113,26 @@ pub struct Work {
     pub holder: Arc<Holder>,
     db: Db,
     signals: Arc<Signals>,
+    place: Arc<Place>,
+}
+
+/// The place of a job among those that work at once; it has none while it waits for others.
+#[derive(Debug)]
+struct Place {
+    places: Arc<Semaphore>,
+    held: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl Place {
+    fn set(&self, place: Option<OwnedSemaphorePermit>) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+
+    /// Waits for its turn to work.
+    async fn take(&self) {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        self.set(place.ok());
+    }
 }
 
 impl Progress for Work {
@@ -119,13 +142,14 @@ impl Progress for Work {
 }
 
 impl Work {
-    /// Begins a claimed job.
-    pub fn new(db: Db, leases: &Leases, job: Job) -> Self {
+    /// Begins a claimed job, which will work in one of these places.
+    pub fn new(db: Db, leases: &Leases, places: Arc<Semaphore>, job: Job) -> Self {
         let signals = Signals::default();
         signals.cancelled.store(job.cancel_requested, Ordering::Relaxed);
         let holder = Arc::new(leases.hold(format!("{}/{}", job.id, job.attempts)));
         let node = leases.node.as_str().into();
-        Self { job: Arc::new(job), node, holder, db, signals: Arc::new(signals) }
+        let place = Arc::new(Place { places, held: Mutex::new(None) });
+        Self { job: Arc::new(job), node, holder, db, signals: Arc::new(signals), place }
     }
 
     /// On whose behalf the work changes images.
@@ -181,6 +205,30 @@ impl Work {
             return Err(Failure::Cancelled("somebody asked for that, or the image was deleted".to_owned()));
         }
         Ok(())
+    }
+
+    /// Waits for a place to work in.
+    ///
+    /// # Errors
+    /// As [`Work::check`].
+    pub async fn take_place(&self) -> Done<()> {
+        self.unless_stopped(self.place.take()).await
+    }
+
+    /// As [`Work::unless_stopped`], for what others have to do: the place is given up meanwhile, so that slow servers
+    /// hold none.
+    ///
+    /// # Errors
+    /// As [`Work::check`].
+    pub async fn waiting<T>(&self, step: impl Future<Output = T>) -> Done<T> {
+        let mut step = pin!(self.unless_stopped(step));
+        if let Poll::Ready(done) = futures::poll!(step.as_mut()) {
+            return done;
+        }
+        self.place.set(None);
+        let done = step.await?;
+        self.take_place().await?;
+        Ok(done)
     }
 
     /// Waits for something that may take its time, but no longer than the work may go on.

@@ -34,6 +34,33 @@ on_each_database! {
         assert_eq!(silent.served(), 1);
     }
 
+    /// Sources that send nothing hold no place to work in: with three times as many of them as there are places, another
+    /// import goes through.
+    async fn sec_37_slow_sources_hold_no_place(database: Database) {
+        let app = database.app_with(|options| {
+            reach_loopback(options);
+            (options.jobs.at_once, options.jobs.waiting, options.jobs.per_project) = (2, 6, 6);
+        });
+        let (alice, bob) = (app.as_member("alice"), app.as_member("bob"));
+        let slow = Source::start(|path| match path {
+            "/silent" => Reply::Silent,
+            _ => Reply::Stall(1000, bytes(10)),
+        });
+        for number in 0..6 {
+            let id = alice.created(image().raw()).await;
+            let path = if number % 2 == 0 { "/silent" } else { "/stall" };
+            download(&alice, &id, &slow.url(path)).await.expect(202);
+        }
+        eventually("all of them are under way", async || {
+            if slow.served() == 6 { Ok(()) } else { Err(slow.served()) }
+        })
+        .await;
+        let good = Source::of(bytes(1000));
+        let id = bob.created(image().raw()).await;
+        download(&bob, &id, &good.url("/")).await.expect(202);
+        holds(&bob, &id, &bytes(1000)).await;
+    }
+
     /// The task of an import under way says how far the bytes have come.
     async fn a_task_tells_its_progress(database: Database) {
         let app = database.app_with(|options| {
