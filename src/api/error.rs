@@ -8,13 +8,18 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
-        header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue},
+        header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderName, HeaderValue},
     },
     middleware::Next,
     web::Data,
 };
 
-use super::{State, identity::error as keystone, mount::Errors, status::status_of};
+use super::{
+    State,
+    identity::error as keystone,
+    mount::Errors,
+    status::{retry_after, status_of},
+};
 use crate::model::error::Error;
 
 /// An error on its way to the client.
@@ -22,7 +27,7 @@ use crate::model::error::Error;
 pub struct ApiError {
     status: StatusCode,
     text: String,
-    header: Option<(actix_web::http::header::HeaderName, String)>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 /// Result of a handler.
@@ -39,14 +44,14 @@ impl ApiError {
         Self {
             status: StatusCode::METHOD_NOT_ALLOWED,
             text: format!("The method {method} is not allowed for this resource."),
-            header: (!allow.is_empty()).then(|| (ALLOW, allow.to_owned())),
+            header: (!allow.is_empty()).then(|| (ALLOW, HeaderValue::from_static(allow))),
         }
     }
 
     /// Adds a header to the answer.
     #[must_use]
-    pub fn with_header(mut self, name: actix_web::http::header::HeaderName, value: String) -> Self {
-        self.header = Some((name, value));
+    pub fn with_header(mut self, name: HeaderName, value: String) -> Self {
+        self.header = HeaderValue::from_str(&value).ok().map(|value| (name, value));
         self
     }
 }
@@ -61,7 +66,7 @@ impl From<Error> for ApiError {
             }
             other => other.to_string(),
         };
-        Self { status: status_of(&error), text, header: None }
+        Self { status: status_of(&error), text, header: retry_after(&error) }
     }
 }
 
@@ -81,10 +86,8 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::build(self.status);
-        if let Some((name, value)) = &self.header
-            && let Ok(value) = HeaderValue::from_str(value)
-        {
-            response.insert_header((name.clone(), value));
+        if let Some(header) = &self.header {
+            response.insert_header(header.clone());
         }
         let mut response = response.finish();
         response.extensions_mut().insert(ErrorText(self.text.clone()));

@@ -1,6 +1,9 @@
-//! The only table from what went wrong to a status of HTTP.
+//! The only table from what went wrong to a status of HTTP, and to when it may go better.
 
-use actix_web::http::StatusCode;
+use actix_web::http::{
+    StatusCode,
+    header::{HeaderName, HeaderValue, RETRY_AFTER},
+};
 
 use crate::model::error::Error;
 
@@ -17,7 +20,22 @@ pub fn status_of(error: &Error) -> StatusCode {
         Error::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
         Error::HeaderTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Error::Slow(_) => StatusCode::REQUEST_TIMEOUT,
+        Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
+}
+
+/// Seconds after which what is away may be back.
+const AWAY_SECONDS: u64 = 2;
+
+/// When the client may ask again, if that is worth saying.
+pub fn retry_after(error: &Error) -> Option<(HeaderName, HeaderValue)> {
+    let seconds = match error {
+        Error::TooMany { after, .. } => *after,
+        Error::Unavailable(_) => AWAY_SECONDS,
+        _ => return None,
+    };
+    Some((RETRY_AFTER, HeaderValue::from(seconds)))
 }

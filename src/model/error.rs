@@ -41,6 +41,17 @@ pub enum Error {
     /// A header is longer than allowed.
     #[error("{0}")]
     HeaderTooLarge(String),
+    /// One who asks for more than his share; he may ask again after so many seconds.
+    #[error("{text}")]
+    TooMany {
+        /// What there is too much of.
+        text: String,
+        /// Seconds.
+        after: u64,
+    },
+    /// The client is too slow: what it was to send, or take, did not come, or go, in time.
+    #[error("{0}")]
+    Slow(String),
     /// Something that we depend on is away; the client may retry.
     #[error("{0}")]
     Unavailable(String),

@@ -12,7 +12,11 @@ use actix_web::{
 };
 use serde_json::{Value, json};
 
-use crate::{api::status::status_of, identity::builtin::LoginRefusal, model::error::Error};
+use crate::{
+    api::status::{retry_after, status_of},
+    identity::builtin::LoginRefusal,
+    model::error::Error,
+};
 
 /// A failure on its way to the client.
 #[derive(Debug)]
@@ -51,7 +55,11 @@ impl ResponseError for ApiError {
             Error::Unauthenticated(text) => text.clone(),
             other => other.to_string(),
         };
-        HttpResponse::build(status).json(body(status, &message, self.0.methods.as_deref()))
+        let mut response = HttpResponse::build(status);
+        if let Some(header) = retry_after(&self.0.error) {
+            response.insert_header(header);
+        }
+        response.json(body(status, &message, self.0.methods.as_deref()))
     }
 }
 
