@@ -4,6 +4,7 @@ pub mod database;
 mod error;
 mod folder;
 mod identity;
+pub mod limits;
 mod node;
 mod options;
 pub mod stores;
@@ -15,7 +16,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 pub use error::{StartError, runtime};
 pub use options::{IdentityChoice, Options};
@@ -26,7 +27,7 @@ use crate::{
     access::Access,
     api,
     app::App,
-    blob::{Blobs, Leases},
+    blob::{Blobs, Leases, Transfers},
     cache::Cache,
     db::{self, Db},
     identity::builtin::Builtin,
@@ -42,9 +43,6 @@ use crate::{
     work::queue::Queue,
 };
 
-/// Uploads that one process receives at once; more wait. Each holds up to four blocking threads.
-const UPLOADS_AT_ONCE: usize = 64;
-
 /// A server that is ready to run.
 pub struct Server {
     app: Arc<App>,
@@ -52,8 +50,9 @@ pub struct Server {
     builtin: Option<Builtin>,
     here: Node,
     listener: TcpListener,
-    workers: Option<usize>,
+    workers: usize,
     keep_alive: bool,
+    bounds: api::Bounds,
     /// Held for as long as the process runs: two servers on one folder would fight.
     _lock: File,
 }
@@ -64,6 +63,8 @@ impl Server {
     /// # Errors
     /// [`StartError`], which says what is wrong and what to do.
     pub fn open(options: &Options) -> Result<Self, StartError> {
+        let bounds = limits::connections(&options.api, limits::descriptors());
+        let options = &Options { transfers: limits::transfers(options.transfers, bounds), ..options.clone() };
         let lock = folder::lock(&options.data_dir)?;
         let listener = TcpListener::bind(&options.bind).map_err(|e| {
             failed(
@@ -122,8 +123,9 @@ impl Server {
         });
         let here = node::describe(options, &app.leases().node, address, &app.policy, app.db.clock.now());
         node::enter(&app.db, &here)?;
-        let (workers, keep_alive) = (options.workers, options.keep_alive);
-        Ok(Self { app, state, builtin, here, listener, workers, keep_alive, _lock: lock })
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let (workers, keep_alive) = (options.workers.unwrap_or_else(processors), options.keep_alive);
+        Ok(Self { app, state, builtin, here, listener, workers, keep_alive, bounds, _lock: lock })
     }
 
     /// Where it listens; tells the port when port 0 was asked for.
@@ -164,21 +166,26 @@ impl Server {
     }
 
     async fn serve(self, signals: bool, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
-        let Self { app, state, builtin, here, listener, workers, keep_alive, _lock } = self;
+        let Self { app, state, builtin, here, listener, workers, keep_alive, bounds, _lock } = self;
         let jobs = Jobs::start(&app, here);
         let housekeeping =
             builtin.clone().map(|builtin| crate::telemetry::spawn(identity::keep_house(builtin)));
         let shutdown = state.settings.shutdown_seconds;
-        let mut http =
-            actix_web::dev::Server::build().shutdown_timeout(shutdown).worker_max_blocking_threads(512);
-        if let Some(workers) = workers {
-            http = http.workers(workers);
-        }
+        let mut http = actix_web::dev::Server::build()
+            .shutdown_timeout(shutdown)
+            .workers(workers)
+            .worker_max_blocking_threads(512)
+            .max_concurrent_connections(limits::of_worker(bounds, workers));
         if !signals {
             http = http.disable_signals();
         }
-        let gzip = state.settings.gzip;
-        let keep_alive = if keep_alive { KeepAlive::default() } else { KeepAlive::Disabled };
+        let listening = api::Listening {
+            gate: api::Gate::new(bounds),
+            keep_alive: if keep_alive { KeepAlive::default() } else { KeepAlive::Disabled },
+            head_patience: state.settings.request_patience,
+            data_patience: state.settings.client_patience,
+            gzip: state.settings.gzip,
+        };
         let identity = builtin.map(Data::new);
         let routes = move |config: &mut ServiceConfig| {
             config.app_data(state.clone());
@@ -187,9 +194,8 @@ impl Server {
             }
             state.mounts.configure(config);
         };
-        let http = api::listen(http, listener, keep_alive, gzip, routes)
-            .map_err(|e| failed("cannot listen", e))?
-            .run();
+        let http =
+            api::listen(http, listener, listening, routes).map_err(|e| failed("cannot listen", e))?.run();
         let handle = http.handle();
         let stopper = crate::telemetry::spawn_local(async move {
             stop.await;
@@ -226,7 +232,7 @@ fn assemble(images: Images, staging: Staging, options: &Options) -> Imports {
             images: images.clone(),
             staging,
             leases,
-            uploads: Arc::new(Semaphore::new(UPLOADS_AT_ONCE)),
+            transfers: Transfers::new(options.transfers),
         },
         queue: Queue { db: images.db.clone(), enqueued: Arc::new(Notify::new()) },
         fetcher: Fetcher::new(settings.filter.clone(), settings.patience),

@@ -1,4 +1,5 @@
-//! What stands between the sockets and HTTP, so that what is no HTTP gets an answer in words too.
+//! What stands between the sockets and HTTP: it closes connections whose clients take too long, or that have to go for
+//! others, and gives an answer in words to what is no HTTP.
 //!
 //! The framework refuses a request that it cannot read with a bare status, and offers no place to give that a body.
 //! So its answer is recognised on its way out. An answer of ours can never be taken for one: while a request is
@@ -11,22 +12,31 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use actix_web::{
     Error as ActixError,
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::StatusCode,
+    http::{ConnectionType, StatusCode},
     middleware::Next,
-    web::Bytes,
+    web::{Bytes, Data},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::{Instant, Sleep, sleep},
 };
 
-use super::{error::error_body, request_info};
+use super::{
+    State,
+    error::{ApiError, error_body},
+    gate::Pass,
+    pace::Pace,
+    request_info,
+};
+use crate::model::error::Result as DomainResult;
 
 /// This much of the first request is kept to tell what is wrong with it, in bytes.
 const HEARD_BYTES_MAX: usize = 8 * 1024;
@@ -42,13 +52,39 @@ struct Progress {
     open: Cell<usize>,
     /// Whether something of an answer may be unwritten.
     unwritten: Cell<bool>,
+    /// Whether the answer under way is the data of an image.
+    sends_data: Cell<bool>,
+    /// Whether the gate was told that a request is served.
+    entered: Cell<bool>,
     address: SocketAddr,
+    pass: Pass,
 }
 
 impl Exchange {
     /// The address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.0.address
+    }
+
+    /// Asks the gate to let a request be served.
+    fn enter(&self, from_reserve: bool) -> DomainResult<()> {
+        self.0.entered.set(true);
+        if from_reserve {
+            self.0.pass.serve_from_reserve();
+            return Ok(());
+        }
+        self.0.pass.serve()
+    }
+
+    /// Says that the answer is the data of an image, which clients may take more time to read.
+    pub fn send_data(&self) {
+        self.0.sends_data.set(true);
+    }
+
+    /// Says that a body is awaited for which nobody waits long, until the answer is dropped.
+    pub fn reading(&self) -> Reading {
+        self.0.pass.set_reading(true);
+        Reading(self.clone())
     }
 
     fn begin(&self) -> Served {
@@ -58,6 +94,16 @@ impl Exchange {
 
     fn is_idle(&self) -> bool {
         self.0.open.get() == 0 && !self.0.unwritten.get()
+    }
+}
+
+/// A body that is awaited, until it is dropped.
+pub struct Reading(Exchange);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let Self(Exchange(progress)) = self;
+        progress.pass.set_reading(false);
     }
 }
 
@@ -106,10 +152,45 @@ pub async fn mark_served(
     Ok(response.map_body(|_, body| ServedBody { body, _served: served }))
 }
 
-/// A socket that puts words to bare refusals.
+/// Has the gate let a request in, or refuses it.
+///
+/// # Errors
+/// Those of the layers inside.
+pub async fn admit(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, ActixError> {
+    let exchange = request.request().conn_data::<Exchange>().cloned();
+    let is_reserved =
+        request.app_data::<Data<State>>().is_some_and(|state| state.mounts.of(request.path()).reserved);
+    if let Some(Err(error)) = exchange.map(|exchange| exchange.enter(is_reserved)) {
+        let mut response = request.error_response(ApiError::from(error));
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        return Ok(response.map_into_boxed_body());
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// How long clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Without a request being served, for the head of the next one; and to take the next bytes of an answer that is no
+    /// data.
+    pub head: Duration,
+    /// To take the bytes of data.
+    pub data: Option<Duration>,
+}
+
+/// A socket that is closed when its client takes too long, and puts words to bare refusals.
 pub struct Connection {
     socket: TcpStream,
     exchange: Exchange,
+    patience: Patience,
+    /// Ends the wait for a request.
+    waiting: Option<Pin<Box<Sleep>>>,
+    pace: Pace,
+    /// Since when nothing more can be written, and what ends the wait for that.
+    blocked: Option<(Instant, Option<Pin<Box<Sleep>>>)>,
     /// The beginning of the first request, as long as nothing has been written.
     heard: Option<Vec<u8>>,
     /// A refusal in words that is being written, and how many bytes it stands for.
@@ -118,10 +199,54 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that has just been made to the listener at `address`.
-    pub fn new(socket: TcpStream, address: SocketAddr) -> Self {
-        let progress = Progress { open: Cell::new(0), unwritten: Cell::new(false), address };
-        let exchange = Exchange(Rc::new(progress));
-        Self { socket, exchange, heard: Some(Vec::new()), refusal: None }
+    pub fn new(socket: TcpStream, address: SocketAddr, pass: Pass, patience: Patience) -> Self {
+        let (open, unwritten, entered) = (Cell::new(0), Cell::new(false), Cell::new(false));
+        let sends_data = Cell::new(false);
+        let exchange = Exchange(Rc::new(Progress { open, unwritten, sends_data, entered, address, pass }));
+        Self {
+            socket,
+            exchange,
+            patience,
+            waiting: None,
+            pace: Pace::new(patience.data),
+            blocked: None,
+            heard: Some(Vec::new()),
+            refusal: None,
+        }
+    }
+
+    /// Ends the wait of a client that has not asked for anything for too long.
+    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.exchange.0.open.get() > 0 {
+            self.waiting = None;
+            return Poll::Pending;
+        }
+        let patience = self.patience.head;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(waiting.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Writes to the socket, for as long as the client takes what is written.
+    fn poll_send(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(sent) = Pin::new(&mut self.socket).poll_write(context, bytes) {
+            let waited = self.blocked.take().map_or(Duration::ZERO, |(since, _)| since.elapsed());
+            let sent = sent?;
+            self.pace.moved(waited, sent);
+            return Poll::Ready(Ok(sent));
+        }
+        let mut left = self.pace.left();
+        if !self.exchange.0.sends_data.get() {
+            left = Some(left.map_or(self.patience.head, |left| left.min(self.patience.head)));
+        }
+        let (_, patience) =
+            self.blocked.get_or_insert_with(|| (Instant::now(), left.map(|left| Box::pin(sleep(left)))));
+        match patience {
+            Some(patience) => ready!(patience.as_mut().poll(context)),
+            None => return Poll::Pending,
+        }
+        tracing::info!("a connection is closed: the client does not take its data");
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// What the requests on it share with it.
@@ -136,6 +261,9 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.exchange.0.pass.is_dismissed(context) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
         if let Some(heard) = &mut self.heard {
@@ -170,14 +298,25 @@ impl AsyncWrite for Connection {
             }
         }
         this.heard = None;
-        let written = ready!(Pin::new(&mut this.socket).poll_write(context, bytes))?;
+        let written = ready!(this.poll_send(context, bytes))?;
         if written == bytes.len() {
             this.exchange.0.unwritten.set(false);
         }
         Poll::Ready(Ok(written))
     }
 
+    /// Comes after everything is written, whatever woke the connection: a client whose answer that was is waited for again,
+    /// and not for ever.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let progress = &self.exchange.0;
+        if progress.open.get() == 0 && progress.entered.take() {
+            progress.unwritten.set(false);
+            progress.sends_data.set(false);
+            progress.pass.wait();
+        }
+        if let Poll::Ready(late) = self.poll_waiting(context) {
+            return Poll::Ready(late);
+        }
         Pin::new(&mut self.socket).poll_flush(context)
     }
 

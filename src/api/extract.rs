@@ -1,6 +1,9 @@
 //! What handlers ask of a request; bad input never reaches a handler.
 
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    time::Duration,
+};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
@@ -11,7 +14,7 @@ use actix_web::{
 use futures::{StreamExt, future::LocalBoxFuture};
 use serde_json::Value;
 
-use super::{State, error::ApiError};
+use super::{State, connection::Exchange, error::ApiError};
 use crate::{
     model::{caller::Caller, error::Error, patch::Dialect},
     telemetry,
@@ -27,6 +30,9 @@ const DEPTH_MAX: usize = 128;
 const SMALL_BYTES_MAX: usize = 64 * 1024;
 /// Bodies of more bytes are not read by the threads that all requests share.
 const LIGHT_BYTES_MAX: usize = 16 * 1024;
+
+/// The time for a body where nobody says another.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The media types of patches, as `Accept-Patch` lists them.
 pub const PATCH_TYPES: &str =
@@ -79,11 +85,41 @@ impl FromRequest for NoBody {
     }
 }
 
-/// Reads a body of JSON of at most `bytes_max` bytes; answers its length too.
-///
-/// # Errors
-/// [`Error::TooLarge`] beyond that, [`Error::Invalid`] for what breaks off or is no JSON.
-pub async fn read_json(payload: &mut Payload, bytes_max: usize) -> Result<(Value, usize), Error> {
+/// A body that is read whole, within the time of `[vitrine] request_timeout`.
+pub struct Whole {
+    payload: Payload,
+    exchange: Option<Exchange>,
+    patience: Duration,
+}
+
+impl Whole {
+    /// The body of a request.
+    pub fn of(request: &HttpRequest, payload: &mut Payload) -> Self {
+        let patience = request.app_data::<Shared>().map(|state| state.settings.request_patience);
+        Self {
+            payload: payload.take(),
+            exchange: request.conn_data::<Exchange>().cloned(),
+            patience: patience.unwrap_or(DEFAULT_PATIENCE),
+        }
+    }
+
+    /// Reads JSON of at most `bytes_max` bytes; answers its length too.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] beyond that, [`Error::Invalid`] for what breaks off or is no JSON, [`Error::Slow`] for what does
+    /// not come in time.
+    pub async fn json(mut self, bytes_max: usize) -> Result<(Value, usize), Error> {
+        let reading = self.exchange.as_ref().map(Exchange::reading);
+        let read = tokio::time::timeout(self.patience, read_whole(&mut self.payload, bytes_max)).await;
+        drop(reading);
+        let late = |_| Error::Slow("The body of the request did not arrive in time.".to_owned());
+        let bytes = read.map_err(late)??;
+        let length = bytes.len();
+        Ok((aside(length, move || parse_json(&bytes)).await?, length))
+    }
+}
+
+async fn read_whole(payload: &mut Payload, bytes_max: usize) -> Result<web::BytesMut, Error> {
     let mut bytes = web::BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|e| Error::invalid(format!("The body could not be read: {e}")))?;
@@ -92,8 +128,7 @@ pub async fn read_json(payload: &mut Payload, bytes_max: usize) -> Result<(Value
         }
         bytes.extend_from_slice(&chunk);
     }
-    let length = bytes.len();
-    Ok((aside(length, move || parse_json(&bytes)).await?, length))
+    Ok(bytes)
 }
 
 fn parse_json(bytes: &[u8]) -> Result<Value, Error> {
@@ -172,12 +207,12 @@ impl FromRequest for JsonBody {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let present = has_body(request);
-        let mut payload = payload.take();
+        let body = Whole::of(request, payload);
         Box::pin(async move {
             if !present {
                 return Err(Error::invalid("A body is expected with this request.").into());
             }
-            let (value, length) = read_json(&mut payload, JSON_BYTES_MAX).await?;
+            let (value, length) = body.json(JSON_BYTES_MAX).await?;
             if value.is_object() || value.is_array() {
                 Ok(Self(value, length))
             } else {

@@ -12,6 +12,7 @@ use super::{
     extract::{Identified, JsonBody, NoBody, Shared},
     images::data,
     origin::base_url,
+    pace::Pace,
     resource::resource,
     token::user_token,
 };
@@ -48,7 +49,8 @@ async fn stage(
     data::check_media(&request)?;
     let declared = data::declared_size(&request)?;
     let app = std::sync::Arc::clone(&state.app);
-    data::receive(payload, |pieces| async move {
+    let pace = Pace::new(state.settings.client_patience);
+    data::receive((payload, pace), |pieces| async move {
         domain::stage(&app.imports, &caller.0, &id, declared, pieces).await
     })
     .await?;

@@ -12,7 +12,7 @@ use super::{
     access_log::log_access,
     authenticate::authenticate,
     compress::only_gzip,
-    connection::mark_served,
+    connection::{admit, mark_served},
     cors::cross_origin,
     error::{ApiResult, not_found, render_errors},
     negotiate::negotiate,
@@ -24,8 +24,8 @@ async fn nowhere(request: HttpRequest) -> ApiResult {
     Err(not_found(request).await)
 }
 
-/// The layers around the routes, innermost first: authentication, version negotiation, error bodies, compression
-/// if `gzip`, CORS, the access log, the id of the request, the connection.
+/// The layers around the routes, innermost first: authentication, version negotiation, admission, error bodies,
+/// compression if `gzip`, CORS, the access log, the id of the request, the connection.
 pub fn layers<T>(
     app: App<T>,
     gzip: bool,
@@ -46,6 +46,7 @@ where
     app.default_service(web::to(nowhere))
         .wrap(from_fn(authenticate))
         .wrap(from_fn(negotiate))
+        .wrap(from_fn(admit))
         .wrap(from_fn(render_errors))
         .wrap(Condition::new(gzip, Compress::default()))
         .wrap(Condition::new(gzip, from_fn(only_gzip)))

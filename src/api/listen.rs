@@ -1,6 +1,6 @@
 //! From a listener to the routes.
 
-use std::{io, net::TcpListener, time::Duration};
+use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
 use actix_http::{HttpService, Protocol};
 use actix_server::ServerBuilder;
@@ -13,12 +13,32 @@ use actix_web::{
 };
 use tokio::net::TcpStream;
 
-use super::{connection::Connection, layers::layers};
+use super::{
+    connection::{Connection, Patience},
+    gate::Gate,
+    layers::layers,
+};
 
-/// How long a client may take for the head of a request.
-const HEAD_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a client may take to close its side when the server has closed its own.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+/// The framework answers a slow first request in words before we close its connection.
+const WORDS_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How connections are treated.
+#[derive(Clone)]
+pub struct Listening {
+    /// Who may be connected.
+    pub gate: Arc<Gate>,
+    /// Whether a connection may carry several requests.
+    pub keep_alive: KeepAlive,
+    /// How long a client may take for the head of a request.
+    pub head_patience: Duration,
+    /// How long a client may take to read on; `None` is for ever.
+    pub data_patience: Option<Duration>,
+    /// Whether answers are compressed for clients that ask for it.
+    pub gzip: bool,
+}
+
 /// Serves `configure`'s routes within [`layers`] on a listener.
 ///
 /// # Errors
@@ -26,13 +46,13 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 pub fn listen(
     builder: ServerBuilder,
     listener: TcpListener,
-    keep_alive: KeepAlive,
-    gzip: bool,
+    listening: Listening,
     configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<ServerBuilder> {
     let stopping = builder.graceful_shutdown_signal();
     let address = listener.local_addr()?;
     builder.listen("images", listener, move || {
+        let Listening { gate, keep_alive, head_patience, data_patience, gzip } = listening.clone();
         let app = layers(App::new().configure(configure.clone()), gzip);
         let app = app.into_factory().map_err(|error: ActixError| error.error_response());
         let stopping = stopping.clone();
@@ -42,16 +62,25 @@ pub fn listen(
                 async move { stopping.notified().await }
             })
             .keep_alive(keep_alive)
-            .client_request_timeout(HEAD_PATIENCE)
+            .client_request_timeout(head_patience)
             .client_disconnect_timeout(CLOSE_PATIENCE)
             .local_addr(address)
             .on_connect_ext(|connection: &Connection, extensions: &mut Extensions| {
                 extensions.insert(connection.exchange());
             })
             .finish(map_config(app, |()| AppConfig::default()));
+        let patience = Patience { head: head_patience.saturating_add(WORDS_PATIENCE), data: data_patience };
         fn_service(move |socket: TcpStream| {
-            let peer = socket.peer_addr().ok();
-            std::future::ready(Ok((Connection::new(socket, address), Protocol::Http1, peer)))
+            let peer = socket.peer_addr();
+            let pass = peer.as_ref().ok().and_then(|peer| gate.enter(peer.ip()));
+            // Whoever cannot be let in hears nothing: to listen to him is what cannot be done.
+            let refused = || io::Error::from(io::ErrorKind::ConnectionRefused).into();
+            std::future::ready(match (pass, peer) {
+                (Some(pass), Ok(peer)) => {
+                    Ok((Connection::new(socket, address, pass, patience), Protocol::Http1, Some(peer)))
+                }
+                _ => Err(refused()),
+            })
         })
         .and_then(http)
     })

@@ -13,6 +13,7 @@ pub fn mounts(identity: Option<&str>) -> Mounts {
         authentication: Authentication::Own,
         errors: Errors::Keystone,
         negotiated: false,
+        reserved: false,
         takes_options: false,
         routes: identity::configure_at,
     });
@@ -22,6 +23,7 @@ pub fn mounts(identity: Option<&str>) -> Mounts {
             authentication: Authentication::None,
             errors: Errors::Glance,
             negotiated: false,
+            reserved: true,
             takes_options: true,
             routes: |config, _| health::configure(config),
         },
@@ -30,6 +32,7 @@ pub fn mounts(identity: Option<&str>) -> Mounts {
             authentication: Authentication::Tokens,
             errors: Errors::Glance,
             negotiated: true,
+            reserved: false,
             takes_options: false,
             routes: |config, _| routes::configure(config),
         },

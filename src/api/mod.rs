@@ -11,6 +11,7 @@ mod connection;
 mod cors;
 mod error;
 mod extract;
+mod gate;
 mod health;
 pub mod identity;
 mod images;
@@ -22,6 +23,7 @@ mod metadefs;
 mod mount;
 mod negotiate;
 mod origin;
+mod pace;
 mod query;
 mod request_info;
 mod resource;
@@ -39,7 +41,8 @@ use std::sync::Arc;
 
 use crate::{app::App, identity::Identity};
 
-pub use listen::listen;
+pub use gate::{Bounds, Gate};
+pub use listen::{Listening, listen};
 pub use map::mounts;
 pub use mount::Mounts;
 pub use request_info::RequestInfo;

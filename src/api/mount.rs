@@ -14,6 +14,8 @@ pub struct Mount {
     pub errors: Errors,
     /// Whether the first segment of a path is a version to be negotiated.
     pub negotiated: bool,
+    /// Whether its requests are served from the reserve of connections, when all others are taken.
+    pub reserved: bool,
     /// Whether its own routes see `OPTIONS`; elsewhere the layer for requests across origins answers it.
     pub takes_options: bool,
     /// Adds the routes, given the prefix.
@@ -46,6 +48,7 @@ const ELSEWHERE: Mount = Mount {
     authentication: Authentication::None,
     errors: Errors::Glance,
     negotiated: true,
+    reserved: false,
     takes_options: false,
     routes: |_, _| {},
 };

@@ -1,5 +1,7 @@
 //! The operator's settings about HTTP, as `config` assembles them.
 
+use std::time::Duration;
+
 use crate::model::list::PageLimits;
 
 /// The operator's settings about HTTP; names and defaults are Glance's.
@@ -27,6 +29,14 @@ pub struct Settings {
     pub healthcheck_disable_file: Option<std::path::PathBuf>,
     /// Seconds that a stop waits for requests under way.
     pub shutdown_seconds: u64,
+    /// `client_socket_timeout`: how long a client may keep data back, or not take it; `None` is for ever.
+    pub client_patience: Option<Duration>,
+    /// `[vitrine] request_timeout`: for the head of a request, and again for a body of JSON.
+    pub request_patience: Duration,
+    /// `[vitrine] max_connections`: at once; `None` is what the limit on descriptors lets be.
+    pub max_connections: Option<usize>,
+    /// `[vitrine] max_connections_per_address`; `None` is half of them.
+    pub max_connections_per_address: Option<usize>,
 }
 
 impl Default for Settings {
@@ -43,6 +53,10 @@ impl Default for Settings {
             cors: Cors::default(),
             healthcheck_disable_file: Some("/etc/glance/healthcheck_disable".into()),
             shutdown_seconds: 60,
+            client_patience: Some(Duration::from_secs(900)),
+            request_patience: Duration::from_secs(30),
+            max_connections: None,
+            max_connections_per_address: None,
         }
     }
 }

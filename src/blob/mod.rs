@@ -10,11 +10,8 @@ pub mod lease;
 pub mod ledger;
 pub mod pour;
 pub mod sinks;
+pub mod transfers;
 pub mod upload;
-
-use std::sync::Arc;
-
-use tokio::sync::Semaphore;
 
 use crate::{
     image::Images,
@@ -22,6 +19,7 @@ use crate::{
 };
 
 pub use lease::{Holder, Leases};
+pub use transfers::Transfers;
 
 /// What moving bytes needs. Cheap to clone.
 #[derive(Clone)]
@@ -32,8 +30,8 @@ pub struct Blobs {
     pub staging: Staging,
     /// What this process is writing.
     pub leases: Leases,
-    /// Bounds the uploads at once.
-    pub uploads: Arc<Semaphore>,
+    /// Uploads and downloads under way.
+    pub transfers: Transfers,
 }
 
 impl Blobs {

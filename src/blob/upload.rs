@@ -100,7 +100,7 @@ pub async fn upload(
     if !store.capabilities().writes {
         return Err(store_fault(&StoreError::new(StoreErrorKind::Unsupported, &store.id, "it only reads")));
     }
-    let _permit = blobs.uploads.acquire().await.map_err(|e| Error::internal("upload", e))?;
+    let _transfer = blobs.transfers.begin(caller)?;
     let new = NewDraft {
         image_id: id,
         owner: image.owner.as_deref(),

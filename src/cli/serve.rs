@@ -98,6 +98,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         image: config.image,
         imports: config.imports,
         jobs: config.jobs,
+        transfers: config.transfers,
         api: config.api,
         ..Options::embedded(data_dir, bind)
     };

@@ -1,8 +1,12 @@
 //! The typed result: what was read, as the settings that each room owns.
 
+use std::time::Duration;
+
 use crate::{
     access::protection::Protections,
-    api, cache, db, format,
+    api,
+    blob::transfers,
+    cache, db, format,
     identity::keystone,
     image, import,
     model::{hash::Algorithm, image_schema::ImageSchema, list::PageLimits},
@@ -33,6 +37,8 @@ pub struct Config {
     pub flavor: Flavor,
     /// Settings about HTTP.
     pub api: api::Settings,
+    /// Settings about uploads and downloads at once.
+    pub transfers: transfers::Settings,
     /// The image cache; `None` without a folder for it.
     pub cache: Option<cache::Settings>,
     /// Settings about images.
@@ -81,6 +87,7 @@ impl Config {
             log: log(loaded),
             flavor,
             api: api_settings(loaded, flavor),
+            transfers: transfers(loaded),
             cache: assemble_cache::cache(loaded, flavor, &mut findings),
             imports: assemble_imports::imports(loaded, &mut findings),
             jobs: jobs(loaded),
@@ -163,6 +170,28 @@ fn api_settings(loaded: &Loaded, flavor: Flavor) -> api::Settings {
             .path("healthcheck", "disable_by_file_path")
             .filter(|_| disable_by_file),
         shutdown_seconds: loaded.u64(d, "graceful_shutdown_timeout").unwrap_or(default.shutdown_seconds),
+        client_patience: loaded
+            .u64(d, "client_socket_timeout")
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs),
+        request_patience: loaded
+            .u64("vitrine", "request_timeout")
+            .map_or(default.request_patience, Duration::from_secs),
+        max_connections: number(loaded, "max_connections"),
+        max_connections_per_address: number(loaded, "max_connections_per_address"),
+    }
+}
+
+/// A number of `[vitrine]`.
+fn number(loaded: &Loaded, option: &str) -> Option<usize> {
+    loaded.u64("vitrine", option).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+}
+
+fn transfers(loaded: &Loaded) -> transfers::Settings {
+    let default = transfers::Settings::default();
+    transfers::Settings {
+        at_once: number(loaded, "max_transfers").unwrap_or(default.at_once),
+        per_project: number(loaded, "max_transfers_per_project").unwrap_or(default.per_project),
     }
 }
 
@@ -206,10 +235,7 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
 
 fn bounds(loaded: &Loaded) -> image::bounds::Bounds {
     let default = image::bounds::Bounds::default();
-    let count = |option, or| match loaded.u64("vitrine", option) {
-        Some(number) => usize::try_from(number).unwrap_or(usize::MAX),
-        None => or,
-    };
+    let count = |option, or| number(loaded, option).unwrap_or(or);
     image::bounds::Bounds {
         patch_operations: count("max_patch_operations", default.patch_operations),
         property_bytes: count("max_property_bytes", default.property_bytes),
@@ -224,7 +250,7 @@ fn jobs(loaded: &Loaded) -> work::Settings {
     let at_once = loaded.u64("wsgi", "task_pool_threads");
     work::Settings {
         at_once: at_once.map_or(default.at_once, |n| usize::try_from(n).unwrap_or(usize::MAX)),
-        waiting: default.waiting,
+        waiting: number(loaded, "jobs_waiting").unwrap_or(default.waiting),
         per_project: loaded.i64("vitrine", "jobs_per_project").unwrap_or(default.per_project),
         lease_seconds: loaded.i64("vitrine", "lease_seconds").unwrap_or(default.lease_seconds),
         kept_seconds: hours.map_or(default.kept_seconds, |hours| hours.saturating_mul(3600)),

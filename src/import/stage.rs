@@ -42,7 +42,7 @@ pub async fn stage(
     images.access.enforce(caller, "modify_image", &image).await?;
     check_may_stage(&image)?;
     signature::refuse_unverifiable(|name| image.property(name).is_some())?;
-    let _permit = blobs.uploads.acquire().await.map_err(|e| Error::internal("stage", e))?;
+    let _transfer = blobs.transfers.begin(caller)?;
     let author = Author::from(caller);
     let new = NewDraft {
         image_id: id,

@@ -4,7 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     access::protection::Protections,
-    api, cache, config, db,
+    api,
+    blob::transfers,
+    cache, config, db,
     identity::{Identity, builtin},
     image, import, policy, work,
 };
@@ -43,6 +45,8 @@ pub struct Options {
     pub imports: import::Settings,
     /// The operator's settings about jobs.
     pub jobs: work::Settings,
+    /// The operator's settings about uploads and downloads at once.
+    pub transfers: transfers::Settings,
     /// The operator's settings about HTTP.
     pub api: api::Settings,
     /// Who may do what.
@@ -69,6 +73,7 @@ impl Options {
             image: image::Settings::default(),
             imports: import::Settings::default(),
             jobs: work::Settings::default(),
+            transfers: transfers::Settings::default(),
             api: api::Settings::default(),
             policy: policy::Settings::default(),
             protections: None,

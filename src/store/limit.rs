@@ -22,8 +22,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            reads: 1024,
-            writes: 256,
+            // More than there may be transfers: those are bounded before, for each project.
+            reads: 16_384,
+            writes: 16_384,
             patience: Duration::from_secs(30),
             // A file server that restarts is back by then.
             answer: Duration::from_secs(300),

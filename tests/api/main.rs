@@ -18,6 +18,7 @@ mod properties;
 mod protections;
 mod rbac;
 mod schemas;
+mod slow;
 mod stores;
 mod support;
 mod versions;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::error::ApiError;
 use crate::{
     api::{
-        extract::{media_type, read_json},
+        extract::{Whole, media_type},
         origin::own_host,
     },
     identity::builtin::{Builtin, Settings, context::Token, manage::Filters},
@@ -162,9 +162,9 @@ impl FromRequest for Body {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_json = media_type(request) == "application/json";
-        let mut payload = payload.take();
+        let body = Whole::of(request, payload);
         Box::pin(async move {
-            let (value, _) = read_json(&mut payload, BODY_BYTES_MAX).await?;
+            let (value, _) = body.json(BODY_BYTES_MAX).await?;
             if !is_json {
                 return Err(Error::invalid("The body must be application/json.").into());
             }

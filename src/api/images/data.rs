@@ -1,8 +1,11 @@
 //! `PUT` and `GET /v2/images/{id}/file`
 
+use std::time::{Duration, Instant};
+
 use actix_web::{
     HttpRequest, HttpResponse,
     body::SizedStream,
+    error::PayloadError,
     http::{
         StatusCode,
         header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, RANGE},
@@ -10,12 +13,14 @@ use actix_web::{
     web::{Bytes, Path, Payload},
 };
 use futures::{StreamExt, TryStreamExt};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     api::{
+        connection::Exchange,
         error::ApiResult,
         extract::{Identified, NoBody, Shared, media_type},
+        pace::Pace,
         query::pairs,
     },
     blob::{
@@ -34,6 +39,8 @@ const QUEUE_PIECES: usize = 2;
 /// After a refusal, this many bytes of the client's data are read and dropped, so that a client that sends
 /// everything before it reads still gets to see the answer.
 const DRAIN_BYTES: usize = 64 * 1024 * 1024;
+/// How long that may take.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A header's text.
 pub(in crate::api) fn text<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a str> {
@@ -67,8 +74,11 @@ pub async fn upload(
         store: text(&request, &HeaderName::from_static("x-image-meta-store")).map(str::to_owned),
     };
     let app = std::sync::Arc::clone(&state.app);
-    receive(payload, |pieces| async move { upload::upload(&app.blobs, &caller.0, &id, asked, pieces).await })
-        .await?;
+    let pace = Pace::new(state.settings.client_patience);
+    receive((payload, pace), |pieces| async move {
+        upload::upload(&app.blobs, &caller.0, &id, asked, pieces).await
+    })
+    .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -86,7 +96,7 @@ pub(in crate::api) fn check_media(request: &HttpRequest) -> Result<()> {
 /// Hands the data of a request to a use case. That is a task of its own: when the client goes away the handler is
 /// dropped, and the task still cleans up.
 pub(in crate::api) async fn receive<F>(
-    mut payload: Payload,
+    (mut payload, mut pace): (Payload, Pace),
     take: impl FnOnce(mpsc::Receiver<Piece>) -> F,
 ) -> Result<()>
 where
@@ -95,14 +105,17 @@ where
     let (sender, pieces) = mpsc::channel(QUEUE_PIECES);
     let task = crate::telemetry::spawn_local(take(pieces));
     let mut refused = false;
-    while let Some(chunk) = payload.next().await {
-        let Ok(chunk) = chunk else {
-            // The client went away; the closed queue tells the use case.
-            drop(sender);
-            return Err(finished(task)
-                .await
-                .err()
-                .unwrap_or_else(|| Error::invalid("The data is incomplete.")));
+    loop {
+        let chunk = match next(&mut payload, &mut pace).await {
+            Ok(Some(Ok(chunk))) => chunk,
+            Ok(None) => break,
+            broken => {
+                // The client went away or keeps its data back; the closed queue tells the use case.
+                drop(sender);
+                let ended = finished(task).await.err();
+                broken?;
+                return Err(ended.unwrap_or_else(|| Error::invalid("The data is incomplete.")));
+            }
         };
         if sender.send(Piece::Data(chunk)).await.is_err() {
             refused = true;
@@ -110,11 +123,26 @@ where
         }
     }
     if refused {
-        drain(&mut payload).await;
+        // What does not come in time, or is too much, the client sends in vain.
+        drop(timeout(DRAIN_PATIENCE, drain(&mut payload)).await);
     } else if sender.send(Piece::End).await.is_err() {
         tracing::debug!("the upload ended before its data did");
     }
     finished(task).await
+}
+
+/// Waits for the next bytes, as long as the client keeps its pace.
+async fn next(
+    payload: &mut Payload,
+    pace: &mut Pace,
+) -> Result<Option<std::result::Result<Bytes, PayloadError>>> {
+    let began = Instant::now();
+    let Some(left) = pace.left() else { return Ok(payload.next().await) };
+    let chunk = timeout(left, payload.next()).await.map_err(|_| {
+        Error::Slow("The client has sent nothing, or next to nothing, for too long.".to_owned())
+    })?;
+    pace.moved(began.elapsed(), chunk.as_ref().and_then(|chunk| chunk.as_ref().ok()).map_or(0, Bytes::len));
+    Ok(chunk)
 }
 
 async fn finished(task: crate::telemetry::Spawned<Result<()>>) -> Result<()> {
@@ -159,11 +187,15 @@ pub async fn download(
     _: NoBody,
 ) -> ApiResult {
     let prefer = preferences(&request)?;
+    let transfer = state.app.blobs.transfers.begin(&caller.0)?;
     let data =
         domain::download(&state.app.site, &caller.0, &id, &prefer, |size| span(&request, size)).await?;
     let Data::Some { stream, span, size, checksum } = data else {
         return Ok(HttpResponse::NoContent().finish());
     };
+    if let Some(exchange) = request.conn_data::<Exchange>() {
+        exchange.send_data();
+    }
     let mut response = HttpResponse::Ok();
     let mut length = size;
     if let Some(span) = span {
@@ -175,7 +207,9 @@ pub async fn download(
     if let Some(checksum) = checksum {
         response.insert_header((HeaderName::from_static("content-md5"), checksum));
     }
-    let stream = stream.map_err(|error| {
+    let stream = stream.map_err(move |error| {
+        // It is under way for as long as there is something to send.
+        let _transfer = &transfer;
         tracing::error!(%error, "a download broke off");
         std::io::Error::other(error.to_string())
     });

@@ -41,9 +41,10 @@ const LISTENER: &[Opt] = &[
         "client_socket_timeout",
         at_least(0),
         "900",
-        "Seconds that a client may be silent before its connection is closed; 0 waits for ever.",
+        "Seconds that a client may keep image data back, or not take what it is sent, before its connection is closed; \
+         0 waits for ever. Fewer than 64 bytes for each second count as nothing.",
     )
-    .obsolete("the server bounds the time of requests itself"),
+    .must(),
     opt("max_header_line", at_least(0), "16384", "Bytes that one header line of a request may have.")
         .obsolete("the server bounds the headers of requests itself"),
 ];

@@ -1,6 +1,7 @@
 //! Every option that Vitrine knows: the facts of Glance 2026.2 and the libraries it reads options
 //! with, and a sentence of our own for each.
 
+mod bounds;
 mod defaults;
 mod identity;
 mod imports;
@@ -26,6 +27,7 @@ pub static GROUPS: LazyLock<Vec<&[Group]>> = LazyLock::new(|| {
         defaults::GROUPS,
         logging::GROUPS,
         services::GROUPS,
+        bounds::GROUPS,
         identity::GROUPS,
         stores::GROUPS,
         &kinds::GROUPS,

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use crate::config::{Config, Input, Loaded, Sources, StoreSettings, Topic, load};
 use crate::store::file;
-use crate::{api, cache::Driver, image, import, work};
+use crate::{api, blob::transfers, cache::Driver, image, import, work};
 
 use super::{data, found, loaded, written};
 
@@ -42,6 +42,7 @@ fn nothing_configured_is_the_rooms_defaults() {
     assert_eq!(format!("{:?}", config.image), format!("{:?}", image::Settings::default()));
     assert_eq!(format!("{:?}", config.imports), format!("{:?}", import::Settings::default()));
     assert_eq!(config.jobs, work::Settings::default());
+    assert_eq!(config.transfers, transfers::Settings::default());
     assert!(config.database.is_none() && config.keystone.is_none() && config.listen.bind.is_none());
     assert!(config.log.stderr && config.log.file.is_none());
 }
@@ -54,11 +55,14 @@ fn options_become_settings() {
          enabled_backends = a:file, r:rbd\n[database]\nconnection = mysql://h/d?a=1\n\
          connection_parameters = b=2\nmax_pool_size = 2\nmax_overflow = 3\n\
          [glance_store]\ndefault_backend = a\n[a]\nfilesystem_store_datadir = /d\nweight = -4\n\
-         [healthcheck]\nbackends =\n",
+         [healthcheck]\nbackends =\n[DEFAULT]\nclient_socket_timeout = 0\n\
+         [vitrine]\nmax_connections = 9\nmax_transfers_per_project = 7\n",
     );
     let config = Config::assemble(&loaded).unwrap();
     assert_eq!(config.listen.bind.as_deref(), Some("[::1]:9292"));
     assert_eq!(config.listen.workers, Some(3));
+    assert_eq!(config.api.client_patience, None);
+    assert_eq!((config.api.max_connections, config.transfers.per_project), (Some(9), 7));
     assert_eq!(config.log.file, Some("/var/log/glance/glance-api.log".into()));
     assert!(!config.log.stderr);
     assert_eq!(config.image.user_storage_quota, Some(2048));

@@ -36,6 +36,13 @@ impl Raw {
         self
     }
 
+    /// Reads so many bytes, which must come.
+    pub fn read(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
     /// Reads until the server closes and answers what it sent; the connection may be reset after that.
     pub fn read_all(&mut self) -> Vec<u8> {
         let mut answer = Vec::new();

@@ -1,0 +1,55 @@
+//! `[vitrine]`: what strangers can make the service do at most.
+
+use crate::config::option::{Group, Opt, Place, at_least, opt, unset};
+use crate::config::wired::Feature;
+
+/// The groups of this file.
+pub const GROUPS: &[Group] =
+    &[Group { place: Place::Section("vitrine"), feature: Feature::Http, options: BOUNDS }];
+
+const BOUNDS: &[Opt] = &[
+    opt(
+        "request_timeout",
+        at_least(1),
+        "30",
+        "Seconds that a client may take for the head of a request, and again for a body of JSON. Image data has \
+         client_socket_timeout.",
+    )
+    .must(),
+    unset(
+        "max_connections",
+        at_least(1),
+        "Connections at once. Unset, it is what the limit on open descriptors (ulimit -Hn) has room for, 16384 at most. \
+         Beside them 64 may wait for a request, and /healthcheck is always answered.",
+    )
+    .must(),
+    unset(
+        "max_connections_per_address",
+        at_least(1),
+        "The same of one address, or of one /64 of IPv6; unset, half of them. A proxy is one address: behind one, give \
+         it as many as there are.",
+    )
+    .must(),
+    opt(
+        "max_transfers",
+        at_least(1),
+        "4096",
+        "Uploads and downloads at once; never more than three quarters of the connections.",
+    )
+    .must(),
+    opt(
+        "max_transfers_per_project",
+        at_least(1),
+        "2048",
+        "Uploads and downloads of one project at once; never more than half of max_transfers.",
+    )
+    .must(),
+    opt(
+        "jobs_waiting",
+        at_least(0),
+        "112",
+        "Imports and other jobs of one node that may wait for other servers' data, beside the task_pool_threads that work.",
+    )
+    .of(Feature::Tasks)
+    .must(),
+];
