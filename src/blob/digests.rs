@@ -14,7 +14,10 @@ use crate::{
         error::Error,
         hash::{Algorithm, Hashes, hex},
     },
-    telemetry::relay::{Broken, Places, Relay, Taker},
+    telemetry::{
+        places::Places,
+        relay::{Broken, Relay, Taker},
+    },
 };
 
 /// Batches that are measured at once in this process. One stream alone has a thread for each of its parts.
@@ -31,6 +34,8 @@ pub struct Wanted {
     pub extra: Vec<Algorithm>,
     /// Whether the format is looked at.
     pub inspect: bool,
+    /// The project that the data is for, which has its turn among the others.
+    pub owner: Option<String>,
 }
 
 /// What was measured.
@@ -137,7 +142,7 @@ impl Digests {
         }
         parts.push(Part::of(&extra, wanted.inspect)?);
         parts.retain(|part| !part.is_idle());
-        Ok(Self { relay: Relay::new(parts, places), size: 0 })
+        Ok(Self { relay: Relay::new(parts, places, wanted.owner.as_deref()), size: 0 })
     }
 
     /// Takes the next chunk; waits while measuring is behind.
@@ -171,8 +176,12 @@ mod tests {
     #[tokio::test]
     async fn measures_the_same_apart_and_together() {
         let of = |name: &str| Algorithm::of(name).unwrap();
-        let wanted =
-            Wanted { kept: vec![of("md5"), of("sha512")], extra: vec![of("sha1"), of("md5")], inspect: true };
+        let wanted = Wanted {
+            kept: vec![of("md5"), of("sha512")],
+            extra: vec![of("sha1"), of("md5")],
+            inspect: true,
+            owner: None,
+        };
         for places in [1, 9] {
             let mut digests = Digests::start_on(&wanted, Places::new(places)).unwrap();
             digests.feed(&Bytes::from_static(b"hello ")).await.unwrap();

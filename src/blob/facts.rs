@@ -60,6 +60,7 @@ pub fn wanted(images: &Images, image: &Image) -> Result<Wanted> {
         wanted.extra.extend(expected::of(image, property)?.keys().filter_map(|name| Algorithm::of(name)));
     }
     wanted.inspect = true;
+    wanted.owner.clone_from(&image.owner);
     Ok(wanted)
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     blob::{
-        digests::Digests,
+        digests::{Digests, Wanted},
         facts::{Facts, hashes_of},
         pour::{Fault, Limits, Nowhere, Pour, Source},
     },
@@ -212,7 +212,8 @@ async fn hash(images: &Images, work: &Work, url: &str, algorithm: &str) -> Done<
 async fn hash_once(images: &Images, work: &Work, url: &str, algorithm: &str) -> Done<Facts> {
     let missing = || Failure::Final("No store serves this location.".to_owned());
     let named = images.stores.for_url(url).ok_or_else(missing)?;
-    let digests = Digests::start(&hashes_of(algorithm)?).map_err(Error::from)?;
+    let wanted = Wanted { owner: work.job.owner.clone(), ..hashes_of(algorithm)? };
+    let digests = Digests::start(&wanted).map_err(Error::from)?;
     work.begin_pass(named.stat(url).await.ok());
     let chunks = named.read(url, None).await.map_err(|_| unreadable())?;
     let pour = Pour { sink: &mut Nowhere, digests: Some(digests), limits: Limits::NONE, progress: work };

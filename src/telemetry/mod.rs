@@ -6,6 +6,7 @@
 
 pub mod log;
 pub mod metrics;
+pub mod places;
 pub mod relay;
 mod tasks;
 

@@ -7,31 +7,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::tasks::{Spawned, blocking};
+use super::{
+    places::Places,
+    tasks::{Spawned, blocking},
+};
 
 /// Bytes that make a batch. At this size a hand-over costs nothing that can be measured.
 const BATCH_BYTES: usize = 256 * 1024;
 /// Pieces that make a batch, so that tiny ones do not pile up.
 const BATCH_PIECES: usize = 64;
-
-/// How many batches may be worked on at once by those that share this.
-#[derive(Clone, Debug)]
-pub struct Places(Arc<Semaphore>);
-
-impl Places {
-    /// So many; one at least.
-    pub fn new(count: usize) -> Self {
-        Self(Arc::new(Semaphore::new(count.clamp(1, Semaphore::MAX_PERMITS))))
-    }
-
-    /// Waits for its turn.
-    async fn take(&self) -> Option<OwnedSemaphorePermit> {
-        // Nobody closes the semaphore.
-        Arc::clone(&self.0).acquire_owned().await.ok()
-    }
-}
 
 /// Takes the pieces of a stream. Blocking.
 pub trait Taker: Send + 'static {
@@ -74,13 +59,14 @@ pub struct Relay<T: Taker> {
     waiting: Vec<Bytes>,
     waiting_bytes: usize,
     places: Places,
+    whose: Arc<str>,
 }
 
 impl<T: Taker> Relay<T> {
-    /// Begins. Each taker gets every piece.
-    pub fn new(takers: Vec<T>, places: Places) -> Self {
-        let count = takers.len();
-        Self { takers, count, running: Vec::new(), waiting: Vec::new(), waiting_bytes: 0, places }
+    /// Begins. Each taker gets every piece; the project `whose` work it is has its turn at the places like any other.
+    pub fn new(takers: Vec<T>, places: Places, whose: Option<&str>) -> Self {
+        let (count, whose) = (takers.len(), whose.unwrap_or_default().into());
+        Self { takers, count, running: Vec::new(), waiting: Vec::new(), waiting_bytes: 0, places, whose }
     }
 
     /// Takes the next piece, shared; waits while the takers are two batches behind. It may be dropped at any time: what
@@ -103,10 +89,9 @@ impl<T: Taker> Relay<T> {
             return Ok(());
         }
         self.rest().await?;
-        let first = self.places.take().await;
+        let first = self.places.take(&self.whose).await;
         // With places to spare each taker works by itself; otherwise one thread does it all, which costs less in sum.
-        let spare = u32::try_from(self.count.saturating_sub(1)).ok();
-        let others = spare.and_then(|spare| Arc::clone(&self.places.0).try_acquire_many_owned(spare).ok());
+        let others = self.places.spare(self.count.saturating_sub(1));
         let (batch, takers) = (Arc::new(std::mem::take(&mut self.waiting)), std::mem::take(&mut self.takers));
         self.waiting_bytes = 0;
         let held = Arc::new((first, others));
@@ -227,7 +212,7 @@ mod tests {
     async fn every_taker_gets_every_piece_in_order() {
         let whole: Vec<u8> = (0..900).flat_map(|number| piece(number).to_vec()).collect();
         for places in [1, 9] {
-            let mut relay = Relay::new(vec![keeper(), keeper(), keeper()], Places::new(places));
+            let mut relay = Relay::new(vec![keeper(), keeper(), keeper()], Places::new(places), None);
             for number in 0..900 {
                 relay.feed(piece(number)).await.unwrap();
             }
@@ -240,13 +225,13 @@ mod tests {
     /// Proves that a failure is told, once as it is and then as a relay that is broken.
     #[tokio::test]
     async fn a_failure_is_told() {
-        let mut relay = Relay::new(vec![Keeper { most: 10, ..keeper() }, keeper()], Places::new(1));
+        let mut relay = Relay::new(vec![Keeper { most: 10, ..keeper() }, keeper()], Places::new(1), None);
         relay.feed(Bytes::from_static(&[0; 11])).await.unwrap();
         assert!(matches!(relay.settle().await, Err(Broken::Taker("full"))));
         relay.feed(Bytes::from_static(b"more")).await.unwrap();
         assert!(matches!(relay.settle().await, Err(Broken::Thread(_))));
         relay.stop().await;
-        let none: Relay<Keeper> = Relay::new(Vec::new(), Places::new(1));
+        let none: Relay<Keeper> = Relay::new(Vec::new(), Places::new(1), None);
         assert!(none.finish().await.unwrap().is_empty());
     }
 
@@ -257,11 +242,11 @@ mod tests {
         let places = Places::new(1);
         let mut stalled = Vec::new();
         for _ in 0..100 {
-            let mut relay = Relay::new(vec![keeper()], places.clone());
+            let mut relay = Relay::new(vec![keeper()], places.clone(), None);
             relay.feed(piece(7)).await.unwrap();
             stalled.push(relay);
         }
-        let mut relay = Relay::new(vec![keeper()], places.clone());
+        let mut relay = Relay::new(vec![keeper()], places.clone(), None);
         for number in 0..900 {
             relay.feed(piece(number)).await.unwrap();
         }
@@ -276,7 +261,7 @@ mod tests {
     #[tokio::test]
     async fn slow_takers_slow_the_stream() {
         let (speak, word) = mpsc::channel();
-        let mut relay = Relay::new(vec![Keeper { word: Some(word), ..keeper() }], Places::new(1));
+        let mut relay = Relay::new(vec![Keeper { word: Some(word), ..keeper() }], Places::new(1), None);
         let large = Bytes::from(vec![1; BATCH_BYTES]);
         relay.feed(large.clone()).await.unwrap();
         let second = futures::FutureExt::now_or_never(relay.feed(large.clone()));

@@ -27,7 +27,7 @@ use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Share,
     StoreResult, StoreUrl, Writer, backend::{self, Kind, Site},
 };
-use crate::telemetry::relay::Places;
+use crate::telemetry::places::Places;
 use calls::{Calls, blocking};
 pub use chunks::chunks;
 pub(in crate::store) use folders::PARTS;
@@ -140,7 +140,7 @@ impl Backend for FileStore {
     }
 
     async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {
-        let NewBlob { id: blob_id, name, size, .. } = *blob;
+        let NewBlob { id: blob_id, name, size, owner, .. } = *blob;
         check_name(blob_id)?;
         check_name(name)?;
         let folders = self.folders.clone();
@@ -149,7 +149,7 @@ impl Backend for FileStore {
         let (path, style) = (part.clone(), self.style);
         let file = blocking(part.display().to_string(), move || create(&path, size, style)).await?;
         let target = Target { folders: self.folders.clone(), place, part, name: name.to_owned() };
-        Ok(Box::new(FileWriter::start(file, target, style, self.writing.clone())))
+        Ok(Box::new(FileWriter::start(file, target, style, (self.writing.clone(), owner))))
     }
 
     /// By a hard link: what is on the same file system already is not written twice. A store that makes holes or sets

@@ -7,16 +7,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use super::{
     calls::blocking,
     folders::{Folders, Place, url_of},
 };
 use crate::{
     store::{StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer},
-    telemetry::relay::{Broken, Places, Relay, Taker},
+    telemetry::{
+        places::Places,
+        relay::{Broken, Relay, Taker},
+    },
 };
+use async_trait::async_trait;
+use bytes::Bytes;
 
 /// Mode of a file unless the operator sets another, less what the umask takes away.
 pub const FILE_MODE: u32 = 0o640;
@@ -128,10 +131,15 @@ pub(super) struct FileWriter {
 }
 
 impl FileWriter {
-    /// Begins; `places` bounds how many batches are written at once.
-    pub(super) fn start(file: File, target: Target, style: Style, places: Places) -> Self {
+    /// Begins; `places` bounds how many batches are written at once, and the owner has his turn at them.
+    pub(super) fn start(
+        file: File,
+        target: Target,
+        style: Style,
+        (places, owner): (Places, Option<&str>),
+    ) -> Self {
         let shown = target.part.display().to_string();
-        let relay = Relay::new(vec![Output { file, at: 0, style }], places);
+        let relay = Relay::new(vec![Output { file, at: 0, style }], places, owner);
         Self { target, shown, relay, synced: false }
     }
 

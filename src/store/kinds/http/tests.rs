@@ -106,7 +106,8 @@ async fn sec_37_a_server_that_drips_is_given_up() {
 /// Proves that the http store keeps the promises of stores that only read, on servers with ranges and without.
 #[tokio::test]
 async fn the_http_store_conforms() {
-    let store = conformance::named(HttpStore::new(&Settings::default(), &loopback(), Patience::default()).unwrap());
+    let store =
+        conformance::named(HttpStore::new(&Settings::default(), &loopback(), Patience::default()).unwrap());
     for knows_ranges in [true, false] {
         let data = conformance::data(123_457);
         let base = serve(data.clone(), knows_ranges);
@@ -120,7 +121,8 @@ async fn the_http_store_conforms() {
 #[tokio::test]
 async fn answers_are_understood_as_the_reference_does() {
     let base = serve(b"0123".to_vec(), true);
-    let store = conformance::named(HttpStore::new(&Settings::default(), &loopback(), Patience::default()).unwrap());
+    let store =
+        conformance::named(HttpStore::new(&Settings::default(), &loopback(), Patience::default()).unwrap());
     assert_eq!(conformance::get(&store, &format!("{base}/moved"), None).await.unwrap(), b"0123");
     for path in ["other", "loop", "broken"] {
         let url = format!("{base}/{path}?token=hush").replace("://", "://user:hush@");
