@@ -74,7 +74,7 @@ impl Server {
         })?;
         // Nobody else has a database in memory.
         let embedded = options.database.as_ref().is_none_or(db::Settings::is_in_memory);
-        let db = database::open(options.database.as_ref(), &options.data_dir)?;
+        let db = database::open(options.database.as_ref(), options.database_limits, &options.data_dir)?;
         if embedded {
             metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
         }
@@ -146,7 +146,14 @@ impl Server {
     /// # Errors
     /// [`StartError`] when the listener fails.
     pub fn run_blocking(self) -> Result<(), StartError> {
-        actix_web::rt::System::new().block_on(self.run())
+        let db = self.app.db.clone();
+        let system = actix_web::rt::System::new();
+        let result = system.block_on(self.run());
+        if db.is_away() {
+            // The end of a runtime waits for its threads, and those that hang on the database never come.
+            std::mem::forget(system);
+        }
+        result
     }
 
     /// Serves until SIGTERM or SIGINT, then finishes what is under way.

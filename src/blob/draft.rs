@@ -125,7 +125,7 @@ impl Draft {
         self.blobs
             .images
             .db
-            .read("blob.holds_lease", move |conn| db::blobs::holds_lease(conn, &id, &holder))
+            .read_patiently("blob.holds_lease", move |conn| db::blobs::holds_lease(conn, &id, &holder))
             .await
     }
 
@@ -162,7 +162,7 @@ impl Draft {
         let (door, blob, until) = (images.door(author), self.blob.clone(), self.holder.end());
         let given_up = images
             .db
-            .write("image.abandon_upload", move |conn| ledger::give_up(conn, &door, &blob, until))
+            .write_patiently("image.abandon_upload", move |conn| ledger::give_up(conn, &door, &blob, until))
             .await;
         match given_up {
             Ok(true) => {}
@@ -182,7 +182,7 @@ impl Draft {
         let (deleted, id, now) = (deleted.is_ok(), self.blob.id.clone(), images.db.clock.now());
         let result = images
             .db
-            .write("blob.end_upload", move |conn| match deleted {
+            .write_patiently("blob.end_upload", move |conn| match deleted {
                 true => db::blobs::remove(conn, &id),
                 false => db::blobs::doom(conn, &id, now, now),
             })

@@ -202,7 +202,7 @@ async fn finish(
             Ok(Some(after))
         })
     };
-    match images.db.write("image.activate", activate).await {
+    match images.db.write_patiently("image.activate", activate).await {
         Ok(_) => Ok(()),
         Err(DbError::Stale(_) | DbError::Domain(Error::ImageNotFound(_))) => Err(gone(&draft.blob)),
         Err(other) => Err(other.into()),

@@ -67,7 +67,7 @@ impl Place {
     pub fn open(&self) -> Result<Db, StartError> {
         let settings = self.config()?.database;
         self.require_folder(settings.as_ref())?;
-        database::open(settings.as_ref(), &self.data_dir)
+        database::open(settings.as_ref(), db::Limits::default(), &self.data_dir)
     }
 
     /// Opens a database that is there and of this version.
@@ -95,7 +95,7 @@ impl Place {
     pub fn connect_or_create(&self) -> Result<Db, StartError> {
         let settings = self.config()?.database;
         self.require_folder(settings.as_ref())?;
-        database::connect(settings.as_ref(), &self.data_dir)
+        database::connect(settings.as_ref(), db::Limits::default(), &self.data_dir)
     }
 
     fn connect_to(&self, configured: Option<&db::Settings>) -> Result<Db, StartError> {
@@ -103,7 +103,7 @@ impl Place {
         if configured.is_none() && !path.is_file() {
             return Err(StartError(format!("there is no database at {}", path.display())));
         }
-        database::connect(configured, &self.data_dir)
+        database::connect(configured, db::Limits::default(), &self.data_dir)
     }
 
     fn require_folder(&self, configured: Option<&db::Settings>) -> Result<(), StartError> {

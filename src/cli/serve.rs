@@ -87,6 +87,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
     let bind = arguments.bind.or(config.listen.bind).unwrap_or_else(|| "127.0.0.1:9292".to_owned());
     let options = Options {
         database: config.database,
+        database_limits: config.database_limits,
         stores: config.stores,
         identity,
         policy: config.policy,

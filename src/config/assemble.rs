@@ -301,5 +301,16 @@ fn database(loaded: &Loaded) -> Option<db::Settings> {
         connection,
         max_pool_size: u32::try_from(most).unwrap_or(u32::MAX),
         pool_timeout_seconds,
+        limits: database_limits(loaded),
     })
+}
+
+fn database_limits(loaded: &Loaded) -> db::Limits {
+    let default = db::Limits::default();
+    db::Limits {
+        wait_seconds: loaded.u64("vitrine", "database_wait").unwrap_or(default.wait_seconds),
+        statement_seconds: loaded
+            .u64("vitrine", "database_statement_timeout")
+            .unwrap_or(default.statement_seconds),
+    }
 }

@@ -1,17 +1,21 @@
 //! How the pool opens connections, and what it holds of each.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    time::Instant,
+};
 
 use diesel::{Connection, MysqlConnection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection};
 use diesel::{r2d2, sql_query, sql_types::Text};
 
-use super::{DbResult, conn::Conn, dialect, error::Refusals, url::Place};
+use super::{DbError, DbResult, Limits, conn::Conn, dialect, error::Refusals, url::Place};
 
 /// A connection of the pool.
 pub struct Session {
     conn: Conn,
     /// Whether a transaction may still be open on it, or nobody answers.
     broken: bool,
+    limits: Limits,
 }
 
 impl Deref for Session {
@@ -45,9 +49,16 @@ impl Session {
     fn run<T>(&mut self, begin: &str, end: &str, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
         // A body that panics leaves its transaction open.
         self.broken = true;
+        let began = Instant::now();
         let (result, good) = dialect::transaction(&mut self.conn, begin, end, body);
         self.broken = !good;
-        result
+        match result {
+            // That the server ended a statement for its length is said in whatever language it speaks.
+            Err(DbError::Other(why)) if began.elapsed() >= self.limits.statement() => {
+                Err(DbError::Unavailable(why))
+            }
+            result => result,
+        }
     }
 }
 
@@ -55,12 +66,13 @@ impl Session {
 #[derive(Debug)]
 pub struct Manager {
     place: Place,
+    limits: Limits,
 }
 
 impl Manager {
     /// Opens connections to `place`.
-    pub fn new(place: Place) -> Self {
-        Self { place }
+    pub fn new(place: &Place, limits: Limits) -> Self {
+        Self { place: place.within(limits), limits }
     }
 
     /// Opens one; the derive's own way tries one client library after the other and loses the reason.
@@ -102,9 +114,9 @@ impl r2d2::ManageConnection for Manager {
 
     fn connect(&self) -> Result<Session, Self::Error> {
         let mut conn = self.establish().map_err(r2d2::Error::ConnectionError)?;
-        dialect::of(&conn).set_up(&mut conn).map_err(r2d2::Error::QueryError)?;
+        dialect::of(&conn).set_up(&mut conn, self.limits).map_err(r2d2::Error::QueryError)?;
         conn.set_instrumentation(Refusals);
-        Ok(Session { conn, broken: false })
+        Ok(Session { conn, broken: false, limits: self.limits })
     }
 
     fn is_valid(&self, session: &mut Session) -> Result<(), Self::Error> {

@@ -18,6 +18,9 @@ pub enum DbError {
     /// Of this thing the caller had an older state than the database, or it is gone.
     #[error("{0} was changed meanwhile")]
     Stale(String),
+    /// There was no connection to be had, so that nothing was done.
+    #[error("database not reached: {0}")]
+    Unreached(String),
     /// Connection pool exhausted, database away or unable to write.
     #[error("database unavailable: {0}")]
     Unavailable(String),
@@ -73,7 +76,7 @@ impl From<DbError> for Error {
             DbError::Stale(what) => {
                 Self::Conflict(format!("The {what} was changed by another request; try again."))
             }
-            DbError::Unavailable(why) | DbError::Retry(why) => {
+            DbError::Unreached(why) | DbError::Unavailable(why) | DbError::Retry(why) => {
                 tracing::error!(reason = %why, "database unavailable");
                 Self::Unavailable("The database is not available; try again.".to_owned())
             }

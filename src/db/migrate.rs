@@ -56,6 +56,7 @@ pub fn run(conn: &mut Conn) -> Result<Vec<String>, SchemaError> {
     if let Schema::Newer(version) = compare(conn)? {
         return Err(SchemaError::Newer(version));
     }
+    conn.batch_execute(super::dialect::of(conn).lift_limits())?;
     match conn {
         Conn::Sqlite(conn) => run_on_sqlite(conn),
         Conn::Postgres(conn) => run_on_postgres(conn),
@@ -139,7 +140,6 @@ fn names<DB: diesel::backend::Backend>(
 
 /// All in one transaction, whose lock keeps others out.
 fn run_on_sqlite(conn: &mut SqliteConnection) -> Result<Vec<String>, SchemaError> {
-    conn.batch_execute("PRAGMA busy_timeout = 60000").map_err(failed)?;
     conn.immediate_transaction(|conn| apply(conn, SQLITE))
 }
 

@@ -17,7 +17,9 @@ mod images_filter;
 pub mod images_page;
 pub mod jobs;
 mod keyset;
+mod lane;
 pub mod ledger;
+mod limits;
 pub mod members;
 pub mod metadefs;
 mod migrate;
@@ -27,19 +29,21 @@ pub mod schema;
 mod statement;
 pub mod tasks;
 mod url;
+mod watch;
 
 use std::{sync::Arc, time::Duration};
 
-use diesel::r2d2::{Pool, PooledConnection};
-use tokio::sync::Semaphore;
-
+use connection::Session;
+use lane::{Opener, Pooled, Seat};
 use patience::Patience;
 use url::Place;
+use watch::Watch;
 
 use crate::model::clock::Clock;
 
 pub use conn::Conn;
 pub use error::{DbError, DbResult, Key};
+pub use limits::Limits;
 pub use migrate::{Schema, SchemaError};
 
 /// How to reach the database.
@@ -49,13 +53,20 @@ pub struct Settings {
     pub connection: String,
     /// Connections at most, and so statements at once.
     pub max_pool_size: u32,
-    /// Seconds to wait for a connection before answering that the database is busy.
+    /// Seconds that the start, and work that must not be lost, waits for a connection.
     pub pool_timeout_seconds: u64,
+    /// How long everybody else waits.
+    pub limits: Limits,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { connection: String::new(), max_pool_size: 10, pool_timeout_seconds: 30 }
+        Self {
+            connection: String::new(),
+            max_pool_size: 10,
+            pool_timeout_seconds: 30,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -74,14 +85,13 @@ impl Settings {
     }
 }
 
-type PoolOf = Pool<connection::Manager>;
-
 /// The database: a bounded pool behind two doors. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
-    pool: PoolOf,
-    permits: Arc<Semaphore>,
-    writers: Arc<Semaphore>,
+    watch: Arc<Watch>,
+    limits: Limits,
+    /// For how long work that must not be lost waits.
+    patience: Duration,
     /// The time that rows are stamped with, and that everybody who has the database goes by.
     pub clock: Clock,
 }
@@ -93,29 +103,27 @@ impl Db {
     /// A sentence saying why the database cannot be reached.
     pub fn open(settings: &Settings) -> std::result::Result<Self, String> {
         let place = Place::parse(&settings.connection)?;
-        // A database in memory is its one connection, which must never be closed.
         let lasting = settings.is_in_memory();
         let size = if lasting { 1 } else { settings.max_pool_size.max(1) };
-        let mut builder = Pool::builder();
-        if lasting {
-            builder = builder.idle_timeout(None).max_lifetime(None);
-        }
-        let pool = builder
-            .max_size(size)
-            // Nothing connects behind our back: a process that ended while it did would die in the exit handlers of
-            // the client library.
-            .min_idle(Some(0))
-            .connection_timeout(Duration::from_secs(settings.pool_timeout_seconds.max(1)))
-            .build_unchecked(connection::Manager::new(place.clone()));
-        drop(pool.get().map_err(|e| format!("cannot open the database {}: {e}", place.shown()))?);
-        // Nobody waits in the database for what waits better here.
-        let writers = if matches!(place, Place::Sqlite(_)) { 1 } else { size as usize };
-        Ok(Self {
-            pool,
-            permits: Arc::new(Semaphore::new(size as usize)),
-            writers: Arc::new(Semaphore::new(writers)),
-            clock: Clock::default(),
-        })
+        let shown = place.shown();
+        let watch = Watch::new(Opener { place, limits: settings.limits, size, lasting });
+        let patience = Duration::from_secs(settings.pool_timeout_seconds.max(1));
+        let first = watch.lane().connection(patience);
+        drop(first.map_err(|e| format!("cannot open the database {shown}: {e}"))?);
+        let clock = Clock::default();
+        Ok(Self { watch: Arc::new(watch), limits: settings.limits, patience, clock })
+    }
+
+    /// Whether the database answered when it was last asked. Never waits: one that has answered nobody since this was
+    /// called before is asked now, for who calls next. Call it on a runtime.
+    pub fn is_there(&self) -> bool {
+        self.watch.look();
+        self.watch.admit().is_ok()
+    }
+
+    /// Whether the database was away when it was last asked.
+    pub fn is_away(&self) -> bool {
+        self.watch.is_away()
     }
 
     /// Applies the migrations that are missing, and names them. Several processes may do so at once. Blocking.
@@ -142,8 +150,8 @@ impl Db {
         Ok(migrate::applied(&mut *self.connection()?)?.pop())
     }
 
-    fn connection(&self) -> std::result::Result<PooledConnection<connection::Manager>, SchemaError> {
-        self.pool.get().map_err(|e| SchemaError::Failed(e.to_string()))
+    fn connection(&self) -> std::result::Result<Pooled, SchemaError> {
+        self.watch.lane().connection(self.patience).map_err(|e| SchemaError::Failed(e.to_string()))
     }
 
     /// Runs `query` on one connection, all of it on one state of the database. `name` goes into logs.
@@ -155,35 +163,76 @@ impl Db {
         T: Send + 'static,
         F: Fn(&mut Conn) -> DbResult<T> + Send + 'static,
     {
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        let permit = permit.map_err(|e| DbError::Unavailable(e.to_string()))?;
-        let pool = self.pool.clone();
-        blocking(name, move || {
-            let _permit = permit;
-            patiently(name, || take(&pool)?.read(|conn| query(conn)))
-        })
-        .await
+        let seat = self.seat(false).await?;
+        let work = self.work(name, seat, move |session| session.read(|conn| query(conn)));
+        self.watch.guard(self.limits.answer(), work).await?
     }
 
     /// Runs `change` in one transaction; it may run several times, so it must depend on nothing but its
     /// input and the database.
     ///
     /// # Errors
-    /// What the closure answers, or [`DbError::Unavailable`].
+    /// What the closure answers, or [`DbError::Unavailable`]; the change may have been made then.
     pub async fn write<T, F>(&self, name: &'static str, change: F) -> DbResult<T>
     where
         T: Send + 'static,
         F: Fn(&mut Conn) -> DbResult<T> + Send + 'static,
     {
-        let closed = |e: tokio::sync::AcquireError| DbError::Unavailable(e.to_string());
-        let writer = Arc::clone(&self.writers).acquire_owned().await.map_err(closed)?;
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(closed)?;
-        let pool = self.pool.clone();
-        blocking(name, move || {
-            let _permits = (writer, permit);
-            patiently(name, || take(&pool)?.write(|conn| change(conn)))
+        let seat = self.seat(true).await?;
+        let work = self.work(name, seat, move |session| session.write(|conn| change(conn)));
+        self.watch.guard(self.limits.answer(), work).await?
+    }
+
+    /// As [`Db::read`], for the end of long work, which must not be lost because the database is away for a moment.
+    ///
+    /// # Errors
+    /// What the closure answers, or [`DbError::Unavailable`].
+    pub async fn read_patiently<T, F>(&self, name: &'static str, query: F) -> DbResult<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn) -> DbResult<T> + Send + Sync + 'static,
+    {
+        self.insist(name, false, move |session| session.read(|conn| query(conn))).await
+    }
+
+    /// As [`Db::write`], likewise.
+    ///
+    /// # Errors
+    /// What the closure answers, or [`DbError::Unavailable`]; the change may have been made then.
+    pub async fn write_patiently<T, F>(&self, name: &'static str, change: F) -> DbResult<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn) -> DbResult<T> + Send + Sync + 'static,
+    {
+        self.insist(name, true, move |session| session.write(|conn| change(conn))).await
+    }
+
+    /// Waits for the database, a seat, a connection, and then for the answer.
+    async fn insist<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        writes: bool,
+        transaction: impl Fn(&mut Session) -> DbResult<T> + Send + Sync + 'static,
+    ) -> DbResult<T> {
+        let transaction = Arc::new(transaction);
+        let tries = async {
+            loop {
+                self.watch.return_of_the_database().await;
+                // A lane is closed when the database goes away.
+                let Some(seat) = self.watch.lane().seat(writes).await else { continue };
+                let transaction = Arc::clone(&transaction);
+                match self.work(name, seat, move |session| transaction(session)).await {
+                    Err(DbError::Unreached(_)) => {
+                        self.watch.suspect();
+                        tokio::time::sleep(watch::PAUSE).await;
+                    }
+                    other => return other,
+                }
+            }
+        };
+        tokio::time::timeout(self.patience, tries).await.unwrap_or_else(|_| {
+            Err(DbError::Unavailable(format!("no answer in {} seconds", self.patience.as_secs())))
         })
-        .await
     }
 
     /// Runs `change` in one transaction on the present thread, for the time before the server starts.
@@ -191,12 +240,31 @@ impl Db {
     /// # Errors
     /// What the closure answers.
     pub fn write_blocking<T>(&self, change: impl Fn(&mut Conn) -> DbResult<T>) -> DbResult<T> {
-        take(&self.pool)?.write(|conn| change(conn))
+        self.watch.lane().connection(self.patience)?.write(|conn| change(conn))
     }
-}
 
-fn take(pool: &PoolOf) -> DbResult<PooledConnection<connection::Manager>> {
-    pool.get().map_err(|e| DbError::Unavailable(e.to_string()))
+    async fn seat(&self, writes: bool) -> DbResult<Seat> {
+        let seat = self.watch.guard(self.limits.line(writes), self.watch.lane().seat(writes)).await?;
+        seat.ok_or_else(|| DbError::Unavailable("it went away".to_owned()))
+    }
+
+    /// Does the work of one transaction on a thread, which has the seat until it is done, whoever waits for it.
+    async fn work<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        seat: Seat,
+        transaction: impl Fn(&mut Session) -> DbResult<T> + Send + 'static,
+    ) -> DbResult<T> {
+        let (watch, limits) = (Arc::clone(&self.watch), self.limits);
+        blocking(name, move || {
+            let result = patiently(name, || transaction(&mut *seat.connection(limits)?));
+            if !matches!(result, Err(DbError::Unreached(_) | DbError::Unavailable(_) | DbError::Retry(_))) {
+                watch.answered();
+            }
+            result
+        })
+        .await
+    }
 }
 
 /// Runs a transaction, again as often as the database asks for it.
@@ -211,7 +279,10 @@ fn patiently<T>(name: &'static str, transaction: impl Fn() -> DbResult<T>) -> Db
 }
 
 fn log_failed<T>(name: &'static str, result: DbResult<T>) -> DbResult<T> {
-    if let Err(error @ (DbError::Other(_) | DbError::Retry(_) | DbError::Unavailable(_))) = &result {
+    if let Err(
+        error @ (DbError::Other(_) | DbError::Retry(_) | DbError::Unreached(_) | DbError::Unavailable(_)),
+    ) = &result
+    {
         tracing::error!(statement = name, %error, "database statement failed");
     }
     result
@@ -229,7 +300,9 @@ async fn blocking<T: Send + 'static>(
     };
     call.end_as(match &result {
         Ok(_) => "ok",
-        Err(DbError::Other(_) | DbError::Retry(_) | DbError::Unavailable(_)) => "error",
+        Err(DbError::Other(_) | DbError::Retry(_) | DbError::Unreached(_) | DbError::Unavailable(_)) => {
+            "error"
+        }
         Err(_) => "refused",
     });
     result

@@ -1,6 +1,11 @@
 //! The URL of the database: SQLAlchemy's spelling in, what the client libraries read out. An option that has no effect
 //! here is refused, since whoever wrote `ssl_ca` relies on it.
 
+use super::Limits;
+
+/// Seconds after which a connection whose other end says nothing at all is lost.
+const LOST_SECONDS: u64 = 10;
+
 /// Which database, and how the client library is told where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -34,6 +39,28 @@ impl Place {
                 "connection: the scheme {other:?} is not supported; use sqlite, postgresql or mysql"
             )),
         }
+    }
+
+    /// The same place, reached within the limits: what libpq can bound by itself it does, unless the URL says otherwise.
+    #[must_use]
+    pub fn within(&self, limits: Limits) -> Self {
+        let Self::Postgres(url) = self else { return self.clone() };
+        let (wait, lost) =
+            (limits.wait().as_secs().max(2).to_string(), LOST_SECONDS.saturating_mul(1000).to_string());
+        let mut url = url.clone();
+        for (name, value) in [
+            ("connect_timeout", &*wait),
+            ("keepalives_idle", "4"),
+            ("keepalives_interval", "2"),
+            ("keepalives_count", "3"),
+            ("tcp_user_timeout", &*lost),
+        ] {
+            if !url.contains(&format!("{name}=")) {
+                url.push(if url.contains('?') { '&' } else { '?' });
+                url.push_str(&format!("{name}={value}"));
+            }
+        }
+        Self::Postgres(url)
     }
 
     /// For messages: the URL without its password, if any, and without options, which may hold one too.
@@ -133,7 +160,7 @@ fn reason(name: &str) -> &'static str {
             "the certificate is checked against ssl_ca, but the name in it is not"
         }
         "connect_timeout" | "read_timeout" | "write_timeout" => {
-            "pool_timeout in [database] is how long a request waits for a connection"
+            "database_wait in [vitrine] is how long a request waits for a connection"
         }
         _ => "it is not known; known are charset, ssl_ca, ssl_cert, ssl_key, ssl_verify_cert and unix_socket",
     }

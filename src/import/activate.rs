@@ -68,7 +68,7 @@ pub async fn activate(
         }
         db::jobs::save_state(conn, &job.id, &node, &value, "", now)
     };
-    let result = imports.images.db.write("image.activate_import", finish).await;
+    let result = imports.images.db.write_patiently("image.activate_import", finish).await;
     imports.images.doomed.notify_one();
     match result {
         Err(DbError::Domain(Error::ImageNotFound(_))) => {

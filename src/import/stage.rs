@@ -99,7 +99,7 @@ async fn finish(imports: &Imports, author: &Author, draft: &Draft, size: u64) ->
             Ok(Some(Image { size: Some(bytes), ..before.clone() }))
         })
     };
-    match imports.images.db.write("image.finish_stage", staged).await {
+    match imports.images.db.write_patiently("image.finish_stage", staged).await {
         Ok(_) => Ok(()),
         Err(DbError::Stale(_) | DbError::Domain(Error::ImageNotFound(_))) => Err(gone(&draft.blob)),
         Err(other) => Err(other.into()),

@@ -207,7 +207,7 @@ async fn finish(
     let times = (now, now.plus_seconds(app.jobs.kept_seconds));
     let (id, node, message) = (work.job.id.clone(), app.leases().node.clone(), message.to_owned());
     app.db
-        .write("job.finish", move |conn| {
+        .write_patiently("job.finish", move |conn| {
             db::jobs::finish(conn, &id, &node, status, &message, result.as_ref(), times)
         })
         .await

@@ -9,12 +9,13 @@ use std::{
 use super::error::{StartError, failed};
 use crate::db::{self, Db, Schema, SchemaError};
 
-/// Opens the database of `settings`, or the embedded one in `data_dir`, which is made when there is none. Blocking.
+/// Opens the database of `settings`, or the embedded one in `data_dir` within `limits`, which is made when there is
+/// none. Blocking.
 ///
 /// # Errors
 /// [`StartError`], also when the schema is not the one that this version works on.
-pub fn open(settings: Option<&db::Settings>, data_dir: &Path) -> Result<Db, StartError> {
-    let db = connect(settings, data_dir)?;
+pub fn open(settings: Option<&db::Settings>, limits: db::Limits, data_dir: &Path) -> Result<Db, StartError> {
+    let db = connect(settings, limits, data_dir)?;
     match settings {
         Some(settings) if settings.is_shared() => {
             require_current(&db, "run `vitrine db sync` with the same configuration first")?;
@@ -28,7 +29,11 @@ pub fn open(settings: Option<&db::Settings>, data_dir: &Path) -> Result<Db, Star
 ///
 /// # Errors
 /// [`StartError`] when it cannot be reached.
-pub fn connect(settings: Option<&db::Settings>, data_dir: &Path) -> Result<Db, StartError> {
+pub fn connect(
+    settings: Option<&db::Settings>,
+    limits: db::Limits,
+    data_dir: &Path,
+) -> Result<Db, StartError> {
     match settings {
         Some(settings) => Db::open(settings),
         None => {
@@ -36,7 +41,7 @@ pub fn connect(settings: Option<&db::Settings>, data_dir: &Path) -> Result<Db, S
             // SQLite gives its other files the mode of this one.
             private_file(&file).map_err(|e| failed(&format!("cannot use {}", file.display()), e))?;
             let connection = format!("sqlite:{}", file.display());
-            Db::open(&db::Settings { connection, ..db::Settings::default() })
+            Db::open(&db::Settings { connection, limits, ..db::Settings::default() })
         }
     }
     .map_err(StartError)

@@ -31,6 +31,8 @@ pub struct Options {
     pub bind: String,
     /// Database, when it is not the embedded one.
     pub database: Option<db::Settings>,
+    /// How long anybody waits for the embedded database; another one has this among its settings.
+    pub database_limits: db::Limits,
     /// The stores; a folder of images that is not named is the embedded one.
     pub stores: config::Stores,
     /// Threads that serve requests; `None` is one for each processor.
@@ -66,6 +68,7 @@ impl Options {
             data_dir,
             bind,
             database: None,
+            database_limits: db::Limits::default(),
             stores: config::Stores::default(),
             workers: None,
             keep_alive: true,

@@ -13,6 +13,7 @@ mod imports;
 mod metadefs;
 mod middleware;
 mod nodes;
+mod outage;
 mod policy;
 mod properties;
 mod protections;

@@ -35,8 +35,13 @@ def fresh(kind=None):
     if kind == SQLITE:
         return Embedded()
     database = (postgresql if kind == POSTGRESQL else mariadb)().create()
-    subprocess.run([binary(), "db", "sync", *database.arguments], check=True, capture_output=True, timeout=120)
+    prepare(database)
     return database
+
+
+def prepare(database):
+    """Brings a database to the schema of the binary."""
+    subprocess.run([binary(), "db", "sync", *database.arguments], check=True, capture_output=True, timeout=120)
 
 
 class Embedded:

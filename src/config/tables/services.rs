@@ -43,7 +43,13 @@ const DATABASE: &[Opt] = &[
         "Further connections that are opened when all are in use; -1 is no limit.",
     )
     .must(),
-    unset("pool_timeout", at_least(0), "Seconds to wait for a free connection.").must(),
+    unset(
+        "pool_timeout",
+        at_least(0),
+        "Seconds that the start, and the end of an upload or an import, waits for a connection; unset is 30. \
+         Requests wait for database_wait in [vitrine].",
+    )
+    .must(),
     opt(
         "connection_recycle_time",
         at_least(-1),
@@ -196,6 +202,23 @@ const VITRINE: &[Opt] = &[
          more ends earlier, and its link next leads on.",
     )
     .of(Feature::Images)
+    .must(),
+    opt(
+        "database_wait",
+        Int(1, 3600),
+        "2",
+        "Seconds that a request waits for a connection to the database before it is answered with 503, five times \
+         as long if it changes something, and within which a database that does not answer is found out.",
+    )
+    .of(Feature::Database)
+    .must(),
+    opt(
+        "database_statement_timeout",
+        Int(1, 86400),
+        "30",
+        "Seconds that one statement may take on PostgreSQL and MariaDB. Migrations may take longer.",
+    )
+    .of(Feature::Database)
     .must(),
     opt(
         "import_deadline",

@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::spoken::{Dialect, fault, unknown};
-use crate::db::{conn::Conn, error::DbError};
+use crate::db::{Limits, conn::Conn, error::DbError};
 
 /// MySQL and MariaDB.
 pub struct Mysql;
@@ -16,9 +16,12 @@ pub struct Mysql;
 /// The transaction met another one: a record has changed since it was read, a lock was not to be had in time, deadlock.
 const RETRY: [i64; 3] = [1020, 1205, 1213];
 
+/// Seconds that a statement waits for a lock before its transaction is tried again.
+const LOCK_SECONDS: u64 = 10;
+
 /// A file cannot be written or the disk is full (as the server, its file layer and InnoDB say it), a file cannot be read,
-/// the server shuts down.
-const UNAVAILABLE: [i64; 7] = [3, 20, 1021, 1024, 1026, 1053, 1114];
+/// the server shuts down, a statement took too long.
+const UNAVAILABLE: [i64; 8] = [3, 20, 1021, 1024, 1026, 1053, 1114, 1969];
 
 /// Asks for the first and the last condition that the last statement raised: an error is one of them, warnings may stand
 /// beside it. SHOW WARNINGS says the same, but not to a prepared statement, which is what diesel reads rows from.
@@ -35,12 +38,24 @@ struct Condition {
 }
 
 impl Dialect for Mysql {
-    fn set_up(&self, conn: &mut Conn) -> QueryResult<()> {
+    fn set_up(&self, conn: &mut Conn, limits: Limits) -> QueryResult<()> {
+        let (statement, lock) =
+            (limits.statement().as_secs(), LOCK_SECONDS.min(limits.statement().as_secs()));
         // READ COMMITTED is what PostgreSQL does: a row that is locked is seen as it is then, not as it was before.
-        conn.batch_execute(
+        // What stands in a comment is MariaDB's alone; the second is for a process that was stopped in the middle of a
+        // transaction.
+        conn.batch_execute(&format!(
             "SET SESSION sql_mode = 'TRADITIONAL,PIPES_AS_CONCAT', time_zone = '+00:00', \
-             lc_messages = 'en_US'; SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-        )
+             lc_messages = 'en_US', innodb_lock_wait_timeout = {lock} \
+             /*M!100100 , max_statement_time = {statement} */ \
+             /*M!100300 , idle_transaction_timeout = {} */; \
+             SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            statement.saturating_mul(2)
+        ))
+    }
+
+    fn lift_limits(&self) -> &'static str {
+        "SET SESSION lc_messages = 'en_US' /*M!100100 , max_statement_time = 0 */"
     }
 
     fn begin_read(&self) -> &'static str {

@@ -6,7 +6,7 @@ use diesel::{
 };
 
 use super::spoken::{Dialect, fault, unknown};
-use crate::db::{conn::Conn, error::DbError};
+use crate::db::{Limits, conn::Conn, error::DbError};
 
 /// PostgreSQL.
 pub struct Postgres;
@@ -21,8 +21,17 @@ struct Backend {
 }
 
 impl Dialect for Postgres {
-    fn set_up(&self, conn: &mut Conn) -> QueryResult<()> {
-        conn.batch_execute("SET TIME ZONE 'UTC'")
+    fn set_up(&self, conn: &mut Conn, limits: Limits) -> QueryResult<()> {
+        // A process that was stopped in the middle of a transaction must not hold its locks for ever.
+        let (statement, idle) = (limits.statement().as_millis(), 2 * limits.statement().as_millis());
+        conn.batch_execute(&format!(
+            "SET TIME ZONE 'UTC'; SET statement_timeout = {statement}; \
+             SET idle_in_transaction_session_timeout = {idle}"
+        ))
+    }
+
+    fn lift_limits(&self) -> &'static str {
+        "SET statement_timeout = 0"
     }
 
     fn begin_read(&self) -> &'static str {

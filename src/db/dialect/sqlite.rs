@@ -3,7 +3,7 @@
 use diesel::{QueryResult, connection::SimpleConnection};
 
 use super::spoken::{Dialect, fault, unknown};
-use crate::db::{conn::Conn, error::DbError};
+use crate::db::{Limits, conn::Conn, error::DbError};
 
 /// SQLite, built into the binary.
 pub struct Sqlite;
@@ -18,12 +18,17 @@ const RETRY: [&str; 2] = ["database is locked", "database table is locked"];
 const UNAVAILABLE: [&str; 2] = ["database or disk is full", "disk I/O error"];
 
 impl Dialect for Sqlite {
-    fn set_up(&self, conn: &mut Conn) -> QueryResult<()> {
-        // FULL: a commit that a client was told of survives a power cut.
-        conn.batch_execute(
-            "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+    fn set_up(&self, conn: &mut Conn, limits: Limits) -> QueryResult<()> {
+        // FULL: a commit that a client was told of survives a power cut. What waits for the lock longer is tried again.
+        conn.batch_execute(&format!(
+            "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
              PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000;",
-        )
+            limits.wait().as_millis()
+        ))
+    }
+
+    fn lift_limits(&self) -> &'static str {
+        "PRAGMA busy_timeout = 60000"
     }
 
     fn begin_read(&self) -> &'static str {

@@ -8,6 +8,7 @@ mod persona;
 mod postgres;
 mod raw;
 mod records;
+mod relay;
 mod scratch;
 mod source;
 
@@ -37,6 +38,7 @@ pub use database::{Database, TestDatabase};
 pub use persona::{ADMIN, MEMBER, Persona, READER};
 pub use raw::Raw;
 pub use records::record;
+pub use relay::Relay;
 pub use source::{WebSource, reach_loopback};
 
 /// Makes three tests, `sqlite`, `postgres` and `mariadb`, of each function, which are all `async` or all not.
@@ -106,6 +108,9 @@ pub fn scratch_folder() -> TempDir {
     tempfile::tempdir_in(scratch::root()).unwrap()
 }
 
+/// Nobody is sent away because the machine of the test is slow.
+const LIMITS: db::Limits = db::Limits { wait_seconds: 60, statement_seconds: 60 };
+
 /// A running server. Dropping it stops the server and fails the test when anything but the data of live images
 /// is left in the store or the ledger.
 pub struct TestApp {
@@ -127,17 +132,23 @@ struct Running {
 impl TestApp {
     /// Starts a server with a database and a data folder of its own.
     pub fn start(database: Database, change: impl FnOnce(&mut Options)) -> Self {
+        Self::start_on(database, |_, options| change(options))
+    }
+
+    /// As [`TestApp::start`], for a change that depends on where the database is.
+    pub fn start_on(database: Database, change: impl FnOnce(&TestDatabase, &mut Options)) -> Self {
         let folder = scratch_folder();
         let database = TestDatabase::create(database, folder.path());
         let mut options = Options::embedded(folder.path().to_owned(), "127.0.0.1:0".to_owned());
         // The embedded database already is where the server looks for it.
         if !matches!(database, TestDatabase::Sqlite(_)) {
-            options.database =
-                Some(vitrine::db::Settings { connection: database.url().to_owned(), ..Default::default() });
+            let connection = database.url().to_owned();
+            options.database = Some(db::Settings { connection, limits: LIMITS, ..Default::default() });
         }
+        options.database_limits = LIMITS;
         options.identity = IdentityChoice::Given(Arc::new(persona::TestIdentity));
         options.api.shutdown_seconds = 5;
-        change(&mut options);
+        change(&database, &mut options);
         let http = new_http();
         let running = Some(run(&options));
         Self { http, running, options, _database: database, folder }

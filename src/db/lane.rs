@@ -1,0 +1,106 @@
+//! Connections, and who may use one now.
+
+use std::{sync::Arc, time::Duration};
+
+use diesel::r2d2::{Pool, PooledConnection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{DbError, DbResult, Limits, connection::Manager, url::Place};
+
+/// A connection in use; it goes back to its pool.
+pub type Pooled = PooledConnection<Manager>;
+
+/// How lanes are made.
+#[derive(Clone, Debug)]
+pub struct Opener {
+    pub place: Place,
+    pub limits: Limits,
+    /// Connections at most.
+    pub size: u32,
+    /// Whether the database is its one connection, which must never be closed.
+    pub lasting: bool,
+}
+
+/// A pool of connections and the right to use one of them.
+pub struct Lane {
+    pool: Pool<Manager>,
+    permits: Arc<Semaphore>,
+    /// Nobody waits in the database for what waits better here.
+    writers: Arc<Semaphore>,
+    size: u32,
+}
+
+/// The right to use one connection of a lane.
+pub struct Seat {
+    lane: Arc<Lane>,
+    _permit: OwnedSemaphorePermit,
+    _writer: Option<OwnedSemaphorePermit>,
+}
+
+impl Opener {
+    /// A lane of `size` connections, none of which is open yet: who wants one opens it.
+    pub fn lane(&self, size: u32) -> Lane {
+        let mut builder = Pool::builder();
+        if self.lasting {
+            builder = builder.idle_timeout(None).max_lifetime(None);
+        }
+        let pool = builder
+            .max_size(size)
+            // Nothing connects behind our back: a process that ended while it did would die in the exit handlers of
+            // the client library.
+            .min_idle(Some(0))
+            .connection_timeout(self.limits.wait())
+            .build_unchecked(Manager::new(&self.place, self.limits));
+        let writers = if matches!(self.place, Place::Sqlite(_)) { 1 } else { size as usize };
+        Lane {
+            pool,
+            permits: Arc::new(Semaphore::new(size as usize)),
+            writers: Arc::new(Semaphore::new(writers)),
+            size,
+        }
+    }
+
+    /// Asks the database whether it is there, on a connection of its own. Blocking, for as long as the client library
+    /// likes.
+    pub fn ask(&self) -> Result<(), String> {
+        use diesel::r2d2::ManageConnection;
+        // Setting up a connection is a question already, on SQLite one to its file.
+        Manager::new(&self.place, self.limits).connect().map(drop).map_err(|e| e.to_string())
+    }
+}
+
+impl Lane {
+    /// Waits for a seat; `None` once the lane is closed.
+    pub async fn seat(self: Arc<Self>, writes: bool) -> Option<Seat> {
+        let _writer = match writes {
+            true => Some(Arc::clone(&self.writers).acquire_owned().await.ok()?),
+            false => None,
+        };
+        let _permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        Some(Seat { lane: self, _permit, _writer })
+    }
+
+    /// Opens a connection, or takes an idle one, within `wait`. Blocking.
+    pub fn connection(&self, wait: Duration) -> DbResult<Pooled> {
+        self.pool.get_timeout(wait).map_err(|e| DbError::Unreached(e.to_string()))
+    }
+
+    /// Threads that work here.
+    pub fn busy(&self) -> u32 {
+        let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
+        self.size.saturating_sub(free)
+    }
+
+    /// Sends away who waits for a seat, and lets nobody in.
+    pub fn close(&self) {
+        self.writers.close();
+        self.permits.close();
+    }
+}
+
+impl Seat {
+    /// As [`Lane::connection`]; one that is not there soon is not there.
+    pub fn connection(&self, limits: Limits) -> DbResult<Pooled> {
+        self.lane.connection(limits.wait())
+    }
+}
