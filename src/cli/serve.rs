@@ -81,6 +81,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
                 .as_ref()
                 .map(|url| url.trim_end_matches('/').to_owned()),
             trust_proxy_headers: config.api.enable_proxy_headers_parsing,
+            trusted_proxies: config.trusted_proxies,
             ..builtin::Settings::default()
         }),
     };

@@ -49,6 +49,10 @@ pub struct Config {
     pub jobs: work::Settings,
     /// The database; `None` is the embedded one.
     pub database: Option<db::Settings>,
+    /// Proxies whose word on the address of a client counts.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// How long anybody waits for the embedded database.
+    pub database_limits: db::Limits,
     /// Where the bytes are.
     pub stores: Stores,
     /// Who may do what.
@@ -94,6 +98,8 @@ impl Config {
             declarations: declarations(loaded, &image, &mut findings),
             image,
             database: database(loaded),
+            database_limits: database_limits(loaded),
+            trusted_proxies: assemble_imports::networks(loaded, "vitrine", "trusted_proxies", &mut findings),
             stores: assemble_stores::stores(loaded, &mut findings),
             policy: assemble_policy::policy(loaded),
             protections: assemble_policy::protections(loaded, &mut findings),

@@ -52,19 +52,30 @@ fn bad(loaded: &Loaded, section: &str, option: &str, reason: String) -> Finding 
     Finding::of_option(Topic::Bad, section, option, loaded.origin(section, option), reason)
 }
 
-fn filter(loaded: &Loaded, findings: &mut Vec<Finding>) -> Filter {
-    let list = |option| loaded.list(FILTERING, option);
-    let ports = |option| loaded.list(FILTERING, option).iter().filter_map(|port| port.parse().ok()).collect();
-    let mut allowed_networks = Vec::new();
-    for text in list("allowed_networks") {
+/// The networks that an option lists.
+pub(super) fn networks(
+    loaded: &Loaded,
+    section: &str,
+    option: &str,
+    findings: &mut Vec<Finding>,
+) -> Vec<ipnet::IpNet> {
+    let mut networks = Vec::new();
+    for text in loaded.list(section, option) {
         match text.parse() {
-            Ok(network) => allowed_networks.push(network),
+            Ok(network) => networks.push(network),
             Err(_) => {
                 let reason = format!("`{text}` is not a network in the form ADDRESS/BITS");
-                findings.push(bad(loaded, FILTERING, "allowed_networks", reason));
+                findings.push(bad(loaded, section, option, reason));
             }
         }
     }
+    networks
+}
+
+fn filter(loaded: &Loaded, findings: &mut Vec<Finding>) -> Filter {
+    let list = |option| loaded.list(FILTERING, option);
+    let ports = |option| loaded.list(FILTERING, option).iter().filter_map(|port| port.parse().ok()).collect();
+    let allowed_networks = networks(loaded, FILTERING, "allowed_networks", findings);
     Filter {
         allowed_schemes: list("allowed_schemes"),
         disallowed_schemes: list("disallowed_schemes"),

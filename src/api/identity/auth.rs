@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header::HeaderValue};
 use serde_json::{Value, json};
 
 use super::{
+    client,
     error::Answer,
     extract::{Auth, Body, SUBJECT_TOKEN, Site, header},
     items, view,
@@ -22,7 +23,7 @@ use crate::{
 /// `POST /v3/auth/tokens`.
 pub(super) async fn issue(request: HttpRequest, site: Site, query: Filters, body: Body) -> Answer {
     let login = LoginRequest::parse(&body.0)?;
-    let address = request.peer_addr().map(|address| address.ip());
+    let address = client::address(&request, &site.builtin.settings);
     let (text, token) = site.builtin.login(login, address).await?;
     let shown = shown(&site, &token, &query).await?;
     Ok(HttpResponse::Created().insert_header((SUBJECT_TOKEN, token_header(&text)?)).json(shown))

@@ -1,6 +1,7 @@
 //! The built-in Keystone v3 API: `/identity`, `/identity/v3` and what is below.
 
 mod auth;
+mod client;
 mod discovery;
 pub mod error;
 mod extract;

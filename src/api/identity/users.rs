@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::{
+    client,
     error::Answer,
     extract::{Auth, Body, Site},
     items, view,
@@ -36,7 +37,7 @@ pub(super) fn routes(cfg: &mut web::ServiceConfig) {
 }
 
 async fn change_password(request: HttpRequest, site: Site, user: web::Path<String>, body: Body) -> Answer {
-    let address = request.peer_addr().map(|address| address.ip());
+    let address = client::address(&request, &site.builtin.settings);
     site.builtin.user_change_password(&user, body.inner("user")?, address).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -171,6 +171,14 @@ const VITRINE: &[Opt] = &[
         "Compress answers with gzip for clients that ask for it, in place of Glance's filter in its paste file.",
     ),
     opt(
+        "trusted_proxies",
+        List(Item::Text),
+        "",
+        "Networks of the proxies whose X-Forwarded-For tells from where somebody logs in. Empty, it is believed \
+         of whoever connects if enable_proxy_headers_parsing is set, and of nobody else.",
+    )
+    .must(),
+    opt(
         "max_patch_operations",
         at_least(1),
         "1024",

@@ -1,6 +1,8 @@
 //! The first start: a domain, roles, projects, two users and the catalog, all in one transaction.
 
-use super::{BASE_URL_MARK, Builtin, DEFAULT_DOMAIN_ID, Settings, new_id, password::random_secret};
+use super::{
+    BASE_URL_MARK, Builtin, DEFAULT_DOMAIN_ID, Settings, new_id, password::random_secret, turns::Visitor,
+};
 use crate::{
     db::{
         Conn, DbError, DbResult,
@@ -50,8 +52,8 @@ impl Builtin {
             return Ok(None);
         }
         let passwords = Passwords { admin: random_secret(), demo: random_secret() };
-        let admin_hash = self.hasher.hash(passwords.admin.clone()).await?;
-        let demo_hash = self.hasher.hash(passwords.demo.clone()).await?;
+        let admin_hash = self.hasher.hash(Visitor::proven("bootstrap"), passwords.admin.clone()).await?;
+        let demo_hash = self.hasher.hash(Visitor::proven("bootstrap"), passwords.demo.clone()).await?;
         let (settings, kept) = (self.settings.clone(), passwords.clone());
         let made = self.db.write("identity_bootstrap", move |conn| {
             // The first row holds up the others who want to make it, until this transaction has ended.
@@ -71,7 +73,7 @@ impl Builtin {
     /// # Errors
     /// [`Error::NotFound`] when there is no such user.
     pub async fn reset_password(&self, user_name: &str, password: String) -> Result<()> {
-        let hash = self.hasher.hash(password).await?;
+        let hash = self.hasher.hash(Visitor::proven("bootstrap"), password).await?;
         let name = user_name.to_owned();
         let clock = self.db.clock.clone();
         self.change("identity_reset_password", move |conn| {

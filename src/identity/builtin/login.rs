@@ -8,6 +8,7 @@ use super::{
     request::{CredentialRef, DomainRef, LoginRequest, OwnedRef, Proof, WantedScope},
     throttle::Attempt,
     token::{self, Claims},
+    turns::Visitor,
 };
 use crate::{
     db::{
@@ -34,7 +35,8 @@ impl Builtin {
     /// Checks the proofs of a login and issues a token. `address` is the client's, for the throttle.
     ///
     /// # Errors
-    /// 401 with one and the same text for everything that is wrong with user, proof or scope.
+    /// 401 with one and the same text for everything that is wrong with user, proof or scope; 429 when there were too
+    /// many failures before, or too many log in at once.
     pub async fn login(
         &self,
         request: LoginRequest,
@@ -154,21 +156,18 @@ impl Builtin {
     /// Checks a password and answers the user's id. Whether the user is enabled is not looked at.
     ///
     /// # Errors
-    /// 401, also when there were too many failures before.
+    /// 401; 429 when there were too many failures before, or too many log in at once.
     pub(super) async fn prove_password(
         &self,
         user: OwnedRef,
         password: String,
         address: Option<IpAddr>,
     ) -> Result<String, LoginRefusal> {
-        let attempt = attempt_of("password", &user, address);
-        if self.throttle.refuses(&attempt) {
-            return Err(LoginRefusal::wrong());
-        }
+        let visitor = self.visitor(attempt_of("password", &user, address), address)?;
         let found = self.read("identity_user", move |conn| find_user(conn, &user)).await?;
         let hash = found.as_ref().and_then(|user| user.password_hash.clone());
-        let same = self.hasher.matches(password, hash).await?;
-        self.conclude(attempt, same)?;
+        let same = self.hasher.matches(visitor, password, hash).await?;
+        self.conclude(visitor.attempt, same)?;
         found.map(|user| user.id).ok_or_else(LoginRefusal::wrong)
     }
 
@@ -188,9 +187,7 @@ impl Builtin {
                 Attempt::new(&parts, address)
             }
         };
-        if self.throttle.refuses(&attempt) {
-            return Err(LoginRefusal::wrong());
-        }
+        let visitor = self.visitor(attempt, address)?;
         let find = move |conn: &mut Conn| match &credential {
             CredentialRef::Id(id) => app_credentials::find(conn, id),
             CredentialRef::Name(name, user) => match find_user(conn, user)? {
@@ -200,8 +197,8 @@ impl Builtin {
         };
         let found = self.read("identity_app_credential", find).await?;
         let hash = found.as_ref().map(|credential| credential.secret_hash.clone());
-        let same = self.hasher.matches(secret, hash).await?;
-        self.conclude(attempt, same)?;
+        let same = self.hasher.matches(visitor, secret, hash).await?;
+        self.conclude(visitor.attempt, same)?;
         let found = found.ok_or_else(LoginRefusal::wrong)?;
         proven.methods.push("application_credential".to_owned());
         let user_id = found.user_id.clone();
@@ -209,14 +206,18 @@ impl Builtin {
         Ok(user_id)
     }
 
+    /// One who may try, and how well known he is.
+    fn visitor(&self, attempt: Attempt, address: Option<IpAddr>) -> Result<Visitor, LoginRefusal> {
+        self.throttle.admit(&attempt)?;
+        Ok(Visitor { attempt, address: Attempt::new(&[], address), known: self.throttle.knows(&attempt) })
+    }
+
     fn conclude(&self, attempt: Attempt, same: bool) -> Result<(), LoginRefusal> {
         if !same {
             self.throttle.failed(attempt);
             return Err(LoginRefusal::wrong());
         }
-        if self.throttle.refuses(&attempt) {
-            return Err(LoginRefusal::wrong());
-        }
+        self.throttle.admit(&attempt)?;
         self.throttle.succeeded(&attempt);
         Ok(())
     }

@@ -15,6 +15,7 @@ pub mod request;
 pub mod revoke;
 mod throttle;
 pub mod token;
+mod turns;
 mod validate;
 
 use std::{
@@ -68,7 +69,7 @@ pub struct Settings {
     pub cache_seconds: u64,
     /// Passwords hashed at the same time; each takes 7 MiB.
     pub hashes_at_once: usize,
-    /// Failed logins of one user from one address before further ones are refused unseen; 0 never refuses.
+    /// Failed logins of one user from one address before further ones are refused unseen with 429; 0 never refuses.
     pub failed_logins_max: u32,
     /// Seconds after the first failure when counting begins anew.
     pub failed_logins_window_seconds: u64,
@@ -76,6 +77,8 @@ pub struct Settings {
     pub public_endpoint: Option<String>,
     /// Whether `Forwarded` and `X-Forwarded-*` are believed (a proxy of ours sets them).
     pub trust_proxy_headers: bool,
+    /// Proxies whose word on the address of a client counts; empty is whoever connects, if `trust_proxy_headers`.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
     /// A service token must carry one of these roles.
     pub service_token_roles: Vec<String>,
     /// Application credentials of one user at most.
@@ -97,6 +100,7 @@ impl Default for Settings {
             failed_logins_window_seconds: 60,
             public_endpoint: None,
             trust_proxy_headers: false,
+            trusted_proxies: Vec::new(),
             service_token_roles: vec!["service".to_owned()],
             app_credentials_max: 1000,
         }
@@ -225,6 +229,12 @@ impl Builtin {
     fn longest_life_seconds(&self) -> i64 {
         let lifetime = self.settings.token_expiration_seconds.max(0);
         lifetime.saturating_add(self.settings.allow_expired_window_seconds.max(0))
+    }
+
+    /// How many password hashes were computed so far.
+    #[cfg(test)]
+    pub fn hashes_computed(&self) -> u64 {
+        self.hasher.computed()
     }
 
     /// Runs a query.

@@ -6,18 +6,17 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 
-use argon2::{
-    ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, PasswordHash, Version,
-    password_hash::{self, Output, ParamsString, SaltString},
-};
-use tokio::sync::Semaphore;
-
+use super::turns::{Turns, Visitor};
 use crate::{
     model::error::{Error, Result},
     telemetry,
+};
+use argon2::{
+    ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, PasswordHash, Version,
+    password_hash::{self, Output, ParamsString, SaltString},
 };
 
 /// Memory of one hash in KiB, and passes over it: of the pairs that OWASP calls equally strong, that with the least
@@ -26,24 +25,26 @@ const MEMORY_KIB: u32 = 7 * 1024;
 const PASSES: u32 = 5;
 /// Bytes of a password at most; Keystone's own limit for bcrypt is shorter.
 pub const PASSWORD_BYTES_MAX: usize = 4096;
-/// Logins that may wait for their turn; one more is told to come back later.
-const WAITING_MAX: usize = 256;
 
 /// Makes and checks hashes. Each takes 7 MiB, which are kept for the next one.
 pub struct Hasher {
-    at_once: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    turns: Turns,
     decoy: Arc<str>,
     memory: Arc<Memory>,
 }
 
 /// Memory that no hash uses at the moment.
 #[derive(Default)]
-struct Memory(Mutex<Vec<Vec<Block>>>);
+struct Memory {
+    kept: Mutex<Vec<Vec<Block>>>,
+    /// Hashes that were computed.
+    hashes: AtomicU64,
+}
 
 impl Memory {
     fn with<T>(&self, work: impl FnOnce(&mut Vec<Block>) -> T) -> T {
-        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.hashes.fetch_add(1, Ordering::Relaxed);
+        let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut blocks = kept().pop().unwrap_or_default();
         let result = work(&mut blocks);
         kept().push(blocks);
@@ -59,8 +60,7 @@ impl Hasher {
     pub fn new(at_once: usize) -> Result<Self> {
         let memory = Arc::new(Memory::default());
         Ok(Self {
-            at_once: Arc::new(Semaphore::new(at_once.max(1))),
-            waiting: AtomicUsize::new(0),
+            turns: Turns::new(at_once),
             decoy: hash_blocking(&random_secret(), &memory)?.into(),
             memory,
         })
@@ -69,51 +69,52 @@ impl Hasher {
     /// The hash of a password, as a PHC string.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when too many wait already; [`Error::Internal`].
-    pub async fn hash(&self, password: String) -> Result<String> {
+    /// [`Error::TooMany`] when too many wait already; [`Error::Internal`].
+    pub async fn hash(&self, visitor: Visitor, password: String) -> Result<String> {
         let memory = Arc::clone(&self.memory);
-        self.run(move || hash_blocking(&password, &memory)).await?
+        self.run(visitor, move || hash_blocking(&password, &memory)).await?
     }
 
     /// Whether `password` belongs to `hash`. Without a hash the work is the same and the answer is no, so that
-    /// its duration does not tell whether a user exists.
+    /// its duration does not tell whether a user exists. A password that nobody can have is not looked at.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when too many wait already; [`Error::Internal`].
-    pub async fn matches(&self, password: String, hash: Option<String>) -> Result<bool> {
+    /// [`Error::TooMany`] when too many wait already; [`Error::Internal`].
+    pub async fn matches(&self, visitor: Visitor, password: String, hash: Option<String>) -> Result<bool> {
+        if password.len() > PASSWORD_BYTES_MAX {
+            return Ok(false);
+        }
         let (decoy, memory) = (Arc::clone(&self.decoy), Arc::clone(&self.memory));
-        self.run(move || {
-            let known = hash.is_some();
-            let hash = hash.as_deref().unwrap_or(&decoy);
-            let same = matches_blocking(&password, hash, &memory).unwrap_or(false);
-            same && known && password.len() <= PASSWORD_BYTES_MAX
+        self.run(visitor, move || {
+            let usable = hash.as_deref().and_then(|hash| Stored::parse(hash).ok());
+            let known = usable.is_some();
+            let same = match usable.map_or_else(|| Stored::parse(&decoy), Ok) {
+                Ok(stored) => stored.matches(&password, &memory).unwrap_or(false),
+                Err(_) => false,
+            };
+            same && known
         })
         .await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(Error::Unavailable("Too many logins at once; try again.".to_owned()));
-        }
-        let _waiting = Waiting(&self.waiting);
-        let permit = Arc::clone(&self.at_once).acquire_owned().await;
-        let permit = permit.map_err(|e| Error::internal("wait for a hash", e))?;
+    /// How many hashes were computed so far.
+    #[cfg(test)]
+    pub fn computed(&self) -> u64 {
+        self.memory.hashes.load(Ordering::Relaxed)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        visitor: Visitor,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let turn = self.turns.take(visitor).await?;
         telemetry::blocking(move || {
-            let _permit = permit;
+            let _turn = turn;
             work()
         })
         .await
         .map_err(|e| Error::internal("hash a password", e))
-    }
-}
-
-/// Counts down even when the client goes away while its login waits.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -136,16 +137,31 @@ fn new_hash(password: &str, memory: &Memory) -> password_hash::Result<String> {
     Ok(hash.to_string())
 }
 
-fn matches_blocking(password: &str, hash: &str, memory: &Memory) -> password_hash::Result<bool> {
-    let hash = PasswordHash::new(hash)?;
-    let (Some(salt), Some(expected)) = (hash.salt, hash.hash) else { return Ok(false) };
-    if hash.algorithm != ARGON2ID_IDENT || hash.version != Some(Version::V0x13.into()) {
-        return Ok(false);
+/// A hash that can be checked.
+struct Stored {
+    salt: Vec<u8>,
+    expected: Output,
+    params: Params,
+}
+
+impl Stored {
+    fn parse(hash: &str) -> password_hash::Result<Self> {
+        let hash = PasswordHash::new(hash)?;
+        let (Some(salt), Some(expected)) = (hash.salt, hash.hash) else {
+            return Err(password_hash::Error::Password);
+        };
+        if hash.algorithm != ARGON2ID_IDENT || hash.version != Some(Version::V0x13.into()) {
+            return Err(password_hash::Error::Algorithm);
+        }
+        let mut salt_bytes = [0_u8; 64];
+        let salt = salt.decode_b64(&mut salt_bytes)?.to_vec();
+        Ok(Self { salt, expected, params: Params::try_from(&hash)? })
     }
-    let mut salt_bytes = [0_u8; 64];
-    let salt_bytes = salt.decode_b64(&mut salt_bytes)?;
-    // Outputs are compared in constant time.
-    Ok(argon2id(password, salt_bytes, Params::try_from(&hash)?, memory)? == expected)
+
+    fn matches(self, password: &str, memory: &Memory) -> password_hash::Result<bool> {
+        // Outputs are compared in constant time.
+        Ok(argon2id(password, &self.salt, self.params, memory)? == self.expected)
+    }
 }
 
 fn argon2id(password: &str, salt: &[u8], params: Params, memory: &Memory) -> password_hash::Result<Output> {
@@ -174,15 +190,18 @@ mod tests {
     async fn a_hash_answers_to_its_password_only_and_is_never_the_same_twice() {
         use argon2::PasswordVerifier;
         let hasher = Hasher::new(1).unwrap();
-        let hash = hasher.hash("secret".into()).await.unwrap();
+        let me = Visitor::proven("me");
+        let hash = hasher.hash(me, "secret".into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$"), "{hash}");
-        assert_ne!(hash, hasher.hash("secret".into()).await.unwrap());
+        assert_ne!(hash, hasher.hash(me, "secret".into()).await.unwrap());
         // Memory that was used before changes nothing: the library agrees.
         let parsed = PasswordHash::new(&hash).unwrap();
         Argon2::default().verify_password(b"secret", &parsed).unwrap();
-        assert!(hasher.matches("secret".into(), Some(hash.clone())).await.unwrap());
-        assert!(!hasher.matches("Secret".into(), Some(hash)).await.unwrap());
-        assert!(!hasher.matches("secret".into(), None).await.unwrap());
-        assert!(!hasher.matches("secret".into(), Some("not a hash".into())).await.unwrap());
+        let before = hasher.computed();
+        assert!(hasher.matches(me, "secret".into(), Some(hash.clone())).await.unwrap());
+        assert!(!hasher.matches(me, "Secret".into(), Some(hash)).await.unwrap());
+        assert!(!hasher.matches(me, "secret".into(), None).await.unwrap());
+        assert!(!hasher.matches(me, "secret".into(), Some("not a hash".into())).await.unwrap());
+        assert_eq!(hasher.computed() - before, 4, "the work is the same each time");
     }
 }

@@ -87,15 +87,16 @@ impl LoginRequest {
         if methods.is_empty() {
             return bad("auth.identity.methods names no method");
         }
-        let mut proofs = Vec::new();
-        for (index, method) in methods.iter().enumerate() {
+        let (mut proofs, mut seen) = (Vec::new(), Vec::new());
+        for method in methods {
             let Some(method) = method.as_str() else {
                 return bad("auth.identity.methods must be a list of method names");
             };
             if !METHODS.contains(&method) {
                 return Err(LoginRefusal::unknown_method());
             }
-            if methods.iter().take(index).all(|earlier| earlier != method) {
+            if !seen.contains(&method) {
+                seen.push(method);
                 proofs.push(proof(identity, method)?);
             }
         }
@@ -255,6 +256,17 @@ mod tests {
                 "{scope}"
             );
         }
+    }
+
+    /// A method that is named often is one proof, and one that we do not have ends the look at the list.
+    #[test]
+    fn sec_64_methods_are_few_and_each_counts_once() {
+        let user = json!({"user": {"id": "u", "password": "p"}});
+        let body = |methods: Vec<&str>| json!({"auth": {"identity": {"methods": methods, "password": user, "token": {"id": "t"}}}});
+        let proofs = |methods| LoginRequest::parse(&body(methods)).map(|request| request.proofs.len());
+        assert_eq!(proofs(vec!["password"; 10_000]).map_err(|_| ()), Ok(1));
+        assert_eq!(proofs(["password", "token"].repeat(5_000)).map_err(|_| ()), Ok(2));
+        assert!(proofs(vec!["password", "totp"]).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Slows down the guessing of passwords: failed logins are counted for each user and address, in bounded memory.
 //!
-//! A login beyond the limit is refused without a look at its password, with the same 401 and the same text as a
-//! wrong password: clients of Keystone understand it, and it says nothing about who exists.
+//! A login beyond the limit is refused without a look at its password, and told when to come back. Users who do not
+//! exist are counted like others, so it says nothing about who exists.
 
 use std::{
     net::IpAddr,
@@ -9,11 +9,13 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use moka::sync::Cache;
 use openssl::sha::Sha256;
+
+use crate::model::error::{Error, Result};
 
 /// Pairs of user and address that are remembered at most; about 100 bytes each.
 const PAIRS_MAX: u64 = 20_000;
@@ -40,35 +42,60 @@ impl Attempt {
     }
 }
 
-/// Counts failed logins.
+/// Seconds for which a user who logged in is remembered at his address.
+const KNOWN_SECONDS: u64 = 30 * 24 * 3600;
+
+/// Failed logins.
+#[derive(Debug)]
+struct Failures {
+    since: Instant,
+    count: AtomicU32,
+}
+
+/// Counts failed logins, and remembers who logged in from where.
 #[derive(Debug)]
 pub struct Throttle {
-    failures: Cache<Attempt, Arc<AtomicU32>>,
+    failures: Cache<Attempt, Arc<Failures>>,
+    known: Cache<Attempt, ()>,
     failures_max: u32,
+    window: Duration,
 }
 
 impl Throttle {
     /// Refuses a user at an address after `failures_max` failures, until `window_seconds` have passed since the
     /// first of them. A maximum of 0 refuses nobody.
     pub fn new(failures_max: u32, window_seconds: u64) -> Self {
-        let failures = Cache::builder()
-            .max_capacity(PAIRS_MAX)
-            .time_to_live(Duration::from_secs(window_seconds.max(1)))
-            .build();
-        Self { failures, failures_max }
+        let window = Duration::from_secs(window_seconds.max(1));
+        let failures = Cache::builder().max_capacity(PAIRS_MAX).time_to_live(window).build();
+        let known = Cache::builder().max_capacity(PAIRS_MAX);
+        let known = known.time_to_idle(Duration::from_secs(KNOWN_SECONDS)).build();
+        Self { failures, known, failures_max, window }
     }
 
-    /// Whether this login is to be refused unseen. Ask before the password is checked, and once more after:
-    /// many attempts at once then gain nothing.
-    pub fn refuses(&self, attempt: &Attempt) -> bool {
-        let failed = self.failures.get(attempt).map_or(0, |count| count.load(Ordering::Relaxed));
-        self.failures_max > 0 && failed >= self.failures_max
+    /// Refuses a login unseen. Ask before the password is checked, and once more after: many attempts at once then
+    /// gain nothing.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] after too many failures.
+    pub fn admit(&self, attempt: &Attempt) -> Result<()> {
+        let Some(failures) = self.failures.get(attempt) else { return Ok(()) };
+        if self.failures_max == 0 || failures.count.load(Ordering::Relaxed) < self.failures_max {
+            return Ok(());
+        }
+        let left = self.window.saturating_sub(failures.since.elapsed());
+        let text = "Too many failed logins; try again later.".to_owned();
+        Err(Error::TooMany { text, after: left.as_secs().max(1) })
+    }
+
+    /// Whether the user has logged in from there before.
+    pub fn knows(&self, attempt: &Attempt) -> bool {
+        self.known.contains_key(attempt)
     }
 
     /// Counts a failure.
     pub fn failed(&self, attempt: Attempt) {
-        let count = self.failures.get_with(attempt, Arc::default);
-        let before = count.fetch_add(1, Ordering::Relaxed);
+        let first = || Arc::new(Failures { since: Instant::now(), count: AtomicU32::new(0) });
+        let before = self.failures.get_with(attempt, first).count.fetch_add(1, Ordering::Relaxed);
         if before.checked_add(1) == Some(self.failures_max) {
             tracing::warn!("too many failed logins of one user from one address; refused for a while");
         }
@@ -77,6 +104,7 @@ impl Throttle {
     /// Forgets the failures after a login that succeeded.
     pub fn succeeded(&self, attempt: &Attempt) {
         self.failures.invalidate(attempt);
+        self.known.insert(*attempt, ());
     }
 }
 
@@ -92,14 +120,16 @@ mod tests {
         let there = Attempt::new(&["default", "ann"], Some("192.0.2.2".parse().unwrap()));
         let other = Attempt::new(&["defaulta", "nn"], Some("192.0.2.1".parse().unwrap()));
         for _ in 0..3 {
-            assert!(!throttle.refuses(&here));
+            throttle.admit(&here).unwrap();
             throttle.failed(here);
         }
-        assert!(throttle.refuses(&here));
-        assert!(!throttle.refuses(&there));
-        assert!(!throttle.refuses(&other));
+        let Err(Error::TooMany { after, .. }) = throttle.admit(&here) else { panic!("admitted") };
+        assert!((1..=60).contains(&after), "{after}");
+        throttle.admit(&there).unwrap();
+        throttle.admit(&other).unwrap();
         throttle.succeeded(&here);
-        assert!(!throttle.refuses(&here));
+        throttle.admit(&here).unwrap();
+        assert!(throttle.knows(&here) && !throttle.knows(&there));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
-use super::{Server, by_password, by_token, database, on_project};
+use super::{Server, by_password, by_secret, by_token, database, on_project};
 use crate::{
     identity::{Credentials, Identity, builtin::keys},
     model::clock::Clock,
@@ -254,9 +254,123 @@ async fn after_too_many_failures_even_the_right_password_is_refused() {
     for _ in 0..3 {
         wrong.push(server.login(by_password("demo", "guess"), Value::Null).await.expect(401).body);
     }
-    let refused = server.login(by_password("demo", &server.passwords.demo), Value::Null).await.expect(401);
-    assert_eq!(Some(&refused.body), wrong.first());
+    let refused = server.login(by_password("demo", &server.passwords.demo), Value::Null).await.expect(429);
+    let after: u64 = refused.headers.get("retry-after").unwrap().to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&after), "{after}");
     server.admin().await;
+}
+
+/// What is remembered of a token is remembered of that token alone.
+#[actix_web::test]
+async fn sec_57_what_is_remembered_belongs_to_one_token() {
+    let server = Server::start().await;
+    let tokens = [("admin", server.admin().await), ("demo", server.demo().await)];
+    let of = |token: &str| Credentials { token: Some(token.to_owned()), ..Credentials::default() };
+    for _ in 0..3 {
+        for (name, token) in &tokens {
+            let caller = server.builtin.authenticate(&of(token)).await.unwrap();
+            assert_eq!(caller.user_name.as_deref(), Some(*name));
+            // As long as one that is known, and alike but for its signature.
+            let forged = format!("{}{}", &token[..token.len() - 8], "AAAAAAAA");
+            assert!(server.builtin.authenticate(&of(&forged)).await.is_err());
+        }
+    }
+}
+
+/// Nothing that a user wrote is expanded, and of a URL only what stands for the address that the client used.
+#[actix_web::test]
+async fn sec_68_no_text_of_a_user_is_a_template() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let text = "$(base_url)s $(admin_token)s %(password)s ${HOME} {{7*7}}";
+    let body = json!({"project": {"name": "templates", "description": text}});
+    let made = server.send(Method::POST, "/v3/projects", &admin, Some(body)).await.expect(201);
+    assert_eq!(made.body["project"]["description"], text);
+    let services = server.get("/v3/services", &admin).await.expect(200);
+    let service = services.body["services"][0]["id"].clone();
+    let url = "http://$(admin_token)s.example/%(password)s/${HOME}";
+    let body = json!({"endpoint": {"service_id": service, "interface": "public", "url": url}});
+    server.send(Method::POST, "/v3/endpoints", &admin, Some(body)).await.expect(201);
+    let catalog = server.get("/v3/auth/catalog", &admin).await.expect(200);
+    assert!(catalog.body.to_string().contains(url), "{}", catalog.body);
+}
+
+/// Whoever fails to log in costs the same work and reads the same text, whatever the reason; once there were too many
+/// failures it costs nothing, and an invented user reads the same as a real one.
+#[actix_web::test]
+async fn sec_65_a_failed_login_tells_nothing_of_who_exists() {
+    let server = Server::start_with(|settings| settings.failed_logins_max = 2).await;
+    let admin = server.admin().await;
+    let off = json!({"user": {"name": "off", "password": "secret", "enabled": false}});
+    server.send(Method::POST, "/v3/users", &admin, Some(off)).await.expect(201);
+    let bare = json!({"user": {"name": "bare"}});
+    server.send(Method::POST, "/v3/users", &admin, Some(bare)).await.expect(201);
+    let project = server.login(by_password("demo", &server.passwords.demo), Value::Null).await.expect(201);
+    let project = project.body["token"]["project"]["id"].as_str().unwrap().to_owned();
+    let closed = json!({"project": {"enabled": false}});
+    server.send(Method::PATCH, &format!("/v3/projects/{project}"), &admin, Some(closed)).await.expect(200);
+    let long = "x".repeat(4097);
+    let attempts = [
+        ("wrong password", by_password("admin", "wrong"), 1),
+        ("invented user", by_password("nobody", "wrong"), 1),
+        ("user without a password", by_password("bare", "wrong"), 1),
+        ("disabled user", by_password("off", "secret"), 1),
+        ("disabled project", by_password("demo", &server.passwords.demo), 1),
+        ("unknown credential", by_secret("nothing"), 1),
+        ("too long a password of a user", by_password("admin", &long), 0),
+        ("too long a password of nobody", by_password("nobody", &long), 0),
+        ("locked user", by_password("admin", "wrong"), 0),
+        ("locked invented user", by_password("nobody", "wrong"), 0),
+    ];
+    let (mut refusals, mut locks) = (Vec::new(), Vec::new());
+    for (case, identity, hashes) in attempts {
+        let before = server.builtin.hashes_computed();
+        let on_project = json!({"project": {"id": project}});
+        let is_locked = case.starts_with("locked");
+        let answer =
+            server.login(identity, if case.contains("cred") { Value::Null } else { on_project }).await;
+        let answer = answer.expect(if is_locked { 429 } else { 401 });
+        assert_eq!(server.builtin.hashes_computed() - before, hashes, "{case}");
+        (if is_locked { &mut locks } else { &mut refusals }).push(answer.body);
+    }
+    assert!(refusals.windows(2).all(|two| two[0] == two[1]), "{refusals:?}");
+    assert_eq!(locks[0], locks[1]);
+}
+
+/// However many invented users log in at once, who has logged in there before is served as if they were not there.
+#[actix_web::test]
+async fn sec_61_a_flood_of_invented_users_stops_no_good_login() {
+    use futures::{StreamExt, stream::FuturesUnordered};
+    let server = Server::start_with(|settings| settings.hashes_at_once = 1).await;
+    server.demo().await;
+    let names: Vec<String> = (0..300).map(|number| format!("nobody{number}")).collect();
+    let mut flood: FuturesUnordered<_> =
+        names.iter().map(|name| server.login(by_password(name, "wrong"), Value::Null)).collect();
+    let is_full = |status: u16| status == 429;
+    while !flood.next().await.is_some_and(|answer| is_full(answer.status)) {}
+    let good = server.demo();
+    tokio::pin!(good);
+    let token = loop {
+        tokio::select! {
+            Some(_) = flood.next() => {}
+            token = &mut good => break token,
+        }
+    };
+    assert!(server.is_good(&token).await);
+    assert!(flood.len() > 200, "nobody waited for them");
+}
+
+/// A stranger who changes a password that is not his has one hash computed, as if he logged in.
+#[actix_web::test]
+async fn sec_61_a_password_is_not_hashed_before_the_old_one_is_proven() {
+    let server = Server::start().await;
+    let body = json!({"user": {"original_password": "wrong", "password": "another one"}});
+    let before = server.builtin.hashes_computed();
+    server.send(Method::POST, "/v3/users/nobody/password", "", Some(body)).await.expect(401);
+    assert_eq!(server.builtin.hashes_computed() - before, 1);
+    let long = json!({"user": {"original_password": "wrong", "password": "x".repeat(4097)}});
+    server.send(Method::POST, "/v3/users/nobody/password", "", Some(long)).await.expect(400);
+    assert_eq!(server.builtin.hashes_computed() - before, 1);
 }
 
 #[actix_web::test]

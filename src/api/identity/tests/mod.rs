@@ -137,7 +137,9 @@ impl Server {
 
 fn database(dir: &TempDir) -> Db {
     let connection = format!("sqlite:{}", dir.path().join("vitrine.db").display());
-    Db::open(&db::Settings { connection, max_pool_size: 2, ..db::Settings::default() }).unwrap()
+    // Nobody is sent away because the machine of the test is slow.
+    let limits = db::Limits { wait_seconds: 60, statement_seconds: 60 };
+    Db::open(&db::Settings { connection, max_pool_size: 2, limits, ..db::Settings::default() }).unwrap()
 }
 
 fn open(dir: &TempDir, change: impl FnOnce(&mut Settings)) -> Builtin {
@@ -151,6 +153,10 @@ fn open(dir: &TempDir, change: impl FnOnce(&mut Settings)) -> Builtin {
 pub(super) fn by_password(name: &str, password: &str) -> Value {
     json!({"methods": ["password"],
         "password": {"user": {"name": name, "domain": {"id": "default"}, "password": password}}})
+}
+
+pub(super) fn by_secret(id: &str) -> Value {
+    json!({"methods": ["application_credential"], "application_credential": {"id": id, "secret": "wrong"}})
 }
 
 pub(super) fn by_token(token: &str) -> Value {

@@ -15,7 +15,7 @@ use crate::{
             roles::{self, Role},
         },
     },
-    identity::builtin::{Builtin, context::Token, new_id, password},
+    identity::builtin::{Builtin, context::Token, new_id, password, turns::Visitor},
     model::{
         error::{Error, Result},
         time::Timestamp,
@@ -115,7 +115,7 @@ impl Builtin {
             access_rules: access_rules(token, body)?,
             created_at: now.0,
         };
-        row.secret_hash = self.hasher.hash(secret.clone()).await?;
+        row.secret_hash = self.hasher.hash(Visitor::proven(&token.user.id), secret.clone()).await?;
         let most = self.settings.app_credentials_max;
         let (inserted, role_ids) = (row.clone(), carried.iter().map(|r| r.id.clone()).collect::<Vec<_>>());
         self.change("identity_app_credential_create", move |conn| {

@@ -18,6 +18,7 @@ use crate::{
     },
     identity::builtin::{
         Builtin, context::Token, new_id, password::PASSWORD_BYTES_MAX, request::OwnedRef, revoke,
+        turns::Visitor,
     },
     model::error::{Error, Result},
 };
@@ -67,7 +68,7 @@ impl Builtin {
             password_hash: None,
             extra: body::extra(body, KNOWN, "{}")?,
         };
-        row.password_hash = self.hash_of(body).await?;
+        row.password_hash = self.hash_of(token, body).await?;
         self.change("identity_user_create", move |conn| {
             domains::find(conn, &row.domain_id)?.ok_or_else(|| missing("domain", &row.domain_id))?;
             users::insert(conn, &row).map_err(|e| taken(e, "user", &row.name))?;
@@ -82,7 +83,7 @@ impl Builtin {
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`].
     pub async fn user_update(&self, token: &Token, id: &str, body: &Body) -> Result<User> {
         admin_only(token)?;
-        let hash = self.hash_of(body).await?;
+        let hash = self.hash_of(token, body).await?;
         let (id, body) = (id.to_owned(), body.clone());
         let clock = self.db.clock.clone();
         self.change("identity_user_update", move |conn| {
@@ -129,10 +130,10 @@ impl Builtin {
     pub async fn user_change_password(&self, id: &str, body: &Body, address: Option<IpAddr>) -> Result<()> {
         let old = body::text(body, "original_password")?
             .ok_or_else(|| Error::invalid("\"original_password\" is missing."))?;
-        let new = self.hash_of(body).await;
+        let new = new_password(body)?.ok_or_else(|| Error::invalid("\"password\" is missing."))?;
         let user_id =
             self.prove_password(OwnedRef::Id(id.to_owned()), old, address).await.map_err(|r| r.error)?;
-        let hash = new?.ok_or_else(|| Error::invalid("\"password\" is missing."))?;
+        let hash = self.hasher.hash(Visitor::proven(&user_id), new).await?;
         let clock = self.db.clock.clone();
         self.change("identity_user_password", move |conn| {
             let mut row = users::find(conn, &user_id)?
@@ -162,13 +163,19 @@ impl Builtin {
         if token.user.id == id || token.reads_all() { Ok(()) } else { Err(not_allowed()) }
     }
 
-    async fn hash_of(&self, body: &Body) -> Result<Option<String>> {
-        match body::text(body, "password")? {
+    async fn hash_of(&self, token: &Token, body: &Body) -> Result<Option<String>> {
+        match new_password(body)? {
             None => Ok(None),
-            Some(password) if password.is_empty() || password.len() > PASSWORD_BYTES_MAX => {
-                Err(Error::invalid(format!("A password must have 1 to {PASSWORD_BYTES_MAX} bytes.")))
-            }
-            Some(password) => self.hasher.hash(password).await.map(Some),
+            Some(password) => self.hasher.hash(Visitor::proven(&token.user.id), password).await.map(Some),
         }
     }
+}
+
+/// The password that a user is to have.
+fn new_password(body: &Body) -> Result<Option<String>> {
+    let password = body::text(body, "password")?;
+    if password.as_ref().is_some_and(|password| !(1..=PASSWORD_BYTES_MAX).contains(&password.len())) {
+        return Err(Error::invalid(format!("A password must have 1 to {PASSWORD_BYTES_MAX} bytes.")));
+    }
+    Ok(password)
 }
