@@ -3,6 +3,7 @@
 use crate::{
     access::{
         self,
+        protection::Action,
         targets::{CallerTarget, ImageTarget},
     },
     db::{
@@ -13,7 +14,7 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         image::{ID_CHARS_MAX, Image},
-        list::ListQuery,
+        list::{Filter, ListQuery},
         visibility::{self, Scope, Visibility},
     },
 };
@@ -55,7 +56,7 @@ pub async fn list(images: &Images, caller: &Caller, query: ListQuery) -> Result<
     let limit = query.limit;
     let mut page = Page {
         scope: Scope::of(caller, query.members, query.visibility),
-        filters: query.filters,
+        filters: readable(images, caller, query.filters),
         os_hidden: query.os_hidden,
         sort: query.sort,
         after,
@@ -76,6 +77,16 @@ pub async fn list(images: &Images, caller: &Caller, query: ListQuery) -> Result<
         let next_marker = if full { seen.last().map(|image| image.id.clone()) } else { None };
         return Ok(ImagePage { images: seen, next_marker });
     }
+}
+
+/// The filters as they are for one who may not read every property: what is not shown to him no image has.
+fn readable(images: &Images, caller: &Caller, filters: Vec<Filter>) -> Vec<Filter> {
+    let may = |name: &str| images.access.may(caller, Action::Read, name);
+    let filters = filters.into_iter().map(|filter| match filter {
+        Filter::Property(name, _) if !may(&name) => Filter::Never,
+        other => other,
+    });
+    filters.collect()
 }
 
 /// The images of a page that the policy shows to the caller.

@@ -83,6 +83,40 @@ on_each_database! {
         holds(&app).await;
     }
 
+    /// A property that a caller may not read cannot be found by filtering either: it is as if no image had it. The first
+    /// section that fits decides, whatever a later one says.
+    async fn sec_7_what_may_not_be_read_cannot_be_filtered_by(database: Database) {
+        let text = [
+            section("^secret", ["admin", "admin", "admin", "admin"]),
+            section("^secret_open$", ["@"; 4]),
+            section(".*", ["@"; 4]),
+        ];
+        let app = database.app_with(|options| {
+            options.protections = Some(Protections::parse(&text.concat(), RuleFormat::Roles).unwrap());
+        });
+        let (admin, member) = (app.as_admin(), app.as_member("alice"));
+        let new = image().with("owner", "alice").with("secret", "s").with("secret_open", "s").with("open", "o");
+        let id = admin.created(new).await;
+        for (query, member_finds, admin_finds) in [
+            ("open=o", true, true),
+            ("secret=s", false, true),
+            ("secret_open=s", false, true),
+            ("open=o&secret=s", false, true),
+            ("secret=other", false, false),
+            ("SECRET=s", false, false),
+            ("secret%20=s", false, false),
+        ] {
+            for (client, finds) in [(&member, member_finds), (&admin, admin_finds)] {
+                let listed = client.list(&format!("owner=alice&{query}")).await.expect(200).json();
+                let found = listed["images"].as_array().unwrap().iter().any(|image| image["id"] == *id);
+                assert_eq!(found, finds, "{query}: {listed}");
+            }
+        }
+        for key in ["secret", "open"] {
+            member.list(&format!("sort={key}")).await.expect(400);
+        }
+    }
+
     /// Sections that name rules of the policy.
     async fn by_policies(database: Database) {
         let folder = scratch_folder();
