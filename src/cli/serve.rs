@@ -48,6 +48,13 @@ fn ephemeral() -> Vec<Override> {
     ]
 }
 
+/// What libraries and child processes write is for nobody else either. The log is open by now.
+fn close_to_others() {
+    use nix::sys::stat::{Mode, umask};
+    let before = umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    umask(before | Mode::S_IRWXG | Mode::S_IRWXO);
+}
+
 /// A folder that only this user may look into, and that goes when the answer is dropped.
 fn scratch() -> Result<TempDir, StartError> {
     let mut builder = tempfile::Builder::new();
@@ -68,6 +75,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
     let data_dir = scratch.as_ref().map_or(arguments.data_dir, |folder| folder.path().to_owned());
     telemetry::log::start(&config.log).map_err(StartError)?;
     warn(loaded.report());
+    close_to_others();
     let identity = match config.keystone {
         Some(settings) => IdentityChoice::Given(Arc::new(
             Keystone::new(settings).map_err(|error| StartError(error.to_string()))?,

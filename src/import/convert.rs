@@ -10,7 +10,7 @@ use super::{Imports, staged, state::State};
 use crate::{
     blob::facts::Facts,
     model::{error::Error, image::Image},
-    store::file::FILE_MODE,
+    store::private::FILE_MODE,
     work::{Done, Failure, Work},
 };
 

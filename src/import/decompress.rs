@@ -3,9 +3,8 @@
 
 use std::{
     cell::Cell,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
     rc::Rc,
 };
@@ -15,7 +14,7 @@ use zip::ZipArchive;
 use super::{Imports, bring, staged, state::State};
 use crate::{
     model::{error::Error, image::Image},
-    store::{StoreError, file::FILE_MODE},
+    store::{StoreError, private::new_file},
     work::{Done, Failure, Work},
 };
 
@@ -154,8 +153,7 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
 /// Decompresses a file; answers the bytes written, which are durable.
 fn decompress(kind: Kind, input: &Path, output: &Path, limit: u64, work: &Work) -> Result<u64, Halt> {
     let source = BufReader::with_capacity(CHUNK_BYTES, File::open(input).map_err(Halt::Damaged)?);
-    let file =
-        OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(output).map_err(Halt::Write)?;
+    let file = new_file(output).map_err(Halt::Write)?;
     let mut sink = Sink { file: BufWriter::with_capacity(CHUNK_BYTES, file), written: 0, limit, work };
     match kind {
         Kind::Gzip => sink.take(flate2::bufread::MultiGzDecoder::new(source))?,

@@ -14,6 +14,7 @@ mod error;
 pub mod kinds;
 pub mod limit;
 pub mod named;
+pub mod private;
 mod range;
 pub mod staging;
 mod writing;

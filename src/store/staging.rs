@@ -6,7 +6,6 @@
 use std::{
     fs,
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -16,6 +15,7 @@ use super::{
     NamedStore, StoreError, StoreResult,
     file::{FileStore, PARTS},
     limit::Limits,
+    private::new_file,
 };
 
 /// Glance's name for the store; the ledger adds the place.
@@ -79,7 +79,7 @@ pub(super) fn place(folder: &Path) -> io::Result<String> {
     let path = folder.join(PLACE_FILE);
     if !path.exists() {
         let draft = folder.join(format!("{PLACE_FILE}-{}", uuid::Uuid::new_v4()));
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o640).open(&draft)?;
+        let mut file = new_file(&draft)?;
         file.write_all(uuid::Uuid::new_v4().to_string().as_bytes())?;
         file.sync_all()?;
         let linked = fs::hard_link(&draft, &path);

@@ -1,6 +1,6 @@
 //! Where the log goes and how its lines look.
 
-use std::{fs::OpenOptions, io::IsTerminal, path::PathBuf, sync::Mutex};
+use std::{fs::OpenOptions, io::IsTerminal, os::unix::fs::OpenOptionsExt, path::PathBuf, sync::Mutex};
 
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -30,7 +30,7 @@ pub fn start(settings: &Settings) -> Result<(), String> {
     }
     if let Some(path) = &settings.file {
         let file =
-            OpenOptions::new().append(true).create(true).open(path).map_err(|error| {
+            OpenOptions::new().append(true).create(true).mode(0o640).open(path).map_err(|error| {
                 format!("[DEFAULT] log_file: cannot write to {}: {error}", path.display())
             })?;
         let layer = fmt::layer().with_ansi(false).with_writer(Mutex::new(file));

@@ -69,12 +69,50 @@ def test_two_servers_on_one_folder(server):
     assert "another Vitrine" in reason and str(server.data_dir) in reason
 
 
-def test_secrets_are_for_the_owner_only(server):
-    for folder, _, files in os.walk(server.data_dir):
-        for name in files:
-            mode = stat.S_IMODE(os.stat(os.path.join(folder, name)).st_mode)
-            assert mode & 0o007 == 0, f"{folder}/{name} has mode {mode:o}"
-    assert stat.S_IMODE(server.clouds_yaml.stat().st_mode) == 0o600
+def test_sec_48_everything_is_for_the_owner_only(tmp_path):
+    """Whatever the umask is: data, staged data, the cache, the database, the keys. A folder that the operator made keeps
+    its mode."""
+    own, cache, database = tmp_path / "own", tmp_path / "made/cache", tmp_path / "data/configured.sqlite"
+    own.mkdir(mode=0o755)
+    configuration = tmp_path / "vitrine.conf"
+    configuration.write_text(f"""
+[DEFAULT]
+enabled_backends = own:file,made:file
+image_cache_dir = {cache}
+node_staging_uri = file://{tmp_path}/made/staging
+[glance_store]
+default_backend = own
+[own]
+filesystem_store_datadir = {own}
+[made]
+filesystem_store_datadir = {tmp_path}/made/store
+[database]
+connection = sqlite:///{database}
+""")
+    before = os.umask(0)
+    try:
+        server = Server(tmp_path / "data", database=databases.Embedded(), arguments=("--config-file", configuration))
+        server.start()
+    finally:
+        os.umask(before)
+    with_data, staged = server.create(), server.create()
+    server.put(with_data, b"data").expect(204)
+    server.request("GET", f"/v2/images/{with_data}/file").expect(200)
+    server.put(staged, b"data", "stage").expect(204)
+    wait_for("a copy in the cache", lambda: (cache / with_data).exists())
+    for top in (tmp_path / "made", tmp_path / "data", own / ".parts"):
+        modes(top)
+    assert stat.S_IMODE((own / with_data).stat().st_mode) == 0o600
+    assert stat.S_IMODE(own.stat().st_mode) == 0o755
+    assert database.exists()
+    assert server.terminate() == 0
+
+
+def modes(top):
+    for folder, _, files in os.walk(top):
+        for path, expected in [(folder, 0o700), *((os.path.join(folder, name), 0o600) for name in files)]:
+            mode = stat.S_IMODE(os.stat(path).st_mode)
+            assert mode == expected, f"{path} has mode {mode:o}"
 
 
 def test_a_second_start_finds_everything(tmp_path):

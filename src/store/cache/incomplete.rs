@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::store::private::FILE_MODE;
+
 /// How often a name is tried whose file goes away at that very moment.
 const TRIES: usize = 8;
 
@@ -24,7 +26,8 @@ pub struct Incomplete {
 impl Incomplete {
     pub(super) fn begin(path: PathBuf, target: PathBuf, invalid: PathBuf) -> io::Result<Option<Self>> {
         for _ in 0..TRIES {
-            let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&path)?;
+            let file =
+                OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(&path)?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),

@@ -19,7 +19,11 @@ use std::{
 pub use incomplete::Incomplete;
 use incomplete::{remove_if_there, sync_folder};
 
-use super::{StoreError, StoreErrorKind, StoreResult, staging};
+use super::{
+    StoreError, StoreErrorKind, StoreResult,
+    private::{make_folder, new_file},
+    staging,
+};
 use crate::{
     model::{image::is_uuid, time::Timestamp},
     telemetry,
@@ -56,11 +60,11 @@ impl CacheFolder {
         let failed = |e| StoreError::io(root.display().to_string(), e);
         let root_made = std::path::absolute(root).map_err(failed)?;
         for name in [INCOMPLETE, INVALID, QUEUE] {
-            fs::create_dir_all(root_made.join(name)).map_err(failed)?;
+            make_folder(&root_made.join(name)).map_err(failed)?;
         }
         let id = staging::place(&root_made).map_err(failed)?;
         let probe = root_made.join(INCOMPLETE).join(format!(".probe-{}", uuid::Uuid::new_v4()));
-        File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed)?;
+        new_file(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed)?;
         Ok(Self { root: root_made.into(), id: id.into() })
     }
 
@@ -177,7 +181,7 @@ impl CacheFolder {
     /// The file system's.
     pub fn queue(&self, name: &str) -> io::Result<()> {
         let path = self.path(QUEUE, name)?;
-        match File::options().write(true).create_new(true).open(path) {
+        match new_file(&path) {
             Ok(file) => file.sync_all().and_then(|()| sync_folder(&self.root.join(QUEUE))),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(e) => Err(e),

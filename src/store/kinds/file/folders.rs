@@ -1,7 +1,7 @@
 //! The folders of a file store: opening them, choosing one for new data, finding a file in them.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, Permissions},
     io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -10,7 +10,10 @@ use std::{
 use nix::sys::statvfs::statvfs;
 
 use super::settings::{SCHEMES, Settings};
-use crate::store::{StoreError, StoreErrorKind, StoreResult, StoreUrl};
+use crate::store::{
+    StoreError, StoreErrorKind, StoreResult, StoreUrl,
+    private::{make_folder, new_file},
+};
 
 /// Sub-folder for blobs that are being written.
 pub const PARTS: &str = ".parts";
@@ -154,10 +157,10 @@ pub(super) fn check_name(name: &str) -> StoreResult<()> {
 fn open(path: &Path, priority: i64, file_perm: u32) -> io::Result<Place> {
     let folder = std::path::absolute(path)?;
     let parts = folder.join(PARTS);
-    fs::create_dir_all(&parts)?;
+    make_folder(&parts)?;
     let real = folder.canonicalize()?;
     let probe = parts.join(format!(".probe-{}", uuid::Uuid::new_v4()));
-    File::create(&probe).and_then(|_| fs::remove_file(&probe))?;
+    new_file(&probe).and_then(|_| fs::remove_file(&probe))?;
     let passage = passage(file_perm);
     let mode = fs::metadata(&folder)?.permissions().mode();
     if mode & passage != passage {

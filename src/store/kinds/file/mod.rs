@@ -20,19 +20,20 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 pub use options::KIND;
-pub use settings::{Folder, Mount, Settings};
 use settings::SCHEMES;
+pub use settings::{Folder, Mount, Settings};
 
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Share,
-    StoreResult, StoreUrl, Writer, backend::{self, Kind, Site},
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Share, StoreResult,
+    StoreUrl, Writer,
+    backend::{self, Kind, Site},
+    private::FILE_MODE,
 };
 use crate::telemetry::places::Places;
 use calls::{Calls, blocking};
 pub use chunks::chunks;
 pub(in crate::store) use folders::PARTS;
-use folders::{Folders, url_of, check_folder_of, check_name, file_of};
-pub use writer::FILE_MODE;
+use folders::{Folders, check_folder_of, check_name, file_of, url_of};
 use writer::{FileWriter, Style, Target, create, remove_if_there, sync_folder};
 
 /// Bytes read at once unless the operator says otherwise; measured best in a blocking pool.
@@ -215,4 +216,3 @@ impl Backend for FileStore {
         walk::list(self.folders.clone())
     }
 }
-

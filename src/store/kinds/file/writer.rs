@@ -1,9 +1,9 @@
 //! Writing one blob: threads take chunks in order, batch by batch, then a link shows the file under its name.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, File, Permissions},
     io::{self, Seek, SeekFrom, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,7 @@ use super::{
     folders::{Folders, Place, url_of},
 };
 use crate::{
-    store::{StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer},
+    store::{StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, private::new_file},
     telemetry::{
         places::Places,
         relay::{Broken, Relay, Taker},
@@ -20,9 +20,6 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-
-/// Mode of a file unless the operator sets another, less what the umask takes away.
-pub const FILE_MODE: u32 = 0o640;
 
 /// How files are written.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +32,7 @@ pub(super) struct Style {
 
 /// Creates the file for a blob and reserves its room. Blocking.
 pub(super) fn create(part: &Path, size: Option<u64>, style: Style) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(part)?;
+    let file = new_file(part)?;
     let size = size.and_then(|s| i64::try_from(s).ok()).filter(|s| *s > 0 && style.holes.is_none());
     if let Some(size) = size {
         reserve(&file, size).inspect_err(|_| {
