@@ -43,8 +43,8 @@ pub async fn show(images: &Images, caller: &Caller, id: &str) -> Result<Image> {
 /// Lists images.
 ///
 /// # Errors
-/// [`Error::Forbidden`] without the right to list or for a marker that the caller may not see,
-/// [`Error::Invalid`] for an unknown marker.
+/// [`Error::Forbidden`] without the right to list, [`Error::Invalid`] for a marker that is unknown or that the caller
+/// may not see.
 pub async fn list(images: &Images, caller: &Caller, query: ListQuery) -> Result<ImagePage> {
     if !images.access.allowed(caller, "get_images", &CallerTarget(caller)).await? {
         return Err(access::refused("get_images"));
@@ -173,7 +173,8 @@ async fn find_marker(images: &Images, caller: &Caller, id: &str) -> Result<Image
         return Err(unknown());
     }
     if !visibility::is_visible(caller, &image, is_member) {
-        return Err(Error::forbidden("Image not visible; it cannot serve as a marker."));
+        // That there is one is none of his business.
+        return Err(unknown());
     }
     Ok(image)
 }
