@@ -217,6 +217,9 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
         format_rules: format::Rules {
             require_image_format_match: loaded.bool("image_format", "require_image_format_match"),
             gpt_safety_checks_nonfatal: loaded.list("image_format", "gpt_safety_checks_nonfatal"),
+            max_virtual_size: loaded
+                .u64("vitrine", "max_virtual_size")
+                .unwrap_or(format::Rules::default().max_virtual_size),
         },
         hashing_algorithm,
         image_size_cap: loaded.u64(d, "image_size_cap").unwrap_or(default.image_size_cap),

@@ -19,11 +19,20 @@ pub struct Rules {
     pub require_image_format_match: bool,
     /// Names of checks (`mbr`) whose failure is forgiven in data recognised as gpt.
     pub gpt_safety_checks_nonfatal: Vec<String>,
+    /// Bytes of the largest disk that a header may claim.
+    pub max_virtual_size: u64,
 }
+
+/// 1 PiB: what qcow2 can hold with clusters of the usual size is 2 PiB, and other formats hold less.
+const MAX_VIRTUAL_SIZE: u64 = 1 << 50;
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { require_image_format_match: true, gpt_safety_checks_nonfatal: Vec::new() }
+        Self {
+            require_image_format_match: true,
+            gpt_safety_checks_nonfatal: Vec::new(),
+            max_virtual_size: MAX_VIRTUAL_SIZE,
+        }
     }
 }
 
@@ -63,15 +72,17 @@ pub enum Rejection {
         /// The format recognised.
         format: &'static str,
     },
-    /// The header claims a disk larger than any record can hold.
+    /// The header claims a disk larger than any may be.
     #[error(
-        "the {format} image claims a virtual size of {virtual_size} bytes, which no disk can have; create it anew"
+        "the {format} image claims a virtual size of {virtual_size} bytes; a disk may have {max_virtual_size} at most"
     )]
     TooLarge {
         /// The format recognised.
         format: &'static str,
         /// The header's claim in bytes.
         virtual_size: u64,
+        /// What it may claim at most.
+        max_virtual_size: u64,
     },
 }
 
@@ -102,9 +113,11 @@ pub fn decide(inspection: &Inspection, disk_format: &str, rules: &Rules) -> Resu
             other => other?,
         }
     }
-    if i64::try_from(virtual_size).is_err() {
+    // What is not taken for a disk of its own has the size of its bytes, which other limits bound.
+    let max_virtual_size = rules.max_virtual_size;
+    if virtual_size > max_virtual_size.max(inspection.total_bytes) || i64::try_from(virtual_size).is_err() {
         let format = inspection.format_name().unwrap_or("raw");
-        return Err(Rejection::TooLarge { format, virtual_size });
+        return Err(Rejection::TooLarge { format, virtual_size, max_virtual_size });
     }
     Ok(Some(virtual_size).filter(|size| *size > 0))
 }

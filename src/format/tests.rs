@@ -271,6 +271,24 @@ fn decisions_follow_glance() {
     expect(b"conectix", "raw", &lax, "Some(8)");
 }
 
+/// A header is believed up to the largest disk that may be, whatever the record could hold.
+#[test]
+fn sec_47_a_disk_is_no_larger_than_it_may_be() {
+    let claiming = |size: u64| [&qcow2(3, 0, 0)[..24], &size.to_be_bytes(), &qcow2(3, 0, 0)[32..]].concat();
+    let (usual, small) = (Rules::default(), Rules { max_virtual_size: 1 << 20, ..Rules::default() });
+    for (size, rules, expected) in [
+        (1 << 50, &usual, "Some(1125899906842624)"),
+        ((1 << 50) + 1, &usual, "too large"),
+        (i64::MAX as u64, &usual, "too large"),
+        (1 << 20, &small, "Some(1048576)"),
+        ((1 << 20) + 1, &small, "too large"),
+    ] {
+        assert_eq!(verdict(&claiming(size), "qcow2", rules), expected, "{size}");
+    }
+    // What has no header of its own is as large as its bytes, which other limits bound.
+    assert_eq!(verdict(&vec![1; (1 << 20) + 1], "raw", &small), "Some(1048577)");
+}
+
 #[test]
 fn rejections_say_what_to_do() {
     let said = |data: &[u8], disk_format| {

@@ -195,6 +195,15 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Images)
     .must(),
     opt(
+        "max_virtual_size",
+        at_least(1),
+        "1125899906842624",
+        "Bytes of the largest disk that the header of an image may claim; the default is 1 PiB. Data that claims \
+         more is refused.",
+    )
+    .of(Feature::Formats)
+    .must(),
+    opt(
         "max_record_bytes",
         at_least(1),
         "1048576",
