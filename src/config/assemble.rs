@@ -237,6 +237,14 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             Some(number) => u32::try_from(number.max(0)).unwrap_or(u32::MAX),
             None => default.http_retries,
         },
+        queued_max: loaded
+            .u64("vitrine", "queued_images_per_project")
+            .filter(|count| *count > 0)
+            .map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
+        queued_seconds: loaded
+            .i64("vitrine", "queued_image_hours")
+            .filter(|hours| *hours > 0)
+            .map(|hours| hours.saturating_mul(3600)),
         bounds: bounds(loaded),
         enabled_import_methods: loaded.list(d, "enabled_import_methods"),
     }

@@ -25,6 +25,7 @@ pub mod metadefs;
 mod migrate;
 pub mod nodes;
 mod patience;
+pub mod queued;
 pub mod schema;
 mod statement;
 pub mod tasks;

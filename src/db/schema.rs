@@ -118,7 +118,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     image_tags,
     image_members,
     blobs,
-    image_locations
+    image_locations,
+    jobs
 );
 
 diesel::table! {

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Images, query};
+use super::{Images, query, queued};
 use crate::{
     access,
     db::{self, Conn, DbError, DbResult},
@@ -103,11 +103,13 @@ impl Images {
     /// Enters a new image.
     ///
     /// # Errors
-    /// [`DbError::Duplicate`] when its id is in use or was ever used.
+    /// [`DbError::Duplicate`] when its id is in use or was ever used; [`Error::TooLarge`] when the project has too many
+    /// without data.
     pub async fn insert(&self, author: Author, image: &Image) -> DbResult<()> {
-        let image = image.clone();
+        let (image, max) = (image.clone(), self.settings.queued_max);
         self.db
             .write("image.insert", move |conn| {
+                queued::check(conn, max, image.owner.as_deref())?;
                 db::images::insert(conn, &image)?;
                 db::events::insert(conn, &Event::created(&author, &image), image.created_at)
             })

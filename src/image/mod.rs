@@ -13,6 +13,7 @@ pub mod from_store;
 pub mod locations;
 pub mod members;
 pub mod query;
+pub mod queued;
 pub mod signature;
 pub mod tags;
 pub mod update;
@@ -75,6 +76,10 @@ pub struct Settings {
     pub do_secure_hash: bool,
     /// `http_retries`: tries of hashing a location.
     pub http_retries: u32,
+    /// Queued images that one project may have; `None` is unlimited.
+    pub queued_max: Option<u32>,
+    /// Seconds after which a queued image that nobody touches is deleted; `None` is never.
+    pub queued_seconds: Option<i64>,
     /// How large records and pages may be.
     pub bounds: bounds::Bounds,
     /// `enabled_import_methods`
@@ -103,6 +108,8 @@ impl Default for Settings {
             image_location_quota: 10,
             do_secure_hash: true,
             http_retries: 3,
+            queued_max: None,
+            queued_seconds: None,
             bounds: bounds::Bounds::default(),
             enabled_import_methods: texts(&["glance-direct", "web-download", "copy-image"]),
         }

@@ -32,6 +32,7 @@ impl Jobs {
             telemetry::spawn(reap::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::clean_staging(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::prune_events(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(reap::delete_stale_images(Arc::clone(app), stopped.clone())),
             telemetry::spawn(engine::run(Arc::clone(app), stopped)),
         ];
         if let Some(cache) = app.cache() {

@@ -9,6 +9,7 @@ use crate::{
     app::App,
     blob::ledger,
     db::{self, DbResult},
+    image::queued,
     model::blob::Blob,
     reconcile,
     store::StoreErrorKind,
@@ -20,6 +21,8 @@ const PERIOD: Duration = Duration::from_secs(5);
 const STAGING_PERIOD: Duration = Duration::from_secs(3600);
 /// A staged file that nothing knows is stale when nobody has written to it for so long.
 const STALE: Duration = Duration::from_secs(24 * 3600);
+/// How often images that wait for data too long are looked for.
+const QUEUED_PERIOD: Duration = Duration::from_secs(300);
 /// How often old events are dropped.
 const EVENTS_PERIOD: Duration = Duration::from_secs(600);
 /// For how long, in seconds, and how many events are kept.
@@ -55,6 +58,21 @@ pub async fn clean_staging(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
         tokio::select! {
             _ = stopped.changed() => return,
             () = tokio::time::sleep(STAGING_PERIOD) => {}
+        }
+    }
+}
+
+/// Deletes images that have waited for their data too long, now and then, until told to stop.
+pub async fn delete_stale_images(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        match queued::delete_stale(&app.images).await {
+            Ok(0) => {}
+            Ok(images) => tracing::info!(images, "images that waited for data too long were deleted"),
+            Err(error) => tracing::warn!(%error, "images that wait for data too long could not be deleted"),
+        }
+        tokio::select! {
+            _ = stopped.changed() => return,
+            () = tokio::time::sleep(QUEUED_PERIOD) => {}
         }
     }
 }

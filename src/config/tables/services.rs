@@ -212,6 +212,23 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Images)
     .must(),
     opt(
+        "queued_images_per_project",
+        at_least(0),
+        "0",
+        "Images without data that one project may have; 0 is no limit.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
+        "queued_image_hours",
+        at_least(0),
+        "0",
+        "Hours after which an image that waits for its data, and that nobody touches, is deleted; protected ones \
+         stay. 0 is never.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
         "max_page_bytes",
         at_least(1),
         "8388608",

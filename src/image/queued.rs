@@ -1,0 +1,61 @@
+//! Images that wait for data: a project may have so many of them, for so long. Both bounds are off unless the operator
+//! sets them.
+
+use super::Images;
+use crate::{
+    db::{self, Conn, DbResult},
+    model::{
+        error::{Error, Result},
+        event::Author,
+        image::Image,
+        status::Status,
+    },
+};
+
+/// Images looked at in one transaction.
+const BATCH: i64 = 100;
+
+/// Refuses one more queued image to a project that has so many.
+///
+/// # Errors
+/// [`Error::TooLarge`], and the database's.
+pub(super) fn check(conn: &mut Conn, max: Option<u32>, owner: Option<&str>) -> DbResult<()> {
+    let Some(max) = max else { return Ok(()) };
+    if db::queued::count(conn, owner)? < i64::from(max) {
+        return Ok(());
+    }
+    Err(Error::TooLarge(format!(
+        "The project has {max} images without data, which is as many as it may have; upload some, or delete them."
+    ))
+    .into())
+}
+
+/// Deletes the queued images that nobody has touched for as long as they may wait. Answers how many went.
+///
+/// # Errors
+/// The database's.
+pub async fn delete_stale(images: &Images) -> Result<usize> {
+    let Some(seconds) = images.settings.queued_seconds else { return Ok(0) };
+    let mut deleted = 0_usize;
+    loop {
+        let before = images.db.clock.now().plus_seconds(-seconds);
+        let find = move |conn: &mut Conn| db::queued::stale(conn, before, BATCH);
+        let found = images.db.read("image.stale", find).await?;
+        let mut gone = 0_usize;
+        for id in &found {
+            let decide = |image: &Image| {
+                let waits = image.status == Status::Queued && !image.protected && image.updated_at < before;
+                Ok(waits.then(|| Image { status: Status::Deleted, ..image.clone() }))
+            };
+            match images.change_for(&Author::service(), id, decide).await {
+                Ok(image) => gone = gone.saturating_add(usize::from(image.status == Status::Deleted)),
+                Err(Error::ImageNotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        deleted = deleted.saturating_add(gone);
+        if gone == 0 {
+            return Ok(deleted);
+        }
+    }
+}
