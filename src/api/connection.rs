@@ -347,7 +347,7 @@ fn in_words(bytes: &[u8], heard: Option<&[u8]>) -> Option<Vec<u8>> {
     tracing::info!(request_id = id, status = status.as_u16(), fault, "a request was refused unread");
     let text = format!(
         "{line}\r\n{date}\r\nconnection: close\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\
-         {}: {id}\r\n\r\n{body}",
+         x-content-type-options: nosniff\r\n{}: {id}\r\n\r\n{body}",
         request_info::REQUEST_ID
     );
     Some(text.into_bytes())

@@ -4,7 +4,7 @@ use actix_web::{
     Error as ActixError, HttpMessage,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderMap, HeaderName, HeaderValue},
+    http::header::{HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS},
     middleware::Next,
     web::Data,
 };
@@ -32,7 +32,8 @@ pub fn new_id() -> String {
     format!("req-{}", uuid::Uuid::new_v4())
 }
 
-/// Gives the request its id, and the answer too, whatever layer makes it.
+/// Gives the request its id, and the answer too, whatever layer makes it; no answer is to be taken for what it does not
+/// say it is.
 ///
 /// # Errors
 /// Those of the layers inside.
@@ -47,6 +48,8 @@ pub async fn name_request<B: MessageBody>(
     if let Some(value) = value {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    // What an image holds, or what a name says, is never to be taken for a page.
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)
 }
 
