@@ -228,6 +228,15 @@ mod tests {
         }
     }
 
+    /// What went wrong inside stays inside.
+    #[test]
+    fn sec_68_a_fault_tells_nothing() {
+        let error = ApiError::from(Error::internal("connect to postgresql://u:secret@h/d", "refused"));
+        assert_eq!(error.status, StatusCode::INTERNAL_SERVER_ERROR);
+        let (_, body) = error_body(error.status, &error.text, None);
+        assert!(!body.contains("secret") && !body.contains("postgresql"), "{body}");
+    }
+
     #[test]
     fn the_shape_follows_accept_as_in_glance() {
         for (accept, expected) in [

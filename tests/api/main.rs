@@ -7,6 +7,7 @@ mod cache;
 mod database;
 mod ephemeral;
 mod health;
+mod hostile;
 mod http;
 mod images;
 mod imports;

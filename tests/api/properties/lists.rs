@@ -129,7 +129,7 @@ fn walk(conn: &mut db::Conn, page: &Page) -> Vec<String> {
 on_each_database! {
     /// The list in SQL holds exactly the images that the rule in Rust names, in order, and any page size shows
     /// each of them once.
-    fn lists_obey_the_visibility_rule(database: Database) {
+    fn sec_45_lists_obey_the_visibility_rule(database: Database) {
         let folder = scratch_folder();
         let database = TestDatabase::create(database, folder.path());
         let settings = db::Settings { connection: database.url().to_owned(), max_pool_size: 1, ..db::Settings::default() };
