@@ -2,6 +2,7 @@
 
 use futures::StreamExt;
 
+use super::verify::{Expected, verified};
 use crate::{
     image::{Images, query},
     model::{
@@ -102,9 +103,10 @@ pub async fn open(
                 }
             },
         };
-        let span = range(size)?;
+        let is_verified = images.settings.verify_downloads.concerns(location);
+        let (span, expected) = Expected::of(image, size).sending(range(size)?, is_verified);
         let part = span.map(|s| ByteRange { first: s.first, last: s.last });
-        match begin(named, &location.url, part, size).await {
+        match begin(named, (&image.id, &location.url), (part, size), expected).await {
             Ok(stream) => return Ok(Data::Some { stream, span, size, checksum: image.checksum.clone() }),
             Err(error) => {
                 tracing::error!(%error, image = %image.id, store = %named.id, "a location cannot be read");
@@ -116,9 +118,18 @@ pub async fn open(
 }
 
 /// Opens a location and waits for its first bytes: until they are there, another location can be tried.
-async fn begin(named: &NamedStore, url: &str, part: Option<ByteRange>, size: u64) -> StoreResult<ByteStream> {
-    begun(named.read(url, part).await?, part.map_or(size, ByteRange::length), &StoreUrl::new(url).to_string())
-        .await
+async fn begin(
+    named: &NamedStore,
+    (image, url): (&str, &str),
+    (part, size): (Option<ByteRange>, u64),
+    expected: Option<Expected>,
+) -> StoreResult<ByteStream> {
+    let place = StoreUrl::new(url).to_string();
+    let mut stream = named.read(url, part).await?;
+    if let Some(expected) = expected {
+        stream = verified(stream, image, expected, (&named.id, &place))?;
+    }
+    begun(stream, part.map_or(size, ByteRange::length), &place).await
 }
 
 /// Waits for the first of `length` bytes, of which `place` tells the log.

@@ -12,6 +12,7 @@ pub mod pour;
 pub mod sinks;
 pub mod transfers;
 pub mod upload;
+pub mod verify;
 
 use crate::{
     image::Images,

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use super::{Cache, Site};
 use crate::{
-    blob::download::{self, Data, begun},
+    blob::{
+        download::{self, Data, begun},
+        verify::Expected,
+    },
+    image::VerifyDownloads,
     model::{caller::Caller, error::Result, image::Image, range::Span, status::Status},
     store::ByteRange,
 };
@@ -30,7 +34,7 @@ pub async fn download(
     let Some(cache) = site.cache.as_ref().filter(|cache| cache.serves(&image)) else {
         return download::open(&site.images, &image, range).await;
     };
-    if let Some(data) = from_cache(cache, &image, &range).await? {
+    if let Some(data) = from_cache(cache, &image, site.images.settings.verify_downloads, &range).await? {
         return Ok(data);
     }
     Ok(match download::open(&site.images, &image, range).await? {
@@ -45,13 +49,19 @@ pub async fn download(
 async fn from_cache(
     cache: &Arc<Cache>,
     image: &Image,
+    verify: VerifyDownloads,
     range: &impl Fn(u64) -> Result<Option<Span>>,
 ) -> Result<Option<Data>> {
     let Some(copy) = cache.copy_of(image).await else { return Ok(None) };
     let size = copy.size;
-    let span = range(size)?;
+    // What a copy holds was held against its hash when it was made.
+    let is_verified = verify == VerifyDownloads::All;
+    let (span, expected) = Expected::of(image, size).sending(range(size)?, is_verified);
     let part = span.map(|s| ByteRange { first: s.first, last: s.last });
-    match begun(cache.read(copy, part), part.map_or(size, ByteRange::length), &image.id).await {
+    let begin = async {
+        begun(cache.read(copy, part, expected)?, part.map_or(size, ByteRange::length), &image.id).await
+    };
+    match begin.await {
         Ok(stream) => Ok(Some(Data::Some { stream, span, size, checksum: image.checksum.clone() })),
         Err(error) => {
             tracing::error!(%error, image = %image.id, "the image is read from a store instead of the cache");

@@ -17,14 +17,13 @@ use tokio::{
 use super::{Cache, content_of, failed};
 use crate::{
     blob::{
-        digests::{Digests, Wanted as Measures},
         pour::{Fault, Limits, Pour, Sink, Source},
+        verify::Expected,
     },
     db::{self, DbError},
     model::{
         cached_image::CachedImage,
         error::{Error, Result},
-        hash::{Algorithm, Hashes},
         image::Image,
         time::Timestamp,
     },
@@ -64,56 +63,27 @@ pub(super) enum Outcome {
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     pub(super) id: String,
-    pub(super) size: u64,
+    pub(super) data: Expected,
     checksum: Option<String>,
     content: String,
-    /// Name of an algorithm, and the hash in hex.
-    hash: Option<(String, String)>,
 }
 
 impl Wanted {
     /// What a copy of this image must be, of which the store says that it has `size` bytes.
     pub(super) fn of(image: &Image, size: u64) -> Self {
-        let md5 = image.checksum.as_ref().map(|md5| ("md5".to_owned(), md5.clone()));
-        let hash = image.os_hash_algo.clone().zip(image.os_hash_value.clone());
-        let hash = hash.filter(|(algorithm, _)| Algorithm::of(algorithm).is_some());
         Self {
             id: image.id.clone(),
-            size,
+            data: Expected::of(image, size),
             checksum: image.checksum.clone(),
             content: content_of(image),
-            hash: hash.or(md5),
         }
-    }
-
-    /// Whether there is a hash to hold data against.
-    pub(super) fn is_hashed(&self) -> bool {
-        self.hash.is_some()
-    }
-
-    /// The algorithm of the hash to hold data against.
-    fn algorithm(&self) -> Option<Algorithm> {
-        self.hash.as_ref().and_then(|(name, _)| Algorithm::of(name))
-    }
-
-    /// Begins to measure data.
-    pub(super) fn digests(&self) -> Result<Digests> {
-        let measures = Measures { kept: self.algorithm().into_iter().collect(), ..Measures::default() };
-        Ok(Digests::start(&measures)?)
-    }
-
-    /// Holds data against the hash of its image. Data without a known hash passes.
-    pub(super) fn is_met_by(&self, measured: &Hashes) -> bool {
-        self.hash.as_ref().is_none_or(|(name, wanted)| {
-            measured.get(name).is_some_and(|found| found.eq_ignore_ascii_case(wanted))
-        })
     }
 
     pub(super) fn record(&self, made: Timestamp) -> CachedImage {
         CachedImage {
             id: 0,
             image_id: self.id.clone(),
-            size: i64::try_from(self.size).unwrap_or(i64::MAX),
+            size: i64::try_from(self.data.size).unwrap_or(i64::MAX),
             hits: 0,
             checksum: self.checksum.clone(),
             content: self.content.clone(),
@@ -244,21 +214,25 @@ impl Cache {
         let Some(part) = self.folder.run(move |folder| folder.begin(&name)).await.map_err(failed)? else {
             return Ok(Outcome::Busy);
         };
-        let Some(_room) = self.make_room(wanted.size).await? else {
+        let Some(_room) = self.make_room(wanted.data.size).await? else {
             self.give_up(part).await?;
             return Ok(Outcome::NoRoom);
         };
         let mut part = Part { folder: &self.folder, file: Some(part) };
         let idle = self.settings.stall_time.min(IDLE_MAX);
-        let mut chunks = Awaited { queue: chunks, left: wanted.size, idle };
-        let pour =
-            Pour { sink: &mut part, digests: Some(wanted.digests()?), limits: Limits::NONE, progress: &() };
+        let mut chunks = Awaited { queue: chunks, left: wanted.data.size, idle };
+        let pour = Pour {
+            sink: &mut part,
+            digests: Some(wanted.data.digests()?),
+            limits: Limits::NONE,
+            progress: &(),
+        };
         let poured = pour.run(&mut chunks).await;
         let file = part.file.take();
         match (poured, file) {
             (Ok(poured), Some(file)) => {
                 let hashes = poured.measured.map(|measured| measured.hashes).unwrap_or_default();
-                self.commit(wanted, file, wanted.is_met_by(&hashes)).await
+                self.commit(wanted, file, wanted.data.is_met_by(&hashes)).await
             }
             (Err(Fault::Source(Cut)), Some(file)) => {
                 self.give_up(file).await?;

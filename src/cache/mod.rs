@@ -26,6 +26,7 @@ use futures::StreamExt;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::{
+    blob::verify::{Expected, verified},
     db::{self, Db, DbError, DbResult},
     image::Images,
     model::{
@@ -37,7 +38,7 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        ByteRange, ByteStream, StoreError,
+        ByteRange, ByteStream, StoreError, StoreResult,
         cache::CacheFolder,
         file::{CHUNK_BYTES, chunks},
     },
@@ -218,12 +219,23 @@ impl Cache {
         Ok(Some(Copy { file, name: image.id.clone(), size }))
     }
 
-    /// The bytes of a copy, all or a part. One that cannot be read to its end is dropped, so that the next download
-    /// comes from a store.
-    pub fn read(self: &Arc<Self>, copy: Copy, range: Option<ByteRange>) -> ByteStream {
+    /// The bytes of a copy, all or a part, held against what is `expected` of them. One that cannot be read to its end is
+    /// dropped, so that the next download comes from a store.
+    ///
+    /// # Errors
+    /// The hash library's.
+    pub fn read(
+        self: &Arc<Self>,
+        copy: Copy,
+        range: Option<ByteRange>,
+        expected: Option<Expected>,
+    ) -> StoreResult<ByteStream> {
         let (cache, id) = (Arc::clone(self), copy.name);
-        let bytes = chunks(copy.file, id.clone(), copy.size, range, CHUNK_BYTES);
-        Box::pin(bytes.then(move |item| {
+        let mut bytes = chunks(copy.file, id.clone(), copy.size, range, CHUNK_BYTES);
+        if let Some(expected) = expected {
+            bytes = verified(bytes, &id, expected, ("cache", &id))?;
+        }
+        Ok(Box::pin(bytes.then(move |item| {
             let broken = item.is_err().then(|| (Arc::clone(&cache), id.clone()));
             async move {
                 if let Some((cache, id)) = broken {
@@ -232,7 +244,7 @@ impl Cache {
                 }
                 item
             }
-        }))
+        })))
     }
 
     async fn drop_broken(&self, id: &str) {

@@ -71,7 +71,8 @@ impl Cache {
             Wanted::of(image, size.unwrap_or(stray.size))
         });
         // Without a hash nobody can tell whether these are the data that the image has now.
-        let Some(wanted) = wanted.filter(|wanted| wanted.is_hashed() && wanted.size == stray.size) else {
+        let Some(wanted) = wanted.filter(|wanted| wanted.data.is_hashed() && wanted.data.size == stray.size)
+        else {
             tracing::warn!(image = %stray.name, "a file in the cache is of no use; it is dropped");
             return self.drop_copy(&stray.name).await;
         };
@@ -94,10 +95,10 @@ impl Cache {
         let (name, place) = (wanted.id.clone(), wanted.id.clone());
         let opened = self.folder.run(move |folder| folder.open_entry(&name)).await.map_err(failed)?;
         let Some((file, size)) = opened else { return Ok(false) };
-        let digests = Some(wanted.digests()?);
+        let digests = Some(wanted.data.digests()?);
         let pour = Pour { sink: &mut Nowhere, digests, limits: Limits::NONE, progress: &() };
         match pour.run(&mut Chunks(chunks(file, place, size, None, CHUNK_BYTES))).await {
-            Ok(poured) => Ok(wanted.is_met_by(&poured.measured.unwrap_or_default().hashes)),
+            Ok(poured) => Ok(wanted.data.is_met_by(&poured.measured.unwrap_or_default().hashes)),
             Err(Fault::Source(error) | Fault::Sink(error)) => Err(failed(error)),
             Err(Fault::Digest(error)) => Err(error.into()),
             Err(Fault::Excess(excess)) => Err(excess.into()),

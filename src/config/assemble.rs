@@ -245,6 +245,10 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             .i64("vitrine", "queued_image_hours")
             .filter(|hours| *hours > 0)
             .map(|hours| hours.saturating_mul(3600)),
+        verify_downloads: loaded
+            .string("vitrine", "verify_downloads")
+            .and_then(|text| image::VerifyDownloads::parse(&text))
+            .unwrap_or_default(),
         bounds: bounds(loaded),
         enabled_import_methods: loaded.list(d, "enabled_import_methods"),
     }

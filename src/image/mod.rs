@@ -22,7 +22,12 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::{access::Access, db::Db, model::image_schema::ImageSchema, store::Stores};
+use crate::{
+    access::Access,
+    db::Db,
+    model::{image::Location, image_schema::ImageSchema},
+    store::Stores,
+};
 
 /// What every use case about images needs. Cheap to clone.
 #[derive(Clone)]
@@ -80,10 +85,45 @@ pub struct Settings {
     pub queued_max: Option<u32>,
     /// Seconds after which a queued image that nobody touches is deleted; `None` is never.
     pub queued_seconds: Option<i64>,
+    /// `[vitrine] verify_downloads`
+    pub verify_downloads: VerifyDownloads,
     /// How large records and pages may be.
     pub bounds: bounds::Bounds,
     /// `enabled_import_methods`
     pub enabled_import_methods: Vec<String>,
+}
+
+/// Which data is held against the hash and size of its image while it is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VerifyDownloads {
+    /// Data that this service did not write itself.
+    #[default]
+    Locations,
+    /// All data.
+    All,
+    /// None.
+    None,
+}
+
+impl VerifyDownloads {
+    /// Reads the value of the option.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "locations" => Some(Self::Locations),
+            "all" => Some(Self::All),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+
+    /// Whether data at this location is held against its image.
+    pub fn concerns(self, location: &Location) -> bool {
+        match self {
+            Self::Locations => location.blob_id.is_none(),
+            Self::All => true,
+            Self::None => false,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -110,6 +150,7 @@ impl Default for Settings {
             http_retries: 3,
             queued_max: None,
             queued_seconds: None,
+            verify_downloads: VerifyDownloads::default(),
             bounds: bounds::Bounds::default(),
             enabled_import_methods: texts(&["glance-direct", "web-download", "copy-image"]),
         }

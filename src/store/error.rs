@@ -19,6 +19,8 @@ pub enum StoreErrorKind {
     BadUrl,
     /// The data does not have the declared size.
     SizeMismatch,
+    /// The data is not what the image says of it.
+    Corrupt,
     /// The store cannot be reached now.
     Unavailable,
     /// The place where the store keeps its data is not there: somebody has to bring it back.

@@ -37,6 +37,7 @@ pub struct Metrics {
     jobs: Calls,
     outbound: Calls,
     outbound_bytes: Family<Labels, Counter>,
+    verification_failures: Family<Labels, Counter>,
 }
 
 /// Calls of one kind: their number by outcome, and how long they take.
@@ -168,7 +169,21 @@ impl Metrics {
         let store_bytes = counters("store_bytes", "Bytes read from and written to stores");
         let jobs_claimed = counters("jobs_claimed", "Attempts at durable jobs that this node began");
         let outbound_bytes = counters("outbound_bytes", "Bytes of the answers of other services");
-        Self { registry, statements, stores, store_bytes, jobs_claimed, jobs, outbound, outbound_bytes }
+        let verification_failures = counters(
+            "verification_failures",
+            "Downloads that broke off because the data was not the image's",
+        );
+        Self {
+            registry,
+            statements,
+            stores,
+            store_bytes,
+            jobs_claimed,
+            jobs,
+            outbound,
+            outbound_bytes,
+            verification_failures,
+        }
     }
 
     /// Begins a transaction; `name` is the one in the log.
@@ -196,6 +211,12 @@ impl Metrics {
         let labels: Labels = vec![("kind", kind.into())];
         self.jobs_claimed.get_or_create(&labels).inc();
         self.jobs.begin(labels)
+    }
+
+    /// Data read from a store, or from `cache`, did not have the `hash` or `size` of its image.
+    pub fn verification_failed(&self, store: &str, what: &'static str) {
+        let labels = vec![("store", Cow::Owned(store.to_owned())), ("what", what.into())];
+        self.verification_failures.get_or_create(&labels).inc();
     }
 
     /// The figures of requests for one purpose, such as `import`, `store`, `keystone` or `policy`.
@@ -231,6 +252,7 @@ mod tests {
         metrics.store("fast").add_read(4);
         metrics.job("import").end_as("done");
         metrics.outbound("policy").add_received(5);
+        metrics.verification_failed("web", "hash");
         let text = metrics.text();
         for line in [
             "vitrine_database_statements_total{statement=\"image.find\",outcome=\"ok\"} 1",
@@ -241,6 +263,7 @@ mod tests {
             "vitrine_jobs_claimed_total{kind=\"import\"} 1",
             "vitrine_jobs_total{kind=\"import\",outcome=\"done\"} 1",
             "vitrine_outbound_bytes_total{purpose=\"policy\"} 5",
+            "vitrine_verification_failures_total{store=\"web\",what=\"hash\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing:\n{text}");
         }

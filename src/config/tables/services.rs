@@ -255,6 +255,16 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Database)
     .must(),
     opt(
+        "verify_downloads",
+        Choice(&["locations", "all", "none"]),
+        "locations",
+        "Which data is held against the hash and size of its image while it is served: that of locations which \
+         Vitrine did not write itself, all, or none. What does not match breaks off before its end, and a part of it \
+         (Range) is answered with the whole.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
         "import_deadline",
         at_least(1),
         "86400",

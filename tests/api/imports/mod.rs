@@ -4,7 +4,7 @@ mod direct;
 mod engine;
 mod hostile;
 mod plugins;
-mod source;
+pub mod source;
 mod stores;
 mod tasks;
 mod web;

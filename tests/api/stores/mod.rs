@@ -4,6 +4,7 @@ mod choice;
 mod delete;
 mod info;
 mod reconcile;
+mod verify;
 
 use std::path::Path;
 
