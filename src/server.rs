@@ -32,7 +32,11 @@ use crate::{
     db::{self, Db},
     identity::builtin::Builtin,
     image::Images,
-    import::Imports,
+    import::{
+        self, Imports, Shares,
+        confine::{Confinement, inside},
+        settings::Plugin,
+    },
     jobs::Jobs,
     metadef,
     model::{image_schema::ImageSchema, node::Node, time::Timestamp},
@@ -101,6 +105,7 @@ impl Server {
             schema: Arc::new(schema),
             doomed: Arc::new(Notify::new()),
         };
+        check_confinement(&options.imports)?;
         let imports = assemble(images, staging, options);
         let app = Arc::new(App::new(imports, cache, policy, options.jobs));
         if embedded {
@@ -244,7 +249,32 @@ fn assemble(images: Images, staging: Staging, options: &Options) -> Imports {
         queue: Queue { db: images.db.clone(), enqueued: Arc::new(Notify::new()) },
         fetcher: Fetcher::new(settings.filter.clone(), settings.patience),
         images,
+        shares: Shares::new(&settings),
         settings,
+    }
+}
+
+/// Whether the kernel can confine the converter, where there is one.
+fn check_confinement(settings: &import::Settings) -> Result<(), StartError> {
+    if !settings.plugins.contains(&Plugin::Conversion) {
+        return Ok(());
+    }
+    match (inside::available(), settings.confinement) {
+        (Ok(()), _) => Ok(()),
+        (Err(why), Confinement::Wanted) => {
+            tracing::warn!(
+                why,
+                "the kernel cannot confine the converter; it runs with more rights than it needs"
+            );
+            Ok(())
+        }
+        (Err(why), Confinement::Required) => Err(failed(
+            "image_conversion",
+            format!(
+                "the kernel cannot confine the converter: {why}. Use Linux 5.13 or later with Landlock, or set \
+                 [vitrine] converter_confinement = wanted"
+            ),
+        )),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cache;
 mod config;
+mod confine;
 mod db;
 mod jobs;
 mod keys;
@@ -50,6 +51,9 @@ enum Command {
     /// Look after the stores.
     #[command(subcommand)]
     Store(store::Command),
+    /// Run a program that may do next to nothing; the server calls this itself.
+    #[command(hide = true)]
+    Confine(confine::Arguments),
 }
 
 /// Runs the command that the arguments name.
@@ -64,6 +68,7 @@ pub fn run() -> ExitCode {
         Command::Db(command) => return db::run(command),
         Command::Config(command) => return config::run(command),
         Command::Store(command) => return store::run(command),
+        Command::Confine(arguments) => return confine::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::Loaded;
 use super::check::{Finding, Topic};
 use crate::{
-    import::settings::{Plugin, Settings},
+    import::{
+        confine::Confinement,
+        settings::{Plugin, Settings},
+    },
     outbound::{Filter, Patience},
 };
 
@@ -34,6 +37,16 @@ pub(super) fn imports(loaded: &Loaded, findings: &mut Vec<Finding>) -> Settings 
         vmdk_allowed_types: loaded.list("image_format", "vmdk_allowed_types"),
         patience: patience(loaded),
         expansion_max: loaded.u64(OURS, "decompression_ratio").unwrap_or(default.expansion_max),
+        decompression_memory: loaded
+            .u64(OURS, "decompression_memory")
+            .unwrap_or(default.decompression_memory),
+        conversions_at_once: loaded
+            .u64(OURS, "conversions_at_once")
+            .map_or(default.conversions_at_once, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+        confinement: loaded
+            .string(OURS, "converter_confinement")
+            .and_then(|text| Confinement::parse(&text))
+            .unwrap_or_default(),
         ..default
     }
 }

@@ -1,33 +1,50 @@
-//! The plug-in `image_conversion`: `qemu-img` in a child process with bounds on memory, processor, output and time
-//! (`glance/async_/flows/plugins/image_conversion.py`). It never sees data that the inspector refused.
+//! The plug-in `image_conversion`: `qemu-img` in a process that can do nothing else, within bounds on memory, processor,
+//! output and time (`glance/async_/flows/plugins/image_conversion.py`). It never sees data that the inspector refused,
+//! nor a disk that has no room here.
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::Path, process::Stdio, time::Duration};
+use std::{
+    fs::{OpenOptions, Permissions},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+    time::Duration,
+};
 
+use nix::sys::statvfs::statvfs;
 use serde_json::Value;
-use tokio::{io::AsyncReadExt, process::Command, time::Instant};
+use tokio::time::Instant;
 
-use super::{Imports, staged, state::State};
+use super::{
+    Imports,
+    confine::{Bounds, Confined, Ended, NOT_CONFINED, Running},
+    staged,
+    state::State,
+};
 use crate::{
+    access::quota,
     blob::facts::Facts,
     model::{error::Error, image::Image},
     store::private::FILE_MODE,
     work::{Done, Failure, Work},
 };
 
-/// How long, in seconds, and with how much memory, in bytes, a header may be looked at.
-const INFO: Bounds = Bounds { cpu_seconds: 2, wall_seconds: 30, memory: 1 << 30 };
-/// The same for a conversion.
-const CONVERT: Bounds = Bounds { cpu_seconds: 3600, wall_seconds: 3 * 3600, memory: 4 << 30 };
-/// What a child prints is kept up to this many bytes.
-const OUTPUT_BYTES_MAX: u64 = 256 * 1024;
+/// What looking at a header may take.
+const INFO: Bounds =
+    Bounds { cpu_seconds: 2, wall: Duration::from_secs(30), memory: 1 << 30, file_bytes: 0, files: 64 };
+/// What a conversion may take, but for its output.
+const CONVERT: Bounds = Bounds {
+    cpu_seconds: 3600,
+    wall: Duration::from_secs(3 * 3600),
+    memory: 2 << 30,
+    file_bytes: 0,
+    files: 64,
+};
 /// How often the progress is looked at, and the wish to stop.
 const LOOK: Duration = Duration::from_millis(250);
-
-struct Bounds {
-    cpu_seconds: u64,
-    wall_seconds: u64,
-    memory: u64,
-}
+/// Bytes that a file has beside the disk in it: headers and tables, and a part of the disk's size for its map.
+const OVERHEAD_BYTES: u64 = 16 << 20;
+const OVERHEAD_PART: u64 = 64;
+/// The program.
+const QEMU_IMG: &str = "qemu-img";
 
 /// Glance's names of formats as `qemu-img` calls them.
 fn driver(format: &str) -> &str {
@@ -64,24 +81,24 @@ pub async fn run(
         let found = detected.unwrap_or("several formats at once");
         return Err(refuse(format!("the data is {found}, but disk_format is {declared}.")));
     }
+    let room = Room::of(imports, work).await?;
+    // What the inspector has read from the header; not all formats say it to both.
+    room.check(facts.virtual_size.unwrap_or(0))?;
     let input = imports.blobs.staging.path(&source.blob);
-    let info = inspect(&input, driver(&declared)).await?;
+    let _place = imports.shares.converter(work).await?;
+    let info = inspect(imports, &input, driver(&declared)).await?;
     check(imports, &info).map_err(refuse)?;
     let target = imports.settings.output_format.clone();
     if driver(&declared) == driver(&target) {
         return Ok(false);
     }
-    let virtual_size = info.get("virtual-size").and_then(Value::as_u64).unwrap_or(0);
-    let cap = imports.images.settings.image_size_cap;
-    if virtual_size > cap {
-        return Err(refuse(format!(
-            "its disk of {virtual_size} bytes is larger than the {cap} bytes allowed."
-        )));
-    }
+    let virtual_size = info.get("virtual-size").and_then(Value::as_u64).unwrap_or(u64::MAX);
+    room.check(virtual_size)?;
     let blob = staged::begin(imports, work, &image.id, None).await?.blob;
     let output = imports.blobs.staging.path(&blob.id);
     work.begin_pass(Some(virtual_size));
-    convert(work, (&input, driver(&declared)), (&output, &target), cap).await?;
+    let most = room.most.min(virtual_size.saturating_add(OVERHEAD_BYTES + virtual_size / OVERHEAD_PART));
+    convert(imports, work, (&input, driver(&declared)), (&output, &target), most).await?;
     let size = durable(&output).await?;
     state.facts = None;
     state.changed = true;
@@ -90,47 +107,96 @@ pub async fn run(
     Ok(true)
 }
 
-/// `qemu-img`, started by programs that each set something and then become the next: it dies with this process, however
-/// that ends, and keeps within the bounds.
-fn bounded(bounds: &Bounds, file_bytes: u64) -> Command {
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--pdeathsig", "KILL", "--", "prlimit"])
-        .arg(format!("--cpu={}", bounds.cpu_seconds))
-        .arg(format!("--as={}", bounds.memory))
-        .arg(format!("--fsize={file_bytes}"))
-        .arg("--core=0")
-        .args(["--", "qemu-img"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .env("LC_ALL", "C")
-        .kill_on_drop(true);
-    command
+/// How large a disk may be, in bytes.
+struct Room {
+    /// By `image_size_cap` and the quota of the project.
+    most: u64,
+    /// By the size of the file system of the staging folder.
+    whole: u64,
+    /// By what is free of it.
+    free: u64,
 }
 
-fn no_tool(error: std::io::Error) -> Failure {
-    tracing::error!(%error, "setpriv and prlimit (util-linux) and qemu-img (qemu-utils) are needed for image_conversion");
-    Failure::Again("This server lacks the tools to convert images; tell its operator.".to_owned())
+impl Room {
+    async fn of(imports: &Imports, work: &Work) -> Done<Self> {
+        let (images, owner) = (&imports.images, work.job.owner.clone());
+        let quota = quota::storage_room(&images.db, images.settings.user_storage_quota, owner, None).await?;
+        let folder = imports.blobs.staging.folder().to_owned();
+        let found = crate::telemetry::blocking(move || statvfs(&folder)).await;
+        let found = found.map_err(|e| Error::internal("staging", e))?;
+        let found = found.map_err(|e| Error::internal("staging", e))?;
+        Ok(Self {
+            most: quota.unwrap_or(u64::MAX).min(images.settings.image_size_cap),
+            whole: found.blocks().saturating_mul(found.fragment_size()),
+            free: found.blocks_available().saturating_mul(found.fragment_size()),
+        })
+    }
+
+    /// Whether a disk of so many bytes may be written out.
+    fn check(&self, bytes: u64) -> Done<()> {
+        let most = self.most.min(self.whole);
+        if bytes > most {
+            return Err(Failure::Final(format!(
+                "The image was not converted: its disk of {bytes} bytes is larger than the {most} bytes allowed."
+            )));
+        }
+        if bytes > self.free {
+            return Err(no_room());
+        }
+        Ok(())
+    }
+}
+
+fn no_room() -> Failure {
+    Failure::Again("There is not enough room in the staging folder.".to_owned())
+}
+
+/// Starts `qemu-img`.
+fn start(
+    imports: &Imports,
+    bounds: Bounds,
+    arguments: &[&str],
+    (reads, writes): (&Path, Option<&Path>),
+    prints: bool,
+) -> Done<Running> {
+    let settings = &imports.settings;
+    let (helper, confinement) = (settings.confine_helper.as_path(), settings.confinement);
+    let confined = Confined { helper, confinement, bounds, reads, writes };
+    Ok(confined.start(QEMU_IMG, arguments, prints).map_err(|e| Error::internal("confine", e))?)
+}
+
+fn text(path: &Path) -> Done<&str> {
+    Ok(path
+        .to_str()
+        .ok_or_else(|| Error::internal("conversion", "the staging folder's name is not UTF-8"))?)
+}
+
+/// What an end other than success means.
+fn failure(ended: &Ended, action: &str, otherwise: &str) -> Failure {
+    let complaint = String::from_utf8_lossy(&ended.complaint);
+    if ended.status.code() == Some(i32::from(NOT_CONFINED)) {
+        tracing::error!(%complaint, "image_conversion needs qemu-img (qemu-utils), and a kernel that can confine it");
+        return Failure::Again("This server cannot convert images; tell its operator.".to_owned());
+    }
+    tracing::warn!(%complaint, status = %ended.status, action, "qemu-img failed");
+    if complaint.contains("No space left") {
+        return no_room();
+    }
+    Failure::Final(format!("The image was not converted: {otherwise}"))
 }
 
 /// What `qemu-img` itself says of the data.
-async fn inspect(path: &Path, driver: &str) -> Done<Value> {
-    let mut command = bounded(&INFO, 0);
-    command.args(["info", "-f", driver, "--output=json"]).arg(path);
-    let ran = tokio::time::timeout(Duration::from_secs(INFO.wall_seconds), command.output()).await;
-    let output = match ran {
-        Err(_) => {
-            return Err(Failure::Final("The image was not converted: its header takes too long.".to_owned()));
-        }
-        Ok(output) => output.map_err(no_tool)?,
+async fn inspect(imports: &Imports, path: &Path, driver: &str) -> Done<Value> {
+    let arguments = ["info", "-f", driver, "--output=json", text(path)?];
+    let mut running = start(imports, INFO, &arguments, (path, None), true)?;
+    let ended = running.ended(INFO.wall).await.map_err(|e| Error::internal("qemu-img info", e))?;
+    let Some(ended) = ended else {
+        return Err(Failure::Final("The image was not converted: its header takes too long.".to_owned()));
     };
-    if !output.status.success() || !output.stderr.is_empty() {
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        tracing::warn!(%complaint, status = %output.status, "qemu-img info");
-        return Err(Failure::Final("The image was not converted: qemu-img cannot read it.".to_owned()));
+    if !ended.status.success() || !ended.complaint.is_empty() {
+        return Err(failure(&ended, "info", "qemu-img cannot read it."));
     }
-    Ok(serde_json::from_slice(&output.stdout).map_err(|e| Error::internal("qemu-img info", e))?)
+    Ok(serde_json::from_slice(&ended.output).map_err(|e| Error::internal("qemu-img info", e))?)
 }
 
 fn check(imports: &Imports, info: &Value) -> Result<(), String> {
@@ -148,51 +214,52 @@ fn check(imports: &Imports, info: &Value) -> Result<(), String> {
     Ok(())
 }
 
-async fn convert(work: &Work, from: (&Path, &str), to: (&Path, &str), cap: u64) -> Done<()> {
-    let mut command = bounded(&CONVERT, cap);
-    command.args(["convert", "-f", from.1, "-O", to.1]).args([from.0, to.0]).stdout(Stdio::null());
-    let mut child = command.spawn().map_err(no_tool)?;
-    let stderr = child.stderr.take();
-    let complaint = crate::telemetry::spawn(async move {
-        let mut text = Vec::new();
-        if let Some(stderr) = stderr
-            && let Err(error) = stderr.take(OUTPUT_BYTES_MAX).read_to_end(&mut text).await
-        {
-            tracing::debug!(%error, "qemu-img's complaint could not be read");
-        }
-        String::from_utf8_lossy(&text).into_owned()
-    });
-    let deadline = Instant::now() + Duration::from_secs(CONVERT.wall_seconds);
+async fn convert(
+    imports: &Imports,
+    work: &Work,
+    from: (&Path, &str),
+    to: (&Path, &str),
+    most: u64,
+) -> Done<()> {
+    create(to.0).await?;
+    let arguments = ["convert", "-f", from.1, "-O", to.1, text(from.0)?, text(to.0)?];
+    let bounds = Bounds { file_bytes: most, ..CONVERT };
+    let mut running = start(imports, bounds, &arguments, (from.0, Some(to.0)), false)?;
+    let deadline = Instant::now() + bounds.wall;
     let mut written = 0;
-    let status = loop {
-        match tokio::time::timeout(LOOK, child.wait()).await {
-            Ok(status) => break status.map_err(no_tool)?,
-            Err(_) if Instant::now() > deadline => {
-                child.kill().await.map_err(no_tool)?;
+    loop {
+        let ended = running.ended(LOOK).await.map_err(|e| Error::internal("qemu-img convert", e))?;
+        match ended {
+            Some(ended) if ended.status.success() => return Ok(()),
+            Some(ended) => {
+                return Err(failure(
+                    &ended,
+                    "convert",
+                    "qemu-img could not read all of it, or it needs too much.",
+                ));
+            }
+            // Dropping it stops it.
+            None if Instant::now() > deadline => {
                 return Err(Failure::Final("The image was not converted: it took too long.".to_owned()));
             }
-            Err(_) => {
-                if let Err(stop) = work.check() {
-                    child.kill().await.map_err(no_tool)?;
-                    return Err(stop);
-                }
+            None => {
+                work.check()?;
                 let now = used_bytes(to.0).await;
                 work.advance(usize::try_from(now.saturating_sub(written)).unwrap_or(0));
                 written = written.max(now);
             }
         }
-    };
-    if status.success() {
-        return Ok(());
     }
-    let complaint = complaint.await.unwrap_or_default();
-    tracing::warn!(complaint, %status, "qemu-img convert");
-    if complaint.contains("No space left") {
-        return Err(Failure::Again("There is not enough room in the staging folder.".to_owned()));
-    }
-    Err(Failure::Final(
-        "The image was not converted: qemu-img could not read all of it, or it needs too much.".to_owned(),
-    ))
+}
+
+/// Makes the file that is to be written: the converter may make none.
+async fn create(path: &Path) -> Done<()> {
+    let at = path.to_owned();
+    let made = crate::telemetry::blocking(move || {
+        OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&at).map(drop)
+    });
+    let made = made.await.map_err(|e| Error::internal("conversion", e))?;
+    Ok(made.map_err(|e| Error::internal("conversion", e))?)
 }
 
 /// Bytes that a file takes on the disk; 0 while there is none.

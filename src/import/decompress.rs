@@ -11,73 +11,22 @@ use std::{
 
 use zip::ZipArchive;
 
-use super::{Imports, bring, staged, state::State};
+use super::{
+    Imports, bring,
+    compression::{DECODER_BYTES_MAX, HEAD_BYTES, Kind, detect, memory},
+    staged,
+    state::State,
+};
 use crate::{
     model::{error::Error, image::Image},
     store::{StoreError, private::new_file},
     work::{Done, Failure, Work},
 };
 
-/// Memory that a decoder may use for its dictionary, in bytes.
-const MEMORY_MAX: u64 = 256 << 20;
-/// Window that a zstd decoder may use, as a power of two: 128 MiB, the most that the tool itself takes unasked.
-const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 /// Bytes of a zip archive that are read to find its members: enough for thousands, of which one may be there.
 const DIRECTORY_BYTES_MAX: u64 = 4 << 20;
 /// Bytes read and written at once.
 const CHUNK_BYTES: usize = 256 * 1024;
-
-/// A kind of compression.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Gzip,
-    Bzip2,
-    Xz,
-    Lzma,
-    Zstd,
-    Zip,
-    Lha,
-}
-
-/// Tells the compression by the first bytes.
-fn detect(head: &[u8]) -> Option<Kind> {
-    if head.starts_with(&[0x1f, 0x8b, 0x08]) {
-        return Some(Kind::Gzip);
-    }
-    if head.starts_with(b"PK\x03\x04") {
-        return Some(Kind::Zip);
-    }
-    if head.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
-        return Some(Kind::Xz);
-    }
-    if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        return Some(Kind::Zstd);
-    }
-    // The digit is the block size; then comes the first block's mark, or the end's.
-    let block = head.get(4..10);
-    if head.starts_with(b"BZh")
-        && matches!(head.get(3), Some(b'1'..=b'9'))
-        && (block == Some(&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59])
-            || block == Some(&[0x17, 0x72, 0x45, 0x38, 0x50, 0x90]))
-    {
-        return Some(Kind::Bzip2);
-    }
-    if head.get(2..5) == Some(b"-lh") && head.get(6) == Some(&b'-') {
-        return Some(Kind::Lha);
-    }
-    is_lzma(head).then_some(Kind::Lzma)
-}
-
-/// The older format has no mark of its own: only headers as its tools write them are taken for it.
-fn is_lzma(head: &[u8]) -> bool {
-    let Some((header, _)) = head.split_first_chunk::<13>() else { return false };
-    let [properties, d0, d1, d2, d3, size @ ..] = *header;
-    let dictionary = u32::from_le_bytes([d0, d1, d2, d3]);
-    let size = u64::from_le_bytes(size);
-    properties == 0x5d
-        && (12..=30).any(|log| dictionary == 1 << log || dictionary == 3 << (log - 1))
-        && (size == u64::MAX || (size > 0 && size < 1 << 40))
-}
 
 /// Why decompression ends early.
 #[derive(Debug)]
@@ -107,9 +56,16 @@ pub async fn run(imports: &Imports, work: &Work, state: &mut State, image: &Imag
     let input = imports.blobs.staging.path(&source.blob);
     let path = input.clone();
     let head = blocking(move || head(&path)).await?;
-    let Some(kind) = head.map_err(|e| read_failure(&input, e)).map(|head| detect(&head))? else {
-        return Ok(false);
-    };
+    let head = head.map_err(|e| read_failure(&input, e))?;
+    let Some(kind) = detect(&head) else { return Ok(false) };
+    let bytes = memory(kind, &head);
+    let most = imports.settings.decompression_memory.min(DECODER_BYTES_MAX);
+    if bytes > most {
+        return Err(Failure::Final(format!(
+            "The compressed data needs more than {most} bytes of memory, which is more than is allowed."
+        )));
+    }
+    let _memory = imports.shares.memory(work, bytes).await?;
     let limit =
         source.size.saturating_mul(imports.settings.expansion_max).max(imports.settings.expansion_free);
     let limit = limit.min(imports.images.settings.image_size_cap);
@@ -117,7 +73,7 @@ pub async fn run(imports: &Imports, work: &Work, state: &mut State, image: &Imag
     let blob = staged::begin(imports, work, &image.id, None).await?.blob;
     let (output, task) = (imports.blobs.staging.path(&blob.id), work.clone());
     let place = output.display().to_string();
-    let result = blocking(move || decompress(kind, &input, &output, limit, &task)).await?;
+    let result = blocking(move || decompress((kind, bytes), &input, &output, limit, &task)).await?;
     let size = result.map_err(|halt| match halt {
         Halt::TooLarge => Failure::Final(format!(
             "The compressed data unpacks to more than {limit} bytes, which is more than is allowed for its size."
@@ -146,12 +102,18 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 fn head(path: &Path) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    File::open(path)?.take(32).read_to_end(&mut head)?;
+    File::open(path)?.take(HEAD_BYTES).read_to_end(&mut head)?;
     Ok(head)
 }
 
-/// Decompresses a file; answers the bytes written, which are durable.
-fn decompress(kind: Kind, input: &Path, output: &Path, limit: u64, work: &Work) -> Result<u64, Halt> {
+/// Decompresses a file with no more than so many bytes of memory; answers the bytes written, which are durable.
+fn decompress(
+    (kind, memory): (Kind, u64),
+    input: &Path,
+    output: &Path,
+    limit: u64,
+    work: &Work,
+) -> Result<u64, Halt> {
     let source = BufReader::with_capacity(CHUNK_BYTES, File::open(input).map_err(Halt::Damaged)?);
     let file = new_file(output).map_err(Halt::Write)?;
     let mut sink = Sink { file: BufWriter::with_capacity(CHUNK_BYTES, file), written: 0, limit, work };
@@ -160,18 +122,18 @@ fn decompress(kind: Kind, input: &Path, output: &Path, limit: u64, work: &Work) 
         Kind::Bzip2 => sink.take(bzip2::bufread::MultiBzDecoder::new(source))?,
         Kind::Xz => {
             let flags = liblzma::stream::CONCATENATED;
-            let stream = liblzma::stream::Stream::new_stream_decoder(MEMORY_MAX, flags);
+            let stream = liblzma::stream::Stream::new_stream_decoder(memory, flags);
             let stream = stream.map_err(|e| Halt::Damaged(e.into()))?;
             sink.take(liblzma::bufread::XzDecoder::new_stream(source, stream))?;
         }
         Kind::Lzma => {
-            let stream = liblzma::stream::Stream::new_lzma_decoder(MEMORY_MAX);
+            let stream = liblzma::stream::Stream::new_lzma_decoder(memory);
             let stream = stream.map_err(|e| Halt::Damaged(e.into()))?;
             sink.take(liblzma::bufread::XzDecoder::new_stream(source, stream))?;
         }
         Kind::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(source).map_err(Halt::Damaged)?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(Halt::Damaged)?;
+            decoder.window_log_max(window_log(memory)).map_err(Halt::Damaged)?;
             sink.take(decoder)?;
         }
         Kind::Zip => unzip(source, &mut sink)?,
@@ -181,6 +143,12 @@ fn decompress(kind: Kind, input: &Path, output: &Path, limit: u64, work: &Work) 
         }
     }
     sink.finish()
+}
+
+/// The largest window that fits into so much memory, as a power of two.
+fn window_log(memory: u64) -> u32 {
+    // The least that zstd may be told is ten.
+    memory.checked_ilog2().unwrap_or(0).max(10)
 }
 
 /// Takes the one member of an archive. Its directory is read within bounds, however large it says it is; names of

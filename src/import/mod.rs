@@ -7,6 +7,8 @@
 mod activate;
 pub mod asked;
 mod bring;
+mod compression;
+pub mod confine;
 mod convert;
 mod copy;
 mod decompress;
@@ -18,15 +20,22 @@ mod plugins;
 pub mod remote;
 pub mod request;
 pub mod settings;
+pub mod shares;
 pub mod stage;
 mod staged;
 pub mod state;
 
 use std::sync::Arc;
 
-use crate::{blob::Blobs, image::Images, outbound::Fetcher, work::queue::Queue};
+use crate::{
+    blob::Blobs,
+    image::Images,
+    outbound::Fetcher,
+    work::queue::Queue,
+};
 
 pub use settings::Settings;
+pub use shares::Shares;
 
 /// Stores that an import is still to write, comma-separated.
 pub const IMPORTING_TO_STORES: &str = "os_glance_importing_to_stores";
@@ -46,4 +55,6 @@ pub struct Imports {
     pub fetcher: Fetcher,
     /// The operator's settings.
     pub settings: Arc<Settings>,
+    /// What plug-ins that work on data share.
+    pub shares: Shares,
 }

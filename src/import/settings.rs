@@ -1,5 +1,8 @@
 //! The operator's settings about imports; names and defaults are Glance's.
 
+use std::path::PathBuf;
+
+use super::confine::{self, Confinement};
 use crate::outbound::{Filter, Patience};
 
 /// Plug-ins that work on staged data (`[image_import_opts] image_import_plugins`).
@@ -48,6 +51,14 @@ pub struct Settings {
     pub expansion_max: u64,
     /// … or this many bytes, whichever is more.
     pub expansion_free: u64,
+    /// `[vitrine] decompression_memory`: bytes that the decoders of this node use together.
+    pub decompression_memory: u64,
+    /// `[vitrine] conversions_at_once`: converters that run on this node at the same time.
+    pub conversions_at_once: usize,
+    /// `[vitrine] converter_confinement`
+    pub confinement: Confinement,
+    /// The program that is called with `confine`: this one.
+    pub confine_helper: PathBuf,
 }
 
 impl Default for Settings {
@@ -65,6 +76,10 @@ impl Default for Settings {
             vmdk_allowed_types: vec!["streamOptimized".to_owned(), "monolithicSparse".to_owned()],
             expansion_max: 1000,
             expansion_free: 1 << 30,
+            decompression_memory: 256 << 20,
+            conversions_at_once: 2,
+            confinement: Confinement::default(),
+            confine_helper: confine::own_program(),
         }
     }
 }

@@ -50,6 +50,11 @@ impl Staging {
         &self.store.id
     }
 
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The file of a staged blob.
     pub fn path(&self, blob_id: &str) -> PathBuf {
         self.folder.join(blob_id)

@@ -290,6 +290,33 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Imports)
     .must(),
     opt(
+        "decompression_memory",
+        Int(16_777_216, 1_099_511_627_776),
+        "268435456",
+        "Bytes of memory that image_decompression uses on this node, for all imports together; what needs more than \
+         that, or than 136 MiB, is refused.",
+    )
+    .of(Feature::Imports)
+    .must(),
+    opt(
+        "conversions_at_once",
+        Int(1, 1024),
+        "2",
+        "Converters that image_conversion runs on this node at the same time, each with up to 2 GiB of address space.",
+    )
+    .of(Feature::Imports)
+    .must(),
+    opt(
+        "converter_confinement",
+        Choice(&["required", "wanted"]),
+        "required",
+        "The converter has no network and no files but the two that it works on. Where the kernel cannot do that \
+         (Linux before 5.13, or without Landlock or seccomp), `required` stops the start, and `wanted` lets it run \
+         with what can be done.",
+    )
+    .of(Feature::Imports)
+    .must(),
+    opt(
         "jobs_per_project",
         at_least(1),
         "8",

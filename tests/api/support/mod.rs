@@ -148,6 +148,8 @@ impl TestApp {
         options.database_limits = LIMITS;
         options.identity = IdentityChoice::Given(Arc::new(persona::TestIdentity));
         options.api.shutdown_seconds = 5;
+        // The tests are another program.
+        options.imports.confine_helper = env!("CARGO_BIN_EXE_vitrine").into();
         change(&database, &mut options);
         let http = new_http();
         let running = Some(run(&options));

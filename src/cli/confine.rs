@@ -1,0 +1,48 @@
+//! `vitrine confine`: a process that takes its own rights away and becomes another program. The server calls it; see
+//! `import/confine`.
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use crate::import::confine::{NOT_CONFINED, inside};
+
+/// Arguments of `vitrine confine`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The process that must live as long as this one does.
+    #[arg(long)]
+    parent: u32,
+    /// Seconds of processor time.
+    #[arg(long)]
+    cpu_seconds: u64,
+    /// Bytes of address space.
+    #[arg(long)]
+    memory: u64,
+    /// Bytes of a file that is written.
+    #[arg(long)]
+    file_bytes: u64,
+    /// Descriptors.
+    #[arg(long)]
+    files: u64,
+    /// The file that is read.
+    #[arg(long)]
+    reads: PathBuf,
+    /// The file that is written.
+    #[arg(long)]
+    writes: Option<PathBuf>,
+    /// Go on with what the kernel can do.
+    #[arg(long)]
+    lenient: bool,
+    /// The program and its arguments.
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
+}
+
+/// Becomes the program; comes back only when that failed.
+pub fn run(arguments: Arguments) -> ExitCode {
+    let Arguments { parent, cpu_seconds, memory, file_bytes, files, reads, writes, lenient, command } =
+        arguments;
+    let sentence =
+        inside::Sentence { parent, cpu_seconds, memory, file_bytes, files, reads, writes, lenient, command };
+    eprintln!("vitrine confine: {}", inside::run(&sentence));
+    ExitCode::from(NOT_CONFINED)
+}
