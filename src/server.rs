@@ -44,7 +44,7 @@ use crate::{
     policy::Enforcer,
     reconcile,
     store::{Stores, staging::Staging},
-    work::queue::Queue,
+    work::{queue::Queue, seal::Seals},
 };
 
 /// A server that is ready to run.
@@ -248,6 +248,7 @@ fn assemble(images: Images, staging: Staging, options: &Options) -> Imports {
         },
         queue: Queue { db: images.db.clone(), enqueued: Arc::new(Notify::new()) },
         fetcher: Fetcher::new(settings.filter.clone(), settings.patience),
+        seals: Seals::new(images.db.clone()),
         images,
         shares: Shares::new(&settings),
         settings,

@@ -19,9 +19,8 @@ use super::{
 use crate::{
     import::{
         asked::{Asked, Method},
-        remote::endpoint,
+        remote::{Service, endpoint},
         request, stage as domain,
-        state::Remote,
     },
     model::error::Error,
 };
@@ -76,7 +75,7 @@ async fn start(
 }
 
 /// The image service from which to take an image, with the caller's own token.
-async fn remote(state: &Shared, request: &HttpRequest, asked: &Asked) -> Result<Option<Remote>, Error> {
+async fn remote(state: &Shared, request: &HttpRequest, asked: &Asked) -> Result<Option<Service>, Error> {
     let (region, interface) = asked.remote_service();
     let Some(token) = user_token(request.headers()) else { return Ok(None) };
     let catalog = match state.identity.catalog(&token, &base_url(&state.settings, request)).await {
@@ -87,7 +86,7 @@ async fn remote(state: &Shared, request: &HttpRequest, asked: &Asked) -> Result<
         }
     };
     let found = endpoint(&catalog, region, interface);
-    Ok(found.map(|endpoint| Remote { endpoint, token }))
+    Ok(found.map(|endpoint| Service { endpoint, token }))
 }
 
 /// The import methods.

@@ -27,6 +27,7 @@ pub mod nodes;
 mod patience;
 pub mod queued;
 pub mod schema;
+pub mod sealing_keys;
 mod statement;
 pub mod tasks;
 mod url;

@@ -329,3 +329,12 @@ diesel::table! {
         lease_until -> BigInt,
     }
 }
+
+diesel::table! {
+    sealing_keys (generation) {
+        generation -> BigInt,
+        secret -> Text,
+        created_at -> BigInt,
+        replaced_at -> Nullable<BigInt>,
+    }
+}

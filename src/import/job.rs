@@ -180,6 +180,7 @@ pub async fn put_back(
     let image = query::find_unseen(&imports.images, &plan.image_id).await?;
     if image.is_some_and(|image| !is_locked_by(&image, &work.job)) {
         // This was done before; what is staged now is another import's.
+        forget(state, work).await?;
         return Ok("");
     }
     // The staged data goes first: were the lock let go of before, nobody would know of it any more.
@@ -214,7 +215,11 @@ pub async fn put_back(
         Err(Error::ImageNotFound(_)) => false,
         other => other.map(|_| true)?,
     };
-    // Nothing of the caller's stays with a job that is over, and nothing points to data that is gone.
-    State { roles: state.roles, ..State::default() }.save(work, "").await?;
+    forget(state, work).await?;
     Ok(if is_there { outcome(plan, original.is_some()) } else { "" })
+}
+
+/// Nothing of the caller's stays with a job that is over, and nothing points to data that is gone.
+async fn forget(state: State, work: &Work) -> Done<()> {
+    State { roles: state.roles, ..State::default() }.save(work, "").await
 }

@@ -31,7 +31,7 @@ use crate::{
     blob::Blobs,
     image::Images,
     outbound::Fetcher,
-    work::queue::Queue,
+    work::{queue::Queue, seal::Seals},
 };
 
 pub use settings::Settings;
@@ -55,6 +55,8 @@ pub struct Imports {
     pub fetcher: Fetcher,
     /// The operator's settings.
     pub settings: Arc<Settings>,
+    /// Seals what jobs keep of their callers' secrets.
+    pub seals: Seals,
     /// What plug-ins that work on data share.
     pub shares: Shares,
 }

@@ -3,9 +3,13 @@
 
 use serde_json::Value;
 
-use super::{Imports, asked::Asked, state::State};
+use super::{
+    Imports,
+    asked::Asked,
+    state::{Remote, State},
+};
 use crate::{
-    model::{image::TEXT_CHARS_MAX, patch},
+    model::{error::Result, image::TEXT_CHARS_MAX, patch},
     outbound::Body,
     telemetry,
     work::{Done, Failure},
@@ -13,6 +17,30 @@ use crate::{
 
 /// Largest record of an image that is read, in bytes.
 const RECORD_BYTES_MAX: usize = 16 << 20;
+
+/// Another image service, and the token of the caller who wants to read from it.
+pub struct Service {
+    /// Its base URL.
+    pub endpoint: String,
+    /// The token; for the header of requests to it, and nothing else.
+    pub token: String,
+}
+
+impl Service {
+    /// The same as a job keeps it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sealed(self, imports: &Imports, image_id: &str) -> Result<Remote> {
+        let token = imports.seals.seal(&self.token, &purpose(image_id)).await?;
+        Ok(Remote { endpoint: self.endpoint, token })
+    }
+}
+
+/// What a token is sealed for: one that is copied to the job of another image opens nothing.
+fn purpose(image_id: &str) -> String {
+    format!("glance-download {image_id}")
+}
 
 /// The image service of a region in a catalogue: the first of type `image` that has an endpoint there.
 pub fn endpoint(catalog: &Value, region: &str, interface: &str) -> Option<String> {
@@ -32,13 +60,17 @@ pub fn endpoint(catalog: &Value, region: &str, interface: &str) -> Option<String
 ///
 /// # Errors
 /// [`Failure::Final`] with what is wrong with the source.
-pub async fn open(imports: &Imports, asked: &Asked, state: &mut State) -> Done<Body> {
+pub async fn open(imports: &Imports, image_id: &str, asked: &Asked, state: &mut State) -> Done<Body> {
     let remote = state.remote.clone();
     let remote = remote.ok_or_else(|| {
         Failure::Final("The catalogue has no image service in this region with this interface.".to_owned())
     })?;
+    let token = imports.seals.open(&remote.token, &purpose(image_id)).await?;
+    let token = token.ok_or_else(|| {
+        Failure::Final("The token of this import cannot be read any more; ask for it again.".to_owned())
+    })?;
     let url = format!("{}/v2/images/{}", remote.endpoint, asked.remote_image());
-    let mut headers = vec![("X-Auth-Token", remote.token)];
+    let mut headers = vec![("X-Auth-Token", token)];
     // The other service can find the request in its own log.
     headers.extend(telemetry::request_id().map(|id| ("X-Openstack-Request-Id", id.to_string())));
     let record = record(imports.fetcher.open(&url, &headers).await?).await?;

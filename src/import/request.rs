@@ -6,7 +6,8 @@ use super::{
     asked::{Asked, Method},
     job::ImageImport,
     plan::Input,
-    state::{Remote, State},
+    remote::Service,
+    state::State,
 };
 use crate::{
     access, db,
@@ -31,7 +32,7 @@ pub async fn start(
     id: &str,
     asked: Asked,
     header: Option<String>,
-    remote: Option<Remote>,
+    remote: Option<Service>,
 ) -> Result<()> {
     access::mutating(caller)?;
     let image = query::find(&imports.images, caller, id).await?;
@@ -64,7 +65,11 @@ pub async fn start(
     let mut affinity = None;
     match asked.method {
         // As in the reference it is the task that fails when the catalogue has no such service.
-        Method::GlanceDownload => state.remote = remote,
+        Method::GlanceDownload => {
+            if let Some(service) = remote {
+                state.remote = Some(service.sealed(imports, &image.id).await?);
+            }
+        }
         Method::GlanceDirect => {
             let blob = staged_data(imports, id).await?;
             affinity = Some(blob.store.clone());

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     blob::facts::Facts,
     model::{blob::Blob, image::Image},
-    work::{Done, Work},
+    work::{Done, Work, seal::Sealed},
 };
 
 /// Data in a staging folder.
@@ -20,18 +20,12 @@ pub struct Staged {
 }
 
 /// Where the data is, and by whose leave. Kept with the job until it is over, and shown to nobody.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Remote {
     /// Base URL of the other image service.
     pub endpoint: String,
     /// The caller's token.
-    pub token: String,
-}
-
-impl std::fmt::Debug for Remote {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Remote").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
+    pub token: Sealed,
 }
 
 /// The steps done so far. Every member may be missing: the first state of a job is written by whoever asks for it.

@@ -3,6 +3,7 @@
 
 pub mod durable;
 pub mod queue;
+pub mod seal;
 
 use std::{
     pin::pin,

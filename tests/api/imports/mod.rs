@@ -4,6 +4,7 @@ mod direct;
 mod engine;
 mod hostile;
 mod plugins;
+mod secrets;
 pub mod source;
 mod stores;
 mod tasks;

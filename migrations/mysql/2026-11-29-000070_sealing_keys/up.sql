@@ -1,0 +1,7 @@
+-- The keys that seal secrets in other rows, such as tokens that jobs still need.
+CREATE TABLE sealing_keys (
+    generation BIGINT NOT NULL PRIMARY KEY,
+    secret TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    replaced_at BIGINT
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
