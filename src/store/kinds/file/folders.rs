@@ -176,7 +176,7 @@ fn passage(file_perm: u32) -> u32 {
     group | others
 }
 
-fn free_bytes(folder: &Path) -> io::Result<u64> {
+pub(super) fn free_bytes(folder: &Path) -> io::Result<u64> {
     let found = statvfs(folder).map_err(io::Error::from)?;
     Ok(found.blocks_available().saturating_mul(found.fragment_size()))
 }

@@ -4,6 +4,7 @@
 //! A blob is written to `<folder>/.parts/<blob id>`, synced, linked to its name (which refuses to replace a
 //! file), and the folder is synced, so a reader sees the whole blob or none.
 
+mod ahead;
 mod calls;
 mod chunks;
 mod folders;
@@ -147,8 +148,8 @@ impl Backend for FileStore {
         let folders = self.folders.clone();
         let place = self.calls.run(name.to_owned(), move || folders.choose(size.unwrap_or(0))).await?;
         let part = place.parts.join(blob_id);
-        let (path, style) = (part.clone(), self.style);
-        let file = blocking(part.display().to_string(), move || create(&path, size, style)).await?;
+        let (within, path, style) = (place.clone(), part.clone(), self.style);
+        let file = blocking(part.display().to_string(), move || create(&within, &path, size, style)).await?;
         let target = Target { folders: self.folders.clone(), place, part, name: name.to_owned() };
         Ok(Box::new(FileWriter::start(file, target, style, (self.writing.clone(), owner))))
     }

@@ -183,3 +183,25 @@ async fn long_listings_are_whole() {
     assert_eq!(listed.len(), 2002);
     assert_eq!(listed.iter().filter(|listed| listed.unfinished).count(), 1);
 }
+
+/// Proves that a declared size takes no more of the disk than a step ahead of the data, and that one which does not fit is
+/// told before the first byte all the same.
+#[tokio::test]
+async fn sec_14_a_declared_size_takes_room_step_by_step() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let taken = || {
+        let part = std::fs::metadata(dir.path().join(PARTS).join("b")).unwrap();
+        part.blocks() * 512
+    };
+    let mut writer = store.writer(&new("b", "n", Some(256 << 20))).await.unwrap();
+    writer.write(bytes::Bytes::from_static(b"x")).await.unwrap();
+    assert!(taken() <= 2 * ahead::FIRST_STEP, "{} bytes", taken());
+    writer.write(conformance::data(5 << 20).into()).await.unwrap();
+    writer.sync().await.unwrap();
+    assert!(taken() <= 11 << 20, "{} bytes", taken());
+    writer.cancel().await.unwrap();
+    let error = store.writer(&new("c", "m", Some(u64::MAX >> 2))).await.err().unwrap();
+    assert_eq!(error.kind, StoreErrorKind::Full, "{error}");
+    assert_eq!(sorted(&store).await, []);
+}

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{
+    ahead::Ahead,
     calls::blocking,
     folders::{Folders, Place, url_of},
 };
@@ -30,30 +31,16 @@ pub(super) struct Style {
     pub(super) mode: Option<u32>,
 }
 
-/// Creates the file for a blob and reserves its room. Blocking.
-pub(super) fn create(part: &Path, size: Option<u64>, style: Style) -> io::Result<File> {
+/// Creates the file for a blob and takes its first room. Blocking.
+pub(super) fn create(place: &Place, part: &Path, size: Option<u64>, style: Style) -> io::Result<(File, Ahead)> {
     let file = new_file(part)?;
-    let size = size.and_then(|s| i64::try_from(s).ok()).filter(|s| *s > 0 && style.holes.is_none());
-    if let Some(size) = size {
-        reserve(&file, size).inspect_err(|_| {
-            if let Err(error) = remove_if_there(part) {
-                tracing::warn!(path = %part.display(), %error, "unfinished file left behind");
-            }
-        })?;
-    }
-    Ok(file)
-}
-
-/// Reserves room so that a full disk is known before the first byte; file systems that cannot are no failure.
-fn reserve(file: &File, size: i64) -> io::Result<()> {
-    use nix::{
-        errno::Errno,
-        fcntl::{FallocateFlags, fallocate},
-    };
-    match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, size) {
-        Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL) => Ok(()),
-        Err(errno) => Err(io::Error::from(errno)),
-    }
+    let size = size.filter(|_| style.holes.is_none());
+    let ahead = Ahead::begin(&file, &place.folder, size).inspect_err(|_| {
+        if let Err(error) = remove_if_there(part) {
+            tracing::warn!(path = %part.display(), %error, "unfinished file left behind");
+        }
+    })?;
+    Ok((file, ahead))
 }
 
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
@@ -72,6 +59,7 @@ pub(super) fn remove_if_there(path: &Path) -> io::Result<bool> {
 /// The file.
 struct Output {
     file: File,
+    ahead: Ahead,
     at: u64,
     style: Style,
 }
@@ -82,6 +70,7 @@ impl Taker for Output {
     fn take(&mut self, mut chunk: &[u8]) -> io::Result<()> {
         let Some(unit) = self.style.holes else {
             self.at = self.at.saturating_add(chunk.len() as u64);
+            self.ahead.cover(&self.file, self.at)?;
             return self.file.write_all(chunk);
         };
         while !chunk.is_empty() {
@@ -130,13 +119,13 @@ pub(super) struct FileWriter {
 impl FileWriter {
     /// Begins; `places` bounds how many batches are written at once, and the owner has his turn at them.
     pub(super) fn start(
-        file: File,
+        (file, ahead): (File, Ahead),
         target: Target,
         style: Style,
         (places, owner): (Places, Option<&str>),
     ) -> Self {
         let shown = target.part.display().to_string();
-        let relay = Relay::new(vec![Output { file, at: 0, style }], places, owner);
+        let relay = Relay::new(vec![Output { file, ahead, at: 0, style }], places, owner);
         Self { target, shown, relay, synced: false }
     }
 
