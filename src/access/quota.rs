@@ -1,7 +1,7 @@
 //! Quotas: how many, and how many bytes (`glance/quota/__init__.py`).
 
 use crate::{
-    db::{self, Db},
+    db::{self, Conn, Db, DbResult},
     model::error::{Error, Result},
 };
 
@@ -23,50 +23,65 @@ pub fn check(what: &str, quota: i64, count: usize) -> Result<()> {
     )))
 }
 
-/// Bytes that a project may still store under `quota`; `None` is no limit.
-///
-/// # Errors
-/// [`Error::TooLarge`] when the declared size, in bytes, does not fit, or there is no room at all.
-pub async fn storage_room(
-    db: &Db,
-    quota: Option<u64>,
-    project: Option<String>,
-    declared: Option<u64>,
-) -> Result<Option<u64>> {
-    let (Some(quota), Some(project)) = (quota, project) else { return Ok(None) };
-    let room = quota.saturating_sub(stored(db, project, None).await?);
-    if declared.map_or(room == 0, |size| size > room) {
-        return Err(over_storage(quota));
-    }
-    Ok(Some(room))
+/// What one project may store, as transactions ask it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    project: String,
+    bytes: u64,
 }
 
-/// Requires that a project may store `bytes` of an image under `quota`, beside what it stores already; what that
-/// image has now is left out of the count when it is named in `instead_of`.
+impl Allowance {
+    /// The allowance of a project under `user_storage_quota`; `None` is no limit.
+    pub fn of(quota: Option<u64>, project: Option<&str>) -> Option<Self> {
+        Some(Self { project: project?.to_owned(), bytes: quota? })
+    }
+
+    /// Whether what an owner keeps counts here.
+    pub fn covers(&self, owner: Option<&str>) -> bool {
+        owner == Some(&self.project)
+    }
+
+    /// The refusal of what goes beyond it.
+    pub fn refusal(&self) -> Error {
+        over_storage(self.bytes)
+    }
+
+    /// Bytes that the project may still store, with what this transaction has added so far. Nobody else adds anything
+    /// until it ends, so it should be the last question that the transaction has.
+    ///
+    /// # Errors
+    /// Only the database's own.
+    pub fn left(&self, conn: &mut Conn) -> DbResult<u64> {
+        db::quota::lock(conn, &self.project)?;
+        Ok(self.bytes.saturating_sub(db::quota::stored(conn, &self.project)?))
+    }
+
+    /// Requires that the project stores no more than it may, with what this transaction has added so far and with `more`
+    /// bytes that are not counted as its own.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`]
+    pub fn check(&self, conn: &mut Conn, more: u64) -> DbResult<()> {
+        db::quota::lock(conn, &self.project)?;
+        let used = db::quota::stored(conn, &self.project)?;
+        if used.saturating_add(more) > self.bytes { Err(self.refusal().into()) } else { Ok(()) }
+    }
+}
+
+/// Requires, before anything is changed, that a project may store `bytes` where it stores `instead_of` now. What others
+/// add meanwhile is not seen: the door asks again.
 ///
 /// # Errors
 /// [`Error::TooLarge`]
-pub async fn check_storage(
-    db: &Db,
-    quota: Option<u64>,
-    project: Option<String>,
-    instead_of: Option<String>,
-    bytes: u64,
-) -> Result<()> {
-    let (Some(quota), Some(project)) = (quota, project) else { return Ok(()) };
-    let used = stored(db, project, instead_of).await?;
-    if used.saturating_add(bytes) > quota { Err(over_storage(quota)) } else { Ok(()) }
-}
-
-/// Bytes that a project keeps in stores, one image left out.
-async fn stored(db: &Db, project: String, but: Option<String>) -> Result<u64> {
-    let used = db
-        .read("image.storage_usage", move |conn| db::images::storage_usage(conn, &project, but.as_deref()))
-        .await?;
-    Ok(u64::try_from(used).unwrap_or(0))
+pub async fn check_storage(db: &Db, allowance: Option<Allowance>, instead_of: u64, bytes: u64) -> Result<()> {
+    let Some(allowance) = allowance else { return Ok(()) };
+    let project = allowance.project.clone();
+    let used = db.read("image.storage_usage", move |conn| db::quota::stored(conn, &project)).await?;
+    let after = used.saturating_sub(instead_of).saturating_add(bytes);
+    if after > allowance.bytes { Err(allowance.refusal()) } else { Ok(()) }
 }
 
 /// The refusal of bytes over the storage quota.
-pub fn over_storage(quota: u64) -> Error {
+fn over_storage(quota: u64) -> Error {
     Error::TooLarge(format!("The storage quota of this project, {quota} bytes, would be exceeded."))
 }

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Blobs, Holder, ledger};
+use super::{
+    Blobs, Holder, ledger,
+    reserve::{self, Reservation},
+};
 use crate::{
+    access::quota::Allowance,
     db::{self, DbResult},
     image::change,
     model::{
@@ -24,6 +28,8 @@ pub struct NewDraft<'a> {
     pub image_id: &'a str,
     /// The project that owns the image.
     pub owner: Option<&'a str>,
+    /// The project whose storage quota is asked: that of whoever sends the data.
+    pub payer: Option<&'a str>,
     /// Where it goes.
     pub store: &'a NamedStore,
     /// Its name in the store; `None` is its own id.
@@ -40,6 +46,7 @@ pub struct Draft {
     store: NamedStore,
     owner: Option<String>,
     holder: Arc<Holder>,
+    reservation: Reservation,
     /// The row as it was entered.
     pub blob: Blob,
 }
@@ -64,41 +71,65 @@ impl Blobs {
         (row, holder)
     }
 
-    fn draft(&self, new: NewDraft<'_>, holder: Arc<Holder>, blob: Blob) -> Draft {
-        let owner = new.owner.map(str::to_owned);
-        Draft { blobs: self.clone(), store: new.store.clone(), owner, holder, blob }
+    fn allowance(&self, new: NewDraft<'_>) -> Option<Allowance> {
+        Allowance::of(self.images.settings.user_storage_quota, new.payer)
     }
 
-    /// Enters a blob.
+    fn draft(&self, new: NewDraft<'_>, holder: Arc<Holder>, (blob, reserved): (Blob, u64)) -> Draft {
+        let reservation =
+            Reservation::new(self.images.db.clone(), self.allowance(new), blob.clone(), reserved);
+        let owner = new.owner.map(str::to_owned);
+        Draft {
+            blobs: self.clone(),
+            store: new.store.clone(),
+            owner,
+            holder,
+            reservation,
+            blob,
+        }
+    }
+
+    /// Enters a blob, with room for it under the quota.
     ///
     /// # Errors
-    /// Only the database's own.
+    /// [`Error::TooLarge`] over the quota, and the database's own.
     pub async fn begin(&self, new: NewDraft<'_>) -> DbResult<Draft> {
         let ((row, holder), clock) = (self.row(new), self.images.db.clock.clone());
-        let write = self.images.db.write("blob.begin", move |conn| ledger::enter(conn, &row, clock.now()));
+        let (allowance, size) = (self.allowance(new), new.size);
+        let write = self.images.db.write("blob.begin", move |conn| {
+            let blob = ledger::enter(conn, &row, clock.now())?;
+            let reserved = reserve::begin(conn, allowance.as_ref(), &blob, size)?;
+            Ok((blob, reserved))
+        });
         Ok(self.draft(new, holder, write.await?))
     }
 
-    /// Enters a blob and turns its image to `status`, in one transaction.
+    /// Enters a blob, with room for it under the quota, and turns its image to `status`, in one transaction. Answers the
+    /// image as it is then, too.
     ///
     /// # Errors
-    /// What `check` answers of the image as it is then, [`Error::ImageNotFound`], and the database's.
+    /// What `check` answers of the image as it is then, [`Error::ImageNotFound`], [`Error::TooLarge`] over the quota, and
+    /// the database's.
     pub async fn begin_upload(
         &self,
         author: Author,
         new: NewDraft<'_>,
         status: Status,
         check: fn(&Image) -> Result<()>,
-    ) -> Result<Draft> {
+    ) -> Result<(Draft, Image)> {
         let ((row, holder), door) = (self.row(new), self.images.door(author));
+        let (allowance, size) = (self.allowance(new), new.size);
         let write = self.images.db.write("image.begin_upload", move |conn| {
-            change::in_txn(conn, &door, &row.image_id, |_, image| {
+            let image = change::in_txn(conn, &door, &row.image_id, |_, image| {
                 check(image)?;
                 Ok(Some(Image { status, ..image.clone() }))
             })?;
-            ledger::enter(conn, &row, door.clock.now())
+            let blob = ledger::enter(conn, &row, door.clock.now())?;
+            let reserved = reserve::begin(conn, allowance.as_ref(), &blob, size)?;
+            Ok((image, (blob, reserved)))
         });
-        Ok(self.draft(new, holder, write.await?))
+        let (image, entered) = write.await?;
+        Ok((self.draft(new, holder, entered), image))
     }
 }
 
@@ -106,6 +137,11 @@ impl Draft {
     /// The blob as its store knows it.
     pub fn described(&self, size: Option<u64>) -> NewBlob<'_> {
         NewBlob { owner: self.owner.as_deref(), ..NewBlob::of(&self.blob, size) }
+    }
+
+    /// The room that the bytes have under the quota.
+    pub fn reservation(&self) -> Reservation {
+        self.reservation.clone()
     }
 
     /// Opens the store for the bytes, of which there will be `size` if that is known.

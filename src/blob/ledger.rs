@@ -60,7 +60,8 @@ pub fn give_up(conn: &mut Conn, door: &Door, blob: &Blob, until: Timestamp) -> D
 /// # Errors
 /// Only the database's own.
 pub fn doom_abandoned(conn: &mut Conn, clock: &Clock) -> DbResult<Vec<String>> {
-    let door = Door { author: Author::service(), delay_seconds: 0, clock: clock.clone() };
+    let door =
+        Door { author: Author::service(), delay_seconds: 0, storage_quota: None, clock: clock.clone() };
     let now = clock.now();
     let mut images_returned = Vec::new();
     for blob in db::blobs::abandoned(conn, now, BATCH)? {

@@ -9,6 +9,7 @@ pub mod faults;
 pub mod lease;
 pub mod ledger;
 pub mod pour;
+pub mod reserve;
 pub mod sinks;
 pub mod transfers;
 pub mod upload;

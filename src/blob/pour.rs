@@ -6,7 +6,6 @@ use futures::StreamExt;
 
 use super::digests::{DigestError, Digests, Measured};
 use crate::{
-    access::quota,
     model::error::Error,
     store::{BlobWriter, ByteStream, StoreError, StoreResult},
 };
@@ -78,13 +77,11 @@ pub struct Limits {
     pub declared: Option<u64>,
     /// `image_size_cap`
     pub cap: u64,
-    /// Bytes that the project may still store.
-    pub room: Option<u64>,
 }
 
 impl Limits {
     /// No limit: for data that was limited when it came.
-    pub const NONE: Self = Self { declared: None, cap: u64::MAX, room: None };
+    pub const NONE: Self = Self { declared: None, cap: u64::MAX };
 
     fn check(&self, size: u64) -> Result<(), Excess> {
         if let Some(declared) = self.declared.filter(|declared| size > *declared) {
@@ -93,10 +90,7 @@ impl Limits {
         if size > self.cap {
             return Err(Excess::Cap { cap: self.cap });
         }
-        match self.room {
-            Some(room) if size > room => Err(Excess::Room { room }),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn check_end(&self, size: u64) -> Result<(), Excess> {
@@ -114,7 +108,6 @@ pub enum Excess {
     More { declared: u64 },
     Fewer { size: u64, declared: u64 },
     Cap { cap: u64 },
-    Room { room: u64 },
 }
 
 impl From<Excess> for Error {
@@ -127,7 +120,6 @@ impl From<Excess> for Error {
                 Self::invalid(format!("Only {size} bytes were sent of the declared {declared}."))
             }
             Excess::Cap { cap } => Self::TooLarge(format!("Image exceeds the maximum of {cap} bytes.")),
-            Excess::Room { room } => quota::over_storage(room),
         }
     }
 }

@@ -67,6 +67,7 @@ pub struct Sinks<'a> {
     must_succeed: bool,
     watcher: &'a dyn Watcher,
     holder: &'a Arc<Holder>,
+    payer: Option<&'a str>,
 }
 
 /// What reached the stores; not yet `live`.
@@ -80,9 +81,15 @@ pub struct Delivered {
 }
 
 impl<'a> Sinks<'a> {
-    /// Begins with none. `must_succeed`: the first store that fails ends it all.
-    pub fn new(must_succeed: bool, watcher: &'a dyn Watcher, holder: &'a Arc<Holder>) -> Self {
-        Self { holder, targets: Vec::new(), failed: Vec::new(), gone: true, must_succeed, watcher }
+    /// Begins with none. `must_succeed`: the first store that fails ends it all. `payer` is the project whose quota is
+    /// asked.
+    pub fn new(
+        must_succeed: bool,
+        watcher: &'a dyn Watcher,
+        holder: &'a Arc<Holder>,
+        payer: Option<&'a str>,
+    ) -> Self {
+        Self { holder, payer, targets: Vec::new(), failed: Vec::new(), gone: true, must_succeed, watcher }
     }
 
     /// Enters a blob into the ledger and opens it, or lets the store share what another has at a URL.
@@ -97,10 +104,17 @@ impl<'a> Sinks<'a> {
         size: Option<u64>,
         (source, from): (&NamedStore, &str),
     ) -> Result<(), SinksFault> {
-        let (image_id, owner) = (image.id.as_str(), image.owner.as_deref());
-        let draft = blobs
-            .begin(NewDraft { image_id, owner, store, name: Some(image_id), size, holder: Some(self.holder) })
-            .await?;
+        let (image_id, owner, payer) = (image.id.as_str(), image.owner.as_deref(), self.payer);
+        let (name, holder) = (Some(image_id), Some(self.holder));
+        let begun = blobs.begin(NewDraft { image_id, owner, payer, store, name, size, holder }).await;
+        let draft = match begun {
+            // No room under the quota.
+            Err(DbError::Domain(error)) if !self.must_succeed => {
+                let error = StoreError::new(StoreErrorKind::Full, format!("store {}", store.id), error);
+                return Ok(self.leave_out(&store.id, error).await?);
+            }
+            begun => begun?,
+        };
         let shared = store.share(source, from, &draft.described(size)).await;
         let opened = match shared {
             Ok(Some(url)) => Ok((Some(url), None)),
@@ -124,13 +138,17 @@ impl<'a> Sinks<'a> {
         if let Err(fault) = draft.doom().await {
             tracing::warn!(%fault, blob = %draft.blob.id, "a failed blob waits for the end of its lease");
         }
-        self.watcher.store_failed(&draft.blob.store, &error).await;
+        self.leave_out(&draft.blob.store, error).await
+    }
+
+    async fn leave_out(&mut self, store: &str, error: StoreError) -> StoreResult<()> {
+        self.watcher.store_failed(store, &error).await;
         if self.must_succeed {
             return Err(error);
         }
-        tracing::warn!(store = %draft.blob.store, %error, "the others go on without this store");
+        tracing::warn!(store, %error, "the others go on without this store");
         self.gone &= error.kind == StoreErrorKind::Gone;
-        self.failed.push(draft.blob.store.clone());
+        self.failed.push(store.to_owned());
         Ok(())
     }
 

@@ -16,9 +16,10 @@ use super::{
     facts::{self, Facts},
     faults::store_fault,
     pour::{Fault, Limits, Pour, Source, Written},
+    reserve::Reserving,
 };
 use crate::{
-    access::{self, quota},
+    access,
     db::{self, DbError},
     image::{change, query, signature},
     model::{
@@ -95,8 +96,6 @@ pub async fn upload(
     check_may_save(&image)?;
     signature::refuse_unverifiable(|name| image.property(name).is_some())?;
     access::owned(caller, &image)?;
-    let (quota, declared) = (images.settings.user_storage_quota, request.declared_size);
-    let room = quota::storage_room(&images.db, quota, caller.project_id.clone(), declared).await?;
     if !store.capabilities().writes {
         return Err(store_fault(&StoreError::new(StoreErrorKind::Unsupported, &store.id, "it only reads")));
     }
@@ -104,14 +103,15 @@ pub async fn upload(
     let new = NewDraft {
         image_id: id,
         owner: image.owner.as_deref(),
+        payer: caller.project_id.as_deref(),
         store,
         name: Some(id),
-        size: declared,
+        size: request.declared_size,
         holder: None,
     };
     let author = Author::from(caller);
-    let draft = blobs.begin_upload(author.clone(), new, Status::Saving, check_may_save).await?;
-    let limits = Limits { declared, cap: images.settings.image_size_cap, room };
+    let (draft, image) = blobs.begin_upload(author.clone(), new, Status::Saving, check_may_save).await?;
+    let limits = Limits { declared: request.declared_size, cap: images.settings.image_size_cap };
     let result = match receive(blobs, &image, &draft, limits, Client(pieces)).await {
         Ok((writer, facts)) => finish(blobs, &author, &image, &draft, writer, facts).await,
         Err(error) => Err(error),
@@ -157,7 +157,7 @@ async fn receive(
     let poured = async {
         let digests = Some(Digests::start(&wanted)?);
         let pour = Pour { sink: &mut sink, digests, limits, progress: &() };
-        let poured = pour.run(&mut client).await?;
+        let poured = pour.run(&mut Reserving::new(&mut client, draft.reservation(), limits)).await?;
         let facts = Facts::of(&blobs.images, image, poured.measured.unwrap_or_default());
         facts.check_source(image)?;
         facts.check_stored(image)?;

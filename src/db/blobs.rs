@@ -1,7 +1,7 @@
 //! The ledger of blobs: a row before there is a byte, `live` in the transaction that points an image to it,
 //! `doomed` until the reaper has deleted the bytes.
 
-use diesel::prelude::*;
+use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
 
 use super::{Conn, DbError, DbResult, schema::blobs};
 use crate::model::{
@@ -11,6 +11,12 @@ use crate::model::{
 
 /// How the ledger's names of staging folders begin; what follows names the folder.
 pub const STAGING_PREFIX: &str = "os_glance_staging_store@";
+
+/// What stays reserved of a blob that is finished: staged data goes on to count.
+const OF_THE_STAGED: &str = "CASE WHEN store LIKE 'os_glance_staging_store@%' THEN ";
+/// What stays reserved of a blob that is doomed: the bytes of an unfinished one may become more until its writer takes
+/// note.
+const OF_THE_UNFINISHED: &str = "CASE WHEN state = 'live' THEN 0 ELSE reserved END";
 
 /// Holders whose leases one statement changes.
 const HOLDERS_AT_ONCE: usize = 500;
@@ -58,8 +64,7 @@ pub fn insert(conn: &mut Conn, blob: &Blob, now: Timestamp) -> DbResult<()> {
             blobs::id.eq(&blob.id),
             blobs::image_id.eq(&blob.image_id),
             blobs::store.eq(&blob.store),
-            blobs::name.eq(&blob.name),
-            blobs::state.eq(blob.state.as_str()),
+                blobs::state.eq(blob.state.as_str()),
             blobs::size.eq(blob.size),
             blobs::holder.eq(&blob.holder),
             blobs::lease_until.eq(blob.lease_until.0),
@@ -87,7 +92,8 @@ pub fn name_is_taken(conn: &mut Conn, store: &str, name: &str) -> DbResult<bool>
 }
 
 /// Turns a blob that `holder` writes to `live`. Its lease ends: a writer's lease that outlived the writing would be
-/// renewed for ever once the blob is doomed, and keep the reaper away.
+/// renewed for ever once the blob is doomed, and keep the reaper away. Staged data goes on to count as reserved; of other
+/// data the location counts that this transaction adds.
 ///
 /// # Errors
 /// [`DbError::Stale`] when the blob was doomed or taken meanwhile.
@@ -101,6 +107,7 @@ pub fn make_live(conn: &mut Conn, id: &str, holder: &str, size: i64, now: Timest
     .set((
         blobs::state.eq(BlobState::Live.as_str()),
         blobs::size.eq(Some(size)),
+        blobs::reserved.eq(sql::<BigInt>(OF_THE_STAGED).bind::<BigInt, _>(size).sql(" ELSE 0 END")),
         blobs::lease_until.eq(0),
         blobs::updated_at.eq(now.0),
     ))
@@ -121,6 +128,8 @@ pub fn doom_of_image(
 ) -> DbResult<usize> {
     let doomed = diesel::update(blobs::table.filter(blobs::image_id.eq(image_id)))
         .set((
+            // Before the state, since MariaDB reads from left to right.
+            blobs::reserved.eq(sql::<BigInt>(OF_THE_UNFINISHED)),
             blobs::state.eq(BlobState::Doomed.as_str()),
             blobs::delete_after.eq(delete_after.0),
             blobs::updated_at.eq(now.0),
@@ -136,6 +145,8 @@ pub fn doom_of_image(
 pub fn doom(conn: &mut Conn, id: &str, delete_after: Timestamp, now: Timestamp) -> DbResult<()> {
     diesel::update(blobs::table.filter(blobs::id.eq(id)))
         .set((
+            // Before the state, since MariaDB reads from left to right.
+            blobs::reserved.eq(sql::<BigInt>(OF_THE_UNFINISHED)),
             blobs::state.eq(BlobState::Doomed.as_str()),
             blobs::lease_until.eq(0),
             blobs::delete_after.eq(delete_after.0),
@@ -159,6 +170,7 @@ pub fn give_up(conn: &mut Conn, blob: &Blob, until: Timestamp, now: Timestamp) -
             .filter(blobs::lease_until.gt(0)),
     )
     .set((
+        blobs::name.eq(&blob.name),
         blobs::state.eq(BlobState::Doomed.as_str()),
         blobs::lease_until.eq(until.0),
         blobs::updated_at.eq(now.0),
@@ -278,6 +290,8 @@ pub fn postpone(conn: &mut Conn, id: &str, again_at: Timestamp, error: &str) -> 
     diesel::update(blobs::table.filter(blobs::id.eq(id)))
         .set((
             blobs::attempts.eq(blobs::attempts + 1),
+            // The trouble is the operator's from here on, not the project's.
+            blobs::reserved.eq(0),
             blobs::lease_until.eq(0),
             blobs::delete_after.eq(again_at.0),
             blobs::last_error.eq(Some(error)),

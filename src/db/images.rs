@@ -9,9 +9,8 @@ use diesel::{
 use serde_json::{Map, Value};
 
 use super::{
-    Conn, DbError, DbResult, dialect, image_parts,
+    Conn, DbError, DbResult, image_parts,
     schema::{image_locations, image_members, image_properties, image_tags, images},
-    statement::Statement,
 };
 use crate::model::{
     image::{Image, Location},
@@ -298,30 +297,4 @@ pub fn delete(conn: &mut Conn, image: &Image, now: Timestamp) -> DbResult<()> {
     diesel::delete(image_members::table.filter(image_members::image_id.eq(id))).execute(conn)?;
     diesel::delete(image_locations::table.filter(image_locations::image_id.eq(id))).execute(conn)?;
     Ok(())
-}
-
-/// Bytes that the images of one owner keep in stores, the image `but` left out: size times the number of locations
-/// (`glance/db/sqlalchemy/api.py: user_get_storage_usage`).
-///
-/// # Errors
-/// Only the database's own.
-pub fn storage_usage(conn: &mut Conn, owner: &str, but: Option<&str>) -> DbResult<i64> {
-    #[derive(QueryableByName)]
-    struct Usage {
-        #[diesel(sql_type = BigInt)]
-        bytes: i64,
-    }
-    let dialect = dialect::of(conn);
-    let mut statement = Statement::new(&format!(
-        "SELECT {} AS bytes FROM images i JOIN image_locations l ON l.image_id = i.id WHERE ",
-        dialect.sum("i.size")
-    ))
-    .sql(&dialect.not_deleted("i"))
-    .sql(" AND i.owner = ")
-    .text(owner);
-    if let Some(id) = but {
-        statement = statement.sql(" AND i.id <> ").text(id);
-    }
-    let usage: Vec<Usage> = statement.load(conn)?;
-    Ok(usage.first().map_or(0, |u| u.bytes))
 }

@@ -26,6 +26,7 @@ mod migrate;
 pub mod nodes;
 mod patience;
 pub mod queued;
+pub mod quota;
 pub mod schema;
 pub mod sealing_keys;
 mod statement;

@@ -70,6 +70,7 @@ diesel::table! {
         last_error -> Nullable<Text>,
         created_at -> BigInt,
         updated_at -> BigInt,
+        reserved -> BigInt,
     }
 }
 

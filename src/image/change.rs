@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Images, query, queued};
 use crate::{
-    access,
+    access::{self, quota::Allowance},
     db::{self, Conn, DbError, DbResult},
     model::{
         caller::Caller,
@@ -24,13 +24,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest wait before it is.
 const WAIT_MAX_MS: u64 = 250;
 
-/// What the door needs besides the image: on whose behalf, and how long doomed data stays.
+/// What the door needs besides the image: on whose behalf, how long doomed data stays, and how much may be kept.
 #[derive(Clone, Debug)]
 pub struct Door {
     /// Who causes the change.
     pub author: Author,
     /// Seconds for which the bytes of what goes stay (`delayed_delete`, `scrub_time`).
     pub delay_seconds: i64,
+    /// Bytes that the author's project may keep (`user_storage_quota`).
+    pub storage_quota: Option<u64>,
     /// The time of the change.
     pub clock: Clock,
 }
@@ -39,7 +41,8 @@ impl Images {
     /// The door as it is for one author.
     pub fn door(&self, author: Author) -> Door {
         let delay_seconds = if self.settings.delayed_delete { self.settings.scrub_time_seconds } else { 0 };
-        Door { author, delay_seconds, clock: self.db.clock.clone() }
+        let storage_quota = self.settings.user_storage_quota;
+        Door { author, delay_seconds, storage_quota, clock: self.db.clock.clone() }
     }
 
     /// Changes an image for a caller. `decide` gets the image as the caller sees it and answers its new state, or `None`
@@ -189,5 +192,19 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
         }
     }
     db::events::insert(conn, &Event::changed(&door.author, before, &after), now)?;
+    check_storage(conn, door, before, &after)?;
     Ok((after, doomed))
+}
+
+/// Requires that the author's project keeps no more than it may where an image comes to keep more: however it came by
+/// its data, and whatever others add at the same time. What was reserved for the data is no longer counted by then.
+fn check_storage(conn: &mut Conn, door: &Door, before: &Image, after: &Image) -> DbResult<()> {
+    let grown = after.stored_bytes().saturating_sub(before.stored_bytes());
+    let allowance = Allowance::of(door.storage_quota, door.author.project_id.as_deref());
+    let Some(allowance) = allowance.filter(|_| grown > 0 && after.status != Status::Deleted) else {
+        return Ok(());
+    };
+    // Who acts for another project is held against its own, as in Glance.
+    let elsewhere = if allowance.covers(after.owner.as_deref()) { 0 } else { grown };
+    allowance.check(conn, elsewhere)
 }

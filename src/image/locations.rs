@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Images, query};
 use crate::{
-    access::quota,
+    access::quota::{self, Allowance},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -120,10 +120,11 @@ async fn check_storage(
     count: usize,
     instead: bool,
 ) -> Result<()> {
-    let size = image.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
-    let (quota, project) = (images.settings.user_storage_quota, caller.project_id.clone());
-    let instead_of = instead.then(|| image.id.clone());
-    quota::check_storage(&images.db, quota, project, instead_of, size.saturating_mul(count as u64)).await
+    let bytes = image.size_bytes().saturating_mul(count as u64);
+    let allowance = Allowance::of(images.settings.user_storage_quota, caller.project_id.as_deref());
+    let own = instead && allowance.as_ref().is_some_and(|allowance| allowance.covers(image.owner.as_deref()));
+    let instead_of = if own { image.stored_bytes() } else { 0 };
+    quota::check_storage(&images.db, allowance, instead_of, bytes).await
 }
 
 async fn add_one(images: &Images, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
@@ -147,7 +148,7 @@ async fn replace_all(images: &Images, caller: &Caller, image: &mut Image, list: 
             let location = check(images, image, value).await?;
             image.locations.push(location);
         }
-        check_storage(images, caller, image, list.len(), true).await?;
+        check_storage(images, caller, image, list.len(), false).await?;
         return activate(images, image).await;
     }
     // On an image that has data only the metadata may change: the set of URLs stays.

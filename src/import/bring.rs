@@ -12,13 +12,13 @@ use super::{
     state::{Staged, State},
 };
 use crate::{
-    access::quota,
     blob::{
         digests::Digests,
         draft::{Draft, cancel},
         facts::{self, Facts},
         faults::store_fault,
         pour::{Excess, Fault, Limits, Nowhere, Pour, Sink, Source, Written},
+        reserve::Reserving,
     },
     model::{error::Error, image::Image},
     outbound::{Body, FetchError},
@@ -66,7 +66,7 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
     let mut image = image.clone();
     state.apply(&mut image);
     let image = &image;
-    let limits = limits(imports, work, body.length).await?;
+    let limits = limits(imports, body.length)?;
     work.begin_pass(body.length);
     let draft = staged::begin(imports, work, &image.id, body.length).await?;
     let facts = receive(imports, work, image, &draft, body, limits).await?;
@@ -75,14 +75,12 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
     staged::finish(imports, work, &draft.blob, size, state).await
 }
 
-/// How many bytes may come: the cap on images, and what the project may still store.
-async fn limits(imports: &Imports, work: &Work, promised: Option<u64>) -> Done<Limits> {
-    let (images, owner) = (&imports.images, work.job.owner.clone());
-    let room = quota::storage_room(&images.db, images.settings.user_storage_quota, owner, promised).await?;
-    let cap = room.unwrap_or(u64::MAX).min(images.settings.image_size_cap);
+/// How many bytes may come: the cap on images.
+fn limits(imports: &Imports, promised: Option<u64>) -> Done<Limits> {
+    let cap = imports.images.settings.image_size_cap;
     match promised.filter(|size| *size > cap) {
         Some(size) => Err(too_large(size, cap)),
-        None => Ok(Limits { declared: None, cap, room: None }),
+        None => Ok(Limits { cap, ..Limits::NONE }),
     }
 }
 
@@ -160,7 +158,8 @@ async fn receive(
 ) -> Done<Facts> {
     let mut sink = Written(draft.writer(body.length).await.map_err(|e| store_failure(&e))?);
     let mut source = Arriving { work, body, received: 0 };
-    match pour(imports, work, image, (&mut source, &mut sink), limits).await {
+    let mut within = Reserving::new(&mut source, draft.reservation(), limits);
+    match pour(imports, work, image, (&mut within, &mut sink), limits).await {
         Ok(facts) => {
             sink.0.commit().await.map_err(|e| store_failure(&e))?;
             Ok(facts)

@@ -81,7 +81,7 @@ pub async fn run(
         let found = detected.unwrap_or("several formats at once");
         return Err(refuse(format!("the data is {found}, but disk_format is {declared}.")));
     }
-    let room = Room::of(imports, work).await?;
+    let room = Room::of(imports).await?;
     // What the inspector has read from the header; not all formats say it to both.
     room.check(facts.virtual_size.unwrap_or(0))?;
     let input = imports.blobs.staging.path(&source.blob);
@@ -94,11 +94,18 @@ pub async fn run(
     }
     let virtual_size = info.get("virtual-size").and_then(Value::as_u64).unwrap_or(u64::MAX);
     room.check(virtual_size)?;
-    let blob = staged::begin(imports, work, &image.id, None).await?.blob;
+    let draft = staged::begin(imports, work, &image.id, None).await?;
+    let most = room.most.min(virtual_size.saturating_add(OVERHEAD_BYTES + virtual_size / OVERHEAD_PART));
+    let reserved = draft.reservation().cover_up_to(most).await?;
+    if target == "raw" && reserved < virtual_size {
+        return Err(refuse(format!(
+            "its project may store {reserved} bytes more, and the disk has {virtual_size}."
+        )));
+    }
+    let blob = draft.blob;
     let output = imports.blobs.staging.path(&blob.id);
     work.begin_pass(Some(virtual_size));
-    let most = room.most.min(virtual_size.saturating_add(OVERHEAD_BYTES + virtual_size / OVERHEAD_PART));
-    convert(imports, work, (&input, driver(&declared)), (&output, &target), most).await?;
+    convert(imports, work, (&input, driver(&declared)), (&output, &target), reserved).await?;
     let size = durable(&output).await?;
     state.facts = None;
     state.changed = true;
@@ -109,7 +116,7 @@ pub async fn run(
 
 /// How large a disk may be, in bytes.
 struct Room {
-    /// By `image_size_cap` and the quota of the project.
+    /// By `image_size_cap`.
     most: u64,
     /// By the size of the file system of the staging folder.
     whole: u64,
@@ -118,15 +125,13 @@ struct Room {
 }
 
 impl Room {
-    async fn of(imports: &Imports, work: &Work) -> Done<Self> {
-        let (images, owner) = (&imports.images, work.job.owner.clone());
-        let quota = quota::storage_room(&images.db, images.settings.user_storage_quota, owner, None).await?;
+    async fn of(imports: &Imports) -> Done<Self> {
         let folder = imports.blobs.staging.folder().to_owned();
         let found = crate::telemetry::blocking(move || statvfs(&folder)).await;
         let found = found.map_err(|e| Error::internal("staging", e))?;
         let found = found.map_err(|e| Error::internal("staging", e))?;
         Ok(Self {
-            most: quota.unwrap_or(u64::MAX).min(images.settings.image_size_cap),
+            most: imports.images.settings.image_size_cap,
             whole: found.blocks().saturating_mul(found.fragment_size()),
             free: found.blocks_available().saturating_mul(found.fragment_size()),
         })

@@ -40,7 +40,13 @@ async fn open(imports: &Imports, image: &Image) -> Done<Origin> {
             continue;
         };
         match named.read(&location.url, None).await {
-            Ok(chunks) => return Ok(Origin { chunks, store: named.clone(), url: location.url.clone() }),
+            Ok(chunks) => {
+                let size = match image.size.and_then(|size| u64::try_from(size).ok()) {
+                    Some(size) => size,
+                    None => named.stat(&location.url).await.map_err(|e| store_failure(&e))?,
+                };
+                return Ok(Origin { chunks, size, store: named.clone(), url: location.url.clone() });
+            }
             Err(error) if matches!(error.kind, StoreErrorKind::NotFound) => {
                 tracing::error!(%error, image = %image.id, "a location has no data");
             }
@@ -58,7 +64,5 @@ fn same(imports: &Imports, image: &Image, facts: &Facts) -> Done<()> {
     if size && md5 && hash {
         return Ok(());
     }
-    Err(Failure::Final(
-        "The data in the source store is not what was once imported; it was not copied.".to_owned(),
-    ))
+    Err(distribute::changed())
 }

@@ -9,6 +9,7 @@ use std::{
     rc::Rc,
 };
 
+use tokio::runtime::Handle;
 use zip::ZipArchive;
 
 use super::{
@@ -18,6 +19,8 @@ use super::{
     state::State,
 };
 use crate::{
+    blob::reserve::Reservation,
+    db::DbError,
     model::{error::Error, image::Image},
     store::{StoreError, private::new_file},
     work::{Done, Failure, Work},
@@ -37,6 +40,8 @@ enum Halt {
     Members,
     /// Stopped, or another node's now.
     Stopped(Failure),
+    /// The project may not store so much, or the image is gone.
+    NoRoom(DbError),
     /// The compressed data is damaged, or of a kind that is not supported.
     Damaged(io::Error),
     /// The output could not be written.
@@ -70,16 +75,19 @@ pub async fn run(imports: &Imports, work: &Work, state: &mut State, image: &Imag
         source.size.saturating_mul(imports.settings.expansion_max).max(imports.settings.expansion_free);
     let limit = limit.min(imports.images.settings.image_size_cap);
     work.begin_pass(None);
-    let blob = staged::begin(imports, work, &image.id, None).await?.blob;
-    let (output, task) = (imports.blobs.staging.path(&blob.id), work.clone());
+    let draft = staged::begin(imports, work, &image.id, None).await?;
+    let (blob, task) = (draft.blob.clone(), work.clone());
+    let room = Room { reservation: draft.reservation(), limit, runtime: Handle::current() };
+    let output = imports.blobs.staging.path(&blob.id);
     let place = output.display().to_string();
-    let result = blocking(move || decompress((kind, bytes), &input, &output, limit, &task)).await?;
+    let result = blocking(move || decompress((kind, bytes), &input, &output, room, &task)).await?;
     let size = result.map_err(|halt| match halt {
         Halt::TooLarge => Failure::Final(format!(
             "The compressed data unpacks to more than {limit} bytes, which is more than is allowed for its size."
         )),
         Halt::Members => Failure::Final("The archive must hold exactly one file.".to_owned()),
         Halt::Stopped(failure) => failure,
+        Halt::NoRoom(error) => error.into(),
         Halt::Damaged(error) => {
             tracing::info!(%error, "compressed data was refused");
             Failure::Final("The compressed data is damaged, or compressed in a way that is not supported.".to_owned())
@@ -106,17 +114,34 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// How much may be written, and the room under the quota that is reserved ahead of it.
+struct Room {
+    reservation: Reservation,
+    limit: u64,
+    runtime: Handle,
+}
+
+impl Room {
+    /// Makes sure that there is room for `size` bytes in all. Blocking.
+    fn cover(&mut self, size: u64) -> Result<(), Halt> {
+        if size > self.limit {
+            return Err(Halt::TooLarge);
+        }
+        self.runtime.block_on(self.reservation.cover(size, self.limit)).map_err(Halt::NoRoom)
+    }
+}
+
 /// Decompresses a file with no more than so many bytes of memory; answers the bytes written, which are durable.
 fn decompress(
     (kind, memory): (Kind, u64),
     input: &Path,
     output: &Path,
-    limit: u64,
+    room: Room,
     work: &Work,
 ) -> Result<u64, Halt> {
     let source = BufReader::with_capacity(CHUNK_BYTES, File::open(input).map_err(Halt::Damaged)?);
     let file = new_file(output).map_err(Halt::Write)?;
-    let mut sink = Sink { file: BufWriter::with_capacity(CHUNK_BYTES, file), written: 0, limit, work };
+    let mut sink = Sink { file: BufWriter::with_capacity(CHUNK_BYTES, file), written: 0, room, work };
     match kind {
         Kind::Gzip => sink.take(flate2::bufread::MultiGzDecoder::new(source))?,
         Kind::Bzip2 => sink.take(bzip2::bufread::MultiBzDecoder::new(source))?,
@@ -194,7 +219,7 @@ impl Seek for Metered {
 struct Sink<'a> {
     file: BufWriter<File>,
     written: u64,
-    limit: u64,
+    room: Room,
     work: &'a Work,
 }
 
@@ -210,9 +235,7 @@ impl Sink<'_> {
                 Err(error) => return Err(Halt::Damaged(error)),
             };
             self.written = self.written.saturating_add(got as u64);
-            if self.written > self.limit {
-                return Err(Halt::TooLarge);
-            }
+            self.room.cover(self.written)?;
             self.file.write_all(buffer.get(..got).unwrap_or_default()).map_err(Halt::Write)?;
             self.work.advance(got);
         }

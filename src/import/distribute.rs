@@ -11,7 +11,7 @@ use super::{
 use crate::{
     blob::{
         facts::Facts,
-        pour::{Limits, Pour},
+        pour::{Fault, Limits, Pour},
         sinks::{Sinks, SinksFault, Watcher},
     },
     model::{
@@ -76,6 +76,8 @@ impl From<SinksFault> for Failure {
 pub struct Origin {
     /// Its bytes.
     pub chunks: ByteStream,
+    /// How many there are.
+    pub size: u64,
     /// The store that has it.
     pub store: NamedStore,
     /// Where it is there.
@@ -138,18 +140,27 @@ pub async fn from_store(
     origin: Origin,
     check: impl Fn(&Facts) -> Done<()>,
 ) -> Done<Arrived> {
-    let size = image.size.and_then(|s| u64::try_from(s).ok());
     let watcher = Failing { imports, work, image_id: &image.id };
+    let size = Some(origin.size);
     let mut sinks = open(imports, work, plan, image, &watcher, size, (&origin.store, &origin.url)).await?;
     work.begin_pass(size);
+    // No more than there is room for.
+    let limits = Limits { declared: size, ..Limits::NONE };
     let mut source = Reading { work, chunks: origin.chunks };
-    match pour(imports, work, image, (&mut source, &mut sinks), Limits::NONE).await {
+    match pour(imports, work, image, (&mut source, &mut sinks), limits).await {
         Ok(facts) => conclude(sinks, facts, check).await,
         Err(fault) => {
             sinks.cancel().await;
-            Err(poured(fault))
+            Err(if matches!(fault, Fault::Excess(_)) { changed() } else { poured(fault) })
         }
     }
+}
+
+/// What a copy that would not be one fails with.
+pub fn changed() -> Failure {
+    Failure::Final(
+        "The data in the source store is not what was once imported; it was not copied.".to_owned(),
+    )
 }
 
 /// Opens every target.
@@ -163,7 +174,7 @@ async fn open<'a>(
     source: (&NamedStore, &str),
 ) -> Done<Sinks<'a>> {
     let must_succeed = plan.asked.all_stores_must_succeed || plan.targets.len() < 2;
-    let mut sinks = Sinks::new(must_succeed, watcher, &work.holder);
+    let mut sinks = Sinks::new(must_succeed, watcher, &work.holder, work.job.owner.as_deref());
     for id in &plan.targets {
         let named = imports.images.stores.get(id);
         let named = named.ok_or_else(|| Failure::Final(format!("Store {id:?} is not configured here.")))?;

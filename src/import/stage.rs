@@ -9,6 +9,7 @@ use crate::{
         draft::{Draft, NewDraft, cancel, gone},
         faults::store_fault,
         pour::{Limits, Pour, Written},
+        reserve::Reserving,
         upload::{Client, Piece},
     },
     db::{self, DbError},
@@ -47,13 +48,14 @@ pub async fn stage(
     let new = NewDraft {
         image_id: id,
         owner: image.owner.as_deref(),
+        payer: caller.project_id.as_deref(),
         store: &blobs.staging.store,
         name: None,
         size: declared,
         holder: None,
     };
-    let draft = blobs.begin_upload(author.clone(), new, Status::Uploading, check_may_stage).await?;
-    let limits = Limits { declared, cap: images.settings.image_size_cap, room: None };
+    let (draft, _) = blobs.begin_upload(author.clone(), new, Status::Uploading, check_may_stage).await?;
+    let limits = Limits { declared, cap: images.settings.image_size_cap };
     let result = match receive(&draft, limits, Client(pieces)).await {
         Ok(size) => finish(imports, &author, &draft, size).await,
         Err(error) => Err(error),
@@ -78,7 +80,7 @@ fn check_may_stage(image: &Image) -> Result<()> {
 async fn receive(draft: &Draft, limits: Limits, mut client: Client) -> Result<u64> {
     let mut sink = Written(draft.writer(limits.declared).await.map_err(|e| store_fault(&e))?);
     let pour = Pour { sink: &mut sink, digests: None, limits, progress: &() };
-    match pour.run(&mut client).await {
+    match pour.run(&mut Reserving::new(&mut client, draft.reservation(), limits)).await {
         Ok(poured) => sink.0.commit().await.map_err(|e| store_fault(&e)).map(|_| poured.size),
         Err(fault) => {
             cancel(sink.0).await;

@@ -11,13 +11,14 @@ use crate::{
     work::{Done, Work},
 };
 
-/// Enters a blob of the staging folder into the ledger.
+/// Enters a blob of the staging folder into the ledger, with room for it under the quota.
 ///
 /// # Errors
-/// The database's.
+/// [`crate::work::Failure::Final`] over the quota, and the database's.
 pub async fn begin(imports: &Imports, work: &Work, image_id: &str, size: Option<u64>) -> Done<Draft> {
-    let (store, holder) = (&imports.blobs.staging.store, Some(&work.holder));
-    Ok(imports.blobs.begin(NewDraft { image_id, owner: None, store, name: None, size, holder }).await?)
+    let (store, payer) = (&imports.blobs.staging.store, work.job.owner.as_deref());
+    let (holder, owner) = (Some(&work.holder), None);
+    Ok(imports.blobs.begin(NewDraft { image_id, owner, payer, store, name: None, size, holder }).await?)
 }
 
 /// Makes the blob the data of the import: it turns `live`, what it replaces goes, and the job's state says so, all in

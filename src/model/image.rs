@@ -168,6 +168,16 @@ impl Image {
         self.tags = tags.into_iter().filter(|tag| seen.insert(tag.clone())).collect();
     }
 
+    /// Bytes of the data; 0 while there is none.
+    pub fn size_bytes(&self) -> u64 {
+        self.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0)
+    }
+
+    /// Bytes that the image counts for in its project's storage quota: those of the data at each location.
+    pub fn stored_bytes(&self) -> u64 {
+        self.size_bytes().saturating_mul(self.locations.len() as u64)
+    }
+
     /// Bytes of all that has no bound of its own: properties, tags, and locations with their metadata.
     pub fn variable_bytes(&self) -> usize {
         let of = |property: &Property| {

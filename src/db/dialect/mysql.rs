@@ -87,6 +87,10 @@ impl Dialect for Mysql {
         format!("CAST(COALESCE(SUM({expression}), 0) AS SIGNED)")
     }
 
+    fn on_known_account(&self) -> Option<&'static str> {
+        Some("ON DUPLICATE KEY UPDATE project_id = project_id")
+    }
+
     fn not_deleted(&self, images: &str) -> String {
         self.is_false(&format!("{images}.deleted"))
     }

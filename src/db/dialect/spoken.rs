@@ -26,6 +26,12 @@ pub trait Dialect: Sync {
         format!("CAST(COALESCE(SUM({expression}), 0) AS BIGINT)")
     }
 
+    /// What ends the `INSERT` of an account that may be there already, so that it is locked all the same until the
+    /// transaction ends; `None` where only one writes at a time anyway.
+    fn on_known_account(&self) -> Option<&'static str> {
+        Some("ON CONFLICT (project_id) DO UPDATE SET project_id = excluded.project_id")
+    }
+
     /// The condition that an image is not deleted, spelled so that the database uses the indexes made for it.
     fn not_deleted(&self, images: &str) -> String {
         format!("NOT {images}.deleted")

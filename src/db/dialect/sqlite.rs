@@ -52,6 +52,10 @@ impl Dialect for Sqlite {
         (error, good)
     }
 
+    fn on_known_account(&self) -> Option<&'static str> {
+        None
+    }
+
     fn is_false(&self, column: &str) -> String {
         format!("{column} = 0")
     }

@@ -190,9 +190,10 @@ on_each_database! {
         for _ in 0..2 {
             let id = alice.created(image().raw()).await;
             let store = inner.stores.get(inner.stores.default_id()).unwrap();
-            let new = NewDraft { image_id: &id, owner: None, store, name: Some(&id), size: None, holder: None };
+            let (name, payer, holder) = (Some(id.as_str()), None, None);
+            let new = NewDraft { image_id: &id, owner: None, payer, store, name, size: None, holder };
             let draft = inner.blobs.begin_upload(Author::service(), new, Status::Saving, |_| Ok(())).await;
-            drafts.push((id, draft.unwrap()));
+            drafts.push((id, draft.unwrap().0));
         }
         let (broken, under_way) = (drafts.pop().unwrap(), drafts.pop().unwrap());
         drop(broken.1);

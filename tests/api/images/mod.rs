@@ -3,7 +3,7 @@
 mod actions;
 mod bounds;
 mod create;
-mod data;
+pub mod data;
 mod delete;
 mod events;
 mod interrupted;
@@ -12,6 +12,7 @@ mod location_jobs;
 mod location_patches;
 mod locations;
 mod members;
+pub mod quota;
 mod show;
 mod signature;
 mod tags;

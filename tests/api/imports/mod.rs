@@ -5,6 +5,7 @@ mod engine;
 mod hostile;
 mod plugins;
 mod secrets;
+mod quota;
 pub mod source;
 mod stores;
 mod tasks;

@@ -20,7 +20,7 @@ fn with_plugins(database: Database, plugins: &[Plugin]) -> TestApp {
 }
 
 /// What a tool of the system makes of the data.
-fn piped(data: &[u8], tool: &str, arguments: &[&str]) -> Vec<u8> {
+pub fn piped(data: &[u8], tool: &str, arguments: &[&str]) -> Vec<u8> {
     let folder = scratch_folder();
     let (from, to) = (folder.path().join("from"), folder.path().join("to"));
     std::fs::write(&from, data).unwrap();
@@ -88,7 +88,7 @@ fn disk() -> Vec<u8> {
     disk
 }
 
-fn converted(data: &[u8], options: &[&str]) -> Vec<u8> {
+pub fn converted(data: &[u8], options: &[&str]) -> Vec<u8> {
     let folder = scratch_folder();
     let (from, to) = (folder.path().join("from"), folder.path().join("to"));
     std::fs::write(&from, data).unwrap();

@@ -8,8 +8,18 @@ use vitrine::{
 use super::{source::*, *};
 
 fn with_stores(database: Database, ids: &'static [&'static str]) -> TestApp {
+    with_stores_and(database, ids, |_| {})
+}
+
+/// A server with stores of these ids, of which the first is the default, and with other options as well.
+pub fn with_stores_and(
+    database: Database,
+    ids: &'static [&'static str],
+    change: impl FnOnce(&mut vitrine::server::Options),
+) -> TestApp {
     database.app_with(move |options| {
         reach_loopback(options);
+        change(options);
         let folder = options.data_dir.clone();
         let store = |id: &&str| {
             // The test app looks for the default store here.

@@ -1,0 +1,3 @@
+DROP TABLE quota_accounts;
+DROP INDEX blobs_reserved;
+ALTER TABLE blobs DROP COLUMN reserved;

@@ -1,0 +1,150 @@
+//! Room under a project's storage quota for data on its way: all of it at once where the size is known, else in steps
+//! ahead of the data. A reservation is part of the blob's row in the ledger, so it goes with it, whoever ends the work.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{
+    draft::gone,
+    pour::{Limits, Source},
+};
+use crate::{
+    access::quota::Allowance,
+    db::{self, Conn, Db, DbError, DbResult},
+    model::blob::Blob,
+};
+
+/// Bytes reserved before the first byte of data of unknown size.
+const FIRST_STEP: u64 = 1 << 20;
+/// Bytes reserved at once at most: as much as has come, up to so many.
+const LONGEST_STEP: u64 = 64 << 20;
+
+/// What is reserved for one blob.
+#[derive(Clone)]
+pub struct Reservation {
+    db: Db,
+    allowance: Option<Allowance>,
+    blob: Blob,
+    bytes: u64,
+    /// At how many bytes the ledger was last asked.
+    looked: u64,
+}
+
+/// Reserves room for a blob that was just entered: for `size` bytes, or for a first step. Answers how many bytes it is;
+/// without an allowance nothing is reserved.
+///
+/// # Errors
+/// [`Error::TooLarge`](crate::model::error::Error::TooLarge) when the size does not fit, or there is no room at all.
+pub fn begin(
+    conn: &mut Conn,
+    allowance: Option<&Allowance>,
+    blob: &Blob,
+    size: Option<u64>,
+) -> DbResult<u64> {
+    let Some(allowance) = allowance else { return Ok(0) };
+    let left = allowance.left(conn)?;
+    if size.map_or(left == 0, |size| size > left) {
+        return Err(allowance.refusal().into());
+    }
+    let bytes = size.unwrap_or(FIRST_STEP).min(left);
+    db::quota::reserve(conn, &blob.id, bytes)?;
+    Ok(bytes)
+}
+
+impl Reservation {
+    /// What [`begin`] reserved.
+    pub(super) fn new(db: Db, allowance: Option<Allowance>, blob: Blob, bytes: u64) -> Self {
+        let bytes = if allowance.is_some() { bytes } else { u64::MAX };
+        Self { db, allowance, blob, bytes, looked: 0 }
+    }
+
+    /// Makes sure that there is room for `size` bytes in all, of which there will be `most`, and looks now and then
+    /// whether the blob is still its holder's.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`](crate::model::error::Error::TooLarge) over the quota, [`Error::Gone`](crate::model::error::Error::Gone) when the blob is not its holder's any more.
+    pub async fn cover(&mut self, size: u64, most: u64) -> DbResult<()> {
+        if size > self.bytes {
+            let step = size.clamp(FIRST_STEP, LONGEST_STEP);
+            self.extend(size, size.saturating_add(step).min(most)).await?;
+        } else if size > self.looked.saturating_add(LONGEST_STEP) {
+            let blob = self.blob.clone();
+            let held = move |conn: &mut Conn| db::blobs::holds_lease(conn, &blob.id, &blob.holder);
+            if !self.db.read("blob.holds_lease", held).await? {
+                return Err(gone(&self.blob).into());
+            }
+        } else {
+            return Ok(());
+        }
+        self.looked = size;
+        Ok(())
+    }
+
+    /// Makes sure that there is room for as much as possible of `size` bytes in all; answers for how many.
+    ///
+    /// # Errors
+    /// As [`Reservation::cover`], over the quota when there is no room at all.
+    pub async fn cover_up_to(&mut self, size: u64) -> DbResult<u64> {
+        if size > self.bytes {
+            self.extend(self.bytes.max(1), size).await?;
+        }
+        Ok(self.bytes.min(size))
+    }
+
+    /// Extends the reservation to `wanted` bytes in all, at the limit to fewer, but not below `needed`.
+    async fn extend(&mut self, needed: u64, wanted: u64) -> DbResult<()> {
+        let Some(allowance) = self.allowance.clone() else { return Ok(()) };
+        let (blob, have, clock) = (self.blob.clone(), self.bytes, self.db.clock.clone());
+        let extend = move |conn: &mut Conn| {
+            db::quota::hold(conn, &blob.id, &blob.holder, clock.now())?;
+            let most = have.saturating_add(allowance.left(conn)?);
+            if needed > most {
+                return Err(allowance.refusal().into());
+            }
+            let bytes = wanted.min(most).max(needed);
+            db::quota::reserve(conn, &blob.id, bytes.saturating_sub(have))?;
+            Ok(bytes)
+        };
+        self.bytes = match self.db.write("blob.reserve", extend).await {
+            Err(DbError::Stale(_)) => return Err(gone(&self.blob).into()),
+            other => other?,
+        };
+        Ok(())
+    }
+}
+
+/// A source whose bytes have their room before they are passed on. What the limits forbid is passed on without, since
+/// whoever pours refuses it.
+pub struct Reserving<'a, S> {
+    source: &'a mut S,
+    reservation: Reservation,
+    received: u64,
+    most: u64,
+}
+
+impl<'a, S> Reserving<'a, S> {
+    /// Watches a source that is poured within these limits.
+    pub fn new(source: &'a mut S, reservation: Reservation, limits: Limits) -> Self {
+        let most = limits.declared.unwrap_or(u64::MAX).min(limits.cap);
+        Self { source, reservation, received: 0, most }
+    }
+}
+
+#[async_trait]
+impl<S> Source for Reserving<'_, S>
+where
+    S: Source,
+    S::Error: From<DbError>,
+{
+    type Error = S::Error;
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Self::Error> {
+        let chunk = self.source.next().await?;
+        let length = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        self.received = self.received.saturating_add(length);
+        if self.received <= self.most {
+            self.reservation.cover(self.received, self.most).await?;
+        }
+        Ok(chunk)
+    }
+}
