@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     access::quota::Allowance,
-    db::{self, DbResult},
+    db::{self, Conn, DbResult},
     image::change,
     model::{
         blob::{Blob, BlobState},
@@ -18,7 +18,7 @@ use crate::{
         status::Status,
         time::Timestamp,
     },
-    store::{BlobWriter, NamedStore, NewBlob, StoreResult, StoreUrl},
+    store::{BlobWriter, NamedStore, NewBlob, StoreError, StoreErrorKind, StoreResult, StoreUrl},
 };
 
 /// What a new blob is to be.
@@ -47,16 +47,22 @@ pub struct Draft {
     owner: Option<String>,
     holder: Arc<Holder>,
     reservation: Reservation,
+    /// Something may bear the blob's name because of us.
+    shown: bool,
     /// The row as it was entered.
     pub blob: Blob,
 }
 
 impl Blobs {
-    /// A new row, and who holds it.
-    fn row(&self, new: NewDraft<'_>) -> (Blob, Arc<Holder>) {
+    /// A new row, and who holds it. A name that something in the store has already, whatever it is, is not taken.
+    async fn row(&self, new: NewDraft<'_>) -> (Blob, Arc<Holder>) {
         let id = uuid::Uuid::new_v4().to_string();
         let holder = new.holder.cloned().unwrap_or_else(|| Arc::new(self.leases.hold(&id)));
-        let row = Blob {
+        let taken = match new.name {
+            Some(name) => new.store.holds(name).await.unwrap_or(true),
+            None => false,
+        };
+        let mut row = Blob {
             image_id: new.image_id.to_owned(),
             store: new.store.id.clone(),
             name: new.name.unwrap_or(&id).to_owned(),
@@ -68,6 +74,9 @@ impl Blobs {
             delete_after: Timestamp(0),
             attempts: 0,
         };
+        if taken {
+            row.name = row.name_of_its_own();
+        }
         (row, holder)
     }
 
@@ -85,6 +94,7 @@ impl Blobs {
             owner,
             holder,
             reservation,
+            shown: false,
             blob,
         }
     }
@@ -94,7 +104,7 @@ impl Blobs {
     /// # Errors
     /// [`Error::TooLarge`] over the quota, and the database's own.
     pub async fn begin(&self, new: NewDraft<'_>) -> DbResult<Draft> {
-        let ((row, holder), clock) = (self.row(new), self.images.db.clock.clone());
+        let ((row, holder), clock) = (self.row(new).await, self.images.db.clock.clone());
         let (allowance, size) = (self.allowance(new), new.size);
         let write = self.images.db.write("blob.begin", move |conn| {
             let blob = ledger::enter(conn, &row, clock.now())?;
@@ -117,7 +127,7 @@ impl Blobs {
         status: Status,
         check: fn(&Image) -> Result<()>,
     ) -> Result<(Draft, Image)> {
-        let ((row, holder), door) = (self.row(new), self.images.door(author));
+        let ((row, holder), door) = (self.row(new).await, self.images.door(author));
         let (allowance, size) = (self.allowance(new), new.size);
         let write = self.images.db.write("image.begin_upload", move |conn| {
             let image = change::in_txn(conn, &door, &row.image_id, |_, image| {
@@ -150,6 +160,65 @@ impl Draft {
     /// The store's.
     pub async fn writer(&self, size: Option<u64>) -> StoreResult<BlobWriter> {
         self.store.writer(&self.described(size)).await
+    }
+
+    /// Shows the blob and answers its URL. When something has come to bear its name meanwhile, it takes another one.
+    ///
+    /// # Errors
+    /// The store's; the commit may have taken place all the same.
+    pub async fn commit(&mut self, mut writer: BlobWriter) -> StoreResult<StoreUrl> {
+        self.shown = true;
+        match writer.commit(&self.blob.name).await {
+            Err(error) if error.kind == StoreErrorKind::Exists => {
+                self.take_another_name(error).await?;
+                writer.commit(&self.blob.name).await
+            }
+            other => other,
+        }
+    }
+
+    /// Lets the store make what another has at a URL the blob, and answers its URL; `None` when it cannot.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn share(
+        &mut self,
+        source: &NamedStore,
+        from: &str,
+        size: Option<u64>,
+    ) -> StoreResult<Option<StoreUrl>> {
+        self.shown = true;
+        let shared = match self.store.share(source, from, &self.described(size)).await {
+            Err(error) if error.kind == StoreErrorKind::Exists => {
+                self.take_another_name(error).await?;
+                self.store.share(source, from, &self.described(size)).await
+            }
+            other => other,
+        };
+        // Nothing has happened then.
+        self.shown = !matches!(shared, Ok(None));
+        shared
+    }
+
+    /// Takes a name of its own in place of one that something has, says `why`.
+    async fn take_another_name(&mut self, why: StoreError) -> StoreResult<()> {
+        let (blob, name) = (self.blob.clone(), self.blob.name_of_its_own());
+        let renamed = move |conn: &mut Conn| db::blobs::rename(conn, &blob.id, &blob.holder, &name);
+        match self.blobs.images.db.write("blob.rename", renamed).await {
+            Ok(true) => {
+                tracing::warn!(%why, blob = %self.blob.id, "a blob takes a name of its own");
+                self.blob.name = self.blob.name_of_its_own();
+                Ok(())
+            }
+            Ok(false) => Err(why),
+            Err(error) => Err(StoreError::new(StoreErrorKind::Unavailable, why.place, error)),
+        }
+    }
+
+    /// The blob as it is to be given up: what bears the name of one that never came to be shown is not ours.
+    fn given_up(&self) -> Blob {
+        let name = if self.shown { self.blob.name.clone() } else { self.blob.name_of_its_own() };
+        Blob { name, ..self.blob.clone() }
     }
 
     /// Whether the ledger says that the blob is still its holder's to write.
@@ -186,8 +255,12 @@ impl Draft {
     /// # Errors
     /// Only the database's own.
     pub async fn doom(&self) -> DbResult<()> {
-        let (id, now) = (self.blob.id.clone(), self.blobs.images.db.clock.now());
-        self.blobs.images.db.write("blob.doom", move |conn| db::blobs::doom(conn, &id, now, now)).await
+        let (blob, now) = (self.given_up(), self.blobs.images.db.clock.now());
+        let doom = move |conn: &mut Conn| {
+            db::blobs::rename(conn, &blob.id, &blob.holder, &blob.name)?;
+            db::blobs::doom(conn, &blob.id, now, now)
+        };
+        self.blobs.images.db.write("blob.doom", doom).await
     }
 
     /// Takes back what an upload left: the image's status, the bytes, the row. The bytes go last, and only if the
@@ -195,7 +268,8 @@ impl Draft {
     /// be done now is left to the reaper, once the lease of this upload has run out.
     pub async fn abandon(self, author: Author) {
         let images = &self.blobs.images;
-        let (door, blob, until) = (images.door(author), self.blob.clone(), self.holder.end());
+        let (door, blob, until) = (images.door(author), self.given_up(), self.holder.end());
+        let name = blob.name.clone();
         let given_up = images
             .db
             .write_patiently("image.abandon_upload", move |conn| ledger::give_up(conn, &door, &blob, until))
@@ -211,7 +285,7 @@ impl Draft {
                 return;
             }
         }
-        let deleted = self.store.delete(&self.blob.id, &self.blob.name).await;
+        let deleted = self.store.delete(&self.blob.id, &name).await;
         if let Err(error) = &deleted {
             tracing::warn!(%error, blob = %self.blob.id, "the bytes of a failed upload stay for the reaper");
         }

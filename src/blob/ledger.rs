@@ -19,7 +19,7 @@ const BATCH: i64 = 100;
 pub fn enter(conn: &mut Conn, blob: &Blob, now: Timestamp) -> DbResult<Blob> {
     let mut blob = blob.clone();
     if blob.name == blob.image_id && db::blobs::name_is_taken(conn, &blob.store, &blob.name)? {
-        blob.name = format!("{}.{}", blob.image_id, blob.id);
+        blob.name = blob.name_of_its_own();
     }
     db::blobs::insert(conn, &blob, now)?;
     Ok(blob)
@@ -41,7 +41,7 @@ fn return_to_queued(conn: &mut Conn, door: &Door, image_id: &str, store: &str) -
     }
 }
 
-/// Takes back what its holder was writing: dooms the blob and returns its image to `queued`. Answers false, and changes
+/// Takes back what its holder was writing: dooms the blob, under the name that `blob` has, and returns its image to `queued`. Answers false, and changes
 /// nothing, when the blob is not that holder's any more or has become live after all. The lease goes on until `until`,
 /// so that nobody else deletes the bytes meanwhile.
 ///

@@ -107,7 +107,7 @@ impl<'a> Sinks<'a> {
         let (image_id, owner, payer) = (image.id.as_str(), image.owner.as_deref(), self.payer);
         let (name, holder) = (Some(image_id), Some(self.holder));
         let begun = blobs.begin(NewDraft { image_id, owner, payer, store, name, size, holder }).await;
-        let draft = match begun {
+        let mut draft = match begun {
             // No room under the quota.
             Err(DbError::Domain(error)) if !self.must_succeed => {
                 let error = StoreError::new(StoreErrorKind::Full, format!("store {}", store.id), error);
@@ -115,7 +115,7 @@ impl<'a> Sinks<'a> {
             }
             begun => begun?,
         };
-        let shared = store.share(source, from, &draft.described(size)).await;
+        let shared = draft.share(source, from, size).await;
         let opened = match shared {
             Ok(Some(url)) => Ok((Some(url), None)),
             Ok(None) => draft.writer(size).await.map(|writer| (None, Some(writer))),
@@ -173,13 +173,10 @@ impl<'a> Sinks<'a> {
         first
     }
 
-    /// Ends every writer; the ledger's rows are doomed by whoever called.
-    pub async fn cancel(&mut self) {
-        for target in &mut self.targets {
-            if let Some(writer) = target.writer.take() {
-                cancel(writer).await;
-            }
-        }
+    /// Ends every writer. What is unfinished stays until the ledger's rows are doomed by whoever called: it tells the
+    /// reaper that what bears the name is not its own.
+    pub fn cancel(&mut self) {
+        self.targets.iter_mut().for_each(|target| drop(target.writer.take()));
     }
 
     /// Shows the blobs under their names, if the ledger says that they are still this process's. None may be left.
@@ -191,12 +188,12 @@ impl<'a> Sinks<'a> {
         while let Some(mut target) = self.targets.pop() {
             if !target.draft.is_held().await? {
                 self.targets.push(target);
-                self.cancel().await;
+                self.cancel();
                 return Err(SinksFault::Lost);
             }
             let url = match (target.url.take(), target.writer.take()) {
                 (Some(url), _) => Ok(url),
-                (None, Some(writer)) => writer.commit().await,
+                (None, Some(writer)) => target.draft.commit(writer).await,
                 (None, None) => continue,
             };
             match url {

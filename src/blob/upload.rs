@@ -110,10 +110,10 @@ pub async fn upload(
         holder: None,
     };
     let author = Author::from(caller);
-    let (draft, image) = blobs.begin_upload(author.clone(), new, Status::Saving, check_may_save).await?;
+    let (mut draft, image) = blobs.begin_upload(author.clone(), new, Status::Saving, check_may_save).await?;
     let limits = Limits { declared: request.declared_size, cap: images.settings.image_size_cap };
     let result = match receive(blobs, &image, &draft, limits, Client(pieces)).await {
-        Ok((writer, facts)) => finish(blobs, &author, &image, &draft, writer, facts).await,
+        Ok((writer, facts)) => finish(blobs, &author, &image, &mut draft, writer, facts).await,
         Err(error) => Err(error),
     };
     if result.is_err() {
@@ -177,7 +177,7 @@ async fn finish(
     blobs: &Blobs,
     author: &Author,
     image: &Image,
-    draft: &Draft,
+    draft: &mut Draft,
     writer: BlobWriter,
     facts: Facts,
 ) -> Result<()> {
@@ -186,7 +186,7 @@ async fn finish(
         cancel(writer).await;
         return Err(gone(&draft.blob));
     }
-    let url = writer.commit().await.map_err(|e| store_fault(&e))?;
+    let url = draft.commit(writer).await.map_err(|e| store_fault(&e))?;
     let (location, algorithm) = (draft.location(url), facts::algorithm(images, image));
     let size = i64::try_from(facts.size).map_err(|e| Error::internal("upload", e))?;
     let (blob, door) = (draft.blob.clone(), images.door(author.clone()));

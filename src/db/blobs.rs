@@ -64,7 +64,8 @@ pub fn insert(conn: &mut Conn, blob: &Blob, now: Timestamp) -> DbResult<()> {
             blobs::id.eq(&blob.id),
             blobs::image_id.eq(&blob.image_id),
             blobs::store.eq(&blob.store),
-                blobs::state.eq(blob.state.as_str()),
+            blobs::name.eq(&blob.name),
+            blobs::state.eq(blob.state.as_str()),
             blobs::size.eq(blob.size),
             blobs::holder.eq(&blob.holder),
             blobs::lease_until.eq(blob.lease_until.0),
@@ -156,7 +157,17 @@ pub fn doom(conn: &mut Conn, id: &str, delete_after: Timestamp, now: Timestamp) 
     Ok(())
 }
 
-/// Dooms what its holder was writing, under a lease that goes on until `until`. Answers false, and changes nothing, when
+/// Gives what its holder is writing another name, and answers whether it is still that holder's.
+///
+/// # Errors
+/// Only the database's own.
+pub fn rename(conn: &mut Conn, id: &str, holder: &str, name: &str) -> DbResult<bool> {
+    let held = blobs::table.filter(blobs::id.eq(id)).filter(blobs::holder.eq(holder));
+    let held = held.filter(blobs::state.eq(BlobState::Writing.as_str()));
+    Ok(diesel::update(held).set(blobs::name.eq(name)).execute(conn)? == 1)
+}
+
+/// Dooms what its holder was writing, under the name that `blob` has and a lease that goes on until `until`. Answers false, and changes nothing, when
 /// the blob is not that holder's any more or has become live after all.
 ///
 /// # Errors

@@ -68,8 +68,8 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
     let image = &image;
     let limits = limits(imports, body.length)?;
     work.begin_pass(body.length);
-    let draft = staged::begin(imports, work, &image.id, body.length).await?;
-    let facts = receive(imports, work, image, &draft, body, limits).await?;
+    let mut draft = staged::begin(imports, work, &image.id, body.length).await?;
+    let facts = receive(imports, work, image, &mut draft, body, limits).await?;
     let size = facts.size;
     state.facts = Some(facts);
     staged::finish(imports, work, &draft.blob, size, state).await
@@ -152,7 +152,7 @@ async fn receive(
     imports: &Imports,
     work: &Work,
     image: &Image,
-    draft: &Draft,
+    draft: &mut Draft,
     body: Body,
     limits: Limits,
 ) -> Done<Facts> {
@@ -161,7 +161,7 @@ async fn receive(
     let mut within = Reserving::new(&mut source, draft.reservation(), limits);
     match pour(imports, work, image, (&mut within, &mut sink), limits).await {
         Ok(facts) => {
-            sink.0.commit().await.map_err(|e| store_failure(&e))?;
+            draft.commit(sink.0).await.map_err(|e| store_failure(&e))?;
             Ok(facts)
         }
         Err(fault) => {

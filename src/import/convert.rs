@@ -20,7 +20,6 @@ use super::{
     state::State,
 };
 use crate::{
-    access::quota,
     blob::facts::Facts,
     model::{error::Error, image::Image},
     store::private::FILE_MODE,

@@ -122,7 +122,7 @@ pub async fn from_staging(
     match moved {
         Ok(facts) => conclude(sinks, facts, check).await,
         Err(fault) => {
-            sinks.cancel().await;
+            sinks.cancel();
             Err(poured(fault))
         }
     }
@@ -150,7 +150,7 @@ pub async fn from_store(
     match pour(imports, work, image, (&mut source, &mut sinks), limits).await {
         Ok(facts) => conclude(sinks, facts, check).await,
         Err(fault) => {
-            sinks.cancel().await;
+            sinks.cancel();
             Err(if matches!(fault, Fault::Excess(_)) { changed() } else { poured(fault) })
         }
     }
@@ -179,7 +179,7 @@ async fn open<'a>(
         let named = imports.images.stores.get(id);
         let named = named.ok_or_else(|| Failure::Final(format!("Store {id:?} is not configured here.")))?;
         if let Err(fault) = sinks.open(&imports.blobs, image, named, size, source).await {
-            sinks.cancel().await;
+            sinks.cancel();
             return Err(fault.into());
         }
     }
@@ -189,7 +189,7 @@ async fn open<'a>(
 /// Shows the blobs, if the data is good.
 async fn conclude(mut sinks: Sinks<'_>, facts: Facts, check: impl Fn(&Facts) -> Done<()>) -> Done<Arrived> {
     if let Err(failure) = check(&facts) {
-        sinks.cancel().await;
+        sinks.cancel();
         return Err(failure);
     }
     let delivered = sinks.conclude().await?;

@@ -54,9 +54,9 @@ pub async fn stage(
         size: declared,
         holder: None,
     };
-    let (draft, _) = blobs.begin_upload(author.clone(), new, Status::Uploading, check_may_stage).await?;
+    let (mut draft, _) = blobs.begin_upload(author.clone(), new, Status::Uploading, check_may_stage).await?;
     let limits = Limits { declared, cap: images.settings.image_size_cap };
-    let result = match receive(&draft, limits, Client(pieces)).await {
+    let result = match receive(&mut draft, limits, Client(pieces)).await {
         Ok(size) => finish(imports, &author, &draft, size).await,
         Err(error) => Err(error),
     };
@@ -77,11 +77,11 @@ fn check_may_stage(image: &Image) -> Result<()> {
 }
 
 /// Takes the bytes as they are: what they are is found out when they are imported.
-async fn receive(draft: &Draft, limits: Limits, mut client: Client) -> Result<u64> {
+async fn receive(draft: &mut Draft, limits: Limits, mut client: Client) -> Result<u64> {
     let mut sink = Written(draft.writer(limits.declared).await.map_err(|e| store_fault(&e))?);
     let pour = Pour { sink: &mut sink, digests: None, limits, progress: &() };
     match pour.run(&mut Reserving::new(&mut client, draft.reservation(), limits)).await {
-        Ok(poured) => sink.0.commit().await.map_err(|e| store_fault(&e)).map(|_| poured.size),
+        Ok(poured) => draft.commit(sink.0).await.map_err(|e| store_fault(&e)).map(|_| poured.size),
         Err(fault) => {
             cancel(sink.0).await;
             Err(fault.into())

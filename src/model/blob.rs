@@ -15,7 +15,7 @@ pub enum BlobState {
 
 impl BlobState {
     /// The name in the database.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Writing => "writing",
             Self::Live => "live",
@@ -52,4 +52,11 @@ pub struct Blob {
     pub delete_after: Timestamp,
     /// How often its deletion was tried.
     pub attempts: i32,
+}
+
+impl Blob {
+    /// A name that nothing else has, for when the one that was meant for it is taken.
+    pub fn name_of_its_own(&self) -> String {
+        format!("{}.{}", self.image_id, self.id)
+    }
 }

@@ -128,8 +128,9 @@ pub trait Writer: Send {
     /// Makes everything durable without showing it; after this only [`Writer::commit`] can fail to show it.
     async fn sync(&mut self) -> StoreResult<()>;
 
-    /// Shows the blob under its name, in one step. Answers its URL.
-    async fn commit(self: Box<Self>) -> StoreResult<StoreUrl>;
+    /// Shows the blob under this name, in one step. Answers its URL. A name that something has already is refused with
+    /// [`StoreErrorKind::Exists`](super::StoreErrorKind::Exists), and then another can be tried.
+    async fn commit(&mut self, name: &str) -> StoreResult<StoreUrl>;
 
     /// Removes what was written.
     async fn cancel(self: Box<Self>) -> StoreResult<()>;
@@ -154,8 +155,12 @@ pub trait Backend: Send + Sync {
     /// Size of a blob in bytes.
     async fn stat(&self, url: &StoreUrl) -> StoreResult<u64>;
 
-    /// Deletes whatever there is of a blob, finished or not. That there is nothing is no failure.
+    /// Deletes whatever there is of a blob, finished or not. That there is nothing is no failure. What bears its name
+    /// while the blob is unfinished belongs to others, and stays.
     async fn delete(&self, blob_id: &str, name: &str) -> StoreResult<()>;
+
+    /// Whether anything bears this name.
+    async fn holds(&self, name: &str) -> StoreResult<bool>;
 
     /// Everything in the store, unfinished blobs included, in any order.
     fn list(&self) -> ListStream;

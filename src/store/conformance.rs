@@ -38,7 +38,7 @@ pub async fn put(store: &NamedStore, id: &str, name: &str, bytes: &[u8]) -> Stor
         writer.write(Bytes::copy_from_slice(chunk)).await?;
     }
     writer.sync().await?;
-    writer.commit().await.map(StoreUrl::into_full)
+    writer.commit(name).await.map(StoreUrl::into_full)
 }
 
 /// Reads a blob or a part of it.
@@ -75,6 +75,7 @@ pub async fn conforms(store: &NamedStore, held: Option<Held<'_>>) {
         a_cancelled_blob_leaves_nothing(store).await;
         a_dropped_writer_shows_nothing(store).await;
         nothing_is_replaced(store).await;
+        what_others_have_under_the_name_stays(store).await;
         deleting_can_be_repeated(store).await;
         blobs_do_not_mix(store).await;
         names_that_are_none_are_refused(store).await;
@@ -119,7 +120,7 @@ async fn what_is_written_is_read(store: &NamedStore) {
     let mut writer = store.writer(&new(&blob, &name, None)).await.unwrap();
     writer.write(Bytes::from_static(b"abc")).await.unwrap();
     writer.sync().await.unwrap();
-    let url = writer.commit().await.unwrap().into_full();
+    let url = writer.commit(&name).await.unwrap().into_full();
     assert_eq!(get(store, &url, None).await.unwrap(), b"abc");
     store.delete(&blob, &name).await.unwrap();
 }
@@ -148,7 +149,7 @@ async fn nothing_is_seen_before_the_commit(store: &NamedStore) {
     assert!(get(store, &url, None).await.is_err() && !holds(store, &name).await);
     writer.sync().await.unwrap();
     assert!(get(store, &url, None).await.is_err() && !holds(store, &name).await);
-    assert_eq!(writer.commit().await.unwrap().full(), url);
+    assert_eq!(writer.commit(&name).await.unwrap().full(), url);
     assert!(get(store, &url, None).await.unwrap() == bytes);
     store.delete(&blob, &name).await.unwrap();
 }
@@ -190,6 +191,31 @@ async fn nothing_is_replaced(store: &NamedStore) {
     store.delete(&second, &id()).await.unwrap();
     assert_eq!(get(store, &url, None).await.unwrap(), b"first");
     store.delete(&first, &name).await.unwrap();
+}
+
+/// A blob whose name something else has takes another one, or goes; what has the name stays, whichever came first.
+async fn what_others_have_under_the_name_stays(store: &NamedStore) {
+    let (first, second, name, other) = (id(), id(), id(), id());
+    let mut writer = store.writer(&new(&second, &name, None)).await.unwrap();
+    writer.write(Bytes::from_static(b"second")).await.unwrap();
+    assert!(!store.holds(&name).await.unwrap());
+    let url = put(store, &first, &name, b"first").await.unwrap();
+    assert!(store.holds(&name).await.unwrap());
+    writer.sync().await.unwrap();
+    let error = writer.commit(&name).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Exists, "{error}");
+    let moved = writer.commit(&other).await.unwrap().into_full();
+    assert_eq!(get(store, &moved, None).await.unwrap(), b"second");
+    store.delete(&second, &other).await.unwrap();
+
+    let third = id();
+    let mut writer = store.writer(&new(&third, &name, None)).await.unwrap();
+    writer.write(Bytes::from_static(b"third")).await.unwrap();
+    store.delete(&third, &name).await.unwrap();
+    drop(writer);
+    assert_eq!(get(store, &url, None).await.unwrap(), b"first");
+    store.delete(&first, &name).await.unwrap();
+    assert!(!store.holds(&name).await.unwrap());
 }
 
 async fn deleting_can_be_repeated(store: &NamedStore) {

@@ -177,6 +177,19 @@ impl NamedStore {
         self.traced(Call::Delete, work).await
     }
 
+    /// Whether anything in the store bears this name.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Unsupported`] from a store that only reads; else the store's.
+    pub async fn holds(&self, name: &str) -> StoreResult<bool> {
+        self.counters.begun(Call::Stat);
+        let work = async {
+            self.check_writes()?;
+            in_time(&self.id, self.answer, self.backend.holds(name)).await
+        };
+        self.traced(Call::Stat, work).await
+    }
+
     /// Everything in the store, unfinished blobs included, in any order.
     ///
     /// # Errors

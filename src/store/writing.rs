@@ -49,13 +49,14 @@ impl BlobWriter {
         self.noted(result)
     }
 
-    /// Shows the blob under its name, and answers its URL. It is not bounded in time: a commit that came true after
+    /// Shows the blob under a name, and answers its URL. It is not bounded in time: a commit that came true after
     /// it was given up would leave a blob that nothing knows.
     ///
     /// # Errors
-    /// The store's; the commit may have taken place all the same.
-    pub async fn commit(self) -> StoreResult<StoreUrl> {
-        let result = self.inner.commit().await;
+    /// [`StoreErrorKind::Exists`](super::StoreErrorKind::Exists) when something has that name: then another can be tried.
+    /// Else the store's; the commit may have taken place all the same.
+    pub async fn commit(&mut self, name: &str) -> StoreResult<StoreUrl> {
+        let result = self.inner.commit(name).await;
         self.counters.ended(&result);
         result
     }

@@ -55,6 +55,13 @@ fn read(options: &mut dyn Options) -> Arc<dyn backend::Settings> {
     Arc::new(Settings { room: options.u64(ROOM).unwrap_or(Settings::default().room) })
 }
 
+/// A blob, and the id of its row.
+#[derive(Clone, Debug)]
+struct Held {
+    id: String,
+    chunks: Arc<[Bytes]>,
+}
+
 /// Blobs in memory. Cheap to clone; the clones share them.
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
@@ -65,7 +72,7 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct Shelf {
-    blobs: BTreeMap<String, Arc<[Bytes]>>,
+    blobs: BTreeMap<String, Held>,
     /// Blobs that are being written, by id.
     parts: BTreeSet<String>,
     /// Bytes of all of them.
@@ -87,7 +94,7 @@ impl MemoryStore {
         let bad = |kind, why: &'static str| StoreError::new(kind, url.to_string(), why);
         let name = url.full().strip_prefix(&*self.prefix);
         let name = name.ok_or_else(|| bad(StoreErrorKind::BadUrl, "not a URL of this store"))?;
-        let blob = self.shelf().blobs.get(name).cloned();
+        let blob = self.shelf().blobs.get(name).map(|held| Arc::clone(&held.chunks));
         blob.ok_or_else(|| bad(StoreErrorKind::NotFound, "there is no such blob"))
     }
 
@@ -154,8 +161,8 @@ impl Backend for MemoryStore {
         if !shelf.parts.insert(blob.id.to_owned()) {
             return Err(StoreError::new(StoreErrorKind::Exists, blob.id, "it is being written already"));
         }
-        let (id, name) = (blob.id.to_owned(), blob.name.to_owned());
-        Ok(Box::new(MemoryWriter { store: self.clone(), id, name, chunks: Vec::new(), size: 0 }))
+        let id = blob.id.to_owned();
+        Ok(Box::new(MemoryWriter { store: self.clone(), id, chunks: Vec::new(), size: 0 }))
     }
 
     async fn share(&self, _: &StoreUrl, _: &NewBlob<'_>) -> StoreResult<Option<StoreUrl>> {
@@ -172,10 +179,17 @@ impl Backend for MemoryStore {
         let mut shelf = self.shelf();
         // A writer that is still there gives its bytes back by itself.
         shelf.parts.remove(blob_id);
-        if let Some(blob) = shelf.blobs.remove(name) {
-            shelf.used = shelf.used.saturating_sub(size_of(&blob));
+        let own = shelf.blobs.get(name).filter(|held| held.id == blob_id).map(|held| size_of(&held.chunks));
+        if let Some(size) = own {
+            shelf.blobs.remove(name);
+            shelf.used = shelf.used.saturating_sub(size);
         }
         Ok(())
+    }
+
+    async fn holds(&self, name: &str) -> StoreResult<bool> {
+        check_name(name)?;
+        Ok(self.shelf().blobs.contains_key(name))
     }
 
     fn list(&self) -> ListStream {
@@ -214,7 +228,6 @@ impl MemoryStore {
 struct MemoryWriter {
     store: MemoryStore,
     id: String,
-    name: String,
     chunks: Vec<Bytes>,
     size: u64,
 }
@@ -249,15 +262,16 @@ impl Writer for MemoryWriter {
         Ok(())
     }
 
-    async fn commit(mut self: Box<Self>) -> StoreResult<StoreUrl> {
-        let url = StoreUrl::new(format!("{}{}", self.store.prefix, self.name));
-        let store = self.store.clone();
-        let mut shelf = store.shelf();
-        if shelf.blobs.contains_key(&self.name) {
+    async fn commit(&mut self, name: &str) -> StoreResult<StoreUrl> {
+        check_name(name)?;
+        let url = StoreUrl::new(format!("{}{name}", self.store.prefix));
+        let mut shelf = self.store.shelf();
+        if shelf.blobs.contains_key(name) {
             drop(shelf);
             return Err(StoreError::new(StoreErrorKind::Exists, url.to_string(), "there is a blob of that name"));
         }
-        shelf.blobs.insert(std::mem::take(&mut self.name), std::mem::take(&mut self.chunks).into());
+        let held = Held { id: self.id.clone(), chunks: std::mem::take(&mut self.chunks).into() };
+        shelf.blobs.insert(name.to_owned(), held);
         self.size = 0;
         drop(shelf);
         Ok(url)

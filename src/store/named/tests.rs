@@ -107,6 +107,10 @@ impl Backend for Slow {
         std::future::pending().await
     }
 
+    async fn holds(&self, _: &str) -> StoreResult<bool> {
+        std::future::pending().await
+    }
+
     fn list(&self) -> ListStream {
         Box::pin(stream::pending())
     }
@@ -125,11 +129,12 @@ async fn a_store_that_hangs_is_given_up() {
         get(&store, "slow://later", None).await.unwrap_err(),
         store.stat("slow://digits").await.unwrap_err(),
         store.delete("b", "n").await.unwrap_err(),
+        store.holds("n").await.unwrap_err(),
         store.list().try_next().await.unwrap_err(),
     ] {
         assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}");
     }
-    assert_eq!(store.counters.counts().errors, 5);
+    assert_eq!(store.counters.counts().errors, 6);
 }
 
 /// Proves which URLs belong to a folder: those of one plain name in it, however its path is spelled.

@@ -12,6 +12,7 @@ mod location_jobs;
 mod location_patches;
 mod locations;
 mod members;
+mod names;
 pub mod quota;
 mod show;
 mod signature;

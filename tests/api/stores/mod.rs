@@ -87,7 +87,7 @@ pub async fn copy(app: &TestApp, id: &str, store: &str, data: &[u8]) -> String {
     let mut writer = named.writer(&NewBlob::of(&blob, None)).await.unwrap();
     writer.write(Bytes::copy_from_slice(data)).await.unwrap();
     writer.sync().await.unwrap();
-    let url = writer.commit().await.unwrap().into_full();
+    let url = writer.commit(&blob.name).await.unwrap().into_full();
     let mut metadata = serde_json::Map::new();
     metadata.insert("store".to_owned(), store.into());
     let location = Location {

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, Permissions},
     io,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -81,6 +81,37 @@ impl Folders {
         best.map(|(_, place)| place.clone()).ok_or_else(|| fault.unwrap_or_else(full))
     }
 
+    /// Whether a file has that name in any of the folders. Blocking.
+    pub(super) fn hold(&self, name: &str) -> io::Result<bool> {
+        for place in &self.0 {
+            match fs::symlink_metadata(place.folder.join(name)) {
+                Ok(_) => return Ok(true),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => place.check()?,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Removes whatever there is of a blob. While it is unfinished, what bears its name is not its own unless it is the
+    /// same file: it may have been there before, or have come from others since. Blocking.
+    pub(super) fn remove(&self, blob_id: &str, name: &str) -> io::Result<()> {
+        let part_in = |place: &Place| place.parts.join(blob_id);
+        let mut unfinished = None;
+        for place in &self.0 {
+            place.check()?;
+            unfinished = unfinished.or(identity(&part_in(place))?);
+        }
+        for place in &self.0 {
+            let file = place.folder.join(name);
+            let own = unfinished.is_none() || identity(&file)? == unfinished;
+            if own && remove_if_there(&file)? {
+                sync_folder(&place.folder)?;
+            }
+        }
+        self.0.iter().try_for_each(|place| remove_if_there(&part_in(place)).map(drop))
+    }
+
     /// Refuses a name that a file has in any of the folders. Blocking.
     pub(super) fn check_unused(&self, name: &str) -> io::Result<()> {
         match self.0.iter().map(|place| place.folder.join(name)).find(|path| path.exists()) {
@@ -103,6 +134,15 @@ impl Folders {
         }
         check_name(name)?;
         Ok(parent.join(name))
+    }
+}
+
+/// What tells a file from every other, whatever its names; `None` when there is none.
+fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some((found.dev(), found.ino()))),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
     }
 }
 
@@ -152,6 +192,19 @@ pub(super) fn check_name(name: &str) -> StoreResult<()> {
         return Err(StoreError::new(StoreErrorKind::BadUrl, name, "not a name of a blob"));
     }
     Ok(())
+}
+
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Removes a file; says whether it was there.
+pub(super) fn remove_if_there(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 fn open(path: &Path, priority: i64, file_perm: u32) -> io::Result<Place> {

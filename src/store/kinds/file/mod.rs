@@ -34,8 +34,8 @@ use crate::telemetry::places::Places;
 use calls::{Calls, blocking};
 pub use chunks::chunks;
 pub(in crate::store) use folders::PARTS;
-use folders::{Folders, check_folder_of, check_name, file_of, url_of};
-use writer::{FileWriter, Style, Target, create, remove_if_there, sync_folder};
+use folders::{Folders, url_of, check_folder_of, check_name, file_of, sync_folder};
+use writer::{FileWriter, Style, Target, create};
 
 /// Bytes read at once unless the operator says otherwise; measured best in a blocking pool.
 pub const CHUNK_BYTES: usize = 256 * 1024;
@@ -150,7 +150,7 @@ impl Backend for FileStore {
         let part = place.parts.join(blob_id);
         let (within, path, style) = (place.clone(), part.clone(), self.style);
         let file = blocking(part.display().to_string(), move || create(&within, &path, size, style)).await?;
-        let target = Target { folders: self.folders.clone(), place, part, name: name.to_owned() };
+        let target = Target { folders: self.folders.clone(), place, part };
         Ok(Box::new(FileWriter::start(file, target, style, (self.writing.clone(), owner))))
     }
 
@@ -199,18 +199,13 @@ impl Backend for FileStore {
         check_name(blob_id)?;
         check_name(name)?;
         let (folders, blob_id, name) = (self.folders.clone(), blob_id.to_owned(), name.to_owned());
-        self.calls
-            .run(name.clone(), move || {
-                for place in folders.iter() {
-                    place.check()?;
-                    remove_if_there(&place.parts.join(&blob_id))?;
-                    if remove_if_there(&place.folder.join(&name))? {
-                        sync_folder(&place.folder)?;
-                    }
-                }
-                Ok(())
-            })
-            .await
+        self.calls.run(name.clone(), move || folders.remove(&blob_id, &name)).await
+    }
+
+    async fn holds(&self, name: &str) -> StoreResult<bool> {
+        check_name(name)?;
+        let (folders, name) = (self.folders.clone(), name.to_owned());
+        self.calls.run(name.clone(), move || folders.hold(&name)).await
     }
 
     fn list(&self) -> ListStream {

@@ -10,7 +10,7 @@ use std::{
 use super::{
     ahead::Ahead,
     calls::blocking,
-    folders::{Folders, Place, url_of},
+    folders::{Folders, Place, check_name, remove_if_there, sync_folder, url_of},
 };
 use crate::{
     store::{StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, private::new_file},
@@ -41,19 +41,6 @@ pub(super) fn create(place: &Place, part: &Path, size: Option<u64>, style: Style
         }
     })?;
     Ok((file, ahead))
-}
-
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Removes a file; says whether it was there.
-pub(super) fn remove_if_there(path: &Path) -> io::Result<bool> {
-    match fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(e),
-    }
 }
 
 /// The file.
@@ -106,7 +93,6 @@ pub(super) struct Target {
     pub(super) folders: Folders,
     pub(super) place: Place,
     pub(super) part: PathBuf,
-    pub(super) name: String,
 }
 
 pub(super) struct FileWriter {
@@ -150,13 +136,14 @@ impl Writer for FileWriter {
         Ok(())
     }
 
-    async fn commit(mut self: Box<Self>) -> StoreResult<StoreUrl> {
+    async fn commit(&mut self, name: &str) -> StoreResult<StoreUrl> {
+        check_name(name)?;
         // Whoever forgot to sync still gets a file that is whole.
         if !self.synced {
             self.sync().await?;
         }
         let (part, folder) = (self.target.part.clone(), self.target.place.folder.clone());
-        let (folders, name) = (self.target.folders.clone(), self.target.name.clone());
+        let (folders, name) = (self.target.folders.clone(), name.to_owned());
         let goal = folder.join(&name);
         let (url, shown) = (url_of(&goal), goal.display().to_string());
         blocking(shown, move || {

@@ -192,6 +192,10 @@ impl Backend for HttpStore {
         Err(reads_only())
     }
 
+    async fn holds(&self, _: &str) -> StoreResult<bool> {
+        Err(reads_only())
+    }
+
     fn list(&self) -> ListStream {
         Box::pin(futures::stream::empty())
     }
