@@ -29,6 +29,9 @@ pub struct Facts {
     pub virtual_size: Option<u64>,
     /// Why it may not be the data of the image, for the user.
     pub rejection: Option<String>,
+    /// The formats on which that verdict was taken: disk and container. It is worth nothing for others.
+    #[serde(default)]
+    judged_as: Option<(Option<String>, Option<String>)>,
 }
 
 /// The name of the secure hash of an image beside MD5.
@@ -64,18 +67,24 @@ pub fn wanted(images: &Images, image: &Image) -> Result<Wanted> {
     Ok(wanted)
 }
 
-/// Judges the format of the data (`glance/location.py: ImageProxy.set_data`): only bare containers are looked into.
-/// Answers the virtual size in bytes.
+/// Judges the format of the data (`glance/location.py: ImageProxy.set_data`): only that of bare containers must be what
+/// was declared, but unsafe data is refused in all of them. Answers the virtual size in bytes.
 ///
 /// # Errors
 /// [`Error::UnsupportedMediaType`] when the data is unsafe or not what was declared.
 fn judge(images: &Images, image: &Image, inspection: &format::Inspection) -> Result<Option<u64>> {
-    if image.container_format.as_deref() != Some("bare") {
-        return Ok(None);
-    }
-    let disk_format = image.disk_format.as_deref().unwrap_or_default();
-    format::decide(inspection, disk_format, &images.settings.format_rules)
-        .map_err(|rejection| Error::UnsupportedMediaType(rejection.to_string()))
+    let verdict = if image.container_format.as_deref() == Some("bare") {
+        let disk_format = image.disk_format.as_deref().unwrap_or_default();
+        format::decide(inspection, disk_format, &images.settings.format_rules)
+    } else {
+        format::check_harmless(inspection, true).map(|()| None)
+    };
+    verdict.map_err(|rejection| Error::UnsupportedMediaType(rejection.to_string()))
+}
+
+/// The formats that an image declares: disk and container.
+fn formats(image: &Image) -> (Option<String>, Option<String>) {
+    (image.disk_format.clone(), image.container_format.clone())
 }
 
 impl Facts {
@@ -89,7 +98,22 @@ impl Facts {
                 Err(reason) => rejection = Some(reason.to_string()),
             }
         }
-        Self { size: measured.size, hashes: measured.hashes, detected, virtual_size, rejection }
+        let judged_as = Some(formats(image));
+        Self { size: measured.size, hashes: measured.hashes, detected, virtual_size, rejection, judged_as }
+    }
+
+    /// What was measured of data that is in a store already. Its format is the word of whoever added it, but nothing
+    /// unsafe is taken from there either.
+    pub fn of_location(measured: Measured) -> Self {
+        let inspection = measured.inspection.as_ref();
+        let refused = inspection.and_then(|inspection| format::check_harmless(inspection, true).err());
+        let rejection = refused.map(|rejection| rejection.to_string());
+        Self { size: measured.size, hashes: measured.hashes, rejection, ..Self::default() }
+    }
+
+    /// Whether the verdict was taken on the formats that the image has.
+    pub fn are_judged_for(&self, image: &Image) -> bool {
+        self.judged_as.as_ref() == Some(&formats(image))
     }
 
     /// Holds the bytes as they came against what their owner expects.
@@ -111,8 +135,17 @@ impl Facts {
         expected::check(EXPECTED_STORED_HASH, &expected::of(image, EXPECTED_STORED_HASH)?, &self.hashes)
     }
 
-    /// Writes down on the image what its data is.
+    /// Writes down on the image what its data is. To be called in the transaction that activates the image, with the
+    /// formats that it is to have.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when these are not the formats on which the verdict was taken.
     pub fn describe(&self, image: &mut Image, algorithm: &str) -> Result<()> {
+        if !self.are_judged_for(image) {
+            return Err(Error::conflict(
+                "The formats of the image were changed while its data was on the way.",
+            ));
+        }
         image.size = Some(i64::try_from(self.size).map_err(|e| Error::internal("size", e))?);
         image.virtual_size = self.virtual_size.and_then(|size| i64::try_from(size).ok());
         image.checksum = self.hashes.get("md5").cloned();

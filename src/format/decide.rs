@@ -122,6 +122,29 @@ pub fn decide(inspection: &Inspection, disk_format: &str, rules: &Rules) -> Resu
     Ok(Some(virtual_size).filter(|size| *size > 0))
 }
 
+/// Faults of what is unusual in one format, but leads no reader to anything else.
+const OF_ONE_FORMAT: [&str; 2] = ["mbr", "version"];
+
+/// Refuses what would lead whoever opens the data to other files, or hides whether it would, whatever the data is called
+/// and the container is said to be. Of data whose end was not seen (`whole` is false) only what was seen counts.
+///
+/// # Errors
+/// `Unsafe`; `Incomplete` when a VMDK ends before its description does.
+pub fn check_harmless(inspection: &Inspection, whole: bool) -> Result<(), Rejection> {
+    for detected in &inspection.detected {
+        let ends_badly = |fault: &Fault| fault.check == "footer" && !whole;
+        let faults = detected.faults.iter().filter(|fault| !OF_ONE_FORMAT.contains(&fault.check));
+        let faults: Vec<Fault> = faults.filter(|fault| !ends_badly(fault)).copied().collect();
+        if !faults.is_empty() {
+            return Err(Rejection::Unsafe { format: detected.name, faults });
+        }
+        if whole && detected.name == "vmdk" && !detected.complete {
+            return Err(Rejection::Incomplete { format: detected.name });
+        }
+    }
+    Ok(())
+}
+
 /// The virtual size if the data may be called `disk_format`.
 fn confirm(inspection: &Inspection, disk_format: &str) -> Result<u64, Rejection> {
     let several = || Rejection::Several { detected: inspection.names() };

@@ -21,7 +21,7 @@ mod vmdk;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Rejection, Rules, check_safety, decide, has_inspector};
+pub use decide::{Rejection, Rules, check_harmless, check_safety, decide, has_inspector};
 pub use inspection::{Detected, Fault, Inspection};
 
 use capture::Region;

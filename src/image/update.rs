@@ -12,7 +12,7 @@ use crate::{
     model::{
         caller::Caller,
         error::{Error, Result},
-        image::{Image, SYSTEM_PROPERTY_PREFIX},
+        image::{Image, LOCK_PROPERTY, SYSTEM_PROPERTY_PREFIX},
         new_image::{check_number, check_text, integer, strings},
         patch::{Operation, Verb},
         status::Status,
@@ -134,6 +134,18 @@ fn set_property(images: &Images, caller: &Caller, image: &mut Image, operation: 
     Ok(())
 }
 
+/// Requires that no data is on its way: what data is, is judged by the formats that are declared.
+fn check_has_no_data(image: &Image, name: &str) -> Result<()> {
+    let state = match image.status {
+        Status::Queued if image.property(LOCK_PROPERTY).is_none() => return Ok(()),
+        Status::Queued => "about to get its data".to_owned(),
+        other => other.to_string(),
+    };
+    Err(Error::forbidden(format!(
+        "Attribute {name} can be only replaced for a queued image; this one is {state}."
+    )))
+}
+
 fn set_attribute(images: &Images, image: &mut Image, operation: &Operation) -> Result<()> {
     let name = operation.attribute.as_str();
     match operation.verb {
@@ -162,12 +174,7 @@ fn set_attribute(images: &Images, image: &mut Image, operation: &Operation) -> R
         "min_disk" => image.min_disk = number()?,
         "min_ram" => image.min_ram = number()?,
         "disk_format" | "container_format" => {
-            if !matches!(image.status, Status::Queued | Status::Importing) {
-                return Err(Error::forbidden(format!(
-                    "Attribute {name} can be only replaced for a queued image; this one is {}.",
-                    image.status
-                )));
-            }
+            check_has_no_data(image, name)?;
             if name == "disk_format" {
                 image.disk_format = text;
             } else {

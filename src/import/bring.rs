@@ -176,7 +176,7 @@ async fn receive(
 
 /// What the staged data is; looks at it unless that was done.
 pub async fn examined(imports: &Imports, work: &Work, state: &mut State, image: &Image) -> Done<Facts> {
-    if let Some(facts) = &state.facts {
+    if let Some(facts) = state.facts.as_ref().filter(|facts| facts.are_judged_for(image)) {
         return Ok(facts.clone());
     }
     let staged = state.staged.clone().ok_or_else(|| Failure::Again("The staged data is gone.".to_owned()))?;

@@ -101,6 +101,7 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
     }
     plugins::run(imports, work, state, &image).await?;
     state.apply(&mut image);
+    state.facts.take_if(|facts| !facts.are_judged_for(&image));
     let staged = state.staged.clone().ok_or_else(|| Failure::Again("The staged data is gone.".to_owned()))?;
     let check = |facts: &Facts| {
         if !state.changed {

@@ -16,6 +16,7 @@ use crate::{
         pour::{Fault, Limits, Nowhere, Pour, Source},
     },
     db::{Conn, DbResult},
+    format::{self, Inspector},
     image::{
         Images,
         locations::{ValidationData, probe},
@@ -34,6 +35,10 @@ use crate::{
         queue::{LOCK_PROPERTY, is_locked_by},
     },
 };
+
+/// Bytes that are looked at before an image is used whose hash nobody vouches for: what leads to other files stands in
+/// the first MiB of every format.
+const LOOKED_AT_BYTES: usize = 2 << 20;
 
 /// The data of a location, for as long as the work may go on.
 struct Reading<'a> {
@@ -99,12 +104,16 @@ async fn steps(images: &Images, work: &Work, input: &Input) -> Done<()> {
     let Some(image) = locked_image(images, work, id, url).await? else { return Ok(()) };
     let verify = images.settings.do_secure_hash && validation.os_hash_value.is_some();
     if image.status == Status::Queued {
+        if images.settings.do_secure_hash && !verify {
+            look(images, work, url).await?;
+        }
         add(images, work, &image, url, validation).await?;
     }
     if images.settings.do_secure_hash {
         let algorithm = validation.os_hash_algo.clone().filter(|_| verify);
         let algorithm = algorithm.unwrap_or_else(|| images.settings.hashing_algorithm.clone());
         match hash(images, work, url, &algorithm).await {
+            Ok(Facts { rejection: Some(why), .. }) => return refuse(images, work, id, &why).await,
             Ok(facts) => {
                 let found = facts.hashes.get(&algorithm).cloned().unwrap_or_default();
                 let wanted = validation.os_hash_value.as_ref().filter(|_| verify);
@@ -126,6 +135,57 @@ async fn steps(images: &Images, work: &Work, input: &Input) -> Done<()> {
         record(images, work, id, None).await?;
     }
     Ok(())
+}
+
+/// Looks at the beginning of data that is to be used before all of it is read. Data that cannot be read is nobody's
+/// danger yet.
+async fn look(images: &Images, work: &Work, url: &str) -> Done<()> {
+    let Some(named) = images.stores.for_url(url) else { return Ok(()) };
+    let (mut beginning, mut length, mut whole) = (Vec::new(), 0_usize, false);
+    let opened = work.unless_stopped(named.read(url, None)).await?;
+    let Ok(chunks) = opened else { return Ok(()) };
+    let mut source = Reading { work, chunks };
+    while length < LOOKED_AT_BYTES {
+        match source.next().await {
+            Ok(Some(chunk)) => {
+                length = length.saturating_add(chunk.len());
+                beginning.push(chunk);
+            }
+            Ok(None) => {
+                whole = true;
+                break;
+            }
+            Err(Failure::Again(_)) => break,
+            Err(other) => return Err(other),
+        }
+    }
+    let inspect = move || {
+        let mut inspector = Inspector::new();
+        beginning.iter().for_each(|chunk| inspector.feed(chunk));
+        format::check_harmless(&inspector.finish(), whole)
+    };
+    let verdict = crate::telemetry::blocking(inspect).await.map_err(|e| Error::internal("location", e))?;
+    verdict.map_err(|rejection| refused(&rejection.to_string()))
+}
+
+fn refused(why: &str) -> Failure {
+    Failure::Final(format!("The data was refused: {why}."))
+}
+
+/// Ends the job of data that is unsafe. An image that was active meanwhile is taken out of use.
+async fn refuse(images: &Images, work: &Work, id: &str, why: &str) -> Done<()> {
+    let author = work.author();
+    let stopped = images.change_for(&author, id, |before: &Image| {
+        if before.status != Status::Active || !is_locked_by(before, &work.job) {
+            return Ok(None);
+        }
+        let mut after = Image { status: Status::Deactivated, ..before.clone() };
+        after.os_hash_algo.take_if(|_| before.os_hash_value.is_none());
+        after.remove_property(LOCK_PROPERTY);
+        Ok(Some(after))
+    });
+    stopped.await?;
+    Err(refused(why))
 }
 
 /// Gives the image its location. It is active at once, unless a hash is to be found right before.
@@ -212,16 +272,13 @@ async fn hash(images: &Images, work: &Work, url: &str, algorithm: &str) -> Done<
 async fn hash_once(images: &Images, work: &Work, url: &str, algorithm: &str) -> Done<Facts> {
     let missing = || Failure::Final("No store serves this location.".to_owned());
     let named = images.stores.for_url(url).ok_or_else(missing)?;
-    let wanted = Wanted { owner: work.job.owner.clone(), ..hashes_of(algorithm)? };
+    let wanted = Wanted { inspect: true, owner: work.job.owner.clone(), ..hashes_of(algorithm)? };
     let digests = Digests::start(&wanted).map_err(Error::from)?;
     work.begin_pass(named.stat(url).await.ok());
     let chunks = named.read(url, None).await.map_err(|_| unreadable())?;
     let pour = Pour { sink: &mut Nowhere, digests: Some(digests), limits: Limits::NONE, progress: work };
     match pour.run(&mut Reading { work, chunks }).await {
-        Ok(poured) => {
-            let measured = poured.measured.unwrap_or_default();
-            Ok(Facts { size: measured.size, hashes: measured.hashes, ..Facts::default() })
-        }
+        Ok(poured) => Ok(Facts::of_location(poured.measured.unwrap_or_default())),
         Err(Fault::Source(failure)) => Err(failure),
         Err(Fault::Digest(error)) => Err(Error::from(error).into()),
         Err(Fault::Excess(excess)) => Err(Error::from(excess).into()),

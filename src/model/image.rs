@@ -20,6 +20,8 @@ pub const TEXT_CHARS_MAX: usize = 255;
 pub const INTEGER_MAX: i64 = 2_147_483_647;
 /// Prefix of properties that belong to the service itself; tested without a further underscore as Glance does.
 pub const SYSTEM_PROPERTY_PREFIX: &str = "os_glance";
+/// Names the job that holds an image; set while an import or a location is under way.
+pub const LOCK_PROPERTY: &str = "os_glance_import_task";
 /// System properties that no response shows (`glance/api/v2/images.py: ResponseSerializer`).
 pub const HIDDEN_PROPERTIES: [&str; 2] = ["os_glance_stage_host", "os_glance_hash_op_host"];
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::durable::Durable;
+pub use crate::model::image::LOCK_PROPERTY;
 use crate::{
     db::{self, Db},
     image::{Images, change},
@@ -18,9 +19,6 @@ use crate::{
         time::Timestamp,
     },
 };
-
-/// Names the job that holds an image; set while an import or a location is under way.
-pub const LOCK_PROPERTY: &str = "os_glance_import_task";
 
 /// Where work is asked for. Cheap to clone.
 #[derive(Clone)]

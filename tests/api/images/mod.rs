@@ -6,6 +6,7 @@ mod create;
 pub mod data;
 mod delete;
 mod events;
+mod formats;
 mod interrupted;
 mod list;
 mod location_jobs;
