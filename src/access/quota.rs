@@ -46,25 +46,24 @@ impl Allowance {
         over_storage(self.bytes)
     }
 
-    /// Bytes that the project may still store, with what this transaction has added so far. Nobody else adds anything
-    /// until it ends, so it should be the last question that the transaction has.
+    /// Bytes that the project stores beyond what it may, with what this transaction has added so far and with `more` bytes
+    /// that are not counted as its own. Nobody else adds anything until the transaction ends, so it should be the last
+    /// question that it has.
     ///
     /// # Errors
     /// Only the database's own.
-    pub fn left(&self, conn: &mut Conn) -> DbResult<u64> {
+    pub fn excess(&self, conn: &mut Conn, more: u64) -> DbResult<u64> {
         db::quota::lock(conn, &self.project)?;
-        Ok(self.bytes.saturating_sub(db::quota::stored(conn, &self.project)?))
+        let used = db::quota::stored(conn, &self.project)?;
+        Ok(used.saturating_add(more).saturating_sub(self.bytes))
     }
 
-    /// Requires that the project stores no more than it may, with what this transaction has added so far and with `more`
-    /// bytes that are not counted as its own.
+    /// Requires that the project stores no more than it may, counted in the same way.
     ///
     /// # Errors
     /// [`Error::TooLarge`]
     pub fn check(&self, conn: &mut Conn, more: u64) -> DbResult<()> {
-        db::quota::lock(conn, &self.project)?;
-        let used = db::quota::stored(conn, &self.project)?;
-        if used.saturating_add(more) > self.bytes { Err(self.refusal().into()) } else { Ok(()) }
+        if self.excess(conn, more)? > 0 { Err(self.refusal().into()) } else { Ok(()) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Blobs, Holder, ledger,
-    reserve::{self, Reservation},
+    reserve::{Asked, Reservation},
 };
 use crate::{
     access::quota::Allowance,
@@ -80,13 +80,14 @@ impl Blobs {
         (row, holder)
     }
 
-    fn allowance(&self, new: NewDraft<'_>) -> Option<Allowance> {
-        Allowance::of(self.images.settings.user_storage_quota, new.payer)
+    fn asked(&self, new: NewDraft<'_>) -> Asked {
+        let allowance = Allowance::of(self.images.settings.user_storage_quota, new.payer);
+        let own = allowance.as_ref().is_some_and(|allowance| allowance.covers(new.owner));
+        Asked { allowance, own, size: new.size }
     }
 
     fn draft(&self, new: NewDraft<'_>, holder: Arc<Holder>, (blob, reserved): (Blob, u64)) -> Draft {
-        let reservation =
-            Reservation::new(self.images.db.clone(), self.allowance(new), blob.clone(), reserved);
+        let reservation = Reservation::new(self.images.db.clone(), self.asked(new), blob.clone(), reserved);
         let owner = new.owner.map(str::to_owned);
         Draft {
             blobs: self.clone(),
@@ -105,10 +106,10 @@ impl Blobs {
     /// [`Error::TooLarge`] over the quota, and the database's own.
     pub async fn begin(&self, new: NewDraft<'_>) -> DbResult<Draft> {
         let ((row, holder), clock) = (self.row(new).await, self.images.db.clock.clone());
-        let (allowance, size) = (self.allowance(new), new.size);
+        let asked = self.asked(new);
         let write = self.images.db.write("blob.begin", move |conn| {
             let blob = ledger::enter(conn, &row, clock.now())?;
-            let reserved = reserve::begin(conn, allowance.as_ref(), &blob, size)?;
+            let reserved = asked.begin(conn, &blob)?;
             Ok((blob, reserved))
         });
         Ok(self.draft(new, holder, write.await?))
@@ -128,14 +129,14 @@ impl Blobs {
         check: fn(&Image) -> Result<()>,
     ) -> Result<(Draft, Image)> {
         let ((row, holder), door) = (self.row(new).await, self.images.door(author));
-        let (allowance, size) = (self.allowance(new), new.size);
+        let asked = self.asked(new);
         let write = self.images.db.write("image.begin_upload", move |conn| {
             let image = change::in_txn(conn, &door, &row.image_id, |_, image| {
                 check(image)?;
                 Ok(Some(Image { status, ..image.clone() }))
             })?;
             let blob = ledger::enter(conn, &row, door.clock.now())?;
-            let reserved = reserve::begin(conn, allowance.as_ref(), &blob, size)?;
+            let reserved = asked.begin(conn, &blob)?;
             Ok((image, (blob, reserved)))
         });
         let (image, entered) = write.await?;

@@ -23,39 +23,56 @@ const LONGEST_STEP: u64 = 64 << 20;
 #[derive(Clone)]
 pub struct Reservation {
     db: Db,
-    allowance: Option<Allowance>,
+    asked: Asked,
     blob: Blob,
     bytes: u64,
     /// At how many bytes the ledger was last asked.
     looked: u64,
 }
 
-/// Reserves room for a blob that was just entered: for `size` bytes, or for a first step. Answers how many bytes it is;
-/// without an allowance nothing is reserved.
-///
-/// # Errors
-/// [`Error::TooLarge`](crate::model::error::Error::TooLarge) when the size does not fit, or there is no room at all.
-pub fn begin(
-    conn: &mut Conn,
-    allowance: Option<&Allowance>,
-    blob: &Blob,
-    size: Option<u64>,
-) -> DbResult<u64> {
-    let Some(allowance) = allowance else { return Ok(0) };
-    let left = allowance.left(conn)?;
-    if size.map_or(left == 0, |size| size > left) {
-        return Err(allowance.refusal().into());
+/// The room that one blob asks for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The quota that it is held against; without one nothing is reserved.
+    pub allowance: Option<Allowance>,
+    /// Whether the blob counts as the project's own: else it is another's, and counted for this question only.
+    pub own: bool,
+    /// Bytes, if known.
+    pub size: Option<u64>,
+}
+
+impl Asked {
+    /// Reserves room for a blob that was just entered: for its size, or for a first step. Answers for how many bytes.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`](crate::model::error::Error::TooLarge) when the size does not fit, or there is no room at all.
+    pub fn begin(&self, conn: &mut Conn, blob: &Blob) -> DbResult<u64> {
+        let (needed, wanted) = self.size.map_or((1, FIRST_STEP), |size| (size, size));
+        self.grant(conn, blob, 0, needed, wanted)
     }
-    let bytes = size.unwrap_or(FIRST_STEP).min(left);
-    db::quota::reserve(conn, &blob.id, bytes)?;
-    Ok(bytes)
+
+    /// Extends what is reserved for a blob from `have` bytes to `wanted`, at the limit to fewer, but not below `needed`. It
+    /// is written first and counted then: of an image under import not every byte that is reserved counts.
+    fn grant(&self, conn: &mut Conn, blob: &Blob, have: u64, needed: u64, wanted: u64) -> DbResult<u64> {
+        let Some(allowance) = &self.allowance else { return Ok(wanted) };
+        db::quota::reserve(conn, &blob.id, wanted)?;
+        let excess = allowance.excess(conn, if self.own { 0 } else { wanted })?;
+        let bytes = wanted.saturating_sub(excess).max(have);
+        if bytes < needed {
+            return Err(allowance.refusal().into());
+        }
+        if bytes < wanted {
+            db::quota::reserve(conn, &blob.id, bytes)?;
+        }
+        Ok(bytes)
+    }
 }
 
 impl Reservation {
-    /// What [`begin`] reserved.
-    pub(super) fn new(db: Db, allowance: Option<Allowance>, blob: Blob, bytes: u64) -> Self {
-        let bytes = if allowance.is_some() { bytes } else { u64::MAX };
-        Self { db, allowance, blob, bytes, looked: 0 }
+    /// What [`Asked::begin`] reserved.
+    pub(super) fn new(db: Db, asked: Asked, blob: Blob, bytes: u64) -> Self {
+        let bytes = if asked.allowance.is_some() { bytes } else { u64::MAX };
+        Self { db, asked, blob, bytes, looked: 0 }
     }
 
     /// Makes sure that there is room for `size` bytes in all, of which there will be `most`, and looks now and then
@@ -91,19 +108,12 @@ impl Reservation {
         Ok(self.bytes.min(size))
     }
 
-    /// Extends the reservation to `wanted` bytes in all, at the limit to fewer, but not below `needed`.
     async fn extend(&mut self, needed: u64, wanted: u64) -> DbResult<()> {
-        let Some(allowance) = self.allowance.clone() else { return Ok(()) };
-        let (blob, have, clock) = (self.blob.clone(), self.bytes, self.db.clock.clone());
+        let (blob, asked, have, clock) =
+            (self.blob.clone(), self.asked.clone(), self.bytes, self.db.clock.clone());
         let extend = move |conn: &mut Conn| {
             db::quota::hold(conn, &blob.id, &blob.holder, clock.now())?;
-            let most = have.saturating_add(allowance.left(conn)?);
-            if needed > most {
-                return Err(allowance.refusal().into());
-            }
-            let bytes = wanted.min(most).max(needed);
-            db::quota::reserve(conn, &blob.id, bytes.saturating_sub(have))?;
-            Ok(bytes)
+            asked.grant(conn, &blob, have, needed, wanted)
         };
         self.bytes = match self.db.write("blob.reserve", extend).await {
             Err(DbError::Stale(_)) => return Err(gone(&self.blob).into()),

@@ -78,14 +78,12 @@ pub fn hold(conn: &mut Conn, id: &str, holder: &str, now: Timestamp) -> DbResult
     }
 }
 
-/// Reserves `bytes` more for a blob.
+/// Reserves `bytes` for a blob, in all.
 ///
 /// # Errors
 /// Only the database's own.
 pub fn reserve(conn: &mut Conn, id: &str, bytes: u64) -> DbResult<()> {
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-    diesel::update(blobs::table.filter(blobs::id.eq(id)))
-        .set(blobs::reserved.eq(blobs::reserved + bytes))
-        .execute(conn)?;
+    diesel::update(blobs::table.filter(blobs::id.eq(id))).set(blobs::reserved.eq(bytes)).execute(conn)?;
     Ok(())
 }

@@ -44,9 +44,16 @@ pub async fn activate(
         (plan.image_id.clone(), imports.images.door(work.author()), imports.images.clone());
     let finish = move |conn: &mut db::Conn| {
         let now = door.clock.now();
-        change::in_txn(conn, &door, &id, |_, before| {
+        change::in_txn(conn, &door, &id, |conn, before| {
             if !is_locked_by(before, &job) {
                 return Err(DbError::stale("image", &before.id));
+            }
+            // From here on the locations count, and what was reserved for them does not.
+            for (blob, _) in &blobs {
+                db::blobs::make_live(conn, &blob.id, &blob.holder, size, now)?;
+            }
+            for blob in &dropped {
+                db::blobs::doom(conn, blob, now, now)?;
             }
             let mut after = before.clone();
             plugged.apply(&mut after);
@@ -60,12 +67,6 @@ pub async fn activate(
             }
             Ok(Some(after))
         })?;
-        for (blob, _) in &blobs {
-            db::blobs::make_live(conn, &blob.id, &blob.holder, size, now)?;
-        }
-        for blob in &dropped {
-            db::blobs::doom(conn, blob, now, now)?;
-        }
         db::jobs::save_state(conn, &job.id, &node, &value, "", now)
     };
     let result = imports.images.db.write_patiently("image.activate_import", finish).await;

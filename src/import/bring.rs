@@ -68,7 +68,7 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
     let image = &image;
     let limits = limits(imports, body.length)?;
     work.begin_pass(body.length);
-    let mut draft = staged::begin(imports, work, &image.id, body.length).await?;
+    let mut draft = staged::begin(imports, work, image, body.length).await?;
     let facts = receive(imports, work, image, &mut draft, body, limits).await?;
     let size = facts.size;
     state.facts = Some(facts);

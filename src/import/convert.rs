@@ -93,7 +93,7 @@ pub async fn run(
     }
     let virtual_size = info.get("virtual-size").and_then(Value::as_u64).unwrap_or(u64::MAX);
     room.check(virtual_size)?;
-    let draft = staged::begin(imports, work, &image.id, None).await?;
+    let draft = staged::begin(imports, work, image, None).await?;
     let most = room.most.min(virtual_size.saturating_add(OVERHEAD_BYTES + virtual_size / OVERHEAD_PART));
     let reserved = draft.reservation().cover_up_to(most).await?;
     if target == "raw" && reserved < virtual_size {

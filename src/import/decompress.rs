@@ -75,7 +75,7 @@ pub async fn run(imports: &Imports, work: &Work, state: &mut State, image: &Imag
         source.size.saturating_mul(imports.settings.expansion_max).max(imports.settings.expansion_free);
     let limit = limit.min(imports.images.settings.image_size_cap);
     work.begin_pass(None);
-    let draft = staged::begin(imports, work, &image.id, None).await?;
+    let draft = staged::begin(imports, work, image, None).await?;
     let (blob, task) = (draft.blob.clone(), work.clone());
     let room = Room { reservation: draft.reservation(), limit, runtime: Handle::current() };
     let output = imports.blobs.staging.path(&blob.id);

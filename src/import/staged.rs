@@ -7,7 +7,7 @@ use super::{
 use crate::{
     blob::draft::{Draft, NewDraft},
     db,
-    model::{blob::Blob, error::Error, job::written},
+    model::{blob::Blob, error::Error, image::Image, job::written},
     work::{Done, Work},
 };
 
@@ -15,9 +15,9 @@ use crate::{
 ///
 /// # Errors
 /// [`crate::work::Failure::Final`] over the quota, and the database's.
-pub async fn begin(imports: &Imports, work: &Work, image_id: &str, size: Option<u64>) -> Done<Draft> {
+pub async fn begin(imports: &Imports, work: &Work, image: &Image, size: Option<u64>) -> Done<Draft> {
     let (store, payer) = (&imports.blobs.staging.store, work.job.owner.as_deref());
-    let (holder, owner) = (Some(&work.holder), None);
+    let (image_id, owner, holder) = (image.id.as_str(), image.owner.as_deref(), Some(&work.holder));
     Ok(imports.blobs.begin(NewDraft { image_id, owner, payer, store, name: None, size, holder }).await?)
 }
 
