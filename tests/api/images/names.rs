@@ -63,7 +63,7 @@ on_each_database! {
         let (app, id) = (database.app(), fresh_id());
         let foreign = Foreign::of(&app, &id);
         let alice = queued_as(&app, &id).await;
-        alice.upload(&id, "data").header("content-length", "9").await.expect(400);
+        alice.upload(&id, qcow2(1 << 20, Some("/etc/passwd"))).await.expect(415);
         foreign.stays();
         alice.upload(&id, "our data").await.expect(204);
         assert_eq!(alice.download(&id).await.expect(200).body, "our data");

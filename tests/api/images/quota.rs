@@ -116,10 +116,15 @@ on_each_database! {
         })
         .await;
         alice.remove(&id).await.expect(204);
-        // The body never ends.
         sender.unbounded_send(bytes(3_000_000)).unwrap();
-        upload.await.unwrap().expect(410);
+        // The body has not ended.
+        eventually("cut", async || match used(&app, "alice").await {
+            0 => Ok(()),
+            used => Err(used),
+        })
+        .await;
         drop(sender);
+        upload.await.unwrap().expect(410);
     }
 
     /// What a dead process had reserved goes with its lease.

@@ -281,7 +281,7 @@ on_each_database! {
             }
             let image = Image { status, ..record("alice", 1) };
             app.insert(std::slice::from_ref(&image)).await;
-            let formats = if matches!(status, Status::Queued | Status::Importing) { 200 } else { 403 };
+            let formats = if status == Status::Queued { 200 } else { 403 };
             for path in ["/disk_format", "/container_format"] {
                 let same = if path == "/disk_format" { "raw" } else { "bare" };
                 alice.update(&image.id, replace(path, same)).await.expect_for(formats, (status, path));

@@ -108,10 +108,10 @@ on_each_database! {
         let app = with_stores(database, &["fast", "broken"]);
         let alice = app.as_member("alice");
         let source = Source::of(bytes(1000));
-        // A folder in the place of the blob: the store cannot show it there.
-        let id = fresh_id();
-        std::fs::create_dir(app.store_folder().parent().unwrap().join("broken").join(&id)).unwrap();
-        alice.create(image().raw().id(&id)).await.expect(201);
+        // Without the folder in which it writes the store takes nothing.
+        let (parts, aside) = (app.folder().join("broken/.parts"), app.folder().join("aside"));
+        std::fs::rename(&parts, &aside).unwrap();
+        let id = alice.created(image().raw()).await;
         let body = json!({
             "method": {"name": "web-download", "uri": source.url("/")},
             "all_stores": true,
@@ -120,7 +120,7 @@ on_each_database! {
         import(&alice, &id, body).await.expect(202);
         let shown = holds(&alice, &id, &bytes(1000)).await;
         assert_eq!((&shown["stores"], &shown["os_glance_failed_import"]), (&json!("fast"), &json!("broken")));
-        std::fs::remove_dir(app.store_folder().parent().unwrap().join("broken").join(&id)).unwrap();
+        std::fs::rename(&aside, &parts).unwrap();
     }
 
     /// A folder that is gone does not come back by itself: it is tried three times, a few seconds in all.
