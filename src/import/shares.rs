@@ -71,7 +71,8 @@ mod tests {
         let db = Db::open(&db::Settings { connection, ..Default::default() }).unwrap();
         let (leases, now) = (Leases::new(15, db.clock.clone()), db.clock.now());
         let parts = (serde_json::Value::Null, serde_json::Value::Null);
-        Work::new(db, &leases, row(&Caller::default(), JobKind::ImageImport, parts, now))
+        let places = Arc::new(Semaphore::new(1));
+        Work::new(db, &leases, places, row(&Caller::default(), JobKind::ImageImport, parts, now))
     }
 
     /// Proves that decoders together get no more memory than there is, that converters wait for a place, and that who

@@ -206,7 +206,8 @@ on_each_database! {
             if let Some(begin) = begin.lock().unwrap().take() {
                 begin.send(()).unwrap();
             }
-            Ok(released.lock().unwrap().recv().unwrap())
+            released.lock().unwrap().recv().unwrap();
+            Ok(())
         });
         let others = async {
             begun.await.unwrap();

@@ -198,8 +198,7 @@ const VITRINE: &[Opt] = &[
         "max_virtual_size",
         at_least(1),
         "1125899906842624",
-        "Bytes of the largest disk that the header of an image may claim; the default is 1 PiB. Data that claims \
-         more is refused.",
+        "Bytes of the largest disk that the header of an image may claim; the default is 1 PiB.",
     )
     .of(Feature::Formats)
     .must(),
@@ -223,8 +222,7 @@ const VITRINE: &[Opt] = &[
         "queued_image_hours",
         at_least(0),
         "0",
-        "Hours after which an image that waits for its data, and that nobody touches, is deleted; protected ones \
-         stay. 0 is never.",
+        "Hours after which an unprotected image without data, that nobody touches, is deleted; 0 is never.",
     )
     .of(Feature::Images)
     .must(),

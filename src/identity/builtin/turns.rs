@@ -122,9 +122,11 @@ impl Line {
         let Visitor { attempt, address, known } = waiter.visitor;
         let waiting = |who: &Attempt| self.of.get(who).copied().unwrap_or_default();
         let stranger = !known || waiting(&attempt) >= KNOWN_MAX;
-        let distance = waiting(&address).saturating_mul(ADDRESS) + waiting(&attempt).saturating_mul(ACCOUNT);
-        self.arrivals += 1;
-        let place = (stranger, self.served[usize::from(stranger)] + 1 + distance, self.arrivals);
+        let behind = waiting(&address).saturating_mul(ADDRESS);
+        let distance = behind.saturating_add(waiting(&attempt).saturating_mul(ACCOUNT)).saturating_add(1);
+        self.arrivals = self.arrivals.saturating_add(1);
+        let served = self.served[usize::from(stranger)];
+        let place = (stranger, served.saturating_add(distance), self.arrivals);
         if self.waiting.len() >= WAITING_MAX {
             let last = *self.waiting.last_key_value()?.0;
             if last <= place {
@@ -133,8 +135,10 @@ impl Line {
             // Who is dropped uncalled knows that there is no room.
             self.leave(last);
         }
-        *self.of.entry(attempt).or_default() += 1;
-        *self.of.entry(address).or_default() += 1;
+        for who in [attempt, address] {
+            let count = self.of.entry(who).or_default();
+            *count = count.saturating_add(1);
+        }
         self.waiting.insert(place, waiter);
         Some(place)
     }
@@ -142,7 +146,7 @@ impl Line {
     fn leave(&mut self, place: Place) -> Option<Waiter> {
         let waiter = self.waiting.remove(&place)?;
         for who in [waiter.visitor.attempt, waiter.visitor.address] {
-            let left = self.of.get(&who).map_or(0, |count| count - 1);
+            let left = self.of.get(&who).map_or(0, |count| count.saturating_sub(1));
             if left == 0 {
                 self.of.remove(&who);
             } else {
@@ -164,7 +168,7 @@ impl Drop for Turn {
                     Some(waiter)
                 }
                 None => {
-                    line.free += 1;
+                    line.free = line.free.saturating_add(1);
                     None
                 }
             }

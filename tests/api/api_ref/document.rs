@@ -10,8 +10,8 @@ use crate::support::Answer;
 /// The methods that a path item may describe.
 pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 /// Headers that every HTTP answer may have.
-const USUAL_HEADERS: [&str; 5] =
-    ["connection", "content-length", "content-type", "date", "transfer-encoding"];
+const USUAL_HEADERS: [&str; 6] =
+    ["connection", "content-length", "content-type", "date", "transfer-encoding", "x-content-type-options"];
 
 /// The files of `api-ref`, each a member of one value. References point into that value.
 pub struct Document {

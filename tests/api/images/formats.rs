@@ -1,6 +1,5 @@
 //! What data is declared to be, what it is, and what nobody may take in whatever it is called.
 
-use std::future::IntoFuture;
 
 use serde_json::{Value, json};
 
@@ -60,26 +59,6 @@ on_each_database! {
         let id = alice.created(image().with("disk_format", "raw").with("container_format", "ova")).await;
         alice.upload(&id, qcow2(1 << 20, None)).await.expect(204);
         app.settles().await;
-    }
-
-    /// Data is judged by the formats that the image has when its upload begins, not by those it had when it was asked for.
-    async fn sec_40_a_patch_while_an_upload_waits_counts(database: Database) {
-        let app = database.app();
-        let (alice, inner) = (app.as_member("alice"), app.app());
-        let all = u32::try_from(inner.blobs.uploads.available_permits()).unwrap();
-        for (before, after, data, status) in [
-            ("raw", "qcow2", bytes(1000), 415),
-            ("qcow2", "raw", bytes(1000), 204),
-        ] {
-            let places = inner.blobs.uploads.acquire_many(all).await.unwrap();
-            let id = alice.created(image().with("disk_format", before).with("container_format", "bare")).await;
-            let upload = tokio::spawn(alice.upload(&id, data).into_future());
-            // Its questions are asked in order, so that by the second one it waits.
-            alice.update(&id, becomes_disk(before)).await.expect(200);
-            alice.update(&id, becomes_disk(after)).await.expect(200);
-            drop(places);
-            upload.await.unwrap().expect(status);
-        }
     }
 
     /// The formats stay as they are from the moment at which data is on its way.

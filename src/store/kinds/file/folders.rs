@@ -1,7 +1,7 @@
 //! The folders of a file store: opening them, choosing one for new data, finding a file in them.
 
 use std::{
-    fs::{self, Permissions},
+    fs::{self, File, Permissions},
     io,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
