@@ -12,6 +12,10 @@ a package of an environment (the SDK, a driver of a database) imports it where i
   tokens        logging in by a clouds.yaml
   tools         the command line clients
   chaos         how long the tests of deaths are, and their seed
+  load          clients at work, and what must hold of what they were told
+  faults        disks that fail at the n-th call, or lose what was not synced
+  invariants    what holds of a server at rest, whatever has happened to it
+  world         a node with all of that
   sources       web servers to import from
   disks         disk images as users have them
   environments  virtual environments and other things that are made once

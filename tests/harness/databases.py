@@ -1,10 +1,12 @@
 """The databases to test on: the embedded SQLite, and a private PostgreSQL or MariaDB, started when first asked for.
 
-A private server lies in a folder of its own, listens on loopback, and is not durable: what dies in these tests is
-Vitrine, not its database. VITRINE_DATABASE chooses on which kind a test runs that names none.
+A private server lies in a folder of its own, listens on loopback, and is not durable: what dies in most tests is
+Vitrine, not its database. One that is asked for by `mortal` may be killed, stopped and started again.
+VITRINE_DATABASE chooses on which kind a test runs that names none.
 """
 
 import atexit
+import contextlib
 import functools
 import os
 import pathlib
@@ -44,6 +46,15 @@ def prepare(database):
     subprocess.run([binary(), "db", "sync", *database.arguments], check=True, capture_output=True, timeout=120)
 
 
+def mortal(kind):
+    """A database like a `fresh` one, in a server that nobody else uses and that loses nothing when it is killed."""
+    if kind == SQLITE:
+        return Embedded()
+    database = (Postgresql if kind == POSTGRESQL else Mariadb)(is_mortal=True).create()
+    prepare(database)
+    return database
+
+
 class Embedded:
     """The SQLite file in a server's data folder."""
 
@@ -62,8 +73,8 @@ class Embedded:
 class Database:
     """A database in a private server."""
 
-    def __init__(self, kind, url, connect):
-        self.kind, self.url, self.connect = kind, url, connect
+    def __init__(self, server, kind, url, connect):
+        self.server, self.kind, self.url, self.connect = server, kind, url, connect
         # What servers and commands are told.
         self.arguments = ("--database", url)
 
@@ -71,6 +82,10 @@ class Database:
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute(sql.replace("?", "%s"), values)
             return [tuple(row) for row in cursor.fetchall()]
+
+
+def switch(on):
+    return "on" if on else "off"
 
 
 class Private:
@@ -93,8 +108,25 @@ class Private:
         assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
 
     def serve(self, name, argv, is_ready):
-        self.process = process.start(name, argv, f"{self.folder}.log", is_ready, **self.options)
+        self.starting = name, argv, f"{self.folder}.log", is_ready
+        self.start()
         RUNNING.append(self)
+
+    def start(self):
+        """Starts it, for the first time or again."""
+        self.process = process.start(*self.starting, **self.options)
+
+    def signal(self, number):
+        """Signals the server and all that it has started."""
+        for pid in [self.process.pid, *process.children(self.process.pid)]:
+            # One of them may have ended meanwhile.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def kill(self):
+        """SIGKILL for the server and all that it has started."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
 
     def stop(self):
         self.process.kill()
@@ -104,14 +136,15 @@ class Private:
 
 
 class Postgresql(Private):
-    def __init__(self):
+    def __init__(self, is_mortal=False):
         super().__init__("postgresql", "postgres")
         programs = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         data = self.folder / "data"
         self.run(programs / "initdb", "-D", data, "-U", "vitrine", "-A", "trust", "-N", "-E", "UTF8",
                  "--locale=C.UTF-8")
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder,
-                    "max_connections": 300, "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+                    "max_connections": 300, "fsync": "off", "synchronous_commit": switch(is_mortal),
+                    "full_page_writes": switch(is_mortal)}
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         probe = [programs / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={self.port}"]
         self.serve("postgres", [programs / "postgres", "-D", data, *words],
@@ -126,7 +159,7 @@ class Postgresql(Private):
         self.made += 1
         name = f"test{self.made}"
         self.run(*self.createdb, name)
-        return Database(POSTGRESQL, f"postgresql://vitrine@127.0.0.1:{self.port}/{name}",
+        return Database(self, POSTGRESQL, f"postgresql://vitrine@127.0.0.1:{self.port}/{name}",
                         functools.partial(self.connect, name))
 
     def stop(self):
@@ -137,14 +170,16 @@ class Postgresql(Private):
 
 
 class Mariadb(Private):
-    def __init__(self):
+    def __init__(self, is_mortal=False):
         super().__init__("mariadb", "mysql")
         data = self.folder / "data"
         self.run("mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db",
                  "--auth-root-authentication-method=normal", "--innodb-flush-log-at-trx-commit=0")
         settings = {"datadir": data, "socket": self.folder / "socket", "port": self.port,
-                    "bind-address": "127.0.0.1", "max-connections": 300, "innodb-flush-log-at-trx-commit": 0,
-                    "innodb-doublewrite": 0, "innodb-buffer-pool-size": "64M", "skip-name-resolve": 1}
+                    "bind-address": "127.0.0.1", "max-connections": 300,
+                    # What the kernel has been given outlives the death of the server.
+                    "innodb-flush-log-at-trx-commit": 2 if is_mortal else 0, "innodb-doublewrite": int(is_mortal),
+                    "innodb-buffer-pool-size": "64M", "skip-name-resolve": 1}
         # Over its socket, where the account of the installation is known.
         self.client = ["mariadb", "--no-defaults", f"--socket={settings['socket']}", "--user=root", "--execute"]
         server = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/libexec")
@@ -161,7 +196,7 @@ class Mariadb(Private):
         self.made += 1
         name = f"test{self.made}"
         self.run(*self.client, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-        return Database(MARIADB, f"mysql://vitrine@127.0.0.1:{self.port}/{name}",
+        return Database(self, MARIADB, f"mysql://vitrine@127.0.0.1:{self.port}/{name}",
                         functools.partial(self.connect, name))
 
 

@@ -83,6 +83,15 @@ def reset_peak(pid):
     pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
+def children(pid):
+    """The processes that a process has started, and those that they have."""
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *children(child)]
+    return found
+
+
 def cpu_seconds_of(*argv):
     """CPU seconds of one command."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -18,10 +18,11 @@ class Server:
     of the kind that was chosen for the run. `anonymous` sends requests without a token, for configurations that ask
     nobody who they are. `tmpfs` names folders below the data folder, with a size in bytes each, that get a small file
     system of their own. They live in a mount namespace of this server, so that nothing of them outlives it; `seen` is
-    the way to look into them.
+    the way to look into them. `env` is added to its environment.
     """
 
-    def __init__(self, data_dir, port=None, tmpfs=None, arguments=(), database=None, anonymous=False, binary=None):
+    def __init__(self, data_dir, port=None, tmpfs=None, arguments=(), database=None, anonymous=False, binary=None,
+                 env=None):
         self.data_dir = pathlib.Path(data_dir)
         self.port = port or process.free_port()
         self.tmpfs = tmpfs or {}
@@ -29,6 +30,7 @@ class Server:
         self.arguments = [*map(str, arguments), *self.database.arguments]
         self.binary = pathlib.Path(binary or places.binary()).resolve()
         self.log = self.data_dir.parent / f"{self.data_dir.name}.log"
+        self.env = os.environ | (env or {})
         self.process = None
         self._token = "" if anonymous else None
 
@@ -48,7 +50,8 @@ class Server:
         return ["unshare", *user, "--mount", "sh", "-c", mounts + 'exec "$@"', "sh", *serve]
 
     def start(self):
-        self.process = process.start(f"the server at {self.url}", self.argv(), self.log, self._answers)
+        self.process = process.start(f"the server at {self.url}", self.argv(), self.log, self._answers,
+                                     env=self.env)
         return self
 
     def _answers(self):

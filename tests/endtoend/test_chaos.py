@@ -1,0 +1,152 @@
+"""Everything at once, and then something dies: uploads, staging, imports with conversion, copies, a cache, deletions by
+several clients; the node is killed, the database is killed or stopped, the disk is full or broken for a while, the
+power is cut. Whatever happens, what clients were told holds, nothing is half visible, and nothing is left over.
+
+On each database. Which fault comes when follows from one seed, which is printed; KILL_SEED repeats it. How soon a
+server is ready and its jobs go on is printed as well.
+"""
+
+import collections
+import errno
+import functools
+import pathlib
+import signal
+import time
+
+import pytest
+
+from harness import PATIENCE_S, chaos, databases, faults, load, world
+
+ROUNDS = 6
+CLIENTS = 4
+IMAGES_KEPT = 12
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    made = world.Source(tmp_path_factory.mktemp("source"))
+    yield made
+    made.close()
+
+
+class Story:
+    """One node on a disk and a database that fail, its clients, and what they were told."""
+
+    def __init__(self, folder, kind, source, chance):
+        self.chance, self.source = chance, source
+        self.database = databases.mortal(kind)
+        self.node = world.Node(folder, self.database, is_lossy=True)
+        self.disk = self.node.disk
+        self.images, self.clients = [], []
+        self.answers, self.longest = collections.Counter(), collections.Counter()
+
+    def work(self):
+        self.clients = [load.Client(self.node, self.source, self.chance.getrandbits(64), self.images)
+                        for _ in range(CLIENTS)]
+        for client in self.clients:
+            client.start()
+        time.sleep(self.chance.uniform(0.1, 0.8))
+
+    def rest(self):
+        for client in self.clients:
+            client.stopped.set()
+        for client in self.clients:
+            client.join(2 * PATIENCE_S)
+            assert not client.is_alive(), "a client waits for ever"
+            assert client.fault is None, client.fault
+            self.answers.update(client.answers)
+        self.clients = []
+
+    # Faults. Each leaves the node dead or alive; the database lives.
+
+    def node_dies(self):
+        self.node.kill()
+
+    def power_fails(self):
+        self.node.kill()
+        self.rest()
+        lost = self.disk.cut(self.chance)
+        self.longest["lost to a cut of the power"] += lost
+
+    def disk_fails(self, error, which):
+        self.disk.fail(self.chance.randrange(1, 200), error, which, more=self.chance.choice([0, 0, 3, 1 << 40]))
+        time.sleep(self.chance.uniform(0.2, 1))
+        self.longest["calls that failed"] += self.disk.failed
+        self.disk.count(0)
+
+    def database_dies(self):
+        self.database.server.kill()
+        time.sleep(self.chance.uniform(0, 1))
+        self.database.server.start()
+        self.serves_again("after the death of the database")
+
+    def database_stops(self):
+        self.database.server.signal(signal.SIGSTOP)
+        try:
+            time.sleep(self.chance.uniform(0.3, 1.5))
+        finally:
+            self.database.server.signal(signal.SIGCONT)
+        self.serves_again("after a stop of the database")
+
+    def serves_again(self, when):
+        self.took(when, lambda: self.node.request("GET", "/v2/images?limit=1").status == 200)
+
+    def took(self, what, is_so):
+        """Waits until something is so, and remembers the longest wait in ms."""
+        began = time.monotonic()
+        while not is_so():
+            assert time.monotonic() - began < world.SETTLE_S, f"{what}: in vain"
+            time.sleep(0.01)
+        self.longest[what] = max(self.longest[what], round(1000 * (time.monotonic() - began)))
+
+    def faults(self):
+        found = [self.node_dies, self.node_dies, self.power_fails,
+                 functools.partial(self.disk_fails, errno.ENOSPC, faults.ROOM),
+                 functools.partial(self.disk_fails, errno.EIO, faults.ANY)]
+        if self.database.kind != databases.SQLITE:
+            found += [self.database_dies, self.database_stops]
+        return found
+
+    def round(self, fault):
+        self.disk.sync()
+        self.work()
+        fault()
+        self.rest()
+        if self.node.process.poll() is not None:
+            # Whoever died before that held no lease that ends later.
+            ended = time.time_ns() // 1000 + world.LEASE_S * 1_000_000
+            began = time.monotonic()
+            self.node.start()
+            self.longest["ready"] = max(self.longest["ready"], round(1000 * (time.monotonic() - began)))
+            self.took("jobs resumed", lambda: self.node.rows(
+                "SELECT count(*) FROM jobs WHERE status = 'processing' AND lease_until <= ?", ended) == [(0,)])
+        self.node.settle()
+        self.node.check()
+        for image in self.images:
+            load.check_image(self.node, image)
+        self.images[:] = [image for image in self.images if not image.deleted]
+        for image in self.images[:-IMAGES_KEPT]:
+            self.node.request("DELETE", f"/v2/images/{image.id}").expect(204)
+            image.deleted = True
+        self.node.settle()
+
+
+@pytest.mark.parametrize("kind", databases.KINDS)
+def test_sec_41_nothing_is_lost_whatever_dies(tmp_path: pathlib.Path, kind, source):
+    """After each fault, at rest: what clients were told, and every invariant of database, stores and cache."""
+    chance = chaos.seeded()
+    story = Story(tmp_path, kind, source, chance)
+    done = collections.Counter()
+    with story.node:
+        story.node.token()
+        # Each kind of fault comes, in an order of its own.
+        order = []
+        for number in chaos.rounds(ROUNDS):
+            order = order or chance.sample(story.faults(), len(story.faults()))
+            fault = order.pop()
+            done[getattr(fault, "func", fault).__name__] += 1
+            try:
+                story.round(fault)
+            except BaseException as broken:
+                raise AssertionError(f"round {number}, {fault}: {broken}\n{story.node.log_tail(40)}") from broken
+    print(dict(done), dict(story.longest), sep="\n")
+    print(dict(sorted(story.answers.items())))
+    assert story.answers["upload", 204] and story.answers["import", 202], "the faults came too early to prove anything"

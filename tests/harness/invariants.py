@@ -1,0 +1,108 @@
+"""What holds whenever a server is at rest, whatever has happened to it: database, stores, hashes and cache tell one
+story.
+
+They speak of a server whose file stores, staging folder and cache lie where a `Layout` says.
+"""
+
+import hashlib
+import pathlib
+from typing import NamedTuple
+
+from .process import wait_for
+
+UNFINISHED = "SELECT count(*) FROM jobs WHERE status IN ('pending', 'processing')"
+UNSETTLED = ("SELECT count(*) FROM blobs WHERE state <> 'live'",
+             "SELECT count(*) FROM images WHERE status IN ('saving', 'importing') AND NOT deleted", UNFINISHED)
+
+
+class Layout(NamedTuple):
+    """Where the data of a server lies."""
+
+    # {id of a store: its folder}
+    stores: dict
+    staging: pathlib.Path
+    cache: pathlib.Path
+
+
+def digest(path):
+    with open(path, "rb") as data:
+        return hashlib.file_digest(data, "sha512").hexdigest()
+
+
+def files(folder):
+    """{name: bytes} of the files that lie directly in a folder, less those that are nobody's data."""
+    return {entry.name: entry.stat().st_size for entry in folder.iterdir()
+            if entry.is_file() and not entry.name.startswith(".")}
+
+
+def settled(server, timeout_s):
+    """Waits until nothing is under way."""
+    def nothing():
+        return all(server.rows(sql) == [(0,)] for sql in UNSETTLED)
+    try:
+        wait_for("nothing is under way", nothing, timeout_s)
+    except AssertionError as fault:
+        blobs = server.rows("SELECT id, store, state, holder, attempts, last_error FROM blobs WHERE state <> 'live'")
+        jobs = server.rows("SELECT id, kind, status, attempts, message, lease_node FROM jobs "
+                           "WHERE status IN ('pending', 'processing')")
+        images = server.rows("SELECT id, status FROM images WHERE status IN ('saving', 'importing') AND NOT deleted")
+        raise AssertionError(f"{fault}: blobs {blobs}, jobs {jobs}, images {images}\n{server.log_tail(30)}") from fault
+
+
+def check(server, layout):
+    """Looks at a server that is at rest. Returns how many images are active."""
+    check_stores(server, layout)
+    check_staging(server, layout)
+    check_cache(server, layout)
+    for table in ("image_properties", "image_tags", "image_members", "image_locations"):
+        lost = server.rows(f"SELECT count(*) FROM {table} WHERE image_id NOT IN (SELECT id FROM images)")
+        assert lost == [(0,)], f"{table} knows images that are none"
+    locks = server.rows("SELECT p.image_id FROM image_properties p JOIN images i ON i.id = p.image_id "
+                        "WHERE p.name = 'os_glance_import_task' AND NOT i.deleted")
+    assert locks == [], "an image is locked by a task that is over"
+    # It ends with another code when store and ledger differ.
+    server.command("store", "reconcile")
+    return server.rows("SELECT count(*) FROM images WHERE status = 'active' AND NOT deleted")[0][0]
+
+
+def check_stores(server, layout):
+    """Each file is one blob's, each blob one location's, each location an active image's; and the bytes are those that
+    were hashed when they came."""
+    hashes = {}
+    for store, folder in layout.stores.items():
+        blobs = dict(server.rows("SELECT name, size FROM blobs WHERE store = ?", store))
+        assert files(folder) == blobs, f"files and ledger of store {store} differ"
+        assert list((folder / ".parts").iterdir()) == [], f"something unfinished is left in store {store}"
+        hashes |= {(store, name): digest(folder / name) for name in blobs}
+    located = server.rows(
+        "SELECT b.id, b.store, b.name, i.status, i.deleted, i.size, b.size, i.os_hash_value FROM image_locations l "
+        "JOIN images i ON i.id = l.image_id JOIN blobs b ON b.id = l.blob_id")
+    for _, store, name, status, deleted, size, stored, wanted in located:
+        assert status == "active" and not deleted, f"{name} is located by an image that is {status}"
+        assert size == stored and hashes[store, name] == wanted, f"the bytes of {name} in {store} are not its image's"
+    assert len({row[0] for row in located}) == len(located) == len(hashes), "a blob has no location, or several"
+    without = server.rows("SELECT id FROM images WHERE status = 'active' AND NOT deleted "
+                          "AND id NOT IN (SELECT image_id FROM image_locations)")
+    assert without == [], "an active image has no data"
+
+
+def check_staging(server, layout):
+    """What is staged waits for an image that knows of it."""
+    marks = ", ".join("?" for _ in layout.stores)
+    staged = server.rows("SELECT b.id, b.size, i.status FROM blobs b JOIN images i ON i.id = b.image_id "
+                         f"WHERE b.store NOT IN ({marks})", *layout.stores)
+    assert files(layout.staging) == {blob: size for blob, size, _ in staged}, "files and ledger of staging differ"
+    assert all(status == "uploading" for *_, status in staged), staged
+
+
+def check_cache(server, layout):
+    """A copy is a file and a record, and its bytes are its image's."""
+    def agree():
+        cached = dict(server.rows("SELECT image_id, size FROM cached_images"))
+        return cached == files(layout.cache) and not files(layout.cache / "incomplete")
+    wait_for("cache and records agree", agree)
+    hashes = dict(server.rows("SELECT id, os_hash_value FROM images WHERE status = 'active' AND NOT deleted"))
+    for name in files(layout.cache):
+        # The copy of an image that has just been deleted goes a moment later.
+        if name in hashes:
+            assert digest(layout.cache / name) == hashes[name], f"the copy of {name} is not its data"
