@@ -67,15 +67,19 @@ impl Place {
     pub fn shown(&self) -> String {
         let url = match self {
             Self::Sqlite(path) => return format!("sqlite:{path}"),
-            Self::Postgres(url) | Self::Mysql { url, .. } => url.split('?').next().unwrap_or(url),
+            Self::Postgres(url) | Self::Mysql { url, .. } => url,
         };
-        let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-        match rest.rsplit_once('@') {
+        let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
+        let rest = rest.strip_prefix("//").unwrap_or(rest);
+        let place = rest.split('?').next().unwrap_or_default();
+        match place.rsplit_once('@') {
             Some((user, place)) => {
                 let user = user.split(':').next().unwrap_or_default();
                 format!("{scheme}://{user}:***@{place}")
             }
-            None => url.to_owned(),
+            // A question mark in a password, written as it is.
+            None if rest.contains('@') => format!("{scheme}://***"),
+            None => format!("{scheme}://{place}"),
         }
     }
 }
@@ -260,6 +264,9 @@ mod tests {
             ("mysql://u:secret@h:1/d?charset=utf8", "mysql://u:***@h:1/d"),
             ("postgresql://u:se@cret@h/d?password=secret", "postgresql://u:***@h/d"),
             ("postgresql://h/d", "postgresql://h/d"),
+            ("postgresql:/u:secret@h/d", "postgresql:///u:***@h/d"),
+            ("postgresql:u:secret@h/d", "postgresql://u:***@h/d"),
+            ("postgresql://u:sec?ret@h/d", "postgresql://***"),
             ("sqlite:///a.db", "sqlite:a.db"),
         ] {
             assert_eq!(Place::parse(url).unwrap().shown(), shown);
