@@ -43,6 +43,11 @@ impl Access {
         !self.policy.settings().enforce_new_defaults
     }
 
+    /// Whether the caller is an admin, as the policy has it.
+    pub fn is_admin(&self, caller: &Caller) -> bool {
+        self.policy.is_admin(caller)
+    }
+
     /// Asks the policy.
     ///
     /// # Errors

@@ -142,14 +142,14 @@ async fn create_image(imports: &Imports, work: &Work, input: &TaskInput, roles: 
     let (id, body) = (work.job.id.as_str(), input.body(&work.job.id)?);
     signature::refuse_unverifiable(|name| body.contains_key(name))?;
     if query::find_unseen(&imports.images, id).await?.is_none() {
-        let caller = Caller {
+        let mut caller = Caller {
             user_id: work.job.user_id.clone(),
             project_id: work.job.owner.clone(),
             is_admin_project: true,
-            is_admin: roles.iter().any(|role| role == "admin"),
             roles: roles.to_vec(),
             ..Caller::default()
         };
+        caller.is_admin = imports.images.access.is_admin(&caller);
         create::create(&imports.images, &caller, NewImage::parse(&body, &imports.images.schema)?).await?;
     }
     imports
