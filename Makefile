@@ -1,7 +1,8 @@
 # make run      build and start a server on 127.0.0.1:9292 that keeps everything in ./data
 # make test     every test; a table at the end says how many and how long they took
 # make matrix   every suite on every database
-# make chaos    deaths of servers, many more of them than in `make test`
+# make chaos    deaths of servers, databases and disks for an hour, far more of them than in `make test`
+# make fuzz     every parser against libFuzzer, so many seconds each:  make fuzz SECONDS=600 TARGETS="query range"
 # make lint     Rust, Python and shell; licences, advisories
 # make numbers  how long files and functions are, how much of the tree is tests, what is there twice
 #
@@ -11,13 +12,16 @@
 ARGS ?= serve --data-dir ./data --bind 127.0.0.1:9292
 # What `make test` is to run, all when empty:  make test SUITES=endtoend
 SUITES ?=
+# For how long `make fuzz` tries each parser, and which ones; all when empty.
+SECONDS ?= 60
+TARGETS ?=
 
 BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libpq-dev libmariadb-dev
 # qemu-img and the ISO are the real input of tests; PostgreSQL and MariaDB are databases of tests.
 TEST_PACKAGES = $(BUILD_PACKAGES) python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux procps bzip2 \
 	xz-utils zstd postgresql mariadb-server
 
-.PHONY: run build test matrix chaos lint numbers
+.PHONY: run build test matrix chaos fuzz lint numbers
 
 LINT_PACKAGES = $(BUILD_PACKAGES) git python3 python3-venv shellcheck
 
@@ -39,6 +43,10 @@ matrix:
 chaos:
 	tools/packages $(TEST_PACKAGES)
 	tools/test chaos
+
+fuzz:
+	tools/packages $(BUILD_PACKAGES) g++ python3
+	tools/fuzz --seconds $(SECONDS) $(TARGETS)
 
 lint:
 	tools/packages $(LINT_PACKAGES)

@@ -12,6 +12,8 @@ pub mod cli;
 pub mod config;
 pub mod db;
 pub mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod identity;
 pub mod image;
 pub mod import;

@@ -34,7 +34,8 @@ const FLOORS: [&[&str]; 16] = [
     // Gathers the settings that each room owns.
     &["config"],
     &["server"],
-    &["cli"],
+    // The last calls parsers of every room, for those who fuzz them.
+    &["cli", "fuzzing"],
 ];
 
 /// What only the door may say: nothing else inserts, saves or deletes an image.

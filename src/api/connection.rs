@@ -356,7 +356,7 @@ fn in_words(bytes: &[u8], heard: Option<&[u8]>) -> Option<Vec<u8>> {
 const TOO_LARGE: &str = "The request has more than 96 headers, or its line and headers exceed 128 KiB.";
 
 /// What is wrong with a request, as far as its beginning tells.
-fn fault(heard: Option<&[u8]>) -> &'static str {
+pub(crate) fn fault(heard: Option<&[u8]>) -> &'static str {
     use httparse::Error;
     let general = "The request is not HTTP/1.1 that can be read.";
     let Some(heard) = heard else { return general };

@@ -131,7 +131,11 @@ async fn read_whole(payload: &mut Payload, bytes_max: usize) -> Result<web::Byte
     Ok(bytes)
 }
 
-fn parse_json(bytes: &[u8]) -> Result<Value, Error> {
+/// Reads JSON of a bounded number of values.
+///
+/// # Errors
+/// [`Error::TooLarge`] for more, [`Error::Invalid`] for what is no JSON.
+pub(crate) fn parse_json(bytes: &[u8]) -> Result<Value, Error> {
     if has_more_values(bytes, JSON_VALUES_MAX) {
         return Err(Error::TooLarge(format!("JSON bodies are limited to {JSON_VALUES_MAX} values.")));
     }

@@ -15,7 +15,7 @@ mod assemble_policy;
 mod assemble_stores;
 mod check;
 mod flavor;
-mod ini;
+pub(crate) mod ini;
 mod load;
 mod loaded;
 mod option;
@@ -28,7 +28,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod unknown;
-mod value;
+pub(crate) mod value;
 mod wired;
 
 pub use assemble::{Config, Listen};

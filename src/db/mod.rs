@@ -31,7 +31,7 @@ pub mod schema;
 pub mod sealing_keys;
 mod statement;
 pub mod tasks;
-mod url;
+pub(crate) mod url;
 mod watch;
 
 use std::{sync::Arc, time::Duration};

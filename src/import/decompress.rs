@@ -4,7 +4,7 @@
 use std::{
     cell::Cell,
     fs::File,
-    io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
+    io::{self, BufRead, BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write},
     path::Path,
     rc::Rc,
 };
@@ -141,33 +141,59 @@ fn decompress(
 ) -> Result<u64, Halt> {
     let source = BufReader::with_capacity(CHUNK_BYTES, File::open(input).map_err(Halt::Damaged)?);
     let file = new_file(output).map_err(Halt::Write)?;
-    let mut sink = Sink { file: BufWriter::with_capacity(CHUNK_BYTES, file), written: 0, room, work };
+    let mut file = BufWriter::with_capacity(CHUNK_BYTES, file);
+    let mut room = room;
+    let advance = |bytes| {
+        work.advance(bytes);
+        work.check()
+    };
+    let mut sink =
+        Sink { to: &mut file, written: 0, cover: &mut |size| room.cover(size), advance: &advance };
+    unpack((kind, memory), source, &mut sink)?;
+    let written = sink.written;
+    file.flush().map_err(Halt::Write)?;
+    file.get_ref().sync_all().map_err(Halt::Write)?;
+    Ok(written)
+}
+
+/// Takes the compression off bytes that nobody keeps; answers how many they become, if they are compressed and become
+/// no more than `limit`.
+pub(crate) fn unpacked_size(bytes: &[u8], limit: u64) -> Option<u64> {
+    let kind = detect(bytes)?;
+    let needed = memory(kind, bytes).min(DECODER_BYTES_MAX);
+    let mut cover = |size| if size > limit { Err(Halt::TooLarge) } else { Ok(()) };
+    let mut sink = Sink { to: &mut io::sink(), written: 0, cover: &mut cover, advance: &|_| Ok(()) };
+    unpack((kind, needed), Cursor::new(bytes), &mut sink).ok()?;
+    Some(sink.written)
+}
+
+/// Takes the compression off a source, with no more than so many bytes of memory.
+fn unpack((kind, memory): (Kind, u64), source: impl BufRead + Seek, sink: &mut Sink<'_>) -> Result<(), Halt> {
     match kind {
-        Kind::Gzip => sink.take(flate2::bufread::MultiGzDecoder::new(source))?,
-        Kind::Bzip2 => sink.take(bzip2::bufread::MultiBzDecoder::new(source))?,
+        Kind::Gzip => sink.take(flate2::bufread::MultiGzDecoder::new(source)),
+        Kind::Bzip2 => sink.take(bzip2::bufread::MultiBzDecoder::new(source)),
         Kind::Xz => {
             let flags = liblzma::stream::CONCATENATED;
             let stream = liblzma::stream::Stream::new_stream_decoder(memory, flags);
             let stream = stream.map_err(|e| Halt::Damaged(e.into()))?;
-            sink.take(liblzma::bufread::XzDecoder::new_stream(source, stream))?;
+            sink.take(liblzma::bufread::XzDecoder::new_stream(source, stream))
         }
         Kind::Lzma => {
             let stream = liblzma::stream::Stream::new_lzma_decoder(memory);
             let stream = stream.map_err(|e| Halt::Damaged(e.into()))?;
-            sink.take(liblzma::bufread::XzDecoder::new_stream(source, stream))?;
+            sink.take(liblzma::bufread::XzDecoder::new_stream(source, stream))
         }
         Kind::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(source).map_err(Halt::Damaged)?;
             decoder.window_log_max(window_log(memory)).map_err(Halt::Damaged)?;
-            sink.take(decoder)?;
+            sink.take(decoder)
         }
-        Kind::Zip => unzip(source, &mut sink)?,
+        Kind::Zip => unzip(source, sink),
         Kind::Lha => {
             let why = "lha archives are not supported";
-            return Err(Halt::Damaged(io::Error::new(io::ErrorKind::Unsupported, why)));
+            Err(Halt::Damaged(io::Error::new(io::ErrorKind::Unsupported, why)))
         }
     }
-    sink.finish()
 }
 
 /// The largest window that fits into so much memory, as a power of two.
@@ -178,7 +204,7 @@ fn window_log(memory: u64) -> u32 {
 
 /// Takes the one member of an archive. Its directory is read within bounds, however large it says it is; names of
 /// members are never used.
-fn unzip(source: BufReader<File>, sink: &mut Sink<'_>) -> Result<(), Halt> {
+fn unzip(source: impl BufRead + Seek, sink: &mut Sink<'_>) -> Result<(), Halt> {
     let damaged = |e: zip::result::ZipError| Halt::Damaged(io::Error::other(e));
     let left = Rc::new(Cell::new(DIRECTORY_BYTES_MAX));
     let opened = ZipArchive::new(Metered { source, left: Rc::clone(&left) });
@@ -195,12 +221,12 @@ fn unzip(source: BufReader<File>, sink: &mut Sink<'_>) -> Result<(), Halt> {
 }
 
 /// A source that gives no more than so many bytes, wherever they are.
-struct Metered {
-    source: BufReader<File>,
+struct Metered<S> {
+    source: S,
     left: Rc<Cell<u64>>,
 }
 
-impl Read for Metered {
+impl<S: Read> Read for Metered<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = self.source.read(buffer)?;
         let left = self.left.get().saturating_sub(got as u64);
@@ -209,7 +235,7 @@ impl Read for Metered {
     }
 }
 
-impl Seek for Metered {
+impl<S: Seek> Seek for Metered<S> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.source.seek(to)
     }
@@ -217,17 +243,18 @@ impl Seek for Metered {
 
 /// The output, bounded.
 struct Sink<'a> {
-    file: BufWriter<File>,
+    to: &'a mut dyn Write,
     written: u64,
-    room: Room,
-    work: &'a Work,
+    /// Makes sure that there may be so many bytes in all.
+    cover: &'a mut dyn FnMut(u64) -> Result<(), Halt>,
+    /// Told of each piece that is written; says whether to go on.
+    advance: &'a dyn Fn(usize) -> Done<()>,
 }
 
 impl Sink<'_> {
     fn take(&mut self, mut decoder: impl Read) -> Result<(), Halt> {
         let mut buffer = vec![0; CHUNK_BYTES];
         loop {
-            self.work.check().map_err(Halt::Stopped)?;
             let got = match decoder.read(&mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(got) => got,
@@ -235,15 +262,9 @@ impl Sink<'_> {
                 Err(error) => return Err(Halt::Damaged(error)),
             };
             self.written = self.written.saturating_add(got as u64);
-            self.room.cover(self.written)?;
-            self.file.write_all(buffer.get(..got).unwrap_or_default()).map_err(Halt::Write)?;
-            self.work.advance(got);
+            (self.cover)(self.written)?;
+            self.to.write_all(buffer.get(..got).unwrap_or_default()).map_err(Halt::Write)?;
+            (self.advance)(got).map_err(Halt::Stopped)?;
         }
-    }
-
-    fn finish(mut self) -> Result<u64, Halt> {
-        self.file.flush().map_err(Halt::Write)?;
-        self.file.get_ref().sync_all().map_err(Halt::Write)?;
-        Ok(self.written)
     }
 }

@@ -11,7 +11,7 @@ mod compression;
 pub mod confine;
 mod convert;
 mod copy;
-mod decompress;
+pub(crate) mod decompress;
 mod distribute;
 pub mod job;
 pub mod legacy;

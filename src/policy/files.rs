@@ -183,7 +183,11 @@ fn read(path: &Path) -> Result<Definitions, PolicyError> {
         return Err(broken(path, format!("larger than {FILE_BYTES_MAX} bytes")));
     }
     let text = String::from_utf8(bytes).map_err(|error| broken(path, error))?;
-    let entries = parse(&text).map_err(|reason| broken(path, reason))?;
+    definitions(&text, path).map_err(|reason| broken(path, reason))
+}
+
+/// The rules in the text of a file, in its order.
+pub(crate) fn definitions(text: &str, path: &Path) -> Result<Definitions, String> {
     let file: Arc<Path> = path.into();
     let define = |(name, value): (String, Value)| match definition(value, &file) {
         Ok(definition) => {
@@ -193,9 +197,9 @@ fn read(path: &Path) -> Result<Definitions, PolicyError> {
             }
             Ok((name, definition))
         }
-        Err(reason) => Err(broken(path, format!("rule {name:?}: {reason}"))),
+        Err(reason) => Err(format!("rule {name:?}: {reason}")),
     };
-    entries.into_iter().map(define).collect()
+    parse(text)?.into_iter().map(define).collect()
 }
 
 fn parse(text: &str) -> Result<Map<String, Value>, String> {

@@ -11,7 +11,7 @@ mod decide;
 mod defaults;
 mod error;
 mod fault;
-mod files;
+pub(crate) mod files;
 mod remote;
 mod rule;
 mod rules;

@@ -157,6 +157,15 @@ fn racing(mut step: impl FnMut() -> DbResult<()>) -> DbResult<()> {
     }
 }
 
+/// A ring with one new key, which is kept nowhere.
+///
+/// # Errors
+/// [`KeyError`] when none can be made.
+pub(crate) fn throwaway(now: Timestamp) -> std::result::Result<KeyRing, KeyError> {
+    let NewKey { kid, private_key, created_at } = generate(now)?;
+    KeyRing::new(&[KeyRow { generation: 1, kid, private_key, created_at: created_at.0, replaced_at: None }])
+}
+
 fn generate(now: Timestamp) -> std::result::Result<NewKey, KeyError> {
     let kid = format!("{}-{:08x}", now.0.div_euclid(1_000_000), rand::random::<u32>());
     let made = (|| {
@@ -204,7 +213,7 @@ pub(super) mod tests {
 
     /// A ring with one key of its own.
     pub fn ring() -> KeyRing {
-        KeyRing::new(&[row(generate(Timestamp(1_800_000_000_000_000)).unwrap())]).unwrap()
+        throwaway(Timestamp(1_800_000_000_000_000)).unwrap()
     }
 
     fn row(key: NewKey) -> KeyRow {

@@ -125,15 +125,7 @@ impl Folders {
 
     /// The file that a URL names, which must lie directly in one of the folders.
     pub(super) fn path_of(&self, url: &StoreUrl) -> StoreResult<PathBuf> {
-        let bad = |why: &'static str| StoreError::new(StoreErrorKind::BadUrl, url.to_string(), why);
-        let path = file_of(url)?;
-        let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| bad("no file name"))?;
-        let parent = path.parent().ok_or_else(|| bad("no folder"))?;
-        if !self.0.iter().any(|place| parent == place.folder || parent == place.real) {
-            return Err(bad("outside the folders of this store"));
-        }
-        check_name(name)?;
-        Ok(parent.join(name))
+        path_in(url, |folder| self.0.iter().any(|place| folder == place.folder || folder == place.real))
     }
 }
 
@@ -144,6 +136,22 @@ fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
+}
+
+/// The file that a URL names, which must lie directly in a folder of ours. Looks at no file.
+///
+/// # Errors
+/// [`StoreErrorKind::BadUrl`] when it does not.
+pub(crate) fn path_in(url: &StoreUrl, is_ours: impl Fn(&Path) -> bool) -> StoreResult<PathBuf> {
+    let bad = |why: &'static str| StoreError::new(StoreErrorKind::BadUrl, url.to_string(), why);
+    let path = file_of(url)?;
+    let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| bad("no file name"))?;
+    let parent = path.parent().ok_or_else(|| bad("no folder"))?;
+    if !is_ours(parent) {
+        return Err(bad("outside the folders of this store"));
+    }
+    check_name(name)?;
+    Ok(parent.join(name))
 }
 
 /// The path in a URL.

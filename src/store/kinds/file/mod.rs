@@ -34,6 +34,7 @@ use crate::telemetry::places::Places;
 use calls::{Calls, blocking};
 pub use chunks::chunks;
 pub(in crate::store) use folders::PARTS;
+pub(crate) use folders::path_in;
 use folders::{Folders, url_of, check_folder_of, check_name, file_of, sync_folder};
 use writer::{FileWriter, Style, Target, create};
 

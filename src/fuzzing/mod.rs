@@ -1,0 +1,34 @@
+//! What fuzzers call: one function for each parser that meets bytes of strangers. Each takes any bytes, and panics when
+//! the parser breaks a promise of its own; `fuzz/` and `tests/fuzz.rs` make the bytes.
+
+#![allow(clippy::panic)] // a panic is how a fuzzer is told
+
+mod addresses;
+mod bodies;
+mod bytes;
+mod texts;
+mod utf8;
+
+/// Tries one parser.
+pub type Try = fn(&[u8]);
+
+/// Every parser, by the name that its corpus has below `fuzz/corpus/`.
+pub const TARGETS: [(&str, Try); 17] = [
+    ("archive", bytes::archive),
+    ("format", bytes::format),
+    ("http_head", bytes::http_head),
+    ("body_import", bodies::import),
+    ("body_image", bodies::image),
+    ("body_login", bodies::login),
+    ("body_metadef", bodies::metadef),
+    ("body_patch", bodies::patch),
+    ("token", bodies::token),
+    ("database_url", addresses::database),
+    ("import_uri", addresses::import),
+    ("store_url", addresses::store),
+    ("ini", texts::ini),
+    ("policy_file", texts::policy_file),
+    ("policy_rule", texts::policy_rule),
+    ("query", texts::query),
+    ("range", texts::range),
+];
