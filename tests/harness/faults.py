@@ -10,9 +10,9 @@ import hashlib
 import mmap
 import os
 import pathlib
-import shutil
 import struct
 import subprocess
+import time
 
 from .places import CACHE
 
@@ -83,17 +83,25 @@ class Disk:
 
     def sync(self):
         """What is there now stays, whatever happens; of a program that is not writing."""
-        shutil.rmtree(self.shadow, ignore_errors=True)
-        self.shadow.mkdir()
+        self.shadow.mkdir(exist_ok=True)
+        began = time.time()
         for folder in self.folders():
             lines = []
             for entry in os.scandir(folder):
                 if entry.is_file(follow_symlinks=False):
                     key = key_of(entry.path)
                     lines.append(f"{key} {entry.name}\n")
-                    if not (self.shadow / key).exists():
-                        shutil.copyfile(entry.path, self.shadow / key)
-            (self.shadow / key_of(folder)).write_text("".join(lines))
+                    self._keep(key, pathlib.Path(entry.path).read_bytes())
+            self._keep(key_of(folder), "".join(lines).encode())
+        for entry in os.scandir(self.shadow):
+            # What the program itself remembers meanwhile stays; a name with a dot is what it is about to.
+            if not entry.name.startswith(".") and entry.stat().st_mtime < began:
+                os.unlink(entry)
+
+    def _keep(self, key, content):
+        part = self.shadow / f".test-{key}"
+        part.write_bytes(content)
+        part.replace(self.shadow / key)
 
     def cut(self, chance):
         """What a cut of the power leaves when the program, which is dead, had not synced it: of each change of a name
