@@ -5,7 +5,10 @@ use super::{
     state::{Staged, State},
 };
 use crate::{
-    blob::draft::{Draft, NewDraft},
+    blob::{
+        draft::{Draft, NewDraft},
+        faults::store_fault,
+    },
     db,
     model::{blob::Blob, error::Error, image::Image, job::written},
     work::{Done, Work},
@@ -25,8 +28,10 @@ pub async fn begin(imports: &Imports, work: &Work, image: &Image, size: Option<u
 /// one transaction.
 ///
 /// # Errors
-/// [`crate::work::Failure::Lost`] when the job or the blob is not this node's any more.
+/// [`crate::work::Failure::Lost`] when the job or the blob is not this node's any more; the store's.
 pub async fn finish(imports: &Imports, work: &Work, blob: &Blob, size: u64, state: &mut State) -> Done<()> {
+    // A plug-in has synced its file, but not the name: after a cut of the power the row would point to nothing.
+    imports.blobs.staging.sync().await.map_err(|e| store_fault(&e))?;
     let before = state.staged.replace(Staged { blob: blob.id.clone(), store: blob.store.clone(), size });
     let replaced = before.filter(|old| state.original.as_ref() != Some(old)).map(|old| old.blob);
     let bytes = i64::try_from(size).map_err(|e| Error::internal("staging", e))?;

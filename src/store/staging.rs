@@ -12,11 +12,12 @@ use std::{
 };
 
 use super::{
-    NamedStore, StoreError, StoreResult,
+    NamedStore, StoreError, StoreErrorKind, StoreResult,
     file::{FileStore, PARTS},
     limit::Limits,
     private::new_file,
 };
+use crate::telemetry;
 
 /// Glance's name for the store; the ledger adds the place.
 pub const STAGING_STORE: &str = "os_glance_staging_store";
@@ -71,6 +72,18 @@ impl Staging {
             found => found.and_then(|metadata| metadata.modified()),
         };
         found.map(Some).map_err(|e| StoreError::io(path.display().to_string(), e))
+    }
+
+    /// Makes the names of the files in the folder durable, as whoever wrote a file makes its bytes.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the folder cannot be synced.
+    pub async fn sync(&self) -> StoreResult<()> {
+        let (folder, place) = (self.folder.clone(), self.folder.display().to_string());
+        match telemetry::blocking(move || fs::File::open(folder)?.sync_all()).await {
+            Ok(synced) => synced.map_err(|e| StoreError::io(place, e)),
+            Err(fault) => Err(StoreError::new(StoreErrorKind::Io, place, fault.to_string())),
+        }
     }
 
     /// The URL of a staged blob.

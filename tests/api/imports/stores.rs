@@ -139,4 +139,20 @@ on_each_database! {
         assert_eq!(job.unwrap().attempts, 3);
         std::fs::rename(&aside, &folder).unwrap();
     }
+
+    /// An import that is given up leaves what a client has staged, and the client may ask for the same import again.
+    async fn sec_41_staged_data_outlives_an_import_that_is_given_up(database: Database) {
+        let app = with_stores(database, &["fast", "away"]);
+        let alice = app.as_member("alice");
+        let id = alice.created(image().raw()).await;
+        stage(&alice, &id, bytes(1000)).await.expect(204);
+        let (folder, aside) = (app.folder().join("away"), app.folder().join("aside"));
+        std::fs::rename(&folder, &aside).unwrap();
+        let body = json!({"method": {"name": "glance-direct"}, "stores": ["away"]});
+        import(&alice, &id, body.clone()).await.expect(202);
+        failed(&app, &alice, &id, "uploading", "cannot be reached").await;
+        std::fs::rename(&aside, &folder).unwrap();
+        import(&alice, &id, body).await.expect(202);
+        holds(&alice, &id, &bytes(1000)).await;
+    }
 }
