@@ -242,6 +242,33 @@ mod tests {
         }
     }
 
+    /// Proves that a URL that names no port has that of its scheme, for the lists too.
+    #[test]
+    fn sec_35_a_url_without_a_port_has_that_of_its_scheme() {
+        let https = Filter { allowed_ports: vec![443], ..Filter::default() };
+        let no_http = Filter { allowed_ports: vec![], disallowed_ports: vec![80], ..Filter::default() };
+        for filter in [https, no_http] {
+            let refused = check(&filter, "http://example.org/").unwrap_err();
+            assert!(matches!(refused, Refusal::Listed { what: "the port", .. }), "{refused}");
+            assert_eq!(check(&filter, "https://example.org/").unwrap().port, 443);
+        }
+    }
+
+    /// Proves that no list of the operator's makes a scheme fetchable that is not: there is no reader of files to reach.
+    #[test]
+    fn sec_55_no_list_allows_files() {
+        let schemes = ["file", "filesystem", "ftp", "gopher", "data", "jar"].map(str::to_owned).to_vec();
+        let filter = Filter { allowed_schemes: schemes.clone(), allowed_ports: vec![], ..Filter::default() };
+        for scheme in schemes {
+            for uri in
+                [format!("{scheme}:///etc/passwd"), format!("{}://host/etc/passwd", scheme.to_uppercase())]
+            {
+                let refused = check(&filter, &uri).unwrap_err();
+                assert!(matches!(refused, Refusal::Listed { what: "the scheme", .. }), "{uri}: {refused}");
+            }
+        }
+    }
+
     #[test]
     fn an_allow_list_makes_the_deny_list_irrelevant() {
         let filter = Filter {

@@ -79,7 +79,7 @@ on_each_database! {
     }
 
     /// Who may not see or download an image does not get it from the cache either.
-    async fn the_cache_gives_nothing_away(database: Database) {
+    async fn sec_6_the_cache_gives_nothing_away(database: Database) {
         let app = database.app_with(with_cache);
         let alice = app.as_member("alice");
         let id = app.active(b"secret").await;
@@ -104,6 +104,26 @@ on_each_database! {
         assert_ne!(app.record_of(&id).await.unwrap()["hits"], hits);
         // The parameter is looked at whatever the cache has; there is but one store here.
         alice.get(&format!("/v2/images/{id}/file?prefer=x")).await.expect(400);
+    }
+
+    /// The answer from the cache says nowhere where the data is, nor who holds it; and of the first version of the API,
+    /// whose answers did, there is nothing.
+    async fn sec_3_a_cached_image_tells_no_place(database: Database) {
+        let app = database.app_with(with_cache);
+        let alice = app.as_member("alice");
+        let id = app.active(b"secret").await;
+        alice.download(&id).await.expect(200);
+        app.cached_at_last(&id).await;
+        let hidden = app.hide(&id);
+        let folder = app.folder().display().to_string();
+        for answer in [alice.download(&id).await.expect(200), alice.show(&id).await.expect(200)] {
+            let told = format!("{:?}{}", answer.headers, answer.text());
+            assert!(!told.contains(&folder) && !told.contains("file:") && !told.contains("location"), "{told}");
+        }
+        drop(hidden);
+        for method in ["GET", "HEAD"] {
+            alice.request(method, &format!("/v1/images/{id}")).await.expect_for(300, method);
+        }
     }
 
     /// A client that goes away leaves nothing behind, and the next one fills the cache.

@@ -181,8 +181,24 @@ on_each_database! {
         assert_eq!(alice.show(&nobodys).await.expect(200).json()["owner"], Value::Null);
     }
 
+    /// Only who may publish does: neither a new image nor a change makes one public, however it is written.
+    async fn sec_8_nobody_publishes_unasked(database: Database) {
+        let app = database.app();
+        let alice = app.as_member("alice");
+        alice.create(image().raw().public()).await.expect(403);
+        let id = alice.created(image().raw()).await;
+        for operation in ["add", "replace"] {
+            let patch = json!([{"op": operation, "path": "/visibility", "value": "public"}]);
+            alice.update(&id, patch).await.expect_for(403, operation);
+            let patch = json!([{operation: "/visibility", "value": "public"}]);
+            alice.update_as("application/openstack-images-v2.0-json-patch", &id, patch).await.expect_for(403, operation);
+        }
+        assert_eq!(alice.show(&id).await.expect(200).json()["visibility"], "shared");
+        assert_eq!(app.as_member("bob").list("visibility=public").await.expect(200).json()["images"], json!([]));
+    }
+
     /// An id is never used twice, by anybody, even after its image is deleted; case makes another id.
-    async fn ids_are_used_once(database: Database) {
+    async fn sec_26_ids_are_used_once(database: Database) {
         let app = database.app();
         let alice = app.as_member("alice");
         let id = alice.created(image().private()).await;

@@ -69,6 +69,32 @@ on_each_database! {
         }
     }
 
+    /// Nobody deletes what is another's, whatever its status, and whether deletion is delayed or not; its data stays.
+    async fn sec_1_nobody_deletes_what_is_anothers(database: Database) {
+        let app = database.app();
+        let delaying = database.app_with(|options| options.image.delayed_delete = true);
+        for app in [app, delaying] {
+            let (alice, bob) = (app.as_member("alice"), app.as_member("bob"));
+            for (visibility, refusal) in
+                [(Visibility::Private, 404), (Visibility::Shared, 404), (Visibility::Community, 403), (Visibility::Public, 403)]
+            {
+                for status in Status::ALL.into_iter().filter(|status| *status != Status::Deleted) {
+                    let image = Image { visibility, status, ..record("alice", 1) };
+                    app.insert(std::slice::from_ref(&image)).await;
+                    bob.remove(&image.id).await.expect_for(refusal, (visibility, status));
+                    assert_eq!(alice.show(&image.id).await.expect(200).json()["status"], status.as_str());
+                }
+            }
+            let id = alice.created(image().raw().shared()).await;
+            alice.upload(&id, "data").await.expect(204);
+            alice.share(&id, "bob").await.expect(200);
+            bob.answer(&id, "bob", "accepted").await.expect(200);
+            bob.remove(&id).await.expect(403);
+            bob.delete(&format!("/v2/stores/default/{id}")).await.expect(404);
+            assert_eq!(alice.download(&id).await.expect(200).body, "data");
+        }
+    }
+
     /// A protected image stays, for admins too, with all that belongs to it.
     async fn protected_images_stay(database: Database) {
         let app = database.app();

@@ -129,7 +129,7 @@ on_each_database! {
     }
 
     /// An image that is deleted during its upload stays deleted, and the upload is told: 410.
-    async fn deleted_during_the_upload(database: Database) {
+    async fn sec_20_deleted_during_the_upload(database: Database) {
         let app = database.app();
         let alice = app.as_member("alice");
         let id = alice.created(image().raw()).await;

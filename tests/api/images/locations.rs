@@ -186,8 +186,8 @@ on_each_database! {
         alice.download(&id).await.expect(204);
     }
 
-    /// Only services and admins read locations.
-    async fn who_may_read(database: Database) {
+    /// Only services and admins read locations; nobody else is told where data is, unless the operator says so.
+    async fn sec_28_who_may_read(database: Database) {
         let app = database.app();
         let alice = app.as_member("alice");
         let id = alice.created(image().raw().community()).await;
@@ -205,9 +205,67 @@ on_each_database! {
         alice.upload(&id, "data").await.expect(204);
         let listed = app.as_admin().get(&path).await.expect(200).json();
         assert_eq!(listed, json!([{"url": format!("file://{}/{id}", app.store_folder().display()), "metadata": {}}]));
+        let reads = [
+            format!("/v2/images/{id}"),
+            "/v2/images".to_owned(),
+            format!("/v2/images/{id}/tasks"),
+            format!("/v2/images/{id}/file"),
+            "/v2/images/none".to_owned(),
+        ];
+        for path in reads {
+            let answer = alice.get(&path).await;
+            let told = format!("{:?}{}", answer.headers, answer.text());
+            assert!(!told.contains(&app.store_folder().display().to_string()), "{path}: {told}");
+            assert!(!told.contains("direct_url") && !told.contains("\"locations\""), "{path}: {told}");
+        }
         for method in ["PUT", "DELETE", "PATCH", "HEAD"] {
             assert_eq!(alice.request(method, &path).await.expect(405).header("allow"), "POST, GET");
         }
+    }
+
+    /// No other spelling of a file's place, and no scheme of a store that is not there, is taken for a location; and an
+    /// image that has such a one from elsewhere takes no file with it when it goes.
+    async fn sec_13_a_location_touches_no_file_of_the_server(database: Database) {
+        let app = database.app_with(|options| options.image.show_multiple_locations = true);
+        let alice = app.as_member("alice");
+        let id = alice.created(image().raw()).await;
+        let store = app.store_folder();
+        let outside = scratch_folder();
+        let file = outside.path().join("file");
+        std::fs::write(&file, "not an image").unwrap();
+        std::os::unix::fs::symlink(&file, store.join("link")).unwrap();
+        let (file, store) = (file.display().to_string(), store.display().to_string());
+        let urls = [
+            format!("file://{file}"),
+            format!("FILE://{file}"),
+            format!("filesystem://{file}"),
+            format!("file:{file}"),
+            format!("file://localhost{file}"),
+            format!("file://{store}/../{}", file.trim_start_matches('/')),
+            format!("file://{store}/%2e%2e{file}"),
+            format!("file://{store}/link"),
+            format!("file://{store}/.parts/x"),
+            "swift+config://ref/container/object".to_owned(),
+            "sheepdog://127.0.0.1;reboot:7000:image".to_owned(),
+            "rbd://x".to_owned(),
+            "cinder://x".to_owned(),
+            "vsphere://x".to_owned(),
+        ];
+        for url in urls {
+            let body = json!({ "url": url });
+            alice.post(&format!("/v2/images/{id}/locations")).json(&body).await.expect_for(403, &url);
+            for operations in patches_to(&url) {
+                alice.update(&id, operations).await.expect_for(400, &url);
+            }
+            let old = located(&url);
+            app.insert(std::slice::from_ref(&old)).await;
+            let read = alice.download(&old.id).await;
+            assert!(!read.text().contains("not an image"), "{url}: {read:?}");
+            alice.remove(&old.id).await.expect_for(204, &url);
+        }
+        app.settles().await;
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "not an image");
+        std::fs::remove_file(std::path::Path::new(&store).join("link")).unwrap();
     }
 
     /// Patches of locations: off by default, and checked when on.

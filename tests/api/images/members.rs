@@ -44,6 +44,22 @@ on_each_database! {
         bob.show(&id).await.expect(404);
     }
 
+    /// A share changes no list of the project that it is for, until that accepts it.
+    async fn sec_5_nobody_is_given_an_image_unasked(database: Database) {
+        let app = database.app();
+        let (alice, bob) = (app.as_member("alice"), app.as_member("bob"));
+        let id = shared(&app).await;
+        alice.share(&id, "bob").await.expect(200);
+        for (status, listed) in [("pending", 0), ("rejected", 0), ("accepted", 1), ("rejected", 0)] {
+            bob.answer(&id, "bob", status).await.expect(200);
+            for query in ["", "visibility=shared", "name=x&visibility=all"] {
+                let expected = if query.contains("name") { 0 } else { listed };
+                let images = bob.list(query).await.expect(200).json()["images"].as_array().unwrap().len();
+                assert_eq!(images, expected, "{status} {query}");
+            }
+        }
+    }
+
     /// Whom the rule for one member refuses gets a list without members.
     async fn a_list_shows_what_may_be_shown(database: Database) {
         let folder = scratch_folder();

@@ -14,7 +14,7 @@ const SIGNATURE: [(&str, &str); 4] = [
 on_each_database! {
     /// Data that Glance would verify is refused with the reason, whichever way it comes, and the image stays as it
     /// was; with one of the four properties gone nobody would verify it, and it is taken.
-    async fn what_cannot_be_verified_is_refused(database: Database) {
+    async fn sec_24_what_cannot_be_verified_is_refused(database: Database) {
         let app = database.app();
         let alice = app.as_member("alice");
         let mut signed = image().raw();

@@ -92,6 +92,31 @@ on_each_database! {
         }
         assert_eq!(source.served(), 0);
     }
+
+    /// Nobody learns from a refusal whether anything listens: for an open port, a closed one and a name the words are the
+    /// same, and none of them is asked.
+    async fn sec_27_a_refusal_tells_nothing_of_ports(database: Database) {
+        let app = database.app_with(|options| options.imports.filter.allowed_ports = Vec::new());
+        let alice = app.as_member("alice");
+        let open = Source::of(bytes(10));
+        let closed = {
+            let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            format!("http://{}/", taken.local_addr().unwrap())
+        };
+        let refused = told(&alice, &open.url("/")).await;
+        assert!(refused.contains("allowed_networks"), "{refused}");
+        for uri in [closed, open.url("/").replace("127.0.0.1", "localhost"), "http://10.255.255.1:9/".to_owned()] {
+            assert_eq!(told(&alice, &uri).await, refused, "{uri}");
+        }
+        assert_eq!(open.served(), 0);
+    }
+}
+
+/// What an import is answered that is refused, for a new image.
+async fn told(client: &Client, uri: &str) -> String {
+    let id = client.created(image().raw()).await;
+    let answer = download(client, &id, uri).await.expect_for(400, uri);
+    answer.text().replace(answer.header("x-openstack-request-id"), "")
 }
 
 /// Answers the lists one after the other, and remembers how often it was asked.
@@ -132,7 +157,7 @@ fn named(source: &Source, path: &str) -> String {
 /// A name is resolved once for each hop, and the connection goes to the very address that was checked: an answer
 /// that changes afterwards is never asked for.
 #[test]
-fn a_name_that_changes_its_address_gains_nothing() {
+fn sec_34_a_name_that_changes_its_address_gains_nothing() {
     block_on(async {
         let source = Source::of(bytes(100));
         let resolver = Scripted::new(&[&["127.0.0.1"], &["10.0.0.1"]]);
@@ -151,12 +176,28 @@ fn a_name_that_changes_its_address_gains_nothing() {
 
 /// One address that is not public spoils the name, whatever the others are.
 #[test]
-fn every_address_of_a_name_counts() {
+fn sec_34_every_address_of_a_name_counts() {
     block_on(async {
         let source = Source::of(bytes(100));
         let resolver = Scripted::new(&[&["93.184.216.34", "127.0.0.1"]]);
         let refused = fetcher(&resolver, &[]).open(&named(&source, "/"), &[]).await;
         assert!(matches!(refused, Err(FetchError::Refused(Refusal::NotPublic))));
         assert_eq!(source.served(), 0);
+    });
+}
+
+/// What the first source is sent for it alone, a token, does not go on to where it redirects, though that may be asked.
+#[test]
+fn sec_36_a_token_stays_with_the_source_that_it_is_for() {
+    block_on(async {
+        let other = Source::of(bytes(100));
+        let there = other.url("/");
+        let first = Source::start(move |_| Reply::Redirect(there.clone()));
+        let resolver = Scripted::new(&[]);
+        let token = [("X-Auth-Token", "hush".to_owned())];
+        let mut body = fetcher(&resolver, &["127.0.0.0/8"]).open(&first.url("/"), &token).await.unwrap();
+        assert_eq!(body.next().await.unwrap().unwrap().len(), 100);
+        assert!(first.heads().concat().contains("hush"), "the token is sent to the source");
+        assert!(!other.heads().concat().contains("hush"), "and to nobody else");
     });
 }

@@ -200,7 +200,7 @@ on_each_database! {
     }
 
     /// What the inspector refuses never reaches the converter, and the image keeps its formats.
-    async fn unsafe_data_is_not_converted(database: Database) {
+    async fn sec_17_unsafe_data_is_not_converted(database: Database) {
         let app = with_plugins(database, &[Plugin::Conversion]);
         let alice = app.as_member("alice");
         for (sent, message) in [

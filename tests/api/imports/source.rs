@@ -4,7 +4,7 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -35,6 +35,7 @@ pub enum Reply {
 pub struct Source {
     address: SocketAddr,
     served: Arc<AtomicUsize>,
+    heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Source {
@@ -43,18 +44,19 @@ impl Source {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let served = Arc::new(AtomicUsize::new(0));
-        let (counter, answer) = (Arc::clone(&served), Arc::new(answer));
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let (counter, kept, answer) = (Arc::clone(&served), Arc::clone(&heads), Arc::new(answer));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (answer, counter) = (Arc::clone(&answer), Arc::clone(&counter));
+                let (answer, counter, kept) = (Arc::clone(&answer), Arc::clone(&counter), Arc::clone(&kept));
                 std::thread::spawn(move || {
                     counter.fetch_add(1, Ordering::SeqCst);
                     // A client that cuts the connection is what many tests are about.
-                    let _ = serve(stream, answer.as_ref());
+                    let _ = serve(stream, &kept, answer.as_ref());
                 });
             }
         });
-        Self { address, served }
+        Self { address, served, heads }
     }
 
     /// The same data on every path.
@@ -70,15 +72,25 @@ impl Source {
     pub fn served(&self) -> usize {
         self.served.load(Ordering::SeqCst)
     }
+
+    /// The heads of the requests that have been read so far.
+    pub fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
+    }
 }
 
-fn serve(mut stream: TcpStream, answer: &(impl Fn(&str) -> Reply + ?Sized)) -> std::io::Result<()> {
+fn serve(
+    mut stream: TcpStream,
+    heads: &Mutex<Vec<String>>,
+    answer: &(impl Fn(&str) -> Reply + ?Sized),
+) -> std::io::Result<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte)? == 1 {
         head.push(byte[0]);
     }
     let head = String::from_utf8_lossy(&head).into_owned();
+    heads.lock().unwrap().push(head.clone());
     let path = head.split(' ').nth(1).unwrap_or_default();
     let mut ok = |length: Option<usize>| {
         let length = length.map(|l| format!("content-length: {l}\r\n")).unwrap_or_default();

@@ -85,6 +85,28 @@ on_each_database! {
         assert!(task["message"].as_str().unwrap().contains("import_from_format"));
     }
 
+    /// A task that is posted gets no further than an import: by the same filter, at each hop, and for admins alone.
+    async fn sec_33_a_posted_task_is_filtered_as_an_import_is(database: Database) {
+        let app = database.app_with(|options| options.imports.filter.allowed_ports = Vec::new());
+        let admin = app.as_admin();
+        let inner = Source::of(bytes(10));
+        let task = |uri: &str| {
+            json!({"type": "import", "input": {"import_from": uri, "import_from_format": "raw",
+                "image_properties": {"disk_format": "raw", "container_format": "bare"}}})
+        };
+        for uri in ["http://0x7f.1/", "http://2130706433/", "http:///127.0.0.1/", "http://a@127.0.0.1/"] {
+            admin.post("/v2/tasks").json(&task(uri)).await.expect_for(400, uri);
+        }
+        for uri in [inner.url("/"), inner.url("/").replace("127.0.0.1", "[::ffff:127.0.0.1]")] {
+            let created = admin.post("/v2/tasks").json(&task(&uri)).await.expect_for(201, &uri).json();
+            let over = finished(&admin, created["self"].as_str().unwrap()).await;
+            assert_eq!(over["status"], "failure", "{uri}");
+            assert!(over["message"].as_str().unwrap().contains("allowed_networks"), "{over}");
+        }
+        app.as_member("alice").post("/v2/tasks").json(&task("http://198.51.100.7/")).await.expect(403);
+        assert_eq!(inner.served(), 0);
+    }
+
     /// The tasks of an image come in the order in which they began.
     async fn tasks_of_an_image(database: Database) {
         let app = app(database);

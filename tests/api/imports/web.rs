@@ -66,7 +66,7 @@ on_each_database! {
     }
 
     /// An image that is deleted while its data comes takes everything with it.
-    async fn a_deleted_image_stops_its_import(database: Database) {
+    async fn sec_15_a_deleted_image_stops_its_import(database: Database) {
         let app = app(database);
         let alice = app.as_member("alice");
         let source = Source::start(|_| Reply::Trickle(std::time::Duration::from_millis(20)));
