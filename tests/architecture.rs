@@ -10,6 +10,8 @@ use std::{
 
 #[path = "architecture/reader.rs"]
 mod reader;
+#[path = "architecture/security.rs"]
+mod security;
 
 use reader::Named;
 
