@@ -58,7 +58,7 @@ impl Status {
             Queued => &[Saving, Uploading, Importing, Active, Deleted],
             Saving => &[Active, Killed, Deleted, Queued],
             Uploading => &[Importing, Queued, Deleted],
-            // Back where it was, with the data that a client staged; Glance leaves such an image importing.
+            // Back where it was, with the data that a client staged.
             Importing => &[Active, Deleted, Queued, Uploading],
             Active => &[PendingDelete, Deleted, Deactivated],
             Deactivated => &[Active, Deleted],
