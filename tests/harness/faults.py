@@ -4,6 +4,7 @@ The shim is faults.c, compiled once by gcc. `Disk.env` is what a program is star
 said through a file that both have mapped.
 """
 
+import contextlib
 import ctypes
 import errno
 import hashlib
@@ -88,10 +89,12 @@ class Disk:
         for folder in self.folders():
             lines = []
             for entry in os.scandir(folder):
-                if entry.is_file(follow_symlinks=False):
-                    key = key_of(entry.path)
-                    lines.append(f"{key} {entry.name}\n")
-                    self._keep(key, pathlib.Path(entry.path).read_bytes())
+                # The copies of images that have just been deleted leave the cache in their own time.
+                with contextlib.suppress(FileNotFoundError):
+                    if entry.is_file(follow_symlinks=False):
+                        key, content = key_of(entry.path), pathlib.Path(entry.path).read_bytes()
+                        self._keep(key, content)
+                        lines.append(f"{key} {entry.name}\n")
             self._keep(key_of(folder), "".join(lines).encode())
         for entry in os.scandir(self.shadow):
             # What the program itself remembers meanwhile stays; a name with a dot is what it is about to.
@@ -154,7 +157,8 @@ def key_of(path):
     """Which file it is, as faults.c says it: its number and the time of its birth."""
     buffer = ctypes.create_string_buffer(256)
     # AT_FDCWD, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME
-    assert ctypes.CDLL(None).statx(-100, os.fsencode(path), 0x100, 0x900, buffer) == 0, path
+    if ctypes.CDLL(None).statx(-100, os.fsencode(path), 0x100, 0x900, buffer):
+        raise FileNotFoundError(path)
     number, = struct.unpack_from("Q", buffer, 32)
     seconds, nanoseconds = struct.unpack_from("qI", buffer, 80)
     return f"{number}-{seconds}-{nanoseconds}"
