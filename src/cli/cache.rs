@@ -71,10 +71,10 @@ pub fn run(command: Command) -> Result<(), StartError> {
 
 fn open(place: &Place) -> Result<(Cache, Db), StartError> {
     let config = place.config()?;
+    let db = place.open_as_it_is(&config)?;
     let settings = config
         .cache
         .ok_or_else(|| StartError("there is no cache: [DEFAULT] image_cache_dir is not set".to_owned()))?;
-    let db = place.open_as_it_is(config.database)?;
     Ok((Cache::open(settings, db.clone()).map_err(StartError)?, db))
 }
 

@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
-use crate::config::{Config, Input, Override, Sources, load, sample};
+use crate::config::{Config, Input, Override, Program, Sources, load, sample};
 
 /// Which files are read.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -13,14 +13,20 @@ pub struct Files {
     /// Folder of such files: every *.conf in it, by name; may be repeated, read after the files.
     #[arg(long, value_name = "FOLDER")]
     pub config_dir: Vec<PathBuf>,
+    /// The program of Glance's whose files are read where none is named.
+    #[arg(skip)]
+    pub program: Option<&'static Program>,
 }
 
 impl Files {
     /// These files, or Glance's own when none is named, and the environment.
     pub fn sources(self, overrides: Vec<Override>) -> Sources {
-        let files = self.config_file.into_iter().map(Input::File);
-        let inputs = files.chain(self.config_dir.into_iter().map(Input::Dir));
-        Sources::of_process(inputs.collect(), overrides)
+        let files = self.config_file.into_iter().map(Input::File).collect::<Vec<_>>();
+        let dirs = self.config_dir.into_iter().map(Input::Dir).collect::<Vec<_>>();
+        match self.program {
+            Some(program) => Sources::of_program(program, files, dirs, overrides),
+            None => Sources::of_process(files.into_iter().chain(dirs).collect(), overrides),
+        }
     }
 }
 

@@ -55,6 +55,13 @@ pub struct LoadArguments {
 }
 
 impl LoadArguments {
+    /// Files, or the catalogue of this program, and what is to become of namespaces that are there.
+    pub fn new(path: Option<PathBuf>, mode: Mode, place: Place) -> Self {
+        let (merge, prefer_new, replace) =
+            (mode == Mode::Merge, mode == Mode::PreferNew, mode == Mode::Replace);
+        Self { path, merge, replace, prefer_new, place }
+    }
+
     fn mode(&self) -> Mode {
         match (self.merge, self.prefer_new, self.replace) {
             (_, _, true) => Mode::Replace,

@@ -1,6 +1,6 @@
 //! Where a command finds its configuration and its database: the arguments that most commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::config::Files;
 use crate::{
@@ -14,33 +14,33 @@ use crate::{
 pub struct Place {
     #[command(flatten)]
     files: Files,
-    /// Folder of the server's database and images.
-    #[arg(long, default_value = "data")]
-    pub data_dir: PathBuf,
+    /// Folder of the server's database and images; `[vitrine] data_dir`, or else `data`, when it is not given.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
     /// Database other than the embedded one: postgresql://… or mysql://…
     #[arg(long)]
     database: Option<String>,
+    /// Values of the command line that win over files.
+    #[arg(skip)]
+    overrides: Vec<Override>,
+    /// The data folder where neither the command line nor the configuration names one.
+    #[arg(skip = DATA_DIR)]
+    fallback: &'static str,
 }
 
-/// Reads the configuration; `database` wins over what it says.
-///
-/// # Errors
-/// [`StartError`] with every finding that forbids to start.
-pub fn configuration(files: Files, database: Option<String>) -> Result<(Loaded, Config), StartError> {
-    let database = database.map(|value| overriding("database", "connection", value));
-    overridden(files, database.into_iter().collect())
-}
+/// The data folder of `vitrine`, unless one is named.
+pub const DATA_DIR: &str = "data";
 
 /// A value that wins over what the configuration says.
 pub fn overriding(section: &str, option: &str, value: impl Into<String>) -> Override {
     Override { section: section.to_owned(), option: option.to_owned(), value: value.into() }
 }
 
-/// As [`configuration`], with any values of the command line.
+/// Reads the configuration, with values of the command line.
 ///
 /// # Errors
-/// As [`configuration`].
-pub fn overridden(files: Files, overrides: Vec<Override>) -> Result<(Loaded, Config), StartError> {
+/// [`StartError`] with every finding that forbids to start.
+fn overridden(files: Files, overrides: Vec<Override>) -> Result<(Loaded, Config), StartError> {
     let loaded = load(&files.sources(overrides));
     match Config::assemble(&loaded) {
         Ok(config) => Ok((loaded, config)),
@@ -52,12 +52,39 @@ pub fn overridden(files: Files, overrides: Vec<Override>) -> Result<(Loaded, Con
 }
 
 impl Place {
+    /// The place that files, and values that win over them, name; `fallback` is the data folder where they name none.
+    pub fn of(files: Files, overrides: Vec<Override>, fallback: &'static str) -> Self {
+        Self { files, data_dir: None, database: None, overrides, fallback }
+    }
+
+    /// The same with further values that win over files.
+    #[must_use]
+    pub fn but(mut self, overrides: Vec<Override>) -> Self {
+        self.overrides.extend(overrides);
+        self
+    }
+
+    /// The configuration as it was read, and as settings.
+    ///
+    /// # Errors
+    /// [`StartError`] with every finding that forbids to start.
+    pub fn configuration(&self) -> Result<(Loaded, Config), StartError> {
+        let database = self.database.clone().map(|value| overriding("database", "connection", value));
+        overridden(self.files.clone(), self.overrides.iter().cloned().chain(database).collect())
+    }
+
     /// The configuration.
     ///
     /// # Errors
-    /// As [`configuration`].
+    /// [`StartError`] with every finding that forbids to start.
     pub fn config(&self) -> Result<Config, StartError> {
-        Ok(configuration(self.files.clone(), self.database.clone())?.1)
+        Ok(self.configuration()?.1)
+    }
+
+    /// The data folder.
+    pub fn folder(&self, config: &Config) -> PathBuf {
+        let named = self.data_dir.clone().or_else(|| config.data_dir.clone());
+        named.unwrap_or_else(|| self.fallback.into())
     }
 
     /// Opens the database: the embedded one brought up to date, and made when there is none.
@@ -65,17 +92,17 @@ impl Place {
     /// # Errors
     /// [`StartError`], also when there is no data folder, or another database is not of this version.
     pub fn open(&self) -> Result<Db, StartError> {
-        let settings = self.config()?.database;
-        self.require_folder(settings.as_ref())?;
-        database::open(settings.as_ref(), db::Limits::default(), &self.data_dir)
+        let (settings, folder) = self.database()?;
+        require_folder(settings.as_ref(), &folder)?;
+        database::open(settings.as_ref(), db::Limits::default(), &folder)
     }
 
-    /// Opens a database that is there and of this version.
+    /// Opens the database of a configuration, which must be there and of this version.
     ///
     /// # Errors
     /// [`StartError`], also when it is of another version.
-    pub fn open_as_it_is(&self, configured: Option<db::Settings>) -> Result<Db, StartError> {
-        let db = self.connect_to(configured.as_ref())?;
+    pub fn open_as_it_is(&self, config: &Config) -> Result<Db, StartError> {
+        let db = existing(config.database.as_ref(), &self.folder(config))?;
         database::require_current(&db, "run `vitrine db sync` first")?;
         Ok(db)
     }
@@ -85,7 +112,8 @@ impl Place {
     /// # Errors
     /// [`StartError`] when there is none.
     pub fn connect(&self) -> Result<Db, StartError> {
-        self.connect_to(self.config()?.database.as_ref())
+        let (settings, folder) = self.database()?;
+        existing(settings.as_ref(), &folder)
     }
 
     /// Opens a database of whatever version; the embedded one is made when there is none.
@@ -93,26 +121,32 @@ impl Place {
     /// # Errors
     /// [`StartError`], also when there is no data folder.
     pub fn connect_or_create(&self) -> Result<Db, StartError> {
-        let settings = self.config()?.database;
-        self.require_folder(settings.as_ref())?;
-        database::connect(settings.as_ref(), db::Limits::default(), &self.data_dir)
+        let (settings, folder) = self.database()?;
+        require_folder(settings.as_ref(), &folder)?;
+        database::connect(settings.as_ref(), db::Limits::default(), &folder)
     }
 
-    fn connect_to(&self, configured: Option<&db::Settings>) -> Result<Db, StartError> {
-        let path = database::embedded(&self.data_dir);
-        if configured.is_none() && !path.is_file() {
-            return Err(StartError(format!("there is no database at {}", path.display())));
-        }
-        database::connect(configured, db::Limits::default(), &self.data_dir)
+    fn database(&self) -> Result<(Option<db::Settings>, PathBuf), StartError> {
+        let config = self.config()?;
+        let folder = self.folder(&config);
+        Ok((config.database, folder))
     }
+}
 
-    fn require_folder(&self, configured: Option<&db::Settings>) -> Result<(), StartError> {
-        if configured.is_some() || self.data_dir.is_dir() {
-            return Ok(());
-        }
-        Err(StartError(format!(
-            "there is no data folder {}; start the server once, or choose another with --data-dir",
-            self.data_dir.display()
-        )))
+fn existing(configured: Option<&db::Settings>, folder: &Path) -> Result<Db, StartError> {
+    let path = database::embedded(folder);
+    if configured.is_none() && !path.is_file() {
+        return Err(StartError(format!("there is no database at {}", path.display())));
     }
+    database::connect(configured, db::Limits::default(), folder)
+}
+
+fn require_folder(configured: Option<&db::Settings>, folder: &Path) -> Result<(), StartError> {
+    if configured.is_some() || folder.is_dir() {
+        return Ok(());
+    }
+    Err(StartError(format!(
+        "there is no data folder {}; start the server once, or choose another with --data-dir",
+        folder.display()
+    )))
 }

@@ -1,13 +1,10 @@
 //! `vitrine serve`
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, sync::Arc};
 
 use tempfile::TempDir;
 
-use super::{
-    config::Files,
-    place::{configuration, overridden, overriding},
-};
+use super::place::{Place, overriding};
 use crate::{
     config::{Override, Report},
     db,
@@ -20,21 +17,25 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
-    files: Files,
-    /// Folder for the database, the images and the keys.
-    #[arg(long, default_value = "data")]
-    data_dir: PathBuf,
+    place: Place,
     /// Where to listen; 127.0.0.1:9292 unless the configuration says otherwise.
     #[arg(long, value_name = "ADDRESS:PORT")]
     bind: Option<String>,
-    /// Database other than the embedded one: postgresql://… or mysql://…
-    #[arg(long)]
-    database: Option<String>,
     /// Keep everything in memory and forget it at the end, whatever the configuration says of stores and database.
     /// `[glance_store] memory_store_size` bounds the images; staged uploads and keys are in a folder of their own for
     /// temporary files, which goes too.
     #[arg(long, conflicts_with_all = ["data_dir", "database"])]
     ephemeral: bool,
+    /// Where to listen when nothing says so.
+    #[arg(skip = "127.0.0.1:9292")]
+    usual: &'static str,
+}
+
+impl Arguments {
+    /// What a place says, at an address that is given, or where Glance's own server would listen.
+    pub fn of_glance(place: Place, bind: Option<String>) -> Self {
+        Self { place, bind, ephemeral: false, usual: "0.0.0.0:9292" }
+    }
 }
 
 /// What an ephemeral server is told in place of what the configuration says.
@@ -68,11 +69,9 @@ fn scratch() -> Result<TempDir, StartError> {
 /// [`StartError`], which says what is wrong and what to do.
 pub fn run(arguments: Arguments) -> Result<(), StartError> {
     let scratch = if arguments.ephemeral { Some(scratch()?) } else { None };
-    let (loaded, config) = match scratch {
-        Some(_) => overridden(arguments.files, ephemeral())?,
-        None => configuration(arguments.files, arguments.database)?,
-    };
-    let data_dir = scratch.as_ref().map_or(arguments.data_dir, |folder| folder.path().to_owned());
+    let place = if scratch.is_some() { arguments.place.but(ephemeral()) } else { arguments.place };
+    let (loaded, config) = place.configuration()?;
+    let data_dir = scratch.as_ref().map_or_else(|| place.folder(&config), |folder| folder.path().to_owned());
     telemetry::log::start(&config.log).map_err(StartError)?;
     warn(loaded.report());
     close_to_others();
@@ -93,7 +92,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
             ..builtin::Settings::default()
         }),
     };
-    let bind = arguments.bind.or(config.listen.bind).unwrap_or_else(|| "127.0.0.1:9292".to_owned());
+    let bind = arguments.bind.or(config.listen.bind).unwrap_or_else(|| arguments.usual.to_owned());
     let options = Options {
         database: config.database,
         database_limits: config.database_limits,

@@ -63,8 +63,8 @@ pub fn run(command: Command) -> ExitCode {
 fn reconcile(arguments: Arguments) -> Result<bool, StartError> {
     let place = &arguments.place;
     let config = place.config()?;
-    let db = place.open_as_it_is(config.database)?;
-    let stores = stores::open(&config.stores, &place.data_dir, &config.imports)?;
+    let db = place.open_as_it_is(&config)?;
+    let stores = stores::open(&config.stores, &place.folder(&config), &config.imports)?;
     let chosen: Vec<_> = stores
         .iter()
         .filter(|named| named.capabilities().writes)
@@ -123,8 +123,8 @@ async fn one(db: &Db, named: &NamedStore, delete: bool) -> Result<bool, StartErr
 fn adopt(arguments: &AdoptArguments) -> Result<bool, StartError> {
     let place = &arguments.place;
     let config = place.config()?;
-    let db = place.open_as_it_is(config.database)?;
-    let stores = stores::open(&config.stores, &place.data_dir, &config.imports)?;
+    let db = place.open_as_it_is(&config)?;
+    let stores = stores::open(&config.stores, &place.folder(&config), &config.imports)?;
     if let Some(id) = arguments.from.as_ref().filter(|id| stores.get(id).is_some()) {
         return Err(StartError(format!(
             "the store {id} is configured; only the data of former stores is adopted"

@@ -1,6 +1,6 @@
 //! The typed result: what was read, as the settings that each room owns.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use crate::{
     access::protection::Protections,
@@ -29,6 +29,10 @@ const CONNECTIONS_MAX: u64 = 200;
 /// Everything that the server is started with.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// `[vitrine] data_dir`: the folder that the server keeps for itself, where that is named.
+    pub data_dir: Option<PathBuf>,
+    /// `metadata_source_path`: where `glance-manage db load_metadefs` finds its files.
+    pub metadata_source_path: Option<PathBuf>,
     /// Where and how to listen.
     pub listen: Listen,
     /// Where the log goes.
@@ -87,6 +91,8 @@ impl Config {
         let flavor = Flavor::of(loaded);
         let image = image_settings(loaded, &mut findings);
         let config = Config {
+            data_dir: loaded.path("vitrine", "data_dir"),
+            metadata_source_path: loaded.path("DEFAULT", "metadata_source_path"),
             listen: listen(loaded),
             log: log(loaded),
             flavor,

@@ -31,16 +31,8 @@ pub(super) fn cache(loaded: &Loaded, flavor: Flavor, findings: &mut Vec<Finding>
         }
         return None;
     };
-    match &node_url {
-        // Glance asks for it with `cachemanagement` only.
-        None if driver == Driver::CentralizedDb && flavor.cache_management => findings.push(bad(
-            "worker_self_reference_url",
-            "is missing; image_cache_driver = centralized_db needs it to name this node",
-        )),
-        Some(url) if url.chars().count() > URL_CHARS_MAX => {
-            findings.push(bad("worker_self_reference_url", "has more than 255 characters"));
-        }
-        _ => {}
+    if node_url.as_ref().is_some_and(|url| url.chars().count() > URL_CHARS_MAX) {
+        findings.push(bad("worker_self_reference_url", "has more than 255 characters"));
     }
     let default = Settings::new(dir);
     Some(Settings {

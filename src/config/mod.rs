@@ -41,5 +41,5 @@ pub use option::{Item, Kind, Opt, Rating};
 pub use origin::Origin;
 pub use registry::{Known, Registry, Section};
 pub use sample::sample;
-pub use sources::{Input, Override, Sources};
+pub use sources::{Input, Override, Program, Sources};
 pub use wired::{Feature, Status};

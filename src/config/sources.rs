@@ -34,6 +34,13 @@ pub struct Override {
     pub value: String,
 }
 
+/// A program of Glance's, as its own files are named.
+#[derive(Debug)]
+pub struct Program {
+    /// The programs whose files it reads, later ones win: `glance-api` is `glance-api.conf` and `glance-api.conf.d`.
+    pub reads: &'static [&'static str],
+}
+
 /// Everything that configuration is read from. Tests build one in code.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -55,6 +62,37 @@ impl Sources {
         Sources { inputs, env, overrides }
     }
 
+    /// The sources of a program of Glance's: files and folders that are not named are looked for each by itself
+    /// (`oslo_config/cfg.py: find_config_files, find_config_dirs`).
+    pub fn of_program(
+        program: &Program,
+        files: Vec<Input>,
+        dirs: Vec<Input>,
+        overrides: Vec<Override>,
+    ) -> Sources {
+        let mut sources = Sources { env: environment(std::env::vars_os()), overrides, ..Sources::default() };
+        let places = sources.usual_dirs();
+        let first = |name: String| places.iter().map(|dir| dir.join(&name)).find(|path| path.exists());
+        sources.inputs = match files.is_empty() {
+            true => {
+                let own = program.reads.iter().map(|name| format!("{name}.conf"));
+                let names =
+                    ["glance-image-import.conf", "glance.conf"].map(str::to_owned).into_iter().chain(own);
+                names.filter_map(first).map(Input::File).collect()
+            }
+            false => files,
+        };
+        sources.inputs.extend(match dirs.is_empty() {
+            true => {
+                let own = program.reads.iter().map(|name| format!("{name}.conf.d"));
+                let names = ["glance.conf.d".to_owned()].into_iter().chain(own);
+                names.filter_map(first).map(Input::Dir).collect()
+            }
+            false => dirs,
+        });
+        sources
+    }
+
     /// The value of an environment variable.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.env.iter().rev().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
@@ -74,13 +112,15 @@ impl Sources {
                 dirs.push(file.parent().unwrap_or(Path::new("")).to_owned());
             }
         }
-        if let Some(home) = self.variable("HOME") {
-            dirs.push(Path::new(home).join(".glance"));
-            dirs.push(PathBuf::from(home));
-        }
-        dirs.push(PathBuf::from("/etc/glance"));
-        dirs.push(PathBuf::from("/etc"));
+        dirs.extend(self.usual_dirs());
         dirs
+    }
+
+    /// Where files of Glance lie, best first.
+    fn usual_dirs(&self) -> Vec<PathBuf> {
+        let home = self.variable("HOME").map(|home| [Path::new(home).join(".glance"), PathBuf::from(home)]);
+        let system = ["/etc/glance", "/etc"].map(PathBuf::from);
+        home.into_iter().flatten().chain(system).collect()
     }
 }
 

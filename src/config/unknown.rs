@@ -22,6 +22,24 @@ pub(super) fn report(
     variables(registry, env, findings);
 }
 
+/// Sections that stand in templates and are of something that is not in use, and what that is.
+const OF_OTHERS: &[(&str, &str)] = &[
+    ("file", A_STORE),
+    ("http", A_STORE),
+    ("rbd", A_STORE),
+    ("swift", A_STORE),
+    ("s3", A_STORE),
+    ("cinder", A_STORE),
+    ("vmware", A_STORE),
+    ("os_glance_staging_store", "is of Glance's staging folder, which here is [DEFAULT] node_staging_uri"),
+    ("os_glance_tasks_store", "is of Glance's folder for tasks, which need none here"),
+    ("os_brick", "is of the library by which a store of type cinder reaches volumes"),
+    ("privsep_osbrick", "is of the library by which a store of type cinder reaches volumes"),
+    ("service_user", "is of the user by whom a store of type cinder calls other services"),
+    ("oslo_messaging_kafka", "is of the bus of notifications"),
+];
+const A_STORE: &str = "is of a store that [DEFAULT] enabled_backends does not name";
+
 fn is_section(registry: &Registry, name: &str) -> bool {
     registry.sections_of_header(name).next().is_some() || {
         // A section may be known by nothing but earlier names of options.
@@ -43,6 +61,8 @@ fn sections(registry: &Registry, layer: &Layer, findings: &mut Vec<Finding>) {
             "is not a section; [DEFAULT] is written in capitals, without blanks"
         } else if registry.section(name.trim()).is_some() {
             "is not a section; names of sections are written without blanks"
+        } else if let Some((_, belongs)) = OF_OTHERS.iter().find(|(other, _)| *other == normal(name)) {
+            belongs
         } else {
             "is not a section that Vitrine knows; nothing in it is read"
         };

@@ -9,7 +9,7 @@ use diesel::{
 use serde_json::{Map, Value};
 
 use super::{
-    Conn, DbError, DbResult, image_parts,
+    Conn, DbError, DbResult, Key, image_parts, purge,
     schema::{image_locations, image_members, image_properties, image_tags, images},
 };
 use crate::model::{
@@ -160,6 +160,10 @@ pub fn insert(conn: &mut Conn, image: &Image) -> DbResult<()> {
             ImageColumns::of(image, 1),
         ))
         .execute(conn)?;
+    // Looked for after the row is there: whoever drops the old one meanwhile is seen.
+    if purge::is_purged(conn, &image.id)? {
+        return Err(DbError::Duplicate(Key { table: "images".to_owned(), name: "purged_images".to_owned() }));
+    }
     image_parts::save_properties(conn, &image.id, &Properties::default(), &image.properties)?;
     image_parts::save_tags(conn, &image.id, &[], &image.tags)?;
     image_parts::save_locations(conn, &image.id, &[], &image.locations)

@@ -25,6 +25,9 @@ pub enum SchemaError {
         "the database was written by a newer version of Vitrine (it has migration {0}); use that version or a newer one"
     )]
     Newer(String),
+    /// The parts of upgrades do not come in this order.
+    #[error("{0}")]
+    Order(String),
     /// The database refused.
     #[error("the database schema could not be read or brought up to date: {0}")]
     Failed(String),
@@ -41,26 +44,50 @@ impl From<diesel::result::Error> for SchemaError {
 pub enum Schema {
     /// It is the same.
     Current,
+    /// It has all that the binary needs, and what only the version before needs: these migrations would remove it.
+    Uncontracted(Vec<String>),
+    /// It has all that the binary needs, and what a newer version added: this migration, and others perhaps.
+    Expanded(String),
     /// It lacks the migrations named, in order; there may be none at all yet.
     Older(Vec<String>),
     /// It has this migration, which the binary does not know.
     Newer(String),
 }
 
+/// Parts of an upgrade. The last digit of a migration's version says which one it belongs to: `8` only adds, so that
+/// nodes of the version before go on; `9` removes what only they needed. All others want every node to be stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// All of it.
+    Whole,
+    /// What must be there before nodes of this version start.
+    Expand,
+    /// What can be removed once no node of the version before runs.
+    Contract,
+}
+
+fn adds(version: &str) -> bool {
+    version.ends_with('8')
+}
+
+fn removes(version: &str) -> bool {
+    version.ends_with('9')
+}
+
 /// Applies what is missing and names it. Of several that do so at once one works; the others wait for it and find
 /// nothing left.
 ///
 /// # Errors
-/// [`SchemaError::Newer`], or [`SchemaError::Failed`] when the database refuses.
-pub fn run(conn: &mut Conn) -> Result<Vec<String>, SchemaError> {
-    if let Schema::Newer(version) = compare(conn)? {
+/// [`SchemaError::Newer`], [`SchemaError::Order`], or [`SchemaError::Failed`] when the database refuses.
+pub fn run(conn: &mut Conn, phase: Phase) -> Result<Vec<String>, SchemaError> {
+    if let Schema::Newer(version) | Schema::Expanded(version) = compare(conn)? {
         return Err(SchemaError::Newer(version));
     }
     conn.batch_execute(super::dialect::of(conn).lift_limits())?;
     match conn {
-        Conn::Sqlite(conn) => run_on_sqlite(conn),
-        Conn::Postgres(conn) => run_on_postgres(conn),
-        Conn::Mysql(conn) => run_on_mysql(conn),
+        Conn::Sqlite(conn) => run_on_sqlite(conn, phase),
+        Conn::Postgres(conn) => run_on_postgres(conn, phase),
+        Conn::Mysql(conn) => run_on_mysql(conn, phase),
     }
 }
 
@@ -75,13 +102,24 @@ pub fn compare(conn: &mut Conn) -> Result<Schema, SchemaError> {
         Conn::Postgres(_) => names::<diesel::pg::Pg>(&POSTGRES),
         Conn::Mysql(_) => names::<diesel::mysql::Mysql>(&MYSQL),
     }?;
-    let is_known = |version: &String| known.iter().any(|(known, _)| known == version);
-    if let Some(version) = applied.iter().find(|version| !is_known(version)) {
-        return Ok(Schema::Newer(version.clone()));
+    Ok(judge(&applied, known))
+}
+
+/// Compares what was applied with what is known, by version and name.
+fn judge(applied: &[String], known: Vec<(String, String)>) -> Schema {
+    let unknown: Vec<_> = applied.iter().filter(|v| !known.iter().any(|(known, _)| known == *v)).collect();
+    if let Some(version) = unknown.iter().find(|version| !adds(version)) {
+        return Schema::Newer((*version).clone());
     }
-    let missing: Vec<String> =
-        known.into_iter().filter(|(version, _)| !applied.contains(version)).map(|(_, name)| name).collect();
-    Ok(if missing.is_empty() { Schema::Current } else { Schema::Older(missing) })
+    let missing = known.into_iter().filter(|(version, _)| !applied.contains(version));
+    let (removing, needed): (Vec<_>, Vec<_>) = missing.partition(|(version, _)| removes(version));
+    let names = |list: Vec<(String, String)>| list.into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+    match (needed.is_empty(), unknown.last(), removing.is_empty()) {
+        (false, ..) => Schema::Older(names(needed)),
+        (_, Some(version), _) => Schema::Expanded((*version).clone()),
+        (_, None, false) => Schema::Uncontracted(names(removing)),
+        (_, None, true) => Schema::Current,
+    }
 }
 
 /// Versions of the migrations that were applied, the latest last.
@@ -139,20 +177,20 @@ fn names<DB: diesel::backend::Backend>(
 }
 
 /// All in one transaction, whose lock keeps others out.
-fn run_on_sqlite(conn: &mut SqliteConnection) -> Result<Vec<String>, SchemaError> {
-    conn.immediate_transaction(|conn| apply(conn, SQLITE))
+fn run_on_sqlite(conn: &mut SqliteConnection, phase: Phase) -> Result<Vec<String>, SchemaError> {
+    conn.immediate_transaction(|conn| apply(conn, SQLITE, phase))
 }
 
 /// All in one transaction, at whose end the lock goes.
-fn run_on_postgres(conn: &mut PgConnection) -> Result<Vec<String>, SchemaError> {
+fn run_on_postgres(conn: &mut PgConnection, phase: Phase) -> Result<Vec<String>, SchemaError> {
     conn.transaction(|conn| {
         sql_query(format!("SELECT pg_advisory_xact_lock({POSTGRES_LOCK})")).execute(conn)?;
-        apply(conn, POSTGRES)
+        apply(conn, POSTGRES, phase)
     })
 }
 
 /// MySQL commits each change of a table by itself, so the lock is one of the connection.
-fn run_on_mysql(conn: &mut MysqlConnection) -> Result<Vec<String>, SchemaError> {
+fn run_on_mysql(conn: &mut MysqlConnection, phase: Phase) -> Result<Vec<String>, SchemaError> {
     // One that waits long asks again, so that the connection is not taken for dead.
     let take = format!("GET_LOCK({MYSQL_LOCK}, 30)");
     loop {
@@ -165,7 +203,7 @@ fn run_on_mysql(conn: &mut MysqlConnection) -> Result<Vec<String>, SchemaError> 
             None => return Err(failed("the lock of those who migrate could not be taken")),
         }
     }
-    let result = apply(conn, MYSQL);
+    let result = apply(conn, MYSQL, phase);
     let released = sql_query(format!("DO RELEASE_LOCK({MYSQL_LOCK})")).execute(conn);
     let applied = result?;
     released.map_err(failed)?;
@@ -175,7 +213,93 @@ fn run_on_mysql(conn: &mut MysqlConnection) -> Result<Vec<String>, SchemaError> 
 fn apply<DB: diesel::backend::Backend>(
     conn: &mut impl MigrationHarness<DB>,
     migrations: EmbeddedMigrations,
+    phase: Phase,
 ) -> Result<Vec<String>, SchemaError> {
-    let applied = conn.run_pending_migrations(migrations).map_err(failed)?;
-    Ok(applied.iter().map(ToString::to_string).collect())
+    let pending = conn.pending_migrations(migrations).map_err(failed)?;
+    let all: Vec<(String, String)> =
+        pending.iter().map(|m| (m.name().version().to_string(), m.name().to_string())).collect();
+    check_order(&all, phase)?;
+    let mut applied = Vec::new();
+    for (migration, (version, name)) in pending.iter().zip(all) {
+        let is_due = match phase {
+            Phase::Whole => true,
+            Phase::Expand => !removes(&version),
+            Phase::Contract => removes(&version),
+        };
+        if is_due {
+            conn.run_migration(migration.as_ref()).map_err(failed)?;
+            applied.push(name);
+        }
+    }
+    Ok(applied)
+}
+
+/// One part of an upgrade may not overtake another: what is to be removed may be in the way of what a later version
+/// adds, and something needed may still have to come from it.
+fn check_order(pending: &[(String, String)], phase: Phase) -> Result<(), SchemaError> {
+    let first = |wanted: fn(&str) -> bool| pending.iter().position(|(version, _)| wanted(version));
+    let last = |wanted: fn(&str) -> bool| pending.iter().rposition(|(version, _)| wanted(version));
+    let needed = |version: &str| !removes(version);
+    match phase {
+        Phase::Expand
+            if first(removes).is_some_and(|first| last(needed).is_some_and(|last| first < last)) =>
+        {
+            Err(SchemaError::Order(
+                "the upgrade before this one was not finished; run `db contract` of that version first"
+                    .to_owned(),
+            ))
+        }
+        Phase::Contract if first(needed).is_some() => {
+            Err(SchemaError::Order("the schema was not expanded; run `db expand` first".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(versions: &[&str]) -> Vec<(String, String)> {
+        versions.iter().map(|version| ((*version).to_owned(), format!("{version}_x"))).collect()
+    }
+
+    fn versions(list: &[&str]) -> Vec<String> {
+        list.iter().map(|version| (*version).to_owned()).collect()
+    }
+
+    /// Proves what each version of the binary makes of each schema: 1 wants a stop, 8 adds, 9 removes.
+    #[test]
+    fn schemas_are_judged_by_what_they_lack_and_have() {
+        let named = |list: &[&str]| list.iter().map(|version| format!("{version}_x")).collect::<Vec<_>>();
+        for (applied, of_binary, expected) in [
+            (&["01", "08", "09"][..], &["01", "08", "09"][..], Schema::Current),
+            (&[], &["01", "08", "09"], Schema::Older(named(&["01", "08"]))),
+            (&["01"], &["01", "08"], Schema::Older(named(&["08"]))),
+            (&["01", "08"], &["01", "08", "09"], Schema::Uncontracted(named(&["09"]))),
+            (&["01", "08"], &["01"], Schema::Expanded("08".to_owned())),
+            (&["01", "08", "18"], &["01"], Schema::Expanded("18".to_owned())),
+            (&["01", "08", "09"], &["01"], Schema::Newer("09".to_owned())),
+            (&["01", "11"], &["01"], Schema::Newer("11".to_owned())),
+            (&["08"], &["01"], Schema::Older(named(&["01"]))),
+        ] {
+            assert_eq!(judge(&versions(applied), known(of_binary)), expected, "{applied:?} {of_binary:?}");
+        }
+    }
+
+    /// Proves that neither part of an upgrade overtakes the other.
+    #[test]
+    fn parts_of_upgrades_keep_their_order() {
+        for (pending, phase, is_allowed) in [
+            (&["08", "09"][..], Phase::Expand, true),
+            (&["09", "18"], Phase::Expand, false),
+            (&["09"], Phase::Expand, true),
+            (&["09"], Phase::Contract, true),
+            (&["08", "09"], Phase::Contract, false),
+            (&[], Phase::Contract, true),
+            (&["09", "18"], Phase::Whole, true),
+        ] {
+            assert_eq!(check_order(&known(pending), phase).is_ok(), is_allowed, "{pending:?} {phase:?}");
+        }
+    }
 }

@@ -25,6 +25,7 @@ pub mod metadefs;
 mod migrate;
 pub mod nodes;
 mod patience;
+pub mod purge;
 pub mod queued;
 pub mod quota;
 pub mod schema;
@@ -47,7 +48,7 @@ use crate::model::clock::Clock;
 pub use conn::Conn;
 pub use error::{DbError, DbResult, Key};
 pub use limits::Limits;
-pub use migrate::{Schema, SchemaError};
+pub use migrate::{Phase, Schema, SchemaError};
 
 /// How to reach the database.
 #[derive(Clone, Debug)]
@@ -129,12 +130,12 @@ impl Db {
         self.watch.is_away()
     }
 
-    /// Applies the migrations that are missing, and names them. Several processes may do so at once. Blocking.
+    /// Applies the migrations of a phase that are missing, and names them. Several processes may do so at once. Blocking.
     ///
     /// # Errors
     /// [`SchemaError`]; in particular when the database is from a newer version.
-    pub fn migrate(&self) -> std::result::Result<Vec<String>, SchemaError> {
-        migrate::run(&mut *self.connection()?)
+    pub fn migrate(&self, phase: Phase) -> std::result::Result<Vec<String>, SchemaError> {
+        migrate::run(&mut *self.connection()?, phase)
     }
 
     /// Compares the schema with the one that this binary works on; changes nothing. Blocking.

@@ -113,6 +113,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    /// Ids of images whose rows were dropped.
+    purged_images (id) {
+        id -> Text,
+        purged_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     images,
     image_properties,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::error::{StartError, failed};
-use crate::db::{self, Db, Schema, SchemaError};
+use crate::db::{self, Db, Phase, Schema, SchemaError};
 
 /// Opens the database of `settings`, or the embedded one in `data_dir` within `limits`, which is made when there is
 /// none. Blocking.
@@ -20,7 +20,7 @@ pub fn open(settings: Option<&db::Settings>, limits: db::Limits, data_dir: &Path
         Some(settings) if settings.is_shared() => {
             require_current(&db, "run `vitrine db sync` with the same configuration first")?;
         }
-        _ => drop(db.migrate().map_err(|e| StartError(e.to_string()))?),
+        _ => drop(db.migrate(Phase::Whole).map_err(|e| StartError(e.to_string()))?),
     }
     Ok(db)
 }
@@ -59,6 +59,19 @@ pub fn embedded(data_dir: &Path) -> PathBuf {
 pub fn require_current(db: &Db, remedy: &str) -> Result<(), StartError> {
     match db.schema().map_err(|e| StartError(e.to_string()))? {
         Schema::Current => Ok(()),
+        Schema::Uncontracted(_) => {
+            tracing::info!(
+                "the upgrade is not finished; run `db contract` when no node of the version before runs"
+            );
+            Ok(())
+        }
+        Schema::Expanded(version) => {
+            tracing::warn!(
+                version,
+                "the schema was expanded for a newer version of Vitrine, which is to replace this one"
+            );
+            Ok(())
+        }
         Schema::Older(missing) => Err(StartError(format!(
             "the database schema is older than this version of Vitrine (it lacks {}); {remedy}",
             missing.join(", ")

@@ -17,6 +17,7 @@ pub const GROUPS: &[Group] = &[
     group(Feature::Stores, STORES),
     group(Feature::Imports, IMPORTS),
     group(Feature::Cache, CACHE),
+    group(Feature::Database, METADEFS),
 ];
 
 const fn group(feature: Feature, options: &'static [Opt]) -> Group {
@@ -176,6 +177,13 @@ const PROTECTIONS: &[Opt] = &[
     )
     .must(),
 ];
+
+const METADEFS: &[Opt] = &[unset(
+    "metadata_source_path",
+    Text,
+    "Where `glance-manage db load_metadefs` finds its files; unset, those of /etc/glance/metadefs/ if there are any, else \
+     the catalogue that is built in.",
+)];
 
 const DELAYED_DELETE: &[Opt] = &[
     opt(

@@ -75,7 +75,6 @@ const DEFAULTS: &[Opt] = &[
     gone("allow_additional_image_properties", "removed; properties are always allowed"),
     gone("location_strategy", "removed; the weight of each store replaces it"),
     gone("store_type_preference", "removed; the weight of each store replaces it"),
-    gone("metadata_source_path", "`vitrine metadefs load` names its files itself"),
     gone("policy_file", "[oslo_policy] policy_file replaces it"),
     gone("notification_driver", "[oslo_messaging_notifications] driver replaces it"),
     gone("lock_path", "what needs a lock is locked in the database"),

@@ -164,6 +164,15 @@ const MIDDLEWARE: &[Opt] = &[
 
 /// What is Vitrine's own.
 const VITRINE: &[Opt] = &[
+    unset(
+        "data_dir",
+        Text,
+        "Folder that the server keeps for itself: the embedded database, its keys, and images and staged data where no \
+         store has a folder of its own. Unset it is `data`, and /var/lib/glance/vitrine for what is called by a name \
+         of Glance's.",
+    )
+    .of(Feature::Database)
+    .must(),
     opt(
         "gzip",
         Bool,

@@ -189,10 +189,6 @@ fn what_cannot_be_started_is_refused() {
         ("[glance_store]\nfilesystem_store_metadata_file = /nowhere/m\n", "/nowhere/m: it cannot be read"),
         ("[DEFAULT]\nnode_staging_uri = /tmp\n", "node_staging_uri: `/tmp` is not of the form"),
         ("[paste_deploy]\nflavor = caching\n", "[DEFAULT] image_cache_dir: is missing"),
-        (
-            "[DEFAULT]\nimage_cache_dir = /c\n[paste_deploy]\nflavor = cachemanagement\n",
-            "[DEFAULT] worker_self_reference_url: is missing",
-        ),
         ("[DEFAULT]\nworkers = many\n", "[DEFAULT] workers: `many` is not"),
     ] {
         let findings = Config::assemble(&loaded(text)).unwrap_err();

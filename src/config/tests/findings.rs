@@ -330,3 +330,16 @@ proptest! {
         }
     }
 }
+
+/// Proves that sections which templates write for things that are not in use are told for what they are.
+#[test]
+fn sections_of_others_are_named() {
+    let found = loaded("[file]\n[rbd]\n[swift]\n[cinder]\n[os_brick]\n[service_user]\n");
+    let lines: Vec<_> = found.report().warnings().map(|finding| finding.line()).collect();
+    assert_eq!(lines.len(), 6, "{lines:?}");
+    for (line, belongs) in
+        lines.iter().zip(["of a store that", "of a store", "of a store", "of a store", "cinder", "cinder"])
+    {
+        assert!(line.contains(belongs) && !line.contains("Vitrine knows"), "{line}");
+    }
+}

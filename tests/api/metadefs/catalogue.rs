@@ -15,7 +15,7 @@ use crate::support::*;
 fn open(database: &TestDatabase) -> Db {
     let settings = db::Settings { connection: database.url().to_owned(), ..db::Settings::default() };
     let db = Db::open(&settings).unwrap();
-    db.migrate().unwrap();
+    db.migrate(vitrine::db::Phase::Whole).unwrap();
     db
 }
 

@@ -37,7 +37,7 @@ fn template() -> &'static Path {
             ..db::Settings::default()
         };
         let db = Db::open(&settings).unwrap();
-        db.migrate().unwrap();
+        db.migrate(vitrine::db::Phase::Whole).unwrap();
         // The last connection that closes folds the write-ahead log into the file.
         drop(db);
         let log = file.with_extension("sqlite-wal");

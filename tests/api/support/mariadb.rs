@@ -157,7 +157,7 @@ impl Server {
         let name = self.bare_database();
         let settings =
             db::Settings { connection: self.url(&name), max_pool_size: 1, ..db::Settings::default() };
-        Db::open(&settings).unwrap().migrate().unwrap();
+        Db::open(&settings).unwrap().migrate(vitrine::db::Phase::Whole).unwrap();
         name
     }
 

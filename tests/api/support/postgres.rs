@@ -90,7 +90,7 @@ impl Cluster {
         sql_query(format!("CREATE DATABASE {TEMPLATE}")).execute(&mut admin).unwrap();
         let settings =
             db::Settings { connection: url(TEMPLATE), max_pool_size: 1, ..db::Settings::default() };
-        Db::open(&settings).unwrap().migrate().unwrap();
+        Db::open(&settings).unwrap().migrate(vitrine::db::Phase::Whole).unwrap();
         Self { port, admin: Mutex::new(admin), next: AtomicU32::new(0) }
     }
 

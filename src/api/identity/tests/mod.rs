@@ -144,7 +144,7 @@ fn database(dir: &TempDir) -> Db {
 
 fn open(dir: &TempDir, change: impl FnOnce(&mut Settings)) -> Builtin {
     let db = database(dir);
-    db.migrate().unwrap();
+    db.migrate(crate::db::Phase::Whole).unwrap();
     let mut settings = Settings { data_dir: dir.path().to_owned(), ..Settings::default() };
     change(&mut settings);
     Builtin::open(settings, db).unwrap()

@@ -1,0 +1,1 @@
+DROP TABLE purged_images;
