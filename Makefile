@@ -1,4 +1,5 @@
 # make run      build and start a server on 127.0.0.1:9292 that keeps everything in ./data
+# make install  the program and its links of Glance's names below PREFIX (/usr/local), in DESTDIR if that is given
 # make test     every test; a table at the end says how many and how long they took
 # make matrix   every suite on every database
 # make chaos    deaths of servers, databases and disks for an hour, far more of them than in `make test`
@@ -21,7 +22,7 @@ BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libpq-dev libmariadb-dev
 TEST_PACKAGES = $(BUILD_PACKAGES) python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux procps bzip2 \
 	xz-utils zstd postgresql mariadb-server
 
-.PHONY: run build test matrix chaos fuzz lint numbers
+.PHONY: run build install test matrix chaos fuzz lint numbers
 
 LINT_PACKAGES = $(BUILD_PACKAGES) git python3 python3-venv shellcheck
 
@@ -31,6 +32,12 @@ run: build
 build:
 	tools/packages $(BUILD_PACKAGES)
 	cargo build --locked --release
+
+PREFIX ?= /usr/local
+
+install: build
+	install -D -m 755 target/release/vitrine $(DESTDIR)$(PREFIX)/bin/vitrine
+	$(DESTDIR)$(PREFIX)/bin/vitrine links --to $(PREFIX)/bin/vitrine $(DESTDIR)$(PREFIX)/bin
 
 test:
 	tools/packages $(TEST_PACKAGES)

@@ -4,6 +4,7 @@ mod cache;
 mod config;
 mod confine;
 mod db;
+mod glance;
 mod jobs;
 mod keys;
 mod metadefs;
@@ -54,16 +55,22 @@ enum Command {
     /// Run a program that may do next to nothing; the server calls this itself.
     #[command(hide = true)]
     Confine(confine::Arguments),
+    /// Make a link to this program for each name of Glance's by which it can be called.
+    Links(glance::Links),
 }
 
-/// Runs the command that the arguments name.
+/// Runs the command that the arguments name, or the program of Glance's by whose name this one was called.
 pub fn run() -> ExitCode {
+    if let Some(code) = glance::run(&std::env::args_os().collect::<Vec<_>>()) {
+        return code;
+    }
     let result = match Arguments::parse().command {
         Command::Metadefs(command) => metadefs::run(command),
         Command::Cache(command) => cache::run(command),
         Command::Jobs(command) => jobs::run(command),
         Command::Keys(command) => keys::run(command),
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Links(arguments) => glance::link(&arguments),
         Command::Nodes(arguments) => return nodes::run(arguments),
         Command::Db(command) => return db::run(command),
         Command::Config(command) => return config::run(command),

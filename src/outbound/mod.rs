@@ -15,5 +15,5 @@ pub use client::{Answer, Client, OutboundError, Proxies, Settings};
 pub use fetch::{Body, FetchError, Fetcher, Patience};
 pub use filter::{Checked, Filter, Refusal, check};
 pub use guard::{Guard, Resolve, System};
-pub use reqwest::{Method, Request, RequestBuilder, StatusCode, Url, header};
+pub use reqwest::{Body as RequestBody, Method, Request, RequestBuilder, StatusCode, Url, header};
 pub use tls::{Authorities, Certificate, Tls, Unusable};
