@@ -1,10 +1,10 @@
-//! `vitrine db sync | check | version | expand | migrate | contract | purge`: the schema of the database, and rows that
-//! only tell of what was there once. `sync` and its parts are the only ones who change the schema of a database which is
+//! `vitrine db sync | check | version | expand | migrate | contract | backup | restore | purge`: the schema of the database, and
+//! its rows as a whole. `sync` and its parts are the only ones who change the schema of a database which is
 //! not the embedded one.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
-use super::place::Place;
+use super::{backup, place::Place};
 use crate::{
     db::{self, Conn, Db, DbResult, Phase, Schema, SchemaError},
     model::time::Timestamp,
@@ -55,6 +55,20 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Write all rows into one file, from one state of the database; servers may be running.
+    Backup {
+        /// The file, which must not be there yet.
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Write the rows of such a file into an empty database of any kind.
+    Restore {
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Drop rows that only tell of what was there once: memberships that were taken back, jobs whose time is over.
     Purge {
         #[command(flatten)]
@@ -86,6 +100,8 @@ pub fn run(command: Command) -> ExitCode {
         Command::Expand { place } => sync(&place, Phase::Expand).map(done),
         Command::Contract { place } => sync(&place, Phase::Contract).map(done),
         Command::Migrate { place } => migrate(&place).map(done),
+        Command::Backup { file, place } => backup::save(&place, &file).map(done),
+        Command::Restore { file, place } => backup::restore(&place, &file).map(done),
         Command::Purge { limits, images, place } => purge(&place, limits, images).map(done),
         Command::Check { place } => check(&place),
         Command::Version { place } => version(&place).map(done),

@@ -1,5 +1,6 @@
 //! The command line: arguments in, one command run, an exit code out.
 
+mod backup;
 mod cache;
 mod config;
 mod confine;
@@ -10,6 +11,7 @@ mod keys;
 mod metadefs;
 mod nodes;
 mod place;
+mod policy;
 mod serve;
 mod store;
 
@@ -43,6 +45,9 @@ enum Command {
     /// Check a configuration, or write a sample of one.
     #[command(subcommand)]
     Config(config::Command),
+    /// Look at the rules of who may do what.
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Bring the schema of the database up to date, or look at it.
     #[command(subcommand)]
     Db(db::Command),
@@ -74,6 +79,7 @@ pub fn run() -> ExitCode {
         Command::Nodes(arguments) => return nodes::run(arguments),
         Command::Db(command) => return db::run(command),
         Command::Config(command) => return config::run(command),
+        Command::Policy(command) => return policy::run(command),
         Command::Store(command) => return store::run(command),
         Command::Confine(arguments) => return confine::run(arguments),
     };

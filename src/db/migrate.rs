@@ -91,6 +91,32 @@ pub fn run(conn: &mut Conn, phase: Phase) -> Result<Vec<String>, SchemaError> {
     }
 }
 
+/// Applies what leads to a version, for rows that were written at that version. Nobody else may be at work.
+///
+/// # Errors
+/// [`SchemaError::Newer`] when the version is not known, [`SchemaError::Failed`] when the database refuses.
+pub fn run_to(conn: &mut Conn, version: &str) -> Result<(), SchemaError> {
+    match conn {
+        Conn::Sqlite(conn) => apply_to(conn, SQLITE, version),
+        Conn::Postgres(conn) => apply_to(conn, POSTGRES, version),
+        Conn::Mysql(conn) => apply_to(conn, MYSQL, version),
+    }
+}
+
+fn apply_to<DB: diesel::backend::Backend>(
+    conn: &mut impl MigrationHarness<DB>,
+    migrations: EmbeddedMigrations,
+    version: &str,
+) -> Result<(), SchemaError> {
+    let pending = conn.pending_migrations(migrations).map_err(failed)?;
+    let place = pending.iter().position(|migration| migration.name().version().to_string() == version);
+    let last = place.ok_or_else(|| SchemaError::Newer(version.to_owned()))?;
+    for migration in pending.iter().take(last.saturating_add(1)) {
+        conn.run_migration(migration.as_ref()).map_err(failed)?;
+    }
+    Ok(())
+}
+
 /// Compares the schema with this binary's. Reads only: the database may be open to others, or not ours to change.
 ///
 /// # Errors

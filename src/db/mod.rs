@@ -3,6 +3,7 @@
 //! Every closure runs on a blocking thread with one connection of a bounded pool; a write is one transaction
 //! that is tried again when the database asks for it (serialization failure, deadlock, busy).
 
+pub mod backup;
 pub mod blobs;
 pub mod cached_images;
 mod conn;
@@ -136,6 +137,14 @@ impl Db {
     /// [`SchemaError`]; in particular when the database is from a newer version.
     pub fn migrate(&self, phase: Phase) -> std::result::Result<Vec<String>, SchemaError> {
         migrate::run(&mut *self.connection()?, phase)
+    }
+
+    /// Applies the migrations up to a version, to a database that has none. Blocking.
+    ///
+    /// # Errors
+    /// [`SchemaError`]; in particular when this binary does not know the version.
+    pub fn migrate_to(&self, version: &str) -> std::result::Result<(), SchemaError> {
+        migrate::run_to(&mut *self.connection()?, version)
     }
 
     /// Compares the schema with the one that this binary works on; changes nothing. Blocking.

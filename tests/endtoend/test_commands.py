@@ -136,3 +136,21 @@ def test_what_a_check_warns_of_stands_in_the_log(tmp_path):
     assert (found["origin"], found["option"], found["topic"]) == (f"{config}:2", "no_such", "unknown")
     with Server(tmp_path / "data", arguments=["--config-file", config]) as server:
         assert found["reason"] in server.log.read_text()
+
+
+def test_rules_are_looked_at(tmp_path):
+    """The sample is a file of rules, faults in one are told, and an answer is explained by what was compared."""
+    rules, config = tmp_path / "policy.yaml", tmp_path / "glance-api.conf"
+    config.write_text(f"[oslo_policy]\npolicy_file = {rules}\n")
+    place = ("--config-file", config)
+    rules.write_text(vitrine("policy", "sample", status=0))
+    assert vitrine("policy", "check", *place, status=0) == ""
+    assert '# default\n"delete_image"' in vitrine("policy", "show", *place, status=0)
+    ask = ("policy", "explain", "delete_image", "--roles", "member", "--project", "p", *place)
+    assert "delete_image: allowed" in vitrine(*ask, "--target", "project_id=p", status=0)
+    said = vitrine(*ask, "--target", "project_id=q", status=1)
+    assert "delete_image: denied" in said and "(caller: p; target: q)" in said
+    rules.write_text('"delete_image": "role:"\n"no_such_rule": "@"\n')
+    assert "no_such_rule" in vitrine("policy", "check", *place, status=0)
+    rules.write_text("[")
+    assert "error: " in vitrine("policy", "check", *place, status=1)

@@ -42,6 +42,28 @@ impl Dialect for Postgres {
         "BEGIN ISOLATION LEVEL READ COMMITTED"
     }
 
+    fn columns(&self, table: &str) -> String {
+        format!(
+            "SELECT column_name::text AS name, UPPER(data_type::text) AS kind FROM information_schema.columns \
+             WHERE table_schema = current_schema() AND table_name = '{table}' ORDER BY ordinal_position"
+        )
+    }
+
+    fn json_array(&self, columns: &[&str]) -> String {
+        format!("json_build_array({})::text", columns.join(", "))
+    }
+
+    fn with_own_keys(&self) -> &'static str {
+        "OVERRIDING SYSTEM VALUE "
+    }
+
+    fn renumber(&self, table: &str, key: &str) -> Option<String> {
+        Some(format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', '{key}'), MAX({key})) FROM {table} HAVING MAX({key}) > 0 \
+             AND pg_get_serial_sequence('{table}', '{key}') IS NOT NULL"
+        ))
+    }
+
     fn fail(&self, conn: &mut Conn, error: DbError) -> (DbError, bool) {
         // Until then the server answers nothing else.
         let good = conn.batch_execute("ROLLBACK").is_ok();

@@ -37,6 +37,30 @@ pub trait Dialect: Sync {
         format!("NOT {images}.deleted")
     }
 
+    /// A query of the columns of a table, as `name` and `kind`, its type in capitals.
+    fn columns(&self, table: &str) -> String {
+        format!(
+            "SELECT CAST(column_name AS CHAR(64)) AS name, UPPER(CAST(data_type AS CHAR(64))) AS kind \
+             FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = '{table}' \
+             ORDER BY ordinal_position"
+        )
+    }
+
+    /// Columns as a text, an array of JSON.
+    fn json_array(&self, columns: &[&str]) -> String {
+        format!("JSON_ARRAY({})", columns.join(", "))
+    }
+
+    /// What stands before the values of rows that bring keys which the database would number by itself.
+    fn with_own_keys(&self) -> &'static str {
+        ""
+    }
+
+    /// The statement after which such keys go on from those that are there, where that does not go without saying.
+    fn renumber(&self, _table: &str, _key: &str) -> Option<String> {
+        None
+    }
+
     /// The condition that a boolean column is false, spelled likewise.
     fn is_false(&self, column: &str) -> String {
         format!("{column} = FALSE")

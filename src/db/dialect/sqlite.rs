@@ -40,6 +40,10 @@ impl Dialect for Sqlite {
         "BEGIN IMMEDIATE"
     }
 
+    fn columns(&self, table: &str) -> String {
+        format!("SELECT name, UPPER(type) AS kind FROM pragma_table_info('{table}') ORDER BY cid")
+    }
+
     fn fail(&self, conn: &mut Conn, error: DbError) -> (DbError, bool) {
         // SQLite may have rolled back by itself, and then refuses to do so again.
         let good = conn.batch_execute("ROLLBACK").is_ok() || conn.batch_execute("BEGIN; ROLLBACK").is_ok();
