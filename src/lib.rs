@@ -21,6 +21,7 @@ pub mod jobs;
 pub mod location;
 pub mod metadef;
 pub mod model;
+pub mod moving;
 pub mod outbound;
 pub mod policy;
 pub mod reconcile;

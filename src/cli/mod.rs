@@ -6,6 +6,7 @@ mod config;
 mod confine;
 mod db;
 mod glance;
+mod import_glance;
 mod jobs;
 mod keys;
 mod metadefs;
@@ -54,6 +55,8 @@ enum Command {
     /// Look after the image cache of this machine.
     #[command(subcommand)]
     Cache(cache::Command),
+    /// Take over what a database of Glance has; no data is touched.
+    ImportGlance(import_glance::Arguments),
     /// Look after the stores.
     #[command(subcommand)]
     Store(store::Command),
@@ -75,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Jobs(command) => jobs::run(command),
         Command::Keys(command) => keys::run(command),
         Command::Serve(arguments) => serve::run(arguments),
+        Command::ImportGlance(arguments) => import_glance::run(arguments),
         Command::Links(arguments) => glance::link(&arguments),
         Command::Nodes(arguments) => return nodes::run(arguments),
         Command::Db(command) => return db::run(command),

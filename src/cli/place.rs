@@ -36,12 +36,7 @@ pub fn overriding(section: &str, option: &str, value: impl Into<String>) -> Over
     Override { section: section.to_owned(), option: option.to_owned(), value: value.into() }
 }
 
-/// Reads the configuration, with values of the command line.
-///
-/// # Errors
-/// [`StartError`] with every finding that forbids to start.
-fn overridden(files: Files, overrides: Vec<Override>) -> Result<(Loaded, Config), StartError> {
-    let loaded = load(&files.sources(overrides));
+fn assembled(loaded: Loaded) -> Result<(Loaded, Config), StartError> {
     match Config::assemble(&loaded) {
         Ok(config) => Ok((loaded, config)),
         Err(findings) => {
@@ -64,13 +59,18 @@ impl Place {
         self
     }
 
+    /// The configuration as it was read.
+    pub fn loaded(&self) -> Loaded {
+        let database = self.database.clone().map(|value| overriding("database", "connection", value));
+        load(&self.files.clone().sources(self.overrides.iter().cloned().chain(database).collect()))
+    }
+
     /// The configuration as it was read, and as settings.
     ///
     /// # Errors
     /// [`StartError`] with every finding that forbids to start.
     pub fn configuration(&self) -> Result<(Loaded, Config), StartError> {
-        let database = self.database.clone().map(|value| overriding("database", "connection", value));
-        overridden(self.files.clone(), self.overrides.iter().cloned().chain(database).collect())
+        assembled(self.loaded())
     }
 
     /// The configuration.

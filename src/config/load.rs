@@ -224,7 +224,10 @@ fn decide(
     }
     match resolver.setting(section, known) {
         Ok(setting) => {
-            let differs = setting.value != default.value;
+            // An empty text asks for as little as none.
+            let is_nothing = |value: &Value| *value == Value::Unset || *value == Value::Text(String::new());
+            let differs =
+                setting.value != default.value && !(is_nothing(&setting.value) && is_nothing(&default.value));
             match status {
                 Status::Refused(reason) if differs => say(Topic::Refused, reason),
                 Status::NotYet(reason) if differs => {

@@ -11,6 +11,7 @@ use super::{Conn, DbError, DbResult, dialect, statement::Statement};
 pub const TABLES: &[(&str, &[&str])] = &[
     ("images", &["id"]),
     ("purged_images", &["id"]),
+    ("moved_in", &["source"]),
     ("image_properties", &["image_id", "name"]),
     ("image_tags", &["image_id", "value"]),
     ("image_members", &["image_id", "member"]),

@@ -25,6 +25,12 @@ pub enum SchemaError {
         "the database was written by a newer version of Vitrine (it has migration {0}); use that version or a newer one"
     )]
     Newer(String),
+    /// The tables are another program's.
+    #[error(
+        "this is Glance's own database; give [database] connection another one, and take over what is here with \
+         `vitrine import-glance --from`"
+    )]
+    Foreign,
     /// The parts of upgrades do not come in this order.
     #[error("{0}")]
     Order(String),
@@ -82,6 +88,9 @@ fn removes(version: &str) -> bool {
 pub fn run(conn: &mut Conn, phase: Phase) -> Result<Vec<String>, SchemaError> {
     if let Schema::Newer(version) | Schema::Expanded(version) = compare(conn)? {
         return Err(SchemaError::Newer(version));
+    }
+    if has_table(conn, "alembic_version").map_err(failed)? {
+        return Err(SchemaError::Foreign);
     }
     conn.batch_execute(super::dialect::of(conn).lift_limits())?;
     match conn {
@@ -158,7 +167,7 @@ pub fn applied(conn: &mut Conn) -> Result<Vec<String>, SchemaError> {
         #[diesel(sql_type = sql_types::Text)]
         version: String,
     }
-    if !has_migrations(conn).map_err(failed)? {
+    if !has_table(conn, "__diesel_schema_migrations").map_err(failed)? {
         return Ok(Vec::new());
     }
     let rows: Vec<Row> = sql_query("SELECT version FROM __diesel_schema_migrations ORDER BY version")
@@ -167,8 +176,7 @@ pub fn applied(conn: &mut Conn) -> Result<Vec<String>, SchemaError> {
     Ok(rows.into_iter().map(|row| row.version).collect())
 }
 
-fn has_migrations(conn: &mut Conn) -> diesel::QueryResult<bool> {
-    let table = "__diesel_schema_migrations";
+fn has_table(conn: &mut Conn, table: &str) -> diesel::QueryResult<bool> {
     match conn {
         Conn::Sqlite(conn) => diesel::select(sql::<sql_types::Bool>(&format!(
             "EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{table}')"

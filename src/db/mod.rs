@@ -11,6 +11,7 @@ mod connection;
 mod dialect;
 mod error;
 pub mod events;
+pub mod glance;
 pub mod identity;
 mod image_parts;
 pub mod images;
@@ -82,6 +83,14 @@ impl Settings {
     /// Whether several nodes can work on the database; a file or the memory of this machine is one node's alone.
     pub fn is_shared(&self) -> bool {
         !self.connection.starts_with("sqlite")
+    }
+
+    /// The address for messages, without a password.
+    ///
+    /// # Errors
+    /// A sentence naming what is wrong with it.
+    pub fn shown(&self) -> std::result::Result<String, String> {
+        Ok(Place::parse(&self.connection)?.shown())
     }
 
     /// Whether the database goes with the process.
@@ -246,6 +255,14 @@ impl Db {
         tokio::time::timeout(self.patience, tries).await.unwrap_or_else(|_| {
             Err(DbError::Unavailable(format!("no answer in {} seconds", self.patience.as_secs())))
         })
+    }
+
+    /// Runs `query` on one connection and one state of the database, on the present thread.
+    ///
+    /// # Errors
+    /// What the closure answers.
+    pub fn read_blocking<T>(&self, query: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
+        take(&self.pool)?.read(query)
     }
 
     /// Runs `change` in one transaction on the present thread, for the time before the server starts.

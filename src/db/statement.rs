@@ -6,7 +6,7 @@ use diesel::{
     sql_types::{BigInt, Bool, Text, Untyped},
 };
 
-use super::{Conn, conn::MultiBackend};
+use super::{Conn, DbResult, conn::MultiBackend};
 
 /// A value bound into a [`Statement`].
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +58,14 @@ impl Statement {
     pub fn boolean(mut self, value: bool) -> Self {
         self.parts.push(Part::Bool(value));
         self
+    }
+
+    /// Runs it for what it changes.
+    ///
+    /// # Errors
+    /// Only the database's own.
+    pub fn execute_on(self, conn: &mut Conn) -> DbResult<()> {
+        Ok(self.execute(conn).map(drop)?)
     }
 
     /// Appends another statement.

@@ -81,6 +81,16 @@ impl NamedStore {
         self.about.addresses.have(url)
     }
 
+    /// The name by which this store knows what is at a URL of its own; `None` where it only reads.
+    pub fn name_of<'a>(&self, url: &'a str) -> Option<&'a str> {
+        match &self.about.addresses {
+            Addresses::Below(prefixes) if self.about.capabilities.writes => {
+                prefixes.iter().find_map(|prefix| url.strip_prefix(prefix.as_str()))
+            }
+            _ => None,
+        }
+    }
+
     /// What the operator wants to be said in the metadata of a location with this URL.
     pub fn metadata(&self, url: &str) -> Map<String, Value> {
         let mut entries = self.about.metadata.iter().filter(|_| self.owns(url));

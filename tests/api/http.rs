@@ -225,35 +225,34 @@ on_each_database! {
         let app = database.app();
         let id = app.as_member("alice").created(image()).await;
         for (line, expected) in [
-            ("GET /v2/images/../../etc/passwd", &[300, 400, 404][..]),
-            ("GET /v2/images/..", &[400, 404]),
-            ("GET /v2/images/%2e%2e/%2e%2e/etc/passwd", &[400, 404]),
-            ("GET /v2/images/..%2f..%2fetc%2fpasswd/file", &[400, 404]),
-            ("GET /v2/../v2/images", &[300, 400, 404]),
-            ("GET /v2/images/%00", &[400, 404]),
-            ("GET /v2/images/a%00b", &[400, 404]),
-            ("GET /v2/images?name=%00", &[400]),
-            ("GET /v2/images/%FF%FE", &[400]),
-            ("GET /v2/images/%C3%28/file", &[400]),
-            ("GET /v2/images?name=%C3%28", &[400]),
-            ("GET /v2/images/%", &[400, 404]),
-            ("GET /v2/images/%zz", &[400, 404]),
-            ("GET /v2/images?limit=%", &[400]),
-            ("GET /v2/images?&&&", &[200]),
-            ("GET /v2/images?=", &[200, 400]),
-            ("GET /v2/images;x=y", &[404]),
-            ("GET /v2/images#fragment", &[200, 400, 404]),
-            ("GET http://other.example/v2/images", &[200]),
-            ("GET v2/images", &[400]),
-            ("GET *", &[300, 400, 404]),
-            ("GET ", &[400]),
-            ("get /v2/images", &[400, 405, 501]),
+            ("GET /v2/images/../../etc/passwd", 404),
+            ("GET /v2/images/..", 404),
+            ("GET /v2/images/%2e%2e/%2e%2e/etc/passwd", 404),
+            ("GET /v2/images/..%2f..%2fetc%2fpasswd/file", 404),
+            ("GET /v2/../v2/images", 404),
+            ("GET /v2/images/%00", 404),
+            ("GET /v2/images/a%00b", 404),
+            ("GET /v2/images?name=%00", 400),
+            ("GET /v2/images/%FF%FE", 400),
+            ("GET /v2/images/%C3%28/file", 400),
+            ("GET /v2/images?name=%C3%28", 400),
+            ("GET /v2/images/%", 404),
+            ("GET /v2/images/%zz", 404),
+            ("GET /v2/images?limit=%", 400),
+            ("GET /v2/images?&&&", 200),
+            ("GET /v2/images?=", 200),
+            ("GET /v2/images;x=y", 404),
+            ("GET /v2/images#fragment", 200),
+            ("GET http://other.example/v2/images", 200),
+            ("GET v2/images", 400),
+            ("GET *", 300),
+            ("GET ", 400),
+            ("get /v2/images", 405),
         ] {
-            let got = status(&app, line, "", b"");
-            assert!(expected.contains(&got), "{line}: {got}");
+            assert_eq!(status(&app, line, "", b""), expected, "{line}");
         }
         let line = format!("PUT /v2/images/{id}/tags/..");
-        assert!(matches!(status(&app, &line, "", b""), 204 | 400 | 404));
+        assert_eq!(status(&app, &line, "", b""), 204, "a tag may be two dots");
         app.as_member("alice").show(&id).await.expect(200);
     }
 

@@ -6,6 +6,7 @@ as the real deployments do; servers that buffer them would hide how uploads beha
 
 import importlib
 import signal
+import sqlite3
 import sys
 
 from cheroot.wsgi import Server
@@ -21,6 +22,8 @@ def ease_sqlite():
     """
     @event.listens_for(Engine, "connect")
     def on_connect(connection, _record):
+        if not isinstance(connection, sqlite3.Connection):
+            return
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA busy_timeout = 20000")

@@ -1,0 +1,39 @@
+//! Values of Glance's rows, which each database writes in its own way.
+
+use serde_json::Value;
+
+use crate::{db::backup::Row, model::time::Timestamp};
+
+/// The text in a place of a row.
+pub fn text(row: &Row, at: usize) -> Option<&str> {
+    row.get(at).and_then(Value::as_str)
+}
+
+/// The integer in a place of a row.
+pub fn integer(row: &Row, at: usize) -> Option<i64> {
+    row.get(at).and_then(Value::as_i64)
+}
+
+/// The boolean in a place of a row: a number on two of the databases, false where there is none.
+pub fn boolean(row: &Row, at: usize) -> bool {
+    match row.get(at) {
+        Some(Value::Bool(value)) => *value,
+        Some(value) => value.as_i64().unwrap_or_default() != 0,
+        None => false,
+    }
+}
+
+/// The time in a place of a row.
+pub fn time(row: &Row, at: usize) -> Option<Timestamp> {
+    text(row, at).and_then(Timestamp::parse_iso)
+}
+
+/// The value in a place of a row, as it is.
+pub fn value(row: &Row, at: usize) -> Value {
+    row.get(at).cloned().unwrap_or_default()
+}
+
+/// A time as rows of ours have it.
+pub fn micros(time: Option<Timestamp>) -> Value {
+    time.map_or(Value::Null, |time| Value::from(time.0))
+}
