@@ -12,7 +12,7 @@ use crate::{
     image::change,
     model::{
         blob::{Blob, BlobState},
-        error::{Error, Result},
+        error::Result,
         event::Author,
         image::{Image, Location},
         status::Status,
@@ -103,7 +103,7 @@ impl Blobs {
     /// Enters a blob, with room for it under the quota.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] over the quota, and the database's own.
+    /// `Error::TooLarge` over the quota, and the database's own.
     pub async fn begin(&self, new: NewDraft<'_>) -> DbResult<Draft> {
         let ((row, holder), clock) = (self.row(new).await, self.images.db.clock.clone());
         let asked = self.asked(new);
@@ -119,7 +119,7 @@ impl Blobs {
     /// image as it is then, too.
     ///
     /// # Errors
-    /// What `check` answers of the image as it is then, [`Error::ImageNotFound`], [`Error::TooLarge`] over the quota, and
+    /// What `check` answers of the image as it is then, `Error::ImageNotFound`, `Error::TooLarge` over the quota, and
     /// the database's.
     pub async fn begin_upload(
         &self,
@@ -310,9 +310,4 @@ pub async fn cancel(writer: BlobWriter) {
     if let Err(fault) = writer.cancel().await {
         tracing::warn!(%fault, "an unfinished blob could not be removed; the reaper will");
     }
-}
-
-/// What went wrong when an upload that was complete could not be entered.
-pub fn gone(blob: &Blob) -> Error {
-    Error::Gone(format!("Image {} was deleted or changed during the upload.", blob.image_id))
 }

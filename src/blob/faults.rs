@@ -1,7 +1,7 @@
 //! A store's failure in the caller's words; the log gets the place and the reason.
 
 use crate::{
-    model::error::Error,
+    model::{blob::Blob, error::Error},
     store::{StoreError, StoreErrorKind},
 };
 
@@ -28,4 +28,9 @@ pub fn store_fault(error: &StoreError) -> Error {
         }
         _ => Error::internal("store", error),
     }
+}
+
+/// What went wrong when an upload that was complete could not be entered.
+pub fn gone(blob: &Blob) -> Error {
+    Error::Gone(format!("Image {} was deleted or changed during the upload.", blob.image_id))
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    draft::gone,
+    faults::gone,
     pour::{Limits, Source},
 };
 use crate::{

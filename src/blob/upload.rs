@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use super::{
     Blobs,
     digests::Digests,
-    draft::{Draft, NewDraft, cancel, gone},
+    draft::{Draft, NewDraft, cancel},
     facts::{self, Facts},
-    faults::store_fault,
+    faults::{gone, store_fault},
     pour::{Fault, Limits, Pour, Source, Written},
     reserve::Reserving,
 };

@@ -6,8 +6,8 @@ use super::Imports;
 use crate::{
     access,
     blob::{
-        draft::{Draft, NewDraft, cancel, gone},
-        faults::store_fault,
+        draft::{Draft, NewDraft, cancel},
+        faults::{gone, store_fault},
         pour::{Limits, Pour, Written},
         reserve::Reserving,
         upload::{Client, Piece},
