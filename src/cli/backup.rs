@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::place::Place;
 use crate::{
     db::{Conn, Db, DbError, DbResult, Phase, Schema, backup},
-    server::{StartError, runtime},
+    server::StartError,
 };
 
 /// The form of the file.
@@ -35,9 +35,8 @@ pub fn save(place: &Place, path: &Path) -> Result<(), StartError> {
     let version = db.schema_version().map_err(|e| StartError(e.to_string()))?.unwrap_or_default();
     let partial = PathBuf::from(format!("{}.part", path.display()));
     let head = json!({"vitrine_backup": FORM, "schema": version, "made_at": db.clock.now().isotime()});
-    let target = partial.clone();
-    let work = db.read("backup", move |conn| write(conn, &target, &head));
-    let rows = runtime()?.block_on(work).map_err(|e| StartError(e.to_string()))?;
+    let rows =
+        db.read_blocking(|conn| write(conn, &partial, &head)).map_err(|e| StartError(e.to_string()))?;
     fs::rename(&partial, path).map_err(|e| StartError(format!("{}: {e}", path.display())))?;
     println!("{rows} rows written to {}", path.display());
     Ok(())

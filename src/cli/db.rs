@@ -212,7 +212,7 @@ pub fn purge(place: &Place, limits: Limits, images: bool) -> Result<(), StartErr
         }
     };
     if images {
-        return drop_rows("images", db::purge::images);
+        return drop_rows("images", db::images::forget);
     }
     drop_rows("image_members", |conn, before, count, _| db::purge::members(conn, before, count))?;
     drop_rows("jobs", |conn, before, count, _| db::purge::tasks(conn, before, count))

@@ -42,7 +42,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
     let name = source.shown().map_err(StartError)?;
     let source = Db::open(&source).map_err(StartError)?;
     let target = place.open()?;
-    let stores = stores::open(&config.stores, &place.folder(&config), &config.imports.filter)?;
+    let stores = stores::open(&config.stores, &place.folder(&config), &config.imports)?;
     let delay_seconds = if config.image.delayed_delete { config.image.scrub_time_seconds } else { 0 };
     let plan = Plan {
         source: &source,

@@ -11,6 +11,8 @@ use super::{Conn, DbError, DbResult, dialect, statement::Statement};
 pub const TABLES: &[(&str, &[&str])] = &[
     ("images", &["id"]),
     ("purged_images", &["id"]),
+    ("quota_accounts", &["project_id"]),
+    ("sealing_keys", &["generation"]),
     ("moved_in", &["source"]),
     ("image_properties", &["image_id", "name"]),
     ("image_tags", &["image_id", "value"]),

@@ -5,7 +5,10 @@ use std::{
     time::Instant,
 };
 
-use diesel::{Connection, MysqlConnection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection};
+use diesel::{
+    Connection, MysqlConnection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection,
+    connection::SimpleConnection,
+};
 use diesel::{r2d2, sql_query, sql_types::Text};
 
 use super::{DbError, DbResult, Limits, conn::Conn, dialect, error::Refusals, url::Place};
@@ -33,6 +36,12 @@ impl DerefMut for Session {
 }
 
 impl Session {
+    /// Lets statements take as long as they need, for commands.
+    pub(super) fn lift_limits(&mut self) -> DbResult<()> {
+        let sql = dialect::of(&self.conn).lift_limits();
+        Ok(self.conn.batch_execute(sql)?)
+    }
+
     /// Runs `body` in a transaction that may change something.
     pub(super) fn write<T>(&mut self, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
         let begin = dialect::of(&self.conn).begin_write();

@@ -257,12 +257,14 @@ impl Db {
         })
     }
 
-    /// Runs `query` on one connection and one state of the database, on the present thread.
+    /// Runs `query` on one connection and one state of the database, on the present thread and for as long as it takes.
     ///
     /// # Errors
     /// What the closure answers.
     pub fn read_blocking<T>(&self, query: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
-        take(&self.pool)?.read(query)
+        let mut session = self.watch.lane().connection(self.patience)?;
+        session.lift_limits()?;
+        session.read(query)
     }
 
     /// Runs `change` in one transaction on the present thread, for the time before the server starts.

@@ -1,11 +1,11 @@
 //! Rows that only tell of what was there once, dropped when an operator asks for it: memberships that were taken back,
-//! jobs whose time is over, and the tombstones of images, of which the ids remain for ever.
+//! jobs whose time is over. Those of images are dropped in `images.rs`, and only their ids remain.
 
 use diesel::prelude::*;
 
 use super::{
     Conn, DbResult, jobs,
-    schema::{blobs, image_members, images, purged_images},
+    schema::{image_members, purged_images},
 };
 use crate::model::time::Timestamp;
 
@@ -38,33 +38,6 @@ pub fn members(conn: &mut Conn, before: Timestamp, count: i64) -> DbResult<usize
 /// Only the database's own.
 pub fn tasks(conn: &mut Conn, before: Timestamp, count: i64) -> DbResult<usize> {
     jobs::delete_expired(conn, before, count)
-}
-
-/// Drops the rows of images that were deleted before a time and have no data any more, the oldest first, `count` at most.
-/// Their ids are kept apart, so that nobody gives one to other data (OSSN-0075). Answers how many went.
-///
-/// # Errors
-/// Only the database's own.
-pub fn images(conn: &mut Conn, before: Timestamp, count: i64, now: Timestamp) -> DbResult<usize> {
-    let ids: Vec<String> = images::table
-        .filter(images::deleted.eq(true))
-        .filter(images::deleted_at.lt(before.0))
-        .filter(diesel::dsl::not(diesel::dsl::exists(blobs::table.filter(blobs::image_id.eq(images::id)))))
-        .order((images::deleted_at, images::id))
-        .select(images::id)
-        .limit(count)
-        .load(conn)?;
-    let mut dropped = 0_usize;
-    for id in &ids {
-        // Another purge may have been faster.
-        if diesel::delete(images::table.filter(images::id.eq(id))).execute(conn)? == 1 {
-            diesel::insert_into(purged_images::table)
-                .values((purged_images::id.eq(id), purged_images::purged_at.eq(now.0)))
-                .execute(conn)?;
-            dropped = dropped.saturating_add(1);
-        }
-    }
-    Ok(dropped)
 }
 
 /// Whether an image of this id was there once and its row was dropped.

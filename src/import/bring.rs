@@ -60,7 +60,9 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
         return Err(Failure::Final("The image has no staged data; stage it again.".to_owned()));
     }
     let body = match plan.asked.method {
-        Method::GlanceDownload => work.waiting(remote::open(imports, &image.id, &plan.asked, state)).await??,
+        Method::GlanceDownload => {
+            work.waiting(remote::open(imports, &image.id, &plan.asked, state)).await??
+        }
         _ => work.waiting(imports.fetcher.open(plan.asked.uri(), &[])).await??,
     };
     let mut image = image.clone();

@@ -115,7 +115,7 @@ pub async fn run(
 
 /// How large a disk may be, in bytes.
 struct Room {
-    /// By `image_size_cap`.
+    /// By `image_size_cap` and `user_storage_quota`.
     most: u64,
     /// By the size of the file system of the staging folder.
     whole: u64,
@@ -125,12 +125,13 @@ struct Room {
 
 impl Room {
     async fn of(imports: &Imports) -> Done<Self> {
+        let settings = &imports.images.settings;
         let folder = imports.blobs.staging.folder().to_owned();
         let found = crate::telemetry::blocking(move || statvfs(&folder)).await;
         let found = found.map_err(|e| Error::internal("staging", e))?;
         let found = found.map_err(|e| Error::internal("staging", e))?;
         Ok(Self {
-            most: imports.images.settings.image_size_cap,
+            most: settings.image_size_cap.min(settings.user_storage_quota.unwrap_or(u64::MAX)),
             whole: found.blocks().saturating_mul(found.fragment_size()),
             free: found.blocks_available().saturating_mul(found.fragment_size()),
         })

@@ -147,8 +147,7 @@ fn decompress(
         work.advance(bytes);
         work.check()
     };
-    let mut sink =
-        Sink { to: &mut file, written: 0, cover: &mut |size| room.cover(size), advance: &advance };
+    let mut sink = Sink { to: &mut file, written: 0, cover: &mut |size| room.cover(size), advance: &advance };
     unpack((kind, memory), source, &mut sink)?;
     let written = sink.written;
     file.flush().map_err(Halt::Write)?;

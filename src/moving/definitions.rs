@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Plan,
+    plan::Plan,
     values::{boolean, micros, text, time, value},
 };
 use crate::db::{
@@ -17,70 +17,36 @@ use crate::db::{
 
 const NAMESPACES: Table = Table {
     name: "metadef_namespaces",
-    columns: &[
-        "id",
-        "namespace",
-        "display_name",
-        "description",
-        "visibility",
-        "protected",
-        "owner",
-        "created_at",
-        "updated_at",
-    ],
+    columns: "id namespace display_name description visibility protected owner created_at updated_at",
 };
-const TYPES: Table = Table {
-    name: "metadef_resource_types",
-    columns: &["id", "name", "protected", "created_at", "updated_at"],
-};
+const TYPES: Table =
+    Table { name: "metadef_resource_types", columns: "id name protected created_at updated_at" };
 const LINKS: Table = Table {
     name: "metadef_namespace_resource_types",
-    columns: &[
-        "id",
-        "namespace_id",
-        "resource_type_id",
-        "prefix",
-        "properties_target",
-        "created_at",
-        "updated_at",
-    ],
+    columns: "id namespace_id resource_type_id prefix properties_target created_at updated_at",
 };
 const OBJECTS: Table = Table {
     name: "metadef_objects",
-    columns: &[
-        "id",
-        "namespace_id",
-        "name",
-        "description",
-        "required",
-        "properties",
-        "created_at",
-        "updated_at",
-    ],
+    columns: "id namespace_id name description required properties created_at updated_at",
 };
-const PROPERTIES: Table = Table {
-    name: "metadef_properties",
-    columns: &["id", "namespace_id", "name", "json_schema", "created_at", "updated_at"],
-};
-const TAGS: Table =
-    Table { name: "metadef_tags", columns: &["id", "namespace_id", "name", "created_at", "updated_at"] };
+const PROPERTIES: Table =
+    Table { name: "metadef_properties", columns: "id namespace_id name json_schema created_at updated_at" };
+const TAGS: Table = Table { name: "metadef_tags", columns: "id namespace_id name created_at updated_at" };
 
-/// What is read of each table, in the order in which it can be written, and how a row of it becomes one of ours.
-const ALL: [(Table, &[&str], &str, fn(usize, &Row) -> Row); 6] = [
+/// A table of ours, the columns that are read of Glance's, their order, and how a row of it becomes one of ours.
+type Reading = (Table, &'static str, &'static str, fn(usize, &Row) -> Row);
+
+/// What is read, in the order in which it can be written.
+const ALL: [Reading; 6] = [
     (NAMESPACES, NAMESPACES.columns, "id", namespace),
     (TYPES, TYPES.columns, "id", resource_type),
     (
         LINKS,
-        &["namespace_id", "resource_type_id", "prefix", "properties_target", "created_at", "updated_at"],
+        "namespace_id resource_type_id prefix properties_target created_at updated_at",
         "namespace_id, resource_type_id",
         link,
     ),
-    (
-        OBJECTS,
-        &["id", "namespace_id", "name", "description", "required", "json_schema", "created_at", "updated_at"],
-        "id",
-        object,
-    ),
+    (OBJECTS, "id namespace_id name description required json_schema created_at updated_at", "id", object),
     (PROPERTIES, PROPERTIES.columns, "id", property),
     (TAGS, TAGS.columns, "id", tag),
 ];
@@ -94,8 +60,7 @@ pub fn take(plan: &Plan<'_>) -> DbResult<u64> {
         if columns(conn, NAMESPACES.name)?.is_empty() {
             return Ok(None);
         }
-        let rows = |(table, columns, order, make): &(Table, &[&str], &str, fn(usize, &Row) -> Row),
-                    conn: &mut Conn| {
+        let rows = |(table, columns, order, make): &Reading, conn: &mut Conn| {
             let found = tables::all(conn, table.name, columns, order)?;
             Ok(found.iter().enumerate().map(|(at, row)| make(at, row)).collect())
         };
@@ -120,7 +85,7 @@ fn write(conn: &mut Conn, found: &[Vec<Row>]) -> DbResult<()> {
     }
     // The catalogue that is built in does not come on top.
     target::clear(conn, "metadef_seed")?;
-    let seed = Table { name: "metadef_seed", columns: &["id", "seeded_at"] };
+    let seed = Table { name: "metadef_seed", columns: "id seeded_at" };
     target::insert(conn, seed, &[vec![json!(1), json!(0)]])
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Note, Plan, Told, crypt,
+    crypt,
+    plan::{Note, Plan, Told},
     values::{boolean, integer, micros, text, time, value},
 };
 use crate::{

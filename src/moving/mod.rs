@@ -5,68 +5,27 @@
 mod crypt;
 mod definitions;
 mod images;
+mod plan;
 mod tasks;
 mod values;
 
 use serde::{Deserialize, Serialize};
 
 pub use crypt::Key;
+use plan::BATCH;
+pub use plan::{Note, Plan, Told};
 
 use crate::{
     db::{
-        Db, DbResult,
+        DbResult,
         glance::{self, tables, target},
     },
     model::time::Timestamp,
-    store::Stores,
 };
 
-/// Images that are taken at once.
-const BATCH: usize = 500;
 /// Seconds by which clocks of Glance's nodes may be behind, and transactions late: what was changed since a pass began less
 /// this is looked at again.
 const MARGIN_SECONDS: i64 = 600;
-
-/// Where from, and how.
-pub struct Plan<'a> {
-    /// Glance's database.
-    pub source: &'a Db,
-    /// Names it in the notes of how far a pass has come.
-    pub name: &'a str,
-    /// Ours.
-    pub target: &'a Db,
-    /// The stores that hold the data.
-    pub stores: &'a Stores,
-    /// What locations are encrypted with, if they are.
-    pub key: Option<Key>,
-    /// Seconds for which the data of deleted images stays (`scrub_time`).
-    pub delay_seconds: i64,
-    /// Change nothing.
-    pub dry_run: bool,
-}
-
-/// Something that was left out or taken otherwise than it is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// What it is about: `image 1a2b…`.
-    pub what: String,
-    /// What became of it, and why.
-    pub why: String,
-}
-
-impl Note {
-    fn of_image(id: &str, why: impl Into<String>) -> Self {
-        Self { what: format!("image {id}"), why: why.into() }
-    }
-}
-
-/// What a pass tells while it goes on.
-pub trait Told {
-    /// So many images of so many have been looked at.
-    fn progress(&mut self, done: u64, all: u64);
-    /// Something was left out.
-    fn note(&mut self, note: Note);
-}
 
 /// What a pass did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -138,7 +97,7 @@ fn check(plan: &Plan<'_>) -> Result<(), String> {
             "the source is a database of Vitrine; `vitrine db backup` and `restore` move those".to_owned()
         );
     }
-    match tables::IMAGE.iter().find(|wanted| !columns.iter().any(|name| name == *wanted)) {
+    match glance::names(tables::IMAGE).into_iter().find(|wanted| !columns.iter().any(|name| name == wanted)) {
         None => Ok(()),
         Some(missing) if columns.is_empty() => Err(format!(
             "the source is no database of Glance: it has no table `images` with a column `{missing}`"

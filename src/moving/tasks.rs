@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    BATCH, Note, Plan, Told,
+    plan::{BATCH, Note, Plan, Told},
     values::{micros, text, time, value},
 };
 use crate::{

@@ -157,7 +157,7 @@ mod tests {
     fn database(folder: &std::path::Path) -> Db {
         let connection = format!("sqlite:{}", folder.join("db.sqlite").display());
         let db = Db::open(&crate::db::Settings { connection, ..Default::default() }).unwrap();
-        db.migrate().unwrap();
+        db.migrate(crate::db::Phase::Whole).unwrap();
         db
     }
 

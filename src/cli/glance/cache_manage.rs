@@ -146,10 +146,9 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if let Some(question) = task.question.as_ref().filter(|_| !arguments.force) {
-        if !confirmed(question) {
-            return ExitCode::SUCCESS;
-        }
+    let asks = task.question.as_ref().filter(|_| !arguments.force);
+    if asks.is_some_and(|question| !confirmed(question)) {
+        return ExitCode::SUCCESS;
     }
     match runtime().and_then(|runtime| runtime.block_on(act(&arguments, &task))) {
         Ok(text) => {

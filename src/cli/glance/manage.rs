@@ -91,57 +91,56 @@ impl Version {
 
 /// The earlier spellings, whose arguments have no names.
 #[derive(Debug, Subcommand)]
-#[command(rename_all = "snake_case")]
 enum Legacy {
-    #[command(hide = true)]
-    DbVersion,
-    #[command(hide = true)]
-    DbCheck,
-    #[command(hide = true)]
-    DbSync { version: Option<String> },
-    #[command(hide = true)]
-    DbUpgrade { version: Option<String> },
-    #[command(hide = true)]
-    DbVersionControl { version: Option<String> },
-    #[command(hide = true)]
-    DbExpand,
-    #[command(hide = true)]
-    DbMigrate,
-    #[command(hide = true)]
-    DbContract,
-    #[command(hide = true)]
-    DbLoadMetadefs {
+    #[command(name = "db_version", hide = true)]
+    Version,
+    #[command(name = "db_check", hide = true)]
+    Check,
+    #[command(name = "db_sync", hide = true)]
+    Sync { version: Option<String> },
+    #[command(name = "db_upgrade", hide = true)]
+    Upgrade { version: Option<String> },
+    #[command(name = "db_version_control", hide = true)]
+    VersionControl { version: Option<String> },
+    #[command(name = "db_expand", hide = true)]
+    Expand,
+    #[command(name = "db_migrate", hide = true)]
+    Migrate,
+    #[command(name = "db_contract", hide = true)]
+    Contract,
+    #[command(name = "db_load_metadefs", hide = true)]
+    LoadMetadefs {
         path: Option<PathBuf>,
         merge: Option<String>,
         prefer_new: Option<String>,
         overwrite: Option<String>,
     },
-    #[command(hide = true)]
-    DbUnloadMetadefs,
-    #[command(hide = true)]
-    DbExportMetadefs { path: Option<PathBuf> },
+    #[command(name = "db_unload_metadefs", hide = true)]
+    UnloadMetadefs,
+    #[command(name = "db_export_metadefs", hide = true)]
+    ExportMetadefs { path: Option<PathBuf> },
 }
 
 impl From<Legacy> for Action {
     fn from(legacy: Legacy) -> Self {
         match legacy {
-            Legacy::DbVersion => Self::Version,
-            Legacy::DbCheck => Self::Check,
-            Legacy::DbSync { version } => Self::Sync(Version::of(version)),
-            Legacy::DbUpgrade { version } => Self::Upgrade(Version::of(version)),
-            Legacy::DbVersionControl { version } => Self::VersionControl(Version::of(version)),
-            Legacy::DbExpand => Self::Expand,
-            Legacy::DbMigrate => Self::Migrate,
-            Legacy::DbContract => Self::Contract,
+            Legacy::Version => Self::Version,
+            Legacy::Check => Self::Check,
+            Legacy::Sync { version } => Self::Sync(Version::of(version)),
+            Legacy::Upgrade { version } => Self::Upgrade(Version::of(version)),
+            Legacy::VersionControl { version } => Self::VersionControl(Version::of(version)),
+            Legacy::Expand => Self::Expand,
+            Legacy::Migrate => Self::Migrate,
+            Legacy::Contract => Self::Contract,
             // Any text says yes, as in Glance.
-            Legacy::DbLoadMetadefs { path, merge, prefer_new, overwrite } => Self::LoadMetadefs(Load {
+            Legacy::LoadMetadefs { path, merge, prefer_new, overwrite } => Self::LoadMetadefs(Load {
                 path,
                 merge: merge.is_some_and(|text| !text.is_empty()),
                 prefer_new: prefer_new.is_some_and(|text| !text.is_empty()),
                 overwrite: overwrite.is_some_and(|text| !text.is_empty()),
             }),
-            Legacy::DbUnloadMetadefs => Self::UnloadMetadefs,
-            Legacy::DbExportMetadefs { path } => Self::ExportMetadefs { path },
+            Legacy::UnloadMetadefs => Self::UnloadMetadefs,
+            Legacy::ExportMetadefs { path } => Self::ExportMetadefs { path },
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::Program,
-    outbound::{Answer, Method, RequestBody, StatusCode},
+    outbound::{Answer, Method, OutboundError, RequestBody, StatusCode},
     server::{StartError, runtime},
 };
 
@@ -267,11 +267,18 @@ async fn livecopy(options: &Options, source: &Remote, target: &Remote) -> Result
         Some(there) if is_active(&there) => update(options, target, &image, &there).await,
         None if is_active(&image) && !options.metaonly => {
             let answer = source.send(source.call(Method::GET, &file_path(&image))).await?;
-            create(options, target, &image, RequestBody::wrap_stream(answer.into_stream())).await
+            create(options, target, &image, RequestBody::wrap_stream(pieces(answer))).await
         }
         _ => Ok(()),
     })
     .await
+}
+
+/// The body of an answer, piece by piece.
+fn pieces(answer: Answer) -> impl futures::Stream<Item = Result<bytes::Bytes, OutboundError>> + Send {
+    futures::stream::try_unfold(answer, async |mut answer| {
+        Ok(answer.chunk().await?.map(|chunk| (chunk, answer)))
+    })
 }
 
 /// Makes an image with its data. One that somebody else makes meanwhile is told and left alone.

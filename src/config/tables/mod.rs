@@ -10,6 +10,7 @@ mod kinds;
 mod logging;
 mod messaging;
 mod obsolete;
+mod own;
 mod services;
 mod stores;
 mod stores_block;
@@ -27,6 +28,7 @@ pub static GROUPS: LazyLock<Vec<&[Group]>> = LazyLock::new(|| {
         defaults::GROUPS,
         logging::GROUPS,
         services::GROUPS,
+        own::GROUPS,
         bounds::GROUPS,
         identity::GROUPS,
         stores::GROUPS,

@@ -1,6 +1,6 @@
 //! Sections of the libraries and of the API's outer layers: database, policy, middleware, formats.
 
-use crate::config::option::Kind::{Bool, Choice, Int, List, Multi, Text};
+use crate::config::option::Kind::{Bool, Choice, List, Multi, Text};
 use crate::config::option::{ANY_INT, Group, Item, Opt, Place, at_least, float_at_least, gone, opt, unset};
 use crate::config::wired::Feature;
 
@@ -14,7 +14,6 @@ pub const GROUPS: &[Group] = &[
     group("healthcheck", Feature::Healthcheck, HEALTHCHECK),
     group("image_format", Feature::Formats, FORMATS),
     group("oslo_concurrency", Feature::Tasks, CONCURRENCY),
-    group("vitrine", Feature::Http, VITRINE),
 ];
 
 const fn group(section: &'static str, feature: Feature, options: &'static [Opt]) -> Group {
@@ -160,186 +159,6 @@ const MIDDLEWARE: &[Opt] = &[
     gone("max_request_body_size", "Glance's pipelines do not use it"),
     gone("http_basic_auth_user_file", "Glance's pipelines do not use it"),
     gone("secure_proxy_ssl_header", "removed; enable_proxy_headers_parsing replaces it"),
-];
-
-/// What is Vitrine's own.
-const VITRINE: &[Opt] = &[
-    unset(
-        "data_dir",
-        Text,
-        "Folder that the server keeps for itself: the embedded database, its keys, and images and staged data where no \
-         store has a folder of its own. Unset it is `data`, and /var/lib/glance/vitrine for what is called by a name \
-         of Glance's.",
-    )
-    .of(Feature::Database)
-    .must(),
-    opt(
-        "gzip",
-        Bool,
-        "false",
-        "Compress answers with gzip for clients that ask for it, in place of Glance's filter in its paste file.",
-    ),
-    opt(
-        "trusted_proxies",
-        List(Item::Text),
-        "",
-        "Networks of the proxies whose X-Forwarded-For tells from where somebody logs in. Empty, it is believed \
-         of whoever connects if enable_proxy_headers_parsing is set, and of nobody else.",
-    )
-    .must(),
-    opt(
-        "max_patch_operations",
-        at_least(1),
-        "1024",
-        "Operations that one PATCH of an image may have. More than twice image_property_quota are never needed.",
-    )
-    .of(Feature::Images)
-    .must(),
-    opt(
-        "max_property_bytes",
-        at_least(1),
-        "65535",
-        "Bytes of the value of one property of an image; the default is what Glance can store on MySQL.",
-    )
-    .of(Feature::Images)
-    .must(),
-    opt(
-        "max_virtual_size",
-        at_least(1),
-        "1125899906842624",
-        "Bytes of the largest disk that the header of an image may claim; the default is 1 PiB.",
-    )
-    .of(Feature::Formats)
-    .must(),
-    opt(
-        "max_record_bytes",
-        at_least(1),
-        "1048576",
-        "Bytes of the properties, tags and locations of one image together.",
-    )
-    .of(Feature::Images)
-    .must(),
-    opt(
-        "queued_images_per_project",
-        at_least(0),
-        "0",
-        "Images without data that one project may have; 0 is no limit.",
-    )
-    .of(Feature::Images)
-    .must(),
-    opt(
-        "queued_image_hours",
-        at_least(0),
-        "0",
-        "Hours after which an unprotected image without data, that nobody touches, is deleted; 0 is never.",
-    )
-    .of(Feature::Images)
-    .must(),
-    opt(
-        "max_page_bytes",
-        at_least(1),
-        "8388608",
-        "Bytes of the properties, tags and locations of all images on one page of a list. A page that would have \
-         more ends earlier, and its link next leads on.",
-    )
-    .of(Feature::Images)
-    .must(),
-    opt(
-        "database_wait",
-        Int(1, 3600),
-        "2",
-        "Seconds that a request waits for a connection to the database before it is answered with 503, five times \
-         as long if it changes something, and within which a database that does not answer is found out.",
-    )
-    .of(Feature::Database)
-    .must(),
-    opt(
-        "database_statement_timeout",
-        Int(1, 86400),
-        "30",
-        "Seconds that one statement may take on PostgreSQL and MariaDB. Migrations may take longer.",
-    )
-    .of(Feature::Database)
-    .must(),
-    opt(
-        "verify_downloads",
-        Choice(&["locations", "all", "none"]),
-        "locations",
-        "Which data is held against the hash and size of its image while it is served: that of locations which \
-         Vitrine did not write itself, all, or none. What does not match breaks off before its end, and a part of it \
-         (Range) is answered with the whole.",
-    )
-    .of(Feature::Images)
-    .must(),
-    opt(
-        "import_deadline",
-        at_least(1),
-        "86400",
-        "Seconds that an import may take to fetch its data from another server.",
-    )
-    .of(Feature::Imports)
-    .must(),
-    opt(
-        "import_idle_timeout",
-        at_least(1),
-        "60",
-        "Seconds after which an import gives up a server that sends nothing, or next to nothing.",
-    )
-    .of(Feature::Imports)
-    .must(),
-    opt(
-        "decompression_ratio",
-        at_least(1),
-        "1000",
-        "How many times as large as the compressed data an import may become by image_decompression. Up to 1 GiB \
-         it may in any case, and never more than image_size_cap.",
-    )
-    .of(Feature::Imports)
-    .must(),
-    opt(
-        "decompression_memory",
-        Int(16_777_216, 1_099_511_627_776),
-        "268435456",
-        "Bytes of memory that image_decompression uses on this node, for all imports together; what needs more than \
-         that, or than 136 MiB, is refused.",
-    )
-    .of(Feature::Imports)
-    .must(),
-    opt(
-        "conversions_at_once",
-        Int(1, 1024),
-        "2",
-        "Converters that image_conversion runs on this node at the same time, each with up to 2 GiB of address space.",
-    )
-    .of(Feature::Imports)
-    .must(),
-    opt(
-        "converter_confinement",
-        Choice(&["required", "wanted"]),
-        "required",
-        "The converter has no network and no files but the two that it works on. Where the kernel cannot do that \
-         (Linux before 5.13, or without Landlock or seccomp), `required` stops the start, and `wanted` lets it run \
-         with what can be done.",
-    )
-    .of(Feature::Imports)
-    .must(),
-    opt(
-        "jobs_per_project",
-        at_least(1),
-        "8",
-        "Imports and other jobs of one project that run at the same time, on all nodes.",
-    )
-    .of(Feature::Tasks)
-    .must(),
-    opt(
-        "lease_seconds",
-        Int(3, 3600),
-        "15",
-        "Seconds after which other nodes take over the uploads and jobs of a node that fell silent. The clocks \
-         of the nodes must agree to a fraction of it.",
-    )
-    .of(Feature::Tasks)
-    .must(),
 ];
 
 const CORS: &[Opt] = &[

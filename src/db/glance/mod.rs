@@ -29,12 +29,17 @@ pub fn columns(conn: &mut Conn, table: &str) -> DbResult<Vec<String>> {
     Ok(found.into_iter().map(|found| found.name).collect())
 }
 
+/// The names in a list of columns.
+pub fn names(columns: &'static str) -> Vec<&'static str> {
+    columns.split_whitespace().collect()
+}
+
 /// The rows that a statement behind `FROM table` asks for, a value for each column.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn select(conn: &mut Conn, table: &str, columns: &[&str], rest: Statement) -> DbResult<Vec<Row>> {
-    let head = format!("SELECT {} AS line FROM {table} ", dialect::of(conn).json_array(columns));
+pub fn select(conn: &mut Conn, table: &str, columns: &'static str, rest: Statement) -> DbResult<Vec<Row>> {
+    let head = format!("SELECT {} AS line FROM {table} ", dialect::of(conn).json_array(&names(columns)));
     let lines: Vec<Line> = Statement::new(&head).then(rest).load(conn)?;
     let unreadable = |e| DbError::Other(format!("a row of {table} cannot be read: {e}"));
     lines.into_iter().map(|line| serde_json::from_str(&line.line).map_err(unreadable)).collect()

@@ -6,52 +6,19 @@ use super::{among, select};
 use crate::db::{Conn, DbResult, backup::Row, statement::Statement};
 
 /// Columns of `images`.
-pub const IMAGE: &[&str] = &[
-    "id",
-    "name",
-    "owner",
-    "status",
-    "visibility",
-    "disk_format",
-    "container_format",
-    "size",
-    "virtual_size",
-    "checksum",
-    "os_hash_algo",
-    "os_hash_value",
-    "min_disk",
-    "min_ram",
-    "protected",
-    "os_hidden",
-    "deleted",
-    "created_at",
-    "updated_at",
-    "deleted_at",
-];
+pub const IMAGE: &str = "id name owner status visibility disk_format container_format size virtual_size checksum os_hash_algo \
+    os_hash_value min_disk min_ram protected os_hidden deleted created_at updated_at deleted_at";
 /// Columns of `image_properties`.
-pub const PROPERTY: &[&str] = &["image_id", "name", "value"];
+pub const PROPERTY: &str = "image_id name value";
 /// Columns of `image_tags`.
-pub const TAG: &[&str] = &["image_id", "value"];
+pub const TAG: &str = "image_id value";
 /// Columns of `image_members`.
-pub const MEMBER: &[&str] = &["image_id", "member", "status", "created_at", "updated_at"];
+pub const MEMBER: &str = "image_id member status created_at updated_at";
 /// Columns of `image_locations`.
-pub const LOCATION: &[&str] = &["image_id", "id", "value", "meta_data", "status"];
+pub const LOCATION: &str = "image_id id value meta_data status";
 /// Columns of `tasks` and `task_info`.
-pub const TASK: &[&str] = &[
-    "t.id",
-    "t.type",
-    "t.status",
-    "t.owner",
-    "t.expires_at",
-    "t.created_at",
-    "t.updated_at",
-    "t.image_id",
-    "t.request_id",
-    "t.user_id",
-    "i.input",
-    "i.result",
-    "i.message",
-];
+pub const TASK: &str = "t.id t.type t.status t.owner t.expires_at t.created_at t.updated_at t.image_id t.request_id \
+    t.user_id i.input i.result i.message";
 
 /// The tables of an image's parts, all of which say when a row was made, changed and deleted.
 const PARTS: [&str; 4] = ["image_properties", "image_tags", "image_members", "image_locations"];
@@ -82,7 +49,7 @@ pub fn changed_since(conn: &mut Conn, since: &str) -> DbResult<Vec<String>> {
         format!("WHERE created_at >= '{since}' OR updated_at >= '{since}' OR deleted_at >= '{since}'");
     let mut ids = Vec::new();
     for (table, column) in [("images", "id")].into_iter().chain(PARTS.map(|table| (table, "image_id"))) {
-        let rows = select(conn, table, &[column], Statement::new(&changed))?;
+        let rows = select(conn, table, column, Statement::new(&changed))?;
         ids.extend(rows.into_iter().filter_map(|row| row.first().and_then(Value::as_str).map(str::to_owned)));
     }
     ids.sort_unstable();
@@ -95,7 +62,7 @@ pub fn changed_since(conn: &mut Conn, since: &str) -> DbResult<Vec<String>> {
 /// # Errors
 /// Only the database's own.
 pub fn count_images(conn: &mut Conn) -> DbResult<u64> {
-    let rows = select(conn, "images", &["COUNT(*)"], Statement::default())?;
+    let rows = select(conn, "images", "COUNT(*)", Statement::default())?;
     Ok(rows.first().and_then(|row| row.first()).and_then(Value::as_u64).unwrap_or_default())
 }
 
@@ -103,7 +70,7 @@ pub fn count_images(conn: &mut Conn) -> DbResult<u64> {
 ///
 /// # Errors
 /// Only the database's own.
-pub fn parts_of(conn: &mut Conn, table: &str, columns: &[&str], ids: &[String]) -> DbResult<Vec<Row>> {
+pub fn parts_of(conn: &mut Conn, table: &str, columns: &'static str, ids: &[String]) -> DbResult<Vec<Row>> {
     let rest = Statement::new("WHERE ").then(among("image_id", ids));
     // A location that waits for the scrubber is deleted as a row, and its data is still there.
     let alive = match table {
@@ -132,6 +99,6 @@ pub fn tasks_after(conn: &mut Conn, after: &str, count: usize) -> DbResult<Vec<R
 ///
 /// # Errors
 /// Only the database's own.
-pub fn all(conn: &mut Conn, table: &str, columns: &[&str], order: &str) -> DbResult<Vec<Row>> {
+pub fn all(conn: &mut Conn, table: &str, columns: &'static str, order: &str) -> DbResult<Vec<Row>> {
     select(conn, table, columns, Statement::new(&format!("ORDER BY {order}")))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{among, select};
+use super::{among, names, select};
 use crate::db::{
     Conn, DbResult,
     backup::{self, Column, Kind, Row},
@@ -15,93 +15,38 @@ pub struct Table {
     /// Its name.
     pub name: &'static str,
     /// Its columns, in the order of the values of a row.
-    pub columns: &'static [&'static str],
+    pub columns: &'static str,
 }
 
 /// Images.
 pub const IMAGES: Table = Table {
     name: "images",
-    columns: &[
-        "id",
-        "revision",
-        "name",
-        "owner",
-        "visibility",
-        "status",
-        "disk_format",
-        "container_format",
-        "size",
-        "virtual_size",
-        "checksum",
-        "os_hash_algo",
-        "os_hash_value",
-        "min_disk",
-        "min_ram",
-        "protected",
-        "os_hidden",
-        "deleted",
-        "created_at",
-        "updated_at",
-        "deleted_at",
-    ],
+    columns: "id revision name owner visibility status disk_format container_format size virtual_size checksum \
+    os_hash_algo os_hash_value min_disk min_ram protected os_hidden deleted created_at updated_at \
+    deleted_at",
 };
 /// Their properties.
-pub const PROPERTIES: Table =
-    Table { name: "image_properties", columns: &["image_id", "name", "value", "position"] };
+pub const PROPERTIES: Table = Table { name: "image_properties", columns: "image_id name value position" };
 /// Their tags.
-pub const TAGS: Table = Table { name: "image_tags", columns: &["image_id", "value"] };
+pub const TAGS: Table = Table { name: "image_tags", columns: "image_id value" };
 /// Their members.
 pub const MEMBERS: Table = Table {
     name: "image_members",
-    columns: &["image_id", "member", "status", "deleted", "image_created_at", "created_at", "updated_at"],
+    columns: "image_id member status deleted image_created_at created_at updated_at",
 };
 /// The ledger of their data.
 pub const BLOBS: Table = Table {
     name: "blobs",
-    columns: &[
-        "id",
-        "image_id",
-        "store",
-        "name",
-        "state",
-        "size",
-        "holder",
-        "lease_until",
-        "delete_after",
-        "attempts",
-        "created_at",
-        "updated_at",
-    ],
+    columns: "id image_id store name state size holder lease_until delete_after attempts created_at updated_at",
 };
 /// Their locations.
-pub const LOCATIONS: Table = Table {
-    name: "image_locations",
-    columns: &["id", "image_id", "position", "url", "metadata", "store", "blob_id"],
-};
+pub const LOCATIONS: Table =
+    Table { name: "image_locations", columns: "id image_id position url metadata store blob_id" };
 /// Jobs.
 pub const JOBS: Table = Table {
     name: "jobs",
-    columns: &[
-        "id",
-        "kind",
-        "status",
-        "image_id",
-        "owner",
-        "user_id",
-        "request_id",
-        "input",
-        "result",
-        "message",
-        "state",
-        "bytes_done",
-        "attempts",
-        "run_after",
-        "cancel_requested",
-        "lease_until",
-        "expires_at",
-        "created_at",
-        "updated_at",
-    ],
+    columns: "id kind status image_id owner user_id request_id input result message state bytes_done attempts \
+    run_after cancel_requested lease_until expires_at created_at updated_at",
 };
 
 /// The tables of an image's parts and its data, children first.
@@ -113,7 +58,7 @@ const PARTS: [&str; 5] = ["image_properties", "image_tags", "image_members", "im
 /// Only the database's own.
 pub fn known(conn: &mut Conn, ids: &[String]) -> DbResult<Vec<(String, i64)>> {
     let rest = Statement::new("WHERE ").then(among("id", ids));
-    let rows = select(conn, "images", &["id", "updated_at"], rest)?;
+    let rows = select(conn, "images", "id updated_at", rest)?;
     let pair = |row: Row| Some((row.first()?.as_str()?.to_owned(), row.get(1)?.as_i64()?));
     Ok(rows.into_iter().filter_map(pair).collect())
 }
@@ -162,8 +107,10 @@ pub fn insert(conn: &mut Conn, table: Table, rows: &[Row]) -> DbResult<()> {
         return Ok(());
     }
     // Only names matter for writing.
-    let columns: Vec<Column> =
-        table.columns.iter().map(|name| Column { name: (*name).to_owned(), kind: Kind::Text }).collect();
+    let columns: Vec<Column> = names(table.columns)
+        .into_iter()
+        .map(|name| Column { name: name.to_owned(), kind: Kind::Text })
+        .collect();
     backup::insert(conn, table.name, &columns, rows)
 }
 
@@ -176,7 +123,7 @@ pub fn taken(conn: &mut Conn, store: &str, names: &[String], but: &[String]) -> 
         return Ok(Vec::new());
     }
     let rest = Statement::new("WHERE store = ").text(store).sql(" AND ").then(among("name", names));
-    let rows = select(conn, "blobs", &["name", "image_id"], rest)?;
+    let rows = select(conn, "blobs", "name image_id", rest)?;
     let of_another = |row: Row| {
         let (name, image) = (row.first()?.as_str()?, row.get(1)?.as_str()?);
         (!but.iter().any(|id| id == image)).then(|| name.to_owned())
@@ -190,7 +137,7 @@ pub fn taken(conn: &mut Conn, store: &str, names: &[String], but: &[String]) -> 
 /// Only the database's own.
 pub fn mark(conn: &mut Conn, source: &str) -> DbResult<Option<String>> {
     let rest = Statement::new("WHERE source = ").text(source);
-    let rows = select(conn, "moved_in", &["state"], rest)?;
+    let rows = select(conn, "moved_in", "state", rest)?;
     Ok(rows.first().and_then(|row| row.first()).and_then(Value::as_str).map(str::to_owned))
 }
 

@@ -28,7 +28,7 @@ pub struct Settings {
     pub folders: Vec<Folder>,
     /// `filesystem_store_metadata_file`, read: what to say in locations below each mount point.
     pub mounts: Vec<Mount>,
-    /// `filesystem_store_file_perm`: mode of finished files; `None` is ours, 0640 under the umask.
+    /// `filesystem_store_file_perm`: mode of finished files; `None` is ours, 0600.
     pub file_perm: Option<u32>,
     /// `filesystem_store_chunk_size`: bytes read at once, and unit of holes; `None` is what we measured best,
     /// though Glance's default is what we tell.

@@ -1,0 +1,47 @@
+//! What a takeover is told, and what it tells.
+
+use super::crypt::Key;
+use crate::{db::Db, store::Stores};
+
+/// Images that are taken at once.
+pub(super) const BATCH: usize = 500;
+/// Where from, and how.
+pub struct Plan<'a> {
+    /// Glance's database.
+    pub source: &'a Db,
+    /// Names it in the notes of how far a pass has come.
+    pub name: &'a str,
+    /// Ours.
+    pub target: &'a Db,
+    /// The stores that hold the data.
+    pub stores: &'a Stores,
+    /// What locations are encrypted with, if they are.
+    pub key: Option<Key>,
+    /// Seconds for which the data of deleted images stays (`scrub_time`).
+    pub delay_seconds: i64,
+    /// Change nothing.
+    pub dry_run: bool,
+}
+
+/// Something that was left out or taken otherwise than it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What it is about: `image 1a2b…`.
+    pub what: String,
+    /// What became of it, and why.
+    pub why: String,
+}
+
+impl Note {
+    pub(super) fn of_image(id: &str, why: impl Into<String>) -> Self {
+        Self { what: format!("image {id}"), why: why.into() }
+    }
+}
+
+/// What a pass tells while it goes on.
+pub trait Told {
+    /// So many images of so many have been looked at.
+    fn progress(&mut self, done: u64, all: u64);
+    /// Something was left out.
+    fn note(&mut self, note: Note);
+}
