@@ -32,7 +32,7 @@ def restored(kind, folder, file):
 
 def fill(server):
     """Images of every kind, with what hangs on them; returns the id of one."""
-    image = server.create(name=SPECIAL, visibility="shared", tags=["b", "a "], empty="", **{"ключ": SPECIAL})
+    image = server.create(name=SPECIAL, visibility="shared", tags=["b", "a "], empty="", ключ=SPECIAL)
     server.put(image, b"data").expect(204)
     for project in ("one", "two"):
         server.request("POST", f"/v2/images/{image}/members", {"member": project}).expect(200)
@@ -43,7 +43,8 @@ def fill(server):
     for number in range(30):
         server.create(name=f"image {number}", number=str(number))
     admin, _ = server.login("vitrine-admin")
-    server.request("POST", "/v2/metadefs/namespaces", {"namespace": "Own", "description": SPECIAL}, token=admin).expect(201)
+    namespace = {"namespace": "Own", "description": SPECIAL}
+    server.request("POST", "/v2/metadefs/namespaces", namespace, token=admin).expect(201)
     return image
 
 
@@ -52,14 +53,15 @@ def seen(server, image):
     admin, _ = server.login("vitrine-admin")
     paths = ("/v2/images?limit=1000&sort=id:asc", "/v2/images?os_hidden=true", f"/v2/images/{image}",
              f"/v2/images/{image}/members", "/v2/metadefs/namespaces?limit=1000&sort_key=created_at",
-             "/v2/metadefs/namespaces/Own", "/identity/v3/users", "/identity/v3/projects", "/identity/v3/role_assignments")
+             "/v2/metadefs/namespaces/Own", "/identity/v3/users", "/identity/v3/projects",
+             "/identity/v3/role_assignments")
     answers = [server.request("GET", path, token=admin).expect(200).json for path in paths]
     return json.loads(json.dumps(answers).replace(server.url, ""))
 
 
 def test_rows_travel_round_all_databases(tmp_path):
-    """From SQLite to PostgreSQL, MariaDB and back: clients see the same, a file of its own user's alone, and new rows are
-    numbered after the old ones. Each backup is made while the server runs."""
+    """From SQLite to PostgreSQL, MariaDB and back: clients see the same, the file is its owner's alone, and new rows
+    are numbered after the old ones. Each backup is made while the server runs."""
     folder, database = tmp_path / "first", databases.Embedded()
     with Server(folder, database=database) as server:
         image = fill(server)
@@ -121,7 +123,8 @@ def test_what_cannot_be_restored_is_refused(tmp_path, server, kind):
     cut.write_bytes(file.read_bytes()[:-20])
     for broken, why in (
         (altered(lambda text: text.replace('"schema":"2026', '"schema":"9026')), "newer version"),
-        (cut, ""), (altered(lambda text: "{}\n"), "no backup"), (altered(lambda text: text.rsplit("\n", 2)[0]), "cut short"),
+        (cut, ""), (altered(lambda text: "{}\n"), "no backup"),
+        (altered(lambda text: text.rsplit("\n", 2)[0]), "cut short"),
         (altered(lambda text: text.replace('"identity_roles":', '"identity_rolls":')), "does not hold the rows"),
         (altered(lambda text: text.replace('{"table":"jobs"', '{"table":"jibs"')), "nothing is known of the table"),
     ):

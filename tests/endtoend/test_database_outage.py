@@ -53,7 +53,7 @@ def login(server):
 
 
 def test_sec_37_a_stopped_database_stops_nobody(served):
-    """Lists and logins are told to come back, `/healthcheck` takes the node out of rotation, and everything is as before
+    """Lists and logins are told to come back, `/healthcheck` takes the node out of rotation, and all is as before
     once the database goes on."""
     private, server = served
     server.request("GET", "/v2/images").expect(200)

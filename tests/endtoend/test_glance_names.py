@@ -1,4 +1,4 @@
-"""The programs of Glance that deployment tools call, as links to one binary: the same arguments, the same exit codes."""
+"""The programs of Glance that deployment tools call, as links to one binary: the same arguments and exit codes."""
 
 import json
 import os
@@ -15,9 +15,11 @@ NAMES = ("glance-api", "glance-cache-cleaner", "glance-cache-manage", "glance-ca
 MANAGE = ([], ["db"], ["db_check"], ["db_sync"], ["db_check"], ["db", "sync", "5"], ["db_sync", "5"], ["db", "expand"],
           ["db", "migrate"], ["db", "contract"], ["db_expand"], ["db_migrate"], ["db_contract"], ["db_version"],
           ["db", "purge"], ["db", "purge", "--age_in_days", "0", "--max_rows", "-1"],
-          ["db", "purge", "--age_in_days", "-1"], ["db", "purge", "--age_in_days", "x"], ["db", "purge", "--max_rows", "-2"],
+          ["db", "purge", "--age_in_days", "-1"], ["db", "purge", "--age_in_days", "x"],
+          ["db", "purge", "--max_rows", "-2"],
           ["db", "purge", "--age_in_days", "100000"], ["db_purge"], ["db", "purge_images_table", "--max_rows", "5"],
-          ["db", "load_metadefs", "--prefer_new"], ["db", "load_metadefs", "--path", "/nowhere"], ["db", "unload_metadefs"],
+          ["db", "load_metadefs", "--prefer_new"], ["db", "load_metadefs", "--path", "/nowhere"],
+          ["db", "unload_metadefs"],
           ["db_unload_metadefs"], ["db", "nonsense"], ["nonsense"])
 
 
@@ -132,7 +134,7 @@ def test_rows_of_old_memberships_are_purged(server):
 
 
 def test_the_cache_is_managed_from_outside(programs, server, tmp_path):
-    """`glance-cache-manage` queues, lists and deletes with the password of an administrator and not of a member; another
+    """`glance-cache-manage` queues, lists and deletes with the password of an administrator, not of a member; another
     server stands in for Keystone. The tools for cron run beside it."""
     def login(cloud):
         auth = server.connect(cloud).config.config["auth"]

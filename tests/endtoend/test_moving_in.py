@@ -11,9 +11,9 @@ from harness import ROOT, binary, client, databases, free_port, wait_for
 
 sys.path.append(str(ROOT / "tests/peers"))
 
-import image_service  # noqa: E402
-import peer  # noqa: E402
-import personas  # noqa: E402
+import image_service
+import peer
+import personas
 
 READERS = ("admin", "member", "imember", "oreader")
 SPECIAL = "Ünï 'quoted' \"twice\" 日本 \\ %s"
@@ -58,10 +58,10 @@ class Cloud:
 
 def fill(cloud):
     """Images of every kind; returns their ids by what they are."""
-    ids = {"plain": cloud.create(data=b"data", name=SPECIAL, tags=["b", "a b"], empty="", **{"ключ": SPECIAL})}
+    ids = {"plain": cloud.create(data=b"data", name=SPECIAL, tags=["b", "a b"], empty="", ключ=SPECIAL)}
     ids["shared"] = cloud.create(data=b"shared", visibility="shared")
     for project, answer in (("gamma", "accepted"), ("beta", "rejected"), ("admin", None)):
-        status, _, projects = client.call("GET", f"{cloud.keystone}/projects?name={project}", None,
+        _, _, projects = client.call("GET", f"{cloud.keystone}/projects?name={project}", None,
                                           {"X-Auth-Token": cloud.token("admin")})
         member = projects["projects"][0]["id"]
         cloud.ask("POST", f"/v2/images/{ids['shared']}/members", {"member": member}).expect(200)
@@ -106,8 +106,9 @@ def in_order(body):
 
 def seen(cloud, ids):
     """What each caller sees of it all."""
-    paths = ["/v2/images?limit=100&sort=created_at:asc,id:asc", "/v2/images?os_hidden=true", "/v2/images?visibility=community",
-             "/v2/images?member_status=all&visibility=shared", "/v2/info/stores", "/v2/info/import",
+    paths = ["/v2/images?limit=100&sort=created_at:asc,id:asc", "/v2/images?os_hidden=true",
+             "/v2/images?visibility=community", "/v2/images?member_status=all&visibility=shared",
+             "/v2/info/stores", "/v2/info/import",
              "/v2/metadefs/namespaces/Own", "/v2/metadefs/namespaces?limit=100", "/v2/metadefs/resource_types"]
     for name, image in ids.items():
         if name != "uploading":
@@ -149,9 +150,9 @@ def vitrine(*words, status=0):
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("kind", (databases.MARIADB, databases.POSTGRESQL))
+@pytest.mark.parametrize("kind", [databases.MARIADB, databases.POSTGRESQL])
 def test_a_cloud_moves_in(tmp_path, kind):
-    """From a Glance on each database: ids, times, owners, members, tasks and definitions stay, the data is served from the
+    """From a Glance on each database: ids, times, owners, members, tasks and definitions stay, data is served from the
     files where it was, and what is deleted stays so. A second run takes what has changed since."""
     cloud = Cloud(tmp_path)
     try:
@@ -170,7 +171,8 @@ def test_a_cloud_moves_in(tmp_path, kind):
 
         # While Glance runs, then once more for what has changed meanwhile.
         ours = databases.fresh(kind)
-        arguments = ("import-glance", "--from", own, "--config-file", cloud.conf, *ours.arguments, "--data-dir", tmp_path / "own")
+        arguments = ("import-glance", "--from", own, "--config-file", cloud.conf, *ours.arguments,
+                     "--data-dir", tmp_path / "own")
         dry = vitrine(*arguments, "--dry-run")
         assert f"{len(ids)} of {len(ids)} images" in dry and "would be taken" in dry
         said = vitrine(*arguments)

@@ -70,8 +70,8 @@ def test_two_servers_on_one_folder(server):
 
 
 def test_sec_48_everything_is_for_the_owner_only(tmp_path):
-    """Whatever the umask is: data, staged data, the cache, the database, the keys. A folder that the operator made keeps
-    its mode."""
+    """Whatever the umask is: data, staged data, the cache, the database, the keys. A folder of the operator's keeps its
+    mode."""
     own, cache, database = tmp_path / "own", tmp_path / "made/cache", tmp_path / "data/configured.sqlite"
     own.mkdir(mode=0o755)
     configuration = tmp_path / "vitrine.conf"

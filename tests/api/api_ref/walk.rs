@@ -139,7 +139,7 @@ async fn records(walk: &Walk, admin: &Client, member: &Client) {
     ] {
         walk.ask(member, &format!("GET /v2/images{query}"), Body::None, status).await;
     }
-    walk.ask(member, &format!("GET /v2/images?marker={BARE}"), Body::None, 403).await;
+    walk.ask(member, &format!("GET /v2/images?marker={BARE}"), Body::None, 400).await;
     walk.ask(member, &format!("GET /v2/images/{IMAGE}"), Body::None, 200).await;
     walk.ask(member, &format!("GET /v2/images/{BARE}"), Body::None, 404).await;
     walk.ask(member, &format!("GET /v2/images/{IMAGE}"), Body::Json(json!({})), 400).await;

@@ -1,6 +1,5 @@
 //! What data is declared to be, what it is, and what nobody may take in whatever it is called.
 
-
 use serde_json::{Value, json};
 
 use crate::{

@@ -231,7 +231,7 @@ on_each_database! {
         for (cap, quota, data, refused) in [
             (4095 * mib, None, larger.clone(), true),
             (u64::MAX, Some(4095 * mib), larger.clone(), true),
-            (u64::MAX, None, qcow2(pib * 1024, None), true),
+            (u64::MAX, None, qcow2(pib / 2, None), true),
             (4096 * mib, Some(4097 * mib), larger.clone(), false),
         ] {
             let app = database.app_with(|options| {
