@@ -38,6 +38,8 @@ def fresh(kind=None):
         return Embedded()
     database = (postgresql if kind == POSTGRESQL else mariadb)().create()
     prepare(database)
+    # As the embedded one has them from its first start.
+    subprocess.run([binary(), "metadefs", "load", *database.arguments], check=True, capture_output=True, timeout=120)
     return database
 
 
