@@ -182,11 +182,13 @@ fn read(conn: &mut Conn, path: &Path) -> DbResult<u64> {
     let _head = lines.next().map_err(failed)?;
     let (mut open, mut counts, mut all): (Option<Open>, Map<String, Value>, u64) = (None, Map::new(), 0);
     loop {
-        let line = lines.next().map_err(failed)?;
-        if let (Value::Array(row), Some(open)) = (&line, &mut open) {
-            open.take(conn, row.clone())?;
-            continue;
-        }
+        let line = match (lines.next().map_err(failed)?, &mut open) {
+            (Value::Array(row), Some(open)) => {
+                open.take(conn, row)?;
+                continue;
+            }
+            (line, _) => line,
+        };
         if let Some(mut done) = open.take() {
             done.flush(conn)?;
             backup::renumber(conn, (done.table, done.key), &done.columns)?;

@@ -215,5 +215,5 @@ pub fn purge(place: &Place, limits: Limits, images: bool) -> Result<(), StartErr
         return drop_rows("images", db::images::forget);
     }
     drop_rows("image_members", |conn, before, count, _| db::purge::members(conn, before, count))?;
-    drop_rows("jobs", |conn, before, count, _| db::purge::tasks(conn, before, count))
+    drop_rows("jobs", |conn, before, count, _| db::jobs::delete_expired(conn, before, count))
 }

@@ -89,10 +89,7 @@ pub fn run(conn: &mut Conn, phase: Phase) -> Result<Vec<String>, SchemaError> {
     if let Schema::Newer(version) | Schema::Expanded(version) = compare(conn)? {
         return Err(SchemaError::Newer(version));
     }
-    if has_table(conn, "alembic_version").map_err(failed)? {
-        return Err(SchemaError::Foreign);
-    }
-    conn.batch_execute(super::dialect::of(conn).lift_limits())?;
+    prepare(conn)?;
     match conn {
         Conn::Sqlite(conn) => run_on_sqlite(conn, phase),
         Conn::Postgres(conn) => run_on_postgres(conn, phase),
@@ -100,11 +97,21 @@ pub fn run(conn: &mut Conn, phase: Phase) -> Result<Vec<String>, SchemaError> {
     }
 }
 
+/// Requires that the tables be nobody else's, and lets statements take as long as they need.
+fn prepare(conn: &mut Conn) -> Result<(), SchemaError> {
+    if has_table(conn, "alembic_version").map_err(failed)? {
+        return Err(SchemaError::Foreign);
+    }
+    Ok(conn.batch_execute(super::dialect::of(conn).lift_limits())?)
+}
+
 /// Applies what leads to a version, for rows that were written at that version. Nobody else may be at work.
 ///
 /// # Errors
-/// [`SchemaError::Newer`] when the version is not known, [`SchemaError::Failed`] when the database refuses.
+/// [`SchemaError::Newer`] when the version is not known, [`SchemaError::Foreign`] for Glance's database,
+/// [`SchemaError::Failed`] when the database refuses.
 pub fn run_to(conn: &mut Conn, version: &str) -> Result<(), SchemaError> {
+    prepare(conn)?;
     match conn {
         Conn::Sqlite(conn) => apply_to(conn, SQLITE, version),
         Conn::Postgres(conn) => apply_to(conn, POSTGRES, version),

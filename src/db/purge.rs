@@ -1,10 +1,10 @@
-//! Rows that only tell of what was there once, dropped when an operator asks for it: memberships that were taken back,
-//! jobs whose time is over. Those of images are dropped in `images.rs`, and only their ids remain.
+//! Rows that only tell of what was there once, dropped when an operator asks for it: memberships that were taken back. Those
+//! of images are dropped in `images.rs`, and only their ids remain.
 
 use diesel::prelude::*;
 
 use super::{
-    Conn, DbResult, jobs,
+    Conn, DbResult,
     schema::{image_members, purged_images},
 };
 use crate::model::time::Timestamp;
@@ -30,14 +30,6 @@ pub fn members(conn: &mut Conn, before: Timestamp, count: i64) -> DbResult<usize
         dropped = dropped.saturating_add(diesel::delete(row).execute(conn)?);
     }
     Ok(dropped)
-}
-
-/// Drops jobs that expired before a time, `count` at most. Answers how many went.
-///
-/// # Errors
-/// Only the database's own.
-pub fn tasks(conn: &mut Conn, before: Timestamp, count: i64) -> DbResult<usize> {
-    jobs::delete_expired(conn, before, count)
 }
 
 /// Whether an image of this id was there once and its row was dropped.

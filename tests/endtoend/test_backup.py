@@ -1,6 +1,7 @@
 """`vitrine db backup | restore`: all rows, from each kind of database to another, and what is refused."""
 
 import json
+import sqlite3
 import subprocess
 
 import pytest
@@ -131,3 +132,14 @@ def test_what_cannot_be_restored_is_refused(tmp_path, server, kind):
         assert why in vitrine("db", "restore", broken, *place, status=1)
     vitrine("db", "restore", file, *place)
     assert "has rows already" in vitrine("db", "restore", file, *place, status=1)
+
+
+def test_nothing_is_restored_into_glances_database(server, tmp_path):
+    """Its tables have names of ours; it stays as it is, without a table of ours."""
+    file, foreign = tmp_path / "backup", tmp_path / "glance.sqlite"
+    server.command("db", "backup", file)
+    with sqlite3.connect(foreign) as glance:
+        glance.execute("CREATE TABLE alembic_version (version_num TEXT)")
+    assert "Glance's own database" in vitrine("db", "restore", file, "--database", f"sqlite:///{foreign}", status=1)
+    with sqlite3.connect(foreign) as glance:
+        assert glance.execute("SELECT name FROM sqlite_master").fetchall() == [("alembic_version",)]

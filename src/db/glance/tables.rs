@@ -49,7 +49,7 @@ pub fn changed_since(conn: &mut Conn, since: &str) -> DbResult<Vec<String>> {
         format!("WHERE created_at >= '{since}' OR updated_at >= '{since}' OR deleted_at >= '{since}'");
     let mut ids = Vec::new();
     for (table, column) in [("images", "id")].into_iter().chain(PARTS.map(|table| (table, "image_id"))) {
-        let rows = select(conn, table, column, Statement::new(&changed))?;
+        let rows = select(conn, table, column, Statement::new(&format!("{changed} GROUP BY {column}")))?;
         ids.extend(rows.into_iter().filter_map(|row| row.first().and_then(Value::as_str).map(str::to_owned)));
     }
     ids.sort_unstable();
