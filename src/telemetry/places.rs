@@ -58,6 +58,11 @@ impl Places {
         turn.await.ok()
     }
 
+    /// Whether somebody waits for a place.
+    pub fn are_awaited(&self) -> bool {
+        !self.book().turns.is_empty()
+    }
+
     /// So many places, if nobody has to wait for that.
     pub fn spare(&self, count: usize) -> Option<Place> {
         let mut book = self.book();

@@ -1,15 +1,17 @@
-//! Work on the pieces of a stream in their order, on threads that are let go between them: a stream that stalls holds
-//! what has come of its next batch, and no thread.
+//! Work on the pieces of a stream in their order, on threads that stay while there is something to do: a stream that
+//! stalls holds what has come of its next batch, and no thread.
 
 use std::{
+    collections::VecDeque,
     fmt::{Debug, Display},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use super::{
-    places::Places,
+    places::{Place, Places},
     tasks::{Spawned, blocking},
 };
 
@@ -48,16 +50,120 @@ impl<E: Display> Display for Broken<E> {
     }
 }
 
-type Batch<T> = Spawned<(Vec<T>, Result<(), <T as Taker>::Error>)>;
+/// A taker, and what it has not taken yet.
+struct Lane<T> {
+    /// Away while a thread works with it.
+    taker: Option<T>,
+    queue: VecDeque<Bytes>,
+    /// Bytes in the queue and in the hands of the thread.
+    bytes: usize,
+    /// Pieces, likewise.
+    pieces: usize,
+}
 
-/// Hands the pieces of one stream to its takers, batch by batch: one batch waits while another is worked on, so that
-/// slow takers slow the stream.
+impl<T> Lane<T> {
+    /// How many batches wait, those in the hands of the thread included.
+    fn behind(&self) -> usize {
+        (self.bytes / BATCH_BYTES).max(self.pieces / BATCH_PIECES)
+    }
+}
+
+struct State<T: Taker> {
+    lanes: Vec<Lane<T>>,
+    /// Threads at work.
+    threads: usize,
+    fault: Option<T::Error>,
+    /// Whether something failed, or nobody wants the rest any more.
+    over: bool,
+}
+
+struct Shared<T: Taker> {
+    state: Mutex<State<T>>,
+    /// Told when a lane has got shorter, and when a thread has gone.
+    moved: Notify,
+}
+
+impl<T: Taker> Shared<T> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works until there is nothing left that no other thread works on, or until others wait for the place. Blocking.
+    fn work(&self, places: &Places) {
+        loop {
+            let mut idle = true;
+            let count = self.state().lanes.len();
+            for lane in 0..count {
+                idle &= !self.batch(lane);
+            }
+            if idle || places.are_awaited() {
+                return;
+            }
+        }
+    }
+
+    /// Takes one batch of a lane; `false` if there is none, or another thread has the taker.
+    fn batch(&self, index: usize) -> bool {
+        let mut state = self.state();
+        if state.over {
+            return false;
+        }
+        let Some(lane) = state.lanes.get_mut(index).filter(|lane| !lane.queue.is_empty()) else {
+            return false;
+        };
+        let Some(mut taker) = lane.taker.take() else { return false };
+        let (mut batch, mut bytes) = (Vec::new(), 0_usize);
+        while bytes < BATCH_BYTES && batch.len() < BATCH_PIECES {
+            let Some(piece) = lane.queue.pop_front() else { break };
+            bytes = bytes.saturating_add(piece.len());
+            batch.push(piece);
+        }
+        drop(state);
+        let result = batch.iter().try_for_each(|piece| taker.take(piece));
+        let mut state = self.state();
+        if let Some(lane) = state.lanes.get_mut(index) {
+            lane.taker = Some(taker);
+            lane.bytes = lane.bytes.saturating_sub(bytes);
+            lane.pieces = lane.pieces.saturating_sub(batch.len());
+        }
+        if let Err(error) = result {
+            state.over = true;
+            state.fault.get_or_insert(error);
+        }
+        drop(state);
+        self.moved.notify_one();
+        true
+    }
+}
+
+/// A thread at work, counted until it ends, however it ends.
+struct Worker<T: Taker> {
+    shared: Arc<Shared<T>>,
+    _place: Option<Place>,
+}
+
+impl<T: Taker> Drop for Worker<T> {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        state.threads = state.threads.saturating_sub(1);
+        drop(state);
+        self.shared.moved.notify_one();
+    }
+}
+
+/// How a relay gets on.
+struct Progress {
+    threads: usize,
+    /// How many batches the last taker is behind.
+    behind: usize,
+    /// For how many threads there is work.
+    wanted: usize,
+}
+
+/// Hands the pieces of one stream to its takers. They may be two batches behind, so that slow takers slow the stream.
 pub struct Relay<T: Taker> {
-    takers: Vec<T>,
-    count: usize,
-    running: Vec<Batch<T>>,
-    waiting: Vec<Bytes>,
-    waiting_bytes: usize,
+    shared: Arc<Shared<T>>,
+    running: Vec<Spawned<()>>,
     places: Places,
     whose: Arc<str>,
 }
@@ -65,8 +171,11 @@ pub struct Relay<T: Taker> {
 impl<T: Taker> Relay<T> {
     /// Begins. Each taker gets every piece; the project `whose` work it is has its turn at the places like any other.
     pub fn new(takers: Vec<T>, places: Places, whose: Option<&str>) -> Self {
-        let (count, whose) = (takers.len(), whose.unwrap_or_default().into());
-        Self { takers, count, running: Vec::new(), waiting: Vec::new(), waiting_bytes: 0, places, whose }
+        let lane = |taker| Lane { taker: Some(taker), queue: VecDeque::new(), bytes: 0, pieces: 0 };
+        let lanes = takers.into_iter().map(lane).collect();
+        let state = Mutex::new(State { lanes, threads: 0, fault: None, over: false });
+        let shared = Arc::new(Shared { state, moved: Notify::new() });
+        Self { shared, running: Vec::new(), places, whose: whose.unwrap_or_default().into() }
     }
 
     /// Takes the next piece, shared; waits while the takers are two batches behind. It may be dropped at any time: what
@@ -75,64 +184,92 @@ impl<T: Taker> Relay<T> {
     /// # Errors
     /// [`Broken`], perhaps by an earlier piece.
     pub async fn feed(&mut self, piece: Bytes) -> Result<(), Broken<T::Error>> {
-        self.waiting_bytes = self.waiting_bytes.saturating_add(piece.len());
-        self.waiting.push(piece);
-        if self.waiting_bytes < BATCH_BYTES && self.waiting.len() < BATCH_PIECES {
-            return Ok(());
+        for lane in &mut self.shared.state().lanes {
+            lane.bytes = lane.bytes.saturating_add(piece.len());
+            lane.pieces = lane.pieces.saturating_add(1);
+            lane.queue.push_back(piece.clone());
         }
-        self.flush().await
+        loop {
+            let Progress { threads, behind, wanted } = self.progress()?;
+            if behind == 0 {
+                return Ok(());
+            }
+            if threads == 0 {
+                self.start().await;
+            } else {
+                self.help(threads, wanted);
+                if behind == 1 {
+                    return Ok(());
+                }
+                self.shared.moved.notified().await;
+            }
+        }
     }
 
-    /// Begins to work on what waits.
-    async fn flush(&mut self) -> Result<(), Broken<T::Error>> {
-        if self.waiting.is_empty() {
-            return Ok(());
+    fn progress(&self) -> Result<Progress, Broken<T::Error>> {
+        let mut state = self.shared.state();
+        if let Some(fault) = state.fault.take() {
+            return Err(Broken::Taker(fault));
         }
-        self.rest().await?;
-        let first = self.places.take(&self.whose).await;
-        // With places to spare each taker works by itself; otherwise one thread does it all, which costs less in sum.
-        let others = self.places.spare(self.count.saturating_sub(1));
-        let (batch, takers) = (Arc::new(std::mem::take(&mut self.waiting)), std::mem::take(&mut self.takers));
-        self.waiting_bytes = 0;
-        let held = Arc::new((first, others));
-        let groups: Vec<Vec<T>> = match held.1 {
-            Some(_) => takers.into_iter().map(|taker| vec![taker]).collect(),
-            None => vec![takers],
-        };
-        for mut group in groups {
-            let (batch, held) = (Arc::clone(&batch), Arc::clone(&held));
-            self.running.push(blocking(move || {
-                let _held = held;
-                let mut pieces = batch.iter();
-                let result = pieces.try_for_each(|p| group.iter_mut().try_for_each(|taker| taker.take(p)));
-                (group, result)
-            }));
-        }
-        Ok(())
-    }
-
-    /// Waits until nothing is worked on.
-    async fn rest(&mut self) -> Result<(), Broken<T::Error>> {
-        while let Some(batch) = self.running.last_mut() {
-            let done = batch.await;
-            self.running.pop();
-            let (mut takers, result) = done.map_err(|fault| Broken::Thread(fault.to_string()))?;
-            result.map_err(Broken::Taker)?;
-            self.takers.append(&mut takers);
-        }
-        if self.takers.len() != self.count {
+        let lost = state.threads == 0 && state.lanes.iter().any(|lane| lane.taker.is_none());
+        if state.over || lost {
             return Err(Broken::Thread("an earlier piece could not be taken".to_owned()));
         }
-        Ok(())
+        let behind = state.lanes.iter().map(Lane::behind).max().unwrap_or(0);
+        let wanted = state.lanes.iter().filter(|lane| lane.taker.is_none() || lane.behind() > 0).count();
+        Ok(Progress { threads: state.threads, behind, wanted })
     }
 
-    /// Waits until all that came is taken.
+    /// Sends a thread to work once it is this project's turn, and others if there are places to spare: otherwise one
+    /// does it all, which costs less in sum.
+    async fn start(&mut self) {
+        let place = self.places.take(&self.whose).await;
+        self.hire(place);
+        let lanes = self.shared.state().lanes.len();
+        self.help(1, lanes);
+    }
+
+    /// Sends more threads to work, up to as many as are wanted, while nobody has to wait for that.
+    fn help(&mut self, threads: usize, wanted: usize) {
+        for _ in threads..wanted {
+            let Some(place) = self.places.spare(1) else { break };
+            self.hire(Some(place));
+        }
+    }
+
+    fn hire(&mut self, place: Option<Place>) {
+        self.running.retain(|thread| !thread.is_finished());
+        let places = self.places.clone();
+        let worker = Worker { shared: Arc::clone(&self.shared), _place: place };
+        let mut state = worker.shared.state();
+        state.threads = state.threads.saturating_add(1);
+        drop(state);
+        self.running.push(blocking(move || worker.shared.work(&places)));
+    }
+
+    /// Waits until all that came is taken and nobody works.
     ///
     /// # Errors
     /// [`Broken`]
     pub async fn settle(&mut self) -> Result<(), Broken<T::Error>> {
-        self.flush().await?;
-        self.rest().await
+        loop {
+            while let Some(thread) = self.running.last_mut() {
+                let done = thread.await;
+                self.running.pop();
+                done.map_err(|fault| Broken::Thread(fault.to_string()))?;
+            }
+            self.progress()?;
+            if self.shared.state().lanes.iter().all(|lane| lane.queue.is_empty()) {
+                return Ok(());
+            }
+            self.start().await;
+        }
+    }
+
+    /// The takers, of which there are none from now on.
+    fn takers(&mut self) -> Vec<T> {
+        let mut state = self.shared.state();
+        state.lanes.iter_mut().filter_map(|lane| lane.taker.take()).collect()
     }
 
     /// Waits until all that came is taken, and does something with each taker, where that may block.
@@ -144,22 +281,27 @@ impl<T: Taker> Relay<T> {
         work: impl Fn(&mut T) -> Result<(), T::Error> + Send + 'static,
     ) -> Result<(), Broken<T::Error>> {
         self.settle().await?;
-        let mut takers = std::mem::take(&mut self.takers);
+        let (shared, mut takers) = (Arc::clone(&self.shared), self.takers());
         self.running.push(blocking(move || {
             let result = takers.iter_mut().try_for_each(work);
-            (takers, result)
+            let mut state = shared.state();
+            state.lanes.iter_mut().zip(takers).for_each(|(lane, taker)| lane.taker = Some(taker));
+            if let Err(error) = result {
+                state.over = true;
+                state.fault.get_or_insert(error);
+            }
         }));
-        self.rest().await
+        self.settle().await
     }
 
     /// Drops what waits, and waits for what is worked on: then nobody works any more.
     pub async fn stop(&mut self) {
-        self.waiting.clear();
-        while let Some(batch) = self.running.pop() {
+        self.shared.state().over = true;
+        while let Some(thread) = self.running.pop() {
             // What it came to does not matter any more.
-            drop(batch.await);
+            drop(thread.await);
         }
-        self.takers.clear();
+        self.shared.state().lanes.clear();
     }
 
     /// Waits until all that came is taken, and gives the takers back, in any order.
@@ -168,107 +310,9 @@ impl<T: Taker> Relay<T> {
     /// [`Broken`]
     pub async fn finish(mut self) -> Result<Vec<T>, Broken<T::Error>> {
         self.settle().await?;
-        Ok(self.takers)
+        Ok(self.takers())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use std::sync::mpsc;
-
-    use super::*;
-
-    /// Keeps what it takes; waits for a word before each piece if it was given a way to hear one.
-    struct Keeper {
-        kept: Vec<u8>,
-        most: usize,
-        word: Option<mpsc::Receiver<()>>,
-    }
-
-    fn keeper() -> Keeper {
-        Keeper { kept: Vec::new(), most: usize::MAX, word: None }
-    }
-
-    impl Taker for Keeper {
-        type Error = &'static str;
-
-        fn take(&mut self, piece: &[u8]) -> Result<(), &'static str> {
-            if let Some(word) = &self.word {
-                word.recv().map_err(|_| "nobody speaks")?;
-            }
-            self.kept.extend_from_slice(piece);
-            if self.kept.len() > self.most { Err("full") } else { Ok(()) }
-        }
-    }
-
-    fn piece(number: usize) -> Bytes {
-        Bytes::from(vec![u8::try_from(number % 251).unwrap(); 1000 + number])
-    }
-
-    /// Proves that every taker gets every piece in order, with places to spare and without, and that small pieces and
-    /// large ones all arrive.
-    #[tokio::test]
-    async fn every_taker_gets_every_piece_in_order() {
-        let whole: Vec<u8> = (0..900).flat_map(|number| piece(number).to_vec()).collect();
-        for places in [1, 9] {
-            let mut relay = Relay::new(vec![keeper(), keeper(), keeper()], Places::new(places), None);
-            for number in 0..900 {
-                relay.feed(piece(number)).await.unwrap();
-            }
-            let keepers = relay.finish().await.unwrap();
-            assert_eq!(keepers.len(), 3);
-            assert!(keepers.iter().all(|keeper| keeper.kept == whole), "{places}");
-        }
-    }
-
-    /// Proves that a failure is told, once as it is and then as a relay that is broken.
-    #[tokio::test]
-    async fn a_failure_is_told() {
-        let mut relay = Relay::new(vec![Keeper { most: 10, ..keeper() }, keeper()], Places::new(1), None);
-        relay.feed(Bytes::from_static(&[0; 11])).await.unwrap();
-        assert!(matches!(relay.settle().await, Err(Broken::Taker("full"))));
-        relay.feed(Bytes::from_static(b"more")).await.unwrap();
-        assert!(matches!(relay.settle().await, Err(Broken::Thread(_))));
-        relay.stop().await;
-        let none: Relay<Keeper> = Relay::new(Vec::new(), Places::new(1), None);
-        assert!(none.finish().await.unwrap().is_empty());
-    }
-
-    /// Proves that streams that stall hold no place: with one place and a hundred streams of which less than a batch
-    /// has come, another is taken to its end.
-    #[tokio::test]
-    async fn sec_79_streams_that_stall_hold_no_place() {
-        let places = Places::new(1);
-        let mut stalled = Vec::new();
-        for _ in 0..100 {
-            let mut relay = Relay::new(vec![keeper()], places.clone(), None);
-            relay.feed(piece(7)).await.unwrap();
-            stalled.push(relay);
-        }
-        let mut relay = Relay::new(vec![keeper()], places.clone(), None);
-        for number in 0..900 {
-            relay.feed(piece(number)).await.unwrap();
-        }
-        relay.finish().await.unwrap();
-        for relay in stalled {
-            assert_eq!(relay.finish().await.unwrap()[0].kept, piece(7));
-        }
-    }
-
-    /// Proves that takers which are behind slow the stream, after one batch that waits, and that a wait which is given up
-    /// loses nothing.
-    #[tokio::test]
-    async fn slow_takers_slow_the_stream() {
-        let (speak, word) = mpsc::channel();
-        let mut relay = Relay::new(vec![Keeper { word: Some(word), ..keeper() }], Places::new(1), None);
-        let large = Bytes::from(vec![1; BATCH_BYTES]);
-        relay.feed(large.clone()).await.unwrap();
-        let second = futures::FutureExt::now_or_never(relay.feed(large.clone()));
-        assert!(second.is_none());
-        for _ in 0..2 {
-            speak.send(()).unwrap();
-        }
-        assert_eq!(relay.finish().await.unwrap()[0].kept.len(), 2 * BATCH_BYTES);
-    }
-}
+mod tests;
