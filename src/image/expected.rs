@@ -1,5 +1,5 @@
 //! What the owner of an image expects of its bytes: the properties `expected_hash` (the bytes as they come) and
-//! `expected_stored_hash` (the bytes as they are kept).
+//! `expected_stored_hash` (the bytes as they are kept), and what the address of a download says of them.
 
 use crate::model::{
     error::{Error, Result},
@@ -37,7 +37,10 @@ pub fn parse(property: &str, text: &str) -> Result<Hashes> {
                 ALGORITHMS.join(", ")
             ))
         })?;
-        hashes.insert(name, value);
+        let other = hashes.insert(name.clone(), value.clone()).filter(|other| *other != value);
+        if let Some(other) = other {
+            return Err(Error::invalid(format!("{property} says both {other} and {value} of {name}.")));
+        }
     }
     Ok(hashes)
 }
@@ -51,6 +54,41 @@ pub fn of(image: &Image, property: &str) -> Result<Hashes> {
         Some(text) if !text.is_empty() => parse(property, text),
         _ => Ok(Hashes::new()),
     }
+}
+
+/// What the fragment of an address says of the bytes behind it, as lists of downloads write it: `#sha256=<hex>`, several
+/// with `&` between them. What else a fragment says is not for us.
+///
+/// # Errors
+/// [`Error::Invalid`] for a digest that is none of its algorithm.
+fn in_fragment(uri: &str) -> Result<Hashes> {
+    let fragment = uri.split_once('#').map_or("", |(_, fragment)| fragment);
+    let pairs = fragment.split('&').filter_map(|pair| pair.split_once('='));
+    let known = pairs.filter(|(name, _)| algorithm(&name.to_ascii_lowercase()).is_some());
+    let text = known.map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join(",");
+    if text.is_empty() { Ok(Hashes::new()) } else { parse("The fragment of the uri", &text) }
+}
+
+/// Lets an image expect what the fragment of the address of its data says too.
+///
+/// # Errors
+/// [`Error::Invalid`] for a digest that is none of its algorithm, or another one than the image expects already.
+pub fn add_fragment(image: &mut Image, uri: &str) -> Result<()> {
+    let mut expected = of(image, EXPECTED_HASH)?;
+    for (name, value) in in_fragment(uri)? {
+        let wanted = expected.entry(name.clone()).or_insert_with(|| value.clone());
+        if *wanted != value {
+            return Err(Error::invalid(format!(
+                "The fragment of the uri says {value} of {name}, but {EXPECTED_HASH} is {wanted}."
+            )));
+        }
+    }
+    if !expected.is_empty() {
+        let text =
+            expected.iter().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join(",");
+        image.set_property(EXPECTED_HASH, Some(text));
+    }
+    Ok(())
 }
 
 fn is_expectation(name: &str) -> bool {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     blob::facts::Facts,
     db::{self, Conn, DbResult},
-    image::query,
+    image::{expected, query},
     model::{
         error::Error,
         image::Image,
@@ -91,6 +91,9 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
     let mut image = begin(imports, work, plan).await?;
     if plan.asked.method == Method::CopyImage {
         return copy::run(imports, work, plan, state, &image).await;
+    }
+    if plan.asked.method == Method::WebDownload {
+        expected::add_fragment(&mut image, plan.asked.uri())?;
     }
     bring::run(imports, work, plan, state, &image).await?;
     // What a plug-in has changed, before an attempt that died, is not the source any more.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     access, db,
-    image::{query, signature},
+    image::{expected, query, signature},
     model::{
         blob::Blob,
         caller::Caller,
@@ -60,6 +60,7 @@ pub async fn start(
     if asked.method == Method::WebDownload {
         let refused = |refusal| Error::invalid(format!("The source was refused: {refusal}."));
         imports.fetcher.check(asked.uri()).await.map_err(refused)?;
+        expected::add_fragment(&mut image.clone(), asked.uri())?;
     }
     let mut state = State { roles: caller.roles.clone(), ..State::default() };
     let mut affinity = None;

@@ -33,6 +33,32 @@ on_each_database! {
         holds(&alice, &id, &bytes(1000)).await;
     }
 
+    /// What the fragment of the address says of the bytes is held against them as they come; it is not asked of the
+    /// server, other fragments say nothing, and one that contradicts the image or itself is refused at once.
+    async fn fragments_are_honoured(database: Database) {
+        let app = app(database);
+        let alice = app.as_member("alice");
+        let (data, md5) = (b"hello".to_vec(), "5d41402abc4b2a76b9719d911017c592");
+        let sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        let source = Source::of(data.clone());
+        let at = |fragment: &str| source.url(&format!("/image#{fragment}"));
+        let id = alice.created(image().raw()).await;
+        for bad in ["sha256=12", &format!("md5={sha256}"), &format!("md5={md5}&md5={}", md5.replace('5', "6"))] {
+            download(&alice, &id, &at(bad)).await.expect(400);
+        }
+        download(&alice, &id, &at(&format!("sha256={}", sha256.replace("2c", "2d")))).await.expect(202);
+        failed(&app, &alice, &id, "queued", "hash-mismatch").await;
+        download(&alice, &id, &at(&format!("SHA256={}&egg=x&md5={md5}", sha256.to_uppercase()))).await.expect(202);
+        let shown = holds(&alice, &id, &data).await;
+        assert!(shown.get("expected_hash").is_none(), "{shown}");
+        let expecting = image().raw().with("expected_hash", format!("md5:{md5}"));
+        let id = alice.created(expecting).await;
+        download(&alice, &id, &at(&format!("md5={}", md5.replace('5', "6")))).await.expect(400);
+        download(&alice, &id, &at("chapter-5")).await.expect(202);
+        holds(&alice, &id, &data).await;
+        assert!(source.heads().iter().all(|head| head.starts_with("GET /image HTTP")), "{:?}", source.heads());
+    }
+
     /// The call is checked in Glance's order.
     async fn requests_are_checked(database: Database) {
         let app = app(database);
