@@ -42,6 +42,7 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(post().to(locations::add))
                 .route(get().to(locations::list)),
         )
+        .service(resource("/v2/images/{id}/hash", "POST").route(post().to(locations::hash)))
         .service(resource("/v2/images/{id}/actions/deactivate", "POST").route(post().to(actions::deactivate)))
         .service(resource("/v2/images/{id}/actions/reactivate", "POST").route(post().to(actions::reactivate)))
         .service(

@@ -39,7 +39,7 @@ pub fn configure(config: &mut ServiceConfig) {
 fn stub(job: &Job) -> Map<String, Value> {
     let mut view = Map::new();
     view.insert("id".to_owned(), json!(job.id));
-    view.insert("type".to_owned(), json!(job.kind.as_str()));
+    view.insert("type".to_owned(), json!(job.kind.task_type()));
     view.insert("status".to_owned(), json!(job.status.as_str()));
     view.insert("owner".to_owned(), json!(job.owner));
     if let Some(expires_at) = job.expires_at {
@@ -119,7 +119,7 @@ async fn of_image(state: Shared, caller: Identified, id: Path<String>, _: NoBody
         .map(|job| {
             json!({
                 "id": job.id,
-                "type": job.kind.as_str(),
+                "type": job.kind.task_type(),
                 "status": job.status.as_str(),
                 "owner": job.owner,
                 "expires_at": job.expires_at.map(|t| t.database_time()),

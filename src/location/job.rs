@@ -4,17 +4,12 @@
 //! (hashing). Each can be repeated.
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::measure::{Reading, measure, record, refuse, refused};
 use crate::{
-    blob::{
-        digests::{Digests, Wanted},
-        facts::{Facts, hashes_of},
-        pour::{Fault, Limits, Nowhere, Pour, Source},
-    },
+    blob::{facts::Facts, pour::Source},
     db::{Conn, DbResult},
     format::{self, Inspector},
     image::{
@@ -28,7 +23,6 @@ use crate::{
         job::{Job, JobKind},
         status::Status,
     },
-    store::ByteStream,
     work::{
         Done, Failure, Work,
         durable::{Again, Durable, Ending},
@@ -39,25 +33,6 @@ use crate::{
 /// Bytes that are looked at before an image is used whose hash nobody vouches for: what leads to other files stands in
 /// the first MiB of every format.
 const LOOKED_AT_BYTES: usize = 2 << 20;
-
-/// The data of a location, for as long as the work may go on.
-struct Reading<'a> {
-    work: &'a Work,
-    chunks: ByteStream,
-}
-
-#[async_trait]
-impl Source for Reading<'_> {
-    type Error = Failure;
-
-    async fn next(&mut self) -> Done<Option<Bytes>> {
-        self.work.waiting(self.chunks.next()).await?.transpose().map_err(|_| unreadable())
-    }
-}
-
-fn unreadable() -> Failure {
-    Failure::Again("The data of the location cannot be read.".to_owned())
-}
 
 /// What `POST /v2/images/{id}/locations` starts.
 pub struct LocationImport;
@@ -112,7 +87,7 @@ async fn steps(images: &Images, work: &Work, input: &Input) -> Done<()> {
     if images.settings.do_secure_hash {
         let algorithm = validation.os_hash_algo.clone().filter(|_| verify);
         let algorithm = algorithm.unwrap_or_else(|| images.settings.hashing_algorithm.clone());
-        match hash(images, work, url, &algorithm).await {
+        match measure(images, work, url, &algorithm).await {
             Ok(Facts { rejection: Some(why), .. }) => return refuse(images, work, id, &why).await,
             Ok(facts) => {
                 let found = facts.hashes.get(&algorithm).cloned().unwrap_or_default();
@@ -166,26 +141,6 @@ async fn look(images: &Images, work: &Work, url: &str) -> Done<()> {
     };
     let verdict = crate::telemetry::blocking(inspect).await.map_err(|e| Error::internal("location", e))?;
     verdict.map_err(|rejection| refused(&rejection.to_string()))
-}
-
-fn refused(why: &str) -> Failure {
-    Failure::Final(format!("The data was refused: {why}."))
-}
-
-/// Ends the job of data that is unsafe. An image that was active meanwhile is taken out of use.
-async fn refuse(images: &Images, work: &Work, id: &str, why: &str) -> Done<()> {
-    let author = work.author();
-    let stopped = images.change_for(&author, id, |before: &Image| {
-        if before.status != Status::Active || !is_locked_by(before, &work.job) {
-            return Ok(None);
-        }
-        let mut after = Image { status: Status::Deactivated, ..before.clone() };
-        after.os_hash_algo.take_if(|_| before.os_hash_value.is_none());
-        after.remove_property(LOCK_PROPERTY);
-        Ok(Some(after))
-    });
-    stopped.await?;
-    Err(refused(why))
 }
 
 /// Gives the image its location. It is active at once, unless a hash is to be found right before.
@@ -255,58 +210,6 @@ async fn locked_image(images: &Images, work: &Work, id: &str, url: &str) -> Done
         return Ok(None);
     }
     Err(Failure::Final("The image is no longer held by this task.".to_owned()))
-}
-
-async fn hash(images: &Images, work: &Work, url: &str, algorithm: &str) -> Done<Facts> {
-    let mut tries = images.settings.http_retries.max(1);
-    loop {
-        tries = tries.saturating_sub(1);
-        match hash_once(images, work, url, algorithm).await {
-            Err(Failure::Again(why)) if tries > 0 => tracing::info!(why, "hashing a location again"),
-            Err(Failure::Again(why)) => return Err(Failure::Final(why)),
-            other => return other,
-        }
-    }
-}
-
-async fn hash_once(images: &Images, work: &Work, url: &str, algorithm: &str) -> Done<Facts> {
-    let missing = || Failure::Final("No store serves this location.".to_owned());
-    let named = images.stores.for_url(url).ok_or_else(missing)?;
-    let wanted = Wanted { inspect: true, owner: work.job.owner.clone(), ..hashes_of(algorithm)? };
-    let digests = Digests::start(&wanted).map_err(Error::from)?;
-    work.begin_pass(named.stat(url).await.ok());
-    let chunks = named.read(url, None).await.map_err(|_| unreadable())?;
-    let pour = Pour { sink: &mut Nowhere, digests: Some(digests), limits: Limits::NONE, progress: work };
-    match pour.run(&mut Reading { work, chunks }).await {
-        Ok(poured) => Ok(Facts::of_location(poured.measured.unwrap_or_default())),
-        Err(Fault::Source(failure)) => Err(failure),
-        Err(Fault::Digest(error)) => Err(Error::from(error).into()),
-        Err(Fault::Excess(excess)) => Err(Error::from(excess).into()),
-        Err(Fault::Sink(error)) => Err(Error::internal("hashing", error).into()),
-    }
-}
-
-/// Writes the hashes down, activates, and lets go of the image.
-async fn record(images: &Images, work: &Work, id: &str, facts: Option<(Facts, String)>) -> Done<()> {
-    images
-        .change_for(&work.author(), id, |before: &Image| {
-            let mut after = before.clone();
-            if facts.is_none() && after.os_hash_value.is_none() {
-                after.os_hash_algo = None;
-            }
-            if let Some((facts, algorithm)) = &facts {
-                after.checksum = facts.hashes.get("md5").cloned();
-                after.os_hash_algo = Some(algorithm.clone());
-                after.os_hash_value = facts.hashes.get(algorithm).cloned();
-            }
-            if after.status == Status::Importing {
-                after.status = Status::Active;
-            }
-            after.remove_property(LOCK_PROPERTY);
-            Ok(Some(after))
-        })
-        .await?;
-    Ok(())
 }
 
 /// Brings the image back to `queued`; of locations only those on the web stay.

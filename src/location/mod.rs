@@ -1,7 +1,9 @@
 //! Adding data that is in a store already: the call that starts it, and the job that checks, hashes and activates
-//! (`glance/api/v2/images.py: add_location`).
+//! (`glance/api/v2/images.py: add_location`); finding hashes that such an image lacks.
 
+pub mod hash;
 pub mod job;
+mod measure;
 
 use job::{Input, LocationImport, NoState};
 

@@ -98,6 +98,7 @@ static REGISTERED: &[Registered] = &[
     project("get_image_location", READER, &["GET /v2/images/{image_id}"]).old(DEFAULT, "Wallaby"),
     project("set_image_location", MEMBER, &["PATCH /v2/images/{image_id}"]).old(DEFAULT, "Wallaby"),
     project("add_image_location", SERVICE_OR_OWNER, &["POST /v2/images/{image_id}/locations"]),
+    project("calculate_hash", ADMIN, &["POST /v2/images/{image_id}/hash"]),
     project("fetch_image_location", SERVICE, &["GET /v2/images/{image_id}/locations"]),
     project("add_member", MEMBER, &["POST /v2/images/{image_id}/members"]).old(DEFAULT, "Wallaby"),
     project("delete_member", MEMBER, &["DELETE /v2/images/{image_id}/members/{member_id}"])

@@ -12,7 +12,7 @@ use crate::{
         job::ImageImport,
         legacy::{self, TaskImport},
     },
-    location::job::LocationImport,
+    location::{hash::HashCalculation, job::LocationImport},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -39,8 +39,12 @@ pub struct Kind {
 }
 
 /// Every kind.
-const TABLE: [Kind; 3] =
-    [row::<LocationImport>(None), row::<ImageImport>(None), row::<TaskImport>(Some(legacy::accept))];
+const TABLE: [Kind; 4] = [
+    row::<LocationImport>(None),
+    row::<ImageImport>(None),
+    row::<HashCalculation>(None),
+    row::<TaskImport>(Some(legacy::accept)),
+];
 
 const fn row<D>(accept: Option<Accept>) -> Kind
 where

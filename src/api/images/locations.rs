@@ -1,4 +1,4 @@
-//! `POST` and `GET /v2/images/{id}/locations`
+//! `POST` and `GET /v2/images/{id}/locations`, `POST /v2/images/{id}/hash`
 
 use actix_web::{HttpResponse, web::Path};
 use serde_json::{Value, json};
@@ -56,4 +56,25 @@ pub async fn list(state: Shared, caller: Identified, id: Path<String>, _: NoBody
     let locations = domain::list(&state.app.images, &caller.0, &id).await?;
     let list: Vec<Value> = locations.iter().map(|l| json!({"url": l.url, "metadata": l.metadata})).collect();
     Ok(HttpResponse::Ok().json(list))
+}
+
+/// The algorithm that the body of `POST …/hash` names, if it names one.
+fn algorithm(body: &Value) -> Result<Option<&str>> {
+    let object = body.as_object().ok_or_else(|| Error::invalid("The request body must be a JSON object."))?;
+    if let Some(name) = object.keys().find(|name| name.as_str() != "os_hash_algo") {
+        return Err(Error::invalid(format!("The member {name:?} is not allowed.")));
+    }
+    match object.get("os_hash_algo") {
+        None => Ok(None),
+        Some(Value::String(name)) => Ok(Some(name)),
+        Some(_) => Err(Error::invalid("os_hash_algo must be a text.")),
+    }
+}
+
+/// Starts finding the hashes that an image lacks.
+pub async fn hash(state: Shared, caller: Identified, id: Path<String>, body: JsonBody) -> ApiResult {
+    let body = body.small()?;
+    let imports = &state.app.imports;
+    location::hash::start(&imports.images, &imports.queue, &caller.0, &id, algorithm(&body)?).await?;
+    Ok(HttpResponse::Accepted().finish())
 }

@@ -7,6 +7,7 @@ pub mod data;
 mod delete;
 mod events;
 mod formats;
+mod hashes;
 mod interrupted;
 mod list;
 mod location_jobs;

@@ -1,0 +1,120 @@
+//! What the data behind a location is, and how the image is told.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+
+use crate::{
+    blob::{
+        digests::{Digests, Wanted},
+        facts::{Facts, hashes_of},
+        pour::{Fault, Limits, Nowhere, Pour, Source},
+    },
+    image::Images,
+    model::{error::Error, image::Image, status::Status},
+    store::ByteStream,
+    work::{
+        Done, Failure, Work,
+        queue::{LOCK_PROPERTY, is_locked_by},
+    },
+};
+
+/// The data of a location, for as long as the work may go on.
+pub(super) struct Reading<'a> {
+    pub(super) work: &'a Work,
+    pub(super) chunks: ByteStream,
+}
+
+#[async_trait]
+impl Source for Reading<'_> {
+    type Error = Failure;
+
+    async fn next(&mut self) -> Done<Option<Bytes>> {
+        self.work.waiting(self.chunks.next()).await?.transpose().map_err(|_| unreadable())
+    }
+}
+
+pub(super) fn unreadable() -> Failure {
+    Failure::Again("The data of the location cannot be read.".to_owned())
+}
+
+/// What the data at a URL is, with MD5 and one hash more; tried as often as `http_retries` says.
+///
+/// # Errors
+/// [`Failure::Final`] when it cannot be read.
+pub(super) async fn measure(images: &Images, work: &Work, url: &str, algorithm: &str) -> Done<Facts> {
+    let mut tries = images.settings.http_retries.max(1);
+    loop {
+        tries = tries.saturating_sub(1);
+        match measure_once(images, work, url, algorithm).await {
+            Err(Failure::Again(why)) if tries > 0 => tracing::info!(why, "hashing a location again"),
+            Err(Failure::Again(why)) => return Err(Failure::Final(why)),
+            other => return other,
+        }
+    }
+}
+
+async fn measure_once(images: &Images, work: &Work, url: &str, algorithm: &str) -> Done<Facts> {
+    let missing = || Failure::Final("No store serves this location.".to_owned());
+    let named = images.stores.for_url(url).ok_or_else(missing)?;
+    let wanted = Wanted { inspect: true, owner: work.job.owner.clone(), ..hashes_of(algorithm)? };
+    let digests = Digests::start(&wanted).map_err(Error::from)?;
+    work.begin_pass(named.stat(url).await.ok());
+    let chunks = named.read(url, None).await.map_err(|_| unreadable())?;
+    let pour = Pour { sink: &mut Nowhere, digests: Some(digests), limits: Limits::NONE, progress: work };
+    match pour.run(&mut Reading { work, chunks }).await {
+        Ok(poured) => Ok(Facts::of_location(poured.measured.unwrap_or_default())),
+        Err(Fault::Source(failure)) => Err(failure),
+        Err(Fault::Digest(error)) => Err(Error::from(error).into()),
+        Err(Fault::Excess(excess)) => Err(Error::from(excess).into()),
+        Err(Fault::Sink(error)) => Err(Error::internal("hashing", error).into()),
+    }
+}
+
+pub(super) fn refused(why: &str) -> Failure {
+    Failure::Final(format!("The data was refused: {why}."))
+}
+
+/// Ends the job of data that is unsafe. An image that was active meanwhile is taken out of use.
+pub(super) async fn refuse(images: &Images, work: &Work, id: &str, why: &str) -> Done<()> {
+    let author = work.author();
+    let stopped = images.change_for(&author, id, |before: &Image| {
+        if before.status != Status::Active || !is_locked_by(before, &work.job) {
+            return Ok(None);
+        }
+        let mut after = Image { status: Status::Deactivated, ..before.clone() };
+        after.os_hash_algo.take_if(|_| before.os_hash_value.is_none());
+        after.remove_property(LOCK_PROPERTY);
+        Ok(Some(after))
+    });
+    stopped.await?;
+    Err(refused(why))
+}
+
+/// Writes the hashes down, activates, and lets go of the image.
+pub(super) async fn record(
+    images: &Images,
+    work: &Work,
+    id: &str,
+    facts: Option<(Facts, String)>,
+) -> Done<()> {
+    images
+        .change_for(&work.author(), id, |before: &Image| {
+            let mut after = before.clone();
+            if facts.is_none() && after.os_hash_value.is_none() {
+                after.os_hash_algo = None;
+            }
+            if let Some((facts, algorithm)) = &facts {
+                after.checksum = facts.hashes.get("md5").cloned();
+                after.os_hash_algo = Some(algorithm.clone());
+                after.os_hash_value = facts.hashes.get(algorithm).cloned();
+            }
+            if after.status == Status::Importing {
+                after.status = Status::Active;
+            }
+            after.remove_property(LOCK_PROPERTY);
+            Ok(Some(after))
+        })
+        .await?;
+    Ok(())
+}
