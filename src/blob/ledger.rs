@@ -4,7 +4,13 @@ use crate::{
     db::{self, Conn, DbError, DbResult},
     image::change::{self, Door},
     model::{
-        blob::Blob, clock::Clock, error::Error, event::Author, image::Image, status::Status, time::Timestamp,
+        blob::Blob,
+        clock::Clock,
+        error::Error,
+        event::Author,
+        image::{Image, LOCK_PROPERTY},
+        status::Status,
+        time::Timestamp,
     },
 };
 
@@ -53,6 +59,28 @@ pub fn give_up(conn: &mut Conn, door: &Door, blob: &Blob, until: Timestamp) -> D
         return_to_queued(conn, door, &blob.image_id, &blob.store)?;
     }
     Ok(was_ours)
+}
+
+/// Gives up staged data that nobody can reach any more: dooms it and returns its image to `queued`. Answers the owner of the
+/// image; `None`, where nothing has to be done or a job that holds the image does it.
+///
+/// # Errors
+/// Only the database's own.
+pub fn give_up_staged(conn: &mut Conn, door: &Door, blob: &Blob) -> DbResult<Option<Option<String>>> {
+    let holder = match db::images::find(conn, &blob.image_id)? {
+        Some(image) => image.property(LOCK_PROPERTY).and_then(|property| property.value.clone()),
+        None => None,
+    };
+    let holder = holder.map(|id| db::jobs::find(conn, &id)).transpose()?.flatten();
+    if holder.is_some_and(|job| !job.status.is_final()) {
+        return Ok(None);
+    }
+    let now = door.clock.now();
+    db::blobs::doom(conn, &blob.id, now, now)?;
+    if !return_to_queued(conn, door, &blob.image_id, &blob.store)? {
+        return Ok(None);
+    }
+    Ok(db::images::find(conn, &blob.image_id)?.map(|image| image.owner))
 }
 
 /// Dooms the blobs whose writer's lease ran out and returns their images to `queued`. Answers the ids of those images.

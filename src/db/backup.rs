@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::{Conn, DbError, DbResult, dialect, statement::Statement};
 
 /// Every table that is kept, those that others point to first, with the columns that order its rows and tell them apart.
-/// `nodes` is left out: it says who runs, and nobody runs after a restoration. A test holds this against the schema.
+/// `nodes` and `staging_places` are left out: they say who runs, and nobody runs after a restoration. A test holds this
+/// against the schema.
 pub const TABLES: &[(&str, &[&str])] = &[
     ("images", &["id"]),
     ("purged_images", &["id"]),

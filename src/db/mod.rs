@@ -32,6 +32,7 @@ pub mod queued;
 pub mod quota;
 pub mod schema;
 pub mod sealing_keys;
+pub mod staging_places;
 mod statement;
 pub mod tasks;
 pub(crate) mod url;

@@ -340,6 +340,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    staging_places (id) {
+        id -> Text,
+        seen_at -> BigInt,
+    }
+}
+
+diesel::table! {
     sealing_keys (generation) {
         generation -> BigInt,
         secret -> Text,

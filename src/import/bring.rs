@@ -7,6 +7,7 @@ use futures::StreamExt;
 use super::{
     Imports,
     asked::Method,
+    lost,
     plan::Plan,
     remote, staged,
     state::{Staged, State},
@@ -45,6 +46,10 @@ pub fn store_failure(error: &StoreError) -> Failure {
 pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State, image: &Image) -> Done<()> {
     match state.staged.clone() {
         Some(staged) if staged.store == imports.blobs.staging.id() => return Ok(()),
+        // Nobody binds the job to the folder any more.
+        Some(_) if plan.asked.method == Method::GlanceDirect && work.job.affinity.is_none() => {
+            return Err(Failure::Final(lost::LOST.to_owned()));
+        }
         Some(_) if plan.asked.method == Method::GlanceDirect => {
             return Err(Failure::Again("The staged data is on another node.".to_owned()));
         }

@@ -15,6 +15,7 @@ pub(crate) mod decompress;
 mod distribute;
 pub mod job;
 pub mod legacy;
+pub mod lost;
 mod plan;
 mod plugins;
 pub mod remote;

@@ -4,6 +4,7 @@
 
 mod cache;
 pub mod engine;
+mod lost;
 pub mod reap;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ impl Jobs {
         let (no_sweep, no_fetch) = (stopped.clone(), stopped.clone());
         let mut tasks = vec![
             telemetry::spawn(renew_leases(Arc::clone(app), here, stopped.clone())),
+            telemetry::spawn(lost::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::clean_staging(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::prune_events(Arc::clone(app), stopped.clone())),

@@ -86,7 +86,7 @@ fn settings(options: &Options, policy: &Enforcer) -> BTreeMap<String, String> {
         ("stores", hash(&(&options.stores.list, &options.stores.default, options.stores.multiple, folder))),
         ("images", hash(&(&options.image, &options.declarations))),
         ("imports", hash(&options.imports)),
-        ("jobs", hash(&(jobs.lease_seconds, jobs.per_project, jobs.kept_seconds))),
+        ("jobs", hash(&(jobs.lease_seconds, jobs.lost_seconds, jobs.per_project, jobs.kept_seconds))),
         ("policy", hash(&rules.texts())),
         ("property_protections", hash(&options.protections)),
         ("identity", identity(&options.identity)),

@@ -38,13 +38,22 @@ pub struct Settings {
     pub per_project: i64,
     /// `[vitrine] lease_seconds`: for how long a node's word about its own work counts.
     pub lease_seconds: i64,
+    /// `[vitrine] lost_node_after`: seconds after which a staging folder that no node has reached is given up.
+    pub lost_seconds: i64,
     /// `[task] task_time_to_live`, in seconds: for how long a finished job can be looked at.
     pub kept_seconds: i64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { at_once: 16, waiting: 112, per_project: 8, lease_seconds: 15, kept_seconds: 48 * 3600 }
+        Self {
+            at_once: 16,
+            waiting: 112,
+            per_project: 8,
+            lease_seconds: 15,
+            lost_seconds: 3600,
+            kept_seconds: 48 * 3600,
+        }
     }
 }
 

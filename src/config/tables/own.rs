@@ -185,4 +185,13 @@ const VITRINE: &[Opt] = &[
     )
     .of(Feature::Tasks)
     .must(),
+    opt(
+        "lost_node_after",
+        Int(60, 31_536_000),
+        "3600",
+        "Seconds after which a staging folder that no node has reached is given up: images whose data is staged there are \
+         queued again, and their imports fail.",
+    )
+    .of(Feature::Tasks)
+    .must(),
 ];

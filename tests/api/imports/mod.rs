@@ -3,6 +3,7 @@
 mod direct;
 mod engine;
 mod hostile;
+mod lost;
 mod plugins;
 mod quota;
 mod secrets;
