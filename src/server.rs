@@ -7,9 +7,10 @@ mod identity;
 pub mod limits;
 mod node;
 mod options;
+mod stop;
 pub mod stores;
 
-use std::{fs::File, net::TcpListener, sync::Arc};
+use std::{fs::File, net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{
     http::KeepAlive,
@@ -46,6 +47,17 @@ use crate::{
     store::{Stores, staging::Staging},
     work::{queue::Queue, seal::Seals},
 };
+
+/// How long a server that is to stop at once may take to give back its leases.
+const HURRY: Duration = Duration::from_secs(2);
+
+/// How a server has come to its end.
+enum Ended {
+    /// What was under way is finished.
+    Finished,
+    /// It was told not to wait for that.
+    CutOff,
+}
 
 /// A server that is ready to run.
 pub struct Server {
@@ -125,6 +137,7 @@ impl Server {
             identity,
             settings: options.api.clone(),
             mounts: api::mounts(builtin.as_ref().map(|builtin| builtin.settings.prefix.as_str())),
+            health: api::health::Health::new(options.api.health.clone()),
         });
         let here = node::describe(options, &app.leases().node, address, &app.policy, app.db.clock.now());
         node::enter(&app.db, &here)?;
@@ -153,44 +166,42 @@ impl Server {
     pub fn run_blocking(self) -> Result<(), StartError> {
         let db = self.app.db.clone();
         let system = actix_web::rt::System::new();
-        let result = system.block_on(self.run());
-        if db.is_away() {
+        let ended = system.block_on(self.serve(true, std::future::pending()));
+        if db.is_away() || matches!(ended, Ok(Ended::CutOff)) {
             // The end of a runtime waits for its threads, and those that hang on the database never come.
             std::mem::forget(system);
         }
-        result
+        ended.map(drop)
     }
 
-    /// Serves until SIGTERM or SIGINT, then finishes what is under way.
+    /// Serves until SIGTERM, then drains, finishes what is under way and stops; at once at SIGINT, SIGQUIT or a second signal.
     ///
     /// # Errors
     /// [`StartError`] when the listener fails.
     pub async fn run(self) -> Result<(), StartError> {
-        self.serve(true, std::future::pending()).await
+        self.serve(true, std::future::pending()).await.map(drop)
     }
 
-    /// Serves until `stop` is ready, then finishes what is under way; leaves the signals of the process alone.
+    /// Serves until `stop` is ready, then drains and stops as at SIGTERM; leaves the signals of the process alone.
     ///
     /// # Errors
     /// [`StartError`] when the listener fails.
     pub async fn run_until(self, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
-        self.serve(false, stop).await
+        self.serve(false, stop).await.map(drop)
     }
 
-    async fn serve(self, signals: bool, stop: impl Future<Output = ()> + 'static) -> Result<(), StartError> {
+    async fn serve(self, signals: bool, stop: impl Future<Output = ()>) -> Result<Ended, StartError> {
         let Self { app, state, builtin, here, listener, workers, keep_alive, bounds, _lock } = self;
+        let mut stopper = stop::Stopper::new(signals, stop)?;
         let jobs = Jobs::start(&app, here);
         let housekeeping =
             builtin.clone().map(|builtin| crate::telemetry::spawn(identity::keep_house(builtin)));
-        let shutdown = state.settings.shutdown_seconds;
-        let mut http = actix_web::dev::Server::build()
-            .shutdown_timeout(shutdown)
+        let http = actix_web::dev::Server::build()
+            .shutdown_timeout(state.settings.shutdown_seconds.unwrap_or(u64::MAX))
             .workers(workers)
             .worker_max_blocking_threads(512)
-            .max_concurrent_connections(limits::of_worker(bounds, workers));
-        if !signals {
-            http = http.disable_signals();
-        }
+            .max_concurrent_connections(limits::of_worker(bounds, workers))
+            .disable_signals();
         let listening = api::Listening {
             gate: api::Gate::new(bounds),
             keep_alive: if keep_alive { KeepAlive::default() } else { KeepAlive::Disabled },
@@ -199,39 +210,53 @@ impl Server {
             gzip: state.settings.gzip,
         };
         let identity = builtin.map(Data::new);
+        let shared = state.clone();
         let routes = move |config: &mut ServiceConfig| {
-            config.app_data(state.clone());
+            config.app_data(shared.clone());
             if let Some(identity) = &identity {
                 config.app_data(identity.clone());
             }
-            state.mounts.configure(config);
+            shared.mounts.configure(config);
         };
-        let http =
-            api::listen(http, listener, listening, routes).map_err(|e| failed("cannot listen", e))?.run();
+        let unheard = |e| failed("cannot listen", e);
+        let ear = listener.try_clone().map_err(unheard)?;
+        let http = api::listen(http, listener, listening, routes).map_err(unheard)?.run();
         let handle = http.handle();
-        let stopper = crate::telemetry::spawn_local(async move {
-            stop.await;
-            handle.stop(true).await;
-        });
-        http.await.map_err(|e| failed("the server failed", e))?;
-        stopper.abort();
+        let mut ended = tokio::select! {
+            ended = http => ended.map(|()| Ended::Finished).map_err(|e| failed("the server failed", e))?,
+            () = stopper.stop(&state.health, state.settings.drain_seconds, ear, handle) => Ended::CutOff,
+        };
         if let Some(housekeeping) = housekeeping {
             housekeeping.abort();
         }
-        jobs.stop().await;
-        let (node, holders) = (app.leases().node.clone(), app.leases().holders());
-        let ended = app
-            .db
-            .write("server.end_leases", move |conn| {
-                db::jobs::end_leases(conn, &node)?;
-                db::nodes::leave(conn, &node)?;
-                db::blobs::set_leases(conn, &holders, Timestamp(0))
-            })
-            .await;
-        if let Err(error) = ended {
-            tracing::warn!(%error, "leases could not be given back; they run out by themselves");
+        let mut rest = std::pin::pin!(give_back(&app, jobs));
+        if matches!(ended, Ended::Finished) {
+            tokio::select! {
+                () = &mut rest => return Ok(ended),
+                () = stopper.again() => ended = Ended::CutOff,
+            }
         }
-        Ok(())
+        if tokio::time::timeout(HURRY, rest).await.is_err() {
+            tracing::warn!("leases were not given back in time; they run out by themselves");
+        }
+        Ok(ended)
+    }
+}
+
+/// Ends the work that no request waits for, and lets others have what this node held.
+async fn give_back(app: &App, jobs: Jobs) {
+    jobs.stop().await;
+    let (node, holders) = (app.leases().node.clone(), app.leases().holders());
+    let ended = app
+        .db
+        .write("server.end_leases", move |conn| {
+            db::jobs::end_leases(conn, &node)?;
+            db::nodes::leave(conn, &node)?;
+            db::blobs::set_leases(conn, &holders, Timestamp(0))
+        })
+        .await;
+    if let Err(error) = ended {
+        tracing::warn!(%error, "leases could not be given back; they run out by themselves");
     }
 }
 

@@ -139,7 +139,7 @@ impl MessageBody for ServedBody {
     }
 }
 
-/// Tells the connection that a request is being served.
+/// Tells the connection that a request is being served, and the client to use another one if the server is about to stop.
 ///
 /// # Errors
 /// Those of the layers inside.
@@ -148,7 +148,11 @@ pub async fn mark_served(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
     let served = request.request().conn_data::<Exchange>().map(Exchange::begin);
-    let response = next.call(request).await?.map_into_boxed_body();
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    let state = response.request().app_data::<Data<State>>();
+    if state.is_some_and(|state| state.health.is_draining()) {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     Ok(response.map_body(|_, body| ServedBody { body, _served: served }))
 }
 

@@ -12,7 +12,7 @@ mod cors;
 mod error;
 pub(crate) mod extract;
 mod gate;
-mod health;
+pub mod health;
 pub mod identity;
 mod images;
 mod import;
@@ -58,4 +58,6 @@ pub struct State {
     pub settings: Settings,
     /// What hangs where.
     pub mounts: Mounts,
+    /// What the server says of itself.
+    pub health: health::Health,
 }

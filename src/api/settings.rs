@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::health;
 use crate::model::list::PageLimits;
 
 /// The operator's settings about HTTP; names and defaults are Glance's.
@@ -25,10 +26,12 @@ pub struct Settings {
     pub gzip: bool,
     /// `[cors]`
     pub cors: Cors,
-    /// `[healthcheck] disable_by_file_path`: while it exists, `/healthcheck` answers 503.
-    pub healthcheck_disable_file: Option<std::path::PathBuf>,
-    /// Seconds that a stop waits for requests under way.
-    pub shutdown_seconds: u64,
+    /// `[healthcheck]`
+    pub health: health::Settings,
+    /// `[vitrine] drain_seconds`: for how long a server that is told to stop goes on, so that balancers take note.
+    pub drain_seconds: u64,
+    /// `graceful_shutdown_timeout`: seconds that a stop waits for requests under way; `None` is for ever.
+    pub shutdown_seconds: Option<u64>,
     /// `client_socket_timeout`: how long a client may keep data back, or not take it; `None` is for ever.
     pub client_patience: Option<Duration>,
     /// `[vitrine] request_timeout`: for the head of a request, and again for a body of JSON.
@@ -51,8 +54,9 @@ impl Default for Settings {
             enable_proxy_headers_parsing: false,
             gzip: false,
             cors: Cors::default(),
-            healthcheck_disable_file: Some("/etc/glance/healthcheck_disable".into()),
-            shutdown_seconds: 60,
+            health: health::Settings::default(),
+            drain_seconds: 15,
+            shutdown_seconds: Some(60),
             client_patience: Some(Duration::from_secs(900)),
             request_patience: Duration::from_secs(30),
             max_connections: None,

@@ -19,8 +19,8 @@ use super::check::{Finding, Topic};
 use super::flavor::Flavor;
 use super::origin::Origin;
 use super::{
-    Loaded, assemble_cache, assemble_imports, assemble_keystone, assemble_policy, assemble_stores,
-    assemble_stores::Stores,
+    Loaded, assemble_cache, assemble_health, assemble_imports, assemble_keystone, assemble_policy,
+    assemble_stores, assemble_stores::Stores,
 };
 
 /// Connections at most when `max_overflow` sets no limit.
@@ -96,7 +96,7 @@ impl Config {
             listen: listen(loaded),
             log: log(loaded),
             flavor,
-            api: api_settings(loaded, flavor),
+            api: api_settings(loaded, flavor, &mut findings),
             transfers: transfers(loaded),
             cache: assemble_cache::cache(loaded, flavor, &mut findings),
             imports: assemble_imports::imports(loaded, &mut findings),
@@ -146,7 +146,7 @@ fn log(loaded: &Loaded) -> log::Settings {
     }
 }
 
-fn api_settings(loaded: &Loaded, flavor: Flavor) -> api::Settings {
+fn api_settings(loaded: &Loaded, flavor: Flavor, findings: &mut Vec<Finding>) -> api::Settings {
     let d = "DEFAULT";
     let default = api::Settings::default();
     let page = |option, or: u32| match loaded.u64(d, option) {
@@ -154,8 +154,6 @@ fn api_settings(loaded: &Loaded, flavor: Flavor) -> api::Settings {
         None => or,
     };
     let max_request_id_length = loaded.u64(d, "max_request_id_length");
-    let disable_by_file =
-        loaded.list("healthcheck", "backends").iter().any(|backend| backend == "disable_by_file");
     api::Settings {
         public_endpoint: loaded.nonempty(d, "public_endpoint"),
         page: PageLimits {
@@ -178,10 +176,12 @@ fn api_settings(loaded: &Loaded, flavor: Flavor) -> api::Settings {
             allow_methods: loaded.list("cors", "allow_methods"),
             allow_headers: loaded.list("cors", "allow_headers"),
         },
-        healthcheck_disable_file: loaded
-            .path("healthcheck", "disable_by_file_path")
-            .filter(|_| disable_by_file),
-        shutdown_seconds: loaded.u64(d, "graceful_shutdown_timeout").unwrap_or(default.shutdown_seconds),
+        health: assemble_health::health(loaded, findings),
+        drain_seconds: loaded.u64("vitrine", "drain_seconds").unwrap_or(default.drain_seconds),
+        // As in oslo.service, 0 waits for ever.
+        shutdown_seconds: loaded
+            .u64(d, "graceful_shutdown_timeout")
+            .map_or(default.shutdown_seconds, |seconds| Some(seconds).filter(|seconds| *seconds > 0)),
         client_patience: loaded
             .u64(d, "client_socket_timeout")
             .filter(|seconds| *seconds > 0)

@@ -61,7 +61,7 @@ fn patience(loaded: &Loaded) -> Patience {
     }
 }
 
-fn bad(loaded: &Loaded, section: &str, option: &str, reason: String) -> Finding {
+pub(super) fn bad(loaded: &Loaded, section: &str, option: &str, reason: String) -> Finding {
     Finding::of_option(Topic::Bad, section, option, loaded.origin(section, option), reason)
 }
 
@@ -74,7 +74,7 @@ pub(super) fn networks(
 ) -> Vec<ipnet::IpNet> {
     let mut networks = Vec::new();
     for text in loaded.list(section, option) {
-        match text.parse() {
+        match text.parse().or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into())) {
             Ok(network) => networks.push(network),
             Err(_) => {
                 let reason = format!("`{text}` is not a network in the form ADDRESS/BITS");

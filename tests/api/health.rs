@@ -1,8 +1,9 @@
 //! `/healthcheck`, by which load balancers tell the nodes that take requests.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use serde_json::json;
+use vitrine::api::health::{Check, Settings};
 
 use crate::support::*;
 
@@ -37,7 +38,8 @@ on_each_database! {
     /// there, and again once it is gone. The API goes on meanwhile: what is under way at a node is to end well.
     async fn a_file_takes_a_node_out_of_rotation(database: Database) {
         let app = database.app_with(|options| {
-            options.api.healthcheck_disable_file = Some(options.data_dir.join("disabled"));
+            let file = options.data_dir.join("disabled");
+            options.api.health.checks = vec![Check::DisableByFile(Some(file))];
         });
         let file = app.folder().join("disabled");
         looks(&app, HEALTHY).await;
@@ -47,4 +49,76 @@ on_each_database! {
         fs::remove_file(&file).unwrap();
         looks(&app, HEALTHY).await;
     }
+}
+
+/// A server with these checks, which says of itself what `change` makes it say.
+fn app(change: impl FnOnce(&mut Settings, &Path)) -> TestApp {
+    Database::Sqlite.app_with(|options| change(&mut options.api.health, &options.data_dir))
+}
+
+async fn says(app: &TestApp, status: u16, text: &str) {
+    assert_eq!(app.as_nobody().get("/healthcheck").await.expect(status).text(), text);
+}
+
+/// Every file of `enable_by_files` must be there, and details name the one that is not.
+#[test]
+fn missing_files_take_a_node_out_of_rotation() {
+    block_on(async {
+        let app = app(|health, folder| {
+            health.detailed = true;
+            health.checks = vec![Check::EnableByFiles(vec![folder.join("a"), folder.join("b")])];
+        });
+        let paths = [app.folder().join("a"), app.folder().join("b")];
+        fs::write(&paths[0], "").unwrap();
+        says(&app, 503, "FILE PATH MISSING").await;
+        let asked = app.as_nobody().get("/healthcheck").header("accept", "application/json");
+        let told = asked.await.expect(503).json();
+        assert_eq!(told["detailed"], true);
+        let details = format!("File path {} is missing", paths[1].display());
+        let reason = json!({"class": "HealthcheckResult", "details": details, "reason": "FILE PATH MISSING"});
+        assert_eq!(told["reasons"], json!([reason]));
+        fs::write(&paths[1], "").unwrap();
+        says(&app, 200, "OK").await;
+    });
+}
+
+/// A file for each port counts for the port on which the server listens, and each check says a line of its own.
+#[test]
+fn a_file_counts_for_its_port() {
+    block_on(async {
+        let mut app = app(|health, _| health.checks = Vec::new());
+        says(&app, 200, "").await;
+        let (port, file) = (app.address().port(), app.folder().join("disabled"));
+        fs::write(&file, "").unwrap();
+        app.reconfigure(|options| {
+            options.bind = format!("127.0.0.1:{port}");
+            let here = Check::DisableByFilesPorts([(port, file.clone())].into());
+            let elsewhere = Check::DisableByFilesPorts([(port ^ 1, file.clone())].into());
+            options.api.health.checks = vec![elsewhere, here];
+        });
+        says(&app, 503, "OK\nDISABLED BY FILE").await;
+        fs::remove_file(&file).unwrap();
+        says(&app, 200, "OK\nOK").await;
+    });
+}
+
+/// Who is in none of the networks finds nothing, and so do requests that a proxy has passed on, if that is wished.
+#[test]
+fn sec_60_only_some_may_ask() {
+    block_on(async {
+        let mut app = app(|health, _| health.allowed_sources = vec!["192.0.2.0/24".parse().unwrap()]);
+        app.as_nobody().get("/healthcheck").header("x-forwarded-for", "192.0.2.1").await.expect(404);
+        app.reconfigure(|options| {
+            let health = &mut options.api.health;
+            health.allowed_sources.push("127.0.0.0/8".parse().unwrap());
+            health.ignore_proxied = true;
+        });
+        says(&app, 200, "OK").await;
+        for name in
+            ["x-forwarded", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-for", "x-forwarded-prefix"]
+        {
+            app.as_nobody().get("/healthcheck").header(name, "x").await.expect_for(404, name);
+        }
+        app.as_nobody().get("/healthcheck").header("forwarded", "for=1").await.expect(200);
+    });
 }

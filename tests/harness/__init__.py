@@ -16,6 +16,9 @@ a package of an environment (the SDK, a driver of a database) imports it where i
   faults        disks that fail at the n-th call, or lose what was not synced
   invariants    what holds of a server at rest, whatever has happened to it
   world         a node with all of that
+  story         clients at work on something that fails
+  cluster       several nodes that share a database and stores
+  balancers     HAProxy and nginx before them
   sources       web servers to import from
   disks         disk images as users have them
   environments  virtual environments and other things that are made once

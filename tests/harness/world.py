@@ -57,7 +57,7 @@ class Node(Server):
     def __init__(self, folder, database, is_lossy=False):
         places = {name: folder / name for name in ("one", "two", "staging", "cache", "data")}
         self.disk = faults.Disk(folder / "faults", places.values(), is_lossy)
-        self.layout = invariants.Layout({"one": places["one"], "two": places["two"]}, places["staging"],
+        self.layout = invariants.Layout({"one": places["one"], "two": places["two"]}, (places["staging"],),
                                         places["cache"])
         (folder / "policy.yaml").write_text('"copy_image": ""\n')
         config = folder / "glance-api.conf"

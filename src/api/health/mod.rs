@@ -1,75 +1,167 @@
 //! `/healthcheck`: for load balancers; no token needed (`oslo_middleware/healthcheck`).
 
-use std::time::Duration;
+mod answer;
+mod checks;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{Method, StatusCode, header::ACCEPT},
-    web::{self, ServiceConfig},
+use std::{
+    fs,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
-use super::extract::Shared;
+use actix_web::{
+    HttpRequest,
+    web::{self, ServiceConfig},
+};
+use ipnet::IpNet;
+use tokio::sync::Semaphore;
+
+pub use checks::{Check, Outcome};
+
+use super::{
+    connection::Exchange,
+    error::{ApiResult, not_found},
+    extract::Shared,
+};
 use crate::telemetry;
 
-/// For how long the operator's file is looked for.
+/// How long the files are looked for.
 const LOOK: Duration = Duration::from_millis(500);
+/// The headers by which a request shows that a proxy has passed it on.
+const OF_PROXIES: [&str; 5] =
+    ["x-forwarded", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-for", "x-forwarded-prefix"];
+
+/// `[healthcheck]`
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `backends`, with what belongs to each
+    pub checks: Vec<Check>,
+    /// `detailed`
+    pub detailed: bool,
+    /// `allowed_source_ranges`: who else asks finds nothing; empty lets everybody ask.
+    pub allowed_sources: Vec<IpNet>,
+    /// `ignore_proxied_requests`
+    pub ignore_proxied: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let file = "/etc/glance/healthcheck_disable".into();
+        Self {
+            checks: vec![Check::DisableByFile(Some(file))],
+            detailed: false,
+            allowed_sources: Vec::new(),
+            ignore_proxied: false,
+        }
+    }
+}
+
+/// What a server says of itself to whoever sends requests to it.
+#[derive(Debug)]
+pub struct Health {
+    settings: Settings,
+    platform: String,
+    /// One look at a time: a file system that hangs shall not take a thread for each question.
+    seat: Arc<Semaphore>,
+    asked: Mutex<Option<Instant>>,
+    draining: AtomicBool,
+}
+
+impl Health {
+    /// Nobody has asked yet. Blocking.
+    pub fn new(settings: Settings) -> Self {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        Self {
+            settings,
+            platform: format!("Linux-{}-{}", release.trim(), std::env::consts::ARCH),
+            seat: Arc::new(Semaphore::new(1)),
+            asked: Mutex::default(),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on the answer is that no new requests should come.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the server is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Whether somebody has asked within the time given.
+    pub fn was_asked_within(&self, time: Duration) -> bool {
+        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.is_some_and(|then| then.elapsed() <= time)
+    }
+
+    fn note(&self) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    async fn looked(&self, port: u16) -> Vec<Outcome> {
+        let checks = self.settings.checks.clone();
+        let look = async {
+            let seat = Arc::clone(&self.seat).acquire_owned().await.ok()?;
+            let look = telemetry::blocking(move || {
+                let outcomes = checks.iter().map(|check| check.look(port)).collect();
+                drop(seat);
+                outcomes
+            });
+            look.await.ok()
+        };
+        let looked = tokio::time::timeout(LOOK, look).await.ok().flatten();
+        looked.unwrap_or_else(|| self.settings.checks.iter().map(Check::unseen).collect())
+    }
+
+    /// What there is to say; what is well is left out beside what the server itself lacks.
+    async fn outcomes(&self, port: u16, has_database: bool) -> Vec<Outcome> {
+        let mut outcomes = self.looked(port).await;
+        let mut own = Vec::new();
+        if self.is_draining() {
+            own.push(Outcome::bad("DRAINING", "The server finishes what is under way, and stops"));
+        }
+        if !has_database {
+            own.push(Outcome::bad("DATABASE UNAVAILABLE", "The database does not answer"));
+        }
+        if !own.is_empty() {
+            outcomes.retain(|outcome| !outcome.available);
+            outcomes.append(&mut own);
+        }
+        outcomes
+    }
+
+    /// Whether a request is none of this service's business.
+    fn ignores(&self, request: &HttpRequest) -> bool {
+        let is_allowed = |address: IpAddr| {
+            self.settings.allowed_sources.iter().any(|range| range.contains(&address.to_canonical()))
+        };
+        let source = request.peer_addr().map(|peer| peer.ip());
+        let is_foreign = !self.settings.allowed_sources.is_empty() && !source.is_some_and(is_allowed);
+        let is_passed_on =
+            || OF_PROXIES.iter().any(|name| request.headers().get(*name).is_some_and(|v| !v.is_empty()));
+        is_foreign || (self.settings.ignore_proxied && is_passed_on())
+    }
+}
 
 /// The one route.
 pub fn configure(config: &mut ServiceConfig) {
     config.service(web::resource("/healthcheck").to(check));
 }
 
-/// Answers 200, or 503 while the operator's file is there; a node is taken out of rotation by touching it.
-async fn check(state: Shared, request: HttpRequest) -> HttpResponse {
-    let file = state.settings.healthcheck_disable_file.clone();
-    // A failing look, or one that takes long, counts as "not there": health must not depend on this file's folder.
-    let disabled = telemetry::blocking(move || file.is_some_and(|f| f.exists()));
-    let disabled = tokio::time::timeout(LOOK, disabled).await.is_ok_and(|looked| looked.unwrap_or(false));
-    let (status, reason) = match (disabled, state.app.db.is_there()) {
-        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "DISABLED BY FILE"),
-        (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "DATABASE UNAVAILABLE"),
-        (false, true) => (StatusCode::OK, "OK"),
-    };
-    if request.method() == Method::HEAD {
-        let status = if status == StatusCode::OK { StatusCode::NO_CONTENT } else { status };
-        return HttpResponse::build(status).finish();
+/// Answers 200, or 503 with what is wrong.
+async fn check(state: Shared, request: HttpRequest) -> ApiResult {
+    if state.health.ignores(&request) {
+        return Err(not_found(request).await);
     }
-    let accept = request.headers().get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    match preferred(accept) {
-        "application/json" => HttpResponse::build(status)
-            .content_type("application/json")
-            .body(format!("{{\n    \"detailed\": false,\n    \"reasons\": [\n        \"{reason}\"\n    ]\n}}")),
-        "text/html" => HttpResponse::build(status).content_type("text/html; charset=UTF-8").body(format!(
-            "<html>\n<head><title>Healthcheck Status</title></head>\n<body>\n<table>\n<tr><th>Reason</th></tr>\n\
-             <tr><td>{reason}</td></tr>\n</table>\n</body>\n</html>\n"
-        )),
-        _ => HttpResponse::build(status).content_type("text/plain; charset=UTF-8").body(reason),
-    }
-}
-
-/// The best of our three types for an `Accept` header; plain text wins ties and is what nobody excludes.
-fn preferred(accept: &str) -> &'static str {
-    let quality = |offer: &str| {
-        let (kind, _) = offer.split_once('/').unwrap_or((offer, ""));
-        accept
-            .split(',')
-            .filter_map(|item| {
-                let mut parts = item.split(';').map(str::trim);
-                let range = parts.next()?;
-                let matches = range == offer || range == "*/*" || range == format!("{kind}/*");
-                let q = parts
-                    .find_map(|p| p.strip_prefix("q="))
-                    .and_then(|q| q.parse::<f32>().ok())
-                    .unwrap_or(1.0);
-                matches.then_some(q)
-            })
-            .fold(0.0_f32, f32::max)
-    };
-    let mut best = ("text/plain", quality("text/plain"));
-    for offer in ["text/html", "application/json"] {
-        if quality(offer) > best.1 {
-            best = (offer, quality(offer));
-        }
-    }
-    best.0
+    state.health.note();
+    let port = request.conn_data::<Exchange>().map_or(0, |exchange| exchange.address().port());
+    let outcomes = state.health.outcomes(port, state.app.db.is_there()).await;
+    let platform = state.health.settings.detailed.then_some(state.health.platform.as_str());
+    Ok(answer::of(&request, &outcomes, platform))
 }

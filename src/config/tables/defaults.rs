@@ -33,7 +33,7 @@ const LISTENER: &[Opt] = &[
         "graceful_shutdown_timeout",
         at_least(0),
         "60",
-        "Seconds that running requests get to end after SIGTERM.",
+        "Seconds that running requests get to end after SIGTERM; 0 waits for ever.",
     ),
     opt("backlog", at_least(1), "4096", "Connections that may wait to be accepted.")
         .obsolete("connections wait in the system's own queue"),

@@ -19,6 +19,16 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Database)
     .must(),
     opt(
+        "drain_seconds",
+        Int(0, 3600),
+        "15",
+        "Seconds for which a server that gets SIGTERM goes on as usual but for /healthcheck, which answers 503, and for \
+         connections, which end with their next answer: so long balancers may take to send requests elsewhere. It stops \
+         without that when nobody has asked /healthcheck for a minute, and at once at SIGINT or a second signal.",
+    )
+    .of(Feature::Listener)
+    .must(),
+    opt(
         "gzip",
         Bool,
         "false",

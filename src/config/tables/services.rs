@@ -190,29 +190,48 @@ const CORS: &[Opt] = &[
     .must(),
 ];
 
-const CHECKS: &str = "the answer tells only whether the service is up or switched off by file";
-
 const HEALTHCHECK: &[Opt] = &[
-    opt(
-        "disable_by_file_path",
-        Text,
-        "/etc/glance/healthcheck_disable",
-        "While this file exists, /healthcheck answers 503.",
-    )
-    .must(),
     opt(
         "backends",
         List(Item::Text),
         "disable_by_file",
-        "Checks to run; disable_by_file is the one there is.",
+        "Checks behind /healthcheck: disable_by_file, disable_by_files_ports, enable_by_files (not together with the \
+         first).",
     )
     .must(),
-    opt("detailed", Bool, "false", CHECKS).obsolete(CHECKS),
+    opt(
+        "disable_by_file_path",
+        Text,
+        "/etc/glance/healthcheck_disable",
+        "disable_by_file: while this file exists, /healthcheck answers 503.",
+    )
+    .must(),
+    opt(
+        "disable_by_file_paths",
+        List(Item::Text),
+        "",
+        "disable_by_files_ports: the same file for each port that is listened on, as PORT:PATH.",
+    )
+    .must(),
+    opt(
+        "enable_by_file_paths",
+        List(Item::Text),
+        "",
+        "enable_by_files: while one of these files is missing, /healthcheck answers 503.",
+    )
+    .must(),
+    opt("detailed", Bool, "false", "Say in HTML and JSON what each check has found, the time and the platform.")
+        .must(),
+    opt(
+        "allowed_source_ranges",
+        List(Item::Text),
+        "",
+        "Networks from which /healthcheck may be asked; all others find nothing there. Empty is everybody.",
+    )
+    .must(),
+    opt("ignore_proxied_requests", Bool, "false", "Requests with X-Forwarded-* headers find nothing there.").must(),
     gone("path", "the route is always /healthcheck"),
-    gone("allowed_source_ranges", CHECKS),
-    gone("ignore_proxied_requests", CHECKS),
-    gone("disable_by_file_paths", CHECKS),
-    gone("enable_by_file_paths", CHECKS),
+    gone("ignore_path", "it is no option of this section; what is to be checked is in backends"),
 ];
 
 const FORMATS: &[Opt] = &[

@@ -2,9 +2,9 @@
 
 use std::any::Any;
 
-use crate::config::{Config, Input, Loaded, Sources, StoreSettings, Topic, load};
+use crate::config::{Config, Finding, Input, Loaded, Sources, StoreSettings, Topic, load};
 use crate::store::file;
-use crate::{api, blob::transfers, cache::Driver, image, import, work};
+use crate::{api, api::health::Check, blob::transfers, cache::Driver, image, import, work};
 
 use super::{data, found, loaded, written};
 
@@ -66,7 +66,7 @@ fn options_become_settings() {
     assert_eq!(config.log.file, Some("/var/log/glance/glance-api.log".into()));
     assert!(!config.log.stderr);
     assert_eq!(config.image.user_storage_quota, Some(2048));
-    assert_eq!(config.api.healthcheck_disable_file, None);
+    assert_eq!(config.api.health.checks, []);
     let database = config.database.unwrap();
     assert_eq!(database.connection, "mysql://h/d?a=1&b=2");
     assert_eq!(database.max_pool_size, 5);
@@ -248,4 +248,37 @@ fn file_stores_are_as_their_options_say() {
 
     let stores = Config::assemble(&loaded("[DEFAULT]\nnode_staging_uri = file:///stage/\n")).unwrap().stores;
     assert_eq!(stores.staging, Some("/stage/".into()));
+}
+
+/// Proves that each backend of the health check gets its files, and that what is none is refused with a sentence.
+#[test]
+fn health_checks_have_their_files() {
+    let health = |text: &str| {
+        let assembled = Config::assemble(&loaded(&format!("[healthcheck]\n{text}\n")));
+        assembled
+            .map(|config| config.api.health)
+            .map_err(|findings| findings.iter().map(Finding::line).collect::<Vec<_>>().join("\n"))
+    };
+    let good = health(
+        "backends = disable_by_files_ports, enable_by_files\ndisable_by_file_paths = 9292:/a, 80 : /b:c\n\
+         enable_by_file_paths = /d,/e\nallowed_source_ranges = 10.0.0.0/8, ::1\nignore_proxied_requests = true",
+    );
+    let good = good.unwrap();
+    let ports = [(80, "/b:c".into()), (9292, "/a".into())];
+    let files = vec!["/d".into(), "/e".into()];
+    assert_eq!(good.checks, [Check::DisableByFilesPorts(ports.into()), Check::EnableByFiles(files)]);
+    assert_eq!(good.allowed_sources, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
+    assert!(good.ignore_proxied && !good.detailed);
+    for (text, sentence) in [
+        (
+            "backends = disable_by_file, enable_by_files",
+            "disable_by_file and enable_by_files exclude each other",
+        ),
+        ("backends = enable_by_file", "`enable_by_file` is no backend; there are disable_by_file,"),
+        ("backends = disable_by_files_ports\ndisable_by_file_paths = /a", "`/a` is not PORT:PATH"),
+        ("allowed_source_ranges = all", "`all` is not a network"),
+    ] {
+        let found = health(text).unwrap_err();
+        assert!(found.contains(sentence), "{text}: {found}");
+    }
 }

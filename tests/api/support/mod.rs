@@ -147,7 +147,9 @@ impl TestApp {
         }
         options.database_limits = LIMITS;
         options.identity = IdentityChoice::Given(Arc::new(persona::TestIdentity));
-        options.api.shutdown_seconds = 5;
+        options.api.shutdown_seconds = Some(5);
+        // Who asks /healthcheck here is no balancer.
+        options.api.drain_seconds = 0;
         // The tests are another program.
         options.imports.confine_helper = env!("CARGO_BIN_EXE_vitrine").into();
         change(&database, &mut options);

@@ -1,0 +1,145 @@
+//! How a server stops: it says so first and goes on for a while, so that balancers send their requests elsewhere; then it
+//! hears no new connections and finishes what is under way. A second signal ends that at once.
+
+use std::{net::TcpListener, time::Duration};
+
+use actix_web::dev::ServerHandle;
+use socket2::{SockFilter, SockRef};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::error::{StartError, failed};
+use crate::api::health::Health;
+
+/// A balancer that checks asks more often than this.
+const RECENT: Duration = Duration::from_secs(60);
+/// For how long connections that have begun may still come in when no new ones begin: longer than a packet is on its way
+/// from a balancer.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// How soon a server is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    /// When what is under way is finished.
+    Graceful,
+    /// Now.
+    AtOnce,
+}
+
+/// The signals that end the process. Linux keeps those that come while nobody waits.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    async fn next(&mut self) -> Word {
+        tokio::select! {
+            _ = self.terminate.recv() => Word::Graceful,
+            _ = self.interrupt.recv() => Word::AtOnce,
+            _ = self.quit.recv() => Word::AtOnce,
+        }
+    }
+}
+
+/// Who tells a server to stop.
+pub struct Stopper<F> {
+    signals: Option<Signals>,
+    asked: Option<F>,
+}
+
+impl<F: Future<Output = ()>> Stopper<F> {
+    /// The signals of the process, if `signals`; and whoever makes `asked` ready.
+    ///
+    /// # Errors
+    /// [`StartError`] when signals cannot be received.
+    pub fn new(signals: bool, asked: F) -> Result<Self, StartError> {
+        let signals = signals.then(Signals::new).transpose();
+        Ok(Self {
+            signals: signals.map_err(|e| failed("signals cannot be received", e))?,
+            asked: Some(asked),
+        })
+    }
+
+    /// Stops the server when that is asked for. Is ready when nothing should be waited for any more, and never if the server
+    /// ends by itself before.
+    pub async fn stop(&mut self, health: &Health, seconds: u64, listener: TcpListener, server: ServerHandle) {
+        let asked = self.asked.take();
+        let asked = async {
+            match asked {
+                Some(asked) => asked.await,
+                None => std::future::pending().await,
+            }
+        };
+        let word = tokio::select! {
+            word = next(&mut self.signals) => word,
+            () = asked => Word::Graceful,
+        };
+        if word == Word::AtOnce {
+            return;
+        }
+        let stopped = async {
+            drain(health, seconds, listener).await;
+            server.stop(true).await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = self.again() => {}
+            () = stopped => {}
+        }
+    }
+
+    /// Waits for another signal.
+    pub async fn again(&mut self) {
+        next(&mut self.signals).await;
+        tracing::warn!("told to stop again; what is under way is cut off");
+    }
+}
+
+async fn next(signals: &mut Option<Signals>) -> Word {
+    match signals {
+        Some(signals) => signals.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Goes on until balancers have taken note, then lets nobody connect any more. No connection is lost: those that have begun
+/// are still accepted.
+async fn drain(health: &Health, seconds: u64, listener: TcpListener) {
+    health.drain();
+    if seconds == 0 {
+        return;
+    }
+    if health.was_asked_within(RECENT) {
+        tracing::info!(seconds, "draining: /healthcheck says so; another signal ends the server at once");
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+    match deafen(&listener) {
+        Ok(()) => tokio::time::sleep(LINGER).await,
+        Err(error) => tracing::warn!(%error, "connections that begin while the server stops may be lost"),
+    }
+}
+
+/// Lets the kernel drop what would begin a connection. Whoever tries repeats it after a second, finds that nobody listens,
+/// and goes elsewhere. To close the socket would reset the connections that wait to be accepted.
+fn deafen(listener: &TcpListener) -> std::io::Result<()> {
+    // Of the header of TCP the fourteenth byte has the flags, of which 2 is SYN.
+    const LOAD_BYTE: u16 = 0x30;
+    const JUMP_IF_SET: u16 = 0x45;
+    const RETURN: u16 = 0x06;
+    let program = [
+        SockFilter::new(LOAD_BYTE, 0, 0, 13),
+        SockFilter::new(JUMP_IF_SET, 0, 1, 2),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ];
+    SockRef::from(listener).attach_filter(&program)
+}
