@@ -15,11 +15,13 @@ import time
 
 import pytest
 
-from harness import PATIENCE_S, chaos, databases, faults, load, world
+from harness import chaos, databases, faults, story, world
 
 ROUNDS = 6
 CLIENTS = 4
 IMAGES_KEPT = 12
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     made = world.Source(tmp_path_factory.mktemp("source"))
@@ -27,33 +29,14 @@ def source(tmp_path_factory):
     made.close()
 
 
-class Story:
+class Story(story.Story):
     """One node on a disk and a database that fail, its clients, and what they were told."""
 
     def __init__(self, folder, kind, source, chance):
-        self.chance, self.source = chance, source
         self.database = databases.mortal(kind)
         self.node = world.Node(folder, self.database, is_lossy=True)
         self.disk = self.node.disk
-        self.images, self.clients = [], []
-        self.answers, self.longest = collections.Counter(), collections.Counter()
-
-    def work(self):
-        self.clients = [load.Client(self.node, self.source, self.chance.getrandbits(64), self.images)
-                        for _ in range(CLIENTS)]
-        for client in self.clients:
-            client.start()
-        time.sleep(self.chance.uniform(0.1, 0.8))
-
-    def rest(self):
-        for client in self.clients:
-            client.stopped.set()
-        for client in self.clients:
-            client.join(2 * PATIENCE_S)
-            assert not client.is_alive(), "a client waits for ever"
-            assert client.fault is None, client.fault
-            self.answers.update(client.answers)
-        self.clients = []
+        super().__init__(chance, source, self.node)
 
     # Faults. Each leaves the node dead or alive; the database lives.
 
@@ -86,17 +69,6 @@ class Story:
             self.database.server.signal(signal.SIGCONT)
         self.serves_again("after a stop of the database")
 
-    def serves_again(self, when):
-        self.took(when, lambda: self.node.request("GET", "/v2/images?limit=1").status == 200)
-
-    def took(self, what, is_so):
-        """Waits until something is so, and remembers the longest wait in ms."""
-        began = time.monotonic()
-        while not is_so():
-            assert time.monotonic() - began < world.SETTLE_S, f"{what}: in vain"
-            time.sleep(0.01)
-        self.longest[what] = max(self.longest[what], round(1000 * (time.monotonic() - began)))
-
     def faults(self):
         found = [self.node_dies, self.node_dies, self.power_fails,
                  functools.partial(self.disk_fails, errno.ENOSPC, faults.ROOM),
@@ -107,7 +79,7 @@ class Story:
 
     def round(self, fault):
         self.disk.sync()
-        self.work()
+        self.work(CLIENTS)
         fault()
         self.rest()
         if self.node.process.poll() is not None:
@@ -120,12 +92,7 @@ class Story:
                 "SELECT count(*) FROM jobs WHERE status = 'processing' AND lease_until <= ?", ended) == [(0,)])
         self.node.settle()
         self.node.check()
-        for image in self.images:
-            load.check_image(self.node, image)
-        self.images[:] = [image for image in self.images if not image.deleted]
-        for image in self.images[:-IMAGES_KEPT]:
-            self.node.request("DELETE", f"/v2/images/{image.id}").expect(204)
-            image.deleted = True
+        self.check_images(IMAGES_KEPT)
         self.node.settle()
 
 
@@ -133,20 +100,20 @@ class Story:
 def test_sec_41_nothing_is_lost_whatever_dies(tmp_path: pathlib.Path, kind, source):
     """After each fault, at rest: what clients were told, and every invariant of database, stores and cache."""
     chance = chaos.seeded()
-    story = Story(tmp_path, kind, source, chance)
+    tale = Story(tmp_path, kind, source, chance)
     done = collections.Counter()
-    with story.node:
-        story.node.token()
+    with tale.node:
+        tale.node.token()
         # Each kind of fault comes, in an order of its own.
         order = []
         for number in chaos.rounds(ROUNDS):
-            order = order or chance.sample(story.faults(), len(story.faults()))
+            order = order or chance.sample(tale.faults(), len(tale.faults()))
             fault = order.pop()
             done[getattr(fault, "func", fault).__name__] += 1
             try:
-                story.round(fault)
+                tale.round(fault)
             except BaseException as broken:
-                raise AssertionError(f"round {number}, {fault}: {broken}\n{story.node.log_tail(40)}") from broken
-    print(dict(done), dict(story.longest), sep="\n")
-    print(dict(sorted(story.answers.items())))
-    assert story.answers["upload", 204] and story.answers["import", 202], "the faults came too early to prove anything"
+                raise AssertionError(f"round {number}, {fault}: {broken}\n{tale.node.log_tail(40)}") from broken
+    print(dict(done), dict(tale.longest), sep="\n")
+    print(dict(sorted(tale.answers.items())))
+    assert tale.answers["upload", 204] and tale.answers["import", 202], "the faults came too early to prove anything"

@@ -49,11 +49,9 @@ class Client(threading.Thread):
         while not self.stopped.is_set():
             try:
                 self.life()
-            except DEATH:
+            except (*DEATH, Failed):
                 # It is dead, or cannot be reached; whoever kills it says when to stop.
                 time.sleep(0.02)
-            except Failed:
-                pass
             except Exception as fault:  # noqa: BLE001  shown by the test
                 self.fault = fault
                 return
