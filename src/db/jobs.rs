@@ -145,6 +145,8 @@ pub struct ClaimLimits {
     pub per_owner: i64,
     /// Places that this node reaches, for jobs that need one.
     pub affinities: Vec<String>,
+    /// Jobs that this node works on already, whatever became of their leases.
+    pub under_way: Vec<String>,
 }
 
 /// Claims jobs that are due for `node`, oldest first. The jobs of a project that has as many under way as it may
@@ -215,6 +217,7 @@ fn due(
                 .or(jobs::affinity.eq_any(limits.affinities.clone()))
                 .or(jobs::cancel_requested.eq(true)),
         )
+        .filter(jobs::id.ne_all(limits.under_way.clone()))
         .filter(jobs::owner.is_null().or(jobs::owner.ne_all(full.to_vec())))
         .order((jobs::created_at, jobs::id))
         .limit(count)

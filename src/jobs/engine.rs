@@ -3,7 +3,11 @@
 //! A job whose node dies is claimed by another once its lease has run out, and goes on from its last recorded
 //! step. How many work at once is bounded, on this node and for each project, and so is how many wait for others.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::{
@@ -36,14 +40,16 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(app.jobs.at_once.clamp(1, Semaphore::MAX_PERMITS)));
     let most = app.jobs.at_once.saturating_add(app.jobs.waiting).clamp(1, Semaphore::MAX_PERMITS);
     let slots = Arc::new(Semaphore::new(most));
-    let mut running = JoinSet::new();
+    let (mut running, under_way) = (JoinSet::new(), UnderWay::default());
     loop {
-        match claim(&app, slots.available_permits().min(places.available_permits())).await {
+        let free = slots.available_permits().min(places.available_permits());
+        match claim(&app, free, under_way.ids()).await {
             Ok(jobs) => {
                 for job in jobs {
                     let (app, slots, places) = (Arc::clone(&app), Arc::clone(&slots), Arc::clone(&places));
+                    let mine = under_way.begin(&job.id);
                     let attempt = |job| async move {
-                        let _slot = slots.acquire_owned().await;
+                        let (_mine, _slot) = (mine, slots.acquire_owned().await);
                         execute(&app, places, job).await;
                         app.imports.queue.enqueued.notify_one();
                     };
@@ -66,6 +72,32 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     running.shutdown().await;
 }
 
+/// The jobs that this process works on. One whose lease has run out, because the process slept, is among them until the
+/// attempt takes note: to claim it again would have two attempts under one name, and nothing would tell them apart.
+#[derive(Clone, Default)]
+struct UnderWay(Arc<Mutex<BTreeSet<String>>>);
+
+/// One of them, until it is dropped.
+struct Mine(UnderWay, String);
+
+impl UnderWay {
+    fn begin(&self, id: &str) -> Mine {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+        Mine(self.clone(), id.to_owned())
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        let Self(all, id) = self;
+        all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+}
+
 /// A job in this node's hands. However that ends, nobody renews its lease afterwards, and what still works on it, a
 /// blocking thread perhaps, is told to stop.
 struct Held {
@@ -80,7 +112,7 @@ impl Drop for Held {
     }
 }
 
-async fn claim(app: &App, free: usize) -> Result<Vec<Job>, DbError> {
+async fn claim(app: &App, free: usize, under_way: Vec<String>) -> Result<Vec<Job>, DbError> {
     if free == 0 {
         return Ok(Vec::new());
     }
@@ -88,6 +120,7 @@ async fn claim(app: &App, free: usize) -> Result<Vec<Job>, DbError> {
         count: i64::try_from(free).unwrap_or(1),
         per_owner: app.jobs.per_project,
         affinities: app.affinities.clone(),
+        under_way,
     };
     let (node, until, now) = (app.leases().node.clone(), app.leases().end(), app.db.clock.now());
     app.db

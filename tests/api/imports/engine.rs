@@ -61,6 +61,24 @@ on_each_database! {
         holds(&bob, &id, &bytes(1000)).await;
     }
 
+    /// A node that has slept for longer than its leases last goes on with its jobs, and begins none of them a second time
+    /// beside the attempt that is under way.
+    async fn sec_41_a_node_that_slept_begins_nothing_twice(database: Database) {
+        let app = database.app_with(reach_loopback);
+        let (alice, bob) = (app.as_member("alice"), app.as_member("bob"));
+        let (silent, good) = (Source::start(|_| Reply::Silent), Source::of(bytes(1000)));
+        let slow = alice.created(image().raw()).await;
+        download(&alice, &slow, &silent.url("/")).await.expect(202);
+        eventually("it is under way", async || if silent.served() == 1 { Ok(()) } else { Err("none") }).await;
+        app.later(3600);
+        // Whoever looks for this one finds the other first.
+        let quick = bob.created(image().raw()).await;
+        download(&bob, &quick, &good.url("/")).await.expect(202);
+        holds(&bob, &quick, &bytes(1000)).await;
+        let attempts = app.write(move |conn| db::jobs::list_of_image(conn, &slow, now())).await;
+        assert_eq!(attempts.iter().map(|job| job.attempts).collect::<Vec<_>>(), [1]);
+    }
+
     /// The task of an import under way says how far the bytes have come.
     async fn a_task_tells_its_progress(database: Database) {
         let app = database.app_with(|options| {
