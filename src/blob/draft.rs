@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Blobs, Holder, ledger,
+    Blobs, Holder,
+    faults::gone,
+    ledger,
     reserve::{Asked, Reservation},
 };
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
     image::change,
     model::{
         blob::{Blob, BlobState},
-        error::Result,
+        error::{Error, Result},
         event::Author,
         image::{Image, Location},
         status::Status,
@@ -266,8 +268,9 @@ impl Draft {
 
     /// Takes back what an upload left: the image's status, the bytes, the row. The bytes go last, and only if the
     /// ledger says that they are still this upload's: a commit that reported an error may have taken place. What cannot
-    /// be done now is left to the reaper, once the lease of this upload has run out.
-    pub async fn abandon(self, author: Author) {
+    /// be done now is left to the reaper, once the lease of this upload has run out. Answers what its client is told:
+    /// `error`, unless that is what comes of bytes which others took back, because this node was silent for too long.
+    pub async fn abandon(self, author: Author, error: Error) -> Error {
         let images = &self.blobs.images;
         let (door, blob, until) = (images.door(author), self.given_up(), self.holder.end());
         let name = blob.name.clone();
@@ -279,16 +282,16 @@ impl Draft {
             Ok(true) => {}
             Ok(false) => {
                 tracing::warn!(blob = %self.blob.id, "a failed upload was somebody else's by then");
-                return;
+                return if matches!(error, Error::Internal { .. }) { gone(&self.blob) } else { error };
             }
-            Err(error) => {
-                tracing::error!(%error, blob = %self.blob.id, "a failed upload waits for the end of its lease");
-                return;
+            Err(fault) => {
+                tracing::error!(%fault, blob = %self.blob.id, "a failed upload waits for the end of its lease");
+                return error;
             }
         }
         let deleted = self.store.delete(&self.blob.id, &name).await;
-        if let Err(error) = &deleted {
-            tracing::warn!(%error, blob = %self.blob.id, "the bytes of a failed upload stay for the reaper");
+        if let Err(fault) = &deleted {
+            tracing::warn!(%fault, blob = %self.blob.id, "the bytes of a failed upload stay for the reaper");
         }
         let (deleted, id, now) = (deleted.is_ok(), self.blob.id.clone(), images.db.clock.now());
         let result = images
@@ -298,10 +301,11 @@ impl Draft {
                 false => db::blobs::doom(conn, &id, now, now),
             })
             .await;
-        if let Err(error) = result {
-            tracing::error!(%error, "the row of a failed upload waits for the end of its lease");
+        if let Err(fault) = result {
+            tracing::error!(%fault, "the row of a failed upload waits for the end of its lease");
         }
         images.doomed.notify_one();
+        error
     }
 }
 

@@ -116,10 +116,10 @@ pub async fn upload(
         Ok((writer, facts)) => finish(blobs, &author, &image, &mut draft, writer, facts).await,
         Err(error) => Err(error),
     };
-    if result.is_err() {
-        draft.abandon(author).await;
+    match result {
+        Err(error) => Err(draft.abandon(author, error).await),
+        done => done,
     }
-    result
 }
 
 fn choose_store<'a>(blobs: &'a Blobs, request: &Request) -> Result<&'a NamedStore> {

@@ -60,10 +60,10 @@ pub async fn stage(
         Ok(size) => finish(imports, &author, &draft, size).await,
         Err(error) => Err(error),
     };
-    if result.is_err() {
-        draft.abandon(author).await;
+    match result {
+        Err(error) => Err(draft.abandon(author, error).await),
+        Ok(()) => Ok(()),
     }
-    result
 }
 
 fn check_may_stage(image: &Image) -> Result<()> {

@@ -8,6 +8,7 @@ use vitrine::{
     db,
     model::{
         blob::{Blob, BlobState},
+        error::Error,
         event::Author,
         image::Image,
         status::Status,
@@ -204,7 +205,7 @@ on_each_database! {
         vitrine::jobs::reap::sweep(&inner).await.unwrap();
         assert_eq!(alice.show(&broken.0).await.json()["status"], "queued");
         assert_eq!(alice.show(&under_way.0).await.json()["status"], "saving");
-        under_way.1.abandon(Author::service()).await;
+        drop(under_way.1.abandon(Author::service(), Error::conflict("It was broken off.")).await);
         assert_eq!(alice.show(&under_way.0).await.json()["status"], "queued");
     }
 
@@ -247,5 +248,31 @@ on_each_database! {
         app.later(7200);
         app.settles().await;
         assert_eq!(alice.download(&id).await.expect(200).body, "data");
+    }
+
+    /// A node that was silent for longer than its leases last finds that others have taken back what it was receiving: the
+    /// client is told that the image has changed meanwhile, and may send it again.
+    async fn an_upload_that_was_taken_back_is_told_so(database: Database) {
+        let app = database.app();
+        let alice = app.as_member("alice");
+        for (place, status) in [("file", "saving"), ("stage", "uploading")] {
+            let id = alice.created(image().raw()).await;
+            let (send, body) = slow_body();
+            let request = alice.put(&format!("/v2/images/{id}/{place}")).header("content-type", OCTETS);
+            let request = request.body(body);
+            let others = async {
+                send.unbounded_send(bytes(1000)).unwrap();
+                becomes(&alice, &id, status).await;
+                app.write(db::blobs::end_leases).await;
+                app.settles().await;
+                becomes(&alice, &id, "queued").await;
+                drop(send);
+            };
+            let (answer, ()) = tokio::join!(request.into_future(), others);
+            let answer = answer.expect_for(410, place);
+            assert!(answer.text().contains("was deleted or changed during the upload"), "{answer:?}");
+            becomes(&alice, &id, "queued").await;
+            alice.upload(&id, "data").await.expect(204);
+        }
     }
 }
