@@ -254,6 +254,27 @@ pub fn abandoned(conn: &mut Conn, now: Timestamp, count: i64) -> DbResult<Vec<Bl
     rows.into_iter().map(BlobRow::into_blob).collect()
 }
 
+/// Dooms a blob whose writer's lease ran out, for the reaper to take at once. Answers false, and changes nothing, when it
+/// has become live after all, its lease goes on, or somebody else was faster: what was read before says nothing of that.
+///
+/// # Errors
+/// Only the database's own.
+pub fn doom_abandoned(conn: &mut Conn, id: &str, now: Timestamp) -> DbResult<bool> {
+    let abandoned = blobs::table
+        .filter(blobs::id.eq(id))
+        .filter(blobs::state.eq(BlobState::Writing.as_str()))
+        .filter(blobs::lease_until.lt(now.0));
+    let changed = diesel::update(abandoned)
+        .set((
+            blobs::state.eq(BlobState::Doomed.as_str()),
+            blobs::lease_until.eq(0),
+            blobs::delete_after.eq(0),
+            blobs::updated_at.eq(now.0),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
 /// Claims doomed blobs that nobody writes any more, for `holder` until `until`. Of staged ones only those in the folder
 /// `staging`: others are out of this node's reach.
 ///

@@ -84,6 +84,9 @@ def check_stores(server, layout):
         assert status == "active" and not deleted, f"{name} is located by an image that is {status}"
         assert size == stored and hashes[store, name] == wanted, f"the bytes of {name} in {store} are not its image's"
     assert len({row[0] for row in located}) == len(located) == len(hashes), "a blob has no location, or several"
+    lost = server.rows("SELECT l.image_id, l.blob_id FROM image_locations l JOIN images i ON i.id = l.image_id "
+                       "WHERE l.blob_id IS NOT NULL AND l.blob_id NOT IN (SELECT id FROM blobs) AND NOT i.deleted")
+    assert lost == [], f"locations point to blobs that are gone: {lost}"
     without = server.rows("SELECT id FROM images WHERE status = 'active' AND NOT deleted "
                           "AND id NOT IN (SELECT image_id FROM image_locations)")
     assert without == [], "an active image has no data"
