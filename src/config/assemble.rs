@@ -19,12 +19,9 @@ use super::check::{Finding, Topic};
 use super::flavor::Flavor;
 use super::origin::Origin;
 use super::{
-    Loaded, assemble_cache, assemble_health, assemble_imports, assemble_keystone, assemble_policy,
-    assemble_stores, assemble_stores::Stores,
+    Loaded, assemble_cache, assemble_database, assemble_health, assemble_imports, assemble_keystone,
+    assemble_policy, assemble_stores, assemble_stores::Stores,
 };
-
-/// Connections at most when `max_overflow` sets no limit.
-const CONNECTIONS_MAX: u64 = 200;
 
 /// Everything that the server is started with.
 #[derive(Clone, Debug)]
@@ -103,8 +100,8 @@ impl Config {
             jobs: jobs(loaded),
             declarations: declarations(loaded, &image, &mut findings),
             image,
-            database: database(loaded),
-            database_limits: database_limits(loaded),
+            database: assemble_database::database(loaded, &mut findings),
+            database_limits: assemble_database::limits(loaded),
             trusted_proxies: assemble_imports::networks(loaded, "vitrine", "trusted_proxies", &mut findings),
             stores: assemble_stores::stores(loaded, &mut findings),
             policy: assemble_policy::policy(loaded),
@@ -305,40 +302,5 @@ fn declarations(
             findings.push(Finding::of_origin(Topic::Bad, Origin::File(path.into(), 0), &reason));
             None
         }
-    }
-}
-
-/// The connections of a pool and its overflow are one number here; parameters join the URL.
-fn database(loaded: &Loaded) -> Option<db::Settings> {
-    let s = "database";
-    let default = db::Settings::default();
-    let kept = loaded.u64(s, "max_pool_size").unwrap_or(5);
-    let further = match loaded.i64(s, "max_overflow") {
-        Some(number) if number >= 0 => number.unsigned_abs(),
-        _ => CONNECTIONS_MAX,
-    };
-    let most = kept.saturating_add(further).clamp(1, CONNECTIONS_MAX);
-    let pool_timeout_seconds = loaded.u64(s, "pool_timeout").unwrap_or(default.pool_timeout_seconds);
-    let parameters = loaded.nonempty(s, "connection_parameters");
-    let mut connection = loaded.nonempty(s, "connection")?;
-    if let Some(parameters) = parameters {
-        connection.push(if connection.contains('?') { '&' } else { '?' });
-        connection.push_str(&parameters);
-    }
-    Some(db::Settings {
-        connection,
-        max_pool_size: u32::try_from(most).unwrap_or(u32::MAX),
-        pool_timeout_seconds,
-        limits: database_limits(loaded),
-    })
-}
-
-fn database_limits(loaded: &Loaded) -> db::Limits {
-    let default = db::Limits::default();
-    db::Limits {
-        wait_seconds: loaded.u64("vitrine", "database_wait").unwrap_or(default.wait_seconds),
-        statement_seconds: loaded
-            .u64("vitrine", "database_statement_timeout")
-            .unwrap_or(default.statement_seconds),
     }
 }

@@ -9,6 +9,7 @@
 
 mod assemble;
 mod assemble_cache;
+mod assemble_database;
 mod assemble_health;
 mod assemble_imports;
 mod assemble_keystone;

@@ -50,8 +50,6 @@ pub enum Feature {
     DelayedDelete,
     /// The SQL database.
     Database,
-    /// Retries at start and the life of connections.
-    DatabaseTuning,
     /// Tokens validated by a Keystone.
     Keystone,
     /// The token cache in memcached.
@@ -113,7 +111,6 @@ impl Feature {
                 Status::Refused("location URLs cannot be encrypted in the database yet")
             }
             Feature::LogTargets => Status::NotYet("the log goes to standard error or to a file"),
-            Feature::DatabaseTuning => Status::NotYet("the database is opened once, without retries"),
             Feature::StagingTuning => {
                 Status::NotYet("staged files lie in one folder, of which nothing but its place can be chosen")
             }

@@ -2,7 +2,11 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    time::Instant,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use diesel::{
@@ -11,7 +15,7 @@ use diesel::{
 };
 use diesel::{r2d2, sql_query, sql_types::Text};
 
-use super::{DbError, DbResult, Limits, conn::Conn, dialect, error::Refusals, url::Place};
+use super::{DbError, DbResult, Limits, Sessions, conn::Conn, dialect, error::Heard, url::Place};
 
 /// A connection of the pool.
 pub struct Session {
@@ -19,6 +23,28 @@ pub struct Session {
     /// Whether a transaction may still be open on it, or nobody answers.
     broken: bool,
     limits: Limits,
+    opened: Instant,
+    /// The generation that it was opened in.
+    generation: u64,
+    is_used: bool,
+    was_used: bool,
+    book: Arc<Book>,
+}
+
+/// What the connections of a pool know of each other.
+#[derive(Debug, Default)]
+struct Book {
+    open: AtomicU32,
+    used: AtomicU32,
+    /// Grows when what was connected to turns out to be the wrong server; connections of before are replaced.
+    generation: AtomicU64,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.set_used(false);
+        self.book.open.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Deref for Session {
@@ -61,6 +87,10 @@ impl Session {
         let began = Instant::now();
         let (result, good) = dialect::transaction(&mut self.conn, begin, end, body);
         self.broken = !good;
+        if matches!(result, Err(DbError::Elsewhere(_))) {
+            self.broken = true;
+            self.book.generation.fetch_add(1, Ordering::SeqCst);
+        }
         match result {
             // That the server ended a statement for its length is said in whatever language it speaks.
             Err(DbError::Other(why)) if began.elapsed() >= self.limits.statement() => {
@@ -69,19 +99,49 @@ impl Session {
             result => result,
         }
     }
+
+    fn set_used(&mut self, is_used: bool) {
+        self.was_used |= is_used;
+        if std::mem::replace(&mut self.is_used, is_used) != is_used {
+            match is_used {
+                true => self.book.used.fetch_add(1, Ordering::SeqCst),
+                false => self.book.used.fetch_sub(1, Ordering::SeqCst),
+            };
+        }
+    }
+
+    /// Whether it has been open for `lifetime` and of use, or leads where nobody wants to go any more.
+    fn is_outdated(&self, lifetime: Option<Duration>) -> bool {
+        let is_old = lifetime.is_some_and(|lifetime| self.opened.elapsed() >= lifetime);
+        (is_old && self.was_used) || self.generation != self.book.generation.load(Ordering::SeqCst)
+    }
+
+    /// Whether as many as `kept` others are open and unused.
+    fn is_superfluous(&self, kept: u32) -> bool {
+        let others = self.book.open.load(Ordering::SeqCst).saturating_sub(1);
+        others.saturating_sub(self.book.used.load(Ordering::SeqCst)) >= kept
+    }
 }
 
-/// Opens connections for the pool.
+/// Opens connections for the pool, and says which of them it takes back.
 #[derive(Debug)]
 pub struct Manager {
     place: Place,
     limits: Limits,
+    sessions: Sessions,
+    /// Connections that stay open when nobody uses them.
+    kept: u32,
+    book: Arc<Book>,
 }
 
 impl Manager {
-    /// Opens connections to `place`.
-    pub fn new(place: &Place, limits: Limits) -> Self {
-        Self { place: place.within(limits), limits }
+    /// Opens connections to `place`, of which `kept` stay open when nobody uses them.
+    pub fn new(place: &Place, limits: Limits, sessions: Sessions, kept: u32) -> Self {
+        Self { place: place.within(limits), limits, sessions, kept, book: Arc::default() }
+    }
+
+    fn lifetime(&self) -> Option<Duration> {
+        self.sessions.recycle_seconds.map(Duration::from_secs)
     }
 
     /// Opens one; the derive's own way tries one client library after the other and loses the reason.
@@ -89,7 +149,7 @@ impl Manager {
         match &self.place {
             Place::Sqlite(path) => SqliteConnection::establish(path).map(Conn::Sqlite),
             Place::Postgres(url) => PgConnection::establish(url).map(Conn::Postgres),
-            Place::Mysql { url, encrypted } => {
+            Place::Mysql { url, encrypted, .. } => {
                 let mut conn = MysqlConnection::establish(url)?;
                 if *encrypted {
                     require_tls(&mut conn)?;
@@ -122,17 +182,39 @@ impl r2d2::ManageConnection for Manager {
     type Error = r2d2::Error;
 
     fn connect(&self) -> Result<Session, Self::Error> {
+        let generation = self.book.generation.load(Ordering::SeqCst);
         let mut conn = self.establish().map_err(r2d2::Error::ConnectionError)?;
-        dialect::of(&conn).set_up(&mut conn, self.limits).map_err(r2d2::Error::QueryError)?;
-        conn.set_instrumentation(Refusals);
-        Ok(Session { conn, broken: false, limits: self.limits })
+        dialect::of(&conn).set_up(&mut conn, self.limits, &self.sessions).map_err(r2d2::Error::QueryError)?;
+        conn.set_instrumentation(Heard { logs_statements: self.sessions.logs_statements });
+        self.book.open.fetch_add(1, Ordering::SeqCst);
+        Ok(Session {
+            conn,
+            broken: false,
+            limits: self.limits,
+            opened: Instant::now(),
+            generation,
+            is_used: false,
+            was_used: false,
+            book: Arc::clone(&self.book),
+        })
     }
 
     fn is_valid(&self, session: &mut Session) -> Result<(), Self::Error> {
-        r2d2::R2D2Connection::ping(&mut session.conn).map_err(r2d2::Error::QueryError)
+        if session.is_outdated(self.lifetime()) {
+            let reason = "the connection was to be replaced".to_owned();
+            return Err(r2d2::Error::ConnectionError(diesel::ConnectionError::BadConnection(reason)));
+        }
+        r2d2::R2D2Connection::ping(&mut session.conn).map_err(r2d2::Error::QueryError)?;
+        session.set_used(true);
+        Ok(())
     }
 
     fn has_broken(&self, session: &mut Session) -> bool {
-        session.broken || std::thread::panicking() || r2d2::R2D2Connection::is_broken(&mut session.conn)
+        session.set_used(false);
+        session.broken
+            || std::thread::panicking()
+            || session.is_outdated(self.lifetime())
+            || session.is_superfluous(self.kept)
+            || r2d2::R2D2Connection::is_broken(&mut session.conn)
     }
 }

@@ -33,6 +33,10 @@ pub enum DbError {
     /// A domain decision made inside the transaction, which is rolled back.
     #[error(transparent)]
     Domain(#[from] Error),
+    /// This server does not write, but the one that has taken its place may: nothing was done, and the transaction can be
+    /// run again on another connection.
+    #[error("the database only reads here: {0}")]
+    Elsewhere(String),
     /// The database asks to run the transaction again.
     #[error("transaction must be retried: {0}")]
     Retry(String),
@@ -53,6 +57,9 @@ impl From<DieselError> for DbError {
             }
             DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, info) => {
                 Self::Retry(info.message().to_owned())
+            }
+            DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, info) => {
+                Self::Elsewhere(info.message().to_owned())
             }
             DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
                 Self::Unavailable(info.message().to_owned())
@@ -76,7 +83,10 @@ impl From<DbError> for Error {
             DbError::Stale(what) => {
                 Self::Conflict(format!("The {what} was changed by another request; try again."))
             }
-            DbError::Unreached(why) | DbError::Unavailable(why) | DbError::Retry(why) => {
+            DbError::Unreached(why)
+            | DbError::Unavailable(why)
+            | DbError::Elsewhere(why)
+            | DbError::Retry(why) => {
                 tracing::error!(reason = %why, "database unavailable");
                 Self::Unavailable("The database is not available; try again.".to_owned())
             }
@@ -128,17 +138,22 @@ fn named_in(message: &str) -> &str {
     }
 }
 
-/// Notes for which table a row was refused; a connection's listener.
-pub(super) struct Refusals;
+/// Hears what a connection does: notes for which table a row was refused, and writes statements into the log.
+pub(super) struct Heard {
+    /// Whether it does the latter.
+    pub logs_statements: bool,
+}
 
-impl Instrumentation for Refusals {
+impl Instrumentation for Heard {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
-        if let InstrumentationEvent::FinishQuery {
-            query,
-            error: Some(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)),
-            ..
-        } = event
-        {
+        let InstrumentationEvent::FinishQuery { query, error, .. } = event else { return };
+        if self.logs_statements {
+            let text = query.to_string();
+            // What is bound may be a secret.
+            let statement = text.split_once(" -- binds: ").map_or(&*text, |(statement, _)| statement);
+            tracing::info!(target: "sql", failed = error.is_some(), "{statement}");
+        }
+        if let Some(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) = error {
             let table = table_in(&query.to_string()).to_owned();
             TABLE.with_borrow_mut(|last| *last = table);
         }

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use diesel::r2d2::{Pool, PooledConnection};
+use diesel::r2d2::{HandleError, Pool, PooledConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{DbError, DbResult, Limits, connection::Manager, url::Place};
+use super::{DbError, DbResult, Limits, Sessions, connection::Manager, url::Place};
 
 /// A connection in use; it goes back to its pool.
 pub type Pooled = PooledConnection<Manager>;
@@ -17,6 +17,10 @@ pub struct Opener {
     pub limits: Limits,
     /// Connections at most.
     pub size: u32,
+    /// Connections that stay open when nobody uses them.
+    pub kept: u32,
+    /// How they are treated.
+    pub sessions: Sessions,
     /// Whether the database is its one connection, which must never be closed.
     pub lasting: bool,
 }
@@ -37,12 +41,23 @@ pub struct Seat {
     _writer: Option<OwnedSemaphorePermit>,
 }
 
+/// Whoever waited for a connection says in the log why there was none; that one was replaced is no fault.
+#[derive(Debug)]
+struct Noted;
+
+impl<E: std::error::Error> HandleError<E> for Noted {
+    fn handle_error(&self, error: E) {
+        tracing::debug!(%error, "a connection was not to be had");
+    }
+}
+
 impl Opener {
     /// A lane of `size` connections, none of which is open yet: who wants one opens it.
     pub fn lane(&self, size: u32) -> Lane {
-        let mut builder = Pool::builder();
+        let lifetime = self.sessions.recycle_seconds.map(|seconds| Duration::from_secs(seconds.max(1)));
+        let mut builder = Pool::builder().max_lifetime(lifetime).error_handler(Box::new(Noted));
         if self.lasting {
-            builder = builder.idle_timeout(None).max_lifetime(None);
+            builder = builder.idle_timeout(None);
         }
         let pool = builder
             .max_size(size)
@@ -50,7 +65,7 @@ impl Opener {
             // the client library.
             .min_idle(Some(0))
             .connection_timeout(self.limits.wait())
-            .build_unchecked(Manager::new(&self.place, self.limits));
+            .build_unchecked(self.manager());
         let writers = if matches!(self.place, Place::Sqlite(_)) { 1 } else { size as usize };
         Lane {
             pool,
@@ -60,12 +75,16 @@ impl Opener {
         }
     }
 
+    fn manager(&self) -> Manager {
+        Manager::new(&self.place, self.limits, self.sessions.clone(), self.kept)
+    }
+
     /// Asks the database whether it is there, on a connection of its own. Blocking, for as long as the client library
     /// likes.
     pub fn ask(&self) -> Result<(), String> {
         use diesel::r2d2::ManageConnection;
         // Setting up a connection is a question already, on SQLite one to its file.
-        Manager::new(&self.place, self.limits).connect().map(drop).map_err(|e| e.to_string())
+        self.manager().connect().map(drop).map_err(|e| e.to_string())
     }
 }
 

@@ -32,6 +32,7 @@ pub mod queued;
 pub mod quota;
 pub mod schema;
 pub mod sealing_keys;
+mod settings;
 pub mod staging_places;
 mod statement;
 pub mod tasks;
@@ -52,53 +53,7 @@ pub use conn::Conn;
 pub use error::{DbError, DbResult, Key};
 pub use limits::Limits;
 pub use migrate::{Phase, Schema, SchemaError};
-
-/// How to reach the database.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// `sqlite:PATH`, `postgresql://…` or `mysql://…`; SQLAlchemy driver suffixes (`mysql+pymysql`) are accepted.
-    pub connection: String,
-    /// Connections at most, and so statements at once.
-    pub max_pool_size: u32,
-    /// Seconds that the start, and work that must not be lost, waits for a connection.
-    pub pool_timeout_seconds: u64,
-    /// How long everybody else waits.
-    pub limits: Limits,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            connection: String::new(),
-            max_pool_size: 10,
-            pool_timeout_seconds: 30,
-            limits: Limits::default(),
-        }
-    }
-}
-
-/// The address of a database in the memory of this process.
-pub const IN_MEMORY: &str = "sqlite::memory:";
-
-impl Settings {
-    /// Whether several nodes can work on the database; a file or the memory of this machine is one node's alone.
-    pub fn is_shared(&self) -> bool {
-        !self.connection.starts_with("sqlite")
-    }
-
-    /// The address for messages, without a password.
-    ///
-    /// # Errors
-    /// A sentence naming what is wrong with it.
-    pub fn shown(&self) -> std::result::Result<String, String> {
-        Ok(Place::parse(&self.connection)?.shown())
-    }
-
-    /// Whether the database goes with the process.
-    pub fn is_in_memory(&self) -> bool {
-        self.connection == IN_MEMORY
-    }
-}
+pub use settings::{IN_MEMORY, Sessions, Settings, SqlMode, Start};
 
 /// The database: a bounded pool behind two doors. Cheap to clone.
 #[derive(Clone)]
@@ -112,21 +67,48 @@ pub struct Db {
 }
 
 impl Db {
-    /// Opens the pool. Blocking: call it before the server starts, or on a blocking thread.
+    /// The database of `settings`, to which no connection is made yet.
+    ///
+    /// # Errors
+    /// A sentence saying what is wrong with the address.
+    pub fn new(settings: &Settings) -> std::result::Result<Self, String> {
+        let place = Place::parse(&settings.connection)?;
+        let lasting = settings.is_in_memory();
+        let (size, kept) = match lasting {
+            true => (1, 1),
+            false => {
+                let kept = settings.max_pool_size.max(1);
+                (kept.saturating_add(settings.max_overflow), kept)
+            }
+        };
+        let sessions = match lasting {
+            true => Sessions { recycle_seconds: None, ..settings.sessions.clone() },
+            false => settings.sessions.clone(),
+        };
+        let watch = Watch::new(Opener { place, limits: settings.limits, size, kept, lasting, sessions });
+        let patience = Duration::from_secs(settings.pool_timeout_seconds.max(1));
+        Ok(Self { watch: Arc::new(watch), limits: settings.limits, patience, clock: Clock::default() })
+    }
+
+    /// Opens the pool and a first connection, for which it waits as work does that must not be lost. Blocking: call it
+    /// before the server starts, or on a blocking thread.
     ///
     /// # Errors
     /// A sentence saying why the database cannot be reached.
     pub fn open(settings: &Settings) -> std::result::Result<Self, String> {
-        let place = Place::parse(&settings.connection)?;
-        let lasting = settings.is_in_memory();
-        let size = if lasting { 1 } else { settings.max_pool_size.max(1) };
-        let shown = place.shown();
-        let watch = Watch::new(Opener { place, limits: settings.limits, size, lasting });
-        let patience = Duration::from_secs(settings.pool_timeout_seconds.max(1));
-        let first = watch.lane().connection(patience);
-        drop(first.map_err(|e| format!("cannot open the database {shown}: {e}"))?);
-        let clock = Clock::default();
-        Ok(Self { watch: Arc::new(watch), limits: settings.limits, patience, clock })
+        let db = Self::new(settings)?;
+        let first = db.watch.lane().connection(db.patience);
+        drop(first.map_err(|e| settings.cannot_be_opened(e))?);
+        Ok(db)
+    }
+
+    /// Asks the database on a connection of its own whether it is there. Blocking, for as long as the client library
+    /// likes.
+    ///
+    /// # Errors
+    /// Why it is not, in its own words.
+    pub fn ask(&self) -> std::result::Result<(), String> {
+        self.watch.ask()
     }
 
     /// Whether the database answered when it was last asked. Never waits: one that has answered nobody since this was
@@ -300,21 +282,43 @@ impl Db {
     }
 }
 
-/// Runs a transaction, again as often as the database asks for it.
+/// Runs a transaction, again as often as the database asks for it, and once more after a fail-over.
 fn patiently<T>(name: &'static str, transaction: impl Fn() -> DbResult<T>) -> DbResult<T> {
     let mut patience = Patience::new();
+    let mut was_elsewhere = false;
     loop {
         let result = transaction();
-        let wait = if matches!(result, Err(DbError::Retry(_))) { patience.next_wait() } else { None };
+        let wait = match result {
+            Err(DbError::Retry(_)) => patience.next_wait(),
+            Err(DbError::Elsewhere(why)) if was_elsewhere => {
+                return log_failed(name, Err(DbError::Unreached(why)));
+            }
+            Err(DbError::Elsewhere(_)) => {
+                was_elsewhere = true;
+                continue;
+            }
+            _ => None,
+        };
         let Some(wait) = wait else { return log_failed(name, result) };
         std::thread::sleep(wait);
     }
 }
 
+/// Whether the database is to blame, and nothing that was asked of it.
+fn is_fault<T>(result: &DbResult<T>) -> bool {
+    matches!(
+        result,
+        Err(DbError::Other(_)
+            | DbError::Retry(_)
+            | DbError::Elsewhere(_)
+            | DbError::Unreached(_)
+            | DbError::Unavailable(_))
+    )
+}
+
 fn log_failed<T>(name: &'static str, result: DbResult<T>) -> DbResult<T> {
-    if let Err(
-        error @ (DbError::Other(_) | DbError::Retry(_) | DbError::Unreached(_) | DbError::Unavailable(_)),
-    ) = &result
+    if let Err(error) = &result
+        && is_fault(&result)
     {
         tracing::error!(statement = name, %error, "database statement failed");
     }
@@ -333,9 +337,7 @@ async fn blocking<T: Send + 'static>(
     };
     call.end_as(match &result {
         Ok(_) => "ok",
-        Err(DbError::Other(_) | DbError::Retry(_) | DbError::Unreached(_) | DbError::Unavailable(_)) => {
-            "error"
-        }
+        Err(_) if is_fault(&result) => "error",
         Err(_) => "refused",
     });
     result

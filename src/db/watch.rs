@@ -81,6 +81,11 @@ impl Watch {
         }
     }
 
+    /// As [`Opener::ask`].
+    pub fn ask(&self) -> Result<(), String> {
+        self.opener.ask()
+    }
+
     fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
     }

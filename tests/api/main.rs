@@ -16,6 +16,7 @@ mod middleware;
 mod nodes;
 mod outage;
 mod policy;
+mod pool;
 mod properties;
 mod protections;
 mod rbac;

@@ -1,6 +1,6 @@
 //! Sections of the libraries and of the API's outer layers: database, policy, middleware, formats.
 
-use crate::config::option::Kind::{Bool, Choice, List, Multi, Text};
+use crate::config::option::Kind::{Bool, Choice, Int, List, Multi, Text};
 use crate::config::option::{ANY_INT, Group, Item, Opt, Place, at_least, float_at_least, gone, opt, unset};
 use crate::config::wired::Feature;
 
@@ -21,6 +21,7 @@ const fn group(section: &'static str, feature: Feature, options: &'static [Opt])
 }
 
 const DRIVER: &str = "it belongs to Python's database library and has no counterpart";
+const NDB: &str = "tables are made for InnoDB; NDB has other types and limits";
 const RECONNECT: &str = "every statement on a lost connection is reported, and the connection is \
                          replaced; statements are repeated only where that is safe";
 
@@ -30,22 +31,29 @@ const DATABASE: &[Opt] = &[
         Text,
         "URL of the database: sqlite, postgresql or mysql, with or without a Python driver's name \
          (mysql+pymysql). PostgreSQL takes libpq's options; MySQL takes charset, ssl_ca, ssl_cert, ssl_key, \
-         ssl_verify_cert and unix_socket, and checks the server's certificate but not its name.",
+         ssl_verify_cert, ssl_verify_identity and unix_socket. With ssl_ca the server's certificate is checked, with \
+         ssl_verify_identity the name in it too.",
     )
     .must()
     .secret(),
-    opt("max_pool_size", at_least(0), "5", "Connections that are kept open.").must(),
+    opt(
+        "max_pool_size",
+        at_least(0),
+        "5",
+        "Connections that are kept open when nobody uses them; 0 is no limit. There are never more than 200 in all.",
+    )
+    .must(),
     opt(
         "max_overflow",
         at_least(-1),
         "50",
-        "Further connections that are opened when all are in use; -1 is no limit.",
+        "Further connections that are opened when all are in use, and closed afterwards; -1 is no limit.",
     )
     .must(),
     unset(
         "pool_timeout",
         at_least(0),
-        "Seconds that the start, and the end of an upload or an import, waits for a connection; unset is 30. \
+        "Seconds that the end of an upload or an import waits for a connection; unset is 30. \
          Requests wait for database_wait in [vitrine].",
     )
     .must(),
@@ -55,37 +63,49 @@ const DATABASE: &[Opt] = &[
         "3600",
         "Seconds after which a connection is replaced; -1 keeps it.",
     )
-    .of(Feature::DatabaseTuning)
     .must(),
-    opt("max_retries", at_least(-1), "10", "Attempts to reach the database at start; -1 tries for ever.")
-        .of(Feature::DatabaseTuning)
-        .must(),
-    opt("retry_interval", at_least(0), "10", "Seconds between two such attempts.")
-        .of(Feature::DatabaseTuning)
-        .must(),
+    opt(
+        "max_retries",
+        at_least(-1),
+        "10",
+        "Attempts to reach the database at the start, of a command too; -1 tries for ever, 0 once. Meanwhile a server \
+         answers 503.",
+    )
+    .must(),
+    opt("retry_interval", at_least(0), "10", "Seconds between two such attempts.").must(),
     opt("connection_parameters", Text, "", "Parameters appended to the URL: name=value, joined by &.").must(),
     opt(
         "mysql_sql_mode",
         Text,
         "TRADITIONAL",
-        "SQL mode of each MySQL session; empty takes the server's own.",
-    )
-    .of(Feature::DatabaseTuning),
+        "SQL mode of each MySQL session; empty takes the server's own. STRICT_ALL_TABLES and PIPES_AS_CONCAT are added, \
+         and modes that would change what statements mean are refused.",
+    ),
+    unset(
+        "mysql_wsrep_sync_wait",
+        Int(0, 15),
+        "wsrep_sync_wait of each session, for Galera: which statements wait until the node has what other nodes wrote. \
+         Unset leaves it to the server.",
+    ),
+    opt(
+        "connection_debug",
+        Int(0, 100),
+        "0",
+        "From 50 on each statement is logged at level INFO and target sql, without the values that are bound to it.",
+    ),
     opt("db_max_retries", at_least(-1), "20", RECONNECT).obsolete(RECONNECT),
     opt("db_retry_interval", ANY_INT, "1", RECONNECT).obsolete(RECONNECT),
     opt("db_inc_retry_interval", Bool, "true", RECONNECT).obsolete(RECONNECT),
     opt("db_max_retry_interval", ANY_INT, "10", RECONNECT).obsolete(RECONNECT),
     opt("use_db_reconnect", Bool, "false", RECONNECT).obsolete(RECONNECT),
     gone("slave_connection", "everything is read from the first database, as in Glance").secret(),
-    gone("connection_debug", "SQL is logged at level TRACE"),
-    gone("connection_trace", "SQL is logged at level TRACE"),
+    gone("connection_trace", "there is no Python whose calls statements could name; connection_debug logs them"),
     gone("asyncio_connection", DRIVER).secret(),
     gone("asyncio_slave_connection", DRIVER).secret(),
     gone("backend", DRIVER),
-    gone("mysql_enable_ndb", DRIVER),
-    gone("mysql_wsrep_sync_wait", DRIVER),
+    opt("mysql_enable_ndb", Bool, "false", NDB).refused(NDB),
     gone("sqlite_synchronous", "SQLite always writes durably"),
-    gone("synchronous_reader", DRIVER),
+    gone("synchronous_reader", "everything is read from the first database, which has what was written"),
     gone("min_pool_size", "removed from OpenStack; the pool starts empty"),
     gone("idle_timeout", "the earlier name of connection_recycle_time, removed"),
 ];

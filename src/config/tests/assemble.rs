@@ -4,7 +4,7 @@ use std::any::Any;
 
 use crate::config::{Config, Finding, Input, Loaded, Sources, StoreSettings, Topic, load};
 use crate::store::file;
-use crate::{api, api::health::Check, blob::transfers, cache::Driver, image, import, work};
+use crate::{api, api::health::Check, blob::transfers, cache::Driver, db::SqlMode, image, import, work};
 
 use super::{data, found, loaded, written};
 
@@ -69,11 +69,40 @@ fn options_become_settings() {
     assert_eq!(config.api.health.checks, []);
     let database = config.database.unwrap();
     assert_eq!(database.connection, "mysql://h/d?a=1&b=2");
-    assert_eq!(database.max_pool_size, 5);
+    assert_eq!((database.max_pool_size, database.max_overflow), (2, 3));
     assert_eq!((config.stores.default.as_str(), config.stores.multiple), ("a", true));
     let [store] = &config.stores.list[..] else { panic!("{:?}", config.stores) };
     assert_eq!((store.id.as_str(), store.weight), ("a", -4));
     assert_eq!(files_of(store).folders[0].path.as_os_str(), "/d");
+}
+
+/// Proves what becomes of oslo.db's numbers that mean no number, and that the defaults are its own.
+#[test]
+fn options_of_the_database() {
+    let settings = |text: &str| {
+        let text = format!("[database]\nconnection = mysql://h/d\n{text}");
+        let config = Config::assemble(&loaded(&text));
+        config.map(|config| config.database.unwrap()).map_err(|findings| findings[0].line())
+    };
+    let default = settings("").unwrap();
+    assert_eq!((default.max_pool_size, default.max_overflow), (5, 50));
+    assert_eq!((default.start.attempts, default.start.interval_seconds), (Some(10), 10));
+    assert_eq!((default.sessions.recycle_seconds, default.sessions.wsrep_sync_wait), (Some(3600), None));
+    assert_eq!((default.sessions.sql_mode, default.sessions.logs_statements), (SqlMode::default(), false));
+    let written = settings(
+        "max_pool_size = 0\nmax_overflow = -1\nmax_retries = -1\nretry_interval = 0\nconnection_debug = 50\n\
+         connection_recycle_time = -1\nmysql_sql_mode =\nmysql_wsrep_sync_wait = 7\n",
+    );
+    let written = written.unwrap();
+    assert_eq!((written.max_pool_size, written.max_overflow), (200, 0));
+    assert_eq!((written.start.attempts, written.start.interval_seconds), (None, 0));
+    assert_eq!((written.sessions.recycle_seconds, written.sessions.wsrep_sync_wait), (None, Some(7)));
+    assert_eq!(written.sessions.sql_mode, SqlMode::parse("").unwrap());
+    assert!(written.sessions.logs_statements);
+    assert_eq!(settings("max_retries = 0\n").unwrap().start.attempts, Some(1));
+    assert_eq!(settings("max_pool_size = 9\nmax_overflow = -1\n").unwrap().max_overflow, 191);
+    let refused = settings("mysql_sql_mode = TRADITIONAL,ANSI\n").unwrap_err();
+    assert!(refused.contains("mysql_sql_mode: the mode \"ANSI\" would change"), "{refused}");
 }
 
 /// Proves that any store that can be opened may be the default, alone among several or with others of its kind.

@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::spoken::{Dialect, fault, unknown};
-use crate::db::{Limits, conn::Conn, error::DbError};
+use crate::db::{Limits, Sessions, conn::Conn, error::DbError};
 
 /// MySQL and MariaDB.
 pub struct Mysql;
@@ -22,6 +22,9 @@ const LOCK_SECONDS: u64 = 10;
 /// A file cannot be written or the disk is full (as the server, its file layer and InnoDB say it), a file cannot be read,
 /// the server shuts down, a statement took too long.
 const UNAVAILABLE: [i64; 8] = [3, 20, 1021, 1024, 1026, 1053, 1114, 1969];
+
+/// The node of a Galera cluster is not ready, the server only reads: what a former primary says after a fail-over.
+const ELSEWHERE: [i64; 3] = [1047, 1290, 1836];
 
 /// Asks for the first and the last condition that the last statement raised: an error is one of them, warnings may stand
 /// beside it. SHOW WARNINGS says the same, but not to a prepared statement, which is what diesel reads rows from.
@@ -38,18 +41,21 @@ struct Condition {
 }
 
 impl Dialect for Mysql {
-    fn set_up(&self, conn: &mut Conn, limits: Limits) -> QueryResult<()> {
+    fn set_up(&self, conn: &mut Conn, limits: Limits, sessions: &Sessions) -> QueryResult<()> {
         let (statement, lock) =
             (limits.statement().as_secs(), LOCK_SECONDS.min(limits.statement().as_secs()));
         // READ COMMITTED is what PostgreSQL does: a row that is locked is seen as it is then, not as it was before.
+        let wsrep =
+            sessions.wsrep_sync_wait.map(|wait| format!(", wsrep_sync_wait = {wait}")).unwrap_or_default();
         // What stands in a comment is MariaDB's alone; the second is for a process that was stopped in the middle of a
         // transaction.
         conn.batch_execute(&format!(
-            "SET SESSION sql_mode = 'TRADITIONAL,PIPES_AS_CONCAT', time_zone = '+00:00', \
+            "SET SESSION sql_mode = {}{wsrep}, time_zone = '+00:00', \
              lc_messages = 'en_US', innodb_lock_wait_timeout = {lock} \
              /*M!100100 , max_statement_time = {statement} */ \
              /*M!100300 , idle_transaction_timeout = {} */; \
              SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            sessions.sql_mode.expression(),
             statement.saturating_mul(2)
         ))
     }
@@ -73,6 +79,9 @@ impl Dialect for Mysql {
         let error = match (code, error) {
             (Some(Some(code)), DbError::Driver(error)) if RETRY.contains(&code) => {
                 DbError::Retry(error.to_string())
+            }
+            (Some(Some(code)), DbError::Driver(error)) if ELSEWHERE.contains(&code) => {
+                DbError::Elsewhere(error.to_string())
             }
             (Some(Some(code)), DbError::Driver(error)) if UNAVAILABLE.contains(&code) => {
                 DbError::Unavailable(error.to_string())

@@ -6,7 +6,7 @@ use diesel::{
 };
 
 use super::spoken::{Dialect, fault, unknown};
-use crate::db::{Limits, conn::Conn, error::DbError};
+use crate::db::{Limits, Sessions, conn::Conn, error::DbError};
 
 /// PostgreSQL.
 pub struct Postgres;
@@ -21,7 +21,7 @@ struct Backend {
 }
 
 impl Dialect for Postgres {
-    fn set_up(&self, conn: &mut Conn, limits: Limits) -> QueryResult<()> {
+    fn set_up(&self, conn: &mut Conn, limits: Limits, _sessions: &Sessions) -> QueryResult<()> {
         // A process that was stopped in the middle of a transaction must not hold its locks for ever.
         let (statement, idle) = (limits.statement().as_millis(), 2 * limits.statement().as_millis());
         conn.batch_execute(&format!(

@@ -2,12 +2,12 @@
 
 use diesel::{QueryResult, result::Error as DieselError};
 
-use crate::db::{Limits, conn::Conn, error::DbError};
+use crate::db::{Limits, Sessions, conn::Conn, error::DbError};
 
 /// One of the three databases.
 pub trait Dialect: Sync {
     /// Prepares a fresh connection. Statements that exceed the limits are ended by the server.
-    fn set_up(&self, conn: &mut Conn, limits: Limits) -> QueryResult<()>;
+    fn set_up(&self, conn: &mut Conn, limits: Limits, sessions: &Sessions) -> QueryResult<()>;
 
     /// Lets the statements of a connection take their time, as migrations must.
     fn lift_limits(&self) -> &'static str;

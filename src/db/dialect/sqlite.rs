@@ -3,7 +3,7 @@
 use diesel::{QueryResult, connection::SimpleConnection};
 
 use super::spoken::{Dialect, fault, unknown};
-use crate::db::{Limits, conn::Conn, error::DbError};
+use crate::db::{Limits, Sessions, conn::Conn, error::DbError};
 
 /// SQLite, built into the binary.
 pub struct Sqlite;
@@ -18,7 +18,7 @@ const RETRY: [&str; 2] = ["database is locked", "database table is locked"];
 const UNAVAILABLE: [&str; 2] = ["database or disk is full", "disk I/O error"];
 
 impl Dialect for Sqlite {
-    fn set_up(&self, conn: &mut Conn, limits: Limits) -> QueryResult<()> {
+    fn set_up(&self, conn: &mut Conn, limits: Limits, _sessions: &Sessions) -> QueryResult<()> {
         // FULL: a commit that a client was told of survives a power cut. What waits for the lock longer is tried again.
         conn.batch_execute(&format!(
             "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \

@@ -34,6 +34,8 @@ struct State {
     lost: usize,
     /// As many of the first connections end with the next that somebody says on them.
     cut: usize,
+    /// Once, the database is told something else than what was said.
+    instead: Option<(Vec<u8>, Vec<u8>)>,
     /// The ends of the connections on this side.
     clients: Vec<TcpStream>,
 }
@@ -83,6 +85,11 @@ impl Relay {
     /// Lets new connections through, and nothing on those that there are, which stay open: a firewall that forgot them.
     pub fn lose_connections(&self) {
         self.turn(|state| (state.held, state.lost) = (false, state.made));
+    }
+
+    /// The next time that `said` comes, the database hears `heard`.
+    pub fn tell_instead(&self, said: &[u8], heard: &[u8]) {
+        self.turn(|state| state.instead = Some((said.to_vec(), heard.to_vec())));
     }
 
     /// Ends all connections and takes no others, as a server does that has died.
@@ -158,15 +165,22 @@ fn pump(mut from: impl Socket, mut to: impl Socket, gate: &Arc<Gate>, number: us
     std::thread::spawn(move || {
         let mut buffer = [0; 16 * 1024];
         while let Ok(bytes) = from.read(&mut buffer) {
-            let state = gate.turned.wait_while(gate.state.lock().unwrap(), |state| state.held).unwrap();
+            let mut state = gate.turned.wait_while(gate.state.lock().unwrap(), |state| state.held).unwrap();
             let (lost, cut) = (number <= state.lost, number <= state.cut);
+            let instead = state.instead.take_if(|(said, _)| buffer[..bytes] == **said);
             drop(state);
             match bytes {
                 // The other end hears nothing of this.
                 0 if lost => return,
                 _ if lost => {}
                 0 => break,
-                _ if cut || to.write_all(&buffer[..bytes]).is_err() => break,
+                _ if cut
+                    || to
+                        .write_all(instead.as_ref().map_or(&buffer[..bytes], |(_, heard)| heard))
+                        .is_err() =>
+                {
+                    break;
+                }
                 _ => {}
             }
         }
