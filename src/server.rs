@@ -1,5 +1,6 @@
 //! Puts the house together: opens the database and the stores, starts the API and the jobs, stops cleanly.
 
+mod awaited;
 pub mod database;
 mod error;
 mod folder;
@@ -69,6 +70,8 @@ pub struct Server {
     workers: usize,
     keep_alive: bool,
     bounds: api::Bounds,
+    /// What ends it at a signal until it serves.
+    starting: Option<awaited::Starting>,
     /// Held for as long as the process runs: two servers on one folder would fight.
     _lock: File,
 }
@@ -90,7 +93,8 @@ impl Server {
         })?;
         // Nobody else has a database in memory.
         let embedded = options.database.as_ref().is_none_or(db::Settings::is_in_memory);
-        let db = database::open(options.database.as_ref(), options.database_limits, &options.data_dir)?;
+        let place = awaited::Place::of(&listener, bounds, &options.api);
+        let (db, starting) = database::open_at(place, options)?;
         if embedded {
             metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
         }
@@ -143,7 +147,7 @@ impl Server {
         node::enter(&app.db, &here)?;
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         let (workers, keep_alive) = (options.workers.unwrap_or_else(processors), options.keep_alive);
-        Ok(Self { app, state, builtin, here, listener, workers, keep_alive, bounds, _lock: lock })
+        Ok(Self { app, state, builtin, here, listener, workers, keep_alive, bounds, starting, _lock: lock })
     }
 
     /// Where it listens; tells the port when port 0 was asked for.
@@ -191,7 +195,7 @@ impl Server {
     }
 
     async fn serve(self, signals: bool, stop: impl Future<Output = ()>) -> Result<Ended, StartError> {
-        let Self { app, state, builtin, here, listener, workers, keep_alive, bounds, _lock } = self;
+        let Self { app, state, builtin, here, listener, workers, keep_alive, bounds, starting, _lock } = self;
         let mut stopper = stop::Stopper::new(signals, stop)?;
         let jobs = Jobs::start(&app, here);
         let housekeeping =
@@ -222,6 +226,7 @@ impl Server {
         let ear = listener.try_clone().map_err(unheard)?;
         let http = api::listen(http, listener, listening, routes).map_err(unheard)?.run();
         let handle = http.handle();
+        drop(starting);
         let mut ended = tokio::select! {
             ended = http => ended.map(|()| Ended::Finished).map_err(|e| failed("the server failed", e))?,
             () = stopper.stop(&state.health, state.settings.drain_seconds, ear, handle) => Ended::CutOff,

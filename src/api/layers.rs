@@ -43,10 +43,36 @@ where
     T: ServiceFactory<ServiceRequest, Response = ServiceResponse>,
     T: 'static,
 {
-    app.default_service(web::to(nowhere))
-        .wrap(from_fn(authenticate))
-        .wrap(from_fn(negotiate))
-        .wrap(from_fn(admit))
+    outer_layers(
+        app.default_service(web::to(nowhere)).wrap(from_fn(authenticate)).wrap(from_fn(negotiate)),
+        gzip,
+    )
+}
+
+/// All of these but the two innermost, for routes that answer everybody alike.
+pub fn outer_layers<T, B>(
+    app: App<T>,
+    gzip: bool,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        Config = (),
+        InitError = (),
+    >,
+>
+where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = actix_web::Error,
+            InitError = (),
+        > + 'static,
+    B: MessageBody + 'static,
+{
+    app.wrap(from_fn(admit))
         .wrap(from_fn(render_errors))
         .wrap(Condition::new(gzip, Compress::default()))
         .wrap(Condition::new(gzip, from_fn(only_gzip)))

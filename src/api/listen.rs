@@ -7,7 +7,8 @@ use actix_server::ServerBuilder;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::{
     App, Error as ActixError,
-    dev::{AppConfig, Extensions},
+    body::MessageBody,
+    dev::{AppConfig, Extensions, ServiceFactory, ServiceRequest, ServiceResponse},
     http::KeepAlive,
     web::ServiceConfig,
 };
@@ -49,12 +50,34 @@ pub fn listen(
     listening: Listening,
     configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<ServerBuilder> {
+    serve(builder, listener, listening, move |gzip| layers(App::new().configure(configure.clone()), gzip))
+}
+
+/// Serves what `app` makes, told whether answers are compressed, on a listener.
+///
+/// # Errors
+/// The operating system's.
+pub fn serve<T, B>(
+    builder: ServerBuilder,
+    listener: TcpListener,
+    listening: Listening,
+    app: impl Fn(bool) -> App<T> + Clone + Send + 'static,
+) -> io::Result<ServerBuilder>
+where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = ActixError,
+            InitError = (),
+        > + 'static,
+    B: MessageBody + 'static,
+{
     let stopping = builder.graceful_shutdown_signal();
     let address = listener.local_addr()?;
     builder.listen("images", listener, move || {
         let Listening { gate, keep_alive, head_patience, data_patience, gzip } = listening.clone();
-        let app = layers(App::new().configure(configure.clone()), gzip);
-        let app = app.into_factory().map_err(|error: ActixError| error.error_response());
+        let app = app(gzip).into_factory().map_err(|error: ActixError| error.error_response());
         let stopping = stopping.clone();
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {

@@ -3,6 +3,7 @@
 //! Holds no rule about images. `map.rs` is the first page of the URL map, `routes.rs` the next; a handler extracts, calls
 //! one use case and renders.
 
+mod absent;
 mod access_log;
 mod authenticate;
 mod cache;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 
 use crate::{app::App, identity::Identity};
 
+pub use absent::listen_without_database;
 pub use gate::{Bounds, Gate};
 pub use listen::{Listening, listen};
 pub use map::mounts;

@@ -6,7 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::error::{StartError, failed};
+use super::{
+    awaited::{self, Starting},
+    error::{StartError, failed},
+    options::Options,
+};
 use crate::db::{self, Db, Phase, Schema, SchemaError};
 
 /// Opens the database of `settings`, or the embedded one in `data_dir` within `limits`, which is made when there is
@@ -17,12 +21,26 @@ use crate::db::{self, Db, Phase, Schema, SchemaError};
 pub fn open(settings: Option<&db::Settings>, limits: db::Limits, data_dir: &Path) -> Result<Db, StartError> {
     let db = connect(settings, limits, data_dir)?;
     match settings {
-        Some(settings) if settings.is_shared() => {
-            require_current(&db, "run `vitrine db sync` with the same configuration first")?;
-        }
+        Some(settings) if settings.is_shared() => require_current(&db, SYNC)?,
         _ => drop(db.migrate(Phase::Whole).map_err(|e| StartError(e.to_string()))?),
     }
     Ok(db)
+}
+
+/// What to do about a schema that is too old.
+const SYNC: &str = "run `vitrine db sync` with the same configuration first";
+
+/// As [`open`] for a server: one that waits for the database answers meanwhile at its place.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_at(place: awaited::Place, options: &Options) -> Result<(Db, Option<Starting>), StartError> {
+    match &options.database {
+        Some(settings) if settings.is_shared() => {
+            awaited::open(settings, Some(place), |db| Ok(judge(&db.schema()?, SYNC)))
+        }
+        settings => Ok((open(settings.as_ref(), options.database_limits, &options.data_dir)?, None)),
+    }
 }
 
 /// As [`open`], whatever the schema is.
@@ -35,6 +53,9 @@ pub fn connect(
     data_dir: &Path,
 ) -> Result<Db, StartError> {
     match settings {
+        Some(settings) if settings.is_shared() => {
+            return awaited::open(settings, None, |_| Ok(Ok(()))).map(|(db, _)| db);
+        }
         Some(settings) => Db::open(settings),
         None => {
             let file = embedded(data_dir);
@@ -57,7 +78,11 @@ pub fn embedded(data_dir: &Path) -> PathBuf {
 /// # Errors
 /// [`StartError`] when it is another.
 pub fn require_current(db: &Db, remedy: &str) -> Result<(), StartError> {
-    match db.schema().map_err(|e| StartError(e.to_string()))? {
+    judge(&db.schema().map_err(|e| StartError(e.to_string()))?, remedy)
+}
+
+fn judge(schema: &Schema, remedy: &str) -> Result<(), StartError> {
+    match schema {
         Schema::Current => Ok(()),
         Schema::Uncontracted(_) => {
             tracing::info!(
@@ -76,7 +101,7 @@ pub fn require_current(db: &Db, remedy: &str) -> Result<(), StartError> {
             "the database schema is older than this version of Vitrine (it lacks {}); {remedy}",
             missing.join(", ")
         ))),
-        Schema::Newer(version) => Err(StartError(SchemaError::Newer(version).to_string())),
+        Schema::Newer(version) => Err(StartError(SchemaError::Newer(version.clone()).to_string())),
     }
 }
 

@@ -24,6 +24,22 @@ def each_server(request, tmp_path_factory):
         yield running
 
 
+@pytest.fixture(scope="session", params=[databases.Postgresql, databases.Mariadb], ids=["postgresql", "mariadb"])
+def mortal_server(request):
+    """A server of databases that tests may kill, stop and start again."""
+    return request.param(is_mortal=True)
+
+
+@pytest.fixture
+def mortal_database(mortal_server):
+    """A database in such a server, which runs."""
+    if mortal_server.process.poll() is not None:
+        mortal_server.start()
+    made = mortal_server.create()
+    databases.prepare(made)
+    return made
+
+
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory):
     """A folder for disk images."""

@@ -136,6 +136,18 @@ impl Health {
         outcomes
     }
 
+    /// The answer to a question.
+    pub(super) async fn answer(&self, request: &HttpRequest, has_database: bool) -> ApiResult {
+        if self.ignores(request) {
+            return Err(not_found(request.clone()).await);
+        }
+        self.note();
+        let port = request.conn_data::<Exchange>().map_or(0, |exchange| exchange.address().port());
+        let outcomes = self.outcomes(port, has_database).await;
+        let platform = self.settings.detailed.then_some(self.platform.as_str());
+        Ok(answer::of(request, &outcomes, platform))
+    }
+
     /// Whether a request is none of this service's business.
     fn ignores(&self, request: &HttpRequest) -> bool {
         let is_allowed = |address: IpAddr| {
@@ -156,12 +168,5 @@ pub fn configure(config: &mut ServiceConfig) {
 
 /// Answers 200, or 503 with what is wrong.
 async fn check(state: Shared, request: HttpRequest) -> ApiResult {
-    if state.health.ignores(&request) {
-        return Err(not_found(request).await);
-    }
-    state.health.note();
-    let port = request.conn_data::<Exchange>().map_or(0, |exchange| exchange.address().port());
-    let outcomes = state.health.outcomes(port, state.app.db.is_there()).await;
-    let platform = state.health.settings.detailed.then_some(state.health.platform.as_str());
-    Ok(answer::of(&request, &outcomes, platform))
+    state.health.answer(&request, state.app.db.is_there()).await
 }

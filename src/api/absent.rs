@@ -1,0 +1,45 @@
+//! What a server answers whose database is not there yet: `/healthcheck` says so, everything else is to be tried again.
+
+use std::net::TcpListener;
+
+use actix_server::ServerBuilder;
+use actix_web::{
+    App, HttpRequest,
+    web::{self, Data, ServiceConfig},
+};
+
+use super::{
+    Listening,
+    error::{ApiError, ApiResult},
+    health::Health,
+    layers::outer_layers,
+    listen::serve,
+};
+use crate::model::error::Error;
+
+/// Serves that on a listener.
+///
+/// # Errors
+/// The operating system's.
+pub fn listen_without_database(
+    builder: ServerBuilder,
+    listener: TcpListener,
+    listening: Listening,
+    health: Health,
+) -> std::io::Result<ServerBuilder> {
+    let health = Data::new(health);
+    let configure = move |config: &mut ServiceConfig| {
+        config.app_data(health.clone()).service(web::resource("/healthcheck").to(check));
+    };
+    serve(builder, listener, listening, move |gzip| {
+        outer_layers(App::new().configure(configure.clone()).default_service(web::to(try_again)), gzip)
+    })
+}
+
+async fn check(health: Data<Health>, request: HttpRequest) -> ApiResult {
+    health.answer(&request, false).await
+}
+
+async fn try_again() -> ApiResult {
+    Err(ApiError::from(Error::Unavailable("The database is not available; try again.".to_owned())))
+}

@@ -1,0 +1,184 @@
+//! A database that is not there yet is asked again (`[database] max_retries` and `retry_interval`); a server answers
+//! meanwhile that it waits.
+
+use std::{
+    net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_web::{dev::ServerHandle, http::KeepAlive};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag::register_conditional_shutdown,
+};
+
+use super::error::{StartError, failed};
+use crate::{
+    api::{self, health::Health},
+    db::{self, Db, SchemaError},
+    telemetry,
+};
+
+/// For how long one attempt is waited for.
+const LOOK: Duration = Duration::from_secs(10);
+/// Attempts that hang, and are waited for no more, at most.
+const HANGING: usize = 16;
+/// Between two attempts at least.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Seconds that requests which are being answered have when the database has come.
+const SHUTDOWN_SECONDS: u64 = 2;
+
+/// Where a server answers.
+pub struct Place {
+    listener: std::io::Result<TcpListener>,
+    bounds: api::Bounds,
+    patience: Duration,
+    health: Health,
+}
+
+/// As long as this is there, a signal that asks the process to end ends it at once: it has begun nothing.
+pub struct Starting(Arc<AtomicBool>);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Place {
+    /// Answers on a listener, within the bounds of the server.
+    pub fn of(listener: &TcpListener, bounds: api::Bounds, settings: &api::Settings) -> Self {
+        Self {
+            listener: listener.try_clone(),
+            bounds,
+            patience: settings.request_patience,
+            health: Health::new(settings.health.clone()),
+        }
+    }
+
+    /// Says to everybody, until the handle stops it, that the database is not there.
+    fn answer(self) -> Result<(ServerHandle, Starting), StartError> {
+        let cannot = |e: std::io::Error| failed("cannot listen", e);
+        let flag = Arc::new(AtomicBool::new(true));
+        for signal in [SIGTERM, SIGINT] {
+            register_conditional_shutdown(signal, 0, Arc::clone(&flag)).map_err(cannot)?;
+        }
+        let listening = api::Listening {
+            gate: api::Gate::new(self.bounds),
+            keep_alive: KeepAlive::Disabled,
+            head_patience: self.patience,
+            data_patience: Some(self.patience),
+            gzip: false,
+        };
+        let builder = actix_web::dev::Server::build()
+            .workers(1)
+            .shutdown_timeout(SHUTDOWN_SECONDS)
+            .max_concurrent_connections(super::limits::of_worker(self.bounds, 1))
+            .disable_signals();
+        let listener = self.listener.map_err(cannot)?;
+        let http = api::listen_without_database(builder, listener, listening, self.health);
+        let http = http.map_err(cannot)?.run();
+        let handle = http.handle();
+        drop(telemetry::spawn(http));
+        Ok((handle, Starting(flag)))
+    }
+}
+
+/// Reaches the database, again as often as its settings say, and has `check` look at it. At a place that waits its turn
+/// requests are answered meanwhile; without one, standard error says what is waited for. Blocking.
+///
+/// # Errors
+/// [`StartError`] when it cannot be reached, or `check` does not like it.
+pub fn open(
+    settings: &db::Settings,
+    place: Option<Place>,
+    check: impl Fn(&Db) -> Result<Result<(), StartError>, SchemaError> + Clone + Send + 'static,
+) -> Result<(Db, Option<Starting>), StartError> {
+    let db = Db::new(settings).map_err(StartError)?;
+    let system = actix_web::rt::System::new();
+    let hanging = Arc::new(());
+    let looked = {
+        let (db, hanging) = (db.clone(), Arc::clone(&hanging));
+        system.block_on(attend(settings, place, move || {
+            let (db, check, hangs) = (db.clone(), check.clone(), Arc::clone(&hanging));
+            async move {
+                if Arc::strong_count(&hangs) > HANGING {
+                    return Err("it does not answer".to_owned());
+                }
+                let look = telemetry::blocking(move || {
+                    let _hangs = hangs;
+                    db.ask().and_then(|()| check(&db).map_err(|e| e.to_string()))
+                });
+                match tokio::time::timeout(LOOK, look).await {
+                    Ok(Ok(looked)) => looked,
+                    Ok(Err(fault)) => Err(fault.to_string()),
+                    Err(_) => Err("it does not answer".to_owned()),
+                }
+            }
+        }))
+    };
+    if Arc::strong_count(&hanging) > 1 {
+        // The end of a runtime waits for its threads, and those that hang on the database never come.
+        std::mem::forget(system);
+    }
+    Ok((db, looked?))
+}
+
+/// Looks until there is an answer or no attempt left.
+async fn attend<L>(
+    settings: &db::Settings,
+    mut place: Option<Place>,
+    look: impl Fn() -> L,
+) -> Result<Option<Starting>, StartError>
+where
+    L: Future<Output = Result<Result<(), StartError>, String>>,
+{
+    let is_server = place.is_some();
+    let pause = Duration::from_secs(settings.start.interval_seconds).max(PAUSE);
+    let mut answering = None;
+    let mut attempt = 1_u32;
+    let answer = loop {
+        let mut looking = std::pin::pin!(look());
+        let looked = match tokio::time::timeout(settings.limits.wait(), &mut looking).await {
+            Ok(looked) => looked,
+            Err(_) => {
+                if let Some(place) = place.take() {
+                    tracing::warn!(
+                        "the database does not answer yet; requests are answered with 503 until it does"
+                    );
+                    answering = Some(place.answer()?);
+                }
+                looking.await
+            }
+        };
+        let why = match looked {
+            Ok(answer) => break answer,
+            Err(why) => settings.cannot_be_opened(why),
+        };
+        if settings.start.attempts.is_some_and(|most| attempt >= most) {
+            break Err(StartError(why));
+        }
+        let left = settings.start.attempts.map_or("without end".to_owned(), |most| format!("of {most}"));
+        if is_server {
+            tracing::warn!(
+                "{why}; requests are answered with 503 until it is there (attempt {attempt} {left}, the next in {pause:?})"
+            );
+        } else {
+            eprintln!("vitrine: {why} (attempt {attempt} {left}, the next in {pause:?})");
+        }
+        if let Some(place) = place.take() {
+            answering = Some(place.answer()?);
+        }
+        tokio::time::sleep(pause).await;
+        attempt = attempt.saturating_add(1);
+    };
+    let Some((handle, starting)) = answering else { return answer.map(|()| None) };
+    handle.stop(true).await;
+    answer?;
+    tracing::info!("the database is there");
+    Ok(Some(starting))
+}
