@@ -19,6 +19,8 @@ pub enum Place {
         url: String,
         /// Whether the URL asks for TLS. The library goes on without when the server has none, so the session is asked.
         encrypted: bool,
+        /// Whether the server must be the one that the URL names.
+        named: bool,
     },
 }
 
@@ -44,7 +46,14 @@ impl Place {
     /// The same place, reached within the limits: what libpq can bound by itself it does, unless the URL says otherwise.
     #[must_use]
     pub fn within(&self, limits: Limits) -> Self {
-        let Self::Postgres(url) = self else { return self.clone() };
+        let url = match self {
+            Self::Sqlite(_) => return self.clone(),
+            Self::Mysql { url, encrypted, named } => {
+                let url = if *named { checking_the_name(url) } else { url.clone() };
+                return Self::Mysql { url, encrypted: *encrypted, named: *named };
+            }
+            Self::Postgres(url) => url,
+        };
         let (wait, lost) =
             (limits.wait().as_secs().max(2).to_string(), LOST_SECONDS.saturating_mul(1000).to_string());
         let mut url = url.clone();
@@ -102,7 +111,10 @@ fn mysql(rest: &str) -> Result<Place, String> {
     }
     let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
     let mut kept = form_urlencoded::Serializer::new(String::new());
-    let (mut seen, mut encrypted) = (Vec::new(), false);
+    let (mut seen, mut encrypted, mut named) = (Vec::new(), false, false);
+    if host(place).contains([';', '=']) {
+        return Err("connection: the host of the URL is no name and no address".to_owned());
+    }
     for (name, value) in form_urlencoded::parse(options.as_bytes()) {
         if seen.contains(&name) {
             return Err(refused(&name, "it stands there twice"));
@@ -124,6 +136,8 @@ fn mysql(rest: &str) -> Result<Place, String> {
             ("charset", "utf8" | "utf8mb3" | "utf8mb4" | "UTF8" | "UTF8MB4") => {}
             ("charset", _) => return Err(refused(&name, "the connection always speaks utf8mb4")),
             ("ssl_verify_cert", "true" | "True" | "1") => {}
+            ("ssl_verify_identity" | "ssl_check_hostname", "true" | "True" | "1") => named = true,
+            ("ssl_verify_identity" | "ssl_check_hostname", "false" | "False" | "0") => {}
             ("ssl_verify_cert", _) => {
                 return Err(refused(&name, "with ssl_ca the server's certificate is always checked"));
             }
@@ -132,7 +146,10 @@ fn mysql(rest: &str) -> Result<Place, String> {
         seen.push(name);
     }
     let has = |name: &str| seen.iter().any(|seen| seen == name);
-    if (has("ssl_cert") || has("ssl_key") || has("ssl_verify_cert")) && !has("ssl_ca") {
+    if named && (is_local(place) || host(place).starts_with('[')) {
+        return Err(refused("ssl_verify_identity", "the URL has no name of a server to compare with"));
+    }
+    if (named || has("ssl_cert") || has("ssl_key") || has("ssl_verify_cert")) && !has("ssl_ca") {
         return Err(refused(
             "ssl_ca",
             "it is missing: without it the certificate of the server would not be checked",
@@ -143,14 +160,32 @@ fn mysql(rest: &str) -> Result<Place, String> {
     }
     let options = kept.finish();
     let mark = if options.is_empty() { "" } else { "?" };
-    Ok(Place::Mysql { url: format!("mysql:{place}{mark}{options}"), encrypted })
+    Ok(Place::Mysql { url: format!("mysql:{place}{mark}{options}"), encrypted, named })
 }
 
-/// Whether the host is left out or `localhost`: the library ignores a socket beside any other.
+/// The host of what stands behind `mysql:`, with its port.
+fn host(place: &str) -> &str {
+    let host = place.strip_prefix("//").unwrap_or(place).split('/').next().unwrap_or_default();
+    host.rsplit_once('@').map_or(host, |(_, host)| host)
+}
+
+/// Whether the host is left out or `localhost`: the library takes a socket then, and ignores one beside any other.
 fn is_local(place: &str) -> bool {
-    let host = place.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    place.starts_with("///") || host.is_empty() || host == "localhost"
+    let host = host(place);
+    host.is_empty() || host == "localhost" || host.starts_with("localhost:")
+}
+
+/// The same place, where the library compares the name in the certificate. diesel has no option for that, but MariaDB's
+/// library reads some from the host; MySQL's looks for a host of that name, and finds none.
+fn checking_the_name(url: &str) -> String {
+    let (place, options) = url.split_once('?').unwrap_or((url, ""));
+    let place = place.strip_prefix("mysql://").unwrap_or(place);
+    let (server, database) = place.split_once('/').unwrap_or((place, ""));
+    let (user, server) = server.rsplit_once('@').map_or((None, server), |(user, rest)| (Some(user), rest));
+    let (name, port) = server.split_once(':').map_or((server, None), |(name, port)| (name, Some(port)));
+    let user = user.map(|user| format!("{user}@")).unwrap_or_default();
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    format!("mysql://{user}host={name};ssl-verify-server-cert=1{port}/{database}?{options}")
 }
 
 /// Why an option of MySQL is not taken.
@@ -160,13 +195,13 @@ fn reason(name: &str) -> &'static str {
             "no file of MySQL's client is read; write what it says into the URL"
         }
         "ssl_mode" | "ssl" | "ssl_disabled" => "give ssl_ca to use TLS, and no option of TLS to do without",
-        "ssl_verify_identity" | "ssl_check_hostname" => {
-            "the certificate is checked against ssl_ca, but the name in it is not"
-        }
+        "ssl_verify_identity" | "ssl_check_hostname" => "it is true or false",
         "connect_timeout" | "read_timeout" | "write_timeout" => {
             "database_wait in [vitrine] is how long a request waits for a connection"
         }
-        _ => "it is not known; known are charset, ssl_ca, ssl_cert, ssl_key, ssl_verify_cert and unix_socket",
+        _ => {
+            "it is not known; known are charset, ssl_ca, ssl_cert, ssl_key, ssl_verify_cert, ssl_verify_identity and unix_socket"
+        }
     }
 }
 
@@ -176,16 +211,16 @@ fn refused(name: &str, why: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
 
     use super::*;
 
     fn encrypted(url: &str) -> Place {
-        Place::Mysql { url: url.to_owned(), encrypted: true }
+        Place::Mysql { url: url.to_owned(), encrypted: true, named: false }
     }
 
     fn clear(url: &str) -> Place {
-        Place::Mysql { url: url.to_owned(), encrypted: false }
+        Place::Mysql { url: url.to_owned(), encrypted: false, named: false }
     }
 
     /// Each option reaches the client library, or is met by what the connection does anyway.
@@ -224,6 +259,24 @@ mod tests {
         }
     }
 
+    /// The name in a certificate is compared where the URL asks for it, and what else it says stays.
+    #[test]
+    fn names_are_compared() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let file = file.path().display();
+        let escaped = file.to_string().replace('/', "%2F");
+        for (server, expected) in [
+            ("u:p%40@h:3307/d", "u:p%40@host=h;ssl-verify-server-cert=1:3307/d"),
+            ("h/d", "host=h;ssl-verify-server-cert=1/d"),
+        ] {
+            let url = format!("mysql+pymysql://{server}?ssl_ca={file}&ssl_verify_identity=true");
+            let Place::Mysql { url, .. } = Place::parse(&url).unwrap().within(Limits::default()) else {
+                panic!("another place")
+            };
+            assert_eq!(url, format!("mysql://{expected}?ssl_ca={escaped}"));
+        }
+    }
+
     /// What cannot be obeyed is refused by a sentence that names it.
     #[test]
     fn refused() {
@@ -241,7 +294,11 @@ mod tests {
             (&format!("mysql://h/d?ssl_ca={file}&ssl_cert={file}"), "needs ssl_key"),
             ("mysql://h/d?ssl_verify_cert=true", "\"ssl_ca\""),
             ("mysql://h/d?ssl_verify_cert=false", "\"ssl_verify_cert\""),
-            ("mysql://h/d?ssl_verify_identity=true", "\"ssl_verify_identity\""),
+            ("mysql://h/d?ssl_verify_identity=true", "\"ssl_ca\""),
+            ("mysql://h/d?ssl_verify_identity=perhaps", "\"ssl_verify_identity\""),
+            (&format!("mysql://localhost/d?ssl_ca={file}&ssl_verify_identity=true"), "no name of a server"),
+            (&format!("mysql://[::1]/d?ssl_ca={file}&ssl_check_hostname=1"), "no name of a server"),
+            ("mysql://u:p@h;ssl-verify-server-cert=0/d", "no name and no address"),
             ("mysql://h/d?ssl_mode=required", "\"ssl_mode\""),
             ("mysql://h/d?read_default_file=/etc/my.cnf", "\"read_default_file\""),
             ("mysql://h/d?charset=latin1", "\"charset\""),

@@ -109,6 +109,15 @@ class Private:
         done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, **self.options)
         assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
 
+    def own(self, certificate):
+        """The files of a certificate, its key and an authority, which belong to the server."""
+        files = certificate(self.folder)
+        for file in files:
+            file.chmod(0o600)
+            if "user" in self.options:
+                os.chown(file, self.options["user"], self.options["group"])
+        return files
+
     def serve(self, name, argv, is_ready):
         self.starting = name, argv, f"{self.folder}.log", is_ready
         self.start()
@@ -138,7 +147,8 @@ class Private:
 
 
 class Postgresql(Private):
-    def __init__(self, is_mortal=False):
+    def __init__(self, is_mortal=False, certificate=None):
+        """`certificate` makes in a folder the files of a certificate, its key, and the authority for clients."""
         super().__init__("postgresql", "postgres")
         programs = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         data = self.folder / "data"
@@ -147,6 +157,9 @@ class Postgresql(Private):
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder,
                     "max_connections": 300, "fsync": "off", "synchronous_commit": switch(is_mortal),
                     "full_page_writes": switch(is_mortal)}
+        if certificate:
+            files = zip(("ssl_cert_file", "ssl_key_file", "ssl_ca_file"), self.own(certificate), strict=True)
+            settings |= {"ssl": "on"} | dict(files)
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         probe = [programs / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={self.port}"]
         self.serve("postgres", [programs / "postgres", "-D", data, *words],
@@ -172,7 +185,7 @@ class Postgresql(Private):
 
 
 class Mariadb(Private):
-    def __init__(self, is_mortal=False):
+    def __init__(self, is_mortal=False, certificate=None):
         super().__init__("mariadb", "mysql")
         data = self.folder / "data"
         self.run("mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db",
@@ -182,6 +195,8 @@ class Mariadb(Private):
                     # What the kernel has been given outlives the death of the server.
                     "innodb-flush-log-at-trx-commit": 2 if is_mortal else 0, "innodb-doublewrite": int(is_mortal),
                     "innodb-buffer-pool-size": "64M", "skip-name-resolve": 1}
+        if certificate:
+            settings |= dict(zip(("ssl-cert", "ssl-key", "ssl-ca"), self.own(certificate), strict=True))
         # Over its socket, where the account of the installation is known.
         self.client = ["mariadb", "--no-defaults", f"--socket={settings['socket']}", "--user=root", "--execute"]
         server = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/libexec")
