@@ -12,7 +12,10 @@ use serde_json::{Map, Value, json};
 
 use super::place::Place;
 use crate::{
-    db::{Conn, Db, DbError, DbResult, Phase, Schema, backup},
+    db::{
+        Conn, Db, DbError, DbResult, Phase, Schema, backup,
+        rows::{self, Row},
+    },
     server::StartError,
 };
 
@@ -106,7 +109,7 @@ pub fn restore(place: &Place, path: &Path) -> Result<(), StartError> {
 
 fn require_empty(db: &Db) -> Result<(), StartError> {
     for (table, _) in backup::TABLES {
-        if !db.write_blocking(|conn| backup::is_empty(conn, table)).map_err(|e| StartError(e.to_string()))? {
+        if !db.write_blocking(|conn| rows::is_empty(conn, table)).map_err(|e| StartError(e.to_string()))? {
             return Err(StartError(format!("the database has rows already, in {table}; use an empty one")));
         }
     }
@@ -139,7 +142,7 @@ struct Open {
     table: &'static str,
     key: &'static [&'static str],
     columns: Vec<backup::Column>,
-    rows: Vec<backup::Row>,
+    rows: Vec<Row>,
     count: u64,
 }
 
@@ -159,7 +162,7 @@ impl Open {
         Ok(Self { table, key, columns: columns?, rows: Vec::new(), count: 0 })
     }
 
-    fn take(&mut self, conn: &mut Conn, row: backup::Row) -> DbResult<()> {
+    fn take(&mut self, conn: &mut Conn, row: Row) -> DbResult<()> {
         if row.len() != self.columns.len() {
             return Err(failed(format!("a row of {} has {} values", self.table, row.len())));
         }
@@ -173,7 +176,8 @@ impl Open {
 
     fn flush(&mut self, conn: &mut Conn) -> DbResult<()> {
         let rows = std::mem::take(&mut self.rows);
-        backup::insert(conn, self.table, &self.columns, &rows)
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+        rows::insert(conn, self.table, &names, &rows)
     }
 }
 

@@ -1,10 +1,14 @@
 //! All rows of all tables, read from one state of the database and written into another of any kind. Rows travel as arrays
 //! of JSON, with booleans as such on every database.
 
-use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
+use diesel::{RunQueryDsl, sql_query};
 use serde_json::Value;
 
-use super::{Conn, DbError, DbResult, dialect, statement::Statement};
+use super::{
+    Conn, DbError, DbResult, dialect,
+    rows::{self, Row, bound},
+    statement::Statement,
+};
 
 /// Every table that is kept, those that others point to first, with the columns that order its rows and tell them apart.
 /// `nodes` and `staging_places` are left out: they say who runs, and nobody runs after a restoration. A test holds this
@@ -47,9 +51,8 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("identity_keys", &["generation"]),
 ];
 
-/// Rows that are read at once, and values that one statement writes at most: SQLite takes 32,766.
+/// Rows that are read at once.
 const ROWS_AT_ONCE: usize = 1000;
-const VALUES_AT_ONCE: usize = 30_000;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,30 +74,11 @@ pub struct Column {
     pub kind: Kind,
 }
 
-/// A row, value by value in the order of the columns.
-pub type Row = Vec<Value>;
-
-#[derive(QueryableByName)]
-struct Found {
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = Text)]
-    kind: String,
-}
-
-#[derive(QueryableByName)]
-struct Line {
-    #[diesel(sql_type = Text)]
-    line: String,
-}
-
 /// The columns of a table.
 ///
 /// # Errors
 /// Only the database's own, also for a type of column that nothing is known of.
 pub fn columns(conn: &mut Conn, table: &str) -> DbResult<Vec<Column>> {
-    let sql = dialect::of(conn).columns(table);
-    let found: Vec<Found> = sql_query(sql).load(conn)?;
     let kind = |kind: &str| match kind {
         "BOOLEAN" | "TINYINT" => Some(Kind::Boolean),
         "INTEGER" | "INT" | "BIGINT" => Some(Kind::Integer),
@@ -102,7 +86,7 @@ pub fn columns(conn: &mut Conn, table: &str) -> DbResult<Vec<Column>> {
         other if other.starts_with("VARCHAR") => Some(Kind::Text),
         _ => None,
     };
-    found
+    rows::described(conn, table)?
         .into_iter()
         .map(|found| match kind(&found.kind) {
             Some(kind) => Ok(Column { name: found.name, kind }),
@@ -126,21 +110,21 @@ pub fn each_row(
 ) -> DbResult<()> {
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     let places: Vec<usize> = key.iter().filter_map(|key| names.iter().position(|name| name == key)).collect();
-    let select = format!("SELECT {} AS line FROM {table}", dialect::of(conn).json_array(&names));
     let order = format!(" ORDER BY {} LIMIT {ROWS_AT_ONCE}", key.join(", "));
     let mut after: Option<Row> = None;
     loop {
-        let mut statement = Statement::new(&select);
-        if let Some(row) = &after {
-            let marker: Vec<(&str, &Value)> =
-                key.iter().zip(&places).filter_map(|(key, at)| Some((*key, row.get(*at)?))).collect();
-            statement = statement.sql(" WHERE ").then(beyond(&marker));
+        let mut rest = Statement::default();
+        if let Some(values) = &after {
+            let marker: Vec<(&str, &Value)> = key.iter().copied().zip(values).collect();
+            rest = rest.sql("WHERE ").then(beyond(&marker));
         }
-        let lines: Vec<Line> = statement.sql(&order).load(conn)?;
-        let count = lines.len();
-        for line in lines {
-            let row = read(table, columns, &line.line)?;
-            after = Some(row.clone());
+        let found = rows::select(conn, table, &names, rest.sql(&order))?;
+        let count = found.len();
+        for (at, mut row) in found.into_iter().enumerate() {
+            settle(table, columns, &mut row)?;
+            if at.saturating_add(1) == count {
+                after = Some(places.iter().filter_map(|at| row.get(*at).cloned()).collect());
+            }
             take(row)?;
         }
         if count < ROWS_AT_ONCE {
@@ -159,20 +143,10 @@ fn beyond(marker: &[(&str, &Value)]) -> Statement {
     bound(start, value).sql(" OR (").then(beyond(rest)).sql("))")
 }
 
-fn bound(statement: Statement, value: &Value) -> Statement {
-    match value {
-        Value::String(text) => statement.text(text.as_str()),
-        Value::Bool(value) => statement.boolean(*value),
-        Value::Number(number) => statement.integer(number.as_i64().unwrap_or_default()),
-        _ => statement.sql("NULL"),
-    }
-}
-
-/// Reads what the database made of a row; it may write a boolean as a number.
-fn read(table: &str, columns: &[Column], line: &str) -> DbResult<Row> {
+/// Turns booleans that the database writes as numbers into such, and requires that the values be of the columns' kinds.
+fn settle(table: &str, columns: &[Column], row: &mut Row) -> DbResult<()> {
     let unreadable =
         |why: &dyn std::fmt::Display| DbError::Other(format!("a row of {table} cannot be read: {why}"));
-    let mut row: Row = serde_json::from_str(line).map_err(|e| unreadable(&e))?;
     if row.len() != columns.len() {
         return Err(unreadable(&"its length"));
     }
@@ -182,7 +156,7 @@ fn read(table: &str, columns: &[Column], line: &str) -> DbResult<Row> {
         }
         check(column, value).map_err(|why| unreadable(&why))?;
     }
-    Ok(row)
+    Ok(())
 }
 
 /// Requires that a column can hold a value.
@@ -199,29 +173,6 @@ pub fn check(column: &Column, value: &Value) -> Result<(), String> {
     if fits { Ok(()) } else { Err(format!("{} holds {value}", column.name)) }
 }
 
-/// Writes rows of a table, whose values have been checked.
-///
-/// # Errors
-/// Only the database's own.
-pub fn insert(conn: &mut Conn, table: &str, columns: &[Column], rows: &[Row]) -> DbResult<()> {
-    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-    let head =
-        format!("INSERT INTO {table} ({}) {}VALUES ", names.join(", "), dialect::of(conn).with_own_keys());
-    let at_once = VALUES_AT_ONCE.checked_div(columns.len()).unwrap_or(1).max(1);
-    for rows in rows.chunks(at_once) {
-        let mut statement = Statement::new(&head);
-        for (at, row) in rows.iter().enumerate() {
-            statement = statement.sql(if at == 0 { "(" } else { ", (" });
-            for (at, value) in row.iter().enumerate() {
-                statement = bound(if at == 0 { statement } else { statement.sql(", ") }, value);
-            }
-            statement = statement.sql(")");
-        }
-        statement.execute(conn)?;
-    }
-    Ok(())
-}
-
 /// Has the database number new rows of a table after those that are there.
 ///
 /// # Errors
@@ -233,13 +184,4 @@ pub fn renumber(conn: &mut Conn, (table, key): (&str, &[&str]), columns: &[Colum
         sql_query(sql).execute(conn)?;
     }
     Ok(())
-}
-
-/// Whether a table has no row.
-///
-/// # Errors
-/// Only the database's own.
-pub fn is_empty(conn: &mut Conn, table: &str) -> DbResult<bool> {
-    let found: Vec<Line> = sql_query(format!("SELECT 'x' AS line FROM {table} LIMIT 1")).load(conn)?;
-    Ok(found.is_empty())
 }

@@ -30,6 +30,7 @@ mod patience;
 pub mod purge;
 pub mod queued;
 pub mod quota;
+pub mod rows;
 pub mod schema;
 pub mod sealing_keys;
 mod settings;

@@ -8,11 +8,8 @@ use super::{
 };
 use crate::db::{
     Conn, DbResult, backup,
-    backup::Row,
-    glance::{
-        columns, tables,
-        target::{self, Table},
-    },
+    glance::{self, Table, columns, tables},
+    rows::Row,
 };
 
 const NAMESPACES: Table = Table {
@@ -76,17 +73,17 @@ pub fn take(plan: &Plan<'_>) -> DbResult<u64> {
 
 fn write(conn: &mut Conn, found: &[Vec<Row>]) -> DbResult<()> {
     for (table, ..) in ALL.iter().rev() {
-        target::clear(conn, table.name)?;
+        glance::clear(conn, table.name)?;
     }
     for ((table, ..), rows) in ALL.iter().zip(found) {
-        target::insert(conn, *table, rows)?;
+        glance::insert(conn, *table, rows)?;
         let columns = backup::columns(conn, table.name)?;
         backup::renumber(conn, (table.name, &["id"]), &columns)?;
     }
     // The catalogue that is built in does not come on top.
-    target::clear(conn, "metadef_seed")?;
+    glance::clear(conn, "metadef_seed")?;
     let seed = Table { name: "metadef_seed", columns: "id seeded_at" };
-    target::insert(conn, seed, &[vec![json!(1), json!(0)]])
+    glance::insert(conn, seed, &[vec![json!(1), json!(0)]])
 }
 
 fn stamps(row: &Row, at: usize) -> [Value; 2] {

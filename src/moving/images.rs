@@ -12,8 +12,8 @@ use super::{
 use crate::{
     db::{
         Conn, DbResult,
-        backup::Row,
-        glance::{tables, target},
+        glance::{self, tables, target},
+        rows::Row,
     },
     model::{
         blob::BlobState, image::Location, member::MemberStatus, status::Status, time::Timestamp,
@@ -119,12 +119,12 @@ pub fn take(plan: &Plan<'_>, found: Found, mark: Option<&str>, told: &mut dyn To
 
 fn write(conn: &mut Conn, taken: &Taken, old: &[String], source: &str, mark: Option<&str>) -> DbResult<()> {
     target::remove(conn, old)?;
-    target::insert(conn, target::IMAGES, &taken.images)?;
-    target::insert(conn, target::PROPERTIES, &taken.properties)?;
-    target::insert(conn, target::TAGS, &taken.tags)?;
-    target::insert(conn, target::MEMBERS, &taken.members)?;
-    target::insert(conn, target::BLOBS, &taken.blobs)?;
-    target::insert(conn, target::LOCATIONS, &taken.locations)?;
+    glance::insert(conn, target::IMAGES, &taken.images)?;
+    glance::insert(conn, target::PROPERTIES, &taken.properties)?;
+    glance::insert(conn, target::TAGS, &taken.tags)?;
+    glance::insert(conn, target::MEMBERS, &taken.members)?;
+    glance::insert(conn, target::BLOBS, &taken.blobs)?;
+    glance::insert(conn, target::LOCATIONS, &taken.locations)?;
     match mark {
         Some(mark) => target::set_mark(conn, source, mark),
         None => Ok(()),

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     db::{
         DbResult,
-        backup::Row,
-        glance::{tables, target},
+        glance::{self, tables, target},
+        rows::Row,
     },
     model::{
         job::{JobKind, JobStatus},
@@ -42,8 +42,8 @@ pub fn take(plan: &Plan<'_>, now: Timestamp, told: &mut dyn Told) -> DbResult<u6
         if !plan.dry_run {
             let ids: Vec<String> = jobs.iter().filter_map(|row| text(row, 0)).map(str::to_owned).collect();
             plan.target.write_blocking(|conn| {
-                target::remove_rows(conn, "jobs", &ids)?;
-                target::insert(conn, target::JOBS, &jobs)
+                glance::remove(conn, "jobs", "id", &ids)?;
+                glance::insert(conn, target::JOBS, &jobs)
             })?;
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{db::backup::Row, model::time::Timestamp};
+use crate::{db::rows::Row, model::time::Timestamp};
 
 /// The text in a place of a row.
 pub fn text(row: &Row, at: usize) -> Option<&str> {

@@ -57,6 +57,10 @@ impl Dialect for Postgres {
         "OVERRIDING SYSTEM VALUE "
     }
 
+    fn cast(&self, kind: &str) -> Option<String> {
+        (!kind.is_empty()).then(|| format!("::{kind}"))
+    }
+
     fn renumber(&self, table: &str, key: &str) -> Option<String> {
         Some(format!(
             "SELECT setval(pg_get_serial_sequence('{table}', '{key}'), MAX({key})) FROM {table} HAVING MAX({key}) > 0 \

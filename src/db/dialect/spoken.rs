@@ -56,6 +56,11 @@ pub trait Dialect: Sync {
         ""
     }
 
+    /// What stands behind a bound text so that it becomes a value of a type; `None` where that goes without saying.
+    fn cast(&self, _kind: &str) -> Option<String> {
+        None
+    }
+
     /// The statement after which such keys go on from those that are there, where that does not go without saying.
     fn renumber(&self, _table: &str, _key: &str) -> Option<String> {
         None

@@ -4,29 +4,27 @@
 pub mod tables;
 pub mod target;
 
-use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
+use super::{
+    Conn, DbResult,
+    rows::{self, Row},
+    statement::Statement,
+};
 
-use super::{Conn, DbError, DbResult, backup::Row, dialect, statement::Statement};
-
-#[derive(QueryableByName)]
-struct Line {
-    #[diesel(sql_type = Text)]
-    line: String,
+/// A table and its columns.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// Its columns, in the order of the values of a row, as [`rows::insert`] takes them.
+    pub columns: &'static str,
 }
 
-#[derive(QueryableByName)]
-struct Found {
-    #[diesel(sql_type = Text)]
-    name: String,
-}
-
-/// The columns that a table has; none when there is no such table.
+/// The names of the columns that a table has; none when there is no such table.
 ///
 /// # Errors
 /// Only the database's own.
 pub fn columns(conn: &mut Conn, table: &str) -> DbResult<Vec<String>> {
-    let found: Vec<Found> = sql_query(dialect::of(conn).columns(table)).load(conn)?;
-    Ok(found.into_iter().map(|found| found.name).collect())
+    Ok(rows::described(conn, table)?.into_iter().map(|found| found.name).collect())
 }
 
 /// The names in a list of columns.
@@ -39,10 +37,34 @@ pub fn names(columns: &'static str) -> Vec<&'static str> {
 /// # Errors
 /// Only the database's own.
 pub fn select(conn: &mut Conn, table: &str, columns: &'static str, rest: Statement) -> DbResult<Vec<Row>> {
-    let head = format!("SELECT {} AS line FROM {table} ", dialect::of(conn).json_array(&names(columns)));
-    let lines: Vec<Line> = Statement::new(&head).then(rest).load(conn)?;
-    let unreadable = |e| DbError::Other(format!("a row of {table} cannot be read: {e}"));
-    lines.into_iter().map(|line| serde_json::from_str(&line.line).map_err(unreadable)).collect()
+    rows::select(conn, table, &names(columns), rest)
+}
+
+/// Writes rows.
+///
+/// # Errors
+/// Only the database's own.
+pub fn insert(conn: &mut Conn, table: Table, found: &[Row]) -> DbResult<()> {
+    if found.is_empty() { Ok(()) } else { rows::insert(conn, table.name, &names(table.columns), found) }
+}
+
+/// Removes the rows of a table that one of its columns has among these values.
+///
+/// # Errors
+/// Only the database's own.
+pub fn remove(conn: &mut Conn, table: &str, column: &str, values: &[String]) -> DbResult<()> {
+    if values.is_empty() {
+        return Ok(());
+    }
+    Statement::new(&format!("DELETE FROM {table} WHERE ")).then(among(column, values)).execute_on(conn)
+}
+
+/// Removes all rows of a table.
+///
+/// # Errors
+/// Only the database's own.
+pub fn clear(conn: &mut Conn, table: &str) -> DbResult<()> {
+    Statement::new(&format!("DELETE FROM {table}")).execute_on(conn)
 }
 
 /// `column IN (…)`, of texts.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{among, select};
-use crate::db::{Conn, DbResult, backup::Row, statement::Statement};
+use crate::db::{Conn, DbResult, rows::Row, statement::Statement};
 
 /// Columns of `images`.
 pub const IMAGE: &str = "id name owner status visibility disk_format container_format size virtual_size checksum os_hash_algo \
@@ -71,18 +71,13 @@ pub fn count_images(conn: &mut Conn) -> DbResult<u64> {
 /// # Errors
 /// Only the database's own.
 pub fn parts_of(conn: &mut Conn, table: &str, columns: &'static str, ids: &[String]) -> DbResult<Vec<Row>> {
-    let rest = Statement::new("WHERE ").then(among("image_id", ids));
+    let rest = Statement::new("WHERE ").then(among("image_id", ids)).sql(" AND (deleted = ").boolean(false);
     // A location that waits for the scrubber is deleted as a row, and its data is still there.
-    let alive = match table {
-        "image_locations" => " AND ((deleted = ".to_owned(),
-        _ => " AND (deleted = ".to_owned(),
-    };
-    let rest = rest.sql(&alive).boolean(false);
     let rest = match table {
-        "image_locations" => rest.sql(" AND status = 'active') OR status = 'pending_delete') ORDER BY id"),
-        _ => rest.sql(") ORDER BY id"),
+        "image_locations" => rest.sql(" AND status = 'active' OR status = 'pending_delete')"),
+        _ => rest.sql(")"),
     };
-    select(conn, table, columns, rest)
+    select(conn, table, columns, rest.sql(" ORDER BY id"))
 }
 
 /// Rows of tasks that are not deleted, in the order of their ids, from the id after `after` on.

@@ -2,21 +2,8 @@
 
 use serde_json::Value;
 
-use super::{among, names, select};
-use crate::db::{
-    Conn, DbResult,
-    backup::{self, Column, Kind, Row},
-    statement::Statement,
-};
-
-/// A table and its columns.
-#[derive(Clone, Copy, Debug)]
-pub struct Table {
-    /// Its name.
-    pub name: &'static str,
-    /// Its columns, in the order of the values of a row.
-    pub columns: &'static str,
-}
+use super::{Table, among, select};
+use crate::db::{Conn, DbResult, rows::Row, statement::Statement};
 
 /// Images.
 pub const IMAGES: Table = Table {
@@ -68,50 +55,10 @@ pub fn known(conn: &mut Conn, ids: &[String]) -> DbResult<Vec<(String, i64)>> {
 /// # Errors
 /// Only the database's own.
 pub fn remove(conn: &mut Conn, ids: &[String]) -> DbResult<()> {
-    if ids.is_empty() {
-        return Ok(());
-    }
     for table in PARTS {
-        Statement::new(&format!("DELETE FROM {table} WHERE "))
-            .then(among("image_id", ids))
-            .execute_on(conn)?;
+        super::remove(conn, table, "image_id", ids)?;
     }
-    Statement::new("DELETE FROM images WHERE ").then(among("id", ids)).execute_on(conn)
-}
-
-/// Removes rows of a table by their ids.
-///
-/// # Errors
-/// Only the database's own.
-pub fn remove_rows(conn: &mut Conn, table: &str, ids: &[String]) -> DbResult<()> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    Statement::new(&format!("DELETE FROM {table} WHERE ")).then(among("id", ids)).execute_on(conn)
-}
-
-/// Removes all rows of a table.
-///
-/// # Errors
-/// Only the database's own.
-pub fn clear(conn: &mut Conn, table: &str) -> DbResult<()> {
-    Statement::new(&format!("DELETE FROM {table}")).execute_on(conn)
-}
-
-/// Writes rows.
-///
-/// # Errors
-/// Only the database's own.
-pub fn insert(conn: &mut Conn, table: Table, rows: &[Row]) -> DbResult<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    // Only names matter for writing.
-    let columns: Vec<Column> = names(table.columns)
-        .into_iter()
-        .map(|name| Column { name: name.to_owned(), kind: Kind::Text })
-        .collect();
-    backup::insert(conn, table.name, &columns, rows)
+    super::remove(conn, "images", "id", ids)
 }
 
 /// Which of these names the ledger of a store has for images other than `but`.
