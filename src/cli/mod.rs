@@ -6,10 +6,10 @@ mod config;
 mod confine;
 mod db;
 mod glance;
-mod import_glance;
 mod jobs;
 mod keys;
 mod metadefs;
+mod moving;
 mod nodes;
 mod place;
 mod policy;
@@ -56,7 +56,9 @@ enum Command {
     #[command(subcommand)]
     Cache(cache::Command),
     /// Take over what a database of Glance has; no data is touched.
-    ImportGlance(import_glance::Arguments),
+    ImportGlance(moving::Import),
+    /// Write what is here into a database that a Glance can start from; no data is touched.
+    ExportGlance(moving::Export),
     /// Look after the stores.
     #[command(subcommand)]
     Store(store::Command),
@@ -78,7 +80,8 @@ pub fn run() -> ExitCode {
         Command::Jobs(command) => jobs::run(command),
         Command::Keys(command) => keys::run(command),
         Command::Serve(arguments) => serve::run(arguments),
-        Command::ImportGlance(arguments) => import_glance::run(arguments),
+        Command::ImportGlance(arguments) => moving::import(arguments),
+        Command::ExportGlance(arguments) => moving::export(arguments),
         Command::Links(arguments) => glance::link(&arguments),
         Command::Nodes(arguments) => return nodes::run(arguments),
         Command::Db(command) => return db::run(command),

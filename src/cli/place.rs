@@ -1,6 +1,9 @@
 //! Where a command finds its configuration and its database: the arguments that most commands share.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
 
 use super::config::Files;
 use crate::{
@@ -26,6 +29,9 @@ pub struct Place {
     /// The data folder where neither the command line nor the configuration names one.
     #[arg(skip = DATA_DIR)]
     fallback: &'static str,
+    /// What was read, once it was.
+    #[arg(skip)]
+    read: OnceLock<Arc<Loaded>>,
 }
 
 /// The data folder of `vitrine`, unless one is named.
@@ -36,7 +42,7 @@ pub fn overriding(section: &str, option: &str, value: impl Into<String>) -> Over
     Override { section: section.to_owned(), option: option.to_owned(), value: value.into() }
 }
 
-fn assembled(loaded: Loaded) -> Result<(Loaded, Config), StartError> {
+fn assembled(loaded: Arc<Loaded>) -> Result<(Arc<Loaded>, Config), StartError> {
     match Config::assemble(&loaded) {
         Ok(config) => Ok((loaded, config)),
         Err(findings) => {
@@ -49,27 +55,32 @@ fn assembled(loaded: Loaded) -> Result<(Loaded, Config), StartError> {
 impl Place {
     /// The place that files, and values that win over them, name; `fallback` is the data folder where they name none.
     pub fn of(files: Files, overrides: Vec<Override>, fallback: &'static str) -> Self {
-        Self { files, data_dir: None, database: None, overrides, fallback }
+        Self { files, data_dir: None, database: None, overrides, fallback, read: OnceLock::new() }
     }
 
     /// The same with further values that win over files.
     #[must_use]
     pub fn but(mut self, overrides: Vec<Override>) -> Self {
         self.overrides.extend(overrides);
+        self.read = OnceLock::new();
         self
     }
 
-    /// The configuration as it was read.
-    pub fn loaded(&self) -> Loaded {
-        let database = self.database.clone().map(|value| overriding("database", "connection", value));
-        load(&self.files.clone().sources(self.overrides.iter().cloned().chain(database).collect()))
+    /// The configuration as it was read, which is done once.
+    pub fn loaded(&self) -> Arc<Loaded> {
+        let read = || {
+            let database = self.database.clone().map(|value| overriding("database", "connection", value));
+            let overrides = self.overrides.iter().cloned().chain(database).collect();
+            Arc::new(load(&self.files.clone().sources(overrides)))
+        };
+        self.read.get_or_init(read).clone()
     }
 
     /// The configuration as it was read, and as settings.
     ///
     /// # Errors
     /// [`StartError`] with every finding that forbids to start.
-    pub fn configuration(&self) -> Result<(Loaded, Config), StartError> {
+    pub fn configuration(&self) -> Result<(Arc<Loaded>, Config), StartError> {
         assembled(self.loaded())
     }
 

@@ -36,6 +36,13 @@ pub struct Loaded {
     asked: Mutex<Asked>,
 }
 
+impl std::fmt::Debug for Loaded {
+    /// Without the values, among which are passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded").field("stores", &self.stores.len()).finish_non_exhaustive()
+    }
+}
+
 #[derive(Default)]
 struct Asked {
     rightly: BTreeSet<(String, String)>,

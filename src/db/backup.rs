@@ -1,11 +1,10 @@
 //! All rows of all tables, read from one state of the database and written into another of any kind. Rows travel as arrays
 //! of JSON, with booleans as such on every database.
 
-use diesel::{RunQueryDsl, sql_query};
 use serde_json::Value;
 
 use super::{
-    Conn, DbError, DbResult, dialect,
+    Conn, DbError, DbResult,
     rows::{self, Row, bound},
     statement::Statement,
 };
@@ -180,8 +179,5 @@ pub fn check(column: &Column, value: &Value) -> Result<(), String> {
 pub fn renumber(conn: &mut Conn, (table, key): (&str, &[&str]), columns: &[Column]) -> DbResult<()> {
     let [key] = key else { return Ok(()) };
     let is_number = columns.iter().any(|column| column.name == *key && column.kind == Kind::Integer);
-    if let Some(sql) = dialect::of(conn).renumber(table, key).filter(|_| is_number) {
-        sql_query(sql).execute(conn)?;
-    }
-    Ok(())
+    if is_number { rows::renumber(conn, table, key) } else { Ok(()) }
 }

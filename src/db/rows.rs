@@ -86,6 +86,17 @@ pub fn insert(conn: &mut Conn, table: &str, columns: &[&str], rows: &[Row]) -> D
     Ok(())
 }
 
+/// Has the database number new rows of a table after those that were written with their numbers.
+///
+/// # Errors
+/// Only the database's own.
+pub fn renumber(conn: &mut Conn, table: &str, key: &str) -> DbResult<()> {
+    if let Some(sql) = dialect::of(conn).renumber(table, key) {
+        sql_query(sql).execute(conn)?;
+    }
+    Ok(())
+}
+
 /// Whether a table has no row.
 ///
 /// # Errors

@@ -2,7 +2,10 @@
 //! vector first, all in URL-safe base64; behind the URL stand a zero byte and padding.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE};
-use openssl::symm::{Cipher, Crypter, Mode};
+use openssl::{
+    rand::rand_bytes,
+    symm::{Cipher, Crypter, Mode},
+};
 
 /// A key of 16, 24 or 32 bytes.
 #[derive(Clone)]
@@ -26,6 +29,32 @@ impl Key {
             }
         };
         Ok(Self { cipher, bytes: text.as_bytes().to_vec() })
+    }
+
+    /// A URL as Glance encrypts it, each time with another vector.
+    ///
+    /// # Errors
+    /// A part of a sentence when the library has no random bytes or does not encrypt.
+    pub fn seal(&self, url: &str) -> Result<String, String> {
+        let said = |e: openssl::error::ErrorStack| format!("its URL cannot be encrypted: {e}");
+        let block = self.cipher.block_size();
+        let mut vector = vec![0; block];
+        rand_bytes(&mut vector).map_err(said)?;
+        // A zero byte, then bytes that are anything else up to a whole block; a whole one where the URL fills its last.
+        let mut plain = url.as_bytes().to_vec();
+        plain.push(0);
+        let missing = plain.len().next_multiple_of(block).saturating_sub(plain.len());
+        plain.extend((0..missing).map(|_| rand::random_range(1..=u8::MAX)));
+        let mut crypter =
+            Crypter::new(self.cipher, Mode::Encrypt, &self.bytes, Some(&vector)).map_err(said)?;
+        crypter.pad(false);
+        let mut sealed = vec![0; plain.len().saturating_add(block)];
+        let mut count = crypter.update(&plain, &mut sealed).map_err(said)?;
+        count = count
+            .saturating_add(crypter.finalize(sealed.get_mut(count..).unwrap_or_default()).map_err(said)?);
+        sealed.truncate(count);
+        vector.extend(sealed);
+        Ok(URL_SAFE.encode(vector))
     }
 
     /// The URL behind an encrypted text; `None` when this is not the key, or the text is not encrypted.
@@ -76,5 +105,19 @@ mod tests {
             assert!(url(broken, Some(&key)).is_err(), "{broken}");
         }
         assert!(Key::new("short").is_err());
+    }
+
+    /// Proves that what is encrypted is read again, however long it is, and never looks the same twice.
+    #[test]
+    fn urls_are_sealed_as_glance_seals_them() {
+        for key in ["0123456789abcdef", "0123456789abcdef01234567", "0123456789abcdef0123456789abcdef"] {
+            let key = Key::new(key).unwrap();
+            for length in 0..40 {
+                let plain = format!("file:///ü{}", "a".repeat(length));
+                let sealed = key.seal(&plain).unwrap();
+                assert_eq!(url(&sealed, Some(&key)).unwrap(), plain);
+                assert_ne!(key.seal(&plain).unwrap(), sealed);
+            }
+        }
     }
 }

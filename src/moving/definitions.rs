@@ -7,28 +7,29 @@ use super::{
     values::{boolean, micros, text, time, value},
 };
 use crate::db::{
-    Conn, DbResult, backup,
+    Conn, DbResult,
     glance::{self, Table, columns, tables},
-    rows::Row,
+    rows::{self, Row},
 };
 
-const NAMESPACES: Table = Table {
+pub(super) const NAMESPACES: Table = Table {
     name: "metadef_namespaces",
     columns: "id namespace display_name description visibility protected owner created_at updated_at",
 };
-const TYPES: Table =
+pub(super) const TYPES: Table =
     Table { name: "metadef_resource_types", columns: "id name protected created_at updated_at" };
-const LINKS: Table = Table {
+pub(super) const LINKS: Table = Table {
     name: "metadef_namespace_resource_types",
     columns: "id namespace_id resource_type_id prefix properties_target created_at updated_at",
 };
-const OBJECTS: Table = Table {
+pub(super) const OBJECTS: Table = Table {
     name: "metadef_objects",
     columns: "id namespace_id name description required properties created_at updated_at",
 };
-const PROPERTIES: Table =
+pub(super) const PROPERTIES: Table =
     Table { name: "metadef_properties", columns: "id namespace_id name json_schema created_at updated_at" };
-const TAGS: Table = Table { name: "metadef_tags", columns: "id namespace_id name created_at updated_at" };
+pub(super) const TAGS: Table =
+    Table { name: "metadef_tags", columns: "id namespace_id name created_at updated_at" };
 
 /// A table of ours, the columns that are read of Glance's, their order, and how a row of it becomes one of ours.
 type Reading = (Table, &'static str, &'static str, fn(usize, &Row) -> Row);
@@ -77,8 +78,7 @@ fn write(conn: &mut Conn, found: &[Vec<Row>]) -> DbResult<()> {
     }
     for ((table, ..), rows) in ALL.iter().zip(found) {
         glance::insert(conn, *table, rows)?;
-        let columns = backup::columns(conn, table.name)?;
-        backup::renumber(conn, (table.name, &["id"]), &columns)?;
+        rows::renumber(conn, table.name, "id")?;
     }
     // The catalogue that is built in does not come on top.
     glance::clear(conn, "metadef_seed")?;

@@ -1,10 +1,22 @@
 //! What a takeover is told, and what it tells.
 
+use std::path::PathBuf;
+
 use super::crypt::Key;
 use crate::{db::Db, store::Stores};
 
 /// Images that are taken at once.
 pub(super) const BATCH: usize = 500;
+
+/// The folder in which this node finds what clients have staged.
+#[derive(Clone, Debug)]
+pub struct StagingFolder {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// The id under which it stands in the ledger.
+    pub id: String,
+}
+
 /// Where from, and how.
 pub struct Plan<'a> {
     /// Glance's database.
@@ -15,6 +27,8 @@ pub struct Plan<'a> {
     pub target: &'a Db,
     /// The stores that hold the data.
     pub stores: &'a Stores,
+    /// Where staged data is, if it is on this node.
+    pub staging: Option<StagingFolder>,
     /// What locations are encrypted with, if they are.
     pub key: Option<Key>,
     /// Seconds for which the data of deleted images stays (`scrub_time`).
@@ -44,4 +58,17 @@ pub trait Told {
     fn progress(&mut self, done: u64, all: u64);
     /// Something was left out.
     fn note(&mut self, note: Note);
+}
+
+/// What a pass did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Images that were looked at.
+    pub seen: u64,
+    /// Images that were written, the deleted ones included.
+    pub images: u64,
+    /// Tasks that were written.
+    pub tasks: u64,
+    /// Namespaces of metadata definitions that were written.
+    pub namespaces: u64,
 }

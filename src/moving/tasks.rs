@@ -18,6 +18,9 @@ use crate::{
     },
 };
 
+/// What is said of a task that was under way.
+pub(super) const CUT_OFF: &str = "The service was moved before this task had ended; ask for it again.";
+
 /// Writes the tasks that have not expired. Answers how many.
 ///
 /// # Errors
@@ -56,7 +59,7 @@ fn job(row: &Row) -> Result<Row, String> {
     let status = text(row, 2).and_then(JobStatus::parse).filter(|status| status.is_final());
     let message = match status {
         Some(_) => text(row, 12).unwrap_or_default(),
-        None => "The service was moved before this task had ended; ask for it again.",
+        None => CUT_OFF,
     };
     let made = time(row, 5).unwrap_or_default();
     let json_of = |at: usize| text(row, at).filter(|text| serde_json::from_str::<Value>(text).is_ok());

@@ -9,6 +9,11 @@ pub fn text(row: &Row, at: usize) -> Option<&str> {
     row.get(at).and_then(Value::as_str)
 }
 
+/// The ids of rows that begin with them.
+pub fn ids(rows: &[Row]) -> Vec<String> {
+    rows.iter().filter_map(|row| text(row, 0)).map(str::to_owned).collect()
+}
+
 /// The integer in a place of a row.
 pub fn integer(row: &Row, at: usize) -> Option<i64> {
     row.get(at).and_then(Value::as_i64)
@@ -36,4 +41,9 @@ pub fn value(row: &Row, at: usize) -> Value {
 /// A time as rows of ours have it.
 pub fn micros(time: Option<Timestamp>) -> Value {
     time.map_or(Value::Null, |time| Value::from(time.0))
+}
+
+/// The time in a place of a row of ours.
+pub fn micros_of(row: &Row, at: usize) -> Timestamp {
+    Timestamp(integer(row, at).unwrap_or_default())
 }

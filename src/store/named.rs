@@ -91,6 +91,16 @@ impl NamedStore {
         }
     }
 
+    /// The URLs that a name may have here, one for each place that this store writes to; none where it only reads.
+    pub fn urls_of(&self, name: &str) -> Vec<String> {
+        match &self.about.addresses {
+            Addresses::Below(prefixes) if self.about.capabilities.writes => {
+                prefixes.iter().map(|prefix| format!("{prefix}{name}")).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// What the operator wants to be said in the metadata of a location with this URL.
     pub fn metadata(&self, url: &str) -> Map<String, Value> {
         let mut entries = self.about.metadata.iter().filter(|_| self.owns(url));

@@ -1,7 +1,9 @@
-"""A real Glance is stopped, its database taken over, and the same requests get the same answers."""
+"""A real Glance is stopped and its database taken over, then given back: the same requests get the same answers."""
 
+import contextlib
 import hashlib
 import json
+import sqlite3
 import subprocess
 import sys
 
@@ -11,12 +13,15 @@ from harness import ROOT, binary, client, databases, free_port, wait_for
 
 sys.path.append(str(ROOT / "tests/peers"))
 
+import differences
 import image_service
 import peer
 import personas
 
 READERS = ("admin", "member", "imember", "oreader")
-SPECIAL = "Ünï 'quoted' \"twice\" 日本 \\ %s"
+NAME = "Ünï 'quoted' \"twice\" 日本 \\ %s"
+# Glance takes four bytes a character in values, not in names.
+SPECIAL = f"{NAME} 🗄🗄"
 KEY = "0123456789abcdef0123456789abcdef"
 
 
@@ -56,33 +61,47 @@ class Cloud:
                  {"Content-Type": "application/openstack-images-v2.1-json-patch"}).expect(200)
 
 
+def members(cloud, image, answers):
+    """Shares an image of `member` with projects, each of which answers or does not."""
+    for project, (persona, answer) in answers.items():
+        _, _, projects = client.call("GET", f"{cloud.keystone}/projects?name={project}", None,
+                                     {"X-Auth-Token": cloud.token("admin")})
+        member = projects["projects"][0]["id"]
+        cloud.ask("POST", f"/v2/images/{image}/members", {"member": member}).expect(200)
+        if answer:
+            cloud.ask("PUT", f"/v2/images/{image}/members/{member}", {"status": answer}, persona).expect(200)
+
+
+def imported(cloud, image, method, status, persona="member", **more):
+    """Asks for an import and waits for its end, which must be `status`."""
+    cloud.ask("POST", f"/v2/images/{image}/import", {"method": method, **more}, persona).expect(202)
+    wait_for("the import is over", lambda: cloud.ask(
+        "GET", f"/v2/images/{image}/tasks", None, persona).json["tasks"][0]["status"] == status)
+
+
 def fill(cloud):
     """Images of every kind; returns their ids by what they are."""
-    ids = {"plain": cloud.create(data=b"data", name=SPECIAL, tags=["b", "a b"], empty="", ключ=SPECIAL)}
+    ids = {"plain": cloud.create(data=b"data", name=NAME, tags=["b", "a b", "🗄"], empty="", ключ=SPECIAL)}
     ids["shared"] = cloud.create(data=b"shared", visibility="shared")
-    for project, answer in (("gamma", "accepted"), ("beta", "rejected"), ("admin", None)):
-        _, _, projects = client.call("GET", f"{cloud.keystone}/projects?name={project}", None,
-                                          {"X-Auth-Token": cloud.token("admin")})
-        member = projects["projects"][0]["id"]
-        cloud.ask("POST", f"/v2/images/{ids['shared']}/members", {"member": member}).expect(200)
-        if answer:
-            cloud.ask("PUT", f"/v2/images/{ids['shared']}/members/{member}", {"status": answer},
-                      "imember" if project == "gamma" else "omember").expect(200)
+    members(cloud, ids["shared"], {"gamma": ("imember", "accepted"), "beta": ("omember", "rejected"),
+                                   "admin": ("admin", None)})
     ids["public"] = cloud.create("admin", b"public", visibility="public")
     ids["community"] = cloud.create(data=b"community", visibility="community")
     ids["hidden"] = cloud.create(data=b"hidden", os_hidden=True, protected=True)
-    ids["queued"] = cloud.create()
+    ids["queued"] = cloud.create(min_disk=7, min_ram=512)
     ids["deactivated"] = cloud.create(data=b"deactivated")
     cloud.ask("POST", f"/v2/images/{ids['deactivated']}/actions/deactivate", b"", "admin").expect(204)
-    ids["deleted"] = cloud.create(data=b"pending")
-    cloud.ask("DELETE", f"/v2/images/{ids['deleted']}").expect(204)
+    # With data, which waits for the scrubber, and without.
+    ids["deleted"] = cloud.create(data=b"pending", tags=["gone"], gone="1")
+    ids["never"] = cloud.create()
+    for gone in ("deleted", "never"):
+        cloud.ask("DELETE", f"/v2/images/{ids[gone]}").expect(204)
     ids["copied"] = cloud.create(data=b"copied", store="cheap")
-    cloud.ask("POST", f"/v2/images/{ids['copied']}/import", {
-        "method": {"name": "copy-image"}, "stores": ["spare"]}, "admin").expect(202)
-    wait_for("the copy is made", lambda: cloud.ask(
-        "GET", f"/v2/images/{ids['copied']}/tasks", None, "admin").json["tasks"][0]["status"] == "success")
-    ids["uploading"] = cloud.create()
-    cloud.ask("PUT", f"/v2/images/{ids['uploading']}/stage", b"staged", "member",
+    imported(cloud, ids["copied"], {"name": "copy-image"}, "success", "admin", stores=["spare"])
+    ids["failed"] = cloud.create()
+    imported(cloud, ids["failed"], {"name": "web-download", "uri": f"http://127.0.0.1:{free_port()}/none"}, "failure")
+    ids["staged"] = cloud.create()
+    cloud.ask("PUT", f"/v2/images/{ids['staged']}/stage", b"staged", "member",
               {"Content-Type": "application/octet-stream"}).expect(204)
     namespace = {"namespace": "Own", "visibility": "private", "description": SPECIAL,
                  "properties": {"p": {"title": "P", "type": "string"}}, "tags": [{"name": "t"}],
@@ -104,44 +123,44 @@ def in_order(body):
     return body
 
 
+def pages(cloud, persona, query):
+    """The ids on all pages of a list, page by page."""
+    path, found = f"/v2/images?limit=4&{query}", []
+    while path:
+        body = cloud.ask("GET", path, None, persona).expect(200).json
+        found.append([image["id"] for image in body["images"]])
+        path = body.get("next")
+    return found
+
+
 def seen(cloud, ids):
-    """What each caller sees of it all."""
+    """What each caller sees of it all, by the request: answers as the side-by-side comparison has them."""
     paths = ["/v2/images?limit=100&sort=created_at:asc,id:asc", "/v2/images?os_hidden=true",
              "/v2/images?visibility=community", "/v2/images?member_status=all&visibility=shared",
-             "/v2/info/stores", "/v2/info/import",
+             "/v2/info/stores", "/v2/info/import", "/v2/tasks?sort_key=id",
              "/v2/metadefs/namespaces/Own", "/v2/metadefs/namespaces?limit=100", "/v2/metadefs/resource_types"]
-    for name, image in ids.items():
-        if name != "uploading":
-            paths += [f"/v2/images/{image}{tail}" for tail in ("", "/members", "/tasks", "/file")]
+    for image in ids.values():
+        paths += [f"/v2/images/{image}{tail}" for tail in ("", "/members", "/tasks", "/file")]
     answers = {}
     for persona in READERS:
         for path in paths:
             answer = cloud.ask("GET", path, None, persona)
-            body = answer.body
+            body = hashlib.sha256(answer.body).hexdigest()
             if "json" in answer.headers.get("Content-Type", ""):
                 body = in_order(answer.json)
-                if isinstance(body, dict) and "images" in body:
-                    body["images"] = [image for image in body["images"] if image["id"] != ids["uploading"]]
             elif answer.status >= 400:
-                body = b""
-            else:
-                body = hashlib.sha256(body).hexdigest()
-            answers[f"{persona} {path}"] = (answer.status, body)
+                body = ""
+            headers = {name: answer.headers[name] for name in ("Content-MD5",) if name in answer.headers}
+            answers[f"{persona} {path}"] = {"status": answer.status, "headers": headers, "body": body}
+        for query in ("sort=name:asc,id:desc", "sort_key=size&sort_dir=desc", "sort=created_at:desc,id:asc", "sort=status,id"):
+            answers[f"{persona} pages {query}"] = {"status": 200, "headers": {}, "body": pages(cloud, persona, query)}
     return answers
 
 
-def differences(path, before, after):
-    """Where two answers differ, leaf by leaf."""
-    if before == after:
-        return
-    if isinstance(before, dict) and isinstance(after, dict):
-        for name in before.keys() | after.keys():
-            yield from differences(f"{path} .{name}", before.get(name, "absent"), after.get(name, "absent"))
-    elif isinstance(before, (list, tuple)) and isinstance(after, (list, tuple)) and len(before) == len(after):
-        for at, pair in enumerate(zip(before, after)):
-            yield from differences(f"{path} [{at}]", *pair)
-    else:
-        yield f"{path}: {before!r} became {after!r}"[:600]
+def same(before, after):
+    """Requires that the same requests got the same answers, down to every id and time."""
+    found = {path: differences.difference(before[path], after[path]) for path in before}
+    assert not any(found.values()), "\n".join(f"{path}: {fields}" for path, fields in found.items() if fields)[:9000]
 
 
 def vitrine(*words, status=0):
@@ -150,59 +169,169 @@ def vitrine(*words, status=0):
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("kind", [databases.MARIADB, databases.POSTGRESQL])
-def test_a_cloud_moves_in(tmp_path, kind):
-    """From a Glance on each database: ids, times, owners, members, tasks and definitions stay, data is served from the
-    files where it was, and what is deleted stays so. A second run takes what has changed since."""
-    cloud = Cloud(tmp_path)
-    try:
-        url = getattr(databases, kind)().create().url
-        own = url.replace("mysql:", "mysql+pymysql:").replace("postgresql:", "postgresql+psycopg:")
-        options = [f"database.connection={own}", f"metadata_encryption_key={KEY}", "delayed_delete=true",
-                   "scrub_time=3600"]
-        conf = image_service.write_conf(tmp_path, f"http://127.0.0.1:{cloud.port}", cloud.keystone, own, options)
-        manage = [peer.venv("glance") / "bin/glance-manage", "--config-file", conf]
-        peer.run([*manage, "db_sync"], tmp_path / "sync.log")
-        peer.run([*manage, "db_load_metadefs", peer.venv("glance") / "etc/glance/metadefs"], tmp_path / "sync.log")
-        image_service.start_glance(tmp_path, cloud.port, cloud.keystone, options)
-        ids = fill(cloud)
-        files = sorted(path.name for path in (tmp_path / "stores").glob("*/[!.]*"))
-        assert "this is Glance's own database" in vitrine("db", "sync", "--database", own, status=1)
+@contextlib.contextmanager
+def wide_characters(kind):
+    """MariaDB's `utf8`, which is the character set that Glance's tables ask for, is the whole of UTF-8 meanwhile."""
+    if kind != databases.MARIADB:
+        yield
+        return
+    with databases.mariadb().connect("mysql") as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.old_mode")
+        (before,) = cursor.fetchone()
+        cursor.execute("SET GLOBAL old_mode = ''")
+        try:
+            yield
+        finally:
+            cursor.execute("SET GLOBAL old_mode = %s", (before,))
 
-        # While Glance runs, then once more for what has changed meanwhile.
-        ours = databases.fresh(kind)
-        arguments = ("import-glance", "--from", own, "--config-file", cloud.conf, *ours.arguments,
-                     "--data-dir", tmp_path / "own")
-        dry = vitrine(*arguments, "--dry-run")
-        assert f"{len(ids)} of {len(ids)} images" in dry and "would be taken" in dry
-        said = vitrine(*arguments)
-        assert f"image {ids['uploading']}: queued: it was uploading" in said
-        cloud.patch(ids["queued"], {"op": "add", "path": "/late", "value": "1"})
-        cloud.ask("PUT", f"/v2/images/{ids['public']}/tags/late", b"", "admin").expect(204)
-        late = cloud.create(data=b"late")
-        ids["late"] = late
-        before = seen(cloud, ids)
-        image_service.stop(tmp_path)
-        vitrine(*arguments)
-        assert sorted(path.name for path in (tmp_path / "stores").glob("*/[!.]*")) == sorted([*files, late])
 
-        conf = tmp_path / "etc/vitrine.conf"
-        conf.write_text("".join(line for line in cloud.conf.read_text().splitlines(True)
+class Moving:
+    """A Glance with a database of one kind, and Vitrine with one of another."""
+
+    def __init__(self, folder, theirs, ours):
+        self.folder, self.theirs, self.cloud, self.made = folder, theirs, Cloud(folder), {}
+        self.options = [f"metadata_encryption_key={KEY}", "delayed_delete=true", "scrub_time=3600"]
+        (folder / "own").mkdir()
+        self.ours = databases.fresh(ours)
+        if ours == databases.SQLITE:
+            # As it is made by the first start.
+            vitrine("db", "sync", "--data-dir", folder / "own")
+
+    def empty(self, name):
+        """The URL, as SQLAlchemy has it, of a database without a table."""
+        if self.theirs == databases.SQLITE:
+            return f"sqlite:///{self.folder}/{name}.db"
+        made = getattr(databases, self.theirs)().create()
+        url = made.url.replace("mysql:", "mysql+pymysql:").replace("postgresql:", "postgresql+psycopg:")
+        self.made[url] = made
+        return url
+
+    def rows(self, url, sql):
+        """The rows that a query of such a database gives."""
+        if url in self.made:
+            return self.made[url].rows(None, sql, ())
+        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            return connection.execute(sql).fetchall()
+
+    def configure(self, url):
+        """The configuration of a Glance with this database."""
+        return image_service.write_conf(self.folder, f"http://127.0.0.1:{self.cloud.port}", self.cloud.keystone, url,
+                                        [f"database.connection={url}", *self.options])
+
+    def manage(self, url, *words):
+        """Runs glance-manage on a database."""
+        conf = self.configure(url)
+        with wide_characters(self.theirs):
+            peer.run([peer.venv("glance") / "bin/glance-manage", "--config-file", conf, *words], self.folder / "sync.log")
+
+    def start_glance(self, url):
+        image_service.start_glance(self.folder, self.cloud.port, self.cloud.keystone,
+                                   [f"database.connection={url}", *self.options])
+
+    def start_vitrine(self):
+        conf = self.folder / "etc/vitrine.conf"
+        conf.write_text("".join(line for line in self.cloud.conf.read_text().splitlines(True)
                                 if not line.startswith(("metadata_encryption_key", "connection"))))
-        (tmp_path / "own").mkdir(exist_ok=True)
-        peer.start("vitrine", tmp_path, [binary(), "serve", "--config-file", conf, "--data-dir", tmp_path / "own",
-                                         "--bind", f"127.0.0.1:{cloud.port}", *ours.arguments], f"http://127.0.0.1:{cloud.port}/versions")
-        after = seen(cloud, ids)
-        different = [line for path in before for line in differences(path, before[path], after[path])]
-        assert not different, "\n".join(different)
-        assert cloud.ask("GET", f"/v2/images/{ids['uploading']}").json["status"] == "queued"
-        cloud.ask("POST", "/v2/images", {"id": ids["deleted"]}).expect(409)
-        # What is deleted now goes from its store; the data of what Glance deleted is kept for as long as it was to be.
-        image = ids["copied"]
-        assert len(list((tmp_path / "stores").glob(f"*/{ids['deleted']}"))) == 1
-        assert len(list((tmp_path / "stores").glob(f"*/{image}"))) == 2
-        rows = ours.rows(None, "SELECT state FROM blobs WHERE image_id = ?", (ids["deleted"],))
-        assert rows == [("doomed",)]
+        peer.start("vitrine", self.folder, [
+            binary(), "serve", "--config-file", conf, "--data-dir", self.folder / "own",
+            "--bind", f"127.0.0.1:{self.cloud.port}", *self.ours.arguments], f"http://127.0.0.1:{self.cloud.port}/versions")
+
+    def stop(self):
+        image_service.stop(self.folder)
+
+    def command(self, *words, status=0):
+        """Runs a command of Vitrine on its database, with Glance's configuration."""
+        own = self.folder / "etc/moving.conf"
+        own.write_text("".join(line for line in self.cloud.conf.read_text().splitlines(True)
+                               if not line.startswith("connection")))
+        return vitrine(*words, "--config-file", own, *self.ours.arguments, "--data-dir", self.folder / "own", status=status)
+
+    def files(self):
+        """The data: names of all files in the stores, and what is staged."""
+        return sorted(str(path.relative_to(self.folder)) for place in ("stores/*", "staging")
+                      for path in self.folder.glob(f"{place}/[!.]*"))
+
+
+@pytest.fixture
+def moving(tmp_path, request):
+    made = Moving(tmp_path, *request.param)
+    try:
+        yield made
     finally:
-        image_service.stop(tmp_path)
-        subprocess.run(cloud.down, check=True)
+        made.stop()
+        subprocess.run(made.cloud.down, check=True)
+
+
+def move_in(moving, url, ids):
+    """Takes over what a running Glance has, stops it, takes what has changed meanwhile; returns what was seen last."""
+    cloud, arguments = moving.cloud, ("import-glance", "--from", url)
+    dry = moving.command(*arguments, "--dry-run")
+    assert f"{len(ids)} of {len(ids)} images" in dry and "would be taken" in dry
+    moving.command(*arguments)
+    cloud.patch(ids["queued"], {"op": "add", "path": "/late", "value": "1"})
+    cloud.ask("PUT", f"/v2/images/{ids['public']}/tags/late", b"", "admin").expect(204)
+    ids["late"] = cloud.create(data=b"late")
+    before, files = seen(cloud, ids), moving.files()
+    moving.stop()
+    moving.command(*arguments)
+    assert moving.files() == files
+    return before
+
+
+def move_back(moving, url, ids):
+    """Gives back what a running Vitrine has, stops it, gives what has changed meanwhile; returns what was seen last."""
+    cloud, arguments = moving.cloud, ("export-glance", "--to", url)
+    assert "the target has no tables" in moving.command(*arguments, status=1)
+    moving.manage(url, "db_sync")
+    dry = moving.command(*arguments, "--dry-run")
+    assert f"{len(ids)} of {len(ids)} images" in dry and "would be written" in dry
+    moving.command(*arguments)
+    cloud.patch(ids["queued"], {"op": "add", "path": "/later", "value": SPECIAL})
+    cloud.ask("PUT", f"/v2/images/{ids['public']}/tags/later", b"", "admin").expect(204)
+    cloud.ask("DELETE", f"/v2/images/{ids['late']}").expect(204)
+    members(cloud, ids["plain"], {"beta": ("omember", "accepted")})
+    ids["own"] = cloud.create(data=b"own", store="cheap", name=NAME)
+    before, files = seen(cloud, ids), moving.files()
+    moving.stop()
+    moving.command(*arguments)
+    assert moving.files() == files
+    return before
+
+
+# Glance's database, and Vitrine's: each kind is once the source and once the target of each way.
+WAYS = [(databases.MARIADB, databases.POSTGRESQL), (databases.POSTGRESQL, databases.MARIADB),
+        (databases.SQLITE, databases.SQLITE)]
+
+
+@pytest.mark.parametrize("moving", WAYS, ids="-".join, indirect=True)
+def test_a_cloud_moves_in_and_back(moving):
+    """From a Glance to Vitrine and from there to a Glance: ids, times, owners, members, tasks and definitions stay, data is
+    served from the files where it was, staged data is imported afterwards, and what is deleted stays so. A second run, each
+    way, takes what has changed since."""
+    cloud = moving.cloud
+    url, second = moving.empty("first"), moving.empty("second")
+    moving.manage(url, "db_sync")
+    moving.manage(url, "db_load_metadefs", peer.venv("glance") / "etc/glance/metadefs")
+    moving.start_glance(url)
+    ids = fill(cloud)
+    assert "this is Glance's own database" in vitrine("db", "sync", "--database", url, status=1)
+    there = move_in(moving, url, ids)
+    moving.start_vitrine()
+    same(there, seen(cloud, ids))
+    cloud.ask("POST", "/v2/images", {"id": ids["deleted"]}).expect(409)
+    # What Glance has deleted is kept for as long as it was to be.
+    rows = moving.ours.rows(moving.folder / "own", "SELECT state FROM blobs WHERE image_id = ?", (ids["deleted"],))
+    assert rows == [("doomed",)]
+    assert "rows that did not come from here" in moving.command("export-glance", "--to", url, status=1)
+
+    here = move_back(moving, second, ids)
+    moving.start_glance(second)
+    same(here, seen(cloud, ids))
+    cloud.ask("POST", "/v2/images", {"id": ids["deleted"]}).expect(409)
+    imported(cloud, ids["staged"], {"name": "glance-direct"}, "success")
+    assert cloud.ask("GET", f"/v2/images/{ids['staged']}/file").expect(200).body == b"staged"
+    # The scrubber finds what waits for it; no URL stands in the clear.
+    rows = moving.rows(second, f"SELECT i.status, l.status FROM images i JOIN image_locations l ON l.image_id = i.id "
+                               f"WHERE i.id = '{ids['deleted']}'")
+    assert rows == [("pending_delete", "pending_delete")]
+    assert moving.rows(second, "SELECT COUNT(*) FROM image_locations WHERE value LIKE '%://%'") == [(0,)]

@@ -100,6 +100,10 @@ impl Dialect for Mysql {
         Some("ON DUPLICATE KEY UPDATE project_id = project_id")
     }
 
+    fn has_fractions(&self) -> bool {
+        false
+    }
+
     fn not_deleted(&self, images: &str) -> String {
         self.is_false(&format!("{images}.deleted"))
     }

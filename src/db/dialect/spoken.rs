@@ -61,6 +61,11 @@ pub trait Dialect: Sync {
         None
     }
 
+    /// Whether a column of times that asks for no precision keeps fractions of seconds.
+    fn has_fractions(&self) -> bool {
+        true
+    }
+
     /// The statement after which such keys go on from those that are there, where that does not go without saying.
     fn renumber(&self, _table: &str, _key: &str) -> Option<String> {
         None

@@ -1,6 +1,7 @@
 //! Glance's own database, and rows of ours as they come from there or go there. Glance's tables are read and written as
 //! they are (`glance/db/sqlalchemy/models.py`), a value of JSON for each column; ours through the same door as backups.
 
+pub mod back;
 pub mod tables;
 pub mod target;
 

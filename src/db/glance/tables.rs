@@ -23,21 +23,27 @@ pub const TASK: &str = "t.id t.type t.status t.owner t.expires_at t.created_at t
 /// The tables of an image's parts, all of which say when a row was made, changed and deleted.
 const PARTS: [&str; 4] = ["image_properties", "image_tags", "image_members", "image_locations"];
 
-/// Rows of images in the order of their ids, from the id after `after` on.
+/// Rows of a table in the order of their ids, from the id after `after` on.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn images_after(conn: &mut Conn, after: &str, count: usize) -> DbResult<Vec<Row>> {
+pub fn after(
+    conn: &mut Conn,
+    table: &str,
+    columns: &'static str,
+    after: &str,
+    count: usize,
+) -> DbResult<Vec<Row>> {
     let rest = Statement::new("WHERE id > ").text(after).sql(&format!(" ORDER BY id LIMIT {count}"));
-    select(conn, "images", IMAGE, rest)
+    select(conn, table, columns, rest)
 }
 
-/// Rows of these images.
+/// Rows of images with these ids, Glance's or ours.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn images_of(conn: &mut Conn, ids: &[String]) -> DbResult<Vec<Row>> {
-    select(conn, "images", IMAGE, Statement::new("WHERE ").then(among("id", ids)).sql(" ORDER BY id"))
+pub fn images_of(conn: &mut Conn, columns: &'static str, ids: &[String]) -> DbResult<Vec<Row>> {
+    select(conn, "images", columns, Statement::new("WHERE ").then(among("id", ids)).sql(" ORDER BY id"))
 }
 
 /// Ids of the images of which anything was made, changed or deleted at a time or later; `since` is as SQL spells times.

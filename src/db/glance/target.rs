@@ -24,7 +24,8 @@ pub const MEMBERS: Table = Table {
 /// The ledger of their data.
 pub const BLOBS: Table = Table {
     name: "blobs",
-    columns: "id image_id store name state size holder lease_until delete_after attempts created_at updated_at",
+    columns: "id image_id store name state size holder lease_until delete_after attempts reserved created_at \
+    updated_at",
 };
 /// Their locations.
 pub const LOCATIONS: Table =

@@ -1,0 +1,115 @@
+//! How a pass goes on, whichever way things move: everything in the order of the ids, then what has changed since.
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::{BATCH, Report, Told};
+use crate::{
+    db::{Db, DbResult, glance::target},
+    model::time::Timestamp,
+};
+
+/// Seconds by which clocks of nodes may be behind, and transactions late: what was changed since a pass began less this is
+/// looked at again.
+const MARGIN_SECONDS: i64 = 600;
+
+/// How far things have moved.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// When the pass began that is under way or was the last, in microseconds.
+    pub began: i64,
+    /// The last image that it took, while it is under way.
+    pub after: Option<String>,
+}
+
+impl Mark {
+    /// What was noted last under a name.
+    ///
+    /// # Errors
+    /// Only the database's.
+    pub fn noted(ours: &Db, name: &str) -> DbResult<Option<Self>> {
+        let noted = ours.read_blocking(|conn| target::mark(conn, name))?;
+        Ok(noted.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// The text that is noted.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Notes it.
+    ///
+    /// # Errors
+    /// Only the database's.
+    pub fn note(&self, ours: &Db, name: &str) -> DbResult<()> {
+        let text = self.text();
+        ours.write_blocking(|conn| target::set_mark(conn, name, &text))
+    }
+}
+
+/// One of the two ways.
+pub trait Way {
+    /// What is read of some images.
+    type Batch;
+
+    /// How many images there are.
+    fn count(&self) -> DbResult<u64>;
+    /// Reads up to [`BATCH`] images in the order of their ids; answers how many there were, and the last id.
+    fn after(&self, after: &str) -> DbResult<(Self::Batch, Vec<String>)>;
+    /// Ids of the images that have changed at a time or later.
+    fn changed(&self, since: Timestamp) -> DbResult<Vec<String>>;
+    /// Reads these images.
+    fn these(&self, ids: &[String]) -> DbResult<(Self::Batch, Vec<String>)>;
+    /// Writes a batch, and notes the mark; answers how many images were written.
+    fn take(&self, batch: Self::Batch, mark: Option<&Mark>, told: &mut dyn Told) -> DbResult<u64>;
+}
+
+/// Takes the images, all of them or those that have changed; answers when the pass began.
+///
+/// # Errors
+/// Only the databases'.
+pub fn images(
+    way: &impl Way,
+    noted: Option<Mark>,
+    now: Timestamp,
+    told: &mut dyn Told,
+    report: &mut Report,
+) -> DbResult<i64> {
+    let mark = match noted {
+        Some(Mark { began, after: None }) => {
+            changes(way, Timestamp(began), told, report)?;
+            return Ok(now.0);
+        }
+        Some(mark) => mark,
+        None => Mark { began: now.0, after: Some(String::new()) },
+    };
+    let began = mark.began;
+    everything(way, mark, told, report)?;
+    Ok(began)
+}
+
+/// Every image from a mark on.
+fn everything(way: &impl Way, mut mark: Mark, told: &mut dyn Told, report: &mut Report) -> DbResult<()> {
+    let all = way.count()?;
+    loop {
+        let after = mark.after.clone().unwrap_or_default();
+        let (batch, mut ids) = way.after(&after)?;
+        let count = ids.len() as u64;
+        let Some(last) = ids.pop() else { return Ok(()) };
+        mark.after = Some(last);
+        report.seen = report.seen.saturating_add(count);
+        report.images = report.images.saturating_add(way.take(batch, Some(&mark), told)?);
+        told.progress(report.seen, all.max(report.seen));
+    }
+}
+
+/// The images that have changed since a pass began.
+fn changes(way: &impl Way, since: Timestamp, told: &mut dyn Told, report: &mut Report) -> DbResult<()> {
+    let ids = way.changed(since.plus_seconds(-MARGIN_SECONDS))?;
+    for chunk in ids.chunks(BATCH) {
+        let (batch, found) = way.these(chunk)?;
+        report.seen = report.seen.saturating_add(found.len() as u64);
+        report.images = report.images.saturating_add(way.take(batch, None, told)?);
+        told.progress(report.seen, ids.len() as u64);
+    }
+    Ok(())
+}
