@@ -9,19 +9,20 @@ import sys
 
 import pytest
 
-from harness import ROOT, binary, client, databases, free_port, wait_for
+from harness import ROOT, Server, binary, client, databases, free_port, wait_for
 
 sys.path.append(str(ROOT / "tests/peers"))
 
 import differences
+
 import image_service
 import peer
 import personas
 
 READERS = ("admin", "member", "imember", "oreader")
 NAME = "Ünï 'quoted' \"twice\" 日本 \\ %s"
-# Glance takes four bytes a character in values, not in names.
-SPECIAL = f"{NAME} 🗄🗄"
+# Glance takes a character of four bytes as a tag, and refuses it elsewhere.
+WIDE = "%F0%9F%97%84"
 KEY = "0123456789abcdef0123456789abcdef"
 
 
@@ -81,7 +82,8 @@ def imported(cloud, image, method, status, persona="member", **more):
 
 def fill(cloud):
     """Images of every kind; returns their ids by what they are."""
-    ids = {"plain": cloud.create(data=b"data", name=NAME, tags=["b", "a b", "🗄"], empty="", ключ=SPECIAL)}
+    ids = {"plain": cloud.create(data=b"data", name=NAME, tags=["b", "a b"], empty="", ключ=NAME)}
+    cloud.ask("PUT", f"/v2/images/{ids['plain']}/tags/{WIDE}", b"").expect(204)
     ids["shared"] = cloud.create(data=b"shared", visibility="shared")
     members(cloud, ids["shared"], {"gamma": ("imember", "accepted"), "beta": ("omember", "rejected"),
                                    "admin": ("admin", None)})
@@ -103,7 +105,7 @@ def fill(cloud):
     ids["staged"] = cloud.create()
     cloud.ask("PUT", f"/v2/images/{ids['staged']}/stage", b"staged", "member",
               {"Content-Type": "application/octet-stream"}).expect(204)
-    namespace = {"namespace": "Own", "visibility": "private", "description": SPECIAL,
+    namespace = {"namespace": "Own", "visibility": "private", "description": NAME,
                  "properties": {"p": {"title": "P", "type": "string"}}, "tags": [{"name": "t"}],
                  "objects": [{"name": "o", "required": ["p"], "properties": {"p": {"title": "P", "type": "string"}}}],
                  "resource_type_associations": [{"name": "OS::Glance::Image", "prefix": "x_"}]}
@@ -123,12 +125,16 @@ def in_order(body):
     return body
 
 
+PAGES_MAX = 20
+
+
 def pages(cloud, persona, query):
     """The ids on all pages of a list, page by page."""
     path, found = f"/v2/images?limit=4&{query}", []
     while path:
         body = cloud.ask("GET", path, None, persona).expect(200).json
         found.append([image["id"] for image in body["images"]])
+        assert len(found) < PAGES_MAX, f"{query}: the pages have no end"
         path = body.get("next")
     return found
 
@@ -152,7 +158,8 @@ def seen(cloud, ids):
                 body = ""
             headers = {name: answer.headers[name] for name in ("Content-MD5",) if name in answer.headers}
             answers[f"{persona} {path}"] = {"status": answer.status, "headers": headers, "body": body}
-        for query in ("sort=name:asc,id:desc", "sort_key=size&sort_dir=desc", "sort=created_at:desc,id:asc", "sort=status,id"):
+        # Glance goes round in circles where what it sorts by is null.
+        for query in ("sort=name:asc,id:desc", "sort=created_at:desc,id:asc", "sort=status:asc,id:asc"):
             answers[f"{persona} pages {query}"] = {"status": 200, "headers": {}, "body": pages(cloud, persona, query)}
     return answers
 
@@ -222,7 +229,8 @@ class Moving:
         """Runs glance-manage on a database."""
         conf = self.configure(url)
         with wide_characters(self.theirs):
-            peer.run([peer.venv("glance") / "bin/glance-manage", "--config-file", conf, *words], self.folder / "sync.log")
+            peer.run([peer.venv("glance") / "bin/glance-manage", "--config-file", conf, *words],
+                     self.folder / "sync.log")
 
     def start_glance(self, url):
         image_service.start_glance(self.folder, self.cloud.port, self.cloud.keystone,
@@ -232,9 +240,9 @@ class Moving:
         conf = self.folder / "etc/vitrine.conf"
         conf.write_text("".join(line for line in self.cloud.conf.read_text().splitlines(True)
                                 if not line.startswith(("metadata_encryption_key", "connection"))))
-        peer.start("vitrine", self.folder, [
-            binary(), "serve", "--config-file", conf, "--data-dir", self.folder / "own",
-            "--bind", f"127.0.0.1:{self.cloud.port}", *self.ours.arguments], f"http://127.0.0.1:{self.cloud.port}/versions")
+        argv = [binary(), "serve", "--config-file", conf, "--data-dir", self.folder / "own",
+                "--bind", f"127.0.0.1:{self.cloud.port}", *self.ours.arguments]
+        peer.start("vitrine", self.folder, argv, f"http://127.0.0.1:{self.cloud.port}/versions")
 
     def stop(self):
         image_service.stop(self.folder)
@@ -244,7 +252,8 @@ class Moving:
         own = self.folder / "etc/moving.conf"
         own.write_text("".join(line for line in self.cloud.conf.read_text().splitlines(True)
                                if not line.startswith("connection")))
-        return vitrine(*words, "--config-file", own, *self.ours.arguments, "--data-dir", self.folder / "own", status=status)
+        place = ("--config-file", own, *self.ours.arguments, "--data-dir", self.folder / "own")
+        return vitrine(*words, *place, status=status)
 
     def files(self):
         """The data: names of all files in the stores, and what is staged."""
@@ -286,7 +295,7 @@ def move_back(moving, url, ids):
     dry = moving.command(*arguments, "--dry-run")
     assert f"{len(ids)} of {len(ids)} images" in dry and "would be written" in dry
     moving.command(*arguments)
-    cloud.patch(ids["queued"], {"op": "add", "path": "/later", "value": SPECIAL})
+    cloud.patch(ids["queued"], {"op": "add", "path": "/later", "value": NAME})
     cloud.ask("PUT", f"/v2/images/{ids['public']}/tags/later", b"", "admin").expect(204)
     cloud.ask("DELETE", f"/v2/images/{ids['late']}").expect(204)
     members(cloud, ids["plain"], {"beta": ("omember", "accepted")})
@@ -298,16 +307,18 @@ def move_back(moving, url, ids):
     return before
 
 
-# Glance's database, and Vitrine's: each kind is once the source and once the target of each way.
-WAYS = [(databases.MARIADB, databases.POSTGRESQL), (databases.POSTGRESQL, databases.MARIADB),
-        (databases.SQLITE, databases.SQLITE)]
+# Glance's database, and Vitrine's, by the database that the run is about: `make test` goes one way, `make matrix` all
+# of them, so that each kind is once the source and once the target.
+WAYS = {databases.SQLITE: (databases.MARIADB, databases.POSTGRESQL),
+        databases.POSTGRESQL: (databases.POSTGRESQL, databases.MARIADB),
+        databases.MARIADB: (databases.SQLITE, databases.SQLITE)}
 
 
-@pytest.mark.parametrize("moving", WAYS, ids="-".join, indirect=True)
+@pytest.mark.parametrize("moving", [WAYS[databases.default_kind()]], ids="-".join, indirect=True)
 def test_a_cloud_moves_in_and_back(moving):
-    """From a Glance to Vitrine and from there to a Glance: ids, times, owners, members, tasks and definitions stay, data is
-    served from the files where it was, staged data is imported afterwards, and what is deleted stays so. A second run, each
-    way, takes what has changed since."""
+    """From a Glance to Vitrine and from there to a Glance: ids, times, owners, members, tasks and definitions stay,
+    data is served from the files where it was, staged data is imported afterwards, and what is deleted stays so. A
+    second run, each way, takes what has changed since."""
     cloud = moving.cloud
     url, second = moving.empty("first"), moving.empty("second")
     moving.manage(url, "db_sync")
@@ -334,4 +345,34 @@ def test_a_cloud_moves_in_and_back(moving):
     rows = moving.rows(second, f"SELECT i.status, l.status FROM images i JOIN image_locations l ON l.image_id = i.id "
                                f"WHERE i.id = '{ids['deleted']}'")
     assert rows == [("pending_delete", "pending_delete")]
-    assert moving.rows(second, "SELECT COUNT(*) FROM image_locations WHERE value LIKE '%://%'") == [(0,)]
+    assert moving.rows(second, "SELECT COUNT(*) FROM image_locations WHERE value LIKE '%%://%%'") == [(0,)]
+
+
+def test_what_glance_cannot_keep_is_told(tmp_path):
+    """An image that Glance's database does not take is left out, with the reason, and holds up no other; what was
+    changed in Glance meanwhile is left as it is; records of caches move where a node has a URL."""
+    glance = databases.mariadb().create()
+    url = glance.url.replace("mysql:", "mysql+pymysql:")
+    conf = tmp_path / "glance.conf"
+    conf.write_text(f"[database]\nconnection = {url}\n")
+    peer.run([peer.venv("glance") / "bin/glance-manage", "--config-file", conf, "db_sync"], tmp_path / "sync.log")
+    conf.write_text(f"[DEFAULT]\nimage_cache_dir = {tmp_path}/cache\nworker_self_reference_url = http://one:9292\n")
+    with Server(tmp_path / "data", database=databases.fresh(databases.SQLITE),
+                arguments=("--config-file", conf)) as server:
+        plain, wide = server.create(name="plain"), server.create(name="wide")
+        server.put(plain, b"data").expect(204)
+        server.download(plain)
+        server.request("PUT", f"/v2/images/{wide}/tags/{WIDE}", b"").expect(204)
+        wait_for("the copy is recorded", lambda: server.rows("SELECT 1 FROM cached_images"))
+        said = server.command("export-glance", "--to", url)
+        assert f"image {wide}: left out: Glance's database does not take it" in said
+        assert "1 of 2 images" in said
+        assert glance.rows(None, "SELECT id FROM images", ()) == [(plain,)]
+        assert glance.rows(None, "SELECT node_reference_url, image_id FROM cached_images JOIN node_reference "
+                                 "USING (node_reference_id)", ()) == [("http://one:9292", plain)]
+        with glance.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE image_tags CONVERT TO CHARACTER SET utf8mb4")
+            cursor.execute("UPDATE images SET name = 'theirs', updated_at = '2099-01-01'")
+        said = server.command("export-glance", "--to", url)
+        assert f"image {plain}: left as it is: it was changed in Glance since" in said
+        assert sorted(glance.rows(None, "SELECT name FROM images", ())) == [("theirs",), ("wide",)]
