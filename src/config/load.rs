@@ -34,6 +34,7 @@ pub(super) fn load_with(registry: Registry, sources: &Sources) -> Loaded {
     let settings = loading.settings(!stores.is_empty());
     loading.check_default_backend(&stores, &settings);
     loading.check_flavor(&settings);
+    loading.check_connection(&settings);
     unknown::report(&loading.registry, &loading.layers, &sources.env, &mut loading.findings);
     Loaded::new(loading.registry, settings, stores, sources.search_dirs(), Report::new(loading.findings))
 }
@@ -152,6 +153,22 @@ impl Loading<'_> {
                 reason: "is not looked at, because [paste_deploy] flavor does not ask for keystone"
                     .to_owned(),
             });
+        }
+    }
+
+    /// Says that a plug-in of SQLAlchemy in the URL of the database does nothing.
+    fn check_connection(&mut self, settings: &BTreeMap<String, BTreeMap<&'static str, Setting>>) {
+        let connection = settings.get("database").and_then(|section| section.get("connection"));
+        let Some(connection) = connection else { return };
+        let options = connection.text.split_once('?').map_or("", |(_, options)| options);
+        if options.split('&').any(|option| option.starts_with("plugin=")) {
+            self.findings.push(Finding::of_option(
+                Topic::Obsolete,
+                "database",
+                "connection",
+                connection.origin.clone(),
+                "the plug-in of SQLAlchemy in the URL has no effect: nothing counts statements",
+            ));
         }
     }
 

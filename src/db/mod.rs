@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod blobs;
 pub mod cached_images;
+mod client_file;
 mod conn;
 mod connection;
 mod dialect;

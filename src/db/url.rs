@@ -1,7 +1,7 @@
 //! The URL of the database: SQLAlchemy's spelling in, what the client libraries read out. An option that has no effect
 //! here is refused, since whoever wrote `ssl_ca` relies on it.
 
-use super::Limits;
+use super::{Limits, client_file};
 
 /// Seconds after which a connection whose other end says nothing at all is lost.
 const LOST_SECONDS: u64 = 10;
@@ -110,6 +110,7 @@ fn mysql(rest: &str) -> Result<Place, String> {
         return Err("connection: write # as %23 in the URL".to_owned());
     }
     let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let options = client_file::merged(place, options)?;
     let mut kept = form_urlencoded::Serializer::new(String::new());
     let (mut seen, mut encrypted, mut named) = (Vec::new(), false, false);
     if host(place).contains([';', '=']) {
@@ -120,6 +121,8 @@ fn mysql(rest: &str) -> Result<Place, String> {
             return Err(refused(&name, "it stands there twice"));
         }
         match (&*name, &*value) {
+            // SQLAlchemy passes over an option without a value, and with ssl_ca the certificate is checked anyway.
+            ("ssl_verify_cert", "") => {}
             (_, "") => return Err(refused(&name, "it has no value")),
             ("unix_socket", socket) => {
                 if !is_local(place) {
@@ -138,6 +141,8 @@ fn mysql(rest: &str) -> Result<Place, String> {
             ("ssl_verify_cert", "true" | "True" | "1") => {}
             ("ssl_verify_identity" | "ssl_check_hostname", "true" | "True" | "1") => named = true,
             ("ssl_verify_identity" | "ssl_check_hostname", "false" | "False" | "0") => {}
+            // A plug-in of SQLAlchemy that counts statements; the load of the configuration says that nothing does so here.
+            ("plugin", "dbcounter") => {}
             ("ssl_verify_cert", _) => {
                 return Err(refused(&name, "with ssl_ca the server's certificate is always checked"));
             }
@@ -191,9 +196,8 @@ fn checking_the_name(url: &str) -> String {
 /// Why an option of MySQL is not taken.
 fn reason(name: &str) -> &'static str {
     match name {
-        "read_default_file" | "read_default_group" => {
-            "no file of MySQL's client is read; write what it says into the URL"
-        }
+        "read_default_group" => "it needs read_default_file beside it",
+        "plugin" => "a plug-in of SQLAlchemy is a part of Python",
         "ssl_mode" | "ssl" | "ssl_disabled" => "give ssl_ca to use TLS, and no option of TLS to do without",
         "ssl_verify_identity" | "ssl_check_hostname" => "it is true or false",
         "connect_timeout" | "read_timeout" | "write_timeout" => {
@@ -241,6 +245,11 @@ mod tests {
             ("postgres://h/d?host=/run/postgresql", postgres("postgresql://h/d?host=/run/postgresql")),
             ("mysql+pymysql://u:p@h:3307/d?charset=utf8", clear("mysql://u:p@h:3307/d")),
             ("mariadb://h/d?charset=utf8mb4", clear("mysql://h/d")),
+            ("mysql+pymysql://h/d?charset=utf8&plugin=dbcounter", clear("mysql://h/d")),
+            (
+                &format!("mysql+pymysql://h/d?ssl_ca={file}&ssl_verify_cert"),
+                encrypted(&format!("mysql://h/d?ssl_ca={escaped}")),
+            ),
             (
                 "mysql://u@localhost/d?unix_socket=/run/s",
                 clear("mysql://u@localhost/d?unix_socket=%2Frun%2Fs"),
@@ -300,13 +309,15 @@ mod tests {
             (&format!("mysql://[::1]/d?ssl_ca={file}&ssl_check_hostname=1"), "no name of a server"),
             ("mysql://u:p@h;ssl-verify-server-cert=0/d", "no name and no address"),
             ("mysql://h/d?ssl_mode=required", "\"ssl_mode\""),
-            ("mysql://h/d?read_default_file=/etc/my.cnf", "\"read_default_file\""),
+            ("mysql://h/d?read_default_file=/nowhere/my.cnf", "\"read_default_file\""),
+            ("mysql://h/d?read_default_group=client", "\"read_default_group\""),
+            ("mysql://h/d?plugin=other", "\"plugin\""),
             ("mysql://h/d?charset=latin1", "\"charset\""),
             ("mysql://h/d?charset=", "no value"),
             ("mysql://h/d?charset=utf8&charset=utf8", "twice"),
             ("mysql://h/d?unix_socket=/run/s", "localhost"),
             ("mysql://u:p@h/d?read_timeout=5", "\"read_timeout\""),
-            ("mysql://h/d?plugin=dbcounter", "known are charset"),
+            ("mysql://h/d?novel=1", "known are charset"),
             ("mysql://u:a#b@h/d", "%23"),
         ] {
             let why = Place::parse(url).unwrap_err();

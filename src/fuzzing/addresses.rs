@@ -85,7 +85,9 @@ pub(super) fn store(data: &[u8]) {
 pub(super) fn database(data: &[u8]) {
     let Some(text) = text(data) else { return };
     // These name files, which would be opened.
-    if ["ssl_ca", "ssl_cert", "ssl_key"].iter().any(|option| text.contains(option)) || text.contains('%') {
+    if ["ssl_ca", "ssl_cert", "ssl_key", "read_default"].iter().any(|option| text.contains(option))
+        || text.contains('%')
+    {
         return;
     }
     let Ok(place @ (Place::Postgres(_) | Place::Mysql { .. })) = Place::parse(text) else { return };

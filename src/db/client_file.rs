@@ -1,0 +1,144 @@
+//! `read_default_file` in the URL of a MySQL: what such a file says of TLS, as PyMySQL takes it
+//! (`pymysql/connections.py`, `pymysql/optionfile.py`). RHOSO's operator puts all of it there.
+
+use std::{fs::File, io::Read};
+
+/// Bytes that such a file may have.
+const BYTES_MAX: u64 = 64 << 10;
+/// What PyMySQL takes of the file where the URL does not have it.
+const OF_THE_URL: [&str; 6] = ["user", "password", "host", "port", "socket", "database"];
+
+/// The options of a URL with those of the file that one of them names, instead of its name; options of the URL win.
+/// `place` is what stands before them.
+///
+/// # Errors
+/// A sentence when the file cannot be read, or asks for something that is not done.
+pub fn merged(place: &str, options: &str) -> Result<String, String> {
+    let of_url: Vec<_> = form_urlencoded::parse(options.as_bytes()).collect();
+    let named = |name: &str| of_url.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
+    let Some(path) = named("read_default_file") else { return Ok(options.to_owned()) };
+    let group = named("read_default_group").unwrap_or("client");
+    let refused = |why: &str| {
+        format!("connection: the option \"read_default_file\" of the URL cannot be obeyed: {why}")
+    };
+    let text = read(path).map_err(|error| refused(&format!("cannot read the file: {error}")))?;
+    let of_file = entries(&text, group);
+    let mut merged = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in &of_url {
+        if !["read_default_file", "read_default_group"].contains(&&**name) {
+            merged.append_pair(name, value);
+        }
+    }
+    for (name, value) in &of_file {
+        match name.as_str() {
+            "ssl-ca" | "ssl-cert" | "ssl-key" => {
+                let name = name.replace('-', "_");
+                if !value.is_empty() && named(&name).is_none() {
+                    merged.append_pair(&name, value);
+                }
+            }
+            "ssl-capath" | "ssl-cipher" | "ssl-password" | "bind-address" => {
+                return Err(refused(&format!(
+                    "{name} in the file is not supported; only ssl-ca, ssl-cert and ssl-key are"
+                )));
+            }
+            "ssl" if value != "0" => {
+                let has_ca = of_file.iter().any(|(name, _)| name == "ssl-ca") || named("ssl_ca").is_some();
+                if !has_ca {
+                    return Err(refused(
+                        "ssl in the file needs ssl-ca, which the server's certificate is checked against",
+                    ));
+                }
+            }
+            name if OF_THE_URL.contains(&name) && !place.contains('@') => {
+                return Err(refused(&format!("write {name} into the URL")));
+            }
+            _ => {}
+        }
+    }
+    Ok(merged.finish())
+}
+
+fn read(path: &str) -> std::io::Result<String> {
+    let mut text = String::new();
+    let length = File::open(path)?.take(BYTES_MAX + 1).read_to_string(&mut text)?;
+    if length as u64 > BYTES_MAX {
+        return Err(std::io::Error::other("it is larger than 64 KiB"));
+    }
+    Ok(text)
+}
+
+/// The options of one group; names in small letters and with hyphens, as MySQL's own clients take both.
+fn entries(text: &str, group: &str) -> Vec<(String, String)> {
+    let mut entries = Vec::new();
+    let mut inside = false;
+    for line in text.lines().map(str::trim) {
+        if line.is_empty() || line.starts_with(['#', ';', '!']) {
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('[') {
+            inside = name.split(']').next() == Some(group);
+        } else if inside {
+            let (name, value) = line.split_once('=').unwrap_or((line, ""));
+            let value = value.trim();
+            let quoted =
+                ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+            entries.push((name.trim().to_lowercase().replace('_', "-"), quoted.unwrap_or(value).to_owned()));
+        }
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    fn of(text: &str, options: &str) -> Result<String, String> {
+        let file = file(text);
+        merged("//u:p@h/d", &format!("read_default_file={}{options}", file.path().display()))
+    }
+
+    /// TLS is as the file says, the URL wins, and what is of other programs is passed over.
+    #[test]
+    fn files_say_what_tls_there_is() {
+        let rhoso = "[client]\nssl-ca=/a/ca.pem\nssl=1\n";
+        assert_eq!(of(rhoso, "").unwrap(), "ssl_ca=%2Fa%2Fca.pem");
+        assert_eq!(of(rhoso, "&ssl_ca=/b").unwrap(), "ssl_ca=%2Fb");
+        assert_eq!(of("[client]\nssl=0", "&charset=utf8").unwrap(), "charset=utf8");
+        let all =
+            "# x\n[mysqld]\nssl-ca=/z\n[client]\nSSL_CA = '/a'\nssl-cert=\"/b\"\nssl-key=/c\nuser=root\n";
+        assert_eq!(of(all, "").unwrap(), "ssl_ca=%2Fa&ssl_cert=%2Fb&ssl_key=%2Fc");
+        assert_eq!(of(all, "&read_default_group=mysqld").unwrap(), "ssl_ca=%2Fz");
+        assert_eq!(merged("//h/d", "charset=utf8").unwrap(), "charset=utf8");
+    }
+
+    /// What would be forgotten in silence is refused by a sentence that names it.
+    #[test]
+    fn what_cannot_be_obeyed_is_refused() {
+        for (text, word) in [
+            ("[client]\nssl=1", "needs ssl-ca"),
+            ("[client]\nssl", "needs ssl-ca"),
+            ("[client]\nssl-capath=/a", "ssl-capath"),
+            ("[client]\nssl-cipher=X", "ssl-cipher"),
+        ] {
+            let why = of(text, "").unwrap_err();
+            assert!(why.contains(word) && why.contains("read_default_file"), "{why}");
+        }
+        let file = file("[client]\npassword=secret\n");
+        let why = merged("//h/d", &format!("read_default_file={}", file.path().display())).unwrap_err();
+        assert!(why.contains("write password into the URL") && !why.contains("secret"), "{why}");
+        assert!(
+            merged("//u@h/d", "read_default_file=/nowhere").unwrap_err().contains("cannot read the file")
+        );
+        let large = "#".repeat(65 << 10);
+        assert!(of(&large, "").unwrap_err().contains("64 KiB"));
+    }
+}
