@@ -39,6 +39,8 @@ pub struct Override {
 pub struct Program {
     /// The programs whose files it reads, later ones win: `glance-api` is `glance-api.conf` and `glance-api.conf.d`.
     pub reads: &'static [&'static str],
+    /// Whether it is the service, whose files are in `$OS_GLANCE_CONFIG_DIR` where that is set.
+    pub is_service: bool,
 }
 
 /// Everything that configuration is read from. Tests build one in code.
@@ -73,7 +75,9 @@ impl Sources {
         let mut sources = Sources { env: environment(std::env::vars_os()), overrides, ..Sources::default() };
         let places = sources.usual_dirs();
         let first = |name: String| places.iter().map(|dir| dir.join(&name)).find(|path| path.exists());
+        let elsewhere = program.is_service && sources.variable("OS_GLANCE_CONFIG_DIR").is_some();
         sources.inputs = match files.is_empty() {
+            true if elsewhere => default_inputs(&sources.env),
             true => {
                 let own = program.reads.iter().map(|name| format!("{name}.conf"));
                 let names =

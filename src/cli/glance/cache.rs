@@ -12,7 +12,7 @@ use crate::{
     server::StartError,
 };
 
-static CACHE: Program = Program { reads: &["glance-api", "glance-cache"] };
+static CACHE: Program = Program { reads: &["glance-api", "glance-cache"], is_service: false };
 
 /// Look after the image cache of this machine.
 #[derive(Debug, Parser)]

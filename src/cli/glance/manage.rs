@@ -16,7 +16,7 @@ use crate::{
     server::StartError,
 };
 
-static MANAGE: Program = Program { reads: &["glance-api", "glance-manage"] };
+static MANAGE: Program = Program { reads: &["glance-api", "glance-manage"], is_service: false };
 
 /// Look after the database of the image service.
 #[derive(Debug, Parser)]

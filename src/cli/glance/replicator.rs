@@ -24,7 +24,7 @@ use crate::{
     server::{StartError, runtime},
 };
 
-static REPLICATOR: Program = Program { reads: &["glance-api", "glance-replicator"] };
+static REPLICATOR: Program = Program { reads: &["glance-api", "glance-replicator"], is_service: false };
 
 /// What a server decides by itself, so that nobody can copy it.
 const OWN: &[&str] = &[

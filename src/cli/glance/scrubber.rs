@@ -8,7 +8,7 @@ use clap::Parser;
 use super::common::{Common, ended, parsed};
 use crate::{config::Program, server::StartError};
 
-static SCRUBBER: Program = Program { reads: &["glance-api", "glance-scrubber"] };
+static SCRUBBER: Program = Program { reads: &["glance-api", "glance-scrubber"], is_service: false };
 
 /// Delete the data of deleted images.
 #[derive(Debug, Parser)]

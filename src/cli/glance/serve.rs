@@ -7,7 +7,7 @@ use clap::Parser;
 use super::common::{Common, ended, parsed};
 use crate::{cli::serve, config::Program};
 
-static API: Program = Program { reads: &["glance-api"] };
+static API: Program = Program { reads: &["glance-api"], is_service: true };
 
 /// Run the image service.
 #[derive(Debug, Parser)]

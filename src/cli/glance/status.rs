@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use super::common::{Common, parsed};
 use crate::{cli::place::Place, config::Program, db::Schema, server::StartError};
 
-static STATUS: Program = Program { reads: &["glance-api"] };
+static STATUS: Program = Program { reads: &["glance-api"], is_service: false };
 
 /// Look at what stands in the way of an upgrade.
 #[derive(Debug, Parser)]
