@@ -17,6 +17,7 @@ MANAGE = ([], ["db"], ["db_check"], ["db_sync"], ["db_check"], ["db", "sync", "5
           ["db", "purge"], ["db", "purge", "--age_in_days", "0", "--max_rows", "-1"],
           ["db", "purge", "--age_in_days", "-1"], ["db", "purge", "--age_in_days", "x"],
           ["db", "purge", "--max_rows", "-2"],
+          ["db", "purge", "30"], ["db", "purge", "30", "-1"], ["db", "purge", "x"], ["db", "sync", "glance"],
           ["db", "purge", "--age_in_days", "100000"], ["db_purge"], ["db", "purge_images_table", "--max_rows", "5"],
           ["db", "load_metadefs", "--prefer_new"], ["db", "load_metadefs", "--path", "/nowhere"],
           ["db", "unload_metadefs"],

@@ -174,8 +174,8 @@ fn act(action: Action, place: Place) -> Result<ExitCode, StartError> {
         Action::LoadMetadefs(load) => metadefs::load(load, place).map(done),
         Action::UnloadMetadefs => metadefs::unload(place).map(done),
         Action::ExportMetadefs { path } => metadefs::export(path, place).map(done),
-        Action::Purge(limits) => db::purge(&place, limits.into(), false).map(done),
-        Action::PurgeImagesTable(limits) => db::purge(&place, limits.into(), true).map(done),
+        Action::Purge(limits) => db::purge(&place, limits.try_into()?, false).map(done),
+        Action::PurgeImagesTable(limits) => db::purge(&place, limits.try_into()?, true).map(done),
     }
 }
 
