@@ -31,14 +31,33 @@ const OF_OTHERS: &[(&str, &str)] = &[
     ("s3", A_STORE),
     ("cinder", A_STORE),
     ("vmware", A_STORE),
-    ("os_glance_staging_store", "is of Glance's staging folder, which here is [DEFAULT] node_staging_uri"),
-    ("os_glance_tasks_store", "is of Glance's folder for tasks, which need none here"),
-    ("os_brick", "is of the library by which a store of type cinder reaches volumes"),
-    ("privsep_osbrick", "is of the library by which a store of type cinder reaches volumes"),
-    ("service_user", "is of the user by whom a store of type cinder calls other services"),
-    ("oslo_messaging_kafka", "is of the bus of notifications"),
+    ("os_brick", VOLUMES),
+    ("privsep_osbrick", VOLUMES),
+    (
+        "service_user",
+        "is of the user by whom a store of type cinder calls other services, and has no effect without one",
+    ),
+    ("oslo_messaging_kafka", A_BUS),
+    ("oslo_messaging_amqp", A_BUS),
+    ("oslo_messaging_zmq", A_BUS),
+    ("matchmaker_redis", A_BUS),
+    ("notifications", "is of Nova; notifications of images have one format"),
+    (
+        "cache",
+        "is of oslo.cache, with which Glance caches nothing; the cache of images is [DEFAULT] image_cache_dir",
+    ),
+    ("vault", "is of a key manager that is not Barbican, and has no effect"),
 ];
-const A_STORE: &str = "is of a store that [DEFAULT] enabled_backends does not name";
+const A_STORE: &str =
+    "is of a store that [DEFAULT] enabled_backends does not name; nothing in it has an effect";
+const VOLUMES: &str =
+    "is of the library by which a store of type cinder reaches volumes, and has no effect without one";
+const A_BUS: &str = "is of a kind of message bus that is not spoken; notifications go to RabbitMQ";
+
+/// Options that tools write into sections of Glance's and read themselves.
+const OPTIONS_OF_OTHERS: &[(&str, &str)] =
+    &[("rbd_store_replication", A_POOL), ("rbd_store_crush_rule", A_POOL)];
+const A_POOL: &str = "is no option of Glance; openstack-helm makes the pool by it, before the service starts";
 
 fn is_section(registry: &Registry, name: &str) -> bool {
     registry.sections_of_header(name).next().is_some() || {
@@ -92,13 +111,16 @@ fn options(registry: &Registry, layer: &Layer, findings: &mut Vec<Finding>) {
             &entry.section,
             &entry.key,
             Origin::File(layer.path.clone(), entry.line),
-            hint(registry, &entry.key),
+            hint(registry, &entry.section, &entry.key),
         ));
     }
 }
 
 /// Says where an option of that name stands, if there is one.
-fn hint(registry: &Registry, key: &str) -> String {
+fn hint(registry: &Registry, section: &str, key: &str) -> String {
+    if let Some((_, belongs)) = OPTIONS_OF_OTHERS.iter().find(|(other, _)| *other == key) {
+        return (*belongs).to_owned();
+    }
     let has = |key: &str| {
         registry.sections().iter().find(|section| {
             let mut options = section.options.iter();
@@ -106,6 +128,14 @@ fn hint(registry: &Registry, key: &str) -> String {
         })
     };
     let usual = key.to_lowercase().replace('-', "_");
+    let here = |name: &str| {
+        registry.sections_of_header(section).any(|s| s.options.iter().any(|k| k.opt.name == name))
+    };
+    let singular = key.strip_suffix('s').filter(|name| here(name));
+    let plural = Some(format!("{key}s")).filter(|name| here(name));
+    if let Some(name) = singular.map(str::to_owned).or(plural) {
+        return format!("is not an option; did you mean `{name}`?");
+    }
     match (has(key), has(&usual)) {
         (Some(section), _) => format!("is not an option here, but in [{}]", section.name),
         (None, Some(_)) => format!("is not an option; did you mean `{usual}`?"),
