@@ -73,27 +73,12 @@ impl Sources {
         overrides: Vec<Override>,
     ) -> Sources {
         let mut sources = Sources { env: environment(std::env::vars_os()), overrides, ..Sources::default() };
-        let places = sources.usual_dirs();
-        let first = |name: String| places.iter().map(|dir| dir.join(&name)).find(|path| path.exists());
         let elsewhere = program.is_service && sources.variable("OS_GLANCE_CONFIG_DIR").is_some();
-        sources.inputs = match files.is_empty() {
-            true if elsewhere => default_inputs(&sources.env),
-            true => {
-                let own = program.reads.iter().map(|name| format!("{name}.conf"));
-                let names =
-                    ["glance-image-import.conf", "glance.conf"].map(str::to_owned).into_iter().chain(own);
-                names.filter_map(first).map(Input::File).collect()
-            }
-            false => files,
+        let files = match files.is_empty() {
+            true => elsewhere.then(|| default_inputs(&sources.env)),
+            false => Some(files),
         };
-        sources.inputs.extend(match dirs.is_empty() {
-            true => {
-                let own = program.reads.iter().map(|name| format!("{name}.conf.d"));
-                let names = ["glance.conf.d".to_owned()].into_iter().chain(own);
-                names.filter_map(first).map(Input::Dir).collect()
-            }
-            false => dirs,
-        });
+        sources.inputs = inputs_of(program, files, dirs, &sources.usual_dirs());
         sources
     }
 
@@ -126,6 +111,30 @@ impl Sources {
         let system = ["/etc/glance", "/etc"].map(PathBuf::from);
         home.into_iter().flatten().chain(system).collect()
     }
+}
+
+/// The files and folders of a program of Glance's: those that are named, else each from the first place that has it.
+fn inputs_of(
+    program: &Program,
+    files: Option<Vec<Input>>,
+    dirs: Vec<Input>,
+    places: &[PathBuf],
+) -> Vec<Input> {
+    let first = |name: String| places.iter().map(|dir| dir.join(&name)).find(|path| path.exists());
+    let own = |ending: &'static str| {
+        std::iter::once("glance")
+            .chain(program.reads.iter().copied())
+            .map(move |name| format!("{name}{ending}"))
+    };
+    let mut inputs = files.unwrap_or_else(|| {
+        let names = std::iter::once("glance-image-import.conf".to_owned()).chain(own(".conf"));
+        names.filter_map(first).map(Input::File).collect()
+    });
+    inputs.extend(match dirs.is_empty() {
+        true => own(".conf.d").filter_map(first).map(Input::Dir).collect(),
+        false => dirs,
+    });
+    inputs
 }
 
 /// Names and values as text. What is not UTF-8 gets U+FFFD, which no option accepts.
@@ -248,4 +257,53 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 fn unreadable(path: &Path, error: &io::Error) -> Finding {
     let origin = Origin::File(path.into(), 0);
     Finding::of_origin(Topic::Unreadable, origin, &format!("cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    static SCRUBBER: Program = Program { reads: &["glance-api", "glance-scrubber"] };
+
+    /// Proves which files a program reads when none is named: each from the first place that has it, the program's own last,
+    /// folders after files; and that naming some leaves the usual ones of that sort alone.
+    #[test]
+    fn a_program_reads_each_of_its_files_where_it_is_found_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let [home, system] = ["home", "etc"].map(|name| dir.path().join(name));
+        for folder in ["home", "etc/glance.conf.d", "etc/glance-scrubber.conf.d"] {
+            std::fs::create_dir_all(dir.path().join(folder)).unwrap();
+        }
+        let names = [
+            "glance-api.conf",
+            "glance-scrubber.conf",
+            "glance.conf",
+            "glance-image-import.conf",
+            "glance-cache.conf",
+        ];
+        for name in names {
+            std::fs::write(system.join(name), "").unwrap();
+        }
+        std::fs::write(home.join("glance-api.conf"), "").unwrap();
+        let places = [home.clone(), system.clone()];
+        let files = [
+            system.join("glance-image-import.conf"),
+            system.join("glance.conf"),
+            home.join("glance-api.conf"),
+            system.join("glance-scrubber.conf"),
+        ]
+        .map(Input::File);
+        let dirs = ["glance.conf.d", "glance-scrubber.conf.d"].map(|name| Input::Dir(system.join(name)));
+        let all: Vec<Input> = files.iter().chain(&dirs).cloned().collect();
+        assert_eq!(inputs_of(&SCRUBBER, None, vec![], &places), all);
+
+        let named = [Input::File("/a.conf".into())];
+        let expected: Vec<Input> = named.iter().chain(&dirs).cloned().collect();
+        assert_eq!(inputs_of(&SCRUBBER, Some(named.to_vec()), vec![], &places), expected);
+        let folder = [Input::Dir("/a.d".into())];
+        let expected: Vec<Input> = files.iter().chain(&folder).cloned().collect();
+        assert_eq!(inputs_of(&SCRUBBER, None, folder.to_vec(), &places), expected);
+        assert_eq!(inputs_of(&SCRUBBER, None, vec![], &[dir.path().join("none")]), []);
+    }
 }
