@@ -1,6 +1,8 @@
 //! SQLite.
 
-use diesel::{QueryResult, connection::SimpleConnection};
+use diesel::{
+    QueryResult, QueryableByName, RunQueryDsl, connection::SimpleConnection, sql_query, sql_types::BigInt,
+};
 
 use super::spoken::{Dialect, fault, unknown};
 use crate::db::{Limits, Sessions, conn::Conn, error::DbError};
@@ -19,11 +21,12 @@ const UNAVAILABLE: [&str; 2] = ["database or disk is full", "disk I/O error"];
 
 impl Dialect for Sqlite {
     fn set_up(&self, conn: &mut Conn, limits: Limits, _sessions: &Sessions) -> QueryResult<()> {
+        conn.batch_execute(&format!("PRAGMA busy_timeout = {}", limits.wait().as_millis()))?;
+        // The journal is the file's and stays when we are gone; Glance's keeps the one that it has.
+        let journal = if is_glances(conn)? { "" } else { "PRAGMA journal_mode = WAL;" };
         // FULL: a commit that a client was told of survives a power cut. What waits for the lock longer is tried again.
         conn.batch_execute(&format!(
-            "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-             PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000;",
-            limits.wait().as_millis()
+            "{journal} PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000;"
         ))
     }
 
@@ -63,4 +66,15 @@ impl Dialect for Sqlite {
     fn is_false(&self, column: &str) -> String {
         format!("{column} = 0")
     }
+}
+
+/// Whether the file is of a Glance, whose migrations alembic counts.
+fn is_glances(conn: &mut Conn) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let count = "SELECT COUNT(*) AS count FROM sqlite_master WHERE name = 'alembic_version'";
+    Ok(sql_query(count).get_result::<Found>(conn)?.count > 0)
 }
