@@ -116,7 +116,7 @@ impl Both {
         let staging = match folder.is_dir() {
             false => None,
             // The folder gets a name of its own when it is opened for the first time.
-            true if dry_run => Some(StagingFolder { folder, id: String::new() }),
+            true if dry_run && !Staging::is_one(&folder) => Some(StagingFolder { folder, id: String::new() }),
             true => {
                 let opened = Staging::open(&folder).map_err(|e| StartError(e.to_string()))?;
                 Some(StagingFolder { id: opened.id().to_owned(), folder })

@@ -1,5 +1,7 @@
 //! Rows as values of JSON, of tables that no type of ours stands for: how they are read, and how they are written.
 
+use std::borrow::Borrow;
+
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
 use serde_json::Value;
 
@@ -62,7 +64,7 @@ pub fn bound(statement: Statement, value: &Value) -> Statement {
 ///
 /// # Errors
 /// Only the database's own.
-pub fn insert(conn: &mut Conn, table: &str, columns: &[&str], rows: &[Row]) -> DbResult<()> {
+pub fn insert<R: Borrow<Row>>(conn: &mut Conn, table: &str, columns: &[&str], rows: &[R]) -> DbResult<()> {
     let dialect = dialect::of(conn);
     let (mut names, mut casts) = (Vec::new(), Vec::new());
     for column in columns {
@@ -76,6 +78,7 @@ pub fn insert(conn: &mut Conn, table: &str, columns: &[&str], rows: &[Row]) -> D
         let mut statement = Statement::new(&head);
         for (at, row) in rows.iter().enumerate() {
             statement = statement.sql(if at == 0 { "(" } else { ", (" });
+            let row: &Row = row.borrow();
             for (at, (value, cast)) in row.iter().zip(&casts).enumerate() {
                 statement = bound(if at == 0 { statement } else { statement.sql(", ") }, value).sql(cast);
             }

@@ -46,6 +46,11 @@ impl Staging {
         Ok(Self { store, folder })
     }
 
+    /// Whether a folder was ever opened as one.
+    pub fn is_one(folder: &Path) -> bool {
+        folder.join(PLACE_FILE).is_file()
+    }
+
     /// The id in the ledger, and what jobs that need this folder name.
     pub fn id(&self) -> &str {
         &self.store.id

@@ -5,6 +5,8 @@ pub mod back;
 pub mod tables;
 pub mod target;
 
+use std::borrow::Borrow;
+
 use super::{
     Conn, DbResult,
     rows::{self, Row},
@@ -45,7 +47,7 @@ pub fn select(conn: &mut Conn, table: &str, columns: &'static str, rest: Stateme
 ///
 /// # Errors
 /// Only the database's own.
-pub fn insert(conn: &mut Conn, table: Table, found: &[Row]) -> DbResult<()> {
+pub fn insert<R: Borrow<Row>>(conn: &mut Conn, table: Table, found: &[R]) -> DbResult<()> {
     if found.is_empty() { Ok(()) } else { rows::insert(conn, table.name, &names(table.columns), found) }
 }
 

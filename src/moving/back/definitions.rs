@@ -7,7 +7,7 @@ use super::{
         definitions::{LINKS, NAMESPACES, OBJECTS, PROPERTIES, TAGS, TYPES},
         values::{boolean, text, value},
     },
-    Back, stamp,
+    plan::{Back, stamp},
 };
 use crate::db::{
     Conn, DbResult,

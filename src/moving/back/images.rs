@@ -10,7 +10,7 @@ use super::{
         plan::{Note, Told},
         values::{boolean, ids as ids_of, integer, text, value},
     },
-    Back, stamp,
+    plan::{Back, stamp},
 };
 use crate::{
     db::{
@@ -123,8 +123,8 @@ pub fn take(plan: &Back<'_>, found: Found, told: &mut dyn Told) -> DbResult<u64>
 
 fn write(conn: &mut Conn, sent: &[Sent], old: &[String]) -> DbResult<()> {
     back::remove(conn, old)?;
-    let images: Vec<Row> = sent.iter().map(|one| one.image.clone()).collect();
-    let all = |parts: fn(&Sent) -> &Vec<Row>| -> Vec<Row> { sent.iter().flat_map(parts).cloned().collect() };
+    let images: Vec<&Row> = sent.iter().map(|one| &one.image).collect();
+    let all = |parts: fn(&Sent) -> &Vec<Row>| -> Vec<&Row> { sent.iter().flat_map(parts).collect() };
     glance::insert(conn, back::IMAGES, &images)?;
     glance::insert(conn, back::PROPERTIES, &all(|one| &one.properties))?;
     glance::insert(conn, back::TAGS, &all(|one| &one.tags))?;

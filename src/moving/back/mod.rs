@@ -3,42 +3,25 @@
 
 mod definitions;
 mod images;
+mod plan;
 mod tasks;
 
+pub use plan::Back;
+
 use super::{
-    crypt::Key,
     is_ours,
     pass::{self, Mark, Way},
-    plan::{BATCH, Report, StagingFolder, Told},
-    values::{self, integer, micros_of, text, value},
+    plan::{BATCH, Report, Told},
+    values::{self, micros_of, value},
 };
 use crate::{
     db::{
-        Conn, Db, DbResult,
+        Conn, DbResult,
         glance::{self, back, tables, target},
         rows::Row,
     },
     model::time::Timestamp,
-    store::Stores,
 };
-
-/// What moves back, and whereto.
-pub struct Back<'a> {
-    /// Our database.
-    pub ours: &'a Db,
-    /// Glance's.
-    pub glance: &'a Db,
-    /// Names Glance's in the notes of how far a pass has come.
-    pub name: &'a str,
-    /// The stores that hold the data.
-    pub stores: &'a Stores,
-    /// Where staged data is, if it is on this node.
-    pub staging: Option<StagingFolder>,
-    /// What locations are to be encrypted with, if they are.
-    pub key: Option<Key>,
-    /// Change nothing.
-    pub dry_run: bool,
-}
 
 /// Writes what is there, or what has changed since the last pass ended. Blocking.
 ///
@@ -154,14 +137,4 @@ impl Back<'_> {
             Ok((images::read(conn, found, &ids)?, ids))
         })
     }
-}
-
-/// A time of a row of ours as Glance's database keeps it; `NULL` where there is none.
-fn stamp(conn: &Conn, row: &Row, at: usize) -> serde_json::Value {
-    integer(row, at).map_or(serde_json::Value::Null, |micros| back::spelled(conn, Timestamp(micros)))
-}
-
-/// Whether a text of JSON says something.
-fn json_text(row: &Row, at: usize) -> serde_json::Value {
-    text(row, at).map_or(serde_json::Value::Null, serde_json::Value::from)
 }

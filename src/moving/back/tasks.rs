@@ -8,7 +8,7 @@ use super::{
         tasks::CUT_OFF,
         values::{ids, integer, text, value},
     },
-    Back, json_text, stamp,
+    plan::{Back, json_text, stamp},
 };
 use crate::{
     db::{

@@ -1,0 +1,42 @@
+//! What moves back, and how values of ours are spelled there.
+
+use serde_json::Value;
+
+use super::super::{
+    crypt::Key,
+    plan::StagingFolder,
+    values::{integer, text},
+};
+use crate::{
+    db::{Conn, Db, glance::back, rows::Row},
+    model::time::Timestamp,
+    store::Stores,
+};
+
+/// What moves back, and whereto.
+pub struct Back<'a> {
+    /// Our database.
+    pub ours: &'a Db,
+    /// Glance's.
+    pub glance: &'a Db,
+    /// Names Glance's in the notes of how far a pass has come.
+    pub name: &'a str,
+    /// The stores that hold the data.
+    pub stores: &'a Stores,
+    /// Where staged data is, if it is on this node.
+    pub staging: Option<StagingFolder>,
+    /// What locations are to be encrypted with, if they are.
+    pub key: Option<Key>,
+    /// Change nothing.
+    pub dry_run: bool,
+}
+
+/// A time of a row of ours as Glance's database keeps it; `NULL` where there is none.
+pub fn stamp(conn: &Conn, row: &Row, at: usize) -> Value {
+    integer(row, at).map_or(Value::Null, |micros| back::spelled(conn, Timestamp(micros)))
+}
+
+/// Whether a text of JSON says something.
+pub fn json_text(row: &Row, at: usize) -> Value {
+    text(row, at).map_or(Value::Null, Value::from)
+}
