@@ -264,7 +264,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    static SCRUBBER: Program = Program { reads: &["glance-api", "glance-scrubber"] };
+    static SCRUBBER: Program = Program { reads: &["glance-api", "glance-scrubber"], is_service: false };
 
     /// Proves which files a program reads when none is named: each from the first place that has it, the program's own last,
     /// folders after files; and that naming some leaves the usual ones of that sort alone.
