@@ -18,10 +18,11 @@ SECONDS ?= 60
 TARGETS ?=
 
 BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libpq-dev libmariadb-dev
-# qemu-img and the ISO are the real input of tests; PostgreSQL and MariaDB are their databases, HAProxy and nginx stand
-# before several nodes.
+# qemu-img and the ISO are the real input of tests; PostgreSQL and MariaDB are their databases, Ceph their stores, HAProxy
+# and nginx stand before several nodes.
 TEST_PACKAGES = $(BUILD_PACKAGES) python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux procps bzip2 \
-	xz-utils zstd postgresql mariadb-server haproxy nginx-light
+	xz-utils zstd postgresql mariadb-server haproxy nginx-light $(CEPH_PACKAGES)
+CEPH_PACKAGES = ceph-mon ceph-osd ceph-common radosgw
 
 .PHONY: run build install test matrix chaos fuzz lint numbers
 

@@ -16,6 +16,8 @@ pub mod limit;
 pub mod named;
 pub mod private;
 mod range;
+#[cfg(test)]
+mod servers;
 pub mod staging;
 mod writing;
 
