@@ -14,7 +14,7 @@ use crate::{
         error::{Error, Result},
         image::is_uuid,
     },
-    store::{ListStream, Listed, NamedStore, StoreErrorKind, Stores, staging::Staging},
+    store::{ListStream, Listed, NamedStore, StoreErrorKind, Stores, UNFINISHED, staging::Staging},
 };
 
 /// For how long, in seconds, nobody else takes up a deletion that [`delete`] has begun.
@@ -100,7 +100,10 @@ async fn unknown(db: &Db, named: &NamedStore, mut files: Vec<Orphan>) -> Result<
     let (names, ids) = db
         .read("reconcile.known", move |conn| {
             let names = db::ledger::known_names(conn, &store, &names)?;
-            Ok((names, db::ledger::known_ids(conn, &store, &ids)?))
+            let mut known = db::ledger::known_ids(conn, &store, &ids)?;
+            // Some stores know what is unfinished by the name that it is to have.
+            known.extend(db::ledger::known_names(conn, &store, &ids)?);
+            Ok((names, known))
         })
         .await?;
     let (names, ids): (HashSet<_>, HashSet<_>) = (names.into_iter().collect(), ids.into_iter().collect());
@@ -178,6 +181,16 @@ pub async fn rows(db: &Db, named: &NamedStore) -> Result<i64> {
     Ok(db.read("reconcile.count", move |conn| db::ledger::count_of_store(conn, &id)).await?)
 }
 
+/// What the row of an unfinished blob is called that nothing knows: no other blob has such a name.
+fn unfinished(name: &str) -> String {
+    format!("{name}{UNFINISHED}")
+}
+
+/// Whether a name is one that a blob takes where that of its image is taken (`Blob::name_of_its_own`).
+fn is_name_of_its_own(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(image, blob)| is_uuid(image) && is_uuid(blob))
+}
+
 /// Deletes a file that nothing knows; says whether it did. The file is first entered into the ledger as a blob to
 /// delete, so that no upload can take its name meanwhile, and so that the reaper goes on if this fails.
 ///
@@ -187,10 +200,10 @@ pub async fn delete(db: &Db, named: &NamedStore, orphan: &Orphan) -> Result<bool
     let now = db.clock.now();
     let image = orphan.name.get(..36).filter(|id| is_uuid(id)).unwrap_or_default();
     let fresh = uuid::Uuid::new_v4().to_string();
-    let (id, name) = if orphan.unfinished {
-        (orphan.name.clone(), format!("{}.unfinished", orphan.name))
-    } else {
-        (fresh, orphan.name.clone())
+    let (id, name) = match orphan.unfinished {
+        true if is_name_of_its_own(&orphan.name) => (fresh, unfinished(&orphan.name)),
+        true => (orphan.name.clone(), unfinished(&orphan.name)),
+        false => (fresh, orphan.name.clone()),
     };
     if !is_uuid(&id) {
         return Ok(false);

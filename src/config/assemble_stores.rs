@@ -185,6 +185,10 @@ impl Options for OfSection<'_> {
         self.loaded.u64(self.section, option)
     }
 
+    fn text(&self, option: &str) -> Option<String> {
+        self.loaded.nonempty(self.section, option)
+    }
+
     fn path(&self, option: &str) -> Option<PathBuf> {
         self.loaded.path(self.section, option)
     }

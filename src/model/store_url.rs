@@ -1,6 +1,6 @@
 //! The address of a blob, which keeps its secrets to itself when it is shown.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// A URL of a store. Some carry keys and passwords (`glance_store/_drivers/swift`, `s3`) or a signature in their
 /// query, so `Display` and `Debug` leave those out; [`StoreUrl::full`] is for the store and the database.
@@ -21,6 +21,22 @@ impl StoreUrl {
     /// As [`StoreUrl::full`], without a copy.
     pub fn into_full(self) -> String {
         self.0
+    }
+}
+
+/// Schemes of URLs whose keys are those of the store, so that a location needs none.
+const KEYLESS: [&str; 3] = ["s3", "s3+http", "s3+https"];
+
+/// A URL as locations have it here: without the keys that Glance puts into those of S3. Whoever rotates them would
+/// orphan images, and whoever sees a location would know them.
+pub fn without_keys(url: &str) -> Cow<'_, str> {
+    match url.split_once("://").filter(|(scheme, _)| KEYLESS.contains(scheme)) {
+        // Keys may hold slashes, but no object that we take over has an `@` in its name.
+        Some((scheme, rest)) => match rest.rsplit_once('@') {
+            Some((_, place)) => Cow::Owned(format!("{scheme}://{place}")),
+            None => Cow::Borrowed(url),
+        },
+        None => Cow::Borrowed(url),
     }
 }
 
@@ -67,6 +83,20 @@ mod tests {
             let url = StoreUrl::new(full);
             assert_eq!((url.to_string(), format!("{url:?}")), (shown.to_owned(), shown.to_owned()));
             assert_eq!(url.full(), full);
+        }
+    }
+
+    /// Proves that locations of S3 lose their keys, whatever is in them, and that other URLs stay as they are.
+    #[test]
+    fn locations_of_s3_have_no_keys() {
+        for (given, kept) in [
+            ("s3://key:hu/sh+hush@host/bucket/o", "s3://host/bucket/o"),
+            ("s3+https://key:hush@h@host:1/bucket/o", "s3+https://host:1/bucket/o"),
+            ("s3+http://host/bucket/o", "s3+http://host/bucket/o"),
+            ("http://me:hush@host/a", "http://me:hush@host/a"),
+            ("swift+https://account:user:hush@auth/v1/c/o", "swift+https://account:user:hush@auth/v1/c/o"),
+        ] {
+            assert_eq!(without_keys(given), kept);
         }
     }
 }

@@ -26,10 +26,14 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = StoreResult<Bytes>> + Send>>;
 /// What a store holds, piece by piece: a bucket has millions of names.
 pub type ListStream = Pin<Box<dyn Stream<Item = StoreResult<Listed>> + Send>>;
 
+/// What stands behind the name, or the id, of something unfinished in a call that is to delete it alone, and nothing that
+/// bears the name.
+pub const UNFINISHED: &str = ".unfinished";
+
 /// Something that a store holds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listed {
-    /// Its name; the id of its blob while it is unfinished.
+    /// Its name; while it is unfinished, the id of its blob, or the name that it is to have where the store knows it so.
     pub name: String,
     /// Whether it is still being written, or was when its writer died.
     pub unfinished: bool,
@@ -102,6 +106,19 @@ pub enum Addresses {
     Schemes(&'static [&'static str]),
     /// One plain name, without a leading dot, below one of these prefixes, each of which ends in `/`.
     Below(Vec<String>),
+    /// As `Below`, letter by letter, but for keys that may stand before the host, up to the last `@`. The second are
+    /// those that Glance writes there.
+    Keyed(Vec<String>, Keys),
+}
+
+/// Keys that stand in URLs of Glance's; shown to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keys(pub String);
+
+impl Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// What a store is.
@@ -156,7 +173,8 @@ pub trait Backend: Send + Sync {
     async fn stat(&self, url: &StoreUrl) -> StoreResult<u64>;
 
     /// Deletes whatever there is of a blob, finished or not. That there is nothing is no failure. What bears its name
-    /// while the blob is unfinished belongs to others, and stays.
+    /// while the blob is unfinished belongs to others, and stays. A name that ends in [`UNFINISHED`] means what is
+    /// unfinished alone.
     async fn delete(&self, blob_id: &str, name: &str) -> StoreResult<()>;
 
     /// Whether anything bears this name.
@@ -211,6 +229,10 @@ pub struct Declared {
     pub default: Option<&'static str>,
     /// What it does, in a sentence.
     pub help: &'static str,
+    /// Whether its value is to be shown to nobody.
+    pub secret: bool,
+    /// Why it is accepted without having an effect, if that is so.
+    pub obsolete: Option<&'static str>,
 }
 
 /// The form of an option's value.
@@ -233,12 +255,22 @@ pub enum Form {
 impl Declared {
     /// An option with a default.
     pub const fn new(name: &'static str, form: Form, default: &'static str, help: &'static str) -> Self {
-        Self { name, form, default: Some(default), help }
+        Self { name, form, default: Some(default), help, secret: false, obsolete: None }
     }
 
     /// An option that is unset by default.
     pub const fn unset(name: &'static str, form: Form, help: &'static str) -> Self {
-        Self { name, form, default: None, help }
+        Self { name, form, default: None, help, secret: false, obsolete: None }
+    }
+
+    /// As it is, but shown to nobody.
+    pub const fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
+
+    /// As it is, but without an effect, for this reason.
+    pub const fn obsolete(self, reason: &'static str) -> Self {
+        Self { obsolete: Some(reason), ..self }
     }
 }
 
@@ -259,6 +291,9 @@ pub trait Options {
 
     /// A number or bytes; what is below zero is zero.
     fn u64(&self, option: &str) -> Option<u64>;
+
+    /// A text that is not empty.
+    fn text(&self, option: &str) -> Option<String>;
 
     /// A path that is not empty.
     fn path(&self, option: &str) -> Option<PathBuf>;

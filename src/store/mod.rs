@@ -24,7 +24,7 @@ mod writing;
 pub use crate::model::store_url::StoreUrl;
 pub use backend::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Share,
-    Writer,
+    UNFINISHED, Writer,
 };
 pub use configured::Stores;
 pub use error::{StoreError, StoreErrorKind, StoreResult};

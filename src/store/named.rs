@@ -14,11 +14,12 @@ use serde_json::{Map, Value};
 use super::{
     About, Addresses, Backend, BlobWriter, ByteRange, ByteStream, Capabilities, ListStream, NewBlob,
     StoreError, StoreErrorKind, StoreResult, StoreUrl,
-    backend::Kind,
+    backend::{Keys, Kind},
     count::{Call, Counters},
     limit::{Limits, Seats, in_time},
     range,
 };
+use crate::model::store_url::without_keys;
 
 /// One configured store. Cheap to clone.
 #[derive(Clone)]
@@ -87,6 +88,7 @@ impl NamedStore {
             Addresses::Below(prefixes) if self.about.capabilities.writes => {
                 prefixes.iter().find_map(|prefix| url.strip_prefix(prefix.as_str()))
             }
+            Addresses::Keyed(prefixes, _) if self.about.capabilities.writes => keyed_name(url, prefixes),
             _ => None,
         }
     }
@@ -98,6 +100,16 @@ impl NamedStore {
                 prefixes.iter().map(|prefix| format!("{prefix}{name}")).collect()
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// The URL of a blob of this store as Glance wants it in its database, which may be with keys: for nobody else.
+    pub fn url_for_glance(&self, url: &str) -> StoreUrl {
+        match (&self.about.addresses, without_keys(url).split_once("://")) {
+            (Addresses::Keyed(_, Keys(keys)), Some((scheme, place))) if self.owns(url) => {
+                StoreUrl::new(format!("{scheme}://{keys}@{place}"))
+            }
+            _ => StoreUrl::new(url),
         }
     }
 
@@ -255,8 +267,21 @@ impl Addresses {
                 let plain = !name.is_empty() && !name.starts_with('.') && !name.contains('\0');
                 plain && prefixes.iter().any(|prefix| same_folder(folder, prefix))
             }
+            Self::Keyed(prefixes, _) => keyed_name(url, prefixes).is_some(),
         }
     }
+}
+
+/// The plain name in a URL that begins as one of these, if its keys are left out.
+fn keyed_name<'a>(url: &'a str, prefixes: &[String]) -> Option<&'a str> {
+    let (scheme, rest) = url.split_once("://")?;
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let name = prefixes.iter().find_map(|prefix| {
+        let (its_scheme, its_place) = prefix.split_once("://")?;
+        place.strip_prefix(its_place).filter(|_| scheme == its_scheme)
+    })?;
+    let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
+    plain.then_some(name)
 }
 
 /// Compares two URLs of folders as file systems do, to which `/a//b/./c/` is `/a/b/c`.

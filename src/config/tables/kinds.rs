@@ -33,8 +33,13 @@ fn option(declared: &Declared) -> Opt {
         Form::Multi => Kind::Multi,
         Form::Size => Kind::Size,
     };
-    match declared.default {
-        Some(default) => opt(declared.name, kind, default, declared.help).must(),
-        None => unset(declared.name, kind, declared.help).must(),
-    }
+    let option = match declared.default {
+        Some(default) => opt(declared.name, kind, default, declared.help),
+        None => unset(declared.name, kind, declared.help),
+    };
+    let option = match declared.obsolete {
+        Some(reason) => option.obsolete(reason),
+        None => option.must(),
+    };
+    if declared.secret { option.secret() } else { option }
 }
