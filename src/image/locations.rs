@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Images, query};
 use crate::{
     access::quota::{self, Allowance},
+    db,
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -15,6 +16,7 @@ use crate::{
         new_image::check_text,
         patch::{Operation, Verb},
         status::Status,
+        store_url::without_keys,
     },
     store::{NamedStore, StoreErrorKind, backend::NamedBy, kinds},
 };
@@ -197,7 +199,7 @@ fn parts(value: &Value) -> Result<(String, Map<String, Value>)> {
         return Err(Error::invalid("The metadata of a location may hold texts, lists and objects only."));
     }
     check_text("location", &url)?;
-    Ok((url, metadata))
+    Ok((without_keys(&url).into_owned(), metadata))
 }
 
 fn is_storable(value: &Value) -> bool {
@@ -237,6 +239,17 @@ pub async fn probe<'a>(images: &'a Images, url: &str) -> Result<(&'a NamedStore,
 async fn check(images: &Images, image: &mut Image, value: &Value) -> Result<Location> {
     let (url, mut metadata) = parts(value)?;
     let (named, size) = probe(images, &url).await?;
+    if let Some(name) = named.name_of(&url) {
+        let (store, names) = (named.id.clone(), [name.to_owned()]);
+        let known = images
+            .db
+            .read("location.known", move |conn| db::ledger::known_names(conn, &store, &names))
+            .await?;
+        // What we have written ourselves is its image's: the keys of the store open that to nobody else.
+        if !known.is_empty() {
+            return Err(Error::invalid("Invalid location: it is the data of an image already."));
+        }
+    }
     if images.stores.multiple {
         metadata.insert("store".to_owned(), json!(named.id));
     }

@@ -15,6 +15,7 @@ use crate::{
         error::{Error, Result},
         job::Job,
         status::Status,
+        store_url::without_keys,
     },
     outbound::Fetcher,
     work::queue::{Queue, draft},
@@ -58,8 +59,11 @@ pub async fn add(
         let refused = |refusal| Error::invalid(format!("The location was refused: {refusal}."));
         fetcher.check(url).await.map_err(refused)?;
     }
-    let input =
-        Input { image_id: id.to_owned(), loc_url: url.to_owned(), validation_data: validation.clone() };
+    let input = Input {
+        image_id: id.to_owned(),
+        loc_url: without_keys(url).into_owned(),
+        validation_data: validation.clone(),
+    };
     let job = draft::<LocationImport>(caller, &input, &NoState {}, images.db.clock.now())?;
     let job = Job { image_id: Some(id.to_owned()), ..job };
     queue.enqueue_for(images, id, Status::Queued, job).await

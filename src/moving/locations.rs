@@ -15,6 +15,7 @@ use crate::{
     model::{
         blob::BlobState,
         image::{Location, is_uuid},
+        store_url::without_keys,
     },
 };
 
@@ -29,7 +30,7 @@ impl Taken {
                 continue;
             }
             let url = match crypt::url(text(row, 2).unwrap_or_default(), plan.key.as_ref()) {
-                Ok(url) => url,
+                Ok(url) => without_keys(&url).into_owned(),
                 Err(why) => {
                     self.note(image, format!("without location {}: {why}", value(row, 1)));
                     continue;

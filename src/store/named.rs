@@ -96,7 +96,7 @@ impl NamedStore {
     /// The URLs that a name may have here, one for each place that this store writes to; none where it only reads.
     pub fn urls_of(&self, name: &str) -> Vec<String> {
         match &self.about.addresses {
-            Addresses::Below(prefixes) if self.about.capabilities.writes => {
+            Addresses::Below(prefixes) | Addresses::Keyed(prefixes, _) if self.about.capabilities.writes => {
                 prefixes.iter().map(|prefix| format!("{prefix}{name}")).collect()
             }
             _ => Vec::new(),

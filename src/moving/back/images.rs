@@ -278,8 +278,13 @@ impl Maker<'_, '_> {
         locations
     }
 
+    /// A URL as Glance keeps it: with the keys of the store where it wants them there, and encrypted if there is a key.
     fn sealed(&mut self, id: &str, url: &str) -> Option<String> {
-        match self.plan.key.as_ref().map_or(Ok(url.to_owned()), |key| key.seal(url)) {
+        let url = match self.plan.stores.for_url(url) {
+            Some(named) => named.url_for_glance(url).into_full(),
+            None => url.to_owned(),
+        };
+        match self.plan.key.as_ref().map_or(Ok(url.clone()), |key| key.seal(&url)) {
             Ok(value) => Some(value),
             Err(why) => {
                 self.note(id, format!("left out: {why}"));
