@@ -62,8 +62,6 @@ pub enum Feature {
     Staging,
     /// What else there is to say about those folders.
     StagingTuning,
-    /// Stores of type `s3`.
-    S3Store,
     /// Stores of type `swift`.
     SwiftStore,
     /// Stores of type `rbd`.
@@ -116,7 +114,6 @@ impl Feature {
             }
             Feature::UnifiedLimits => Status::NotYet("limits kept in Keystone are not built yet"),
             Feature::Memcached => Status::NotYet("tokens are cached in each process, not in memcached"),
-            Feature::S3Store => Status::NotYet("stores of type s3 are not built yet"),
             Feature::SwiftStore => Status::NotYet("stores of type swift are not built yet"),
             Feature::RbdStore => Status::NotYet("stores of type rbd are not built yet"),
             Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),

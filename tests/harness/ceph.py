@@ -81,6 +81,8 @@ osd scrub load threshold = 0.01
 [client.gateway]
 rgw enable apis = s3, swift, swift_auth, admin
 rgw swift account in url = true
+# With it, what one gateway changes waits for all others, of which some are stopped on purpose.
+rgw cache enabled = false
 rgw thread pool size = 32
 rgw enable usage log = false
 rgw enable ops log = false
@@ -191,6 +193,13 @@ def gateway(name, port):
                     f"--log-file={FOLDER}/{name}.log")
     process.wait_for("the gateway answers", lambda: daemon.answers(f"http://{HOST}:{port}/"), 90)
     return started
+
+
+def objects(bucket):
+    """The names in a bucket, those of unfinished uploads and their parts included."""
+    listed = json.loads(run("radosgw-admin", "-c", FOLDER / "ceph.conf", "-n", "client.gateway", "bucket", "list",
+                            f"--bucket={bucket}"))
+    return [entry["name"] for entry in listed]
 
 
 @contextlib.contextmanager

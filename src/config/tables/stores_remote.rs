@@ -1,53 +1,15 @@
-//! The stores of types s3 and swift (`glance_store/_drivers`).
+//! The stores of type swift (`glance_store/_drivers`).
 
 use crate::config::option::Kind::{Bool, Choice, Int, List, Text};
 use crate::config::option::{Group, Item, Opt, Place, at_least, gone, opt, unset};
 use crate::config::wired::Feature;
 
 /// The groups of this file.
-pub const GROUPS: &[Group] = &[group("s3", Feature::S3Store, S3), group("swift", Feature::SwiftStore, SWIFT)];
+pub const GROUPS: &[Group] = &[group("swift", Feature::SwiftStore, SWIFT)];
 
 const fn group(kind: &'static str, feature: Feature, options: &'static [Opt]) -> Group {
     Group { place: Place::Store(kind), feature, options }
 }
-
-const CHECKSUMS: &[&str] = &["when_required", "when_supported"];
-
-const S3: &[Opt] = &[
-    unset("s3_store_host", Text, "Server, with http:// or https:// before it.").must(),
-    opt("s3_store_region_name", Text, "", "Region to sign requests for.").must(),
-    unset("s3_store_access_key", Text, "Access key.").must().secret(),
-    unset("s3_store_secret_key", Text, "Secret key.").must().secret(),
-    unset("s3_store_bucket", Text, "Bucket of the images.").must(),
-    opt("s3_store_create_bucket_on_put", Bool, "false", "Create the bucket if it is missing.").must(),
-    opt(
-        "s3_store_bucket_url_format",
-        Text,
-        "auto",
-        "Where the bucket stands in URLs: auto, virtual or path.",
-    )
-    .must(),
-    opt("s3_store_large_object_size", at_least(0), "100", "MiB from which an image is uploaded in parts.")
-        .must(),
-    opt("s3_store_large_object_chunk_size", at_least(5), "10", "MiB of each part.").must(),
-    opt("s3_store_thread_pools", at_least(1), "10", "Parts that are uploaded at the same time.").must(),
-    opt("s3_store_cacert", Text, "", "Certificates that the server's one is checked against.").must(),
-    opt("s3_store_enable_data_integrity_protection", Bool, "false", "Send a checksum with each part.").must(),
-    opt(
-        "s3_store_request_checksum_calculation",
-        Choice(CHECKSUMS),
-        "when_required",
-        "When requests carry checksums.",
-    )
-    .must(),
-    opt(
-        "s3_store_response_checksum_validation",
-        Choice(CHECKSUMS),
-        "when_required",
-        "When checksums of answers are verified.",
-    )
-    .must(),
-];
 
 const SWIFT: &[Opt] = &[
     opt("swift_store_auth_insecure", Bool, "false", "Do not check Keystone's certificate.").must(),

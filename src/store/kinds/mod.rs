@@ -16,6 +16,7 @@ kinds! {
     file,
     http,
     memory,
+    s3,
 }
 
 /// The kind of this name.

@@ -1,0 +1,286 @@
+//! The S3 store: a bucket with one object for each blob, named as Glance names it (`glance_store/_drivers/s3.py`).
+//!
+//! An object bears the id of its blob in its metadata, so that a completion whose answer was lost is looked up. What is
+//! unfinished is an upload under the object's own name, which the ledger gives to one blob at a time: whoever has the
+//! name finds the upload again. Keys are those of the configuration, whatever a URL holds.
+
+mod address;
+mod calls;
+mod copy;
+mod fault;
+mod line;
+mod options;
+mod parts;
+mod reading;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use async_trait::async_trait;
+use futures::{TryStreamExt, stream};
+use object_store::{
+    Attribute, BackoffConfig, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt, RetryConfig,
+    aws::{AmazonS3, AmazonS3Builder},
+    path::Path,
+};
+use serde_json::{Map, json};
+
+use crate::store::{
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Share,
+    StoreError, StoreErrorKind, StoreResult, StoreUrl, UNFINISHED, Writer, backend::Keys,
+};
+use address::{Address, Style, is_name};
+use calls::{BLOB, Calls};
+use fault::classified;
+use line::Line;
+pub use options::{KIND, Settings};
+use parts::Room;
+
+/// A bucket, and what it takes to work with it. Clones are the same.
+#[derive(Clone, Debug)]
+struct Bucket {
+    address: Address,
+    objects: AmazonS3,
+    calls: Calls,
+    room: Room,
+    /// Bytes of a part, and bytes from which an image has several.
+    part: u64,
+    large: u64,
+    parallel: usize,
+    copied_at_once: u64,
+    /// Blobs that this process is writing.
+    writing: Arc<Mutex<HashSet<String>>>,
+}
+
+/// What there is of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found {
+    size: u64,
+    etag: Option<String>,
+    /// The blob that it says it is.
+    blob: Option<String>,
+}
+
+/// A bucket of blobs.
+#[derive(Clone, Debug)]
+pub struct S3Store {
+    bucket: Bucket,
+    /// Whether the bucket may have to be created still.
+    creates_bucket: Arc<AtomicBool>,
+    told: (u64, u64, usize),
+    keys: Keys,
+}
+
+impl S3Store {
+    /// Prepares to use a bucket; connects to nothing.
+    ///
+    /// # Errors
+    /// A sentence naming the option that is at fault.
+    pub fn new(settings: &Settings) -> Result<Self, String> {
+        let missing = |names: &str| format!("an S3 store needs {names}");
+        let address = settings.address.clone();
+        let address =
+            address.ok_or_else(|| missing(&format!("{} and {}", options::HOST, options::BUCKET)))?;
+        let keys = settings.keys.clone();
+        let keys = keys.ok_or_else(|| missing(&format!("{} and {}", options::ACCESS, options::SECRET)))?;
+        let in_urls = Keys(format!("{}:{}", keys.0, keys.1));
+        let line = Line::new(settings, keys, address.tls, &address.region)?;
+        // Requests are tried again by the line, which also signs them.
+        let once =
+            RetryConfig { max_retries: 0, backoff: BackoffConfig::default(), ..RetryConfig::default() };
+        let url = address.bucket_url();
+        let endpoint = match address.style {
+            Style::Virtual => url.as_str(),
+            Style::Path => url.strip_suffix(&format!("/{}", address.bucket)).unwrap_or(&url),
+        };
+        let objects = AmazonS3Builder::new()
+            .with_bucket_name(&address.bucket)
+            .with_region(&address.region)
+            .with_endpoint(endpoint)
+            .with_virtual_hosted_style_request(address.style == Style::Virtual)
+            .with_client_options(ClientOptions::new().with_allow_http(true))
+            .with_skip_signature(true)
+            .with_access_key_id("")
+            .with_secret_access_key("")
+            // Not all servers take names to delete by the thousand.
+            .with_disable_bulk_delete(true)
+            .with_retry(once)
+            .with_http_connector(line.clone())
+            .build()
+            .map_err(|error| error.to_string())?;
+        let bucket = Bucket {
+            calls: Calls::new(line, address.clone()),
+            address,
+            objects,
+            room: Room::new(settings.buffers),
+            part: settings.part,
+            large: settings.large,
+            parallel: settings.parallel,
+            copied_at_once: settings.copied_at_once,
+            writing: Arc::default(),
+        };
+        let told = (settings.large, settings.part, settings.parallel);
+        let creates_bucket = Arc::new(AtomicBool::new(settings.creates_bucket));
+        Ok(Self { bucket, creates_bucket, told, keys: in_urls })
+    }
+
+    /// Creates the bucket if it is to be and is not there.
+    async fn have_bucket(&self) -> StoreResult<()> {
+        if !self.creates_bucket.load(Relaxed) {
+            return Ok(());
+        }
+        let calls = &self.bucket.calls;
+        let made = async {
+            if !calls.has_bucket().await? {
+                calls.create_bucket().await?;
+            }
+            Ok(())
+        };
+        made.await.map_err(|fault: fault::Fault| fault.at(self.bucket.place_of("")))?;
+        self.creates_bucket.store(false, Relaxed);
+        Ok(())
+    }
+}
+
+impl Bucket {
+    /// Where an object is, for errors.
+    fn place_of(&self, name: &str) -> String {
+        self.address.url_of(name).to_string()
+    }
+
+    /// What there is under a name.
+    async fn look(&self, name: &str) -> StoreResult<Option<Found>> {
+        let options = GetOptions { head: true, ..GetOptions::default() };
+        let found = match self.objects.get_opts(&path_of(name)?, options).await {
+            Ok(found) => found,
+            Err(error) => {
+                let error = classified(self.place_of(name), &error);
+                return if error.kind == StoreErrorKind::NotFound { Ok(None) } else { Err(error) };
+            }
+        };
+        let blob = found.attributes.get(&Attribute::Metadata(BLOB.into()));
+        let blob = blob.map(|value| value.as_ref().to_owned());
+        Ok(Some(Found { size: found.meta.size, etag: found.meta.e_tag, blob }))
+    }
+}
+
+fn path_of(name: &str) -> StoreResult<Path> {
+    check_name(name)?;
+    Path::parse(name).map_err(|error| StoreError::new(StoreErrorKind::BadUrl, name, error))
+}
+
+fn check_name(name: &str) -> StoreResult<()> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(StoreError::new(StoreErrorKind::BadUrl, name, "not a name of a blob"))
+}
+
+#[async_trait]
+impl Backend for S3Store {
+    fn about(&self) -> About {
+        let mut properties = Map::new();
+        let (large, part, parallel) = self.told;
+        properties.insert("s3_store_large_object_size".to_owned(), json!(large));
+        properties.insert("s3_store_large_object_chunk_size".to_owned(), json!(part));
+        properties.insert("s3_store_thread_pools".to_owned(), json!(parallel));
+        About {
+            kind: &KIND,
+            capabilities: Capabilities { writes: true, ranges: true, share: Some(Share::ServerSideCopy) },
+            addresses: Addresses::Keyed(self.bucket.address.prefixes(), self.keys.clone()),
+            properties,
+            metadata: Vec::new(),
+        }
+    }
+
+    async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream> {
+        let name = self.bucket.address.name_at(url)?;
+        reading::open(&self.bucket, name, url.to_string(), range).await
+    }
+
+    async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {
+        check_name(blob.id)?;
+        check_name(blob.name)?;
+        self.have_bucket().await?;
+        Ok(Box::new(self.bucket.write(blob)))
+    }
+
+    async fn share(&self, from: &StoreUrl, blob: &NewBlob<'_>) -> StoreResult<Option<StoreUrl>> {
+        check_name(blob.id)?;
+        check_name(blob.name)?;
+        // Of another server there is nothing to copy.
+        let Ok((bucket, name)) = self.bucket.address.object_at(from) else { return Ok(None) };
+        self.have_bucket().await?;
+        copy::copy(&self.bucket, bucket, name, blob).await
+    }
+
+    async fn stat(&self, url: &StoreUrl) -> StoreResult<u64> {
+        let found = self.bucket.look(self.bucket.address.name_at(url)?).await?;
+        let absent = || StoreError::new(StoreErrorKind::NotFound, url.to_string(), "there is no such object");
+        found.map(|found| found.size).ok_or_else(absent)
+    }
+
+    /// The name is the blob's: the ledger gives it to one at a time. Where something is unfinished under it, the object
+    /// is the blob's only if it says so itself, or says nothing, as Glance's do.
+    async fn delete(&self, blob_id: &str, name: &str) -> StoreResult<()> {
+        check_name(blob_id)?;
+        check_name(name)?;
+        if let Some(unfinished) = name.strip_suffix(UNFINISHED) {
+            return self.bucket.abort_all(unfinished).await.map(|_| ());
+        }
+        let aborted = self.bucket.abort_all(name).await?;
+        let Some(object) = self.bucket.look(name).await? else { return Ok(()) };
+        let says_so = object.blob.as_deref() == Some(blob_id);
+        let is_written = self.bucket.writing.lock().unwrap_or_else(PoisonError::into_inner).contains(blob_id);
+        if !says_so && (is_written || aborted > 0 && object.blob.is_some()) {
+            return Ok(());
+        }
+        let place = self.bucket.place_of(name);
+        let deleted = self.bucket.objects.delete(&path_of(name)?).await;
+        match deleted.map_err(|error| classified(place, &error)) {
+            Err(error) if error.kind == StoreErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn holds(&self, name: &str) -> StoreResult<bool> {
+        check_name(name)?;
+        Ok(self.bucket.look(name).await?.is_some())
+    }
+
+    /// First the objects, then what is unfinished, each a thousand at a time. Objects with a slash in their names are
+    /// none of ours.
+    fn list(&self) -> ListStream {
+        let place = self.bucket.place_of("");
+        let start = Some((false, None::<String>));
+        let pages = stream::try_unfold((self.bucket.calls.clone(), start), move |(calls, at)| {
+            let place = place.clone();
+            async move {
+                let Some((unfinished, after)) = at else { return Ok(None) };
+                let failed = |fault: fault::Fault| fault.at(place);
+                let (names, next) = if unfinished {
+                    let (begun, next) = calls.uploads("", after.as_deref()).await.map_err(failed)?;
+                    (begun.into_iter().map(|upload| upload.name).collect(), next)
+                } else {
+                    calls.objects(after.as_deref()).await.map_err(failed)?
+                };
+                let listed: Vec<_> = names.into_iter().filter(|name| is_name(name)).collect();
+                let listed = listed.into_iter().map(move |name| Ok(Listed { name, unfinished }));
+                let next = match next {
+                    Some(next) => Some((unfinished, Some(next))),
+                    None => (!unfinished).then_some((true, None)),
+                };
+                Ok::<_, StoreError>(Some((stream::iter(listed), (calls, next))))
+            }
+        });
+        Box::pin(pages.try_flatten())
+    }
+}
