@@ -118,6 +118,8 @@ def test_a_death_in_an_upload_leaves_nothing(node, bucket, disk_of_parts):
     upload = OpenUpload(node, image)
     upload.send(disk_of_parts.read_bytes()[:12 * MIB])
     wait_for("parts are on the server", lambda: names(bucket, image))
+    # What is under way is nobody's remains.
+    node.command("store", "reconcile", "--store", "cloud")
     node.kill()
     upload.abort()
     node.start()

@@ -120,9 +120,13 @@ impl Address {
     }
 }
 
-/// Reads an address; a value that cannot be used is refused.
+/// Reads an address from the options of these names, unless it lacks its host or its bucket; a value that cannot be used
+/// is refused.
 pub(super) fn read(options: &mut dyn Options, names: [&str; 4]) -> Option<Address> {
     let [host, region, bucket, style] = names.map(|name| options.text(name).unwrap_or_default());
+    if host.is_empty() || bucket.is_empty() {
+        return None;
+    }
     match Address::new(&host, &region, &bucket, &style) {
         Ok(address) => Some(address),
         Err((which, reason)) => {

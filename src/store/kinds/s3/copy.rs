@@ -3,7 +3,7 @@
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    Bucket,
+    bucket::Bucket,
     calls::Source,
     fault::Fault,
     line::etag_of_parts,

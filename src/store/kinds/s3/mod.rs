@@ -5,6 +5,7 @@
 //! name finds the upload again. Keys are those of the configuration, whatever a URL holds.
 
 mod address;
+mod bucket;
 mod calls;
 mod copy;
 mod fault;
@@ -16,58 +17,28 @@ mod reading;
 mod tests;
 mod writer;
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use async_trait::async_trait;
 use futures::{TryStreamExt, stream};
-use object_store::{
-    Attribute, BackoffConfig, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder},
-    path::Path,
-};
+use object_store::{BackoffConfig, ClientOptions, ObjectStoreExt, RetryConfig, aws::AmazonS3Builder};
 use serde_json::{Map, json};
 
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Share,
-    StoreError, StoreErrorKind, StoreResult, StoreUrl, UNFINISHED, Writer, backend::Keys,
+    StoreError, StoreErrorKind, StoreResult, StoreUrl, UNFINISHED, Writer,
+    backend::{self, Keys, Kind, Site},
 };
-use address::{Address, Style, is_name};
-use calls::{BLOB, Calls};
+use address::{Style, is_name};
+use bucket::{Bucket, check_name, path_of};
+use calls::Calls;
 use fault::classified;
 use line::Line;
 pub use options::{KIND, Settings};
 use parts::Room;
-
-/// A bucket, and what it takes to work with it. Clones are the same.
-#[derive(Clone, Debug)]
-struct Bucket {
-    address: Address,
-    objects: AmazonS3,
-    calls: Calls,
-    room: Room,
-    /// Bytes of a part, and bytes from which an image has several.
-    part: u64,
-    large: u64,
-    parallel: usize,
-    copied_at_once: u64,
-    /// Blobs that this process is writing.
-    writing: Arc<Mutex<HashSet<String>>>,
-}
-
-/// What there is of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Found {
-    size: u64,
-    etag: Option<String>,
-    /// The blob that it says it is.
-    blob: Option<String>,
-}
 
 /// A bucket of blobs.
 #[derive(Clone, Debug)]
@@ -150,38 +121,14 @@ impl S3Store {
     }
 }
 
-impl Bucket {
-    /// Where an object is, for errors.
-    fn place_of(&self, name: &str) -> String {
-        self.address.url_of(name).to_string()
+impl backend::Settings for Settings {
+    fn kind(&self) -> &'static Kind {
+        &KIND
     }
 
-    /// What there is under a name.
-    async fn look(&self, name: &str) -> StoreResult<Option<Found>> {
-        let options = GetOptions { head: true, ..GetOptions::default() };
-        let found = match self.objects.get_opts(&path_of(name)?, options).await {
-            Ok(found) => found,
-            Err(error) => {
-                let error = classified(self.place_of(name), &error);
-                return if error.kind == StoreErrorKind::NotFound { Ok(None) } else { Err(error) };
-            }
-        };
-        let blob = found.attributes.get(&Attribute::Metadata(BLOB.into()));
-        let blob = blob.map(|value| value.as_ref().to_owned());
-        Ok(Some(Found { size: found.meta.size, etag: found.meta.e_tag, blob }))
+    fn open(&self, _: &Site<'_>) -> Result<Arc<dyn Backend>, String> {
+        Ok(Arc::new(S3Store::new(self)?))
     }
-}
-
-fn path_of(name: &str) -> StoreResult<Path> {
-    check_name(name)?;
-    Path::parse(name).map_err(|error| StoreError::new(StoreErrorKind::BadUrl, name, error))
-}
-
-fn check_name(name: &str) -> StoreResult<()> {
-    if is_name(name) {
-        return Ok(());
-    }
-    Err(StoreError::new(StoreErrorKind::BadUrl, name, "not a name of a blob"))
 }
 
 #[async_trait]

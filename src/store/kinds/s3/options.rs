@@ -2,10 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{S3Store, address};
+use super::address;
 use crate::{
     outbound::Authorities,
-    store::backend::{self, Backend, Declared, Form, Kind, NamedBy, Options, Site},
+    store::backend::{self, Declared, Form, Kind, NamedBy, Options},
 };
 
 /// The S3 store.
@@ -73,7 +73,7 @@ const OPTIONS: &[Declared] = &[
     Declared::new(
         BUFFERS,
         Form::Size,
-        "512MiB",
+        "512MB",
         "Memory for the parts of all images that are written, half of it for one project at most.",
     ),
     Declared::new(
@@ -132,21 +132,10 @@ impl fmt::Debug for Settings {
     }
 }
 
-impl backend::Settings for Settings {
-    fn kind(&self) -> &'static Kind {
-        &KIND
-    }
-
-    fn open(&self, _: &Site<'_>) -> Result<Arc<dyn Backend>, String> {
-        Ok(Arc::new(S3Store::new(self)?))
-    }
-}
-
 fn read(options: &mut dyn Options) -> Arc<dyn backend::Settings> {
     let defaults = Settings::default();
-    let has_place = options.text(HOST).is_some() && options.text(BUCKET).is_some();
     let mut settings = Settings {
-        address: if has_place { address::read(options, [HOST, REGION, BUCKET, STYLE]) } else { None },
+        address: address::read(options, [HOST, REGION, BUCKET, STYLE]),
         keys: options.text(ACCESS).zip(options.text(SECRET)),
         creates_bucket: options.bool(CREATE),
         large: options.u64(LARGE).map_or(defaults.large, |mib| mib.saturating_mul(MIB)),

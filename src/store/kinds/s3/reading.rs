@@ -4,7 +4,10 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use object_store::{GetOptions, GetRange, ObjectStore, path::Path};
 
-use super::{Bucket, fault::classified};
+use super::{
+    bucket::{Bucket, path_of},
+    fault::classified,
+};
 use crate::store::{ByteRange, ByteStream, StoreError, StoreErrorKind, StoreResult};
 
 /// A stream of one object, or of a part of it.
@@ -28,7 +31,7 @@ pub(super) async fn open(
     place: String,
     range: Option<ByteRange>,
 ) -> StoreResult<ByteStream> {
-    let path = super::path_of(name)?;
+    let path = path_of(name)?;
     let asked = range.map(|range| GetRange::Bounded(range.first..range.last.saturating_add(1)));
     let options = GetOptions { range: asked, ..GetOptions::default() };
     let found = bucket.objects.get_opts(&path, options).await.map_err(|error| classified(&place, &error))?;

@@ -8,7 +8,7 @@ mod scripted;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{options::MIB, *};
+use super::{address::Address, options::MIB, *};
 use crate::store::{
     NamedStore,
     conformance::{conforms, data, get, named, new, put, sorted},

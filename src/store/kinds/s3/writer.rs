@@ -11,13 +11,12 @@ use object_store::{
 use tokio::task::JoinSet;
 
 use super::{
-    Bucket,
+    bucket::{Bucket, check_name, path_of},
     calls::{BLOB, Begun},
     fault::{Fault, classified},
     line::etag_of_parts,
     options::MIB,
     parts::{PARTS_MAX, Part, part_size},
-    path_of,
 };
 use crate::{
     store::{NewBlob, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer},
@@ -25,7 +24,7 @@ use crate::{
 };
 
 /// Bytes of the parts of one object that are under way, if it has several.
-const SENDING_MAX: u64 = 48 * MIB;
+const SENDING_MAX: u64 = 24 * MIB;
 
 /// An object that is put together on the server.
 #[derive(Debug)]
@@ -275,7 +274,7 @@ impl Writer for S3Writer {
     }
 
     async fn commit(&mut self, name: &str) -> StoreResult<StoreUrl> {
-        super::check_name(name)?;
+        check_name(name)?;
         let place = self.bucket.place_of(name);
         // Servers that do not know conditions would replace what is there.
         match self.bucket.look(name).await? {
