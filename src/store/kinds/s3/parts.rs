@@ -79,6 +79,32 @@ impl Room {
     }
 }
 
+/// Blocks of parts that the server has, for the next ones: the allocator would not give all of them back.
+#[derive(Debug, Default)]
+pub(super) struct Spare(Vec<BytesMut>);
+
+impl Spare {
+    /// Takes back the blocks of a part that nobody looks at any more, as many as a part of `bytes` needs.
+    pub(super) fn keep(&mut self, blocks: Vec<Bytes>, bytes: u64) {
+        let most = usize::try_from(bytes.div_ceil(BLOCK as u64)).unwrap_or(usize::MAX);
+        let unused = blocks.into_iter().filter_map(|block| block.try_into_mut().ok());
+        let whole = unused.filter(|block| block.capacity() >= BLOCK).take(most.saturating_sub(self.0.len()));
+        self.0.extend(whole.map(|mut block| {
+            block.clear();
+            block
+        }));
+    }
+
+    /// Gives them back: whoever waits for memory has none.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn block(&mut self) -> BytesMut {
+        self.0.pop().unwrap_or_else(|| BytesMut::with_capacity(BLOCK))
+    }
+}
+
 /// A part that fills up. Pieces are copied: a small one may keep a large buffer of the network's alive.
 #[derive(Debug, Default)]
 pub(super) struct Part {
@@ -91,23 +117,31 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Takes bytes.
-    pub(super) fn push(&mut self, mut piece: &[u8]) {
+    /// Takes bytes. Only the first block grows as they come, for those who send little.
+    pub(super) fn push(&mut self, mut piece: &[u8], spare: &mut Spare) {
         self.length = self.length.saturating_add(piece.len() as u64);
         while !piece.is_empty() {
+            if self.last.capacity() == 0 && !self.blocks.is_empty() {
+                self.last = spare.block();
+            }
             let (now, rest) = piece.split_at(piece.len().min(BLOCK.saturating_sub(self.last.len())));
             self.last.extend_from_slice(now);
             piece = rest;
             if self.last.len() >= BLOCK {
-                self.blocks.push(self.last.split().freeze());
+                self.blocks.push(std::mem::take(&mut self.last).freeze());
             }
         }
+    }
+
+    /// Its blocks, once it is not needed any more.
+    pub(super) fn into_blocks(self) -> Vec<Bytes> {
+        self.blocks
     }
 
     /// All of it, shared.
     pub(super) fn payload(&mut self) -> PutPayload {
         if !self.last.is_empty() {
-            self.blocks.push(self.last.split().freeze());
+            self.blocks.push(std::mem::take(&mut self.last).freeze());
         }
         self.blocks.iter().cloned().collect()
     }
@@ -162,16 +196,22 @@ mod tests {
         assert_eq!(room.projects.lock().unwrap().len(), 1);
     }
 
-    /// Proves that a part is the bytes of its pieces, however they are cut.
+    /// Proves that a part is the bytes of its pieces, however they are cut, in new blocks and in used ones.
     #[test]
     fn a_part_is_its_pieces() {
         let bytes: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
         for cut in [1_000, 65_536, BLOCK, 2_999_999] {
-            let mut part = Part::default();
-            bytes.chunks(cut).for_each(|piece| part.push(piece));
+            let (mut part, mut spare) = (Part::default(), Spare::default());
+            bytes.chunks(cut).for_each(|piece| part.push(piece, &mut spare));
             assert_eq!(part.length, 3_000_000);
             assert_eq!(Bytes::from(part.payload()), bytes, "{cut}");
             assert_eq!(Bytes::from(part.payload()), bytes, "{cut}, again");
+            // Blocks are used again, the first one where it has grown to its size.
+            spare.keep(part.into_blocks(), 3 << 20);
+            assert!(spare.0.len() >= 2, "{cut}");
+            let mut next = Part::default();
+            bytes.chunks(cut).for_each(|piece| next.push(piece, &mut spare));
+            assert_eq!(Bytes::from(next.payload()), bytes, "{cut}, in used blocks");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Writing one object: what fits into a part is sent in one piece when it is shown; what does not goes to the server
 //! part by part, to an upload under the object's own name, which nobody sees until it is completed.
 
+use std::{pin::pin, task::Poll};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::{
@@ -16,7 +18,7 @@ use super::{
     fault::{Fault, classified},
     line::etag_of_parts,
     options::MIB,
-    parts::{PARTS_MAX, Part, part_size},
+    parts::{PARTS_MAX, Part, Spare, part_size},
 };
 use crate::{
     store::{NewBlob, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer},
@@ -35,8 +37,8 @@ pub(super) struct Upload {
     pub(super) tags: Vec<Option<String>>,
 }
 
-/// A part that was sent: its place, its length, and its tag.
-type Sent = (usize, u64, StoreResult<PartId>);
+/// A part that was sent: its place, its length, its blocks, and its tag.
+type Sent = (usize, u64, Vec<Bytes>, StoreResult<PartId>);
 
 pub(super) struct S3Writer {
     bucket: Bucket,
@@ -45,6 +47,7 @@ pub(super) struct S3Writer {
     project: String,
     size: Option<u64>,
     part: Part,
+    spare: Spare,
     /// Bytes before the part.
     before: u64,
     upload: Option<Upload>,
@@ -65,6 +68,7 @@ impl Bucket {
             project: blob.owner.unwrap_or_default().to_owned(),
             size: blob.size,
             part: Part::default(),
+            spare: Spare::default(),
             before: 0,
             upload: None,
             sending: JoinSet::new(),
@@ -177,8 +181,10 @@ impl S3Writer {
 
     /// Takes note of a part that was sent.
     fn note(&mut self, sent: Result<Sent, tokio::task::JoinError>) -> StoreResult<()> {
-        let (index, length, id) = sent.map_err(|fault| Fault::Broken(fault.to_string()).at(self.place()))?;
+        let (index, length, blocks, id) =
+            sent.map_err(|fault| Fault::Broken(fault.to_string()).at(self.place()))?;
         self.sending_bytes = self.sending_bytes.saturating_sub(length);
+        self.spare.keep(blocks, self.bucket.part);
         let id = id?;
         if let Some(tag) = self.upload.as_mut().and_then(|upload| upload.tags.get_mut(index)) {
             *tag = Some(id.content_id);
@@ -218,9 +224,9 @@ impl S3Writer {
         self.sending_bytes = self.sending_bytes.saturating_add(length);
         telemetry::spawn_in(&mut self.sending, async move {
             let sent = objects.put_part(&path, &id, index, part.payload()).await;
-            // The memory is given back here.
-            drop(part);
-            (index, length, sent.map_err(|error| classified(place, &error)))
+            // Others may have its share of memory; its blocks are of use to the next part, which has its own.
+            drop(part.taken.take());
+            (index, length, part.into_blocks(), sent.map_err(|error| classified(place, &error)))
         });
         Ok(())
     }
@@ -249,11 +255,18 @@ impl Writer for S3Writer {
             if self.part.taken.is_none() {
                 let left =
                     self.size.map_or(wanted, |size| wanted.min(size.saturating_sub(self.before).max(1)));
-                self.part.taken = Some(self.bucket.room.take(&self.project, left).await);
+                let mut turn = pin!(self.bucket.room.take(&self.project, left));
+                self.part.taken = match futures::poll!(turn.as_mut()) {
+                    Poll::Ready(taken) => Some(taken),
+                    Poll::Pending => {
+                        self.spare.clear();
+                        Some(turn.await)
+                    }
+                };
             }
             let room = usize::try_from(wanted.saturating_sub(self.part.length)).unwrap_or(usize::MAX);
             let now = chunk.split_to(chunk.len().min(room));
-            self.part.push(&now);
+            self.part.push(&now, &mut self.spare);
             // The last byte of a part waits for the next: an image of one part is sent in one piece.
             if self.part.length >= wanted && (!chunk.is_empty() || self.upload.is_some()) {
                 self.send().await?;
