@@ -2,8 +2,9 @@
 //!
 //! Stands right above `model`, so that every other room can use it. Work that leaves the present task goes through
 //! [`spawn`], [`spawn_local`], [`spawn_in`] or [`blocking`], which take its cause along; nothing else in `src/` starts
-//! tasks or threads. [`relay`] is how a stream is worked on by threads.
+//! tasks or threads. [`relay`] is how a stream is worked on by threads; a [`crew`] is threads for what may hang.
 
+pub mod crew;
 pub mod log;
 pub mod metrics;
 pub mod places;
