@@ -116,7 +116,8 @@ async fn unknown(db: &Db, named: &NamedStore, mut files: Vec<Orphan>) -> Result<
             .await?;
         let Some((last, _)) = urls.last() else { break };
         after.clone_from(last);
-        let taken: HashSet<&str> = urls.iter().filter_map(|(_, url)| url.rsplit('/').next()).collect();
+        let names = urls.iter().flat_map(|(_, url)| [named.name_of(url), url.rsplit('/').next()]);
+        let taken: HashSet<&str> = names.flatten().collect();
         files.retain(|file| file.unfinished || !taken.contains(file.name.as_str()));
     }
     files.sort();

@@ -109,6 +109,15 @@ pub enum Addresses {
     /// As `Below`, letter by letter, but for keys that may stand before the host, up to the last `@`. The second are
     /// those that Glance writes there.
     Keyed(Vec<String>, Keys),
+    /// One plain name below a prefix, and a snapshot of it; or the name alone behind the scheme.
+    Snapshots {
+        /// Ends in `/`.
+        prefix: String,
+        /// The snapshot that the store makes of what it writes.
+        snapshot: &'static str,
+        /// The scheme of the short form.
+        short: &'static str,
+    },
 }
 
 /// Keys that stand in URLs of Glance's; shown to nobody.
@@ -179,6 +188,9 @@ pub trait Backend: Send + Sync {
 
     /// Whether anything bears this name.
     async fn holds(&self, name: &str) -> StoreResult<bool>;
+
+    /// Whether something that was made of a finished blob, and is not ours, keeps it from being deleted.
+    async fn in_use(&self, name: &str) -> StoreResult<bool>;
 
     /// Everything in the store, unfinished blobs included, in any order.
     fn list(&self) -> ListStream;

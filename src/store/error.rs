@@ -23,6 +23,8 @@ pub enum StoreErrorKind {
     Corrupt,
     /// The store cannot be reached now.
     Unavailable,
+    /// Others make use of the blob, so that it stays.
+    InUse,
     /// The place where the store keeps its data is not there: somebody has to bring it back.
     Gone,
     /// Anything else.

@@ -85,11 +85,25 @@ impl NamedStore {
     /// The name by which this store knows what is at a URL of its own; `None` where it only reads.
     pub fn name_of<'a>(&self, url: &'a str) -> Option<&'a str> {
         match &self.about.addresses {
-            Addresses::Below(prefixes) if self.about.capabilities.writes => {
+            _ if !self.about.capabilities.writes => None,
+            Addresses::Below(prefixes) => {
                 prefixes.iter().find_map(|prefix| url.strip_prefix(prefix.as_str()))
             }
-            Addresses::Keyed(prefixes, _) if self.about.capabilities.writes => keyed_name(url, prefixes),
-            _ => None,
+            Addresses::Keyed(prefixes, _) => keyed_name(url, prefixes),
+            Addresses::Snapshots { prefix, short, .. } => part_of(url, prefix, short).map(|(name, _)| name),
+            Addresses::Schemes(_) => None,
+        }
+    }
+
+    /// The name of what is at a URL of this store, if that is in the form in which the store itself writes it.
+    pub fn written_as<'a>(&self, url: &'a str) -> Option<&'a str> {
+        let name = self.name_of(url).filter(|_| self.owns(url))?;
+        match &self.about.addresses {
+            Addresses::Snapshots { prefix, snapshot, short } => {
+                let (_, of) = part_of(url, prefix, short)?;
+                (of == Some(snapshot)).then_some(name)
+            }
+            _ => Some(name),
         }
     }
 
@@ -98,6 +112,9 @@ impl NamedStore {
         match &self.about.addresses {
             Addresses::Below(prefixes) | Addresses::Keyed(prefixes, _) if self.about.capabilities.writes => {
                 prefixes.iter().map(|prefix| format!("{prefix}{name}")).collect()
+            }
+            Addresses::Snapshots { prefix, snapshot, .. } if self.about.capabilities.writes => {
+                vec![format!("{prefix}{name}/{snapshot}")]
             }
             _ => Vec::new(),
         }
@@ -222,6 +239,14 @@ impl NamedStore {
         self.traced(Call::Stat, work).await
     }
 
+    /// Whether something that was made of a finished blob, and is not ours, keeps it from being deleted.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn in_use(&self, name: &str) -> StoreResult<bool> {
+        in_time(&self.id, self.answer, self.backend.in_use(name)).await
+    }
+
     /// Everything in the store, unfinished blobs included, in any order.
     ///
     /// # Errors
@@ -264,10 +289,11 @@ impl Addresses {
             }
             Self::Below(prefixes) => {
                 let Some((folder, name)) = url.rsplit_once('/') else { return false };
-                let plain = !name.is_empty() && !name.starts_with('.') && !name.contains('\0');
-                plain && prefixes.iter().any(|prefix| same_folder(folder, prefix))
+                is_plain(name) && prefixes.iter().any(|prefix| same_folder(folder, prefix))
             }
             Self::Keyed(prefixes, _) => keyed_name(url, prefixes).is_some(),
+            Self::Snapshots { prefix, short, .. } => part_of(url, prefix, short)
+                .is_some_and(|(name, of)| is_plain(name) && of.is_none_or(is_plain)),
         }
     }
 }
@@ -280,8 +306,21 @@ fn keyed_name<'a>(url: &'a str, prefixes: &[String]) -> Option<&'a str> {
         let (its_scheme, its_place) = prefix.split_once("://")?;
         place.strip_prefix(its_place).filter(|_| scheme == its_scheme)
     })?;
-    let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
-    plain.then_some(name)
+    Some(name).filter(|name| is_plain(name))
+}
+
+/// The name in a URL of snapshots, and the snapshot if it is not the short form. A name has one spelling only, so that
+/// none is taken for another.
+fn part_of<'a>(url: &'a str, prefix: &str, short: &str) -> Option<(&'a str, Option<&'a str>)> {
+    let parts = match url.strip_prefix(prefix) {
+        Some(rest) => rest.split_once('/').map(|(name, snapshot)| (name, Some(snapshot)))?,
+        None => (url.strip_prefix(short)?.strip_prefix("://")?, None),
+    };
+    Some(parts).filter(|(name, _)| !name.contains('%'))
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
 
 /// Compares two URLs of folders as file systems do, to which `/a//b/./c/` is `/a/b/c`.

@@ -192,6 +192,10 @@ impl Backend for MemoryStore {
         Ok(self.shelf().blobs.contains_key(name))
     }
 
+    async fn in_use(&self, _: &str) -> StoreResult<bool> {
+        Ok(false)
+    }
+
     fn list(&self) -> ListStream {
         let store = self.clone();
         let first = (false, Bound::Unbounded::<String>);

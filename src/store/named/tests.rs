@@ -111,6 +111,10 @@ impl Backend for Slow {
         std::future::pending().await
     }
 
+    async fn in_use(&self, _: &str) -> StoreResult<bool> {
+        std::future::pending().await
+    }
+
     fn list(&self) -> ListStream {
         Box::pin(stream::pending())
     }

@@ -209,6 +209,10 @@ impl Backend for FileStore {
         self.calls.run(name.clone(), move || folders.hold(&name)).await
     }
 
+    async fn in_use(&self, _: &str) -> StoreResult<bool> {
+        Ok(false)
+    }
+
     fn list(&self) -> ListStream {
         walk::list(self.folders.clone())
     }

@@ -196,6 +196,10 @@ impl Backend for HttpStore {
         Err(reads_only())
     }
 
+    async fn in_use(&self, _: &str) -> StoreResult<bool> {
+        Ok(false)
+    }
+
     fn list(&self) -> ListStream {
         Box::pin(futures::stream::empty())
     }
