@@ -64,8 +64,6 @@ pub enum Feature {
     StagingTuning,
     /// Stores of type `swift`.
     SwiftStore,
-    /// Stores of type `rbd`.
-    RbdStore,
     /// Stores of type `cinder`.
     CinderStore,
     /// Staging, imports and their plug-ins.
@@ -115,7 +113,6 @@ impl Feature {
             Feature::UnifiedLimits => Status::NotYet("limits kept in Keystone are not built yet"),
             Feature::Memcached => Status::NotYet("tokens are cached in each process, not in memcached"),
             Feature::SwiftStore => Status::NotYet("stores of type swift are not built yet"),
-            Feature::RbdStore => Status::NotYet("stores of type rbd are not built yet"),
             Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),
             Feature::Notifications => Status::NotYet("notifications are not built yet"),
             Feature::KeyManager => Status::NotYet("key managers are not built yet"),

@@ -22,7 +22,9 @@ import uuid
 from . import daemon, process
 from .places import CACHE
 
-FOLDER = CACHE / "ceph"
+FOLDER = pathlib.Path(os.environ.get("VITRINE_CEPH", CACHE / "ceph"))
+# One that a test has to itself, in another folder: it has no gateway, and its OSD keeps its data when it is killed.
+OWN = "VITRINE_CEPH" in os.environ
 HOST = "127.0.0.1"
 # Whom the monitor knows, and what they may do.
 KEYS = {
@@ -72,8 +74,12 @@ paxos propose interval = 0.05
 paxos min wait = 0.01
 [osd]
 osd data = {folder}/osd
-osd objectstore = memstore
+osd objectstore = {kind}
 memstore device bytes = {room}
+bluestore block create = true
+bluestore block size = {room}
+bluestore fsck on mount = false
+osd client watch timeout = 5
 osd class load list = *
 osd class default list = *
 osd fast shutdown = false
@@ -120,7 +126,7 @@ def serve(name, *argv):
 
 
 def is_up():
-    return all(daemon.alive(FOLDER / f"{name}.pid") for name in ("mon", "osd", "gateway"))
+    return all(daemon.alive(FOLDER / f"{name}.pid") for name in ("mon", "osd", "gateway")[:2 if OWN else 3])
 
 
 def make(room):
@@ -131,7 +137,8 @@ def make(room):
     port = process.free_port()
     fsid = str(uuid.uuid4())
     (FOLDER / "ceph.conf").write_text(CONF.format(folder=FOLDER, host=HOST, fsid=fsid, mon=port,
-                                                  mon_old=process.free_port(), room=room))
+                                                  mon_old=process.free_port(), room=room,
+                                                  kind="bluestore" if OWN else "memstore"))
     seed = FOLDER / "seed.keyring"
     for who, caps in KEYS.items():
         own = seed if who == "mon." else FOLDER / f"{who}.keyring"
@@ -168,6 +175,23 @@ def up(room="3G"):
     for pool in POOLS:
         admin("osd", "pool", "create", pool, "8")
         admin("osd", "pool", "application", "enable", pool, "rbd")
+    told = {
+        "conf": str(FOLDER / "ceph.conf"),
+        "fsid": conf_value("fsid"),
+        "rbd": {"user": "glance", "keyring": str(FOLDER / "client.glance.keyring"), "pools": POOLS},
+    }
+    if not OWN:
+        told |= gateways()
+    (FOLDER / "told.json").write_text(json.dumps(told, indent=1))
+
+
+def osd():
+    """Starts the OSD again, after it was killed."""
+    serve("osd", "ceph-osd", "-i", "0")
+
+
+def gateways():
+    """Starts the gateway and makes its users; what there is to know of it."""
     port = process.free_port()
     gateway("gateway", port)
     tool = ("radosgw-admin", "-c", FOLDER / "ceph.conf", "-n", "client.gateway")
@@ -176,14 +200,10 @@ def up(room="3G"):
     run(*tool, "subuser", "create", "--uid=glance", f"--subuser={SWIFT_USER['user']}", "--access=full",
         "--key-type=swift", f"--secret-key={SWIFT_USER['key']}")
     endpoint = f"http://{HOST}:{port}"
-    told = {
-        "conf": str(FOLDER / "ceph.conf"),
-        "fsid": conf_value("fsid"),
-        "rbd": {"user": "glance", "keyring": str(FOLDER / "client.glance.keyring"), "pools": POOLS},
+    return {
         "s3": {"endpoint": endpoint, "region": "default", **S3_USER},
         "swift": {"auth_url": f"{endpoint}/auth/v1.0", **SWIFT_USER},
     }
-    (FOLDER / "told.json").write_text(json.dumps(told, indent=1))
 
 
 def gateway(name, port):

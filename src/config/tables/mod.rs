@@ -33,7 +33,6 @@ pub static GROUPS: LazyLock<Vec<&[Group]>> = LazyLock::new(|| {
         identity::GROUPS,
         stores::GROUPS,
         &kinds::GROUPS,
-        stores::RBD_GROUPS,
         stores_remote::GROUPS,
         stores_block::GROUPS,
         imports::GROUPS,

@@ -52,7 +52,7 @@ fn nothing_configured_is_the_rooms_defaults() {
 fn options_become_settings() {
     let loaded = loaded(
         "[DEFAULT]\nbind_host = ::1\nworkers = 3\nlog_dir = /var/log/glance\nuser_storage_quota = 2KB\n\
-         enabled_backends = a:file, r:rbd\n[database]\nconnection = mysql://h/d?a=1\n\
+         enabled_backends = a:file, r:cinder\n[database]\nconnection = mysql://h/d?a=1\n\
          connection_parameters = b=2\nmax_pool_size = 2\nmax_overflow = 3\n\
          [glance_store]\ndefault_backend = a\n[a]\nfilesystem_store_datadir = /d\nweight = -4\n\
          [healthcheck]\nbackends =\n[DEFAULT]\nclient_socket_timeout = 0\n\
@@ -200,11 +200,13 @@ fn what_cannot_be_started_is_refused() {
             "[glance_store] default_store: it is no scheme",
         ),
         (
-            "[DEFAULT]\nenabled_backends = r:rbd\n[glance_store]\ndefault_backend = r\n",
+            "[DEFAULT]\nenabled_backends = r:cinder\n[glance_store]\ndefault_backend = r\n",
             "default_backend: names",
         ),
         ("[paste_deploy]\nflavor = keystone\n", "[keystone_authtoken] auth_url: is missing"),
-        ("[glance_store]\nstores = file,rbd\n", "[glance_store] stores: stores of type `rbd`"),
+        ("[glance_store]\nstores = file,cinder\n", "[glance_store] stores: stores of type `cinder`"),
+        ("[glance_store]\nrbd_store_chunk_size = 33\n", "Ceph has no objects above 32 MiB"),
+        ("[glance_store]\nrbd_store_pool =\n", "[glance_store] rbd_store_pool: the value is empty"),
         (
             "[DEFAULT]\nproperty_protection_file = /nowhere/p.conf\n",
             "[DEFAULT] property_protection_file: /nowhere/p.conf: cannot be read",

@@ -16,6 +16,7 @@ kinds! {
     file,
     http,
     memory,
+    rbd,
     s3,
 }
 
