@@ -10,12 +10,14 @@ use crate::{
     access::{self, quota::Allowance},
     db::{self, Conn, DbError, DbResult},
     model::{
+        blob::Blob,
         caller::Caller,
         clock::Clock,
         error::{Error, Result},
         event::{Author, Event},
-        image::Image,
+        image::{Image, Location},
         status::Status,
+        time::Timestamp,
     },
 };
 
@@ -182,18 +184,35 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
         db::cached_images::forget_image(conn, &before.id)?;
         doomed = db::blobs::doom_of_image(conn, &before.id, delete_after, now)?;
     } else {
+        adopt(conn, before, &after, now)?;
         after.revision = db::images::save(conn, before, &after)?;
         for location in &before.locations {
             let stays = after.locations.iter().any(|l| l.blob_id == location.blob_id);
-            if let (false, Some(blob_id)) = (stays, &location.blob_id) {
-                db::blobs::doom(conn, blob_id, delete_after, now)?;
-                doomed = doomed.saturating_add(1);
+            let Some(blob_id) = location.blob_id.as_ref().filter(|_| !stays) else { continue };
+            if after.status == Status::Queued && Blob::adopted(location, before).is_some() {
+                // What others have put there stays theirs when it did not come to be used.
+                db::blobs::remove(conn, blob_id)?;
+                continue;
             }
+            db::blobs::doom(conn, blob_id, delete_after, now)?;
+            doomed = doomed.saturating_add(1);
         }
     }
     db::events::insert(conn, &Event::changed(&door.author, before, &after), now)?;
     check_storage(conn, door, before, &after)?;
     Ok((after, doomed))
+}
+
+/// Enters the data of new locations into the ledger that was in its store before.
+fn adopt(conn: &mut Conn, before: &Image, after: &Image, now: Timestamp) -> DbResult<()> {
+    let is_new = |location: &&Location| before.locations.iter().all(|old| old.id != location.id);
+    for blob in after.locations.iter().filter(is_new).filter_map(|location| Blob::adopted(location, after)) {
+        db::blobs::insert(conn, &blob, now).map_err(|error| match error {
+            DbError::Duplicate(_) => Error::conflict("The data at this location belongs to an image.").into(),
+            other => other,
+        })?;
+    }
+    Ok(())
 }
 
 /// Requires that the author's project keeps no more than it may where an image comes to keep more: however it came by

@@ -1,6 +1,6 @@
 //! Deleting an image (`glance/api/v2/images.py: ImagesController.delete`).
 
-use super::Images;
+use super::{Images, locations};
 use crate::{
     access,
     model::{
@@ -15,7 +15,7 @@ use crate::{
 /// reaper deletes the bytes at once, or after `scrub_time` with `delayed_delete`.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for protected images and without the right.
+/// [`Error::Forbidden`] for protected images and without the right; [`Error::Conflict`] when others use the data.
 pub async fn delete(images: &Images, caller: &Caller, id: &str) -> Result<()> {
     access::mutating(caller)?;
     images
@@ -30,6 +30,7 @@ pub async fn delete(images: &Images, caller: &Caller, id: &str) -> Result<()> {
                     image.status
                 )));
             }
+            locations::check_unused(images, &image.locations).await?;
             Ok(Some(Image { status: Status::Deleted, ..image.clone() }))
         })
         .await

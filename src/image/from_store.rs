@@ -1,7 +1,7 @@
 //! What several stores add to an image: taking its data out of one of them
 //! (`glance/api/v2/images.py: ImagesController.delete_from_store`), and what callers are told about the stores.
 
-use super::Images;
+use super::{Images, locations};
 use crate::{
     access::{self, targets::CallerTarget},
     model::{
@@ -42,8 +42,8 @@ pub async fn may_see_details(images: &Images, caller: &Caller) -> Result<()> {
 /// # Errors
 /// In Glance's order: [`Error::Forbidden`] for read-only callers, [`Error::NotFound`] with a single store,
 /// [`Error::Conflict`] for an unknown store, [`Error::ImageNotFound`] and [`Error::Forbidden`] by the rules,
-/// [`Error::Conflict`] unless the image is active, [`Error::Forbidden`] for the last location, and
-/// [`Error::NotFound`] when the image has no data in that store.
+/// [`Error::Conflict`] unless the image is active, [`Error::Forbidden`] for the last location,
+/// [`Error::NotFound`] when the image has no data in that store, and [`Error::Conflict`] when others use that.
 pub async fn delete(images: &Images, caller: &Caller, store: &str, id: &str) -> Result<()> {
     access::mutating(caller)?;
     several(images)?;
@@ -67,6 +67,7 @@ pub async fn delete(images: &Images, caller: &Caller, store: &str, id: &str) -> 
         let at = before.locations.iter().position(|location| location.store.as_deref() == Some(store));
         let at =
             at.ok_or_else(|| Error::NotFound(format!("The image has no data in the store {store:?}.")))?;
+        locations::check_unused(images, before.locations.get(at..=at).unwrap_or_default()).await?;
         let mut after = before.clone();
         after.locations.remove(at);
         Ok(Some(after))

@@ -99,7 +99,7 @@ pub async fn patch(images: &Images, caller: &Caller, image: &mut Image, operatio
         Verb::Replace => {
             replace_all(images, caller, image, list.map(Vec::as_slice).unwrap_or_default()).await
         }
-        Verb::Remove => remove_one(image, operation.position.as_deref().unwrap_or_default()),
+        Verb::Remove => remove_one(images, image, operation.position.as_deref().unwrap_or_default()).await,
     }
 }
 
@@ -180,7 +180,7 @@ async fn replace_all(images: &Images, caller: &Caller, image: &mut Image, list: 
     Ok(())
 }
 
-fn remove_one(image: &mut Image, position: &str) -> Result<()> {
+async fn remove_one(images: &Images, image: &mut Image, position: &str) -> Result<()> {
     if image.locations.len() == 1 {
         return Err(Error::forbidden("It's not allowed to remove the last location of an image."));
     }
@@ -188,6 +188,7 @@ fn remove_one(image: &mut Image, position: &str) -> Result<()> {
     if position >= image.locations.len() {
         return Err(Error::invalid(format!("There is no location at position {position}.")));
     }
+    check_unused(images, image.locations.get(position..=position).unwrap_or_default()).await?;
     image.locations.remove(position);
     Ok(())
 }
@@ -211,7 +212,7 @@ fn is_storable(value: &Value) -> bool {
     }
 }
 
-/// The store that may serve a URL that a caller names, and the size of the data there.
+/// The store that may serve a URL that a caller names for an image, and the size of the data there.
 ///
 /// # Errors
 /// [`Error::Invalid`], saying only that the location is not usable: what is behind it is not the caller's business.
@@ -223,6 +224,9 @@ pub async fn probe<'a>(images: &'a Images, url: &str) -> Result<(&'a NamedStore,
         return Err(unusable());
     }
     let named = images.stores.for_url(url).ok_or_else(unusable)?;
+    if is_of_an_image(images, named, url).await? {
+        return Err(unusable());
+    }
     match named.stat(url).await {
         Ok(size) if size > 0 => Ok((named, size)),
         Ok(_) => Err(unusable()),
@@ -234,6 +238,48 @@ pub async fn probe<'a>(images: &'a Images, url: &str) -> Result<(&'a NamedStore,
             }
         }
     }
+}
+
+/// Whether the ledger has what is at a URL: then an image has it, and lends it to no other.
+async fn is_of_an_image(images: &Images, named: &NamedStore, url: &str) -> Result<bool> {
+    let Some(name) = named.name_of(url).map(str::to_owned) else { return Ok(false) };
+    let store = named.id.clone();
+    let known = images.db.read("location.known", move |conn| db::blobs::name_is_taken(conn, &store, &name));
+    Ok(known.await?)
+}
+
+/// A location at which there is data already. What a store of ours has under the image's own name, as the store itself
+/// would have written it, becomes the image's: Nova leaves snapshots there, which nobody else deletes.
+pub fn found(named: &NamedStore, image_id: &str, url: String, metadata: Map<String, Value>) -> Location {
+    let id = uuid::Uuid::new_v4().to_string();
+    let ours = named.written_as(&url) == Some(image_id);
+    Location { blob_id: ours.then(|| id.clone()), id, url, metadata, store: Some(named.id.clone()) }
+}
+
+/// Requires that nothing which others have made of the data at these locations keeps it from being deleted. With
+/// `delayed_delete` that is asked only when its time has come.
+///
+/// # Errors
+/// [`Error::Conflict`], and [`Error::Unavailable`] when a store does not answer.
+pub async fn check_unused(images: &Images, locations: &[Location]) -> Result<()> {
+    let own = locations.iter().filter(|location| location.blob_id.is_some());
+    for location in own.filter(|_| !images.settings.delayed_delete) {
+        let Some(named) = images.stores.for_location(location) else { continue };
+        let Some(name) = named.name_of(&location.url) else { continue };
+        match named.in_use(name).await {
+            Ok(false) => {}
+            Ok(true) => {
+                return Err(Error::conflict("The data is in use: something was cloned from it."));
+            }
+            Err(error) if error.kind == StoreErrorKind::Unavailable => {
+                tracing::warn!(%error, "a store cannot tell whether data is in use");
+                return Err(Error::Unavailable("The image storage media cannot be reached.".to_owned()));
+            }
+            // The reaper goes on to try.
+            Err(error) => tracing::warn!(%error, "it is not known whether data is in use"),
+        }
+    }
+    Ok(())
 }
 
 async fn check(images: &Images, image: &mut Image, value: &Value) -> Result<Location> {
@@ -259,13 +305,7 @@ async fn check(images: &Images, image: &mut Image, value: &Value) -> Result<Loca
     if image.size.is_none() {
         image.size = Some(i64::try_from(size).map_err(|e| Error::internal("location", e))?);
     }
-    Ok(Location {
-        id: uuid::Uuid::new_v4().to_string(),
-        url,
-        metadata,
-        store: Some(named.id.clone()),
-        blob_id: None,
-    })
+    Ok(found(named, &image.id, url, metadata))
 }
 
 async fn activate(images: &Images, image: &mut Image) -> Result<()> {

@@ -14,12 +14,12 @@ use crate::{
     format::{self, Inspector},
     image::{
         Images,
-        locations::{ValidationData, probe},
+        locations::{ValidationData, found, probe},
         query,
     },
     model::{
         error::Error,
-        image::{Image, Location},
+        image::Image,
         job::{Job, JobKind},
         status::Status,
     },
@@ -168,13 +168,7 @@ async fn add(
     if images.stores.multiple {
         metadata.insert("store".to_owned(), json!(named.id));
     }
-    let location = Location {
-        id: uuid::Uuid::new_v4().to_string(),
-        url: url.to_owned(),
-        metadata,
-        store: Some(named.id.clone()),
-        blob_id: None,
-    };
+    let location = found(named, &image.id, url.to_owned(), metadata);
     let claimed = if images.settings.do_secure_hash { ValidationData::default() } else { validation.clone() };
     images
         .change_for(&work.author(), &image.id, |before: &Image| {

@@ -1,6 +1,9 @@
 //! The ledger's words: a blob is what a store holds for an image; every blob has a row before it has a byte.
 
-use super::time::Timestamp;
+use super::{
+    image::{Image, Location},
+    time::Timestamp,
+};
 
 /// State of a blob in the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,24 @@ pub struct Blob {
 }
 
 impl Blob {
+    /// The row of data that was in a store before its image came to point to it, if `location` makes it ours: then its
+    /// blob has the location's own id, and in its store it has the name of the image.
+    pub fn adopted(location: &Location, image: &Image) -> Option<Self> {
+        let (id, store) = (location.blob_id.as_ref()?, location.store.as_ref()?);
+        (*id == location.id).then(|| Self {
+            id: id.clone(),
+            image_id: image.id.clone(),
+            store: store.clone(),
+            name: image.id.clone(),
+            state: BlobState::Live,
+            size: image.size,
+            holder: String::new(),
+            lease_until: Timestamp(0),
+            delete_after: Timestamp(0),
+            attempts: 0,
+        })
+    }
+
     /// A name that nothing else has, for when the one that was meant for it is taken.
     pub fn name_of_its_own(&self) -> String {
         format!("{}.{}", self.image_id, self.id)

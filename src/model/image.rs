@@ -75,7 +75,8 @@ pub struct Location {
     pub metadata: Map<String, Value>,
     /// Store that serves it, if it is one of ours.
     pub store: Option<String>,
-    /// Ledger row, if we wrote the bytes ourselves.
+    /// Ledger row, if the bytes are ours: we wrote them, or took them over with their location, and then both have one
+    /// id (`Blob::adopted`).
     pub blob_id: Option<String>,
 }
 
