@@ -1,8 +1,9 @@
 //! The reaper: returns abandoned uploads to `queued`, deletes the bytes of doomed blobs, and cleans the staging folder.
 //! Every step can be repeated, and any node can take any of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use futures::future::try_join_all;
 use tokio::sync::watch;
 
 use crate::{
@@ -132,24 +133,43 @@ pub async fn sweep(app: &App) -> DbResult<()> {
         if blobs.is_empty() {
             return Ok(());
         }
+        let mut stores = BTreeMap::<String, Vec<Blob>>::new();
         for blob in blobs {
-            reap(app, blob).await?;
+            stores.entry(blob.store.clone()).or_default().push(blob);
         }
+        try_join_all(stores.into_values().map(|blobs| reap_of_store(app, blobs))).await?;
     }
 }
 
-async fn reap(app: &App, blob: Blob) -> DbResult<()> {
-    let result = match app.blobs.store_of(&blob.store) {
-        Some(named) => match named.delete(&blob.id, &blob.name).await {
-            // It never held anything, and never will delete.
-            Err(error) if error.kind == StoreErrorKind::Unsupported => {
-                tracing::warn!(blob = %blob.id, %error, "a blob of a store that only reads is forgotten");
-                Ok(())
-            }
-            other => other.map_err(|e| e.to_string()),
-        },
-        None => Err(format!("store {:?} is not configured on this node", blob.store)),
-    };
+/// Deletes blobs of one store; no other store waits for that. One that does not answer is not asked again for each of
+/// them.
+async fn reap_of_store(app: &App, blobs: Vec<Blob>) -> DbResult<()> {
+    let mut away = None;
+    for blob in blobs {
+        let result = match (app.blobs.store_of(&blob.store), &away) {
+            (_, Some(reason)) => Err(String::clone(reason)),
+            (Some(named), None) => match named.delete(&blob.id, &blob.name).await {
+                // It never held anything, and never will delete.
+                Err(error) if error.kind == StoreErrorKind::Unsupported => {
+                    tracing::warn!(blob = %blob.id, %error, "a blob of a store that only reads is forgotten");
+                    Ok(())
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    away = (error.kind == StoreErrorKind::Unavailable).then(|| reason.clone());
+                    Err(reason)
+                }
+                Ok(()) => Ok(()),
+            },
+            (None, None) => Err(format!("store {:?} is not configured on this node", blob.store)),
+        };
+        record(app, blob, result).await?;
+    }
+    Ok(())
+}
+
+/// Writes down what became of a deletion.
+async fn record(app: &App, blob: Blob, result: Result<(), String>) -> DbResult<()> {
     match result {
         Ok(()) => app.db.write("blob.remove", move |conn| db::blobs::remove(conn, &blob.id)).await,
         Err(reason) => {
