@@ -131,6 +131,11 @@ impl Link {
             }
         }
         cluster.set("client_mount_timeout", &own)?;
+        // Calls that are given up before the library has looked for a newer map of the cluster would never find an OSD that
+        // came back elsewhere.
+        let seconds = own.parse::<f64>().unwrap_or_default();
+        cluster.set("objecter_tick_interval", &(seconds / 8.0).min(5.0).to_string())?;
+        cluster.set("objecter_timeout", &(seconds / 4.0).min(10.0).to_string())?;
         cluster.set("rbd_cache", "false")
     }
 
