@@ -11,7 +11,7 @@ use actix_web::{
 use super::{
     Listening,
     error::{ApiError, ApiResult},
-    health::Health,
+    health::{Health, route},
     layers::outer_layers,
     listen::serve,
 };
@@ -29,7 +29,7 @@ pub fn listen_without_database(
 ) -> std::io::Result<ServerBuilder> {
     let health = Data::new(health);
     let configure = move |config: &mut ServiceConfig| {
-        config.app_data(health.clone()).service(web::resource("/healthcheck").to(check));
+        config.app_data(health.clone()).service(web::resource(route::PATH).to(check));
     };
     serve(builder, listener, listening, move |gzip| {
         outer_layers(App::new().configure(configure.clone()).default_service(web::to(try_again)), gzip)
@@ -37,7 +37,7 @@ pub fn listen_without_database(
 }
 
 async fn check(health: Data<Health>, request: HttpRequest) -> ApiResult {
-    health.answer(&request, false).await
+    route::answer(&health, &request, false).await
 }
 
 async fn try_again() -> ApiResult {

@@ -25,7 +25,7 @@ pub fn mounts(identity: Option<&str>) -> Mounts {
             negotiated: false,
             reserved: true,
             takes_options: true,
-            routes: |config, _| health::configure(config),
+            routes: |config, _| health::route::configure(config),
         },
         Mount {
             prefix: "/v2".into(),

@@ -7,7 +7,6 @@ use futures::StreamExt;
 use super::{
     Imports,
     asked::Method,
-    lost,
     plan::Plan,
     remote, staged,
     state::{Staged, State},
@@ -48,7 +47,7 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
         Some(staged) if staged.store == imports.blobs.staging.id() => return Ok(()),
         // Nobody binds the job to the folder any more.
         Some(_) if plan.asked.method == Method::GlanceDirect && work.job.affinity.is_none() => {
-            return Err(Failure::Final(lost::LOST.to_owned()));
+            return Err(Failure::Final(staged::LOST.to_owned()));
         }
         Some(_) if plan.asked.method == Method::GlanceDirect => {
             return Err(Failure::Again("The staged data is on another node.".to_owned()));

@@ -7,6 +7,7 @@ use super::{
     asked::{Asked, Method},
     job::ImageImport,
     plan::Input,
+    staged::LOST,
     state::State,
 };
 use crate::{
@@ -25,9 +26,6 @@ use crate::{
 
 /// Folders that are looked at, and blobs that one transaction takes.
 const BATCH: i64 = 100;
-/// What a task says of data that is given up.
-pub(super) const LOST: &str =
-    "The node that had the staged data has not been seen for so long that it is given up.";
 
 /// Gives up what is staged in folders that no node has reached since `limit`. Tasks that say so can be looked at until
 /// `kept_until`. Answers the images that are queued again, less those whose import a job will end.

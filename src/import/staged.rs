@@ -14,6 +14,9 @@ use crate::{
     work::{Done, Work},
 };
 
+/// What a task says of staged data that is given up.
+pub const LOST: &str = "The node that had the staged data has not been seen for so long that it is given up.";
+
 /// Enters a blob of the staging folder into the ledger, with room for it under the quota.
 ///
 /// # Errors

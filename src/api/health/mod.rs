@@ -2,6 +2,7 @@
 
 mod answer;
 mod checks;
+pub mod route;
 
 use std::{
     fs,
@@ -13,20 +14,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::{
-    HttpRequest,
-    web::{self, ServiceConfig},
-};
+use actix_web::{HttpRequest, HttpResponse};
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 pub use checks::{Check, Outcome};
 
-use super::{
-    connection::Exchange,
-    error::{ApiResult, not_found},
-    extract::Shared,
-};
 use crate::telemetry;
 
 /// How long the files are looked for.
@@ -136,16 +129,15 @@ impl Health {
         outcomes
     }
 
-    /// The answer to a question.
-    pub(super) async fn answer(&self, request: &HttpRequest, has_database: bool) -> ApiResult {
+    /// The answer to a question that came to `port`; `None` where it is none of this service's business.
+    async fn answer(&self, request: &HttpRequest, port: u16, has_database: bool) -> Option<HttpResponse> {
         if self.ignores(request) {
-            return Err(not_found(request.clone()).await);
+            return None;
         }
         self.note();
-        let port = request.conn_data::<Exchange>().map_or(0, |exchange| exchange.address().port());
         let outcomes = self.outcomes(port, has_database).await;
         let platform = self.settings.detailed.then_some(self.platform.as_str());
-        Ok(answer::of(request, &outcomes, platform))
+        Some(answer::of(request, &outcomes, platform))
     }
 
     /// Whether a request is none of this service's business.
@@ -159,14 +151,4 @@ impl Health {
             || OF_PROXIES.iter().any(|name| request.headers().get(*name).is_some_and(|v| !v.is_empty()));
         is_foreign || (self.settings.ignore_proxied && is_passed_on())
     }
-}
-
-/// The one route.
-pub fn configure(config: &mut ServiceConfig) {
-    config.service(web::resource("/healthcheck").to(check));
-}
-
-/// Answers 200, or 503 with what is wrong.
-async fn check(state: Shared, request: HttpRequest) -> ApiResult {
-    state.health.answer(&request, state.app.db.is_there()).await
 }

@@ -12,7 +12,7 @@ use super::{
     walk_tasks::imports_and_tasks,
 };
 use crate::support::{
-    Answer, Client, Database, OCTETS, PATCH_V20, PATCH_V21, block_on, bytes, reach_loopback,
+    Answer, Client, Database, OCTETS, PATCH_V20, PATCH_V21, WebSource, block_on, bytes, image, reach_loopback,
 };
 
 /// One image for each purpose.
@@ -208,6 +208,18 @@ async fn data(walk: &Walk, admin: &Client, member: &Client) {
     walk.ask(member, &format!("GET {locations}"), Body::None, 404).await;
 }
 
+async fn hashes(walk: &Walk, admin: &Client) {
+    let source = WebSource::start();
+    let id = admin.created(image().raw()).await;
+    let location = json!({"url": source.url("a"), "metadata": {}});
+    let add = json!([{"op": "add", "path": "/locations/-", "value": location}]);
+    admin.update(&id, add).await.expect(200);
+    for (body, status) in [(json!({"os_hash_algo": "x"}), 400), (json!({"os_hash_algo": "md5"}), 202)] {
+        walk.ask(admin, &format!("POST /v2/images/{id}/hash"), Body::Json(body), status).await;
+    }
+    walk.ask(admin, &format!("POST /v2/images/{IMAGE}/hash"), Body::Json(json!({})), 409).await;
+}
+
 async fn tags_and_members(walk: &Walk, owner: &Client, guest: &Client) {
     let tags = format!("/v2/images/{IMAGE}/tags");
     for (line, status) in [
@@ -264,6 +276,7 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         versions_and_schemas(&walk, &admin).await;
         records(&walk, &admin, &owner).await;
         data(&walk, &admin, &owner).await;
+        hashes(&walk, &admin).await;
         tags_and_members(&walk, &owner, &guest).await;
         deletion(&walk, &owner).await;
         imports_and_tasks(&walk, &admin, &owner).await;
