@@ -62,8 +62,6 @@ pub enum Feature {
     Staging,
     /// What else there is to say about those folders.
     StagingTuning,
-    /// Stores of type `swift`.
-    SwiftStore,
     /// Stores of type `cinder`.
     CinderStore,
     /// Staging, imports and their plug-ins.
@@ -112,7 +110,6 @@ impl Feature {
             }
             Feature::UnifiedLimits => Status::NotYet("limits kept in Keystone are not built yet"),
             Feature::Memcached => Status::NotYet("tokens are cached in each process, not in memcached"),
-            Feature::SwiftStore => Status::NotYet("stores of type swift are not built yet"),
             Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),
             Feature::Notifications => Status::NotYet("notifications are not built yet"),
             Feature::KeyManager => Status::NotYet("key managers are not built yet"),

@@ -38,8 +38,11 @@ impl Taken {
             };
             let metadata = metadata(text(row, 3));
             let store = metadata.get("store").and_then(Value::as_str).map(str::to_owned);
-            let location =
+            let mut location =
                 Location { id: uuid::Uuid::new_v4().to_string(), url, metadata, store, blob_id: None };
+            if let Some(named) = plan.stores.for_location(&location) {
+                location.url = named.written(&location.url).into_full();
+            }
             let blob = self.blob(image, *of, &location, plan);
             with_data.insert(image);
             if of.deleted_at.is_some() {

@@ -12,6 +12,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::error::StoreResult;
@@ -118,6 +119,42 @@ pub enum Addresses {
         /// The scheme of the short form.
         short: &'static str,
     },
+    /// Objects of containers, by all the beginnings that Glance has written, and by that of the store itself.
+    Containers {
+        /// What the URLs of its own blobs begin with: up to the container and `/`, or to `_` where the rest of the
+        /// container's name follows.
+        own: String,
+        /// All that it reads.
+        readable: Vec<Beginning>,
+    },
+}
+
+/// What URLs of containers begin with that a store reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// Up to the container, without keys.
+    pub text: String,
+    /// The user who has to stand before the host, with a key that is not looked at; nobody, if there is none.
+    pub user: Option<String>,
+    /// What the store itself writes in its place.
+    pub written: String,
+}
+
+impl Beginning {
+    /// A URL that begins so, as the store itself writes it.
+    pub fn written(&self, url: &str) -> Option<StoreUrl> {
+        let (scheme, place) = url.split_once("://")?;
+        let (keys, place) = match place.rsplit_once('@') {
+            Some((keys, place)) => (Some(keys), place),
+            None => (None, place),
+        };
+        let user = keys.map(|keys| keys.rsplit_once(':').map_or(keys, |(user, _)| user));
+        let user = user.map(|user| percent_decode_str(user).decode_utf8_lossy());
+        let (own_scheme, own_place) = self.text.split_once("://")?;
+        let rest = place.strip_prefix(own_place)?;
+        (scheme == own_scheme && user.as_deref() == self.user.as_deref())
+            .then(|| StoreUrl::new(format!("{}{rest}", self.written)))
+    }
 }
 
 /// Keys that stand in URLs of Glance's; shown to nobody.

@@ -91,6 +91,9 @@ impl NamedStore {
             }
             Addresses::Keyed(prefixes, _) => keyed_name(url, prefixes),
             Addresses::Snapshots { prefix, short, .. } => part_of(url, prefix, short).map(|(name, _)| name),
+            Addresses::Containers { own, .. } => {
+                name_in_container(url.strip_prefix(own.as_str())?, !own.ends_with('/'))
+            }
             Addresses::Schemes(_) => None,
         }
     }
@@ -110,13 +113,25 @@ impl NamedStore {
     /// The URLs that a name may have here, one for each place that this store writes to; none where it only reads.
     pub fn urls_of(&self, name: &str) -> Vec<String> {
         match &self.about.addresses {
-            Addresses::Below(prefixes) | Addresses::Keyed(prefixes, _) if self.about.capabilities.writes => {
+            _ if !self.about.capabilities.writes => Vec::new(),
+            Addresses::Below(prefixes) | Addresses::Keyed(prefixes, _) => {
                 prefixes.iter().map(|prefix| format!("{prefix}{name}")).collect()
             }
-            Addresses::Snapshots { prefix, snapshot, .. } if self.about.capabilities.writes => {
-                vec![format!("{prefix}{name}/{snapshot}")]
+            Addresses::Snapshots { prefix, snapshot, .. } => vec![format!("{prefix}{name}/{snapshot}")],
+            Addresses::Containers { own, .. } if own.ends_with('/') => vec![format!("{own}{name}")],
+            // Where the name decides the container, only the store can tell.
+            Addresses::Containers { .. } | Addresses::Schemes(_) => Vec::new(),
+        }
+    }
+
+    /// A URL of this store as the store itself writes it, which is never with keys.
+    pub fn written(&self, url: &str) -> StoreUrl {
+        match &self.about.addresses {
+            Addresses::Containers { readable, .. } if self.owns(url) => {
+                let written = readable.iter().find_map(|beginning| beginning.written(url));
+                written.unwrap_or_else(|| StoreUrl::new(url))
             }
-            _ => Vec::new(),
+            _ => StoreUrl::new(url),
         }
     }
 
@@ -294,8 +309,20 @@ impl Addresses {
             Self::Keyed(prefixes, _) => keyed_name(url, prefixes).is_some(),
             Self::Snapshots { prefix, short, .. } => part_of(url, prefix, short)
                 .is_some_and(|(name, of)| is_plain(name) && of.is_none_or(is_plain)),
+            Self::Containers { readable, .. } => readable.iter().any(|beginning| {
+                let written = beginning.written(url);
+                let rest = written.as_ref().and_then(|url| url.full().strip_prefix(&beginning.written));
+                rest.is_some_and(|rest| name_in_container(rest, true).is_some())
+            }),
         }
     }
+}
+
+/// The plain name behind a container, or behind the rest of its name if there has to be one.
+fn name_in_container(text: &str, has_container: bool) -> Option<&str> {
+    let name =
+        if has_container { text.split_once('/').filter(|(rest, _)| !rest.is_empty())?.1 } else { text };
+    Some(name).filter(|name| is_plain(name))
 }
 
 /// The plain name in a URL that begins as one of these, if its keys are left out.

@@ -14,7 +14,6 @@ mod own;
 mod services;
 mod stores;
 mod stores_block;
-mod stores_remote;
 
 use std::sync::LazyLock;
 
@@ -33,7 +32,6 @@ pub static GROUPS: LazyLock<Vec<&[Group]>> = LazyLock::new(|| {
         identity::GROUPS,
         stores::GROUPS,
         &kinds::GROUPS,
-        stores_remote::GROUPS,
         stores_block::GROUPS,
         imports::GROUPS,
         messaging::GROUPS,

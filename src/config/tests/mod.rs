@@ -7,6 +7,7 @@ mod corpus;
 mod deployments;
 mod findings;
 mod registry;
+mod swift;
 
 use std::path::PathBuf;
 

@@ -18,6 +18,7 @@ kinds! {
     memory,
     rbd,
     s3,
+    swift,
 }
 
 /// The kind of this name.
