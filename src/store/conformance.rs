@@ -41,6 +41,48 @@ pub async fn put(store: &NamedStore, id: &str, name: &str, bytes: &[u8]) -> Stor
     writer.commit(name).await.map(StoreUrl::into_full)
 }
 
+/// Writes and commits a blob by pieces of an odd size, of which the size is told or not; answers its URL.
+pub async fn upload(
+    store: &NamedStore,
+    blob: &str,
+    name: &str,
+    bytes: &[u8],
+    size: Option<u64>,
+) -> StoreResult<String> {
+    let mut writer = store.writer(&new(blob, name, size)).await?;
+    for piece in bytes.chunks(700_001) {
+        writer.write(Bytes::copy_from_slice(piece)).await?;
+    }
+    writer.sync().await?;
+    writer.commit(name).await.map(StoreUrl::into_full)
+}
+
+/// Writes a blob of many MiB and reads it, while the server behind the store dies and returns: in the middle of writing,
+/// before its end, and in the middle of reading. Answers the blob's URL.
+pub async fn through_deaths(store: &NamedStore, blob: &str, name: &str, mut die: impl FnMut()) -> String {
+    let bytes = data(24 << 20);
+    let mut writer = store.writer(&new(blob, name, None)).await.unwrap();
+    for (index, piece) in bytes.chunks(1 << 20).enumerate() {
+        if index == 13 {
+            die();
+        }
+        writer.write(Bytes::copy_from_slice(piece)).await.unwrap();
+    }
+    die();
+    writer.sync().await.unwrap();
+    let url = writer.commit(name).await.unwrap().into_full();
+    let mut stream = store.read(&url, None).await.unwrap();
+    let mut found = Vec::new();
+    while let Some(piece) = stream.try_next().await.unwrap() {
+        if found.is_empty() {
+            die();
+        }
+        found.extend_from_slice(&piece);
+    }
+    assert!(found == bytes);
+    url
+}
+
 /// Reads a blob or a part of it.
 pub async fn get(store: &NamedStore, url: &str, range: Option<ByteRange>) -> StoreResult<Vec<u8>> {
     let chunks: ByteStream = store.read(url, range).await?;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{address::Address, options::MIB, *};
 use crate::store::{
     NamedStore,
-    conformance::{conforms, data, get, named, new, put, sorted},
+    conformance::{conforms, data, get, named, new, put, sorted, through_deaths, upload},
     servers::{ceph, second_s3, text},
 };
 
@@ -58,22 +58,6 @@ async fn the_s3_store_conforms() {
             conforms(&named, None).await;
         }
     }
-}
-
-/// Writes bytes by pieces of an odd size; answers where they are.
-async fn upload(
-    store: &NamedStore,
-    blob: &str,
-    name: &str,
-    bytes: &[u8],
-    size: Option<u64>,
-) -> StoreResult<String> {
-    let mut writer = store.writer(&new(blob, name, size)).await?;
-    for piece in bytes.chunks(700_001) {
-        writer.write(Bytes::copy_from_slice(piece)).await?;
-    }
-    writer.sync().await?;
-    writer.commit(name).await.map(StoreUrl::into_full)
 }
 
 /// Proves that what has several parts is what was sent, of known size and of unknown, at each edge of a part.

@@ -19,7 +19,7 @@ use crate::{
     outbound::Method,
     store::{
         Listed, NamedStore, UNFINISHED,
-        conformance::{conforms, data, get, named, new, put, sorted},
+        conformance::{conforms, data, get, named, new, put, sorted, through_deaths, upload},
         servers::{ceph, text},
     },
 };
@@ -67,22 +67,6 @@ async fn names(store: &SwiftStore) -> Vec<String> {
         names.extend(listing::page(&store.shop.line, Some(&container), "", "").await.unwrap().0);
     }
     names
-}
-
-/// Writes bytes by pieces of an odd size; answers where they are.
-async fn upload(
-    store: &NamedStore,
-    blob: &str,
-    name: &str,
-    bytes: &[u8],
-    size: Option<u64>,
-) -> StoreResult<String> {
-    let mut writer = store.writer(&new(blob, name, size)).await?;
-    for piece in bytes.chunks(700_001) {
-        writer.write(Bytes::copy_from_slice(piece)).await?;
-    }
-    writer.sync().await?;
-    writer.commit(name).await.map(StoreUrl::into_full)
 }
 
 /// Proves that a Swift store keeps the promises of stores, in one container and in several, with segments that are

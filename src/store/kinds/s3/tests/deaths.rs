@@ -69,29 +69,8 @@ async fn servers_die_and_return() {
     };
     let (store, named) = opened(&settings);
     store.have_bucket().await.unwrap();
-    let bytes = data(24 << 20);
-
     let (blob, name) = (id(), id());
-    let mut writer = named.writer(&new(&blob, &name, None)).await.unwrap();
-    for (index, piece) in bytes.chunks(1 << 20).enumerate() {
-        if index == 13 {
-            gateway.die_and_return();
-        }
-        writer.write(Bytes::copy_from_slice(piece)).await.unwrap();
-    }
-    gateway.die_and_return();
-    writer.sync().await.unwrap();
-    let url = writer.commit(&name).await.unwrap().into_full();
-
-    let mut stream = named.read(&url, None).await.unwrap();
-    let mut found = Vec::new();
-    while let Some(piece) = stream.try_next().await.unwrap() {
-        if found.is_empty() {
-            gateway.die_and_return();
-        }
-        found.extend_from_slice(&piece);
-    }
-    assert!(found == bytes);
+    let url = through_deaths(&named, &blob, &name, || gateway.die_and_return()).await;
 
     let short = Settings { patience: Duration::from_secs(2), ..settings };
     let (_, hurried) = opened(&short);
