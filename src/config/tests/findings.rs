@@ -214,7 +214,7 @@ fn contradictory_stores_are_refused() {
             "2: [DEFAULT] enabled_backends: store `os_glance_x`: names that begin with os_glance_ \
              are reserved",
             "2: [DEFAULT] enabled_backends: store `b`: type `floppy` is not one of file, http, \
-             memory, s3, swift, rbd, cinder, vmware",
+             memory, rbd, s3, swift, cinder, vmware",
             "4: [glance_store] default_backend: `c` is not a store of [DEFAULT] enabled_backends",
         ]
     );
