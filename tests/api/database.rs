@@ -8,7 +8,13 @@ use std::sync::{
 use diesel::{
     Connection, MysqlConnection, RunQueryDsl, SqliteConnection, connection::SimpleConnection, sql_query,
 };
-use vitrine::db::{self, Conn, Db, DbError, DbResult};
+use vitrine::{
+    db::{self, Conn, Db, DbError, DbResult},
+    model::{
+        blob::{Blob, BlobState},
+        time::Timestamp,
+    },
+};
 
 use crate::support::*;
 
@@ -203,6 +209,42 @@ fn tls_to_mariadb() {
 }
 
 on_each_database! {
+    /// What was read of a blob says nothing of it later: one whose writer has come to its end meanwhile, or whose lease goes
+    /// on after all, is not doomed for having been abandoned. Else the data of an active image would go.
+    async fn only_what_is_still_abandoned_is_doomed(database: Database) {
+        let folder = scratch_folder();
+        let (_database, db) = with_two_images(database, folder.path());
+        let doomed = async |state: BlobState, lease_until: Timestamp| {
+            let image = record("three", 3);
+            let blob = Blob {
+                id: fresh_id(),
+                image_id: image.id.clone(),
+                store: "file".to_owned(),
+                name: image.id.clone(),
+                state,
+                size: None,
+                holder: "a node that slept".to_owned(),
+                lease_until,
+                delete_after: Timestamp(0),
+                attempts: 0,
+            };
+            let doom = move |conn: &mut Conn| {
+                db::images::insert(conn, &image)?;
+                db::blobs::insert(conn, &blob, now())?;
+                let doomed = db::blobs::doom_abandoned(conn, &blob.id, now())?;
+                let left = format!("SELECT COUNT(*) AS number FROM blobs WHERE id = '{}' AND state = ", blob.id);
+                let kept = number(conn, &format!("{left}'{}'", state.as_str()))?;
+                let gone = number(conn, &format!("{left}'doomed'"))?;
+                Ok::<_, DbError>((doomed, kept, gone))
+            };
+            db.write("test.doom", doom).await.unwrap()
+        };
+        let (past, future) = (Timestamp(1), now().plus_seconds(60));
+        assert_eq!(doomed(BlobState::Writing, past).await, (true, 0, 1));
+        assert_eq!(doomed(BlobState::Writing, future).await, (false, 1, 0));
+        assert_eq!(doomed(BlobState::Live, past).await, (false, 1, 0));
+    }
+
     /// A key that is taken says of which table it is.
     async fn a_taken_key_names_its_table(database: Database) {
         let folder = scratch_folder();

@@ -142,7 +142,7 @@ fn endpoints(folder: &Path) -> BTreeSet<String> {
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let mut text = fs::read_to_string(&path).unwrap();
             if let Some(constant) = named.captures(&text) {
-                text = text.replace("resource(PATH,", &format!("resource({},", &constant[1]));
+                text = text.replace("resource(PATH", &format!("resource({}", &constant[1]));
             }
             for place in mounted.captures_iter(&text) {
                 let methods = place.get(2).map_or("GET", |methods| methods.as_str());
