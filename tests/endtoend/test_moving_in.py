@@ -121,7 +121,7 @@ def in_order(body):
     if not isinstance(body, dict):
         return body
     body = {name: in_order(value) for name, value in body.items()}
-    for name in {"tags", "resource_type_associations", "members"} & body.keys():
+    for name in {"tags", "resource_type_associations", "members", "tasks"} & body.keys():
         body[name] = sorted(body[name], key=json.dumps)
     return body
 
