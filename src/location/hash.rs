@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     job::NoState,
-    measure::{measure, record, refuse},
+    measure::{held_image, let_go, measure, record, refuse},
 };
 use crate::{
     access,
@@ -25,7 +25,7 @@ use crate::{
     work::{
         Done, Failure, Work,
         durable::{Again, Durable, Ending},
-        queue::{LOCK_PROPERTY, Queue, draft, is_locked_by},
+        queue::{Queue, draft},
     },
 };
 
@@ -84,32 +84,21 @@ impl Durable for HashCalculation {
 
     async fn run(images: &Images, work: &Work, input: Input, _: NoState) -> Done<Value> {
         let Input { image_id: id, os_hash_algo: algorithm } = &input;
-        let image = query::find_unseen(images, id).await?;
-        let image = image.ok_or_else(|| Failure::Cancelled("the image was deleted".to_owned()))?;
-        if is_locked_by(&image, &work.job) {
+        if let Some(image) = held_image(images, work, id, |image| image.os_hash_value.is_some()).await? {
             announce(images, work, id, algorithm).await?;
             find(images, work, &image, algorithm).await?;
-        } else if work.job.attempts < 2 || image.os_hash_value.is_none() {
-            return Err(Failure::Final("The image is no longer held by this task.".to_owned()));
         }
         Ok(json!({ "image_id": id }))
     }
 
     async fn undo(images: &Images, work: &Work, input: Input, _: NoState, _: Ending) -> Done<&'static str> {
-        let author = work.author();
-        let freed = images.change_for(&author, &input.image_id, |before: &Image| {
-            if !is_locked_by(before, &work.job) {
-                return Ok(None);
+        let_go(images, work, &input.image_id, |after: &mut Image| {
+            if after.os_hash_value.is_none() {
+                after.os_hash_algo = None;
             }
-            let mut after = before.clone();
-            after.remove_property(LOCK_PROPERTY);
-            after.os_hash_algo.take_if(|_| before.os_hash_value.is_none());
-            Ok(Some(after))
-        });
-        match freed.await {
-            Ok(_) | Err(Error::ImageNotFound(_)) => Ok(""),
-            Err(other) => Err(other.into()),
-        }
+        })
+        .await
+        .map(|()| "")
     }
 
     fn retry(_: &mut Conn, _: &Job, _: &Input, _: &NoState) -> DbResult<Again<NoState>> {

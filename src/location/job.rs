@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::measure::{Reading, measure, record, refuse, refused};
+use super::measure::{Reading, held_image, let_go, measure, record, refuse, refused};
 use crate::{
     blob::{facts::Facts, pour::Source},
     db::{Conn, DbResult},
@@ -15,7 +15,6 @@ use crate::{
     image::{
         Images,
         locations::{ValidationData, found, probe},
-        query,
     },
     model::{
         error::Error,
@@ -26,7 +25,6 @@ use crate::{
     work::{
         Done, Failure, Work,
         durable::{Again, Durable, Ending},
-        queue::{LOCK_PROPERTY, is_locked_by},
     },
 };
 
@@ -76,7 +74,9 @@ impl Durable for LocationImport {
 
 async fn steps(images: &Images, work: &Work, input: &Input) -> Done<()> {
     let Input { image_id: id, loc_url: url, validation_data: validation } = input;
-    let Some(image) = locked_image(images, work, id, url).await? else { return Ok(()) };
+    let is_done =
+        |image: &Image| image.status == Status::Active && image.locations.iter().any(|l| l.url == *url);
+    let Some(image) = held_image(images, work, id, is_done).await? else { return Ok(()) };
     let verify = images.settings.do_secure_hash && validation.os_hash_value.is_some();
     if image.status == Status::Queued {
         if images.settings.do_secure_hash && !verify {
@@ -191,43 +191,17 @@ async fn add(
     Ok(())
 }
 
-/// The image that the job holds; `None` when an attempt that died had come to its end.
-async fn locked_image(images: &Images, work: &Work, id: &str, url: &str) -> Done<Option<Image>> {
-    let image = query::find_unseen(images, id).await?;
-    let image = image.ok_or_else(|| Failure::Cancelled("the image was deleted".to_owned()))?;
-    let lock = image.property(LOCK_PROPERTY).and_then(|p| p.value.as_deref());
-    if is_locked_by(&image, &work.job) {
-        return Ok(Some(image));
-    }
-    let complete = image.status == Status::Active && image.locations.iter().any(|l| l.url == url);
-    if work.job.attempts > 1 && lock.is_none() && complete {
-        return Ok(None);
-    }
-    Err(Failure::Final("The image is no longer held by this task.".to_owned()))
-}
-
 /// Brings the image back to `queued`; of locations only those on the web stay.
 async fn put_back(images: &Images, work: &Work, input: &Input) -> Done<()> {
     let Input { image_id: id, loc_url: url, .. } = input;
-    let changed = images
-        .change_for(&work.author(), id, |before: &Image| {
-            if !is_locked_by(before, &work.job) {
-                return Ok(None);
-            }
-            let mut after = before.clone();
-            after.remove_property(LOCK_PROPERTY);
-            if matches!(after.status, Status::Importing | Status::Queued) {
-                after.status = Status::Queued;
-                // As in Glance a location on the web stays on the queued image; it costs nothing and can be tried again.
-                after.locations.retain(|l| l.url != *url || url.starts_with("http"));
-                (after.size, after.virtual_size) = (None, None);
-                (after.checksum, after.os_hash_algo, after.os_hash_value) = (None, None, None);
-            }
-            Ok(Some(after))
-        })
-        .await;
-    match changed {
-        Ok(_) | Err(Error::ImageNotFound(_)) => Ok(()),
-        Err(other) => Err(other.into()),
-    }
+    let_go(images, work, id, |after: &mut Image| {
+        if matches!(after.status, Status::Importing | Status::Queued) {
+            after.status = Status::Queued;
+            // As in Glance a location on the web stays on the queued image; it costs nothing and can be tried again.
+            after.locations.retain(|l| l.url != *url || url.starts_with("http"));
+            (after.size, after.virtual_size) = (None, None);
+            (after.checksum, after.os_hash_algo, after.os_hash_value) = (None, None, None);
+        }
+    })
+    .await
 }

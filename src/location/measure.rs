@@ -10,7 +10,7 @@ use crate::{
         facts::{Facts, hashes_of},
         pour::{Fault, Limits, Nowhere, Pour, Source},
     },
-    image::Images,
+    image::{Images, query},
     model::{error::Error, image::Image, status::Status},
     store::ByteStream,
     work::{
@@ -117,4 +117,46 @@ pub(super) async fn record(
         })
         .await?;
     Ok(())
+}
+
+/// The image that the job holds; `None` when an attempt that died had come to its end, which `is_done` tells.
+pub(super) async fn held_image(
+    images: &Images,
+    work: &Work,
+    id: &str,
+    is_done: impl Fn(&Image) -> bool,
+) -> Done<Option<Image>> {
+    let image = query::find_unseen(images, id).await?;
+    let image = image.ok_or_else(|| Failure::Cancelled("the image was deleted".to_owned()))?;
+    if is_locked_by(&image, &work.job) {
+        return Ok(Some(image));
+    }
+    let is_free = image.property(LOCK_PROPERTY).and_then(|p| p.value.as_deref()).is_none();
+    if work.job.attempts > 1 && is_free && is_done(&image) {
+        return Ok(None);
+    }
+    Err(Failure::Final("The image is no longer held by this task.".to_owned()))
+}
+
+/// Lets go of the image that a failed job holds, if there is one, and takes back what the job did to it.
+pub(super) async fn let_go(
+    images: &Images,
+    work: &Work,
+    id: &str,
+    take_back: impl Fn(&mut Image) + Send + Sync,
+) -> Done<()> {
+    let author = work.author();
+    let changed = images.change_for(&author, id, |before: &Image| {
+        if !is_locked_by(before, &work.job) {
+            return Ok(None);
+        }
+        let mut after = before.clone();
+        after.remove_property(LOCK_PROPERTY);
+        take_back(&mut after);
+        Ok(Some(after))
+    });
+    match changed.await {
+        Ok(_) | Err(Error::ImageNotFound(_)) => Ok(()),
+        Err(other) => Err(other.into()),
+    }
 }

@@ -8,6 +8,14 @@ use crate::support::*;
 const MD5: &str = "8d777f385d3dfec8815d20f7496026dc";
 const SHA256: &str = "3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7";
 
+/// A service that takes data from this machine, and does not measure it.
+fn believing(database: Database) -> TestApp {
+    database.app_with(|options| {
+        reach_loopback(options);
+        options.image.do_secure_hash = false;
+    })
+}
+
 /// An image whose data nobody has measured, with a hash if one is claimed.
 async fn unmeasured(client: &Client, source: &WebSource, claimed: Option<&str>) -> String {
     let id = client.created(image().raw()).await;
@@ -40,11 +48,7 @@ on_each_database! {
     /// an image that has its hashes or no data is left alone.
     async fn missing_hashes_are_found(database: Database) {
         let source = WebSource::start();
-        let app = database.app_with(|options| {
-            options.imports.filter.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
-            options.imports.filter.allowed_ports = Vec::new();
-            options.image.do_secure_hash = false;
-        });
+        let app = believing(database);
         let (alice, admin) = (app.as_member("alice"), app.as_admin());
         let id = unmeasured(&alice, &source, None).await;
         let hash = format!("/v2/images/{id}/hash");
@@ -70,11 +74,7 @@ on_each_database! {
     /// and free for others.
     async fn data_that_contradicts_the_image_is_not_believed(database: Database) {
         let source = WebSource::start();
-        let app = database.app_with(|options| {
-            options.imports.filter.allowed_networks = vec!["127.0.0.0/8".parse().unwrap()];
-            options.imports.filter.allowed_ports = Vec::new();
-            options.image.do_secure_hash = false;
-        });
+        let app = believing(database);
         let (alice, admin) = (app.as_member("alice"), app.as_admin());
         let wrong = "0".repeat(64);
         let id = unmeasured(&alice, &source, Some(&wrong)).await;
