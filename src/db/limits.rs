@@ -5,14 +5,15 @@ use std::time::Duration;
 /// How long anybody waits for the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Seconds that a request waits for a connection, one that writes five times as long at need; and within which a database that does not answer is found out.
+    /// Seconds that a request waits for a connection to be opened, and within which a database that does not answer is
+    /// found out. While it answers others, a request stands in line five times as long at need.
     pub wait_seconds: u64,
     /// Seconds that one statement may take.
     pub statement_seconds: u64,
 }
 
-/// How many times as long those who write stand in line.
-const WRITES: u32 = 5;
+/// How many times as long a request stands in line for a connection.
+const LINE: u32 = 5;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -26,10 +27,10 @@ impl Limits {
         Duration::from_secs(self.wait_seconds.max(1))
     }
 
-    /// For how long a request stands in line for one, while the database answers others. Where one writes at a time, that
-    /// line is long at times, and moves.
-    pub(super) fn line(self, writes: bool) -> Duration {
-        if writes { self.wait().saturating_mul(WRITES) } else { self.wait() }
+    /// For how long a request stands in line for one, while the database answers others: a thousand that come at once
+    /// make a long line, and it moves.
+    pub(super) fn line(self) -> Duration {
+        self.wait().saturating_mul(LINE)
     }
 
     /// For how long one statement may run.

@@ -261,7 +261,7 @@ impl Db {
     }
 
     async fn seat(&self, writes: bool) -> DbResult<Seat> {
-        let seat = self.watch.guard(self.limits.line(writes), self.watch.lane().seat(writes)).await?;
+        let seat = self.watch.guard(self.limits.line(), self.watch.lane().seat(writes)).await?;
         seat.ok_or_else(|| DbError::Unavailable("it went away".to_owned()))
     }
 

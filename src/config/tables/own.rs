@@ -103,8 +103,9 @@ const VITRINE: &[Opt] = &[
         "database_wait",
         Int(1, 3600),
         "2",
-        "Seconds that a request waits for a connection to the database before it is answered with 503, five times \
-         as long if it changes something, and within which a database that does not answer is found out.",
+        "Seconds that a request waits for a connection to the database to be opened, and within which a database that \
+         does not answer is found out; a request stands in line five times as long while others are answered. Then it \
+         is answered with 503.",
     )
     .of(Feature::Database)
     .must(),
