@@ -59,6 +59,14 @@ class OpenUpload:
         self.connection.send(b"0\r\n\r\n")
         return Answer(self.connection.getresponse())
 
+    def is_lost(self):
+        """Whether it comes to nothing. A balancer whose node dies answers 502, or hangs up when it learns of it only as it
+        sends to the node."""
+        try:
+            return self.finish().status == 502
+        except ConnectionError:
+            return True
+
     def abort(self):
         self.connection.close()
 
