@@ -1,5 +1,7 @@
 //! How a pass goes on, whichever way things move: everything in the order of the ids, then what has changed since.
 
+use std::sync::mpsc;
+
 use serde::{Deserialize, Serialize};
 
 use super::plan::{BATCH, Report, Told};
@@ -46,10 +48,13 @@ impl Mark {
     }
 }
 
+/// Batches that are read before they are needed.
+const AHEAD: usize = 1;
+
 /// One of the two ways.
-pub trait Way {
+pub trait Way: Sync {
     /// What is read of some images.
-    type Batch;
+    type Batch: Send;
 
     /// How many images there are.
     fn count(&self) -> DbResult<u64>;
@@ -87,18 +92,43 @@ pub fn images(
     Ok(began)
 }
 
-/// Every image from a mark on.
+/// Every image from a mark on. The next batch is read while one is written.
 fn everything(way: &impl Way, mut mark: Mark, told: &mut dyn Told, report: &mut Report) -> DbResult<()> {
     let all = way.count()?;
+    let first = mark.after.clone().unwrap_or_default();
+    std::thread::scope(|scope| {
+        let (send, read) = mpsc::sync_channel(AHEAD);
+        scope.spawn(move || read_all(way, first, &send));
+        for batch in read {
+            let (batch, last, count) = batch?;
+            mark.after = Some(last);
+            report.seen = report.seen.saturating_add(count);
+            report.images = report.images.saturating_add(way.take(batch, Some(&mark), told)?);
+            told.progress(report.seen, all.max(report.seen));
+        }
+        Ok(())
+    })
+}
+
+/// A batch, the last id in it, and how many images there are in it.
+type Read<Batch> = DbResult<(Batch, String, u64)>;
+
+/// Reads batch after batch, until there is none, or nobody wants more.
+fn read_all<W: Way>(way: &W, mut after: String, to: &mpsc::SyncSender<Read<W::Batch>>) {
     loop {
-        let after = mark.after.clone().unwrap_or_default();
-        let (batch, mut ids) = way.after(&after)?;
-        let count = ids.len() as u64;
-        let Some(last) = ids.pop() else { return Ok(()) };
-        mark.after = Some(last);
-        report.seen = report.seen.saturating_add(count);
-        report.images = report.images.saturating_add(way.take(batch, Some(&mark), told)?);
-        told.progress(report.seen, all.max(report.seen));
+        let batch = match way.after(&after) {
+            Ok((batch, mut ids)) => {
+                let count = ids.len() as u64;
+                let Some(last) = ids.pop() else { return };
+                after.clone_from(&last);
+                Ok((batch, last, count))
+            }
+            Err(error) => Err(error),
+        };
+        let failed = batch.is_err();
+        if to.send(batch).is_err() || failed {
+            return;
+        }
     }
 }
 
