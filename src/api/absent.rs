@@ -37,7 +37,7 @@ pub fn listen_without_database(
 }
 
 async fn check(health: Data<Health>, request: HttpRequest) -> ApiResult {
-    route::answer(&health, &request, false).await
+    route::answer(&health, &request, false, None).await
 }
 
 async fn try_again() -> ApiResult {

@@ -15,6 +15,7 @@ mod place;
 mod policy;
 mod serve;
 mod store;
+mod stores;
 
 use std::process::ExitCode;
 
@@ -62,6 +63,8 @@ enum Command {
     /// Look after the stores.
     #[command(subcommand)]
     Store(store::Command),
+    /// Tell how each configured store is, tried from here: its state, room, latency and errors.
+    Stores(stores::Arguments),
     /// Run a program that may do next to nothing; the server calls this itself.
     #[command(hide = true)]
     Confine(confine::Arguments),
@@ -88,6 +91,7 @@ pub fn run() -> ExitCode {
         Command::Config(command) => return config::run(command),
         Command::Policy(command) => return policy::run(command),
         Command::Store(command) => return store::run(command),
+        Command::Stores(arguments) => return stores::run(&arguments),
         Command::Confine(arguments) => return confine::run(arguments),
     };
     match result {

@@ -1,12 +1,13 @@
 //! The stores: `[DEFAULT] enabled_backends`, or those of `[glance_store]`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::check::{Finding, Topic};
 use super::registry::{GLANCE_STORE, STAGING};
 use super::{Loaded, StoreName};
 use crate::store::{
     backend::{Options, Settings},
+    fence::Fencing,
     kinds::{self, file, http},
 };
 
@@ -21,6 +22,8 @@ pub struct Stores {
     pub multiple: bool,
     /// Folder of staged uploads; `None` is the one in the data folder.
     pub staging: Option<PathBuf>,
+    /// When a store that does not answer is left alone.
+    pub fencing: Fencing,
 }
 
 /// One store.
@@ -59,6 +62,7 @@ impl Default for Stores {
             default: "file".to_owned(),
             multiple: false,
             staging: None,
+            fencing: Fencing::default(),
         }
     }
 }
@@ -77,7 +81,7 @@ pub(super) fn stores(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
         findings.push(refused(loaded, option, "names a store that cannot be used"));
     }
     let staging = staging(loaded, true, findings);
-    Stores { list, default, multiple: true, staging }
+    Stores { list, default, multiple: true, staging, fencing: fencing(loaded) }
 }
 
 /// The folder of staged uploads: that of the store which Glance adds for itself, or with one store an option.
@@ -86,6 +90,19 @@ fn staging(loaded: &Loaded, multiple: bool, findings: &mut Vec<Finding>) -> Opti
     let of_several = loaded.path(section, option).filter(|_| loaded.is_set(section, option));
     let of_one = node_staging(loaded, findings);
     if multiple { of_several } else { of_one }
+}
+
+fn fencing(loaded: &Loaded) -> Fencing {
+    let default = Fencing::default();
+    let seconds = |option, or| loaded.u64("vitrine", option).map_or(or, Duration::from_secs);
+    Fencing {
+        after: loaded
+            .u64("vitrine", "fence_store_after")
+            .map_or(default.after, |count| u32::try_from(count).unwrap_or(u32::MAX)),
+        patience: default.patience,
+        pause: seconds("fenced_store_pause", default.pause),
+        longest_pause: seconds("fenced_store_longest_pause", default.longest_pause),
+    }
 }
 
 fn refused(loaded: &Loaded, option: &str, reason: &str) -> Finding {
@@ -118,7 +135,7 @@ fn single(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
         }
     };
     let staging = staging(loaded, false, findings);
-    Stores { list, default, multiple: false, staging }
+    Stores { list, default, multiple: false, staging, fencing: fencing(loaded) }
 }
 
 /// `node_staging_uri`, the staging folder when there is one store.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::{StartError, failed};
 use crate::{
     config, import,
-    store::{NamedStore, Stores, backend::Site, limit::Limits},
+    store::{NamedStore, Stores, backend::Site, fence::Fencing, limit::Limits},
 };
 
 /// Opens every store; the settings of imports say where those that read from elsewhere may read, and how long that may
@@ -21,17 +21,10 @@ pub fn open(
     data_dir: &Path,
     imports: &import::Settings,
 ) -> Result<Stores, StartError> {
-    let (filter, patience) = (&imports.filter, imports.patience);
     let mut list = Vec::new();
     for one in &settings.list {
-        match one.settings.open(&Site { id: &one.id, data_dir, filter, patience }) {
-            Ok(store) => list.push(NamedStore::new(
-                one.id.clone(),
-                one.description.clone(),
-                one.weight,
-                store,
-                &Limits::default(),
-            )),
+        match open_one(one, &settings.fencing, data_dir, imports) {
+            Ok(store) => list.push(store),
             Err(reason) if settings.multiple && one.id != settings.default => {
                 tracing::error!(store = %one.id, reason, "the store is left out, because it cannot be used");
             }
@@ -39,6 +32,22 @@ pub fn open(
         }
     }
     Stores::new(list, &settings.default, settings.multiple).map_err(StartError)
+}
+
+/// Opens one of them. Blocking.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn open_one(
+    one: &config::StoreSettings,
+    fencing: &Fencing,
+    data_dir: &Path,
+    imports: &import::Settings,
+) -> Result<NamedStore, String> {
+    let (filter, patience) = (&imports.filter, imports.patience);
+    let backend = one.settings.open(&Site { id: &one.id, data_dir, filter, patience })?;
+    let limits = Limits { fencing: fencing.clone(), ..Limits::default() };
+    Ok(NamedStore::new(one.id.clone(), one.description.clone(), one.weight, backend, &limits))
 }
 
 /// Folder of staged uploads (`os_glance_staging_store`, or `node_staging_uri` with one store).

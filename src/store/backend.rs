@@ -15,7 +15,7 @@ use futures::Stream;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::error::StoreResult;
+use super::{error::StoreResult, health::Room};
 use crate::{
     model::{blob::Blob, store_url::StoreUrl},
     outbound::{Filter, Patience},
@@ -228,6 +228,9 @@ pub trait Backend: Send + Sync {
 
     /// Whether something that was made of a finished blob, and is not ours, keeps it from being deleted.
     async fn in_use(&self, name: &str) -> StoreResult<bool>;
+
+    /// How much room there is, where the store can tell.
+    async fn room(&self) -> StoreResult<Option<Room>>;
 
     /// Everything in the store, unfinished blobs included, in any order.
     fn list(&self) -> ListStream;

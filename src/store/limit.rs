@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{StoreError, StoreErrorKind, StoreResult};
+use super::{StoreError, StoreErrorKind, StoreResult, fence::Fencing};
 
 /// The bounds of one store.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Limits {
     pub patience: Duration,
     /// How long the store may take for one answer, be it the next piece of data, before it counts as unavailable.
     pub answer: Duration,
+    /// When it is left alone.
+    pub fencing: Fencing,
 }
 
 impl Default for Limits {
@@ -28,6 +30,7 @@ impl Default for Limits {
             patience: Duration::from_secs(30),
             // A file server that restarts is back by then.
             answer: Duration::from_secs(300),
+            fencing: Fencing::default(),
         }
     }
 }

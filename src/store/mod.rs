@@ -11,9 +11,12 @@ mod configured;
 mod conformance;
 pub mod count;
 mod error;
+pub mod fence;
+pub mod health;
 pub mod kinds;
 pub mod limit;
 pub mod named;
+mod notes;
 pub mod private;
 mod range;
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! A blob that is being written, as the domain sees it: seated, bounded in time, counted.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{StoreResult, StoreUrl, Writer, count::Counters, limit::in_time};
+use super::{StoreResult, StoreUrl, Writer, limit::in_time, notes::Notes};
 
 /// The writer of one blob. Dropping it shows nothing, and may leave an unfinished blob to delete.
 pub struct BlobWriter {
     inner: Box<dyn Writer>,
-    counters: Arc<Counters>,
+    notes: Notes,
     store: String,
     answer: Duration,
     _seat: OwnedSemaphorePermit,
@@ -19,12 +19,12 @@ pub struct BlobWriter {
 impl BlobWriter {
     pub(super) fn new(
         inner: Box<dyn Writer>,
-        counters: Arc<Counters>,
+        notes: Notes,
         store: String,
         answer: Duration,
         seat: OwnedSemaphorePermit,
     ) -> Self {
-        Self { inner, counters, store, answer, _seat: seat }
+        Self { inner, notes, store, answer, _seat: seat }
     }
 
     /// Takes the next chunk; waits while the store is slower than the sender, as long as it may take for an answer.
@@ -34,8 +34,9 @@ impl BlobWriter {
     pub async fn write(&mut self, chunk: Bytes) -> StoreResult<()> {
         let length = chunk.len();
         let result = in_time(&self.store, self.answer, self.inner.write(chunk)).await;
-        self.noted(result)?;
-        self.counters.written(length);
+        self.notes.ended(&result);
+        result?;
+        self.notes.counters.written(length);
         Ok(())
     }
 
@@ -46,7 +47,8 @@ impl BlobWriter {
     /// The store's.
     pub async fn sync(&mut self) -> StoreResult<()> {
         let result = self.inner.sync().await;
-        self.noted(result)
+        self.notes.ended(&result);
+        result
     }
 
     /// Shows the blob under a name, and answers its URL. It is not bounded in time: a commit that came true after
@@ -57,7 +59,7 @@ impl BlobWriter {
     /// Else the store's; the commit may have taken place all the same.
     pub async fn commit(&mut self, name: &str) -> StoreResult<StoreUrl> {
         let result = self.inner.commit(name).await;
-        self.counters.ended(&result);
+        self.notes.ended(&result);
         result
     }
 
@@ -67,12 +69,7 @@ impl BlobWriter {
     /// The store's; then the reaper has something to do.
     pub async fn cancel(self) -> StoreResult<()> {
         let result = in_time(&self.store, self.answer, self.inner.cancel()).await;
-        self.counters.ended(&result);
-        result
-    }
-
-    fn noted<T>(&self, result: StoreResult<T>) -> StoreResult<T> {
-        self.counters.ended(&result);
+        self.notes.ended(&result);
         result
     }
 }

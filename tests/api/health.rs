@@ -122,3 +122,35 @@ fn sec_60_only_some_may_ask() {
         app.as_nobody().get("/healthcheck").header("forwarded", "for=1").await.expect(200);
     });
 }
+
+/// Details, and they alone, tell how each store is, as JSON and as a page.
+#[test]
+fn sec_60_only_details_tell_of_the_stores() {
+    block_on(async {
+        let mut app = app(|health, _| health.detailed = true);
+        let ask = |app: &TestApp, accept| app.as_nobody().get("/healthcheck").header("accept", accept);
+        let told = ask(&app, "application/json").await.expect(200).json();
+        let stores = told["stores"].as_array().unwrap();
+        let (file, http) = (&stores[0], &stores[1]);
+        assert_eq!(
+            (&file["id"], &file["type"], &file["state"]),
+            (&json!("file"), &json!("file"), &json!("well"))
+        );
+        let bytes = |member: &str| file[member].as_u64().unwrap();
+        assert!(0 < bytes("free") && bytes("free") <= bytes("total"), "{file}");
+        let unasked = json!({"id": "http", "type": "http", "state": "well", "fenced_seconds": null, "free": null, "total": null,
+                             "latency": null, "errors": 0, "last_error": null});
+        assert_eq!(http, &unasked);
+        assert!(
+            ask(&app, "text/html")
+                .await
+                .expect(200)
+                .text()
+                .contains("<td>file</td><td>file</td><td>well</td>")
+        );
+        assert_eq!(ask(&app, "text/plain").await.expect(200).text(), "OK");
+        app.reconfigure(|options| options.api.health.detailed = false);
+        let told = ask(&app, "application/json").await.expect(200).json();
+        assert_eq!(told, json!({"detailed": false, "reasons": ["OK"]}));
+    });
+}

@@ -1,6 +1,7 @@
 """The commands beside `serve`: on each database while a server runs; and `config check` foretells what `serve` does."""
 
 import json
+import socket
 import subprocess
 
 import pytest
@@ -154,3 +155,25 @@ def test_rules_are_looked_at(tmp_path):
     assert "no_such_rule" in vitrine("policy", "check", *place, status=0)
     rules.write_text("[")
     assert "error: " in vitrine("policy", "check", *place, status=1)
+
+
+def test_stores_are_tried_where_the_command_runs(tmp_path):
+    """Each configured store with its state, room, latency and errors; 2 when one is not well, one that hangs included."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = tmp_path / "glance-api.conf"
+        config.write_text(
+            "[DEFAULT]\nenabled_backends = disk:file, web:http, far:s3\n[glance_store]\ndefault_backend = disk\n"
+            f"[disk]\nfilesystem_store_datadir = {tmp_path}/images\n"
+            f"[far]\ns3_store_host = http://127.0.0.1:{silent.getsockname()[1]}\ns3_store_access_key = a\n"
+            "s3_store_secret_key = b\ns3_store_bucket = c\n")
+        words = ["stores", "--config-file", config, "--data-dir", tmp_path, "--timeout", 2]
+        told = json.loads(vitrine(*words, "--json", status=2))["stores"]
+        assert [(store["id"], store["type"], store["state"]) for store in told] == [
+            ("disk", "file", "well"), ("web", "http", "well"), ("far", "s3", "sick")]
+        assert 0 < told[0]["free"] <= told[0]["total"] and told[0]["latency"]["median_ms"] > 0
+        assert told[2]["errors"] == 1 and told[2]["last_error"]["reason"] == "it did not answer within 2 s"
+        lines = vitrine(*words, status=2).splitlines()
+        assert lines[0].split() == ["STORE", "TYPE", "STATE", "ROOM", "LATENCY", "ERRORS", "LAST", "ERROR"]
+        assert lines[1].startswith("disk   file  well   ") and lines[3].startswith("far    s3    sick   -")
+    config.write_text(config.read_text().replace(", far:s3", ""))
+    vitrine(*words, status=0)

@@ -15,12 +15,17 @@ use std::{
 };
 
 use actix_web::{HttpRequest, HttpResponse};
+use futures::future::join_all;
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 pub use checks::{Check, Outcome};
 
-use crate::telemetry;
+use crate::{
+    store::{NamedStore, Stores, health::Report},
+    telemetry,
+};
+use answer::Details;
 
 /// How long the files are looked for.
 const LOOK: Duration = Duration::from_millis(500);
@@ -129,15 +134,25 @@ impl Health {
         outcomes
     }
 
-    /// The answer to a question that came to `port`; `None` where it is none of this service's business.
-    async fn answer(&self, request: &HttpRequest, port: u16, has_database: bool) -> Option<HttpResponse> {
+    /// The answer to a question that came to `port`; `None` where it is none of this service's business. Details tell of
+    /// the stores, if there are any yet; whether the node may be used does not depend on them, since all nodes have them.
+    async fn answer(
+        &self,
+        request: &HttpRequest,
+        port: u16,
+        has_database: bool,
+        stores: Option<&Stores>,
+    ) -> Option<HttpResponse> {
         if self.ignores(request) {
             return None;
         }
         self.note();
         let outcomes = self.outcomes(port, has_database).await;
-        let platform = self.settings.detailed.then_some(self.platform.as_str());
-        Some(answer::of(request, &outcomes, platform))
+        let details = match self.settings.detailed {
+            true => Some(Details { platform: &self.platform, stores: told(stores).await }),
+            false => None,
+        };
+        Some(answer::of(request, &outcomes, details.as_ref()))
     }
 
     /// Whether a request is none of this service's business.
@@ -151,4 +166,11 @@ impl Health {
             || OF_PROXIES.iter().any(|name| request.headers().get(*name).is_some_and(|v| !v.is_empty()));
         is_foreign || (self.settings.ignore_proxied && is_passed_on())
     }
+}
+
+/// How each store is.
+async fn told(stores: Option<&Stores>) -> Vec<(NamedStore, Report)> {
+    let named: Vec<_> = stores.map(|stores| stores.iter().cloned().collect()).unwrap_or_default();
+    let reports = join_all(named.iter().map(NamedStore::report)).await;
+    named.into_iter().zip(reports).collect()
 }

@@ -6,10 +6,13 @@ use actix_web::{
 };
 
 use super::Health;
-use crate::api::{
-    connection::Exchange,
-    error::{ApiResult, not_found},
-    extract::Shared,
+use crate::{
+    api::{
+        connection::Exchange,
+        error::{ApiResult, not_found},
+        extract::Shared,
+    },
+    store::Stores,
 };
 
 /// Where it is.
@@ -22,16 +25,21 @@ pub fn configure(config: &mut ServiceConfig) {
 
 /// Answers 200, or 503 with what is wrong.
 async fn check(state: Shared, request: HttpRequest) -> ApiResult {
-    answer(&state.health, &request, state.app.db.is_there()).await
+    answer(&state.health, &request, state.app.db.is_there(), Some(&state.app.images.stores)).await
 }
 
-/// What a server says of itself, with its database or without.
+/// What a server says of itself, with its database and its stores or without.
 ///
 /// # Errors
 /// As for a path that is not there, where the question is none of the service's business.
-pub async fn answer(health: &Health, request: &HttpRequest, has_database: bool) -> ApiResult {
+pub async fn answer(
+    health: &Health,
+    request: &HttpRequest,
+    has_database: bool,
+    stores: Option<&Stores>,
+) -> ApiResult {
     let port = request.conn_data::<Exchange>().map_or(0, |exchange| exchange.address().port());
-    match health.answer(request, port, has_database).await {
+    match health.answer(request, port, has_database, stores).await {
         Some(answer) => Ok(answer),
         None => Err(not_found(request.clone()).await),
     }

@@ -128,6 +128,31 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Images)
     .must(),
     opt(
+        "fence_store_after",
+        at_least(0),
+        "5",
+        "Calls in a row that a store leaves without an answer before it is asked something itself; if it does not answer          that either, it is left alone, and calls of it fail at once. 0 never leaves one alone.",
+    )
+    .of(Feature::Stores)
+    .must(),
+    opt(
+        "fenced_store_pause",
+        Int(1, 3600),
+        "1",
+        "Seconds after which a store that is left alone is asked again; each time it does not answer, the pause is twice \
+         as long. It is taken back once it answers.",
+    )
+    .of(Feature::Stores)
+    .must(),
+    opt(
+        "fenced_store_longest_pause",
+        Int(1, 3600),
+        "15",
+        "Seconds that such a pause lasts at most.",
+    )
+    .of(Feature::Stores)
+    .must(),
+    opt(
         "import_deadline",
         at_least(1),
         "86400",

@@ -15,6 +15,7 @@ use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, StoreError,
     StoreErrorKind, StoreResult, StoreUrl, Writer,
     backend::{self, Declared, Form, Kind, NamedBy, Options, Site},
+    health::Room,
 };
 
 /// The memory store.
@@ -22,8 +23,12 @@ pub static KIND: Kind =
     Kind { name: "memory", schemes: &["memory"], named_by: NamedBy::Nobody, options: OPTIONS, read };
 
 const ROOM: &str = "memory_store_size";
-const OPTIONS: &[Declared] =
-    &[Declared::new(ROOM, Form::Size, "1GB", "Bytes that the store holds at most; they are gone with the process.")];
+const OPTIONS: &[Declared] = &[Declared::new(
+    ROOM,
+    Form::Size,
+    "1GB",
+    "Bytes that the store holds at most; they are gone with the process.",
+)];
 
 /// Names that are listed at once.
 const BATCH: usize = 1000;
@@ -192,6 +197,10 @@ impl Backend for MemoryStore {
         Ok(self.shelf().blobs.contains_key(name))
     }
 
+    async fn room(&self) -> StoreResult<Option<Room>> {
+        Ok(Some(Room { free: self.room.saturating_sub(self.shelf().used), total: self.room }))
+    }
+
     async fn in_use(&self, _: &str) -> StoreResult<bool> {
         Ok(false)
     }
@@ -272,7 +281,11 @@ impl Writer for MemoryWriter {
         let mut shelf = self.store.shelf();
         if shelf.blobs.contains_key(name) {
             drop(shelf);
-            return Err(StoreError::new(StoreErrorKind::Exists, url.to_string(), "there is a blob of that name"));
+            return Err(StoreError::new(
+                StoreErrorKind::Exists,
+                url.to_string(),
+                "there is a blob of that name",
+            ));
         }
         let held = Held { id: self.id.clone(), chunks: std::mem::take(&mut self.chunks).into() };
         shelf.blobs.insert(name.to_owned(), held);

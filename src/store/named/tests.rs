@@ -6,10 +6,12 @@ use futures::stream;
 
 use super::{
     super::{
-        Writer,
+        Addresses, Writer,
         backend::NamedBy,
         conformance::{get, new, put},
+        fence::Fencing,
         file::FileStore,
+        health::{Room, State},
     },
     *,
 };
@@ -115,6 +117,10 @@ impl Backend for Slow {
         std::future::pending().await
     }
 
+    async fn room(&self) -> StoreResult<Option<Room>> {
+        std::future::pending().await
+    }
+
     fn list(&self) -> ListStream {
         Box::pin(stream::pending())
     }
@@ -153,4 +159,195 @@ fn one_name_below_a_prefix_is_owned() {
     {
         assert!(!addresses.have(url), "{url}");
     }
+}
+
+/// Proves that it is told how a store is: it is well until it does not answer, what callers ask for in vain is no error
+/// of its own, what went wrong last is kept, and its next answer makes it well again.
+#[tokio::test]
+async fn how_a_store_is_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = files(&dir, &Limits::default());
+    let before = store.report().await;
+    assert_eq!((before.state, before.latency, before.errors), (State::Well, None, 0));
+    let Room { free, total } = before.room.unwrap();
+    assert!(0 < free && free <= total, "{free} of {total}");
+    let missing = format!("file://{}/nothing", dir.path().display());
+    assert_eq!(store.stat(&missing).await.unwrap_err().kind, StoreErrorKind::NotFound);
+    let answered = store.report().await;
+    assert_eq!((answered.state, answered.errors, answered.last_error), (State::Well, 0, None));
+    assert!(answered.latency.unwrap().median <= answered.latency.unwrap().longest);
+
+    let slow = NamedStore::new(
+        "s".to_owned(),
+        None,
+        0,
+        Arc::new(Slow),
+        &Limits { answer: Duration::from_millis(20), ..Limits::default() },
+    );
+    slow.stat("slow://digits").await.unwrap_err();
+    let sick = slow.report().await;
+    assert_eq!((sick.state, sick.errors, sick.room), (State::Sick, 1, None));
+    assert!(sick.last_error.unwrap().reason.contains("did not answer"));
+    get(&slow, "slow://digits", None).await.unwrap();
+    assert_eq!((slow.report().await.state, slow.report().await.errors), (State::Well, 1));
+}
+
+/// What a test answers when the store itself is asked.
+type Asked = tokio::sync::oneshot::Sender<StoreResult<bool>>;
+
+/// A store whose blobs never can be reached; whether it answers for itself, the test decides.
+struct Scripted {
+    asked: tokio::sync::mpsc::UnboundedSender<Asked>,
+    addresses: Addresses,
+}
+
+fn silence<T>() -> StoreResult<T> {
+    Err(StoreError::new(StoreErrorKind::Unavailable, "scripted", "not a word"))
+}
+
+#[async_trait]
+impl Backend for Scripted {
+    fn about(&self) -> About {
+        About { addresses: self.addresses.clone(), ..Slow.about() }
+    }
+
+    async fn read(&self, _: &StoreUrl, _: Option<ByteRange>) -> StoreResult<ByteStream> {
+        silence()
+    }
+
+    async fn writer(&self, _: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {
+        silence()
+    }
+
+    async fn share(&self, _: &StoreUrl, _: &NewBlob<'_>) -> StoreResult<Option<StoreUrl>> {
+        silence()
+    }
+
+    async fn stat(&self, url: &StoreUrl) -> StoreResult<u64> {
+        match url.full() {
+            "slow://missing" => Err(StoreError::new(StoreErrorKind::NotFound, "scripted", "nothing")),
+            "slow://bad" => Err(StoreError::new(StoreErrorKind::BadUrl, "scripted", "no such place")),
+            _ => silence(),
+        }
+    }
+
+    async fn delete(&self, _: &str, _: &str) -> StoreResult<()> {
+        silence()
+    }
+
+    async fn holds(&self, _: &str) -> StoreResult<bool> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        self.asked.send(answer).unwrap();
+        answered.await.unwrap()
+    }
+
+    async fn in_use(&self, _: &str) -> StoreResult<bool> {
+        silence()
+    }
+
+    async fn room(&self) -> StoreResult<Option<Room>> {
+        silence()
+    }
+
+    fn list(&self) -> ListStream {
+        Box::pin(stream::once(async { silence() }))
+    }
+}
+
+/// A scripted store with URLs of these, which is doubted after three calls, and what it is asked itself.
+fn scripted(addresses: Addresses) -> (NamedStore, tokio::sync::mpsc::UnboundedReceiver<Asked>) {
+    let (asked, questions) = tokio::sync::mpsc::unbounded_channel();
+    let pause = Duration::from_millis(1);
+    let fencing = Fencing { after: 3, pause, longest_pause: pause, ..Fencing::default() };
+    let limits = Limits { fencing, ..Limits::default() };
+    (NamedStore::new("s".to_owned(), None, 0, Arc::new(Scripted { asked, addresses }), &limits), questions)
+}
+
+fn one_server() -> Addresses {
+    Addresses::Below(vec!["slow://".to_owned()])
+}
+
+/// Waits until a store is like that.
+async fn becomes(store: &NamedStore, state: State) {
+    while store.report().await.state != state {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Proves that a store which does not answer, itself included, is left alone: no call of it reaches it any more, and each
+/// fails as before; and that it is asked again and again until it answers, and then taken back.
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_left_alone_until_it_does() {
+    let (store, mut questions) = scripted(one_server());
+    for _ in 0..3 {
+        store.stat("slow://x").await.unwrap_err();
+    }
+    questions.recv().await.unwrap().send(silence()).unwrap();
+    becomes(&store, State::Fenced).await;
+    let before = store.report().await.errors;
+    for error in [
+        store.stat("slow://missing").await.unwrap_err(),
+        store.read("slow://x", None).await.err().unwrap(),
+        store.writer(&new("b", "n", None)).await.err().unwrap(),
+        store.delete("b", "n").await.unwrap_err(),
+        store.holds("n").await.unwrap_err(),
+        store.in_use("n").await.unwrap_err(),
+        store.list().try_next().await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind, StoreErrorKind::Unavailable);
+        assert!(
+            error.to_string().contains("left alone until it answers again; last: scripted: not a word"),
+            "{error}"
+        );
+    }
+    assert_eq!(store.report().await.errors, before, "the store was called");
+    for _ in 0..3 {
+        questions.recv().await.unwrap().send(silence()).unwrap();
+    }
+    questions.recv().await.unwrap().send(Ok(false)).unwrap();
+    becomes(&store, State::Well).await;
+    assert_eq!(store.stat("slow://missing").await.unwrap_err().kind, StoreErrorKind::NotFound);
+    assert!(questions.try_recv().is_err());
+}
+
+/// Proves that data of one caller's that cannot be reached gets no store fenced which answers otherwise.
+#[tokio::test]
+async fn sec_37_a_store_that_answers_for_itself_is_not_left_alone() {
+    let (store, mut questions) = scripted(one_server());
+    for _ in 0..2 {
+        for _ in 0..3 {
+            store.stat("slow://x").await.unwrap_err();
+        }
+        questions.recv().await.unwrap().send(Ok(false)).unwrap();
+        becomes(&store, State::Well).await;
+    }
+    assert_eq!(store.stat("slow://missing").await.unwrap_err().kind, StoreErrorKind::NotFound);
+}
+
+/// Proves that what is the caller's own fault is no failure of the store, and that one answer makes up for many failures.
+#[tokio::test]
+async fn sec_37_faults_of_callers_are_no_failures_of_the_store() {
+    let (store, mut questions) = scripted(one_server());
+    for url in ["slow://x", "slow://x", "slow://missing", "slow://x", "slow://bad", "slow://bad", "slow://x"]
+    {
+        store.stat(url).await.unwrap_err();
+    }
+    tokio::task::yield_now().await;
+    assert!(questions.try_recv().is_err());
+    store.stat("slow://x").await.unwrap_err();
+    questions.recv().await.unwrap();
+}
+
+/// Proves that a store whose servers strangers name is never left alone, however many of them are dead.
+#[tokio::test]
+async fn sec_37_dead_servers_of_strangers_fence_no_store() {
+    let (store, mut questions) = scripted(Addresses::Schemes(&["slow"]));
+    for _ in 0..20 {
+        store.stat("slow://x").await.unwrap_err();
+    }
+    tokio::task::yield_now().await;
+    assert!(questions.try_recv().is_err());
+    let report = store.report().await;
+    assert_eq!((report.state, report.errors), (State::Well, 20));
+    assert_eq!(store.stat("slow://missing").await.unwrap_err().kind, StoreErrorKind::NotFound);
 }

@@ -30,7 +30,7 @@ pub fn with_stores_and(
             list: ids.iter().map(store).collect(),
             default: ids[0].to_owned(),
             multiple: true,
-            staging: None,
+            ..Stores::default()
         };
     })
 }

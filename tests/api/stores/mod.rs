@@ -39,7 +39,7 @@ pub fn several(data_dir: &Path) -> Stores {
         ],
         default: "fast".to_owned(),
         multiple: true,
-        staging: None,
+        ..Stores::default()
     }
 }
 
@@ -61,7 +61,7 @@ fn readers(_: &Path) -> Stores {
         list: ["near", "far"].map(|id| StoreSettings::new(id, http::Settings::default())).into(),
         default: "far".to_owned(),
         multiple: true,
-        staging: None,
+        ..Stores::default()
     }
 }
 

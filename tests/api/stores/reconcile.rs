@@ -92,7 +92,8 @@ fn a_renamed_store_is_adopted() {
     block_on(image_in(&app, &[], b"data"));
     app.reconfigure(|options| {
         let one = StoreSettings::new("one", file::Settings::of_folder(options.data_dir.join("images")));
-        options.stores = Stores { list: vec![one], default: "one".to_owned(), multiple: true, staging: None };
+        options.stores =
+            Stores { list: vec![one], default: "one".to_owned(), multiple: true, ..Stores::default() };
     });
     let configuration = app.folder().join("glance-api.conf");
     let text = format!(

@@ -7,11 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::sys::statvfs::statvfs;
+use nix::sys::statvfs::{Statvfs, statvfs};
 
 use super::settings::{SCHEMES, Settings};
 use crate::store::{
     StoreError, StoreErrorKind, StoreResult, StoreUrl,
+    health::Room,
     private::{make_folder, new_file},
 };
 
@@ -79,6 +80,22 @@ impl Folders {
         }
         let full = || io::Error::new(io::ErrorKind::StorageFull, "no folder of the store has room");
         best.map(|(_, place)| place.clone()).ok_or_else(|| fault.unwrap_or_else(full))
+    }
+
+    /// The room of all folders; those on one file system share it. Blocking.
+    pub(super) fn room(&self) -> io::Result<Room> {
+        let (mut room, mut seen) = (Room { free: 0, total: 0 }, Vec::with_capacity(self.0.len()));
+        for place in &self.0 {
+            let device = fs::metadata(&place.folder)?.dev();
+            if seen.contains(&device) {
+                continue;
+            }
+            seen.push(device);
+            let found = statvfs(&place.folder).map_err(io::Error::from)?;
+            room.free = room.free.saturating_add(free(&found));
+            room.total = room.total.saturating_add(found.blocks().saturating_mul(found.fragment_size()));
+        }
+        Ok(room)
     }
 
     /// Whether a file has that name in any of the folders. Blocking.
@@ -238,8 +255,11 @@ fn passage(file_perm: u32) -> u32 {
 }
 
 pub(super) fn free_bytes(folder: &Path) -> io::Result<u64> {
-    let found = statvfs(folder).map_err(io::Error::from)?;
-    Ok(found.blocks_available().saturating_mul(found.fragment_size()))
+    statvfs(folder).map(|found| free(&found)).map_err(io::Error::from)
+}
+
+fn free(found: &Statvfs) -> u64 {
+    found.blocks_available().saturating_mul(found.fragment_size())
 }
 
 pub(super) fn url_of(file: &Path) -> StoreUrl {

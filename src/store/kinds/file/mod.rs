@@ -28,6 +28,7 @@ use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Share, StoreResult,
     StoreUrl, Writer,
     backend::{self, Kind, Site},
+    health::Room,
     private::FILE_MODE,
 };
 use crate::telemetry::places::Places;
@@ -35,7 +36,7 @@ use calls::{Calls, blocking};
 pub use chunks::chunks;
 pub(in crate::store) use folders::PARTS;
 pub(crate) use folders::path_in;
-use folders::{Folders, url_of, check_folder_of, check_name, file_of, sync_folder};
+use folders::{Folders, check_folder_of, check_name, file_of, sync_folder, url_of};
 use writer::{FileWriter, Style, Target, create};
 
 /// Bytes read at once unless the operator says otherwise; measured best in a blocking pool.
@@ -207,6 +208,11 @@ impl Backend for FileStore {
         check_name(name)?;
         let (folders, name) = (self.folders.clone(), name.to_owned());
         self.calls.run(name.clone(), move || folders.hold(&name)).await
+    }
+
+    async fn room(&self) -> StoreResult<Option<Room>> {
+        let folders = self.folders.clone();
+        self.calls.run("file store".to_owned(), move || folders.room()).await.map(Some)
     }
 
     async fn in_use(&self, _: &str) -> StoreResult<bool> {

@@ -19,6 +19,7 @@ use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, StoreError,
     StoreErrorKind, StoreResult, StoreUrl, Writer,
     backend::{self, Declared, Form, Kind, NamedBy, Options, Site},
+    health::Room,
     range::cut,
 };
 
@@ -194,6 +195,10 @@ impl Backend for HttpStore {
 
     async fn holds(&self, _: &str) -> StoreResult<bool> {
         Err(reads_only())
+    }
+
+    async fn room(&self) -> StoreResult<Option<Room>> {
+        Ok(None)
     }
 
     async fn in_use(&self, _: &str) -> StoreResult<bool> {

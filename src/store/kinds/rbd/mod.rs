@@ -29,6 +29,7 @@ use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, StoreResult,
     StoreUrl, Writer,
     backend::{self, Kind, Site},
+    health::Room,
 };
 use ceph::Pool;
 pub use options::{KIND, Settings};
@@ -114,6 +115,10 @@ impl Backend for RbdStore {
         check_name(name)?;
         let wanted = name.to_owned();
         self.0.names(name, move |pool| names::exists(pool, &wanted)).await
+    }
+
+    async fn room(&self) -> StoreResult<Option<Room>> {
+        Ok(None)
     }
 
     async fn in_use(&self, name: &str) -> StoreResult<bool> {

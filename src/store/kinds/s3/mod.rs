@@ -31,6 +31,7 @@ use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Share,
     StoreError, StoreErrorKind, StoreResult, StoreUrl, UNFINISHED, Writer,
     backend::{self, Keys, Kind, Site},
+    health,
 };
 use address::{Style, is_name};
 use bucket::{Bucket, check_name, path_of};
@@ -201,6 +202,10 @@ impl Backend for S3Store {
     async fn holds(&self, name: &str) -> StoreResult<bool> {
         check_name(name)?;
         Ok(self.bucket.look(name).await?.is_some())
+    }
+
+    async fn room(&self) -> StoreResult<Option<health::Room>> {
+        Ok(None)
     }
 
     /// First the objects, then what is unfinished, each a thousand at a time. Objects with a slash in their names are

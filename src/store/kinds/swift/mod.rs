@@ -37,6 +37,7 @@ use crate::{
         About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, StoreError,
         StoreErrorKind, StoreResult, StoreUrl, Writer,
         backend::{self, Kind, Site},
+        health::Room,
     },
     telemetry::places::Places,
 };
@@ -166,6 +167,10 @@ impl Backend for SwiftStore {
     async fn holds(&self, name: &str) -> StoreResult<bool> {
         check_name(name)?;
         Ok(self.shop.look(&self.shop.containers.of(name), name).await?.is_some())
+    }
+
+    async fn room(&self) -> StoreResult<Option<Room>> {
+        Ok(None)
     }
 
     async fn in_use(&self, _: &str) -> StoreResult<bool> {
