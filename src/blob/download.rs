@@ -2,7 +2,10 @@
 
 use futures::StreamExt;
 
-use super::verify::{Expected, verified};
+use super::{
+    unbroken::{Elsewhere, unbroken},
+    verify::{Expected, verified},
+};
 use crate::{
     image::{Images, query},
     model::{
@@ -87,10 +90,10 @@ pub async fn open(
     range: impl Fn(u64) -> Result<Option<Span>>,
 ) -> Result<Data> {
     let mut last_error: Option<StoreError> = None;
-    for location in &image.locations {
+    for (place, location) in image.locations.iter().enumerate() {
         let Some(named) = images.stores.for_location(location) else {
-            let place = location.store.clone().unwrap_or_default();
-            last_error = Some(StoreError::new(StoreErrorKind::Io, place, "the store is not configured here"));
+            let store = location.store.clone().unwrap_or_default();
+            last_error = Some(StoreError::new(StoreErrorKind::Io, store, "the store is not configured here"));
             continue;
         };
         let size = match image.size.and_then(|size| u64::try_from(size).ok()) {
@@ -106,7 +109,9 @@ pub async fn open(
         let is_verified = images.settings.verify_downloads.concerns(location);
         let (span, expected) = Expected::of(image, size).sending(range(size)?, is_verified);
         let part = span.map(|s| ByteRange { first: s.first, last: s.last });
-        match begin(named, (&image.id, &location.url), (part, size), expected).await {
+        let others = image.locations.get(place.saturating_add(1)..).unwrap_or_default();
+        let elsewhere = elsewhere(images, image, size, (others, expected.as_ref()));
+        match begin(named, &location.url, (part, size), expected, elsewhere).await {
             Ok(stream) => return Ok(Data::Some { stream, span, size, checksum: image.checksum.clone() }),
             Err(error) => {
                 tracing::error!(%error, image = %image.id, store = %named.id, "a location cannot be read");
@@ -117,19 +122,45 @@ pub async fn open(
     last_error.map_or(Ok(Data::None), failed)
 }
 
-/// Opens a location and waits for its first bytes: until they are there, another location can be tried.
+/// Where else the data of an image is, of `size` bytes, in so far as it is certain to be the same: in locations that are
+/// trusted, or all of them where the whole is held against a hash on its way.
+fn elsewhere(
+    images: &Images,
+    image: &Image,
+    size: u64,
+    (others, expected): (&[Location], Option<&Expected>),
+) -> Elsewhere {
+    let is_hashed = expected.is_some_and(Expected::is_hashed);
+    let is_same = |location: &&Location| is_hashed || !images.settings.verify_downloads.concerns(location);
+    let left = others.iter().filter(is_same).filter_map(|location| {
+        images.stores.for_location(location).map(|named| (named.clone(), location.url.clone()))
+    });
+    Elsewhere { image: image.id.clone(), size, left: left.collect() }
+}
+
+/// Opens a location and waits for its first bytes: until they are there, another location can be tried. After that the
+/// data goes on from elsewhere where it breaks off.
 async fn begin(
     named: &NamedStore,
-    (image, url): (&str, &str),
+    url: &str,
     (part, size): (Option<ByteRange>, u64),
     expected: Option<Expected>,
+    elsewhere: Elsewhere,
 ) -> StoreResult<ByteStream> {
     let place = StoreUrl::new(url).to_string();
-    let mut stream = named.read(url, part).await?;
-    if let Some(expected) = expected {
-        stream = verified(stream, image, expected, (&named.id, &place))?;
+    let image = elsewhere.image.clone();
+    let length = part.map_or(size, ByteRange::length);
+    let whole = ByteRange { first: 0, last: size.saturating_sub(1) };
+    let stream = named.read(url, part).await?;
+    let stream = begun(stream, length, &place).await?;
+    let stream = unbroken(stream, part.unwrap_or(whole), elsewhere);
+    match expected {
+        Some(expected) => {
+            let stream = verified(stream, &image, expected, (&named.id, &place))?;
+            begun(stream, length, &place).await
+        }
+        None => Ok(stream),
     }
-    begun(stream, part.map_or(size, ByteRange::length), &place).await
 }
 
 /// Waits for the first of `length` bytes, of which `place` tells the log.

@@ -12,6 +12,7 @@ pub mod pour;
 pub mod reserve;
 pub mod sinks;
 pub mod transfers;
+pub mod unbroken;
 pub mod upload;
 pub mod verify;
 

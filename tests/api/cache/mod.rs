@@ -58,7 +58,7 @@ impl TestApp {
     }
 
     /// Waits until an image is cached, and answers its record.
-    async fn cached_at_last(&self, id: &str) -> Value {
+    pub async fn cached_at_last(&self, id: &str) -> Value {
         eventually("cached", async || self.record_of(id).await.ok_or(self.cache_files("incomplete"))).await
     }
 

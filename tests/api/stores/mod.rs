@@ -3,6 +3,7 @@
 mod choice;
 mod delete;
 mod info;
+mod onward;
 mod reconcile;
 mod verify;
 

@@ -37,34 +37,38 @@ impl Changing {
 
     /// A location in the http store.
     fn location(&self) -> Location {
-        Location {
-            id: fresh_id(),
-            url: self.source.url("/data"),
-            metadata: Map::from_iter([("store".to_owned(), "web".into())]),
-            store: Some("web".to_owned()),
-            blob_id: None,
-        }
+        in_web(self.source.url("/data"))
     }
 
     /// An active image of alice's that says what the data is now, and has it here.
     async fn image(&self, app: &TestApp) -> String {
-        let data = self.data.lock().unwrap().clone();
-        let hex = |digest| hash(digest, &data).unwrap().iter().map(|b| format!("{b:02x}")).collect();
-        let image = Image {
-            size: Some(i64::try_from(data.len()).unwrap()),
-            checksum: Some(hex(MessageDigest::md5())),
-            os_hash_algo: Some("sha512".to_owned()),
-            os_hash_value: Some(hex(MessageDigest::sha512())),
-            locations: vec![self.location()],
-            ..record("alice", 1)
-        };
+        let image = of_data(&self.data.lock().unwrap(), vec![self.location()]);
         app.insert(std::slice::from_ref(&image)).await;
         image.id
     }
 }
 
+/// A location in the http store.
+pub(super) fn in_web(url: String) -> Location {
+    let metadata = Map::from_iter([("store".to_owned(), "web".into())]);
+    Location { id: fresh_id(), url, metadata, store: Some("web".to_owned()), blob_id: None }
+}
+
+/// An active image of alice's that says what its data is, which is at these locations.
+pub(super) fn of_data(data: &[u8], locations: Vec<Location>) -> Image {
+    let hex = |digest| hash(digest, data).unwrap().iter().map(|b| format!("{b:02x}")).collect();
+    Image {
+        size: Some(i64::try_from(data.len()).unwrap()),
+        checksum: Some(hex(MessageDigest::md5())),
+        os_hash_algo: Some("sha512".to_owned()),
+        os_hash_value: Some(hex(MessageDigest::sha512())),
+        locations,
+        ..record("alice", 1)
+    }
+}
+
 /// Several stores, and data verified as the test wants.
-fn verifying(which: VerifyDownloads) -> impl FnOnce(&mut Options) {
+pub(super) fn verifying(which: VerifyDownloads) -> impl FnOnce(&mut Options) {
     move |options| {
         options.stores = several(&options.data_dir);
         reach_loopback(options);
@@ -73,7 +77,7 @@ fn verifying(which: VerifyDownloads) -> impl FnOnce(&mut Options) {
 }
 
 /// The data with one bit turned in its middle.
-fn flipped(data: &[u8]) -> Vec<u8> {
+pub(super) fn flipped(data: &[u8]) -> Vec<u8> {
     let mut data = data.to_vec();
     let middle = data.len() / 2;
     data[middle] ^= 1;
@@ -81,7 +85,7 @@ fn flipped(data: &[u8]) -> Vec<u8> {
 }
 
 /// Downloads as alice, and answers how many bytes came before the end that should not have come.
-fn breaks_off(app: &TestApp, id: &str) -> usize {
+pub(super) fn breaks_off(app: &TestApp, id: &str) -> usize {
     let token = Persona::with_roles("alice", MEMBER).token();
     let head = format!(
         "GET /v2/images/{id}/file HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-auth-token: {token}\r\n\r\n"

@@ -1,0 +1,89 @@
+//! Downloads that go on from another location where the first breaks off.
+
+use std::fs;
+
+use vitrine::{image::VerifyDownloads, model::image::Image};
+
+use super::{
+    verify::{breaks_off, flipped, in_web, of_data, verifying},
+    *,
+};
+use crate::{
+    cache::with_cache,
+    imports::source::{Reply, Source},
+};
+
+/// More than fits into one chunk of any store.
+const LARGE: usize = 3_000_000;
+
+/// A web server that breaks off in the middle of `/broken`, and has the data at `/whole`, other data of that size at
+/// `/other`, and too little at `/short`.
+fn source(data: &[u8]) -> Source {
+    let data = data.to_vec();
+    Source::start(move |path| match path {
+        "/broken" => Reply::Promise(data.len(), data[..data.len() / 2].to_vec()),
+        "/other" => Reply::Data(flipped(&flipped(&data).into_iter().rev().collect::<Vec<_>>())),
+        "/short" => Reply::Data(data[1..].to_vec()),
+        _ => Reply::Data(data.clone()),
+    })
+}
+
+/// An image whose data is at these paths, in this order.
+async fn at(app: &TestApp, source: &Source, data: &[u8], paths: &[&str]) -> String {
+    let image = of_data(data, paths.iter().map(|path| in_web(source.url(path))).collect());
+    app.insert(std::slice::from_ref(&image)).await;
+    image.id
+}
+
+on_each_database! {
+    /// What breaks off goes on from the byte reached, from the first other location that has the image's data, and
+    /// arrives whole; so does a part.
+    async fn downloads_go_on_from_another_location(database: Database) {
+        let (mut app, data) = (TestApp::start(database, verifying(VerifyDownloads::default())), bytes(LARGE));
+        let source = source(&data);
+        let id = at(&app, &source, &data, &["/broken", "/short", "/broken", "/whole"]).await;
+        assert!(app.as_member("alice").download(&id).await.expect(200).body == data);
+        app.reconfigure(verifying(VerifyDownloads::None));
+        let part = format!("bytes=1000000-{}", LARGE - 2);
+        let answer = app.as_member("alice").download(&id).header("range", &part).await.expect(206);
+        assert!(answer.body == data[1_000_000..LARGE - 1]);
+    }
+
+    /// Where no other location is left, or none has the image's data, the connection is cut before the end.
+    async fn sec_25_no_other_data_goes_on_with_a_download(database: Database) {
+        let (mut app, data) = (TestApp::start(database, verifying(VerifyDownloads::default())), bytes(LARGE));
+        let source = source(&data);
+        for paths in [&["/broken"][..], &["/broken", "/short"], &["/broken", "/broken"], &["/broken", "/other"]] {
+            let id = at(&app, &source, &data, paths).await;
+            assert!(breaks_off(&app, &id) < LARGE, "{paths:?}");
+        }
+        // What is not held against a hash goes on only where this service wrote the data itself.
+        let image = Image { checksum: None, os_hash_algo: None, os_hash_value: None, ..of_data(&data, Vec::new()) };
+        let places = ["/broken", "/whole"].map(|path| in_web(source.url(path))).to_vec();
+        let image = Image { locations: places, ..image };
+        app.insert(std::slice::from_ref(&image)).await;
+        assert!(breaks_off(&app, &image.id) < LARGE);
+        // Nobody looks at hashes here, but the size has to be the image's.
+        app.reconfigure(verifying(VerifyDownloads::None));
+        let id = at(&app, &source, &data, &["/broken", "/short"]).await;
+        assert!(breaks_off(&app, &id) < LARGE);
+    }
+
+    /// Data that became shorter in one store of ours goes on from another, and the copy that the cache makes on the way
+    /// is whole.
+    async fn the_cache_is_filled_from_both(database: Database) {
+        let mut app = database.app_with_stores();
+        app.reconfigure(with_cache);
+        let (alice, data) = (app.as_member("alice"), bytes(LARGE));
+        let id = image_in(&app, &["near"], &data).await;
+        // The heaviest is read first.
+        let file = fs::File::options().write(true).open(app.folder().join("near").join(&id)).unwrap();
+        file.set_len(LARGE as u64 / 2).unwrap();
+        assert!(alice.download(&id).await.expect(200).body == data);
+        assert_eq!((reads(&app, "near"), reads(&app, "fast")), (1, 1));
+        app.cached_at_last(&id).await;
+        assert!(alice.download(&id).await.expect(200).body == data);
+        assert_eq!((reads(&app, "near"), reads(&app, "fast")), (1, 1));
+        file.set_len(LARGE as u64).unwrap();
+    }
+}
