@@ -147,6 +147,14 @@ impl Blobs {
 }
 
 impl Draft {
+    /// Bytes of what the store has at a URL of the blob.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn stored_size(&self, url: &StoreUrl) -> StoreResult<u64> {
+        self.store.stat(url.full()).await
+    }
+
     /// The blob as its store knows it.
     pub fn described(&self, size: Option<u64>) -> NewBlob<'_> {
         NewBlob { owner: self.owner.as_deref(), ..NewBlob::of(&self.blob, size) }

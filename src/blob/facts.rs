@@ -111,6 +111,14 @@ impl Facts {
         Self { size: measured.size, hashes: measured.hashes, rejection, ..Self::default() }
     }
 
+    /// What an image says of its data; `None` where its size or a hash is missing. Nothing is judged.
+    pub fn of_image(image: &Image) -> Option<Self> {
+        let size = u64::try_from(image.size?).ok()?;
+        let secure = (image.os_hash_algo.clone()?, image.os_hash_value.clone()?);
+        let hashes = [("md5".to_owned(), image.checksum.clone()?), secure].into_iter().collect();
+        Some(Self { size, hashes, ..Self::default() })
+    }
+
     /// Whether the verdict was taken on the formats that the image has.
     pub fn are_judged_for(&self, image: &Image) -> bool {
         self.judged_as.as_ref() == Some(&formats(image))

@@ -133,6 +133,25 @@ impl<'a> Sinks<'a> {
         self.targets.iter().all(|target| target.writer.is_none())
     }
 
+    /// Whether any store took the file over.
+    pub fn is_any_shared(&self) -> bool {
+        self.targets.iter().any(|target| target.url.is_some())
+    }
+
+    /// Whether what the stores took over has so many bytes everywhere.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn all_have(&mut self, size: u64) -> StoreResult<bool> {
+        for target in &mut self.targets {
+            let Some(url) = &target.url else { continue };
+            if target.draft.stored_size(url).await? != size {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Takes note of a store that failed; the others go on if they may do without.
     async fn fail(&mut self, draft: &Draft, error: StoreError) -> StoreResult<()> {
         if let Err(fault) = draft.doom().await {

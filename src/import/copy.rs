@@ -1,5 +1,7 @@
 //! `copy-image`: an active image gets further stores, from one of those that have it.
 
+use std::collections::VecDeque;
+
 use super::{
     Imports,
     activate::{self, kept_hash},
@@ -9,9 +11,12 @@ use super::{
     state::State,
 };
 use crate::{
-    blob::facts::Facts,
-    model::{image::Image, status::Status},
-    store::StoreErrorKind,
+    blob::{facts::Facts, unbroken::Elsewhere},
+    model::{
+        image::{Image, Location},
+        status::Status,
+    },
+    store::{ByteStream, NamedStore, StoreErrorKind, StoreResult},
     work::{Done, Failure, Work},
 };
 
@@ -31,29 +36,51 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
     activate::activate(imports, work, &plan, state, delivered).await
 }
 
-/// The data, from the default store if it has it; else from the first store that does.
+/// The data, from the default store if it has it and answers; else from the first store that does. Where that breaks off
+/// the next one goes on, since all of a copy is held against what the image is.
 async fn open(imports: &Imports, image: &Image) -> Done<Origin> {
+    let stores = &imports.images.stores;
+    let is_hashed = image.checksum.is_some() || kept_hash(imports, image).is_some();
     let mut locations: Vec<_> = image.locations.iter().collect();
-    locations.sort_by_key(|l| l.store.as_deref() != Some(imports.images.stores.default_id()));
-    for location in locations {
-        let Some(named) = location.store.as_deref().and_then(|id| imports.images.stores.get(id)) else {
-            continue;
-        };
-        match named.read(&location.url, None).await {
-            Ok(chunks) => {
-                let size = match image.size.and_then(|size| u64::try_from(size).ok()) {
-                    Some(size) => size,
-                    None => named.stat(&location.url).await.map_err(|e| store_failure(&e))?,
-                };
-                return Ok(Origin { chunks, size, store: named.clone(), url: location.url.clone() });
+    locations.sort_by_key(|l| l.store.as_deref() != Some(stores.default_id()));
+    let named =
+        |l: &&Location| l.store.as_deref().and_then(|id| stores.get(id)).cloned().zip(Some((*l).clone()));
+    let mut left: VecDeque<(NamedStore, Location)> = locations.iter().filter_map(named).collect();
+    let mut failed = None;
+    while let Some((named, Location { url, blob_id, .. })) = left.pop_front() {
+        match begin(image, &named, &url).await {
+            Ok((chunks, size)) => {
+                let left = left.into_iter().filter(|_| is_hashed).map(|(named, other)| (named, other.url));
+                let elsewhere = Elsewhere { image: image.id.clone(), size, left: left.collect() };
+                // What we wrote was measured then, and nobody else writes there.
+                let known = if blob_id.is_some() { Facts::of_image(image) } else { None };
+                return Ok(Origin { chunks, size, store: named, url, elsewhere, known });
             }
-            Err(error) if matches!(error.kind, StoreErrorKind::NotFound) => {
-                tracing::error!(%error, image = %image.id, "a location has no data");
+            Err(error) => {
+                tracing::error!(%error, image = %image.id, store = %named.id, "a location cannot be copied from");
+                if error.kind != StoreErrorKind::NotFound {
+                    failed = Some(error);
+                }
             }
-            Err(error) => return Err(store_failure(&error)),
         }
     }
-    Err(Failure::Final("None of the stores that this server reaches has the data of the image.".to_owned()))
+    Err(failed.map_or_else(
+        || {
+            Failure::Final(
+                "None of the stores that this server reaches has the data of the image.".to_owned(),
+            )
+        },
+        |error| store_failure(&error),
+    ))
+}
+
+/// Opens a location, and answers how many bytes it has, too.
+async fn begin(image: &Image, named: &NamedStore, url: &str) -> StoreResult<(ByteStream, u64)> {
+    let chunks = named.read(url, None).await?;
+    match image.size.and_then(|size| u64::try_from(size).ok()) {
+        Some(size) => Ok((chunks, size)),
+        None => Ok((chunks, named.stat(url).await?)),
+    }
 }
 
 /// A copy must be what the image is.

@@ -13,12 +13,13 @@ use crate::{
         facts::Facts,
         pour::{Fault, Limits, Pour},
         sinks::{Sinks, SinksFault, Watcher},
+        unbroken::{Elsewhere, unbroken},
     },
     model::{
         blob::Blob,
         image::{Image, Location},
     },
-    store::{ByteStream, NamedStore, StoreError},
+    store::{ByteRange, ByteStream, NamedStore, StoreError},
     work::{Done, Failure, Work, queue::is_locked_by},
 };
 
@@ -82,6 +83,10 @@ pub struct Origin {
     pub store: NamedStore,
     /// Where it is there.
     pub url: String,
+    /// Where else its bytes are.
+    pub elsewhere: Elsewhere,
+    /// What they are, where that is known without reading them.
+    pub known: Option<Facts>,
 }
 
 /// Writes staged data to the targets. `check` judges the data before any store shows it.
@@ -128,7 +133,8 @@ pub async fn from_staging(
     }
 }
 
-/// Writes a blob of another store to the targets, measuring it on the way.
+/// Writes a blob of another store to the targets, measuring it on the way. It is not read where every target takes it
+/// over as it is, and what it is is known.
 ///
 /// # Errors
 /// As [`from_staging`].
@@ -143,10 +149,24 @@ pub async fn from_store(
     let watcher = Failing { imports, work, image_id: &image.id };
     let size = Some(origin.size);
     let mut sinks = open(imports, work, plan, image, &watcher, size, (&origin.store, &origin.url)).await?;
+    if let Some(facts) = origin.known.filter(|_| sinks.is_complete()) {
+        drop(origin.chunks);
+        let is_whole = sinks.all_have(origin.size).await;
+        if matches!(is_whole, Ok(true)) {
+            return conclude(sinks, facts, check).await;
+        }
+        sinks.cancel();
+        return Err(is_whole.err().map_or_else(changed, |error| store_failure(&error)));
+    }
     work.begin_pass(size);
     // No more than there is room for.
     let limits = Limits { declared: size, ..Limits::NONE };
-    let mut source = Reading { work, chunks: origin.chunks };
+    // What is taken over from this very store has to be judged by what it has.
+    let chunks = match origin.size.checked_sub(1).filter(|_| !sinks.is_any_shared()) {
+        Some(last) => unbroken(origin.chunks, ByteRange { first: 0, last }, origin.elsewhere),
+        None => origin.chunks,
+    };
+    let mut source = Reading { work, chunks };
     match pour(imports, work, image, (&mut source, &mut sinks), limits).await {
         Ok(facts) => conclude(sinks, facts, check).await,
         Err(fault) => {

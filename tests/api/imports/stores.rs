@@ -2,7 +2,7 @@
 
 use vitrine::{
     config::{StoreSettings, Stores},
-    store::file,
+    store::{file, kinds::memory},
 };
 
 use super::{source::*, *};
@@ -24,7 +24,10 @@ pub fn with_stores_and(
         let store = |id: &&str| {
             // The test app looks for the default store here.
             let folder = folder.join(if *id == ids[0] { "images" } else { id });
-            StoreSettings::new(id, file::Settings::of_folder(folder))
+            match *id {
+                "memory" => StoreSettings::new(id, memory::Settings::default()),
+                _ => StoreSettings::new(id, file::Settings::of_folder(folder)),
+            }
         };
         options.stores = Stores {
             list: ids.iter().map(store).collect(),
@@ -101,6 +104,44 @@ on_each_database! {
         over(&admin, &id).await;
         import(&admin, &id, all).await.expect(202);
         nothing_is_staged(&app).await;
+    }
+
+    /// What every target takes over as it is, is not read; one that has another size is no copy.
+    async fn what_is_taken_over_is_not_read(database: Database) {
+        let app = with_stores(database, &["fast", "cheap", "far"]);
+        let (alice, admin) = (app.as_member("alice"), app.as_admin());
+        let id = alice.created(image().raw()).await;
+        alice.upload(&id, bytes(500_000)).await.expect(204);
+        let copy = |store: &str| json!({"method": {"name": "copy-image"}, "stores": [store]});
+        import(&admin, &id, copy("cheap")).await.expect(202);
+        over(&admin, &id).await;
+        assert_eq!(alice.show(&id).await.expect(200).json()["stores"], "fast,cheap");
+        assert_eq!(app.app().stores.get("fast").unwrap().counters.counts().bytes_read, 0);
+        let file = std::fs::File::options().write(true).open(app.folder().join("images").join(&id)).unwrap();
+        file.set_len(1000).unwrap();
+        import(&admin, &id, copy("far")).await.expect(202);
+        failed(&app, &admin, &id, "active", "not what was once imported").await;
+        assert_eq!(alice.show(&id).await.expect(200).json()["stores"], "fast,cheap");
+        file.set_len(500_000).unwrap();
+    }
+
+    /// What breaks off in the store that is read first is copied from another, whole; what is no copy is not made.
+    async fn copies_go_on_from_another_store(database: Database) {
+        let app = with_stores(database, &["fast", "cheap", "memory"]);
+        let (alice, admin, data) = (app.as_member("alice"), app.as_admin(), bytes(3_000_000));
+        let id = alice.created(image().raw()).await;
+        alice.upload(&id, data.clone()).await.expect(204);
+        let copy = |store: &str| json!({"method": {"name": "copy-image"}, "stores": [store]});
+        import(&admin, &id, copy("cheap")).await.expect(202);
+        assert_eq!(holds(&admin, &id, &data).await["stores"], "fast,cheap");
+        over(&admin, &id).await;
+        // A file of its own, of which a link would be wrong; the third store can take no links of either.
+        let file = app.folder().join("images").join(&id);
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, &data[..1_000_000]).unwrap();
+        import(&admin, &id, copy("memory")).await.expect(202);
+        assert_eq!(holds(&admin, &id, &data).await["stores"], "fast,cheap,memory");
+        std::fs::write(&file, &data).unwrap();
     }
 
     /// A store that fails stops the import, unless the caller can do without it.
