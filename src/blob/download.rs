@@ -151,7 +151,10 @@ async fn begin(
     let image = elsewhere.image.clone();
     let length = part.map_or(size, ByteRange::length);
     let whole = ByteRange { first: 0, last: size.saturating_sub(1) };
-    let stream = named.read(url, part).await?;
+    let stream = match part.filter(|part| *part != whole) {
+        Some(part) => named.read(url, Some(part)).await?,
+        None => named.read_with_others(url, size).await?,
+    };
     let stream = begun(stream, length, &place).await?;
     let stream = unbroken(stream, part.unwrap_or(whole), elsewhere);
     match expected {

@@ -9,6 +9,7 @@ use crate::store::{
     backend::{Options, Settings},
     fence::Fencing,
     kinds::{self, file, http},
+    shared::Sharing,
 };
 
 /// The stores to open.
@@ -24,6 +25,8 @@ pub struct Stores {
     pub staging: Option<PathBuf>,
     /// When a store that does not answer is left alone.
     pub fencing: Fencing,
+    /// Which stores are read once for all who want the same at the same time.
+    pub shared_reads: Sharing,
 }
 
 /// One store.
@@ -63,6 +66,7 @@ impl Default for Stores {
             multiple: false,
             staging: None,
             fencing: Fencing::default(),
+            shared_reads: Sharing::default(),
         }
     }
 }
@@ -81,7 +85,7 @@ pub(super) fn stores(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
         findings.push(refused(loaded, option, "names a store that cannot be used"));
     }
     let staging = staging(loaded, true, findings);
-    Stores { list, default, multiple: true, staging, fencing: fencing(loaded) }
+    Stores { list, default, multiple: true, staging, fencing: fencing(loaded), shared_reads: sharing(loaded) }
 }
 
 /// The folder of staged uploads: that of the store which Glance adds for itself, or with one store an option.
@@ -103,6 +107,11 @@ fn fencing(loaded: &Loaded) -> Fencing {
         pause: seconds("fenced_store_pause", default.pause),
         longest_pause: seconds("fenced_store_longest_pause", default.longest_pause),
     }
+}
+
+fn sharing(loaded: &Loaded) -> Sharing {
+    let text = loaded.string("vitrine", "shared_reads");
+    text.and_then(|text| Sharing::parse(&text)).unwrap_or_default()
 }
 
 fn refused(loaded: &Loaded, option: &str, reason: &str) -> Finding {
@@ -135,7 +144,14 @@ fn single(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
         }
     };
     let staging = staging(loaded, false, findings);
-    Stores { list, default, multiple: false, staging, fencing: fencing(loaded) }
+    Stores {
+        list,
+        default,
+        multiple: false,
+        staging,
+        fencing: fencing(loaded),
+        shared_reads: sharing(loaded),
+    }
 }
 
 /// `node_staging_uri`, the staging folder when there is one store.

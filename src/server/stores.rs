@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::{StartError, failed};
 use crate::{
     config, import,
-    store::{NamedStore, Stores, backend::Site, fence::Fencing, limit::Limits},
+    store::{NamedStore, Stores, backend::Site, fence::Fencing, limit::Limits, shared::SharedReads},
 };
 
 /// Opens every store; the settings of imports say where those that read from elsewhere may read, and how long that may
@@ -21,9 +21,12 @@ pub fn open(
     data_dir: &Path,
     imports: &import::Settings,
 ) -> Result<Stores, StartError> {
-    let mut list = Vec::new();
+    let (mut list, reads) = (Vec::new(), SharedReads::default());
     for one in &settings.list {
         match open_one(one, &settings.fencing, data_dir, imports) {
+            Ok(store) if settings.shared_reads.concerns(store.capabilities().remote) => {
+                list.push(store.sharing(reads.clone()));
+            }
             Ok(store) => list.push(store),
             Err(reason) if settings.multiple && one.id != settings.default => {
                 tracing::error!(store = %one.id, reason, "the store is left out, because it cannot be used");

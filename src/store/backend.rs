@@ -98,6 +98,8 @@ pub struct Capabilities {
     pub ranges: bool,
     /// How it takes over a blob of another store that does the same.
     pub share: Option<Share>,
+    /// Each read goes over the network, so that one for several readers is worth a detour.
+    pub remote: bool,
 }
 
 /// URLs that a store serves.

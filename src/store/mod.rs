@@ -21,6 +21,7 @@ pub mod private;
 mod range;
 #[cfg(test)]
 mod servers;
+pub mod shared;
 pub mod staging;
 mod writing;
 

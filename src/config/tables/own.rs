@@ -153,6 +153,15 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Stores)
     .must(),
     opt(
+        "shared_reads",
+        Choice(&["remote", "all", "none"]),
+        "remote",
+        "Which stores are read once for all who download the same image at the same time: those that are read over the \
+         network, all, or none. Whoever is slower than the others reads by himself.",
+    )
+    .of(Feature::Stores)
+    .must(),
+    opt(
         "import_deadline",
         at_least(1),
         "86400",

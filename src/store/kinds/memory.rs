@@ -126,7 +126,7 @@ impl Backend for MemoryStore {
         properties.insert("size".to_owned(), json!(self.room));
         About {
             kind: &KIND,
-            capabilities: Capabilities { writes: true, ranges: true, share: None },
+            capabilities: Capabilities { writes: true, ranges: true, share: None, remote: false },
             addresses: Addresses::Below(vec![self.prefix.to_string()]),
             properties,
             metadata: Vec::new(),

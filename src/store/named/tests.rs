@@ -77,7 +77,7 @@ impl Backend for Slow {
     fn about(&self) -> About {
         About {
             kind: &SLOW,
-            capabilities: Capabilities { writes: true, ranges: false, share: None },
+            capabilities: Capabilities { writes: true, ranges: false, share: None, remote: false },
             addresses: Addresses::Schemes(&["slow"]),
             properties: Map::new(),
             metadata: Vec::new(),

@@ -124,7 +124,12 @@ impl Backend for FileStore {
             .flat_map(|mount| urls(&mount.mountpoint).map(|url| (url, mount.entry.clone())));
         About {
             kind: &KIND,
-            capabilities: Capabilities { writes: true, ranges: true, share: Some(Share::HardLink) },
+            capabilities: Capabilities {
+                writes: true,
+                ranges: true,
+                share: Some(Share::HardLink),
+                remote: false,
+            },
             addresses: Addresses::Below(prefixes.collect()),
             properties: properties(self),
             metadata: metadata.collect(),

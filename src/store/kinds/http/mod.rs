@@ -152,7 +152,7 @@ impl Backend for HttpStore {
     fn about(&self) -> About {
         About {
             kind: &KIND,
-            capabilities: Capabilities { writes: false, ranges: true, share: None },
+            capabilities: Capabilities { writes: false, ranges: true, share: None, remote: true },
             addresses: Addresses::Schemes(KIND.schemes),
             properties: Map::new(),
             metadata: Vec::new(),

@@ -76,7 +76,7 @@ impl Backend for RbdStore {
         About {
             kind: &KIND,
             // A copy in another pool is there to outlive the first one, which a clone does not.
-            capabilities: Capabilities { writes: true, ranges: true, share: None },
+            capabilities: Capabilities { writes: true, ranges: true, share: None, remote: true },
             addresses: Addresses::Snapshots {
                 prefix: self.0.prefix.clone(),
                 snapshot: SNAPSHOT,

@@ -142,7 +142,12 @@ impl Backend for S3Store {
         properties.insert("s3_store_thread_pools".to_owned(), json!(parallel));
         About {
             kind: &KIND,
-            capabilities: Capabilities { writes: true, ranges: true, share: Some(Share::ServerSideCopy) },
+            capabilities: Capabilities {
+                writes: true,
+                ranges: true,
+                share: Some(Share::ServerSideCopy),
+                remote: true,
+            },
             addresses: Addresses::Keyed(self.bucket.address.prefixes(), self.keys.clone()),
             properties,
             metadata: Vec::new(),

@@ -127,7 +127,7 @@ impl Backend for SwiftStore {
         let own = address::own(&shop.reference, &shop.containers);
         About {
             kind: &KIND,
-            capabilities: Capabilities { writes: true, ranges: true, share: None },
+            capabilities: Capabilities { writes: true, ranges: true, share: None, remote: true },
             addresses: Addresses::Containers { own, readable: shop.readable.clone() },
             properties,
             metadata: Vec::new(),
