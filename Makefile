@@ -22,7 +22,7 @@ BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libpq-dev libmariadb-dev
 # and nginx stand before several nodes.
 TEST_PACKAGES = $(BUILD_PACKAGES) python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux procps bzip2 \
 	xz-utils zstd postgresql mariadb-server haproxy nginx-light $(CEPH_PACKAGES)
-CEPH_PACKAGES = ceph-mon ceph-osd ceph-common radosgw
+CEPH_PACKAGES = ceph-mon ceph-osd ceph-common radosgw python3-rados python3-rbd
 
 .PHONY: run build install test matrix chaos fuzz lint numbers
 
