@@ -4,9 +4,7 @@ works beside us."""
 import contextlib
 import filecmp
 import hmac
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -25,7 +23,6 @@ from harness import (
     binary,
     ceph,
     client,
-    daemon,
     environments,
     free_port,
     sha512,
@@ -34,6 +31,7 @@ from harness import (
 
 sys.path.append(str(ROOT / "tests/peers"))
 
+import default_store
 import image_service
 import peer
 import personas
@@ -208,19 +206,10 @@ def keystone_and_gateway(folder, *services):
     up = subprocess.run([*script, "up", "--dir", folder / "keystone", *catalog], check=True, capture_output=True,
                         text=True)
     url = up.stdout.strip().splitlines()[-1]
-    trusting = {"url": url.removesuffix("/v3"), "api-version": 3, "implicit-tenants": "true",
-                "admin-user": "glance", "admin-password": personas.PASSWORD, "admin-project": "service",
-                "admin-domain": personas.DOMAIN, "accepted-roles": "admin, member, service"}
-    ceph.shared()
-    gateway = ceph.serve(f"keystone-{port}", "radosgw", "-n", "client.gateway",
-                         f"--rgw-frontends=beast endpoint={ceph.HOST}:{port}",
-                         *[f"--rgw-keystone-{name}={value}" for name, value in trusting.items()])
     try:
-        wait_for("the gateway answers", lambda: daemon.answers(f"http://{ceph.HOST}:{port}/"), 60)
-        yield url
+        with ceph.trusting(url, port, default_store.SERVICE_USER):
+            yield url
     finally:
-        os.kill(gateway.pid, signal.SIGKILL)
-        gateway.wait()
         subprocess.run([*script, "down", "--dir", folder / "keystone"], check=True)
 
 

@@ -215,6 +215,24 @@ def gateway(name, port):
     return started
 
 
+@contextlib.contextmanager
+def trusting(keystone, port, admin):
+    """A gateway on a port, which believes the tokens of a Keystone while this is entered; `admin` are the options of
+    the user by which it asks there, each without `rgw_keystone_admin_`."""
+    shared()
+    options = {"url": keystone.removesuffix("/v3"), "api-version": 3, "implicit-tenants": "true",
+               "accepted-roles": "admin, member, service"} | {f"admin-{name}": value for name, value in admin.items()}
+    started = serve(f"keystone-{port}", "radosgw", "-n", "client.gateway",
+                    f"--rgw-frontends=beast endpoint={HOST}:{port}",
+                    *[f"--rgw-keystone-{name}={value}" for name, value in options.items()])
+    try:
+        process.wait_for("the gateway answers", lambda: daemon.answers(f"http://{HOST}:{port}/"), 60)
+        yield
+    finally:
+        started.kill()
+        started.wait()
+
+
 def objects(bucket):
     """The names in a bucket, those of unfinished uploads and their parts included."""
     listed = json.loads(run("radosgw-admin", "-c", FOLDER / "ceph.conf", "-n", "client.gateway", "bucket", "list",

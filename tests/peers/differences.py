@@ -11,7 +11,7 @@ import re
 import tomllib
 
 ABSENT = "<absent>"
-OWN_KEYS = {"id", "cases"}
+OWN_KEYS = {"id", "cases", "store"}
 # Vitrine names each request in its answer; Glance does not in refusals of tokens, versions and health checks.
 UNASKED = {"x-openstack-request-id"}
 
@@ -129,7 +129,7 @@ def plain(value):
 
 class Row:
     def __init__(self, table, patterns):
-        self.id = table["id"]
+        self.id, self.store = table["id"], table.get("store")
         cases = table["cases"]
         self.names = [name for text in ([cases] if isinstance(cases, str) else cases)
                       for name in expanded(text)]
@@ -156,17 +156,21 @@ def same(one, other):
 
 
 class Expected:
-    """All rows, and which requests they have been held against."""
+    """All rows. Those of a kind of default store count where it is of that kind, in place of the others of the same
+    requests."""
 
-    def __init__(self, path):
+    def __init__(self, path, store="file"):
         document = tomllib.loads(path.read_text())
         patterns = {name: re.compile(text, re.DOTALL)
                     for name, text in document.get("patterns", {}).items()}
         self.rows = [Row(table, patterns) for table in document["difference"]]
         self.by_name = {}
-        for row in self.rows:
-            for name in row.names:
-                self.by_name.setdefault(name, []).append(row)
+        for kind in (store, None):
+            known = set(self.by_name)
+            for row in self.rows:
+                for name in row.names:
+                    if row.store == kind and name not in known:
+                        self.by_name.setdefault(name, []).append(row)
 
     def judge(self, name, found):
         """Returns ({field: pair} that no row explains, [what rows expect in vain])."""
@@ -184,7 +188,7 @@ class Expected:
 
     def unknown(self, seen):
         """Names in rows that no request has."""
-        return [(row.id, name) for row in self.rows for name in row.names if name not in seen]
+        return [(row.id, name) for name, rows in self.by_name.items() for row in rows if name not in seen]
 
 
 def spelled(value, limit=400):

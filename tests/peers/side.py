@@ -26,7 +26,8 @@ PATIENCE_S = 8
 WORK_S = 15
 # No word, time, id or address is shorter.
 SHORTEST_MASKED = 8
-FILE_URL = re.compile(r"file://\S*/")
+# Where a default store keeps data, of whichever kind it is.
+STORE_URL = re.compile(r"(file|swift\+config)://\S*/")
 
 
 class Side:
@@ -199,7 +200,7 @@ class Side:
         for word, text in words.items():
             if text in value:
                 value = value.replace(text, f"<{word}>")
-        value = FILE_URL.sub("file://<folder>/", value)
+        value = STORE_URL.sub("file://<folder>/", value)
         value = TIME_OF_DATABASE.sub("<time without zone>", TIME.sub("<time>", value))
         return UUID.sub("<uuid>", value)
 

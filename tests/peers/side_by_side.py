@@ -2,6 +2,7 @@
 """Compares two image services, request by request: the real Glance and Vitrine.
 
   side_by_side.py --vitrine BINARY           start Keystone, Glance and Vitrine, compare
+  side_by_side.py --vitrine BINARY --store swift            both with Swift as the default store
   side_by_side.py --glance-twice             two real Glances: any difference is our harness's
   side_by_side.py --left URL --right URL --keystone DIR     compare what already runs
   side_by_side.py --record FILE              keep the real Glance's answers
@@ -28,17 +29,19 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
 import differences
 
 import cases
+import default_store
 import image_service
 import peer
 import personas
 from cases import listing
+from harness import ceph
 from side import Side, Unprepared, fresh_id
 
 FOLDER = peer.CACHE / "side-by-side"
@@ -83,12 +86,18 @@ def keystone(args):
     if args.keystone:
         yield args.keystone, port
         return
-    folder = FOLDER / "keystone"
-    with emptied():
+    folder, catalog = FOLDER / "keystone", [f"http://127.0.0.1:{port}"]
+    with emptied(), ExitStack() as gateway:
         try:
-            subprocess.run([peer.HERE / "keystone", "up", "--dir", folder, "--image",
-                            f"http://127.0.0.1:{port}"],
+            if args.store == "swift":
+                swift = peer.free_port()
+                catalog.append(f"object-store=http://{ceph.HOST}:{swift}/swift/v1/AUTH_%(tenant_id)s")
+            subprocess.run([peer.HERE / "keystone", "up", "--dir", folder,
+                            *[word for entry in catalog for word in ("--image", entry)]],
                            stdout=subprocess.DEVNULL, check=True)
+            if args.store == "swift":
+                url = (folder / "keystone.url").read_text().strip()
+                gateway.enter_context(ceph.trusting(url, swift, default_store.SERVICE_USER))
             yield folder, port
         finally:
             peer.stop("keystone", folder)
@@ -101,10 +110,13 @@ def services(args, folder, part, ports):
         yield {side: url for side, url in (("left", args.left), ("right", args.right)) if url}
         return
     url = (folder / "keystone.url").read_text().strip()
-    options = image_service.SETUPS[part.setup]
     places = {side: FOLDER / part.name / side for side in ports}
 
     def start(side):
+        options = image_service.SETUPS[part.setup]
+        if args.store != "file":
+            # To each its own: both have images of the same ids.
+            options = default_store.kept_in(args.store, options, default_store.settings(args.store, url))
         if side == "right" and args.vitrine:
             # The files that Glance has loaded, so that whole catalogues can be compared.
             return image_service.start_vitrine(
@@ -312,6 +324,7 @@ def arguments():
     parser.add_argument("--keystone", type=pathlib.Path, metavar="DIR")
     parser.add_argument("--record", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--answers", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("--store", choices=["file", "swift"], default="file", help="the kind of the default store")
     parser.add_argument("--only", default="", metavar="REGEX")
     parser.add_argument("--skip", metavar="REGEX")
     parser.add_argument("--jobs", type=int, default=2, help="pairs of services at the same time")
@@ -321,9 +334,10 @@ def arguments():
     return parser.parse_args()
 
 
-def rows():
-    """The rows of differences.toml; ends the script when the document does not tell of them."""
-    expected = differences.Expected(peer.HERE / "differences.toml")
+def rows(store):
+    """The rows of differences.toml that hold for a kind of default store; ends the script when the document does not
+    tell of them."""
+    expected = differences.Expected(peer.HERE / "differences.toml", store)
     document = (peer.ROOT / "docs/differences.md").read_text()
     if faults := differences.undocumented(expected.rows, document):
         sys.exit("\n".join(faults))
@@ -339,7 +353,7 @@ def main():
     if args.list:
         print(*(case.name for case in chosen), sep="\n")
         return
-    tally = Tally(None if args.glance_twice or args.record else rows(), args.verbose)
+    tally = Tally(None if args.glance_twice or args.record else rows(args.store), args.verbose)
     if args.check:
         return
     began = time.monotonic()

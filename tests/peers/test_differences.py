@@ -11,6 +11,11 @@ id = "a"
 cases = 'case {x,y} #{1..2}'
 status = [500, 400]
 "/size" = ["<number>", "<absent>"]
+[[difference]]
+id = "a"
+store = "swift"
+cases = 'case {x #2,z}'
+status = [500, 404]
 """
 
 
@@ -59,3 +64,13 @@ def test_rows_and_document_name_the_same_ids(rows):
 def test_braces_stand_for_names_as_in_a_shell():
     assert expanded("{a,b{ c,}} {image} #{9..10}") == [
         f"{name} {{image}} #{number}" for number in (9, 10) for name in ("a", "b c", "b")]
+
+
+def test_a_row_of_a_kind_of_store_counts_there_in_place_of_others(rows, tmp_path):
+    """It says nothing of runs with another store, nor of requests that it does not name."""
+    on_swift = Expected(tmp_path / "differences.toml", "swift")
+    named = {"status": (500, 400), "/size": ("7", "<absent>")}
+    assert on_swift.judge("case x #2", {"status": (500, 404)}) == ({}, [])
+    assert on_swift.judge("case x #2", named)[0] == named
+    assert on_swift.judge("case y #1", named) == rows.judge("case x #2", named) == ({}, [])
+    assert ("a", "case z") in on_swift.unknown(set()) and ("a", "case z") not in rows.unknown(set())
