@@ -44,11 +44,12 @@ def request(port, method, path, body=None, headers=None, timeout_s=60):
 class OpenUpload:
     """An upload whose pieces are sent one by one, chunked as clients do that know no size."""
 
-    def __init__(self, server, image):
+    def __init__(self, server, image, headers=None):
         self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         self.connection.putrequest("PUT", f"/v2/images/{image}/file")
-        for name, value in (("X-Auth-Token", server.token()), ("Transfer-Encoding", "chunked"),
-                            ("Content-Type", "application/octet-stream")):
+        usual = {"X-Auth-Token": server.token(), "Transfer-Encoding": "chunked",
+                 "Content-Type": "application/octet-stream"}
+        for name, value in (usual | (headers or {})).items():
             self.connection.putheader(name, value)
         self.connection.endheaders()
 
@@ -60,8 +61,8 @@ class OpenUpload:
         return Answer(self.connection.getresponse())
 
     def is_lost(self):
-        """Whether it comes to nothing. A balancer whose node dies answers 502, or hangs up when it learns of it only as it
-        sends to the node."""
+        """Whether it comes to nothing. A balancer whose node dies answers 502, or hangs up when it learns of it only as
+        it sends to the node."""
         try:
             return self.finish().status == 502
         except ConnectionError:

@@ -13,6 +13,8 @@ from cheroot.wsgi import Server
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+import bindings
+
 
 def ease_sqlite():
     """Lets readers and one writer work at once, and further writers wait.
@@ -34,6 +36,7 @@ def main():
     # oslo.config would read them as its own.
     del sys.argv[1:]
     ease_sqlite()
+    bindings.load()
     module, _, attribute = target.partition(":")
     application = getattr(importlib.import_module(module), attribute)
     server = Server(("127.0.0.1", int(port)), application, numthreads=int(threads),
