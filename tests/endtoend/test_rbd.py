@@ -192,3 +192,16 @@ def test_a_death_in_the_middle_of_an_upload_leaves_nothing(cloud):
     cloud.put(image, b"again").expect(204)
     info = json.loads(rbd("info", "--format", "json", f"images/{image}"))
     assert info["size"] == len(b"again")
+
+
+def test_sec_41_a_process_that_used_ceph_ends_with_its_own_code(cloud):
+    """Ceph's libraries are not taken apart while their threads work: a command says what it has to say, again and
+    again, and a server that is told to stop does."""
+    rbd("create", "--size", "1", "images/of-nobody")
+    for _ in range(20):
+        # Something that is not in the ledger.
+        cloud.command("store", "reconcile", status=2)
+    rbd("rm", "--no-progress", "images/of-nobody")
+    for _ in range(3):
+        assert cloud.terminate() == 0
+        cloud.start()

@@ -1,4 +1,4 @@
-//! Ceph's own libraries, loaded when a store asks for them: the only file with unsafe code, behind calls that are safe.
+//! Ceph's own libraries, loaded when a store asks for them: unsafe code, as in `exit.rs` alone, behind calls that are safe.
 //!
 //! Every call blocks. The libraries allow any number of threads to use the same handle, and all that a call is given
 //! lives until it returns; that and the signatures of `librados.h` and `librbd.h` is what makes these calls sound.
@@ -180,7 +180,9 @@ impl Cluster {
     }
 
     pub(super) fn connect(&self) -> Result<()> {
-        ask!(self.calls, rados_connect(self.handle))
+        let connected = ask!(self.calls, rados_connect(self.handle));
+        super::exit::at_once();
+        connected
     }
 
     /// Its id, once it is connected.

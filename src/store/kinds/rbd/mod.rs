@@ -7,6 +7,7 @@
 //! cluster that hangs costs the store, not the node.
 
 mod ceph;
+mod exit;
 mod failed;
 mod link;
 mod names;
