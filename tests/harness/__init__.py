@@ -19,6 +19,7 @@ a package of an environment (the SDK, a driver of a database) imports it where i
   invariants    what holds of a server at rest, whatever has happened to it
   world         a node with all of that
   story         clients at work on something that fails
+  remote        stores in a Ceph that fails when told to
   cluster       several nodes that share a database and stores
   balancers     HAProxy and nginx before them
   sources       web servers to import from

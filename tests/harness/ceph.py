@@ -23,8 +23,6 @@ from . import daemon, process
 from .places import CACHE
 
 FOLDER = pathlib.Path(os.environ.get("VITRINE_CEPH", CACHE / "ceph"))
-# One that a test has to itself, in another folder: it has no gateway, and its OSD keeps its data when it is killed.
-OWN = "VITRINE_CEPH" in os.environ
 HOST = "127.0.0.1"
 # Whom the monitor knows, and what they may do.
 KEYS = {
@@ -97,171 +95,193 @@ rgw gc processor period = 5
 """
 
 
-def environment():
-    """Without what the caller's own Ceph may have left in it."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CEPH_")}
-    return clean | {"CEPH_CONF": str(FOLDER / "ceph.conf")}
+class Ceph:
+    """One in a folder, for `room_gib` GiB of data; its OSD keeps that in memory, or on disk where the OSD is to survive
+    being killed."""
+
+    def __init__(self, folder, is_durable=True, has_gateway=True, room_gib=3):
+        self.folder, self.is_durable, self.has_gateway = pathlib.Path(folder), is_durable, has_gateway
+        self.room_gib = room_gib
+        self.conf = self.folder / "ceph.conf"
+
+    def environment(self):
+        """Without what the caller's own Ceph may have left in it."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("CEPH_")}
+        return clean | {"CEPH_CONF": str(self.conf)}
+
+    def run(self, *argv, timeout_s=60):
+        """What a command of Ceph's prints."""
+        done = subprocess.run([str(word) for word in argv], env=self.environment(), capture_output=True, text=True,
+                              timeout=timeout_s)
+        if done.returncode:
+            sys.exit(f"{argv}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def admin(self, *words):
+        return self.run("ceph", "-c", self.conf, "--connect-timeout", "20", *words)
+
+    def serve(self, name, *argv):
+        """Starts a daemon of Ceph's and takes note of its number."""
+        with open(self.folder / f"{name}.out", "a") as out:
+            started = subprocess.Popen([*argv, "-c", str(self.conf), "-f"], stdin=subprocess.DEVNULL, stdout=out,
+                                       stderr=subprocess.STDOUT, env=self.environment(), start_new_session=True)
+        (self.folder / f"{name}.pid").write_text(f"{started.pid}\n")
+        return started
+
+    def is_up(self):
+        names = ("mon", "osd", *(["gateway"] if self.has_gateway else []))
+        return all(daemon.alive(self.folder / f"{name}.pid") for name in names)
+
+    def make(self, room):
+        """A new cluster, which serves nothing yet."""
+        self.folder.mkdir(parents=True)
+        for name in ("mon", "osd", "crash"):
+            (self.folder / name).mkdir()
+        port = process.free_port()
+        fsid = str(uuid.uuid4())
+        self.conf.write_text(CONF.format(folder=self.folder, host=HOST, fsid=fsid, mon=port,
+                                         mon_old=process.free_port(), room=room,
+                                         kind="bluestore" if self.is_durable else "memstore"))
+        seed = self.folder / "seed.keyring"
+        for who, caps in KEYS.items():
+            own = seed if who == "mon." else self.folder / f"{who}.keyring"
+            words = [word for place, what in caps.items() for word in ("--cap", place, what)]
+            self.run("ceph-authtool", "--create-keyring", own, "--gen-key", "-n", who, *words)
+            if own != seed:
+                self.run("ceph-authtool", seed, "--import-keyring", own)
+        addresses = f"[v2:{HOST}:{port},v1:{HOST}:{self.conf_value('mon host').rsplit(':', 1)[1]}"
+        monmap = self.folder / "monmap"
+        self.run("monmaptool", "--create", "--clobber", "--fsid", fsid, "--addv", "a", addresses,
+                 "--enable-all-features", monmap)
+        self.run("ceph-mon", "-c", self.conf, "-i", "a", "--mkfs", "--monmap", monmap, "--keyring", seed)
+        shutil.copy(seed, self.folder / "mon/keyring")
+
+    def conf_value(self, name):
+        lines = self.conf.read_text().splitlines()
+        return next(line.split(" = ", 1)[1] for line in lines if line.startswith(f"{name} = "))
+
+    def up(self):
+        """Starts it all, on nothing."""
+        missing = [tool for tool in ("ceph-mon", "ceph-osd", "radosgw", "ceph") if not shutil.which(tool)]
+        if missing:
+            sys.exit(f"{', '.join(missing)} of Ceph are missing: run make test, or install ceph-mon ceph-osd radosgw "
+                     "ceph-common")
+        self.down()
+        self.make(self.room_gib << 30)
+        self.mon()
+        osd = str(uuid.uuid4())
+        self.admin("osd", "new", osd, "0")
+        self.run("ceph-osd", "-c", self.conf, "-i", "0", "--mkfs", "--osd-uuid", osd)
+        self.osd()
+        process.wait_for("the OSD is up", lambda: "1 up" in self.admin("osd", "stat"), 60)
+        for pool in POOLS:
+            self.admin("osd", "pool", "create", pool, "8")
+            self.admin("osd", "pool", "application", "enable", pool, "rbd")
+        told = {
+            "conf": str(self.conf),
+            "fsid": self.conf_value("fsid"),
+            "rbd": {"user": "glance", "keyring": str(self.folder / "client.glance.keyring"), "pools": POOLS},
+        }
+        if self.has_gateway:
+            told |= self.gateways()
+        (self.folder / "told.json").write_text(json.dumps(told, indent=1))
+
+    def mon(self):
+        """Starts the monitor, also again after it was killed."""
+        self.serve("mon", "ceph-mon", "-i", "a")
+
+    def osd(self):
+        """Starts the OSD, also again after it was killed."""
+        self.serve("osd", "ceph-osd", "-i", "0")
+
+    def signal(self, name, number):
+        """Sends a signal to a daemon."""
+        os.kill(daemon.alive(self.folder / f"{name}.pid"), number)
+
+    def gateways(self):
+        """Starts the gateway and makes its users; what there is to know of it."""
+        port = process.free_port()
+        self.gateway("gateway", port)
+        tool = ("radosgw-admin", "-c", self.conf, "-n", "client.gateway")
+        self.run(*tool, "user", "create", "--uid=glance", "--display-name=glance",
+                 f"--access-key={S3_USER['access_key']}", f"--secret-key={S3_USER['secret_key']}")
+        self.run(*tool, "subuser", "create", "--uid=glance", f"--subuser={SWIFT_USER['user']}", "--access=full",
+                 "--key-type=swift", f"--secret-key={SWIFT_USER['key']}")
+        endpoint = f"http://{HOST}:{port}"
+        return {
+            "s3": {"endpoint": endpoint, "region": "default", **S3_USER},
+            "swift": {"auth_url": f"{endpoint}/auth/v1.0", **SWIFT_USER},
+        }
+
+    def gateway(self, name, port):
+        """Starts a gateway on a port; returns its process when it answers."""
+        # The first one makes the pools, which takes longest.
+        started = self.serve(name, "radosgw", "-n", "client.gateway", f"--rgw-frontends=beast endpoint={HOST}:{port}",
+                             f"--log-file={self.folder}/{name}.log")
+        process.wait_for("the gateway answers", lambda: daemon.answers(f"http://{HOST}:{port}/"), 90)
+        return started
+
+    @contextlib.contextmanager
+    def trusting(self, keystone, port, admin):
+        """A gateway on a port, which believes the tokens of a Keystone while this is entered; `admin` are the options
+        of the user by which it asks there, each without `rgw_keystone_admin_`."""
+        self.shared()
+        options = {"url": keystone.removesuffix("/v3"), "api-version": 3, "implicit-tenants": "true",
+                   "accepted-roles": "admin, member, service"}
+        options |= {f"admin-{name}": value for name, value in admin.items()}
+        started = self.serve(f"keystone-{port}", "radosgw", "-n", "client.gateway",
+                             f"--rgw-frontends=beast endpoint={HOST}:{port}",
+                             *[f"--rgw-keystone-{name}={value}" for name, value in options.items()])
+        try:
+            process.wait_for("the gateway answers", lambda: daemon.answers(f"http://{HOST}:{port}/"), 60)
+            yield
+        finally:
+            started.kill()
+            started.wait()
+
+    def objects(self, bucket):
+        """{name: bytes} of what is in a bucket, unfinished uploads and their parts included."""
+        listed = json.loads(self.run("radosgw-admin", "-c", self.conf, "-n", "client.gateway", "bucket", "list",
+                                f"--bucket={bucket}"))
+        return {entry["name"]: entry["meta"]["size"] for entry in listed}
+
+    @contextlib.contextmanager
+    def lock(self):
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with open(f"{self.folder}.lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def shared(self):
+        """The one that everybody shares, started by whoever comes first; what there is to know of it."""
+        with self.lock():
+            if not self.is_up():
+                self.up()
+            return json.loads((self.folder / "told.json").read_text())
+
+    def down(self):
+        """Ends it and forgets all that it held."""
+        for pid_file in self.folder.glob("*.pid"):
+            if pid := daemon.alive(pid_file):
+                # There is nothing to keep.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                process.wait_for(f"{pid_file.name} ends", lambda file=pid_file: not daemon.alive(file))
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def run(*argv, timeout_s=60):
-    """What a command of Ceph's prints."""
-    done = subprocess.run([str(word) for word in argv], env=environment(), capture_output=True, text=True,
-                          timeout=timeout_s)
-    if done.returncode:
-        sys.exit(f"{argv}: {done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def admin(*words):
-    return run("ceph", "-c", FOLDER / "ceph.conf", "--connect-timeout", "20", *words)
-
-
-def serve(name, *argv):
-    """Starts a daemon of Ceph's and takes note of its number."""
-    with open(FOLDER / f"{name}.out", "a") as out:
-        started = subprocess.Popen([*argv, "-c", str(FOLDER / "ceph.conf"), "-f"], stdin=subprocess.DEVNULL, stdout=out,
-                                   stderr=subprocess.STDOUT, env=environment(), start_new_session=True)
-    (FOLDER / f"{name}.pid").write_text(f"{started.pid}\n")
-    return started
-
-
-def is_up():
-    return all(daemon.alive(FOLDER / f"{name}.pid") for name in ("mon", "osd", "gateway")[:2 if OWN else 3])
-
-
-def make(room):
-    """A new cluster, which serves nothing yet."""
-    FOLDER.mkdir(parents=True)
-    for name in ("mon", "osd", "crash"):
-        (FOLDER / name).mkdir()
-    port = process.free_port()
-    fsid = str(uuid.uuid4())
-    (FOLDER / "ceph.conf").write_text(CONF.format(folder=FOLDER, host=HOST, fsid=fsid, mon=port,
-                                                  mon_old=process.free_port(), room=room,
-                                                  kind="bluestore" if OWN else "memstore"))
-    seed = FOLDER / "seed.keyring"
-    for who, caps in KEYS.items():
-        own = seed if who == "mon." else FOLDER / f"{who}.keyring"
-        words = [word for place, what in caps.items() for word in ("--cap", place, what)]
-        run("ceph-authtool", "--create-keyring", own, "--gen-key", "-n", who, *words)
-        if own != seed:
-            run("ceph-authtool", seed, "--import-keyring", own)
-    addresses = f"[v2:{HOST}:{port},v1:{HOST}:{conf_value('mon host').rsplit(':', 1)[1]}"
-    run("monmaptool", "--create", "--clobber", "--fsid", fsid, "--addv", "a", addresses, "--enable-all-features",
-        FOLDER / "monmap")
-    run("ceph-mon", "-c", FOLDER / "ceph.conf", "-i", "a", "--mkfs", "--monmap", FOLDER / "monmap", "--keyring", seed)
-    shutil.copy(seed, FOLDER / "mon/keyring")
-
-
-def conf_value(name):
-    lines = (FOLDER / "ceph.conf").read_text().splitlines()
-    return next(line.split(" = ", 1)[1] for line in lines if line.startswith(f"{name} = "))
-
-
-def up(room="3G"):
-    """Starts it all, on nothing."""
-    missing = [tool for tool in ("ceph-mon", "ceph-osd", "radosgw", "ceph") if not shutil.which(tool)]
-    if missing:
-        sys.exit(f"{', '.join(missing)} of Ceph are missing: run make test, or install ceph-mon ceph-osd radosgw "
-                 "ceph-common")
-    down()
-    make(int(room[:-1]) << 30)
-    serve("mon", "ceph-mon", "-i", "a")
-    osd = str(uuid.uuid4())
-    admin("osd", "new", osd, "0")
-    run("ceph-osd", "-c", FOLDER / "ceph.conf", "-i", "0", "--mkfs", "--osd-uuid", osd)
-    serve("osd", "ceph-osd", "-i", "0")
-    process.wait_for("the OSD is up", lambda: "1 up" in admin("osd", "stat"), 60)
-    for pool in POOLS:
-        admin("osd", "pool", "create", pool, "8")
-        admin("osd", "pool", "application", "enable", pool, "rbd")
-    told = {
-        "conf": str(FOLDER / "ceph.conf"),
-        "fsid": conf_value("fsid"),
-        "rbd": {"user": "glance", "keyring": str(FOLDER / "client.glance.keyring"), "pools": POOLS},
-    }
-    if not OWN:
-        told |= gateways()
-    (FOLDER / "told.json").write_text(json.dumps(told, indent=1))
-
-
-def osd():
-    """Starts the OSD again, after it was killed."""
-    serve("osd", "ceph-osd", "-i", "0")
-
-
-def gateways():
-    """Starts the gateway and makes its users; what there is to know of it."""
-    port = process.free_port()
-    gateway("gateway", port)
-    tool = ("radosgw-admin", "-c", FOLDER / "ceph.conf", "-n", "client.gateway")
-    run(*tool, "user", "create", "--uid=glance", "--display-name=glance",
-        f"--access-key={S3_USER['access_key']}", f"--secret-key={S3_USER['secret_key']}")
-    run(*tool, "subuser", "create", "--uid=glance", f"--subuser={SWIFT_USER['user']}", "--access=full",
-        "--key-type=swift", f"--secret-key={SWIFT_USER['key']}")
-    endpoint = f"http://{HOST}:{port}"
-    return {
-        "s3": {"endpoint": endpoint, "region": "default", **S3_USER},
-        "swift": {"auth_url": f"{endpoint}/auth/v1.0", **SWIFT_USER},
-    }
-
-
-def gateway(name, port):
-    """Starts a gateway on a port; returns its process when it answers."""
-    # The first one makes the pools, which takes longest.
-    started = serve(name, "radosgw", "-n", "client.gateway", f"--rgw-frontends=beast endpoint={HOST}:{port}",
-                    f"--log-file={FOLDER}/{name}.log")
-    process.wait_for("the gateway answers", lambda: daemon.answers(f"http://{HOST}:{port}/"), 90)
-    return started
-
-
-@contextlib.contextmanager
-def trusting(keystone, port, admin):
-    """A gateway on a port, which believes the tokens of a Keystone while this is entered; `admin` are the options of
-    the user by which it asks there, each without `rgw_keystone_admin_`."""
-    shared()
-    options = {"url": keystone.removesuffix("/v3"), "api-version": 3, "implicit-tenants": "true",
-               "accepted-roles": "admin, member, service"} | {f"admin-{name}": value for name, value in admin.items()}
-    started = serve(f"keystone-{port}", "radosgw", "-n", "client.gateway",
-                    f"--rgw-frontends=beast endpoint={HOST}:{port}",
-                    *[f"--rgw-keystone-{name}={value}" for name, value in options.items()])
-    try:
-        process.wait_for("the gateway answers", lambda: daemon.answers(f"http://{HOST}:{port}/"), 60)
-        yield
-    finally:
-        started.kill()
-        started.wait()
-
-
-def objects(bucket):
-    """The names in a bucket, those of unfinished uploads and their parts included."""
-    listed = json.loads(run("radosgw-admin", "-c", FOLDER / "ceph.conf", "-n", "client.gateway", "bucket", "list",
-                            f"--bucket={bucket}"))
-    return [entry["name"] for entry in listed]
-
-
-@contextlib.contextmanager
-def lock():
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with open(f"{FOLDER}.lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def shared():
-    """The one that everybody shares, started by whoever comes first; what there is to know of it."""
-    with lock():
-        if not is_up():
-            up()
-        return json.loads((FOLDER / "told.json").read_text())
-
-
-def down():
-    """Ends it and forgets all that it held."""
-    for pid_file in FOLDER.glob("*.pid"):
-        if pid := daemon.alive(pid_file):
-            # There is nothing to keep.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            process.wait_for(f"{pid_file.name} ends", lambda file=pid_file: not daemon.alive(file))
-    shutil.rmtree(pathlib.Path(FOLDER), ignore_errors=True)
+# The one that the environment names; what this module can do, it does with that.
+OWN = "VITRINE_CEPH" in os.environ
+SHARED = Ceph(FOLDER, OWN, has_gateway=not OWN or "VITRINE_CEPH_GATEWAY" in os.environ,
+              room_gib=int(os.environ.get("VITRINE_CEPH_GIB", "3")))
+admin = SHARED.admin
+down = SHARED.down
+environment = SHARED.environment
+gateway = SHARED.gateway
+lock = SHARED.lock
+objects = SHARED.objects
+osd = SHARED.osd
+run = SHARED.run
+serve = SHARED.serve
+shared = SHARED.shared
+trusting = SHARED.trusting

@@ -8,13 +8,10 @@ from .server import Server
 
 CONFIG = """\
 [DEFAULT]
-enabled_backends = one:file, two:file
+enabled_backends = {backends}
 [glance_store]
 default_backend = one
-[one]
-filesystem_store_datadir = {folder}/one
-[two]
-filesystem_store_datadir = {folder}/two
+{stores}
 [os_glance_staging_store]
 filesystem_store_datadir = {folder}/{name}-staging
 [import_filtering_opts]
@@ -27,6 +24,17 @@ lease_seconds = {lease}
 drain_seconds = {drain}
 {more}
 """
+
+
+class Folders:
+    """Two file stores in a folder, as the nodes have them unless they are given others."""
+
+    backends = "one:file, two:file"
+
+    def __init__(self, folder):
+        self.places = {name: invariants.Folder(folder / name) for name in ("one", "two")}
+        self.config = "\n".join(f"[{name}]\nfilesystem_store_datadir = {place.path}"
+                                for name, place in self.places.items())
 
 
 class Node(Server):
@@ -54,18 +62,19 @@ def open_files(pid):
 class Cluster:
     """Nodes in a folder, started when it is entered."""
 
-    def __init__(self, folder, database, count=3, lease_s=3, drain_s=3, more=""):
-        self.folder, self.database = folder, database
+    def __init__(self, folder, database, count=3, lease_s=3, drain_s=3, more="", stores=None):
+        self.folder, self.database, self.stores = folder, database, stores or Folders(folder)
         (folder / "policy.yaml").write_text('"copy_image": ""\n')
         self.nodes = [self.node(f"node{number}", lease_s, drain_s, more) for number in range(1, count + 1)]
         for node in self.nodes[1:]:
             node.first = self.nodes[0]
-        self.layout = invariants.Layout({"one": folder / "one", "two": folder / "two"},
+        self.layout = invariants.Layout(self.stores.places,
                                         tuple(folder / f"{node.data_dir.name}-staging" for node in self.nodes))
 
     def node(self, name, lease_s, drain_s, more):
         config = self.folder / f"{name}.conf"
-        config.write_text(CONFIG.format(folder=self.folder, name=name, lease=lease_s, drain=drain_s, more=more))
+        config.write_text(CONFIG.format(folder=self.folder, name=name, lease=lease_s, drain=drain_s, more=more,
+                                        backends=self.stores.backends, stores=self.stores.config))
         return Node(self.folder / name, arguments=["--config-file", config], database=self.database)
 
     def __enter__(self):

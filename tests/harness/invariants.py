@@ -16,10 +16,29 @@ UNSETTLED = ("SELECT count(*) FROM blobs WHERE state <> 'live'",
              "SELECT count(*) FROM images WHERE status IN ('saving', 'importing') AND NOT deleted", UNFINISHED)
 
 
+class Folder:
+    """A file store, beside the server. Other kinds of stores have the same methods (`remote`)."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def blobs(self):
+        """{name: bytes} of what is stored."""
+        return files(self.path)
+
+    def unfinished(self):
+        """What an upload has left that came to no end."""
+        return list((self.path / ".parts").iterdir())
+
+    def digest(self, name):
+        """The SHA-512 of what is stored."""
+        return digest(self.path / name)
+
+
 class Layout(NamedTuple):
     """Where the data of a server lies."""
 
-    # {id of a store: its folder}
+    # {id of a store: what is in it}
     stores: dict
     # One of each node that has its own.
     staging: tuple[pathlib.Path, ...]
@@ -72,11 +91,11 @@ def check_stores(server, layout):
     """Each file is one blob's, each blob one location's, each location an active image's; and the bytes are those that
     were hashed when they came."""
     hashes = {}
-    for store, folder in layout.stores.items():
+    for store, place in layout.stores.items():
         blobs = dict(server.rows("SELECT name, size FROM blobs WHERE store = ?", store))
-        assert files(folder) == blobs, f"files and ledger of store {store} differ"
-        assert list((folder / ".parts").iterdir()) == [], f"something unfinished is left in store {store}"
-        hashes |= {(store, name): digest(folder / name) for name in blobs}
+        assert place.blobs() == blobs, f"ledger and contents of store {store} differ"
+        assert place.unfinished() == [], f"something unfinished is left in store {store}"
+        hashes |= {(store, name): place.digest(name) for name in blobs}
     located = server.rows(
         "SELECT b.id, b.store, b.name, i.status, i.deleted, i.size, b.size, i.os_hash_value FROM image_locations l "
         "JOIN images i ON i.id = l.image_id JOIN blobs b ON b.id = l.blob_id")

@@ -42,6 +42,8 @@ class Client(threading.Thread):
         self.random = random.Random(seed)
         self.stopped = threading.Event()
         self.fault = None
+        # How long its longest request took, and which it was.
+        self.longest = (0, None)
         # {(step, status): how often}
         self.answers = collections.Counter()
 
@@ -57,7 +59,11 @@ class Client(threading.Thread):
                 return
 
     def ask(self, step, method, path, body=None, headers=None):
-        answer = self.server.request(method, path, body, headers)
+        began = time.monotonic()
+        try:
+            answer = self.server.request(method, path, body, headers)
+        finally:
+            self.longest = max(self.longest, (time.monotonic() - began, step))
         self.answers[step, answer.status] += 1
         if answer.status >= 400:
             raise Failed(step, answer.status)

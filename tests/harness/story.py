@@ -32,6 +32,9 @@ class Story:
             assert not client.is_alive(), "a client waits for ever"
             assert client.fault is None, client.fault
             self.answers.update(client.answers)
+            seconds, step = client.longest
+            if seconds:
+                self.longest[f"request {step}"] = max(self.longest[f"request {step}"], round(1000 * seconds))
         self.clients = []
 
     def serves_again(self, when):

@@ -57,8 +57,8 @@ class Node(Server):
     def __init__(self, folder, database, is_lossy=False):
         places = {name: folder / name for name in ("one", "two", "staging", "cache", "data")}
         self.disk = faults.Disk(folder / "faults", places.values(), is_lossy)
-        self.layout = invariants.Layout({"one": places["one"], "two": places["two"]}, (places["staging"],),
-                                        places["cache"])
+        self.layout = invariants.Layout({name: invariants.Folder(places[name]) for name in ("one", "two")},
+                                        (places["staging"],), places["cache"])
         (folder / "policy.yaml").write_text('"copy_image": ""\n')
         config = folder / "glance-api.conf"
         config.write_text(CONFIG.format(folder=folder, lease=LEASE_S))
