@@ -8,12 +8,16 @@ const BYTES_MAX: u64 = 64 << 10;
 /// What PyMySQL takes of the file where the URL does not have it.
 const OF_THE_URL: [&str; 6] = ["user", "password", "host", "port", "socket", "database"];
 
+/// What says in the URL whether the name in the certificate is compared.
+const IDENTITY: [&str; 2] = ["ssl_verify_identity", "ssl_check_hostname"];
+
 /// The options of a URL with those of the file that one of them names, instead of its name; options of the URL win.
-/// `place` is what stands before them.
+/// `place` is what stands before them; `is_local` says that its server is reached without the network. With `ssl-ca` of
+/// the file the name in the certificate is compared, as PyMySQL does, unless the URL says no.
 ///
 /// # Errors
 /// A sentence when the file cannot be read, or asks for something that is not done.
-pub fn merged(place: &str, options: &str) -> Result<String, String> {
+pub fn merged(place: &str, options: &str, is_local: bool) -> Result<String, String> {
     let of_url: Vec<_> = form_urlencoded::parse(options.as_bytes()).collect();
     let named = |name: &str| of_url.iter().find(|(key, _)| key == name).map(|(_, value)| &**value);
     let Some(path) = named("read_default_file") else { return Ok(options.to_owned()) };
@@ -33,8 +37,13 @@ pub fn merged(place: &str, options: &str) -> Result<String, String> {
         match name.as_str() {
             "ssl-ca" | "ssl-cert" | "ssl-key" => {
                 let name = name.replace('-', "_");
-                if !value.is_empty() && named(&name).is_none() {
-                    merged.append_pair(&name, value);
+                if value.is_empty() || named(&name).is_some() {
+                    continue;
+                }
+                merged.append_pair(&name, value);
+                let says_itself = IDENTITY.iter().any(|option| named(option).is_some());
+                if name == "ssl_ca" && !is_local && !says_itself {
+                    merged.append_pair(IDENTITY[0], "true");
                 }
             }
             "ssl-capath" | "ssl-cipher" | "ssl-password" | "bind-address" => {
@@ -103,21 +112,39 @@ mod tests {
 
     fn of(text: &str, options: &str) -> Result<String, String> {
         let file = file(text);
-        merged("//u:p@h/d", &format!("read_default_file={}{options}", file.path().display()))
+        merged("//u:p@h/d", &format!("read_default_file={}{options}", file.path().display()), false)
     }
 
     /// TLS is as the file says, the URL wins, and what is of other programs is passed over.
     #[test]
     fn files_say_what_tls_there_is() {
         let rhoso = "[client]\nssl-ca=/a/ca.pem\nssl=1\n";
-        assert_eq!(of(rhoso, "").unwrap(), "ssl_ca=%2Fa%2Fca.pem");
+        assert_eq!(of(rhoso, "").unwrap(), "ssl_ca=%2Fa%2Fca.pem&ssl_verify_identity=true");
         assert_eq!(of(rhoso, "&ssl_ca=/b").unwrap(), "ssl_ca=%2Fb");
         assert_eq!(of("[client]\nssl=0", "&charset=utf8").unwrap(), "charset=utf8");
         let all =
             "# x\n[mysqld]\nssl-ca=/z\n[client]\nSSL_CA = '/a'\nssl-cert=\"/b\"\nssl-key=/c\nuser=root\n";
-        assert_eq!(of(all, "").unwrap(), "ssl_ca=%2Fa&ssl_cert=%2Fb&ssl_key=%2Fc");
-        assert_eq!(of(all, "&read_default_group=mysqld").unwrap(), "ssl_ca=%2Fz");
-        assert_eq!(merged("//h/d", "charset=utf8").unwrap(), "charset=utf8");
+        assert_eq!(of(all, "").unwrap(), "ssl_ca=%2Fa&ssl_verify_identity=true&ssl_cert=%2Fb&ssl_key=%2Fc");
+        assert_eq!(of(all, "&read_default_group=mysqld").unwrap(), "ssl_ca=%2Fz&ssl_verify_identity=true");
+        assert_eq!(merged("//h/d", "charset=utf8", false).unwrap(), "charset=utf8");
+    }
+
+    /// Proves that a file which names an authority has the name in the certificate compared, unless the URL says otherwise
+    /// or the server is on this machine, where there is no name to compare.
+    #[test]
+    fn sec_4_an_authority_of_the_file_compares_names() {
+        let rhoso = "[client]\nssl-ca=/a\nssl=1\n";
+        for (said, expected) in [
+            ("", "ssl_ca=%2Fa&ssl_verify_identity=true"),
+            ("&ssl_verify_identity=false", "ssl_verify_identity=false&ssl_ca=%2Fa"),
+            ("&ssl_check_hostname=false", "ssl_check_hostname=false&ssl_ca=%2Fa"),
+            ("&ssl_ca=/b", "ssl_ca=%2Fb"),
+        ] {
+            assert_eq!(of(rhoso, said).unwrap(), expected, "{said}");
+        }
+        let file = file(rhoso);
+        let options = format!("read_default_file={}", file.path().display());
+        assert_eq!(merged("//localhost/d", &options, true).unwrap(), "ssl_ca=%2Fa");
     }
 
     /// What would be forgotten in silence is refused by a sentence that names it.
@@ -133,10 +160,13 @@ mod tests {
             assert!(why.contains(word) && why.contains("read_default_file"), "{why}");
         }
         let file = file("[client]\npassword=secret\n");
-        let why = merged("//h/d", &format!("read_default_file={}", file.path().display())).unwrap_err();
+        let why =
+            merged("//h/d", &format!("read_default_file={}", file.path().display()), false).unwrap_err();
         assert!(why.contains("write password into the URL") && !why.contains("secret"), "{why}");
         assert!(
-            merged("//u@h/d", "read_default_file=/nowhere").unwrap_err().contains("cannot read the file")
+            merged("//u@h/d", "read_default_file=/nowhere", false)
+                .unwrap_err()
+                .contains("cannot read the file")
         );
         let large = "#".repeat(65 << 10);
         assert!(of(&large, "").unwrap_err().contains("64 KiB"));

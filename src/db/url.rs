@@ -110,7 +110,7 @@ fn mysql(rest: &str) -> Result<Place, String> {
         return Err("connection: write # as %23 in the URL".to_owned());
     }
     let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let options = client_file::merged(place, options)?;
+    let options = client_file::merged(place, options, is_local(place))?;
     let mut kept = form_urlencoded::Serializer::new(String::new());
     let (mut seen, mut encrypted, mut named) = (Vec::new(), false, false);
     if host(place).contains([';', '=']) {

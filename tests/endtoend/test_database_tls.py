@@ -81,6 +81,18 @@ def test_the_name_of_another(elsewhere):
     assert elsewhere.reached(elsewhere.url(elsewhere.right, name_matters=False)) == (True, "none\n")
 
 
+def test_an_authority_of_an_option_file(tmp_path):
+    """Where a file of MySQL's clients names the authority, the name in the certificate counts too, unless the URL says
+    that it does not."""
+    other = secured(databases.MARIADB, tmp_path, [ELSEWHERE])
+    options = tmp_path / "my.cnf"
+    options.write_text(f"[client]\nssl-ca={other.right.file}\nssl=1\n")
+    url = f"{other.database.url}?read_default_file={options}"
+    reached, said = other.reached(url)
+    assert not reached and WORDS[databases.MARIADB][1] in said, said
+    assert other.reached(f"{url}&ssl_verify_identity=false") == (True, "none\n")
+
+
 @pytest.mark.parametrize("kind", [databases.POSTGRESQL, databases.MARIADB])
 def test_a_server_without_tls(tmp_path, kind):
     """Nothing is sent in the clear to a server that offers nothing else."""

@@ -31,8 +31,9 @@ const DATABASE: &[Opt] = &[
         Text,
         "URL of the database: sqlite, postgresql or mysql, with or without a Python driver's name \
          (mysql+pymysql). PostgreSQL takes libpq's options; MySQL takes charset, ssl_ca, ssl_cert, ssl_key, \
-         ssl_verify_cert, ssl_verify_identity and unix_socket. With ssl_ca the server's certificate is checked, with \
-         ssl_verify_identity the name in it too.",
+         ssl_verify_cert, ssl_verify_identity and unix_socket, and read_default_file with read_default_group, a file \
+         of MySQL's clients, for ssl-ca, ssl-cert and ssl-key. With ssl_ca the server's certificate is checked, with \
+         ssl_verify_identity the name in it too; with ssl-ca of a file both are.",
     )
     .must()
     .secret(),
