@@ -227,9 +227,10 @@ impl Server {
         let http = api::listen(http, listener, listening, routes).map_err(unheard)?.run();
         let handle = http.handle();
         drop(starting);
+        let tell = || node::drains(&app.db, &app.leases().node);
         let mut ended = tokio::select! {
             ended = http => ended.map(|()| Ended::Finished).map_err(|e| failed("the server failed", e))?,
-            () = stopper.stop(&state.health, state.settings.drain_seconds, ear, handle) => Ended::CutOff,
+            () = stopper.stop((&state.health, tell), state.settings.drain_seconds, ear, handle) => Ended::CutOff,
         };
         if let Some(housekeeping) = housekeeping {
             housekeeping.abort();

@@ -65,6 +65,7 @@ fn as_json(nodes: &[Node], now: Timestamp) -> Value {
                 "bind": node.bind,
                 "version": node.version,
                 "stale": node.is_stale(now),
+                "draining": node.draining_since.is_some(),
                 "started_at": node.started_at.isotime(),
                 "seen_at": node.seen_at.isotime(),
                 "settings": node.settings,
@@ -80,11 +81,15 @@ fn as_text(nodes: &[Node], now: Timestamp) -> String {
     }
     let mut text = String::new();
     for node in nodes {
-        let state = if node.is_stale(now) { "stale" } else { "running" };
+        let state = match node.draining_since {
+            _ if node.is_stale(now) => "stale",
+            Some(_) => "draining",
+            None => "running",
+        };
         let (started, seen) = (node.started_at.isotime(), node.seen_at.isotime());
         let place = node.place();
         text.push_str(&format!(
-            "{}  {state:<7}  {place}  version {}  started {started}  seen {seen}\n",
+            "{}  {state:<8}  {place}  version {}  started {started}  seen {seen}\n",
             node.id, node.version
         ));
     }

@@ -19,6 +19,7 @@ struct NodeRow {
     started_at: i64,
     seen_at: i64,
     lease_until: i64,
+    draining_since: Option<i64>,
 }
 
 impl NodeRow {
@@ -34,6 +35,7 @@ impl NodeRow {
             started_at: node.started_at.0,
             seen_at: node.seen_at.0,
             lease_until: node.lease_until.0,
+            draining_since: node.draining_since.map(|time| time.0),
         }
     }
 
@@ -49,6 +51,7 @@ impl NodeRow {
             started_at: Timestamp(self.started_at),
             seen_at: Timestamp(self.seen_at),
             lease_until: Timestamp(self.lease_until),
+            draining_since: self.draining_since.map(Timestamp),
         })
     }
 }
@@ -76,6 +79,16 @@ pub fn renew(conn: &mut Conn, node: &Node, now: Timestamp, until: Timestamp) -> 
         let node = Node { seen_at: now, lease_until: until, ..node.clone() };
         diesel::insert_into(nodes::table).values(NodeRow::of(&node)).execute(conn)?;
     }
+    Ok(())
+}
+
+/// Records that a node drains.
+///
+/// # Errors
+/// Only the database's own.
+pub fn drain(conn: &mut Conn, id: &str, now: Timestamp) -> DbResult<()> {
+    let row = nodes::table.filter(nodes::id.eq(id));
+    diesel::update(row).set(nodes::draining_since.eq(now.0)).execute(conn)?;
     Ok(())
 }
 

@@ -336,6 +336,7 @@ diesel::table! {
         started_at -> BigInt,
         seen_at -> BigInt,
         lease_until -> BigInt,
+        draining_since -> Nullable<BigInt>,
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Node {
     pub seen_at: Timestamp,
     /// Until when that counts.
     pub lease_until: Timestamp,
+    /// Since when it drains, if it does: it was told to stop, and goes on until balancers have taken note.
+    pub draining_since: Option<Timestamp>,
 }
 
 impl Node {
@@ -70,6 +72,7 @@ mod tests {
             started_at: Timestamp(0),
             seen_at: Timestamp(0),
             lease_until: Timestamp(lease_until),
+            draining_since: None,
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
     },
     policy::Enforcer,
     store::kinds::file,
+    telemetry,
 };
 
 /// Other nodes of which a start says that they differ.
@@ -35,6 +36,7 @@ pub fn describe(options: &Options, id: &str, address: SocketAddr, policy: &Enfor
         started_at: now,
         seen_at: now,
         lease_until: now.plus_seconds(options.jobs.lease_seconds),
+        draining_since: None,
     }
 }
 
@@ -70,6 +72,18 @@ pub fn enter(db: &Db, here: &Node) -> Result<(), StartError> {
         );
     }
     Ok(())
+}
+
+/// Tells the others that this node drains, without being waited for.
+pub fn drains(db: &Db, id: &str) {
+    let (db, id) = (db.clone(), id.to_owned());
+    let now = db.clock.now();
+    drop(telemetry::spawn(async move {
+        let told = db.write("node.drain", move |conn| db::nodes::drain(conn, &id, now)).await;
+        if let Err(error) = told {
+            tracing::warn!(%error, "the others cannot be told that this node drains");
+        }
+    }));
 }
 
 /// The settings in which nodes on one database must agree, group by group, each as a hash.

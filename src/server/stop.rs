@@ -69,9 +69,15 @@ impl<F: Future<Output = ()>> Stopper<F> {
         })
     }
 
-    /// Stops the server when that is asked for. Is ready when nothing should be waited for any more, and never if the server
+    /// Stops the server when that is asked for, and says so by `tell` first. Is ready when nothing should be waited for any more, and never if the server
     /// ends by itself before.
-    pub async fn stop(&mut self, health: &Health, seconds: u64, listener: TcpListener, server: ServerHandle) {
+    pub async fn stop(
+        &mut self,
+        (health, tell): (&Health, impl FnOnce()),
+        seconds: u64,
+        listener: TcpListener,
+        server: ServerHandle,
+    ) {
         let asked = self.asked.take();
         let asked = async {
             match asked {
@@ -86,6 +92,7 @@ impl<F: Future<Output = ()>> Stopper<F> {
         if word == Word::AtOnce {
             return;
         }
+        tell();
         let stopped = async {
             drain(health, seconds, listener).await;
             server.stop(true).await;

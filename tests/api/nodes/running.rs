@@ -69,10 +69,15 @@ impl Node {
         self.token(token).list("").await.status == 200
     }
 
-    /// SIGTERM, and a regular end.
-    fn stop(mut self) {
+    /// SIGTERM.
+    fn terminate(&self) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").arg(id).status().unwrap().success());
+    }
+
+    /// SIGTERM, and a regular end.
+    fn stop(mut self) {
+        self.terminate();
         assert!(self.process.wait().unwrap().success());
     }
 }
@@ -194,5 +199,37 @@ on_each_database! {
         assert!(code == 0 && text.lines().count() == 2, "one that stops is gone at once: {text}");
         assert!(text.contains("stale") && text.contains("running") && !text.contains("differs"), "{text}");
         b.stop();
+    }
+
+    /// Proves that `vitrine nodes` tells a node that drains from others, in both forms, and that it counts as running.
+    async fn a_node_that_drains_says_so(database: Database) {
+        let (folder, shared) = cloud(database);
+        let nodes = |words: &[&str]| run(&folder.path().join("none"), shared.url(), &[&["nodes"], words].concat());
+        let images = folder.path().join("images");
+        let slow = format!("[glance_store]\nfilesystem_store_datadir = {}\n[vitrine]\ndrain_seconds = 600\n", images.display());
+        let a = Node::start(folder.path(), "a", shared.url(), &slow);
+        let mut b = Node::start(folder.path(), "b", shared.url(), &slow);
+        // One that nobody watches would not drain.
+        b.client.get("/healthcheck").await.expect(200);
+        b.terminate();
+        eventually("it drains", async || {
+            let (code, text) = nodes(&[]);
+            if text.contains("  draining  ") { Ok(()) } else { Err((code, text)) }
+        })
+        .await;
+        let (code, text) = nodes(&["--json"]);
+        let told: Value = serde_json::from_str(&text).unwrap();
+        let drains = |node: &Node| {
+            let place = node.client.base().trim_start_matches("http://").to_owned();
+            let all = told["nodes"].as_array().unwrap();
+            let found = all.iter().find(|other| other["bind"] == json!(place)).unwrap();
+            (found["draining"].as_bool().unwrap(), found["stale"].as_bool().unwrap())
+        };
+        assert_eq!((code, drains(&a), drains(&b)), (0, (false, false), (true, false)), "{text}");
+        b.terminate();
+        assert!(b.process.wait().unwrap().success());
+        let (_, text) = nodes(&[]);
+        assert!(text.lines().count() == 1 && !text.contains("draining"), "{text}");
+        a.stop();
     }
 }
