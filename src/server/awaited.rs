@@ -15,12 +15,13 @@ use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag::register_conditional_shutdown,
 };
+use tokio::sync::oneshot;
 
 use super::error::{StartError, failed};
 use crate::{
     api::{self, health::Health},
     db::{self, Db, SchemaError},
-    telemetry,
+    telemetry::{self, crew::Crew},
 };
 
 /// For how long one attempt is waited for.
@@ -29,8 +30,8 @@ const LOOK: Duration = Duration::from_secs(10);
 const HANGING: usize = 16;
 /// Between two attempts at least.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Seconds that requests which are being answered have when the database has come.
-const SHUTDOWN_SECONDS: u64 = 2;
+/// How long requests that are being answered have when the start fails.
+const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// Where a server answers.
 pub struct Place {
@@ -38,6 +39,33 @@ pub struct Place {
     bounds: api::Bounds,
     patience: Duration,
     health: Health,
+}
+
+/// A server that says to everybody that the database is not there. It has a runtime of its own, so that it can finish
+/// what it has begun while the next server works already.
+struct Answering {
+    handle: ServerHandle,
+    /// Tells it to hand over.
+    over: oneshot::Sender<()>,
+    starting: Starting,
+}
+
+impl Answering {
+    /// Takes no more connections: those that come now wait for whoever listens next. What was taken is answered, without
+    /// being waited for.
+    fn hand_over(self) -> Starting {
+        if self.over.send(()).is_err() {
+            tracing::warn!("the server that waited for the database had ended before");
+        }
+        self.starting
+    }
+
+    /// Ends it. What is being answered has a moment.
+    async fn end(self) {
+        if tokio::time::timeout(SHUTDOWN, self.handle.stop(true)).await.is_err() {
+            tracing::debug!("requests are cut off");
+        }
+    }
 }
 
 /// As long as this is there, a signal that asks the process to end ends it at once: it has begun nothing.
@@ -60,8 +88,8 @@ impl Place {
         }
     }
 
-    /// Says to everybody, until the handle stops it, that the database is not there.
-    fn answer(self) -> Result<(ServerHandle, Starting), StartError> {
+    /// Says to everybody, until it is told to hand over, that the database is not there.
+    async fn answer(self) -> Result<Answering, StartError> {
         let cannot = |e: std::io::Error| failed("cannot listen", e);
         let flag = Arc::new(AtomicBool::new(true));
         for signal in [SIGTERM, SIGINT] {
@@ -74,17 +102,44 @@ impl Place {
             data_patience: Some(self.patience),
             gzip: false,
         };
-        let builder = actix_web::dev::Server::build()
-            .workers(1)
-            .shutdown_timeout(SHUTDOWN_SECONDS)
-            .max_concurrent_connections(super::limits::of_worker(self.bounds, 1))
-            .disable_signals();
+        let (bounds, health, patience) = (self.bounds, self.health, self.patience);
         let listener = self.listener.map_err(cannot)?;
-        let http = api::listen_without_database(builder, listener, listening, self.health);
-        let http = http.map_err(cannot)?.run();
-        let handle = http.handle();
-        drop(telemetry::spawn(http));
-        Ok((handle, Starting(flag)))
+        let builder = move || {
+            let builder = actix_web::dev::Server::build()
+                .workers(1)
+                .shutdown_timeout(patience.as_secs().saturating_mul(2))
+                .max_concurrent_connections(super::limits::of_worker(bounds, 1))
+                .disable_signals();
+            api::listen_without_database(builder, listener, listening, health)
+        };
+        let (over, told_over) = oneshot::channel();
+        let (told, begun) = oneshot::channel();
+        Crew::new("waiting", 1, patience).later(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let http = match builder() {
+                    Ok(builder) => builder.run(),
+                    Err(error) => return drop(told.send(Err(error))),
+                };
+                let handle = http.handle();
+                drop(told.send(Ok(handle.clone())));
+                let ended = tokio::join!(http, hand_over(told_over, handle, patience)).0;
+                if let Err(error) = ended {
+                    tracing::error!(%error, "the server that waits for the database failed");
+                }
+            });
+        });
+        let begun = begun.await.map_err(|_| failed("cannot listen", "there is no thread for it"))?;
+        Ok(Answering { handle: begun.map_err(cannot)?, over, starting: Starting(flag) })
+    }
+}
+
+/// Ends a server when it is told to hand over. What it took before it heard of that has not told yet perhaps what it wants:
+/// it is listened to for as long as requests may take, and nothing is cut off.
+async fn hand_over(told: oneshot::Receiver<()>, handle: ServerHandle, patience: Duration) {
+    if told.await.is_ok() {
+        handle.pause().await;
+        tokio::time::sleep(patience).await;
+        handle.stop(true).await;
     }
 }
 
@@ -150,7 +205,7 @@ where
                     tracing::warn!(
                         "the database does not answer yet; requests are answered with 503 until it does"
                     );
-                    answering = Some(place.answer()?);
+                    answering = Some(place.answer().await?);
                 }
                 looking.await
             }
@@ -171,14 +226,16 @@ where
             eprintln!("vitrine: {why} (attempt {attempt} {left}, the next in {pause:?})");
         }
         if let Some(place) = place.take() {
-            answering = Some(place.answer()?);
+            answering = Some(place.answer().await?);
         }
         tokio::time::sleep(pause).await;
         attempt = attempt.saturating_add(1);
     };
-    let Some((handle, starting)) = answering else { return answer.map(|()| None) };
-    handle.stop(true).await;
-    answer?;
+    let Some(answering) = answering else { return answer.map(|()| None) };
+    if let Err(error) = answer {
+        answering.end().await;
+        return Err(error);
+    }
     tracing::info!("the database is there");
-    Ok(Some(starting))
+    Ok(Some(answering.hand_over()))
 }

@@ -2,7 +2,10 @@
 goes on by itself."""
 
 import signal
+import socket
 import subprocess
+import threading
+from collections import Counter
 
 import pytest
 
@@ -31,11 +34,7 @@ def waiting(folder, database, attempts=-1, kind=Early):
 
 
 def serves(server):
-    try:
-        return server.request("GET", "/healthcheck", token="").status == 200
-    except OSError:
-        # A connection that had asked nothing yet when the waiting ended.
-        return False
+    return server.request("GET", "/healthcheck", token="").status == 200
 
 
 def is_told_to_wait(server):
@@ -69,6 +68,37 @@ def test_sec_37_a_server_waits_for_a_database_that_hangs(tmp_path, database):
             wait_for("it serves", lambda: serves(server))
     finally:
         database.server.signal(signal.SIGCONT)
+
+
+def test_nobody_is_cut_off_when_the_database_comes(tmp_path, database):
+    """Whoever connects while the server that waits hands over is answered, by the one or by the other; so is whoever
+    connected before, and asks only when the other serves."""
+    database.server.kill()
+    with waiting(tmp_path, database) as server:
+        early = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
+        asked, faults, over = Counter(), [], threading.Event()
+
+        def ask():
+            while not over.is_set():
+                try:
+                    asked[server.request("GET", "/healthcheck", token="").status] += 1
+                except OSError as fault:
+                    faults.append(fault)
+
+        clients = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
+        for client in clients:
+            client.start()
+        database.server.start()
+        wait_for("it serves", lambda: asked[200] >= len(clients))
+        over.set()
+        for client in clients:
+            client.join()
+        assert faults == [] and set(asked) == {200, 503}, asked
+        for connection in early:
+            with connection:
+                connection.settimeout(process.PATIENCE_S)
+                connection.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert connection.recv(12) == b"HTTP/1.1 503"
 
 
 def test_a_server_that_waits_can_be_stopped(tmp_path, database):
