@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use super::place::{Place, overriding};
+use super::place::Place;
 use crate::{
     config::Config,
     db::{self, Db},
@@ -103,8 +103,7 @@ impl Both {
     fn open(place: Place, url: &str, dry_run: bool) -> Result<Self, StartError> {
         let key = place.loaded().nonempty("DEFAULT", "metadata_encryption_key");
         let key = key.map(|text| Key::new(&text)).transpose().map_err(StartError)?;
-        // The server does not encrypt; what it needs not know of is not refused here.
-        let place = place.but(vec![overriding("DEFAULT", "metadata_encryption_key", "")]);
+        let place = place.without_encryption();
         let config = place.config()?;
         let glance = db::Settings { connection: url.to_owned(), max_pool_size: 1, ..db::Settings::default() };
         let name = glance.shown().map_err(StartError)?;

@@ -66,6 +66,13 @@ impl Place {
         self
     }
 
+    /// The same where URLs of locations are not looked at: a server refuses a configuration that wants them encrypted,
+    /// which its database does not do, but nobody else has to.
+    #[must_use]
+    pub fn without_encryption(self) -> Self {
+        self.but(vec![overriding("DEFAULT", "metadata_encryption_key", "")])
+    }
+
     /// The configuration as it was read, which is done once.
     pub fn loaded(&self) -> Arc<Loaded> {
         let read = || {

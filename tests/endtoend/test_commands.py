@@ -127,6 +127,18 @@ def test_what_a_check_calls_an_error_stops_the_start(tmp_path, text):
     assert error.partition(": ")[2] in said and not (tmp_path / "data").exists()
 
 
+def test_what_no_command_needs_does_not_stop_it(tmp_path):
+    """A schema is looked after with the key of URLs in the configuration, which stops a server alone."""
+    config, data = tmp_path / "glance-api.conf", tmp_path / "data"
+    config.write_text("[DEFAULT]\nmetadata_encryption_key = 0123456789abcdef\n")
+    data.mkdir()
+    place = ("--data-dir", data, "--config-file", config)
+    for words in (("sync",), ("check",), ("expand",), ("contract",), ("migrate",), ("version",)):
+        vitrine("db", *words, *place, status=0)
+    said = vitrine("serve", *place, "--bind", "127.0.0.1:0", status=1)
+    assert f"{config}:2: [DEFAULT] metadata_encryption_key: " in said
+
+
 def test_what_a_check_warns_of_stands_in_the_log(tmp_path):
     """A warning fails a strict check only, and the server that starts nevertheless says it, too."""
     config = tmp_path / "glance-api.conf"
