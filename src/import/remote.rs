@@ -1,6 +1,7 @@
 //! `glance-download`: another image service, found in the catalogue of the caller's token
 //! (`glance/async_/flows/_internal_plugins/glance_download.py`, `glance/async_/utils.py: get_glance_endpoint`).
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::{
@@ -17,6 +18,9 @@ use crate::{
 
 /// Largest record of an image that is read, in bytes.
 const RECORD_BYTES_MAX: usize = 16 << 20;
+
+/// What stands for itself in a path.
+const STEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
 
 /// Another image service, and the token of the caller who wants to read from it.
 pub struct Service {
@@ -69,7 +73,7 @@ pub async fn open(imports: &Imports, image_id: &str, asked: &Asked, state: &mut 
     let token = token.ok_or_else(|| {
         Failure::Final("The token of this import cannot be read any more; ask for it again.".to_owned())
     })?;
-    let url = format!("{}/v2/images/{}", remote.endpoint, asked.remote_image());
+    let url = url_of(&remote.endpoint, asked.remote_image());
     let mut headers = vec![("X-Auth-Token", token)];
     // The other service can find the request in its own log.
     headers.extend(telemetry::request_id().map(|id| ("X-Openstack-Request-Id", id.to_string())));
@@ -111,6 +115,11 @@ pub async fn open(imports: &Imports, image_id: &str, asked: &Asked, state: &mut 
     }
 }
 
+/// Where an image service has an image. The id is one step of the path, whatever it is made of.
+fn url_of(endpoint: &str, image: &str) -> String {
+    format!("{endpoint}/v2/images/{}", utf8_percent_encode(image, STEP))
+}
+
 async fn record(mut body: Body) -> Done<Value> {
     let mut bytes = Vec::new();
     while let Some(chunk) = body.next().await? {
@@ -143,5 +152,12 @@ mod tests {
         assert_eq!(endpoint(&catalog, "two", "internal").as_deref(), Some("http://inside"));
         assert_eq!(endpoint(&catalog, "three", "public"), None);
         assert_eq!(endpoint(&json!(null), "one", "public"), None);
+    }
+
+    /// Proves that an id leads to an image and nowhere else, also one of a job that an older version has let through.
+    #[test]
+    fn sec_36_an_id_is_one_step_of_the_path() {
+        assert_eq!(url_of("http://one", "a0-B"), "http://one/v2/images/a0-B");
+        assert_eq!(url_of("http://one", "../../x?y#z"), "http://one/v2/images/%2E%2E%2F%2E%2E%2Fx%3Fy%23z");
     }
 }

@@ -209,6 +209,22 @@ on_each_database! {
         }
     }
 
+    /// Proves that what stands for the id of the image at the source is one, so that the caller's token goes to no other
+    /// address of that service.
+    async fn sec_36_the_image_at_the_source_is_named_by_its_id(database: Database) {
+        let app = database.app_with(|options| {
+            options.image.enabled_import_methods.push("glance-download".to_owned());
+        });
+        let alice = app.as_member("alice");
+        let (id, other) = (alice.created(image().raw()).await, fresh_id());
+        let bad = ["", "../tasks", "x?y", &format!("{other}/../x"), &format!("{other}%2F"), &format!("{{{other}}}")];
+        for bad in bad {
+            let method = json!({"name": "glance-download", "glance_region": "Two", "glance_image_id": bad});
+            let text = import(&alice, &id, json!({"method": method})).await.expect(400).text();
+            assert!(text.contains("glance_image_id"), "{bad}: {text}");
+        }
+    }
+
     /// The signature in the URL of a source, and the password of a proxy, stand in no answer about what went wrong.
     async fn sec_2_what_went_wrong_tells_no_secret(database: Database) {
         log_if_told();
