@@ -9,7 +9,11 @@ use super::{
     schema::jobs,
     statement::Statement,
 };
-use crate::model::{job::Job, task_list::TaskQuery, time::Timestamp};
+use crate::model::{
+    job::{Job, JobKind},
+    task_list::TaskQuery,
+    time::Timestamp,
+};
 
 #[derive(QueryableByName)]
 struct Id {
@@ -56,7 +60,8 @@ impl Column for Key {
     fn expression(self) -> String {
         let sql = match self {
             Self::Id => "id",
-            Self::Kind => "kind",
+            // As clients see it: several kinds may be one type.
+            Self::Kind => return kinds_as_types(),
             Self::Status => "status",
             Self::Owner => "COALESCE(owner, '')",
             Self::ImageId => "COALESCE(image_id, '')",
@@ -72,7 +77,7 @@ impl Column for Key {
     fn value(self, job: &Job) -> Value {
         match self {
             Self::Id => Value::text(Some(&job.id)),
-            Self::Kind => Value::text(Some(job.kind.as_str())),
+            Self::Kind => Value::text(Some(job.kind.task_type())),
             Self::Status => Value::text(Some(job.status.as_str())),
             Self::Owner => Value::text(job.owner.as_deref()),
             Self::ImageId => Value::text(job.image_id.as_deref()),
@@ -83,6 +88,13 @@ impl Column for Key {
             Self::ExpiresAt => Value::time(job.expires_at),
         }
     }
+}
+
+/// The type of a task by its kind.
+fn kinds_as_types() -> String {
+    let others = JobKind::ALL.into_iter().filter(|kind| kind.as_str() != kind.task_type());
+    let others = others.map(|kind| format!(" WHEN '{}' THEN '{}'", kind.as_str(), kind.task_type()));
+    format!("CASE kind{} ELSE kind END", others.collect::<String>())
 }
 
 /// A page of jobs that have not expired. `project` limits it to that project's and ownerless ones.

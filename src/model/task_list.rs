@@ -56,7 +56,7 @@ impl TaskQuery {
             filters.push(("status", status.to_owned()));
         }
         if let Some(kind) = last("type") {
-            if !kind.is_empty() && JobKind::parse(kind).is_none() {
+            if !kind.is_empty() && !JobKind::ALL.iter().any(|known| known.task_type() == kind) {
                 return Err(Error::invalid(format!("Invalid type value: {kind:?}")));
             }
             filters.push(("type", kind.to_owned()));

@@ -43,6 +43,20 @@ async fn over(client: &Client, id: &str, count: usize) -> Value {
     .await
 }
 
+/// Holds that the list of tasks goes by the type that it shows, where that is not the kind of the job.
+async fn listed_by_type(admin: &Client, task: &Value) {
+    let ids = async |query: &str| {
+        let page = admin.get(&format!("/v2/tasks?{query}")).await.expect(200).json();
+        page["tasks"].as_array().unwrap().iter().map(|task| task["id"].clone()).collect::<Vec<_>>()
+    };
+    let found = ids("type=location_import").await;
+    assert!(found.len() == 2 && found.contains(&task["id"]), "{found:?}");
+    assert_eq!(ids("type=import").await, [Value::Null; 0]);
+    let all = ids("sort_key=type").await;
+    assert_eq!(ids(&format!("sort_key=type&marker={}", all[0].as_str().unwrap())).await, all[1..]);
+    admin.get("/v2/tasks?type=hash_calculation").await.expect(400);
+}
+
 on_each_database! {
     /// An administrator has the hashes of an active image found, with the algorithm that he names; others may not, and
     /// an image that has its hashes or no data is left alone.
@@ -64,6 +78,7 @@ on_each_database! {
         admin.post(&hash).json(&json!({"os_hash_algo": "sha256"})).await.expect(202);
         let task = over(&admin, &id, 2).await;
         assert_eq!((&task["status"], &task["type"]), (&json!("success"), &json!("location_import")), "{task}");
+        listed_by_type(&admin, &task).await;
         let shown = alice.show(&id).await.expect(200).json();
         assert_eq!([&shown["checksum"], &shown["os_hash_algo"], &shown["os_hash_value"]], [MD5, "sha256", SHA256]);
         assert_eq!((&shown["status"], shown.get("os_glance_import_task")), (&json!("active"), None));
