@@ -52,30 +52,58 @@ fn store_on(endpoint: &str) -> Settings {
     Settings { address: Some(address), keys, patience: Duration::from_secs(5), ..Settings::default() }
 }
 
-/// Proves that names are asked for page by page, as they are looked at, however many there are: S3_NAMES=1000000 tries it
-/// with a million.
+/// KiB of memory that this process has had at most.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Proves that a million names take no more memory than a few pages of them: in a process that does nothing else.
+#[test]
+fn a_million_names_are_listed_in_constant_memory() {
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::kinds::s3::tests::scripted::names_are_listed_page_by_page"])
+        .env("S3_NAMES", "1000000")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+}
+
+/// Proves that names are asked for page by page, as they are looked at, however many there are. With S3_NAMES it is so
+/// many, and memory is looked at.
 #[tokio::test]
 async fn names_are_listed_page_by_page() {
     let pages = std::env::var("S3_NAMES").map_or(20, |names| names.parse::<usize>().unwrap() / 1000);
+    // The same in each page: to make a million names takes longer than to read them.
+    let key = |i| format!("<Contents><Key>n{i:09}</Key></Contents>");
+    let keys: String = (0..1000).map(key).collect();
     let (endpoint, asked) = serve(move |head, _| {
         let token = head[0].split("continuation-token=").nth(1);
         let page: usize = token.map_or(0, |rest| rest.split(['&', ' ']).next().unwrap().parse().unwrap());
         if !head[0].contains("list-type=2") {
             return (200, "<ListMultipartUploadsResult></ListMultipartUploadsResult>".to_owned());
         }
-        let key = |i| format!("<Contents><Key>n{i:09}</Key></Contents>");
-        let keys: String = (page * 1000..(page + 1) * 1000).map(key).collect();
         let (more, next) = (page + 1 < pages, page + 1);
         let next = format!("<NextContinuationToken>{next}</NextContinuationToken>");
         (200, format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>{keys}{next}</ListBucketResult>"))
     });
     let (_, named) = opened(&store_on(&endpoint));
     let mut list = named.list();
+    let mut before = None;
     for page in 1..=pages {
         for _ in 0..1000 {
             assert!(!list.try_next().await.unwrap().unwrap().unfinished);
         }
         assert_eq!(asked.lock().unwrap().len(), page);
+        if page == 10 {
+            before = std::env::var_os("S3_NAMES").map(|_| peak());
+        }
+    }
+    if let Some(before) = before {
+        let (more, room) = (peak() - before, 16 << 10);
+        assert!(more < room, "{more} KiB for {pages} pages");
     }
     assert_eq!(list.try_next().await.unwrap(), None);
     assert_eq!(asked.lock().unwrap().len(), pages + 1);
