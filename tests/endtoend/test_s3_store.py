@@ -1,12 +1,19 @@
 """Images in S3, on a real gateway of Ceph's, through the `openstack` command line client."""
 
+import contextlib
 import filecmp
 import random
+import sqlite3
+import sys
 import uuid
 
 import pytest
 
-from harness import OpenUpload, Server, Tool, ceph, sha512, sources, wait_for
+from harness import ROOT, OpenUpload, Server, Tool, ceph, sha512, sources, wait_for
+
+sys.path.append(str(ROOT / "tests/peers"))
+
+import peer
 
 # Short, for the sake of the test: a dead node is missed after that.
 LEASE_S = 3
@@ -17,6 +24,7 @@ CONFIG = """
 enabled_backends = cloud:s3, disk:file
 enabled_import_methods = ['glance-direct', 'web-download', 'copy-image']
 show_image_direct_url = true
+show_multiple_locations = true
 [glance_store]
 default_backend = cloud
 [cloud]
@@ -42,12 +50,18 @@ def bucket():
     return f"images-{uuid.uuid4()}"
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory, bucket):
-    folder = tmp_path_factory.mktemp("s3")
+def server(folder, bucket):
+    """A server with a database of its own, and its images in the bucket."""
     conf = folder / "glance-api.conf"
     conf.write_text(CONFIG.format(folder=folder, bucket=bucket, lease=LEASE_S, **ceph.shared()["s3"]))
-    with Server(folder / "data", arguments=["--config-file", conf]) as running:
+    return Server(folder / "data", arguments=["--config-file", conf])
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory, bucket):
+    with server(tmp_path_factory.mktemp("s3"), bucket) as running:
+        # The admin plays Cinder, which comes as a service.
+        Tool("openstack", running, ADMIN)("role", "add", "--user", "admin", "--project", "admin", "service")
         yield running
 
 
@@ -128,5 +142,74 @@ def test_a_death_in_an_upload_leaves_nothing(node, bucket, disk_of_parts):
     # The same image takes the same data, under its own name.
     node.put(image, disk_of_parts.read_bytes()).expect(204)
     assert names(bucket, image) == [image]
+    node.request("DELETE", f"/v2/images/{image}").expect(204)
+    wait_for("the object is gone", lambda: names(bucket, image) == [])
+
+
+def test_sec_32_objects_of_others_are_no_location(node, bucket):
+    """Neither a service nor the owner of an image gives it the object of another, whatever keys stand in the URL."""
+    service, _ = node.login(ADMIN)
+    other, image, data = node.create(), node.create(), b"of another" * 100
+    node.put(other, data).expect(204)
+    url = node.show(other)["direct_url"]
+    for refused in (url, url.replace("://", "://key:secret@"), url.replace(other, image)):
+        node.request("POST", f"/v2/images/{image}/locations", {"url": refused}, token=service).expect(202)
+        shown = wait_for("no job works on it", lambda: "os_glance_import_task" not in (it := node.show(image)) and it)
+        assert (shown["status"], shown["locations"]) == ("queued", []), refused
+        node.patch(image, {"op": "add", "path": "/locations/-", "value": {"url": refused, "metadata": {}}}).expect(400)
+    node.request("DELETE", f"/v2/images/{image}").expect(204)
+    assert node.download(other) == data
+    node.request("DELETE", f"/v2/images/{other}").expect(204)
+    wait_for("the object is gone", lambda: names(bucket, other) == [])
+
+
+def test_what_another_cloud_left_unfinished_is_found(node, bucket, disk_of_parts, tmp_path):
+    """The parts of an upload that no row here knows are told and removed, and nothing else is."""
+    with server(tmp_path, bucket) as foreign:
+        lost = foreign.create()
+        upload = OpenUpload(foreign, lost)
+        upload.send(disk_of_parts.read_bytes()[:12 * MIB])
+        wait_for("parts are on the server", lambda: names(bucket, lost))
+        foreign.kill()
+        upload.abort()
+    own = node.create()
+    under_way = OpenUpload(node, own)
+    under_way.send(disk_of_parts.read_bytes()[:12 * MIB])
+    wait_for("parts are on the server", lambda: names(bucket, own))
+    told = node.command("store", "reconcile", "--store", "cloud", status=2)
+    assert f"no row, unfinished: {lost}\n" in told and own not in told and names(bucket, lost)
+    assert f"no row, unfinished: {lost} (deleted)\n" in node.command("store", "reconcile", "--store", "cloud", "--delete")
+    assert names(bucket, lost) == [] and names(bucket, own)
+    under_way.abort()
+    node.request("DELETE", f"/v2/images/{own}").expect(204)
+    wait_for("the parts are gone", lambda: names(bucket, own) == [])
+
+
+def test_sec_10_images_outlive_the_keys_of_glances_locations(node, bucket, tmp_path):
+    """Glance keeps keys in its locations. An image that moves in is read with those of the configuration, whatever
+    became of Glance's, and nobody sees any."""
+    keys = "{access_key}:{secret_key}@".format(**ceph.shared()["s3"])
+    image, data = node.create(), random.Random(13).randbytes(MIB)
+    node.put(image, data).expect(204)
+    database = tmp_path / "glance.sqlite"
+    conf = tmp_path / "glance.conf"
+    conf.write_text(f"[database]\nconnection = sqlite:///{database}\n")
+    peer.run([peer.venv("glance") / "bin/glance-manage", "--config-file", conf, "db_sync"], tmp_path / "sync.log")
+    node.command("export-glance", "--to", f"sqlite:///{database}")
+    with contextlib.closing(sqlite3.connect(database)) as glance, glance:
+        ((value,),) = glance.execute("SELECT value FROM image_locations WHERE image_id = ?", (image,)).fetchall()
+        assert f"s3://{keys}" in value
+        glance.execute("UPDATE image_locations SET value = replace(value, ?, 'ROTATED:old/secret@')", (keys,))
+    moved = server(tmp_path, bucket)
+    (tmp_path / "data").mkdir()
+    moved.command("db", "sync")
+    moved.command("import-glance", "--from", f"sqlite:///{database}")
+    with moved:
+        admin, _ = moved.login(ADMIN)
+        shown = moved.request("GET", f"/v2/images/{image}", token=admin).expect(200)
+        assert shown.json["direct_url"] == node.show(image)["direct_url"]
+        assert moved.request("GET", f"/v2/images/{image}/file", token=admin).expect(200).body == data
+        assert b"old/secret" not in shown.body and "old/secret" not in moved.log.read_text()
+        assert [url for (url,) in moved.rows("SELECT url FROM image_locations") if "@" in url] == []
     node.request("DELETE", f"/v2/images/{image}").expect(204)
     wait_for("the object is gone", lambda: names(bucket, image) == [])
