@@ -16,7 +16,7 @@ import uuid
 import certifi
 import pytest
 
-from harness import ROOT, Server, binary, databases, free_port, process
+from harness import ROOT, Server, binary, certificates, databases, free_port, process
 
 DATA = ROOT / "tests/data/config"
 KEYSTONE = ROOT / "tests/peers/keystone"
@@ -80,12 +80,36 @@ def keystone(tmp_path_factory):
     subprocess.run([KEYSTONE, "down", "--dir", folder], check=True, timeout=60)
 
 
+class Secured:
+    """A MariaDB that speaks TLS, and the files of its clients by the options that name them in a URL."""
+
+    def __init__(self, folder):
+        authority = certificates.Authority(folder, "authority")
+
+        def certificate(place):
+            copy = place / "authority.pem"
+            copy.write_bytes(authority.file.read_bytes())
+            return *authority.issue(place, "server", ["127.0.0.1"]), copy
+
+        self.server = databases.Mariadb(certificate=certificate)
+        # Where a file or a URL speaks of TLS, nothing else will do.
+        self.server.run(*self.server.client, "CREATE USER 'secured'@'127.0.0.1' REQUIRE SSL; "
+                        "GRANT ALL ON *.* TO 'secured'@'127.0.0.1'")
+        client, key = authority.issue(folder, "client")
+        self.files = {"ssl_ca": authority.file, "ssl_cert": client, "ssl_key": key}
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory):
+    return Secured(tmp_path_factory.mktemp("tls"))
+
+
 class Place:
     """A machine with the files of a tool, below a folder; its database and Keystone are those of the test."""
 
-    def __init__(self, tool, folder, keystone_url):
-        self.folder, self.port = folder, free_port()
-        self.database = databases.mariadb().create()
+    def __init__(self, tool, folder, keystone_url, secured):
+        self.folder, self.port, self.secured = folder, free_port(), secured
+        self.database = secured.server.create()
         self.url = keystone_url
         etc = folder / "etc/glance"
         to = etc / "glance.conf.d" if tool == "rhoso" else etc
@@ -97,8 +121,9 @@ class Place:
                 shutil.copytree(path, etc / path.name)
             elif path.name != "warnings.txt":
                 (to / path.name).write_text(self.placed(path.read_text()))
-        # As RHOSO writes it where there is no TLS.
-        (folder / "etc/my.cnf").write_text("[client]\nssl=0\n")
+        # Named by RHOSO's URL.
+        (folder / "etc/my.cnf").write_text(re.sub("(?<=ssl-ca=).*", str(secured.files["ssl_ca"]),
+                                                  (DATA / "rhoso/my.cnf").read_text()))
         (etc / "metadefs/one.json").write_text(json.dumps({"namespace": "One", "visibility": "public"}))
         # Where programs look for files that nobody names, before they look in /etc/glance.
         (folder / "home/.glance").symlink_to(etc)
@@ -139,10 +164,13 @@ class Place:
         return ",".join(pair for pair in re.split(" *, *", text) if pair.endswith((":file", ":http")))
 
     def connection(self, text):
-        """The URL with the options that it has but for those of TLS, which this server does not speak."""
-        options = [option for option in text.partition("?")[2].split("&") if option and not option.startswith("ssl")]
+        """The URL with the options that it has, those of TLS with the files of the test."""
+        options, files = text.partition("?")[2], self.secured.files
+        options = re.sub(r"(ssl_(?:ca|cert|key))=[^&]*", lambda found: f"{found[1]}={files[found[1]]}", options)
         url = self.database.url.replace("mysql:", "mysql+pymysql:")
-        return self.here(f"{url}?{'&'.join(options)}" if options else url)
+        if "ssl_ca" in options or "read_default_file" in options:
+            url = url.replace("//vitrine@", "//secured@")
+        return self.here(f"{url}?{options}" if options else url)
 
     def argv(self, programs, words):
         name, *words = (self.here(word.format(port=self.port)) for word in words)
@@ -172,11 +200,11 @@ def openstack(place, keystone, *commands):
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_the_service_takes_glances_place(programs, keystone, tmp_path, tool):
+def test_the_service_takes_glances_place(programs, keystone, secured, tmp_path, tool):
     """Its files are read as they are; its commands bring up a service that takes, gives back and forgets an image."""
     before, service, beside = TOOLS[tool]
     folder, url = keystone
-    place = Place(tool, tmp_path, url)
+    place = Place(tool, tmp_path, url, secured)
     for words in before:
         run(place, programs, words)
     server = Server(tmp_path / "run", port=place.port, env=place.env | place.named, database=databases.Embedded())
