@@ -12,9 +12,9 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
+pub use super::addresses::{Addresses, Beginning, Keys};
 use super::{error::StoreResult, health::Room};
 use crate::{
     model::{blob::Blob, store_url::StoreUrl},
@@ -100,73 +100,6 @@ pub struct Capabilities {
     pub share: Option<Share>,
     /// Each read goes over the network, so that one for several readers is worth a detour.
     pub remote: bool,
-}
-
-/// URLs that a store serves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Addresses {
-    /// All of these schemes.
-    Schemes(&'static [&'static str]),
-    /// One plain name, without a leading dot, below one of these prefixes, each of which ends in `/`.
-    Below(Vec<String>),
-    /// As `Below`, letter by letter, but for keys that may stand before the host, up to the last `@`. The second are
-    /// those that Glance writes there.
-    Keyed(Vec<String>, Keys),
-    /// One plain name below a prefix, and a snapshot of it; or the name alone behind the scheme.
-    Snapshots {
-        /// Ends in `/`.
-        prefix: String,
-        /// The snapshot that the store makes of what it writes.
-        snapshot: &'static str,
-        /// The scheme of the short form.
-        short: &'static str,
-    },
-    /// Objects of containers, by all the beginnings that Glance has written, and by that of the store itself.
-    Containers {
-        /// What the URLs of its own blobs begin with: up to the container and `/`, or to `_` where the rest of the
-        /// container's name follows.
-        own: String,
-        /// All that it reads.
-        readable: Vec<Beginning>,
-    },
-}
-
-/// What URLs of containers begin with that a store reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beginning {
-    /// Up to the container, without keys.
-    pub text: String,
-    /// The user who has to stand before the host, with a key that is not looked at; nobody, if there is none.
-    pub user: Option<String>,
-    /// What the store itself writes in its place.
-    pub written: String,
-}
-
-impl Beginning {
-    /// A URL that begins so, as the store itself writes it.
-    pub fn written(&self, url: &str) -> Option<StoreUrl> {
-        let (scheme, place) = url.split_once("://")?;
-        let (keys, place) = match place.rsplit_once('@') {
-            Some((keys, place)) => (Some(keys), place),
-            None => (None, place),
-        };
-        let user = keys.map(|keys| keys.rsplit_once(':').map_or(keys, |(user, _)| user));
-        let user = user.map(|user| percent_decode_str(user).decode_utf8_lossy());
-        let (own_scheme, own_place) = self.text.split_once("://")?;
-        let rest = place.strip_prefix(own_place)?;
-        (scheme == own_scheme && user.as_deref() == self.user.as_deref())
-            .then(|| StoreUrl::new(format!("{}{rest}", self.written)))
-    }
-}
-
-/// Keys that stand in URLs of Glance's; shown to nobody.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Keys(pub String);
-
-impl Debug for Keys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
 }
 
 /// What a store is.

@@ -4,6 +4,7 @@
 //! counts and traces. A blob becomes visible under its name in one step, when its writer commits; until then nobody
 //! reads it and cancelling leaves nothing behind.
 
+mod addresses;
 pub mod backend;
 pub mod cache;
 mod configured;

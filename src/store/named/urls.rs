@@ -5,7 +5,10 @@ use serde_json::{Map, Value};
 use super::NamedStore;
 use crate::{
     model::store_url::without_keys,
-    store::{Addresses, StoreUrl, backend::Keys},
+    store::{
+        Addresses, StoreUrl,
+        addresses::{Keys, keyed_name, name_in_container, part_of},
+    },
 };
 
 impl NamedStore {
@@ -82,70 +85,4 @@ impl NamedStore {
         let mut entries = self.about.metadata.iter().filter(|_| self.owns(url));
         entries.find(|(beginning, _)| url.starts_with(beginning)).map(|(_, e)| e.clone()).unwrap_or_default()
     }
-}
-
-impl Addresses {
-    /// Whether a URL is one of these.
-    pub(super) fn have(&self, url: &str) -> bool {
-        match self {
-            Self::Schemes(schemes) => {
-                url.split_once(':').is_some_and(|(scheme, _)| schemes.contains(&scheme))
-            }
-            Self::Below(prefixes) => {
-                let Some((folder, name)) = url.rsplit_once('/') else { return false };
-                is_plain(name) && prefixes.iter().any(|prefix| same_folder(folder, prefix))
-            }
-            Self::Keyed(prefixes, _) => keyed_name(url, prefixes).is_some(),
-            Self::Snapshots { prefix, short, .. } => part_of(url, prefix, short)
-                .is_some_and(|(name, of)| is_plain(name) && of.is_none_or(is_plain)),
-            Self::Containers { readable, .. } => readable.iter().any(|beginning| {
-                let written = beginning.written(url);
-                let rest = written.as_ref().and_then(|url| url.full().strip_prefix(&beginning.written));
-                rest.is_some_and(|rest| name_in_container(rest, true).is_some())
-            }),
-        }
-    }
-}
-
-/// The plain name behind a container, or behind the rest of its name if there has to be one.
-fn name_in_container(text: &str, has_container: bool) -> Option<&str> {
-    let name =
-        if has_container { text.split_once('/').filter(|(rest, _)| !rest.is_empty())?.1 } else { text };
-    Some(name).filter(|name| is_plain(name))
-}
-
-/// The plain name in a URL that begins as one of these, if its keys are left out.
-fn keyed_name<'a>(url: &'a str, prefixes: &[String]) -> Option<&'a str> {
-    let (scheme, rest) = url.split_once("://")?;
-    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-    let name = prefixes.iter().find_map(|prefix| {
-        let (its_scheme, its_place) = prefix.split_once("://")?;
-        place.strip_prefix(its_place).filter(|_| scheme == its_scheme)
-    })?;
-    Some(name).filter(|name| is_plain(name))
-}
-
-/// The name in a URL of snapshots, and the snapshot if it is not the short form. A name has one spelling only, so that
-/// none is taken for another.
-fn part_of<'a>(url: &'a str, prefix: &str, short: &str) -> Option<(&'a str, Option<&'a str>)> {
-    let parts = match url.strip_prefix(prefix) {
-        Some(rest) => rest.split_once('/').map(|(name, snapshot)| (name, Some(snapshot)))?,
-        None => (url.strip_prefix(short)?.strip_prefix("://")?, None),
-    };
-    Some(parts).filter(|(name, _)| !name.contains('%'))
-}
-
-fn is_plain(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
-}
-
-/// Compares two URLs of folders as file systems do, to which `/a//b/./c/` is `/a/b/c`.
-fn same_folder(one: &str, other: &str) -> bool {
-    let parts = |url: &str| {
-        let (scheme, path) = url.split_once("://")?;
-        let names: Vec<_> =
-            path.split('/').filter(|name| !matches!(*name, "" | ".")).map(str::to_owned).collect();
-        Some((scheme.to_owned(), path.starts_with('/'), names))
-    };
-    parts(one).is_some_and(|one| Some(one) == parts(other))
 }

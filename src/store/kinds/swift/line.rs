@@ -14,8 +14,9 @@ use tokio::time::timeout;
 
 use super::{
     accounts::Account,
+    catalogue::Endpoint,
     fault::Fault,
-    login::{Endpoint, Login, Session},
+    login::{Login, Session},
 };
 use crate::{
     outbound::{

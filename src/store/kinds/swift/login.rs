@@ -12,6 +12,7 @@ use tokio::{sync::Mutex, time::timeout};
 
 use super::{
     accounts::{Account, Domain, Version, Who},
+    catalogue::{Endpoint, Service},
     fault::Fault,
 };
 use crate::outbound::{
@@ -27,19 +28,6 @@ const STORAGE: HeaderName = HeaderName::from_static("x-storage-url");
 const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 const EXPIRES: HeaderName = HeaderName::from_static("x-auth-token-expires");
 const SUBJECT: HeaderName = HeaderName::from_static("x-subject-token");
-
-/// Where the data of an account is, as the catalogue has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// An address to use in place of the catalogue's.
-    pub fixed: Option<String>,
-    /// Type of the service.
-    pub service: String,
-    /// `public`, `internal` or `admin`.
-    pub interface: String,
-    /// Region, if it matters.
-    pub region: Option<String>,
-}
 
 /// A token, and where it is of use.
 pub(super) struct Session {
@@ -189,21 +177,6 @@ impl Login {
     }
 }
 
-impl Endpoint {
-    /// The address in a catalogue.
-    pub(super) fn in_catalogue(&self, catalogue: &[Service]) -> Option<String> {
-        let wanted = |address: &Address| {
-            let region = address.region_id.as_ref().or(address.region.as_ref());
-            address.interface == self.interface && (self.region.is_none() || self.region.as_ref() == region)
-        };
-        let services = catalogue.iter().filter(|service| service.kind == self.service);
-        services
-            .flat_map(|service| &service.endpoints)
-            .find(|address| wanted(address))
-            .map(|found| found.url.clone())
-    }
-}
-
 #[derive(Deserialize)]
 struct Envelope {
     token: Token,
@@ -215,23 +188,6 @@ struct Token {
     expires_at: String,
     #[serde(default)]
     catalog: Vec<Service>,
-}
-
-/// A service of a catalogue.
-#[derive(Deserialize)]
-pub(super) struct Service {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    endpoints: Vec<Address>,
-}
-
-#[derive(Deserialize)]
-struct Address {
-    interface: String,
-    region: Option<String>,
-    region_id: Option<String>,
-    url: String,
 }
 
 /// What Keystone is told (`keystoneauth1/identity/v3`).
@@ -280,31 +236,6 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-
-    /// Proves which of a catalogue's addresses is taken, by type, interface and region.
-    #[test]
-    fn the_catalogue_is_read() {
-        let address = |interface: &str, region: &str| json!({"interface": interface, "region_id": region, "url": format!("http://{interface}.{region}")});
-        let all = [address("internal", "one"), address("public", "one"), address("public", "two")];
-        let catalogue: Vec<Service> = serde_json::from_value(json!([
-            {"type": "image", "endpoints": all}, {"type": "object-store", "endpoints": all},
-        ]))
-        .unwrap();
-        let find = |service: &str, interface: &str, region: Option<&str>| {
-            let endpoint = Endpoint {
-                fixed: None,
-                service: service.to_owned(),
-                interface: interface.to_owned(),
-                region: region.map(str::to_owned),
-            };
-            endpoint.in_catalogue(&catalogue)
-        };
-        assert_eq!(find("object-store", "public", None).unwrap(), "http://public.one");
-        assert_eq!(find("object-store", "public", Some("two")).unwrap(), "http://public.two");
-        assert_eq!(find("object-store", "internal", None).unwrap(), "http://internal.one");
-        assert_eq!(find("object-store", "internal", Some("two")), None);
-        assert_eq!(find("share", "public", None), None);
-    }
 
     /// Proves what Keystone is told of a user and of an application credential, and where.
     #[test]

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod address;
+mod catalogue;
 mod fault;
 mod line;
 mod listing;
@@ -42,9 +43,9 @@ use crate::{
     telemetry::places::Places,
 };
 pub use accounts::{Account, Domain, Version, Who};
+pub use catalogue::Endpoint;
 use line::Line;
 pub use line::Patience;
-pub use login::Endpoint;
 pub use options::{KIND, Settings};
 use shop::{Shop, check_name, look, no_length};
 use writer::{HELD, SwiftWriter};

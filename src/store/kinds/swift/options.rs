@@ -11,8 +11,8 @@ use std::{
 use super::{
     accounts::{self, Account, Version},
     address::{Containers, DIGITS_MAX, SCHEMES},
+    catalogue::Endpoint,
     line::Patience,
-    login::Endpoint,
     spool,
 };
 use crate::{

@@ -1,0 +1,140 @@
+//! Which URLs are of a store, and the names in them.
+
+use std::fmt::Debug;
+
+use percent_encoding::percent_decode_str;
+
+use crate::model::store_url::StoreUrl;
+
+/// URLs that a store serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Addresses {
+    /// All of these schemes.
+    Schemes(&'static [&'static str]),
+    /// One plain name, without a leading dot, below one of these prefixes, each of which ends in `/`.
+    Below(Vec<String>),
+    /// As `Below`, letter by letter, but for keys that may stand before the host, up to the last `@`. The second are
+    /// those that Glance writes there.
+    Keyed(Vec<String>, Keys),
+    /// One plain name below a prefix, and a snapshot of it; or the name alone behind the scheme.
+    Snapshots {
+        /// Ends in `/`.
+        prefix: String,
+        /// The snapshot that the store makes of what it writes.
+        snapshot: &'static str,
+        /// The scheme of the short form.
+        short: &'static str,
+    },
+    /// Objects of containers, by all the beginnings that Glance has written, and by that of the store itself.
+    Containers {
+        /// What the URLs of its own blobs begin with: up to the container and `/`, or to `_` where the rest of the
+        /// container's name follows.
+        own: String,
+        /// All that it reads.
+        readable: Vec<Beginning>,
+    },
+}
+
+/// What URLs of containers begin with that a store reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// Up to the container, without keys.
+    pub text: String,
+    /// The user who has to stand before the host, with a key that is not looked at; nobody, if there is none.
+    pub user: Option<String>,
+    /// What the store itself writes in its place.
+    pub written: String,
+}
+
+impl Beginning {
+    /// A URL that begins so, as the store itself writes it.
+    pub fn written(&self, url: &str) -> Option<StoreUrl> {
+        let (scheme, place) = url.split_once("://")?;
+        let (keys, place) = match place.rsplit_once('@') {
+            Some((keys, place)) => (Some(keys), place),
+            None => (None, place),
+        };
+        let user = keys.map(|keys| keys.rsplit_once(':').map_or(keys, |(user, _)| user));
+        let user = user.map(|user| percent_decode_str(user).decode_utf8_lossy());
+        let (own_scheme, own_place) = self.text.split_once("://")?;
+        let rest = place.strip_prefix(own_place)?;
+        (scheme == own_scheme && user.as_deref() == self.user.as_deref())
+            .then(|| StoreUrl::new(format!("{}{rest}", self.written)))
+    }
+}
+
+/// Keys that stand in URLs of Glance's; shown to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keys(pub String);
+
+impl Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Addresses {
+    /// Whether a URL is one of these.
+    pub(super) fn have(&self, url: &str) -> bool {
+        match self {
+            Self::Schemes(schemes) => {
+                url.split_once(':').is_some_and(|(scheme, _)| schemes.contains(&scheme))
+            }
+            Self::Below(prefixes) => {
+                let Some((folder, name)) = url.rsplit_once('/') else { return false };
+                is_plain(name) && prefixes.iter().any(|prefix| same_folder(folder, prefix))
+            }
+            Self::Keyed(prefixes, _) => keyed_name(url, prefixes).is_some(),
+            Self::Snapshots { prefix, short, .. } => part_of(url, prefix, short)
+                .is_some_and(|(name, of)| is_plain(name) && of.is_none_or(is_plain)),
+            Self::Containers { readable, .. } => readable.iter().any(|beginning| {
+                let written = beginning.written(url);
+                let rest = written.as_ref().and_then(|url| url.full().strip_prefix(&beginning.written));
+                rest.is_some_and(|rest| name_in_container(rest, true).is_some())
+            }),
+        }
+    }
+}
+
+/// The plain name behind a container, or behind the rest of its name if there has to be one.
+pub(super) fn name_in_container(text: &str, has_container: bool) -> Option<&str> {
+    let name =
+        if has_container { text.split_once('/').filter(|(rest, _)| !rest.is_empty())?.1 } else { text };
+    Some(name).filter(|name| is_plain(name))
+}
+
+/// The plain name in a URL that begins as one of these, if its keys are left out.
+pub(super) fn keyed_name<'a>(url: &'a str, prefixes: &[String]) -> Option<&'a str> {
+    let (scheme, rest) = url.split_once("://")?;
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let name = prefixes.iter().find_map(|prefix| {
+        let (its_scheme, its_place) = prefix.split_once("://")?;
+        place.strip_prefix(its_place).filter(|_| scheme == its_scheme)
+    })?;
+    Some(name).filter(|name| is_plain(name))
+}
+
+/// The name in a URL of snapshots, and the snapshot if it is not the short form. A name has one spelling only, so that
+/// none is taken for another.
+pub(super) fn part_of<'a>(url: &'a str, prefix: &str, short: &str) -> Option<(&'a str, Option<&'a str>)> {
+    let parts = match url.strip_prefix(prefix) {
+        Some(rest) => rest.split_once('/').map(|(name, snapshot)| (name, Some(snapshot)))?,
+        None => (url.strip_prefix(short)?.strip_prefix("://")?, None),
+    };
+    Some(parts).filter(|(name, _)| !name.contains('%'))
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
+}
+
+/// Compares two URLs of folders as file systems do, to which `/a//b/./c/` is `/a/b/c`.
+fn same_folder(one: &str, other: &str) -> bool {
+    let parts = |url: &str| {
+        let (scheme, path) = url.split_once("://")?;
+        let names: Vec<_> =
+            path.split('/').filter(|name| !matches!(*name, "" | ".")).map(str::to_owned).collect();
+        Some((scheme.to_owned(), path.starts_with('/'), names))
+    };
+    parts(one).is_some_and(|one| Some(one) == parts(other))
+}
