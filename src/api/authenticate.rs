@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     identity::{Credentials, IdentityError},
-    model::{caller::Caller, error::Error},
+    model::{
+        caller::{Caller, Token},
+        error::Error,
+    },
 };
 
 /// Establishes the caller, where that is not left to the routes.
@@ -65,6 +68,7 @@ pub async fn authenticate(
             return Ok(request.into_response(response));
         }
     };
+    caller.token = credentials.token.as_deref().filter(|_| !caller.read_only).map(Token::new);
     caller.is_admin = caller.is_admin || state.app.policy.is_admin(&caller);
     if let Err(error) = introduce(&request, &state, &mut caller) {
         let response = refuse(error.into());

@@ -14,6 +14,7 @@ use crate::{
     image::change,
     model::{
         blob::{Blob, BlobState},
+        caller::Caller,
         error::{Error, Result},
         event::Author,
         image::{Image, Location},
@@ -34,8 +35,10 @@ pub struct NewDraft<'a> {
     pub payer: Option<&'a str>,
     /// Where it goes.
     pub store: &'a NamedStore,
-    /// Its name in the store; `None` is its own id.
+    /// What it is called in the store, where that can be; `None` is its own id.
     pub name: Option<&'a str>,
+    /// Whoever sends the data, where that is a caller.
+    pub caller: Option<&'a Caller>,
     /// Bytes, if known.
     pub size: Option<u64>,
     /// Who writes it; `None` is an upload of its own.
@@ -47,6 +50,7 @@ pub struct Draft {
     blobs: Blobs,
     store: NamedStore,
     owner: Option<String>,
+    caller: Option<Caller>,
     holder: Arc<Holder>,
     reservation: Reservation,
     /// Something may bear the blob's name because of us.
@@ -60,14 +64,15 @@ impl Blobs {
     async fn row(&self, new: NewDraft<'_>) -> (Blob, Arc<Holder>) {
         let id = uuid::Uuid::new_v4().to_string();
         let holder = new.holder.cloned().unwrap_or_else(|| Arc::new(self.leases.hold(&id)));
-        let taken = match new.name {
+        let name = new.name.map(|name| new.store.name_for(new.owner, name));
+        let taken = match &name {
             Some(name) => new.store.holds(name).await.unwrap_or(true),
             None => false,
         };
         let mut row = Blob {
             image_id: new.image_id.to_owned(),
             store: new.store.id.clone(),
-            name: new.name.unwrap_or(&id).to_owned(),
+            name: name.unwrap_or_else(|| id.clone()),
             id,
             state: BlobState::Writing,
             size: new.size.and_then(|s| i64::try_from(s).ok()),
@@ -90,11 +95,12 @@ impl Blobs {
 
     fn draft(&self, new: NewDraft<'_>, holder: Arc<Holder>, (blob, reserved): (Blob, u64)) -> Draft {
         let reservation = Reservation::new(self.images.db.clone(), self.asked(new), blob.clone(), reserved);
-        let owner = new.owner.map(str::to_owned);
+        let (owner, caller) = (new.owner.map(str::to_owned), new.caller.cloned());
         Draft {
             blobs: self.clone(),
             store: new.store.clone(),
             owner,
+            caller,
             holder,
             reservation,
             shown: false,
@@ -157,7 +163,11 @@ impl Draft {
 
     /// The blob as its store knows it.
     pub fn described(&self, size: Option<u64>) -> NewBlob<'_> {
-        NewBlob { owner: self.owner.as_deref(), ..NewBlob::of(&self.blob, size) }
+        NewBlob {
+            owner: self.owner.as_deref(),
+            caller: self.caller.as_ref(),
+            ..NewBlob::of(&self.blob, size)
+        }
     }
 
     /// The room that the bytes have under the quota.

@@ -24,7 +24,7 @@ const BATCH: i64 = 100;
 /// Only the database's own.
 pub fn enter(conn: &mut Conn, blob: &Blob, now: Timestamp) -> DbResult<Blob> {
     let mut blob = blob.clone();
-    if blob.name == blob.image_id && db::blobs::name_is_taken(conn, &blob.store, &blob.name)? {
+    if blob.bears_the_name_of_its_image() && db::blobs::name_is_taken(conn, &blob.store, &blob.name)? {
         blob.name = blob.name_of_its_own();
     }
     db::blobs::insert(conn, &blob, now)?;

@@ -106,7 +106,8 @@ impl<'a> Sinks<'a> {
     ) -> Result<(), SinksFault> {
         let (image_id, owner, payer) = (image.id.as_str(), image.owner.as_deref(), self.payer);
         let (name, holder) = (Some(image_id), Some(self.holder));
-        let begun = blobs.begin(NewDraft { image_id, owner, payer, store, name, size, holder }).await;
+        let new = NewDraft { image_id, owner, payer, store, name, size, holder, caller: None };
+        let begun = blobs.begin(new).await;
         let mut draft = match begun {
             // No room under the quota.
             Err(DbError::Domain(error)) if !self.must_succeed => {

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     access,
     db::{self, DbError},
-    image::{change, query, signature},
+    image::{change, query, readers, signature},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -107,6 +107,7 @@ pub async fn upload(
         store,
         name: Some(id),
         size: request.declared_size,
+        caller: Some(caller),
         holder: None,
     };
     let author = Author::from(caller);
@@ -203,7 +204,10 @@ async fn finish(
         })
     };
     match images.db.write_patiently("image.activate", activate).await {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            readers::admit(images, &image.id).await;
+            Ok(())
+        }
         Err(DbError::Stale(_) | DbError::Domain(Error::ImageNotFound(_))) => Err(gone(&draft.blob)),
         Err(other) => Err(other.into()),
     }

@@ -1,6 +1,6 @@
 //! Sharing an image with projects: add, list, show, answer, remove (`glance/api/v2/image_members.py`).
 
-use super::{Images, query};
+use super::{Images, query, readers};
 use crate::{
     access::{self, quota, targets::ImageTarget},
     db::{self, Conn, DbError, DbResult},
@@ -50,7 +50,11 @@ pub async fn add(images: &Images, caller: &Caller, image_id: &str, project: Opti
         Err(DbError::Duplicate(_)) => {
             Err(Error::conflict(format!("Project {project} is already a member of image {image_id}.")))
         }
-        other => Ok(other?),
+        other => {
+            let member = other?;
+            readers::admit(images, image_id).await;
+            Ok(member)
+        }
     }
 }
 
@@ -153,7 +157,11 @@ pub async fn remove(images: &Images, caller: &Caller, image_id: &str, project: &
             Ok(removed)
         })
         .await?;
-    if removed { Ok(()) } else { Err(not_found(image_id, project)) }
+    if !removed {
+        return Err(not_found(image_id, project));
+    }
+    readers::admit(images, image_id).await;
+    Ok(())
 }
 
 /// Writes the event of a membership and its status.

@@ -14,6 +14,7 @@ pub mod locations;
 pub mod members;
 pub mod query;
 pub mod queued;
+pub mod readers;
 pub mod signature;
 pub mod tags;
 pub mod update;

@@ -20,10 +20,12 @@ use crate::{
     },
 };
 
-use super::{Images, expected, locations};
+use super::{Images, expected, locations, readers};
 
 /// After how many operations others on the same thread get their turn.
 const OPERATIONS_AT_A_STRETCH: usize = 32;
+/// What decides who may read an image.
+const DECIDE_WHO_READS: [&str; 3] = ["visibility", "owner", "locations"];
 /// Locations in one operation at most; a quota that has no limit has this one.
 const LOCATIONS_MAX: usize = 1024;
 
@@ -35,7 +37,7 @@ const LOCATIONS_MAX: usize = 1024;
 /// [`Error::TooLarge`] for quotas.
 pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Operation]) -> Result<Image> {
     access::mutating(caller)?;
-    images
+    let changed = images
         .change(caller, id, async |before: &Image| {
             if operations.is_empty() {
                 return Ok(None);
@@ -58,7 +60,11 @@ pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Op
             images.settings.bounds.check_record(before.variable_bytes(), &after)?;
             Ok(Some(after))
         })
-        .await
+        .await?;
+    if operations.iter().any(|operation| DECIDE_WHO_READS.contains(&operation.attribute.as_str())) {
+        readers::admit(images, id).await;
+    }
+    Ok(changed)
 }
 
 async fn apply(images: &Images, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     blob::facts,
     db::{self, DbError},
-    image::change,
+    image::{change, readers},
     model::{error::Error, image::Image, job::written, status::Status},
     work::{
         Done, Failure, Work,
@@ -75,7 +75,11 @@ pub async fn activate(
         Err(DbError::Domain(Error::ImageNotFound(_))) => {
             Err(Failure::Cancelled("the image was deleted".to_owned()))
         }
-        other => Ok(other?),
+        other => {
+            other?;
+            readers::admit(&imports.images, &plan.image_id).await;
+            Ok(())
+        }
     }
 }
 

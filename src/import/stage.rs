@@ -52,6 +52,7 @@ pub async fn stage(
         store: &blobs.staging.store,
         name: None,
         size: declared,
+        caller: None,
         holder: None,
     };
     let (mut draft, _) = blobs.begin_upload(author.clone(), new, Status::Uploading, check_may_stage).await?;

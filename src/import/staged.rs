@@ -24,7 +24,10 @@ pub const LOST: &str = "The node that had the staged data has not been seen for 
 pub async fn begin(imports: &Imports, work: &Work, image: &Image, size: Option<u64>) -> Done<Draft> {
     let (store, payer) = (&imports.blobs.staging.store, work.job.owner.as_deref());
     let (image_id, owner, holder) = (image.id.as_str(), image.owner.as_deref(), Some(&work.holder));
-    Ok(imports.blobs.begin(NewDraft { image_id, owner, payer, store, name: None, size, holder }).await?)
+    Ok(imports
+        .blobs
+        .begin(NewDraft { image_id, owner, payer, store, name: None, size, holder, caller: None })
+        .await?)
 }
 
 /// Makes the blob the data of the import: it turns `live`, what it replaces goes, and the job's state says so, all in

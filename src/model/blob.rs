@@ -41,7 +41,8 @@ pub struct Blob {
     pub image_id: String,
     /// Id of the store that holds it.
     pub store: String,
-    /// Name of the object inside the store, unique there for as long as the row lives.
+    /// Name of the object inside the store, unique there for as long as the row lives; with a path where each project has
+    /// a place of its own.
     pub name: String,
     /// Where it stands.
     pub state: BlobState,
@@ -76,8 +77,17 @@ impl Blob {
         })
     }
 
-    /// A name that nothing else has, for when the one that was meant for it is taken.
+    /// Whether its name is that of its image, wherever the store has it.
+    pub fn bears_the_name_of_its_image(&self) -> bool {
+        self.name.rsplit('/').next() == Some(&self.image_id)
+    }
+
+    /// A name that nothing else has, at the same place of the store, for when the one that was meant for it is taken.
     pub fn name_of_its_own(&self) -> String {
-        format!("{}.{}", self.image_id, self.id)
+        let own = format!("{}.{}", self.image_id, self.id);
+        match self.name.rsplit_once('/') {
+            Some((place, _)) => format!("{place}/{own}"),
+            None => own,
+        }
     }
 }

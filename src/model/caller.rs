@@ -1,5 +1,29 @@
 //! Who is calling: the identity that a validated token gives to one request.
 
+use std::{fmt, sync::Arc};
+
+/// A token that a caller has shown; it is shown to nobody else.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(Arc<str>);
+
+impl Token {
+    /// The token with this text.
+    pub fn new(text: &str) -> Self {
+        Self(Arc::from(text))
+    }
+
+    /// Its text, for the header of a request in the caller's name.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// The caller of one request, as identity established it.
 ///
 /// Mirrors Glance's `RequestContext` (`glance/context.py`) together with oslo.context.
@@ -37,6 +61,8 @@ pub struct Caller {
     pub is_admin: bool,
     /// True for anonymous callers: every mutating call is refused with 403.
     pub read_only: bool,
+    /// The token, for stores that write in the caller's name; work that goes on when the request is over has none.
+    pub token: Option<Token>,
     /// `req-…` id of the request, echoed in `x-openstack-request-id`.
     pub request_id: String,
 }

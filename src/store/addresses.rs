@@ -33,6 +33,12 @@ pub enum Addresses {
         /// All that it reads.
         readable: Vec<Beginning>,
     },
+    /// Objects in the account of each project, in a container for each image. A name has all three, and the project's id
+    /// at its beginning, as the end of a URL has them behind the prefix of the account.
+    Accounts {
+        /// What the names of containers begin with, up to the id of the image.
+        containers: String,
+    },
 }
 
 /// What URLs of containers begin with that a store reads.
@@ -87,6 +93,9 @@ impl Addresses {
             Self::Keyed(prefixes, _) => keyed_name(url, prefixes).is_some(),
             Self::Snapshots { prefix, short, .. } => part_of(url, prefix, short)
                 .is_some_and(|(name, of)| is_plain(name) && of.is_none_or(is_plain)),
+            Self::Accounts { containers } => {
+                url.starts_with("swift") && name_in_account(url, containers).is_some()
+            }
             Self::Containers { readable, .. } => readable.iter().any(|beginning| {
                 let written = beginning.written(url);
                 let rest = written.as_ref().and_then(|url| url.full().strip_prefix(&beginning.written));
@@ -101,6 +110,20 @@ pub(super) fn name_in_container(text: &str, has_container: bool) -> Option<&str>
     let name =
         if has_container { text.split_once('/').filter(|(rest, _)| !rest.is_empty())?.1 } else { text };
     Some(name).filter(|name| is_plain(name))
+}
+
+/// The project, the container and the object at the end of a URL, where the container is of an image. Keys have no place
+/// in such a URL.
+pub(super) fn name_in_account<'a>(url: &'a str, containers: &str) -> Option<&'a str> {
+    let (_, place) = url.split_once("://").filter(|(_, place)| !place.contains(['@', '?', '#', '%']))?;
+    let mut steps = place.rsplitn(3, '/');
+    let (object, container, account) = (steps.next()?, steps.next()?, steps.next()?);
+    let image = container.strip_prefix(containers).filter(|image| is_plain(image))?;
+    let (_, account) = account.rsplit_once('/')?;
+    let project = account.rsplit('_').next().filter(|project| is_plain(project))?;
+    let length = [project, container, object].iter().map(|step| step.len().saturating_add(1)).sum::<usize>();
+    let start = url.len().checked_sub(length.saturating_sub(1))?;
+    (is_plain(object) && object.starts_with(image)).then(|| url.get(start..)).flatten()
 }
 
 /// The plain name in a URL that begins as one of these, if its keys are left out.

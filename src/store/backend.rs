@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 pub use super::addresses::{Addresses, Beginning, Keys};
 use super::{error::StoreResult, health::Room};
 use crate::{
-    model::{blob::Blob, store_url::StoreUrl},
+    model::{blob::Blob, caller::Caller, store_url::StoreUrl},
     outbound::{Filter, Patience},
 };
 
@@ -69,13 +69,24 @@ pub struct NewBlob<'a> {
     pub owner: Option<&'a str>,
     /// Size in bytes, when it is known; lets the store reserve room.
     pub size: Option<u64>,
+    /// Whoever sends the data; for stores that write in the caller's name. Nobody does in a job.
+    pub caller: Option<&'a Caller>,
 }
 
 impl<'a> NewBlob<'a> {
     /// The blob of a row of the ledger, of `size` bytes if that is known, without an owner.
     pub fn of(blob: &'a Blob, size: Option<u64>) -> Self {
-        Self { id: &blob.id, name: &blob.name, image: &blob.image_id, owner: None, size }
+        Self { id: &blob.id, name: &blob.name, image: &blob.image_id, owner: None, size, caller: None }
     }
+}
+
+/// Who may read a blob at the service behind a store, beside the project that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// All who have an account there.
+    Everybody,
+    /// These projects, by their ids.
+    Projects(Vec<String>),
 }
 
 /// How stores of one kind can give each other a blob without reading it.
@@ -166,6 +177,10 @@ pub trait Backend: Send + Sync {
 
     /// How much room there is, where the store can tell.
     async fn room(&self) -> StoreResult<Option<Room>>;
+
+    /// Lets these projects, beside the one that it belongs to, read what bears this name without asking us; all others may
+    /// not any more. Nothing happens where nobody reads so.
+    async fn admit(&self, name: &str, readers: &Readers) -> StoreResult<()>;
 
     /// Everything in the store, unfinished blobs included, in any order.
     fn list(&self) -> ListStream;

@@ -28,7 +28,7 @@ pub fn named(backend: impl Backend + 'static) -> NamedStore {
 
 /// A blob to write.
 pub fn new<'a>(id: &'a str, name: &'a str, size: Option<u64>) -> NewBlob<'a> {
-    NewBlob { id, name, image: name, owner: None, size }
+    NewBlob { id, name, image: name, owner: None, size, caller: None }
 }
 
 /// Writes and commits a blob in pieces; answers its URL.

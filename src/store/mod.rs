@@ -28,8 +28,8 @@ mod writing;
 
 pub use crate::model::store_url::StoreUrl;
 pub use backend::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Share,
-    UNFINISHED, Writer,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Readers,
+    Share, UNFINISHED, Writer,
 };
 pub use configured::Stores;
 pub use error::{StoreError, StoreErrorKind, StoreResult};

@@ -14,7 +14,7 @@ use futures::{StreamExt, TryStreamExt};
 use serde_json::{Map, Value};
 
 use super::{
-    About, Addresses, Backend, BlobWriter, ByteRange, ByteStream, Capabilities, ListStream, NewBlob,
+    About, Addresses, Backend, BlobWriter, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers,
     StoreError, StoreErrorKind, StoreResult, StoreUrl,
     backend::Kind,
     count::{Call, Counters},
@@ -214,6 +214,19 @@ impl NamedStore {
     /// The store's.
     pub async fn in_use(&self, name: &str) -> StoreResult<bool> {
         self.ask(self.backend.in_use(name)).await
+    }
+
+    /// Whether each project has a place of its own in the store, to which others have to be admitted.
+    pub fn admits(&self) -> bool {
+        matches!(self.about.addresses, Addresses::Accounts { .. })
+    }
+
+    /// Lets these projects, beside the one that it belongs to, read what bears this name without asking us.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn admit(&self, name: &str, readers: &Readers) -> StoreResult<()> {
+        self.ask(self.backend.admit(name, readers)).await
     }
 
     /// Everything in the store, unfinished blobs included, in any order.

@@ -197,8 +197,9 @@ def test_a_death_in_an_upload_leaves_nothing(by_swift, disk):
 
 
 @contextlib.contextmanager
-def keystone_and_gateway(folder, *services):
-    """A Keystone whose catalog has a gateway that trusts it, and other services; its URL."""
+def keystone_and_gateway(folder, *services, **more):
+    """A Keystone whose catalog has a gateway that trusts it, with further options of its own, and other services; its
+    URL."""
     port = free_port()
     swift = f"http://{ceph.HOST}:{port}/swift/v1/AUTH_%(tenant_id)s"
     script = [sys.executable, ROOT / "tests/peers/keystone"]
@@ -207,7 +208,7 @@ def keystone_and_gateway(folder, *services):
                         text=True)
     url = up.stdout.strip().splitlines()[-1]
     try:
-        with ceph.trusting(url, port, default_store.SERVICE_USER):
+        with ceph.trusting(url, port, default_store.SERVICE_USER, **more):
             yield url
     finally:
         subprocess.run([*script, "down", "--dir", folder / "keystone"], check=True)

@@ -222,13 +222,14 @@ class Ceph:
         return started
 
     @contextlib.contextmanager
-    def trusting(self, keystone, port, admin):
+    def trusting(self, keystone, port, admin, **more):
         """A gateway on a port, which believes the tokens of a Keystone while this is entered; `admin` are the options
-        of the user by which it asks there, each without `rgw_keystone_admin_`."""
+        of the user by which it asks there, each without `rgw_keystone_admin_`, and `more` further ones without
+        `rgw_keystone_`."""
         self.shared()
         options = {"url": keystone.removesuffix("/v3"), "api-version": 3, "implicit-tenants": "true",
                    "accepted-roles": "admin, member, service"}
-        options |= {f"admin-{name}": value for name, value in admin.items()}
+        options |= {f"admin-{name}": value for name, value in admin.items()} | more
         started = self.serve(f"keystone-{port}", "radosgw", "-n", "client.gateway",
                              f"--rgw-frontends=beast endpoint={HOST}:{port}",
                              *[f"--rgw-keystone-{name}={value}" for name, value in options.items()])

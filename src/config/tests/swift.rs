@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{loaded, written};
 use crate::config::Config;
-use crate::store::kinds::swift::{Domain, Settings, Version, Who};
+use crate::store::kinds::swift::{Domain, Projects, Settings, Version, Who};
 
 fn text_of(options: &str) -> String {
     format!(
@@ -66,6 +66,20 @@ fn swift_stores_are_as_their_options_say() {
     assert_eq!((by_file.accounts.len(), by_file.accounts[0].reference.as_str()), (1, "one"));
 }
 
+/// Proves how images are kept in the accounts of projects.
+#[test]
+fn projects_have_accounts() {
+    let multi = "swift_store_multi_tenant = true\n";
+    let one = "swift_store_endpoint = http://h/v1/AUTH_%(project_id)s\n";
+    let given = settings(multi);
+    assert_eq!((given.projects, given.refusal), (Some(Projects { trusts: true, admins: Vec::new() }), None));
+    let more = "swift_store_use_trusts = no\nswift_store_admin_tenants = a, b\n";
+    let given = settings(&format!("{multi}{one}{more}"));
+    let admins = vec!["a".to_owned(), "b".to_owned()];
+    assert_eq!((given.projects, given.refusal), (Some(Projects { trusts: false, admins }), None));
+    assert_eq!(settings(more).projects, None);
+}
+
 /// Proves that values which mean nothing stop the start, and that what keeps a store from being opened is told when it is.
 #[test]
 fn what_swift_cannot_do_is_told_by_its_name() {
@@ -82,7 +96,14 @@ fn what_swift_cannot_do_is_told_by_its_name() {
         assert_eq!(named, [option], "{value}");
     }
     for (options, beginning) in [
-        ("swift_store_multi_tenant = true\n", "swift_store_multi_tenant: "),
+        (
+            "swift_store_multi_tenant = true\nswift_store_config_file = /x\n",
+            "swift_store_multi_tenant: it cannot be used together",
+        ),
+        (
+            "swift_store_multi_tenant = true\nswift_store_endpoint = http://h/v1/a\n",
+            "swift_store_endpoint: with swift_store_multi_tenant it has to end in %(project_id)s",
+        ),
         ("swift_buffer_on_upload = true\n", "swift_buffer_on_upload: it needs swift_upload_buffer_dir"),
         (
             "swift_buffer_on_upload = true\nswift_upload_buffer_dir = /nowhere/at/all\n",

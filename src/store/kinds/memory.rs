@@ -12,8 +12,8 @@ use futures::{TryStreamExt, stream};
 use serde_json::{Map, json};
 
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, StoreError,
-    StoreErrorKind, StoreResult, StoreUrl, Writer,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Readers,
+    StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
     backend::{self, Declared, Form, Kind, NamedBy, Options, Site},
     health::Room,
 };
@@ -203,6 +203,10 @@ impl Backend for MemoryStore {
 
     async fn in_use(&self, _: &str) -> StoreResult<bool> {
         Ok(false)
+    }
+
+    async fn admit(&self, _: &str, _: &Readers) -> StoreResult<()> {
+        Ok(())
     }
 
     fn list(&self) -> ListStream {

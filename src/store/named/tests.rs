@@ -121,6 +121,10 @@ impl Backend for Slow {
         std::future::pending().await
     }
 
+    async fn admit(&self, _: &str, _: &Readers) -> StoreResult<()> {
+        Ok(())
+    }
+
     fn list(&self) -> ListStream {
         Box::pin(stream::pending())
     }
@@ -242,6 +246,10 @@ impl Backend for Scripted {
     }
 
     async fn in_use(&self, _: &str) -> StoreResult<bool> {
+        silence()
+    }
+
+    async fn admit(&self, _: &str, _: &Readers) -> StoreResult<()> {
         silence()
     }
 

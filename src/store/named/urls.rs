@@ -7,7 +7,7 @@ use crate::{
     model::store_url::without_keys,
     store::{
         Addresses, StoreUrl,
-        addresses::{Keys, keyed_name, name_in_container, part_of},
+        addresses::{Keys, keyed_name, name_in_account, name_in_container, part_of},
     },
 };
 
@@ -29,7 +29,18 @@ impl NamedStore {
             Addresses::Containers { own, .. } => {
                 name_in_container(url.strip_prefix(own.as_str())?, !own.ends_with('/'))
             }
+            Addresses::Accounts { containers } => name_in_account(url, containers),
             Addresses::Schemes(_) => None,
+        }
+    }
+
+    /// The name that the blob of an image is to have here, whose project is `owner`.
+    pub fn name_for(&self, owner: Option<&str>, image: &str) -> String {
+        match (&self.about.addresses, owner) {
+            (Addresses::Accounts { containers }, Some(owner)) => {
+                format!("{owner}/{containers}{image}/{image}")
+            }
+            _ => image.to_owned(),
         }
     }
 
@@ -55,7 +66,7 @@ impl NamedStore {
             Addresses::Snapshots { prefix, snapshot, .. } => vec![format!("{prefix}{name}/{snapshot}")],
             Addresses::Containers { own, .. } if own.ends_with('/') => vec![format!("{own}{name}")],
             // Where the name decides the container, only the store can tell.
-            Addresses::Containers { .. } | Addresses::Schemes(_) => Vec::new(),
+            Addresses::Containers { .. } | Addresses::Accounts { .. } | Addresses::Schemes(_) => Vec::new(),
         }
     }
 

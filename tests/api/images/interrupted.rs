@@ -192,7 +192,8 @@ on_each_database! {
             let id = alice.created(image().raw()).await;
             let store = inner.stores.get(inner.stores.default_id()).unwrap();
             let (name, payer, holder) = (Some(id.as_str()), None, None);
-            let new = NewDraft { image_id: &id, owner: None, payer, store, name, size: None, holder };
+            let (size, caller) = (None, None);
+            let new = NewDraft { image_id: &id, owner: None, payer, store, name, size, caller, holder };
             let draft = inner.blobs.begin_upload(Author::service(), new, Status::Saving, |_| Ok(())).await;
             drafts.push((id, draft.unwrap().0));
         }

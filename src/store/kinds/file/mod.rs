@@ -25,8 +25,8 @@ use settings::SCHEMES;
 pub use settings::{Folder, Mount, Settings};
 
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Share, StoreResult,
-    StoreUrl, Writer,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers, Share,
+    StoreResult, StoreUrl, Writer,
     backend::{self, Kind, Site},
     health::Room,
     private::FILE_MODE,
@@ -222,6 +222,10 @@ impl Backend for FileStore {
 
     async fn in_use(&self, _: &str) -> StoreResult<bool> {
         Ok(false)
+    }
+
+    async fn admit(&self, _: &str, _: &Readers) -> StoreResult<()> {
+        Ok(())
     }
 
     fn list(&self) -> ListStream {

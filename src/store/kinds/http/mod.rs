@@ -16,7 +16,7 @@ use crate::outbound::{
     header::{CONTENT_LENGTH, LOCATION},
 };
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, StoreError,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers, StoreError,
     StoreErrorKind, StoreResult, StoreUrl, Writer,
     backend::{self, Declared, Form, Kind, NamedBy, Options, Site},
     health::Room,
@@ -203,6 +203,10 @@ impl Backend for HttpStore {
 
     async fn in_use(&self, _: &str) -> StoreResult<bool> {
         Ok(false)
+    }
+
+    async fn admit(&self, _: &str, _: &Readers) -> StoreResult<()> {
+        Ok(())
     }
 
     fn list(&self) -> ListStream {

@@ -27,8 +27,8 @@ use futures::{TryStreamExt, stream};
 use serde_json::{Map, Value, json};
 
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, StoreResult,
-    StoreUrl, Writer,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers,
+    StoreResult, StoreUrl, Writer,
     backend::{self, Kind, Site},
     health::Room,
 };
@@ -126,6 +126,10 @@ impl Backend for RbdStore {
         check_name(name)?;
         let wanted = name.to_owned();
         self.0.names(name, move |pool| names::has_clones(pool, &wanted)).await
+    }
+
+    async fn admit(&self, _: &str, _: &Readers) -> StoreResult<()> {
+        Ok(())
     }
 
     fn list(&self) -> ListStream {

@@ -28,8 +28,8 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStoreExt, RetryConfig, aw
 use serde_json::{Map, json};
 
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Share,
-    StoreError, StoreErrorKind, StoreResult, StoreUrl, UNFINISHED, Writer,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Readers,
+    Share, StoreError, StoreErrorKind, StoreResult, StoreUrl, UNFINISHED, Writer,
     backend::{self, Keys, Kind, Site},
     health,
 };
@@ -217,6 +217,10 @@ impl Backend for S3Store {
     /// none of ours.
     async fn in_use(&self, _: &str) -> StoreResult<bool> {
         Ok(false)
+    }
+
+    async fn admit(&self, _: &str, _: &Readers) -> StoreResult<()> {
+        Ok(())
     }
 
     fn list(&self) -> ListStream {

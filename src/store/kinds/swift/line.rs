@@ -156,11 +156,35 @@ impl Reply {
     }
 }
 
+/// In whose name requests are made.
+#[derive(Clone)]
+pub(super) enum Keys {
+    /// That of an account, or of whoever trusts it.
+    Login(Arc<Login>),
+    /// That of whoever has shown a token, for as long as it is accepted.
+    Token(Arc<Session>),
+}
+
+impl Keys {
+    /// The session in force. `rejected` is one that is not accepted any more.
+    pub(super) async fn session(&self, rejected: Option<&Arc<Session>>) -> Result<Arc<Session>, Fault> {
+        match self {
+            Self::Login(login) => login.session(rejected).await,
+            Self::Token(_) if rejected.is_some() => {
+                Err(Fault::Login("the caller's token is not accepted any more".to_owned()))
+            }
+            Self::Token(session) => Ok(Arc::clone(session)),
+        }
+    }
+}
+
 /// The way to the data of one account. Clones are the same.
 #[derive(Clone)]
 pub(super) struct Line {
     client: Client,
-    login: Arc<Login>,
+    keys: Keys,
+    /// Whose account it leads to, if not that of the keys.
+    project: Option<Arc<str>>,
     pub(super) patience: Patience,
 }
 
@@ -174,7 +198,30 @@ impl Line {
         patience: Patience,
     ) -> Self {
         let login = Login::new(client.clone(), account.clone(), endpoint.clone(), soon, patience.answer);
-        Self { client: client.clone(), login: Arc::new(login), patience }
+        let keys = Keys::Login(Arc::new(login));
+        Self { client: client.clone(), keys, project: None, patience }
+    }
+
+    /// The same to the account of a project, by these keys.
+    pub(super) fn to(&self, project: &str, keys: Keys) -> Self {
+        Self { client: self.client.clone(), keys, project: Some(Arc::from(project)), patience: self.patience }
+    }
+
+    /// In whose name it asks.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Address of the account's data.
+    pub(super) async fn storage(&self) -> Result<String, Fault> {
+        self.storage_by(&*self.keys.session(None).await?)
+    }
+
+    fn storage_by(&self, session: &Session) -> Result<String, Fault> {
+        match &self.project {
+            Some(project) => session.storage_of(project),
+            None => Ok(session.storage.clone()),
+        }
     }
 
     /// Asks until there is an answer that says yes, as long as another try may help.
@@ -208,10 +255,10 @@ impl Line {
         ask: &Ask,
         rejected: Option<&Arc<Session>>,
     ) -> Result<Reply, (Fault, Option<Arc<Session>>)> {
-        let session = self.login.session(rejected).await.map_err(|fault| (fault, None))?;
+        let session = self.keys.session(rejected).await.map_err(|fault| (fault, None))?;
         let limit = self.patience.answer.saturating_add(ask.payload.time());
         let work = async {
-            let mut request = self.request(ask, &session);
+            let mut request = self.request(ask, &session)?;
             if ask.method == Method::PUT {
                 request = request.header(CONTENT_LENGTH, ask.payload.length()).body(ask.payload.body()?);
             }
@@ -227,13 +274,13 @@ impl Line {
         done.map_err(|fault| (fault, Some(session)))
     }
 
-    fn request(&self, ask: &Ask, session: &Session) -> RequestBuilder {
-        let url = format!("{}{}", session.storage, ask.path);
+    fn request(&self, ask: &Ask, session: &Session) -> Result<RequestBuilder, Fault> {
+        let url = format!("{}{}", self.storage_by(session)?, ask.path);
         let mut request = self.client.request(ask.method.clone(), url).header("X-Auth-Token", &session.token);
         for (name, value) in &ask.headers {
             request = request.header(*name, value);
         }
-        request
+        Ok(request)
     }
 
     /// Sends a body that comes bit by bit, once, of `length` bytes if that is known; answers what Swift calls it. How
@@ -245,8 +292,11 @@ impl Line {
         body: impl futures::Stream<Item = std::io::Result<Bytes>> + Send + 'static,
         rejected: Option<Arc<Session>>,
     ) -> Result<Reply, (Fault, Option<Arc<Session>>)> {
-        let session = self.login.session(rejected.as_ref()).await.map_err(|fault| (fault, None))?;
-        let mut request = self.request(&ask, &session);
+        let session = self.keys.session(rejected.as_ref()).await.map_err(|fault| (fault, None))?;
+        let mut request = match self.request(&ask, &session) {
+            Ok(request) => request,
+            Err(fault) => return Err((fault, Some(session))),
+        };
         if let Some(length) = length {
             request = request.header(CONTENT_LENGTH, length);
         }

@@ -27,6 +27,8 @@ const KEY: HeaderName = HeaderName::from_static("x-auth-key");
 const STORAGE: HeaderName = HeaderName::from_static("x-storage-url");
 const TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 const EXPIRES: HeaderName = HeaderName::from_static("x-auth-token-expires");
+/// What stands for the id of the project in a configured address, as in Keystone's catalogue.
+pub(super) const PROJECT: &str = "%(project_id)s";
 const SUBJECT: HeaderName = HeaderName::from_static("x-subject-token");
 
 /// A token, and where it is of use.
@@ -35,7 +37,33 @@ pub(super) struct Session {
     pub(super) token: HeaderValue,
     /// Address of the account's data, without a slash at its end.
     pub(super) storage: String,
+    /// The user and the project that Keystone gave it to.
+    pub(super) user: Option<String>,
+    pub(super) project: Option<String>,
     renew_at: Option<Instant>,
+}
+
+impl Session {
+    /// One with a token that somebody else has got, which is used until it is not accepted any more.
+    pub(super) fn of_token(token: &str, storage: String, project: &str) -> Result<Self, Fault> {
+        let project = Some(project.to_owned());
+        Ok(Self { token: secret(token)?, storage, user: None, project, renew_at: None })
+    }
+
+    /// Address of the data of another project's account: as that of its own, but for the id.
+    pub(super) fn storage_of(&self, project: &str) -> Result<String, Fault> {
+        match self.project.as_deref() {
+            Some(own) if own == project => Ok(self.storage.clone()),
+            Some(own) if self.storage.ends_with(own) => {
+                let address = self.storage.strip_suffix(own).unwrap_or_default();
+                Ok(format!("{address}{project}"))
+            }
+            _ => {
+                let why = "the address of Swift in the catalogue does not end in the id of the project";
+                Err(Fault::Login(why.to_owned()))
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -49,6 +77,8 @@ struct State {
 pub(super) struct Login {
     client: Client,
     account: Account,
+    /// A trust by which the account acts for somebody else.
+    trust: Option<String>,
     endpoint: Endpoint,
     /// How long before its end a token is not used any more.
     soon: Duration,
@@ -66,7 +96,41 @@ impl Login {
         soon: Duration,
         answer: Duration,
     ) -> Self {
-        Self { client, account, endpoint, soon, answer, state: Mutex::default() }
+        Self { client, account, trust: None, endpoint, soon, answer, state: Mutex::default() }
+    }
+
+    /// The same account, acting for somebody else by a trust.
+    pub(super) fn trusted(&self, trust: &str) -> Self {
+        let (account, endpoint) = (self.account.clone(), self.endpoint.clone());
+        let client = self.client.clone();
+        let login = Self::new(client, account, endpoint, self.soon, self.answer);
+        Self { trust: Some(trust.to_owned()), ..login }
+    }
+
+    /// Whether the account can act by trusts: one with a password can.
+    pub(super) fn can_be_trusted(&self) -> bool {
+        matches!(self.account.who, Who::User { .. })
+    }
+
+    /// A question to Keystone, at a path below its root, by a token.
+    pub(super) async fn keystone(
+        &self,
+        method: Method,
+        path: &str,
+        token: &HeaderValue,
+        body: Option<&Value>,
+    ) -> Result<Vec<u8>, Fault> {
+        let url = format!("{}{path}", v3_root(&self.account.address));
+        let mut request = self.client.request(method, url).header(TOKEN, token).header(SUBJECT, token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let work = async {
+            let mut answer = self.ask(request).await?;
+            let body = answer.body(ANSWER_BYTES_MAX).await?;
+            body.ok_or_else(|| Fault::Nonsense("Keystone's answer is too long".to_owned()))
+        };
+        timeout(self.answer, work).await.unwrap_or(Err(Fault::Silent(self.answer)))
     }
 
     /// The session in force, made when there is none. `rejected` is one that is not accepted any more.
@@ -134,14 +198,15 @@ impl Login {
         let answer = self.ask(request).await?;
         let life = text_of(answer.headers(), &EXPIRES).and_then(|seconds| seconds.parse().ok());
         let storage = text_of(answer.headers(), &STORAGE).map(str::to_owned);
-        self.session_of(&answer, &TOKEN, storage, asked_at, life.map(Duration::from_secs))
+        let life = life.map(Duration::from_secs);
+        self.session_of(&answer, (&TOKEN, asked_at, life), storage, (None, None))
     }
 
     async fn log_in_by_keystone(&self) -> Result<Session, Fault> {
         let asked_at = Instant::now();
         let url = format!("{}/auth/tokens", v3_root(&self.account.address));
         let request = self.client.request(Method::POST, url).header("Accept", "application/json");
-        let mut answer = self.ask(request.json(&login_of(&self.account.who))).await?;
+        let mut answer = self.ask(request.json(&login_of(&self.account.who, self.trust.as_deref()))).await?;
         let body = answer.body(ANSWER_BYTES_MAX).await?;
         let body = body.ok_or_else(|| Fault::Nonsense("the login's answer is too long".to_owned()))?;
         let read = serde_json::from_slice::<Envelope>(&body);
@@ -150,21 +215,25 @@ impl Login {
         let life = time(&token.expires_at).and_then(|end| Ok(end - time(&token.issued_at)?));
         let life = life.map_err(|_| Fault::Nonsense("the login's answer has no times".to_owned()))?;
         let (life, storage) = (life.to_std().unwrap_or_default(), self.endpoint.in_catalogue(&token.catalog));
-        self.session_of(&answer, &SUBJECT, storage, asked_at, Some(life))
+        let whose = (token.user.map(|user| user.id), token.project.map(|project| project.id));
+        self.session_of(&answer, (&SUBJECT, asked_at, Some(life)), storage, whose)
     }
 
     fn session_of(
         &self,
         answer: &Answer,
-        token: &HeaderName,
+        (token, asked_at, life): (&HeaderName, Instant, Option<Duration>),
         storage: Option<String>,
-        asked_at: Instant,
-        life: Option<Duration>,
+        (user, project): (Option<String>, Option<String>),
     ) -> Result<Session, Fault> {
         let token = answer.headers().get(token).cloned();
         let mut token = token.ok_or_else(|| Fault::Nonsense("the login's answer has no token".to_owned()))?;
         token.set_sensitive(true);
-        let storage = self.endpoint.fixed.clone().or(storage);
+        let fixed = self.endpoint.fixed.as_ref().map(|text| match &project {
+            Some(project) => text.replace(PROJECT, project),
+            None => text.clone(),
+        });
+        let storage = fixed.or(storage);
         let storage = storage.ok_or_else(|| {
             let Endpoint { service, interface, .. } = &self.endpoint;
             let region = self.endpoint.region.as_deref().unwrap_or("any");
@@ -173,7 +242,8 @@ impl Login {
         // Counted from our own question, so that it does not matter whether clocks agree. What lives for a moment only
         // would be renewed without end.
         let renew_at = life.map(|life| asked_at + life.saturating_sub(self.soon.min(life / 2)));
-        Ok(Session { token, storage: storage.trim_end_matches('/').to_owned(), renew_at })
+        let storage = storage.trim_end_matches('/').to_owned();
+        Ok(Session { token, storage, user, project, renew_at })
     }
 }
 
@@ -188,10 +258,17 @@ struct Token {
     expires_at: String,
     #[serde(default)]
     catalog: Vec<Service>,
+    user: Option<Named>,
+    project: Option<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: String,
 }
 
 /// What Keystone is told (`keystoneauth1/identity/v3`).
-fn login_of(who: &Who) -> Value {
+fn login_of(who: &Who, trust: Option<&str>) -> Value {
     let domain = |domain: &Domain| match domain {
         Domain::Id(id) => json!({"id": id}),
         Domain::Name(name) => json!({"name": name}),
@@ -200,9 +277,13 @@ fn login_of(who: &Who) -> Value {
         Who::User { user, key, user_domain, project_domain } => {
             let (project, name) = Account::project_and_user(user);
             let user = json!({"name": name, "domain": domain(user_domain), "password": key});
+            let scope = match trust {
+                Some(trust) => json!({"OS-TRUST:trust": {"id": trust}}),
+                None => json!({"project": {"name": project, "domain": domain(project_domain)}}),
+            };
             json!({"auth": {
                 "identity": {"methods": ["password"], "password": {"user": user}},
-                "scope": {"project": {"name": project, "domain": domain(project_domain)}},
+                "scope": scope,
             }})
         }
         Who::Credential { id, secret } => json!({"auth": {"identity": {
@@ -247,7 +328,7 @@ mod tests {
             project_domain: Domain::Id("default".to_owned()),
         };
         assert_eq!(
-            login_of(&user),
+            login_of(&user, None),
             json!({"auth": {
                 "identity": {"methods": ["password"], "password": {"user":
                     {"name": "glance", "domain": {"name": "Staff"}, "password": "k"}}},
@@ -255,7 +336,7 @@ mod tests {
             }})
         );
         let credential = Who::Credential { id: "i".to_owned(), secret: "s".to_owned() };
-        let told = login_of(&credential);
+        let told = login_of(&credential, None);
         assert_eq!(told["auth"]["identity"]["application_credential"], json!({"id": "i", "secret": "s"}));
         assert_eq!(told["auth"].get("scope"), None);
         for address in ["http://k:5000", "http://k:5000/v3/", "http://k:5000/v2.0"] {

@@ -13,6 +13,7 @@ mod line;
 mod listing;
 mod login;
 mod options;
+mod projects;
 mod reading;
 mod removal;
 mod segment;
@@ -21,11 +22,12 @@ mod shop;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod writer;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use async_trait::async_trait;
@@ -35,8 +37,8 @@ use tokio::sync::Semaphore;
 use crate::{
     outbound::{self, Client},
     store::{
-        About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, StoreError,
-        StoreErrorKind, StoreResult, StoreUrl, Writer,
+        About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers,
+        StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
         backend::{self, Kind, Site},
         health::Room,
     },
@@ -46,8 +48,9 @@ pub use accounts::{Account, Domain, Version, Who};
 pub use catalogue::Endpoint;
 use line::Line;
 pub use line::Patience;
-pub use options::{KIND, Settings};
-use shop::{Shop, check_name, look, no_length};
+pub use options::{KIND, Projects, Settings};
+use projects::ProjectsStore;
+use shop::{Home, Shop, check_name, look, no_length};
 use writer::{HELD, SwiftWriter};
 
 /// Bytes of all that is kept to be sent again.
@@ -59,6 +62,7 @@ const MEASURED_AT_ONCE: usize = 32;
 #[derive(Clone)]
 pub struct SwiftStore {
     shop: Arc<Shop>,
+    reference: String,
 }
 
 impl SwiftStore {
@@ -82,6 +86,13 @@ impl SwiftStore {
         };
         let lines = settings.accounts.iter().map(|account| (account.reference.clone(), line(account)));
         let lines: BTreeMap<_, _> = lines.collect();
+        let account = settings.accounts.iter().find(|account| account.reference == settings.reference);
+        if settings.projects.is_some() && account.is_some_and(|account| account.version == Version::One) {
+            return Err(
+                "swift_store_multi_tenant: projects are Keystone's; swift_store_auth_version must be 3"
+                    .to_owned(),
+            );
+        }
         let own = lines.get(&settings.reference).cloned().ok_or_else(|| {
             let reference = &settings.reference;
             format!("a Swift store needs the account `{reference}` (default_swift_reference) of swift_store_config_file, or swift_store_auth_address with a user and key")
@@ -90,7 +101,7 @@ impl SwiftStore {
             shop: Arc::new(Shop {
                 readable: address::readable(&settings.accounts),
                 lines,
-                reference: settings.reference.clone(),
+                home: Home::Reference(settings.reference.clone()),
                 line: own,
                 containers: settings.containers(),
                 creates: settings.creates_container,
@@ -101,8 +112,9 @@ impl SwiftStore {
                 folder: settings.folder.clone(),
                 places: Places::new(MEASURED_AT_ONCE),
                 rooms: Arc::new(Semaphore::new(ROOM / HELD)),
-                writing: Mutex::default(),
+                writing: Arc::default(),
             }),
+            reference: settings.reference.clone(),
         })
     }
 }
@@ -113,7 +125,11 @@ impl backend::Settings for Settings {
     }
 
     fn open(&self, _: &Site<'_>) -> Result<Arc<dyn Backend>, String> {
-        Ok(Arc::new(SwiftStore::new(self)?))
+        let store = SwiftStore::new(self)?;
+        match &self.projects {
+            Some(projects) => Ok(Arc::new(ProjectsStore::new(&store.shop, store.about(), projects))),
+            None => Ok(Arc::new(store)),
+        }
     }
 }
 
@@ -125,7 +141,7 @@ impl Backend for SwiftStore {
         properties.insert("container".to_owned(), json!(shop.containers.name));
         properties.insert("large_object_size".to_owned(), json!(shop.large));
         properties.insert("large_object_chunk_size".to_owned(), json!(shop.segment));
-        let own = address::own(&shop.reference, &shop.containers);
+        let own = address::own(&self.reference, &shop.containers);
         About {
             kind: &KIND,
             capabilities: Capabilities { writes: true, ranges: true, share: None, remote: true },
@@ -176,6 +192,10 @@ impl Backend for SwiftStore {
 
     async fn in_use(&self, _: &str) -> StoreResult<bool> {
         Ok(false)
+    }
+
+    async fn admit(&self, _: &str, _: &Readers) -> StoreResult<()> {
+        Ok(())
     }
 
     fn list(&self) -> ListStream {

@@ -13,6 +13,7 @@ use super::{
     address::{Containers, DIGITS_MAX, SCHEMES},
     catalogue::Endpoint,
     line::Patience,
+    login::PROJECT,
     spool,
 };
 use crate::{
@@ -48,11 +49,12 @@ const SOON: &str = "swift_store_expire_soon_interval";
 const BUFFER: &str = "swift_buffer_on_upload";
 const FOLDER: &str = "swift_upload_buffer_dir";
 const MULTI: &str = "swift_store_multi_tenant";
+const ADMINS: &str = "swift_store_admin_tenants";
+const TRUSTS: &str = "swift_store_use_trusts";
 const PATIENCE: &str = "vitrine_swift_patience";
 
 /// Why some of Glance's options have no effect.
 const NO_COMPRESSION: &str = "TLS does not compress any more";
-const OF_MULTI: &str = "it is of use with swift_store_multi_tenant only, which is not built yet";
 /// Bytes in what the driver calls a MB.
 pub(super) const MB: u64 = 1_024_000;
 /// Where a file is looked for whose path is no full one.
@@ -122,14 +124,12 @@ const OPTIONS: &[Declared] = &[
     Declared::unset(FOLDER, Form::Text, "Folder of these files."),
     Declared::new(MULTI, Form::Bool, "false", "Keep images in the account of each project."),
     Declared::new(
-        "swift_store_admin_tenants",
+        ADMINS,
         Form::Text,
         "",
-        "Projects that may write to the containers of all.",
-    )
-    .obsolete(OF_MULTI),
-    Declared::new("swift_store_use_trusts", Form::Bool, "true", "Use a trust when the caller's token ends.")
-        .obsolete(OF_MULTI),
+        "Projects that may write to the containers of all, with commas between.",
+    ),
+    Declared::new(TRUSTS, Form::Bool, "true", "Use a trust for uploads that may outlive the caller's token."),
     Declared::new("swift_store_ssl_compression", Form::Bool, "true", "Compress the TLS stream.")
         .obsolete(NO_COMPRESSION),
     Declared::new(
@@ -139,6 +139,15 @@ const OPTIONS: &[Declared] = &[
         "Seconds for which a request that fails is tried again.",
     ),
 ];
+
+/// How images are kept in the account of each project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Projects {
+    /// Whether uploads that may outlive the caller's token are made by a trust.
+    pub trusts: bool,
+    /// Projects that may write to the containers of all.
+    pub admins: Vec<String>,
+}
 
 /// Options of a Swift store.
 #[derive(Clone)]
@@ -169,6 +178,8 @@ pub struct Settings {
     pub folder: Option<PathBuf>,
     /// How long what may take.
     pub patience: Patience,
+    /// How images are kept in the account of each project, if they are.
+    pub projects: Option<Projects>,
     /// Why it cannot be opened, if an option is at fault.
     pub refusal: Option<String>,
 }
@@ -200,6 +211,7 @@ impl Default for Settings {
             soon: Duration::from_secs(60),
             folder: None,
             patience: Patience::of(Duration::from_secs(25)),
+            projects: None,
             refusal: None,
         }
     }
@@ -240,21 +252,35 @@ fn read(options: &mut dyn Options) -> Arc<dyn backend::Settings> {
         options.refuse(CONTAINER, "it is no name of a container".to_owned());
     }
     let version = version(options);
-    let multi = if options.bool(MULTI) {
-        Err(format!(
-            "{MULTI}: images in the account of each project are not built yet; without it they are in one"
-        ))
-    } else {
-        Ok(())
-    };
+    let multi = projects(options, &settings.endpoint);
     // What only matters if the store is used is a matter of opening it.
     let files =
         accounts(options, &settings.reference, version).and_then(|accounts| Ok((accounts, folder(options)?)));
-    match multi.and(files) {
-        Ok((accounts, folder)) => (settings.accounts, settings.folder) = (accounts, folder),
+    match multi.and_then(|projects| Ok((projects, files?))) {
+        Ok((projects, (accounts, folder))) => {
+            (settings.projects, settings.accounts, settings.folder) = (projects, accounts, folder);
+        }
         Err(reason) => settings.refusal = Some(reason),
     }
     Arc::new(settings)
+}
+
+/// How images are kept in the account of each project, if they are.
+fn projects(options: &dyn Options, endpoint: &Endpoint) -> Result<Option<Projects>, String> {
+    if !options.bool(MULTI) {
+        return Ok(None);
+    }
+    if options.path(FILE).is_some() {
+        return Err(format!("{MULTI}: it cannot be used together with {FILE}"));
+    }
+    if endpoint.fixed.as_ref().is_some_and(|address| !address.trim_end_matches('/').ends_with(PROJECT)) {
+        return Err(format!(
+            "{ENDPOINT}: with {MULTI} it has to end in {PROJECT}, or all projects have one account"
+        ));
+    }
+    let admins = options.text(ADMINS).unwrap_or_default();
+    let admins = admins.split(',').map(str::trim).filter(|project| !project.is_empty()).map(str::to_owned);
+    Ok(Some(Projects { trusts: options.bool(TRUSTS), admins: admins.collect() }))
 }
 
 fn version(options: &mut dyn Options) -> Version {

@@ -30,12 +30,21 @@ pub(super) const BLOB: &str = "X-Object-Meta-Vitrine-Blob";
 /// The header of a mark that holds the name that a blob is to have.
 pub(super) const NAME: &str = "X-Object-Meta-Vitrine-Name";
 
+/// How URLs name the account that takes new images.
+#[derive(Clone, Debug)]
+pub(super) enum Home {
+    /// By its reference.
+    Reference(String),
+    /// By the address of its data.
+    Storage(String),
+}
+
 /// What it takes to work with the containers of an operator.
 pub(super) struct Shop {
     pub(super) readable: Vec<Beginning>,
     pub(super) lines: BTreeMap<String, Line>,
     /// The account that takes new images, and the way to it.
-    pub(super) reference: String,
+    pub(super) home: Home,
     pub(super) line: Line,
     pub(super) containers: Containers,
     /// Whether containers may have to be created.
@@ -50,7 +59,7 @@ pub(super) struct Shop {
     pub(super) places: Places,
     pub(super) rooms: Arc<Semaphore>,
     /// Blobs that this process is writing.
-    pub(super) writing: Mutex<HashSet<String>>,
+    pub(super) writing: Arc<Mutex<HashSet<String>>>,
 }
 
 /// What there is of an object.
@@ -66,12 +75,35 @@ pub(super) struct Found {
 }
 
 impl Shop {
+    /// The same in another account, which has one container.
+    pub(super) fn moved_to(&self, line: Line, storage: String, container: &str) -> Self {
+        Self {
+            readable: Vec::new(),
+            lines: BTreeMap::new(),
+            home: Home::Storage(storage),
+            line,
+            containers: Containers { name: container.to_owned(), digits: 0 },
+            creates: self.creates,
+            is_there: AtomicBool::new(false),
+            large: self.large,
+            segment: self.segment,
+            retries: self.retries,
+            folder: self.folder.clone(),
+            places: self.places.clone(),
+            rooms: Arc::clone(&self.rooms),
+            writing: Arc::clone(&self.writing),
+        }
+    }
+
     pub(super) fn writing(&self) -> MutexGuard<'_, HashSet<String>> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn url(&self, container: &str, object: &str) -> StoreUrl {
-        address::url_of(&self.reference, container, object)
+        match &self.home {
+            Home::Reference(reference) => address::url_of(reference, container, object),
+            Home::Storage(storage) => StoreUrl::new(format!("swift+{storage}/{container}/{object}")),
+        }
     }
 
     /// Where something is, for errors.

@@ -3,29 +3,35 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    sync::Mutex,
 };
 
 use super::*;
 
 /// What a server was asked: the head, line by line, in lower case, and the body.
-struct Request {
-    head: Vec<String>,
-    body: Vec<u8>,
+pub(super) struct Request {
+    pub(super) head: Vec<String>,
+    pub(super) body: Vec<u8>,
 }
 
 /// Status, headers and body of an answer; and bytes that it lacks.
-struct Said(u16, Vec<(&'static str, String)>, Vec<u8>, usize);
+pub(super) struct Said(
+    pub(super) u16,
+    pub(super) Vec<(&'static str, String)>,
+    pub(super) Vec<u8>,
+    pub(super) usize,
+);
 
-fn said(status: u16) -> Said {
+pub(super) fn said(status: u16) -> Said {
     Said(status, Vec::new(), Vec::new(), 0)
 }
 
 impl Request {
-    fn is(&self, beginning: &str) -> bool {
+    pub(super) fn is(&self, beginning: &str) -> bool {
         self.head[0].starts_with(beginning)
     }
 
-    fn value(&self, name: &str) -> Option<&str> {
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.head.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 }
@@ -57,7 +63,7 @@ fn read(stream: &TcpStream) -> Request {
 
 /// Serves logins, each with another token, and what `answer` says of the rest, given how often was asked before. Tells all
 /// that was asked.
-fn serve(answer: impl Fn(&Request, usize) -> Said + Send + 'static) -> (Settings, Arc<Mutex<Vec<Request>>>) {
+pub(super) fn serve(answer: impl Fn(&Request, usize) -> Said + Send + 'static) -> (Settings, Arc<Mutex<Vec<Request>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let asked: Arc<Mutex<Vec<Request>>> = Arc::default();
@@ -101,7 +107,7 @@ fn serve(answer: impl Fn(&Request, usize) -> Said + Send + 'static) -> (Settings
     (settings, asked)
 }
 
-fn md5(bytes: &[u8]) -> String {
+pub(super) fn md5(bytes: &[u8]) -> String {
     crate::model::hash::hex(&openssl::hash::hash(openssl::hash::MessageDigest::md5(), bytes).unwrap())
 }
 

@@ -1,0 +1,70 @@
+//! Who may read an image's data at the service behind a store, where each project has a place of its own there
+//! (`glance/location.py: ImageRepoProxy._set_acls`).
+
+use super::Images;
+use crate::{
+    db::{self, DbResult},
+    model::{image::Image, visibility::Visibility},
+    store::{NamedStore, Readers},
+};
+
+/// How often it is looked at again whether something has changed meanwhile.
+const LOOKS: usize = 4;
+
+/// Tells the stores who may read an image now, where they want to know. That a store cannot be told fails nothing: nobody
+/// who asks us depends on it.
+pub async fn admit(images: &Images, id: &str) {
+    if !images.stores.iter().any(NamedStore::admits) {
+        return;
+    }
+    let mut told = None;
+    for _ in 0..LOOKS {
+        let now = match wanted(images, id).await {
+            Ok(Some(now)) if told.as_ref() != Some(&now) => now,
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(%error, image = id, "stores are not told who may read an image");
+                return;
+            }
+        };
+        for (store, name, readers) in &now {
+            let Some(named) = images.stores.get(store) else { continue };
+            if let Err(error) = named.admit(name, readers).await {
+                tracing::warn!(%error, image = id, "a store does not know who may read an image");
+            }
+        }
+        told = Some(now);
+    }
+}
+
+/// Store, name and readers of each of the image's data.
+type Wanted = Vec<(String, String, Readers)>;
+
+async fn wanted(images: &Images, id: &str) -> DbResult<Option<Wanted>> {
+    let id = id.to_owned();
+    let found = images.db.read("image.readers", move |conn| {
+        let Some(image) = db::images::find(conn, &id)? else { return Ok(None) };
+        let members = db::members::list(conn, &id)?;
+        Ok(Some((image, members.into_iter().map(|member| member.member).collect::<Vec<_>>())))
+    });
+    let Some((image, members)) = found.await? else { return Ok(None) };
+    let stores = image.locations.iter().filter_map(|location| {
+        let named = images.stores.for_location(location).filter(|named| named.admits())?;
+        let name = named.name_of(&location.url)?.to_owned();
+        let readers = readers(&image, &members, &name);
+        Some((named.id.clone(), name, readers))
+    });
+    Ok(Some(stores.collect()))
+}
+
+/// Who may read what has this name, the owner included where it is kept by another project.
+fn readers(image: &Image, members: &[String], name: &str) -> Readers {
+    let mut projects = match image.visibility {
+        Visibility::Public | Visibility::Community => return Readers::Everybody,
+        Visibility::Shared => members.to_vec(),
+        Visibility::Private => Vec::new(),
+    };
+    let keeper = name.split('/').next();
+    projects.extend(image.owner.iter().filter(|owner| Some(owner.as_str()) != keeper).cloned());
+    Readers::Projects(projects)
+}
