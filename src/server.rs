@@ -35,7 +35,7 @@ use crate::{
     identity::builtin::Builtin,
     image::Images,
     import::{
-        self, Imports, Shares,
+        Imports, Shares,
         confine::{Confinement, inside},
         settings::Plugin,
     },
@@ -121,7 +121,7 @@ impl Server {
             schema: Arc::new(schema),
             doomed: Arc::new(Notify::new()),
         };
-        check_confinement(&options.imports)?;
+        check_confinement(options)?;
         let imports = assemble(images, staging, options);
         let app = Arc::new(App::new(imports, cache, policy, options.jobs));
         if embedded {
@@ -286,12 +286,13 @@ fn assemble(images: Images, staging: Staging, options: &Options) -> Imports {
     }
 }
 
-/// Whether the kernel can confine the converter, where there is one.
-fn check_confinement(settings: &import::Settings) -> Result<(), StartError> {
-    if !settings.plugins.contains(&Plugin::Conversion) {
+/// Whether the kernel can confine the converter, where there is work for one.
+fn check_confinement(options: &Options) -> Result<(), StartError> {
+    let of_stores = options.stores.list.iter().any(|store| store.disk_format.is_some());
+    if !of_stores && !options.imports.plugins.contains(&Plugin::Conversion) {
         return Ok(());
     }
-    match (inside::available(), settings.confinement) {
+    match (inside::available(), options.imports.confinement) {
         (Ok(()), _) => Ok(()),
         (Err(why), Confinement::Wanted) => {
             tracing::warn!(
@@ -301,7 +302,7 @@ fn check_confinement(settings: &import::Settings) -> Result<(), StartError> {
             Ok(())
         }
         (Err(why), Confinement::Required) => Err(failed(
-            "image_conversion",
+            if of_stores { "vitrine_disk_format" } else { "image_conversion" },
             format!(
                 "the kernel cannot confine the converter: {why}. Use Linux 5.13 or later with Landlock, or set \
                  [vitrine] converter_confinement = wanted"

@@ -134,7 +134,7 @@ impl Blobs {
         author: Author,
         new: NewDraft<'_>,
         status: Status,
-        check: fn(&Image) -> Result<()>,
+        check: impl Fn(&Image) -> Result<()> + Send + 'static,
     ) -> Result<(Draft, Image)> {
         let ((row, holder), door) = (self.row(new).await, self.images.door(author));
         let asked = self.asked(new);

@@ -132,14 +132,23 @@ impl Facts {
         expected::check(EXPECTED_HASH, &expected::of(image, EXPECTED_HASH)?, &self.hashes)
     }
 
+    /// Holds the format of the bytes against what their owner declared.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedMediaType`] when the data is unsafe or not what was declared.
+    pub fn check_format(&self) -> Result<()> {
+        match &self.rejection {
+            Some(rejection) => Err(Error::UnsupportedMediaType(rejection.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// Holds the bytes that will be kept against what their owner expects and declared.
     ///
     /// # Errors
     /// [`Error::Invalid`]; [`Error::UnsupportedMediaType`] when the data is unsafe or not what was declared.
     pub fn check_stored(&self, image: &Image) -> Result<()> {
-        if let Some(rejection) = &self.rejection {
-            return Err(Error::UnsupportedMediaType(rejection.clone()));
-        }
+        self.check_format()?;
         expected::check(EXPECTED_STORED_HASH, &expected::of(image, EXPECTED_STORED_HASH)?, &self.hashes)
     }
 

@@ -31,13 +31,16 @@ pub fn enter(conn: &mut Conn, blob: &Blob, now: Timestamp) -> DbResult<Blob> {
     Ok(blob)
 }
 
-/// Returns an image to `queued` from the status that an upload into `store` gives it: `uploading` for the staging
-/// store, else `saving`. Says whether it was in that status.
-fn return_to_queued(conn: &mut Conn, door: &Door, image_id: &str, store: &str) -> DbResult<bool> {
-    let from = if store.starts_with(db::blobs::STAGING_PREFIX) { Status::Uploading } else { Status::Saving };
+/// Returns an image to `queued` from the status that the upload of a blob gives it: `saving`, or `uploading` for what a
+/// client stages. Says whether it was in that status. What a job writes is written for an image that the job brings back.
+fn return_to_queued(conn: &mut Conn, door: &Door, blob: &Blob) -> DbResult<bool> {
+    if blob.is_of_a_job() {
+        return Ok(false);
+    }
+    let is_staged = blob.store.starts_with(db::blobs::STAGING_PREFIX);
     let mut returned = false;
-    let result = change::in_txn(conn, door, image_id, |_, image| {
-        returned = image.status == from;
+    let result = change::in_txn(conn, door, &blob.image_id, |_, image| {
+        returned = image.status == Status::Saving || is_staged && image.status == Status::Uploading;
         let queued = Image { status: Status::Queued, size: None, virtual_size: None, ..image.clone() };
         Ok(returned.then_some(queued))
     });
@@ -56,7 +59,7 @@ fn return_to_queued(conn: &mut Conn, door: &Door, image_id: &str, store: &str) -
 pub fn give_up(conn: &mut Conn, door: &Door, blob: &Blob, until: Timestamp) -> DbResult<bool> {
     let was_ours = db::blobs::give_up(conn, blob, until, door.clock.now())?;
     if was_ours {
-        return_to_queued(conn, door, &blob.image_id, &blob.store)?;
+        return_to_queued(conn, door, blob)?;
     }
     Ok(was_ours)
 }
@@ -77,7 +80,7 @@ pub fn give_up_staged(conn: &mut Conn, door: &Door, blob: &Blob) -> DbResult<Opt
     }
     let now = door.clock.now();
     db::blobs::doom(conn, &blob.id, now, now)?;
-    if !return_to_queued(conn, door, &blob.image_id, &blob.store)? {
+    if !return_to_queued(conn, door, blob)? {
         return Ok(None);
     }
     Ok(db::images::find(conn, &blob.image_id)?.map(|image| image.owner))
@@ -97,7 +100,7 @@ pub fn doom_abandoned(conn: &mut Conn, clock: &Clock) -> DbResult<Vec<String>> {
         if !db::blobs::doom_abandoned(conn, &blob.id, now)? {
             continue;
         }
-        if return_to_queued(conn, &door, &blob.image_id, &blob.store)? {
+        if return_to_queued(conn, &door, &blob)? {
             images_returned.push(blob.image_id);
         }
     }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     access,
-    db::{self, DbError},
+    db::{self, DbError, DbResult},
     image::{change, query, readers, signature},
     model::{
         caller::Caller,
@@ -29,7 +29,7 @@ use crate::{
         image::Image,
         status::Status,
     },
-    store::{BlobWriter, NamedStore, StoreError, StoreErrorKind},
+    store::{BlobWriter, NamedStore, StoreError, StoreErrorKind, StoreUrl},
 };
 
 /// What the client sends, piece by piece. A queue that closes without [`Piece::End`] is a client that went away.
@@ -77,20 +77,41 @@ pub struct Request {
     pub store: Option<String>,
 }
 
-/// Receives the data of an image.
+/// An upload that its caller may make.
+pub struct Admitted<'a> {
+    /// Who sends.
+    pub caller: &'a Caller,
+    /// The image as it was then.
+    pub image: Image,
+    /// The store that is to keep the data.
+    pub store: NamedStore,
+    /// Size in bytes that the client declared; binding.
+    pub declared: Option<u64>,
+}
+
+/// What has come of an upload, before anybody sees it.
+pub struct Received {
+    /// The image, which is `saving`.
+    pub image: Image,
+    /// What writes the data; nothing shows it yet.
+    pub writer: BlobWriter,
+    /// What it is.
+    pub facts: Facts,
+}
+
+/// Checks, in Glance's order, whether a caller may upload the data of an image.
 ///
 /// # Errors
-/// As `spec` of `PUT /v2/images/{id}/file`; after any of them the image is as it was before.
-pub async fn upload(
+/// As `spec` of `PUT /v2/images/{id}/file`.
+pub async fn admit<'a>(
     blobs: &Blobs,
-    caller: &Caller,
+    caller: &'a Caller,
     id: &str,
-    request: Request,
-    pieces: mpsc::Receiver<Piece>,
-) -> Result<()> {
+    request: &Request,
+) -> Result<Admitted<'a>> {
     access::mutating(caller)?;
     let images = &blobs.images;
-    let store = choose_store(blobs, &request)?;
+    let store = choose_store(blobs, request)?;
     let image = query::find(images, caller, id).await?;
     images.access.enforce(caller, "upload_image", &image).await?;
     check_may_save(&image)?;
@@ -99,22 +120,60 @@ pub async fn upload(
     if !store.capabilities().writes {
         return Err(store_fault(&StoreError::new(StoreErrorKind::Unsupported, &store.id, "it only reads")));
     }
+    Ok(Admitted { caller, image, store: store.clone(), declared: request.declared_size })
+}
+
+/// Receives the data of an image into its store.
+///
+/// # Errors
+/// As `spec` of `PUT /v2/images/{id}/file`; after any of them the image is as it was before.
+pub async fn upload(blobs: &Blobs, admitted: &Admitted<'_>, pieces: mpsc::Receiver<Piece>) -> Result<()> {
+    let name = Some(admitted.image.id.as_str());
+    take(blobs, admitted, (&admitted.store, name), pieces, Facts::check_stored, async |draft, received| {
+        finish(blobs, &Author::from(admitted.caller), draft, received).await
+    })
+    .await
+}
+
+/// Receives the data of an image into a store, under this name or one of its own, judges it, and lets `finish` do the
+/// rest.
+///
+/// # Errors
+/// As [`upload`], and what `check` and `finish` answer.
+pub async fn take<T>(
+    blobs: &Blobs,
+    admitted: &Admitted<'_>,
+    (store, name): (&NamedStore, Option<&str>),
+    pieces: mpsc::Receiver<Piece>,
+    check: fn(&Facts, &Image) -> Result<()>,
+    finish: impl AsyncFnOnce(&mut Draft, Received) -> Result<T>,
+) -> Result<T> {
+    let Admitted { caller, image, declared, .. } = admitted;
     let _transfer = blobs.transfers.begin(caller)?;
+    let (owner, payer) = (image.owner.as_deref(), caller.project_id.as_deref());
     let new = NewDraft {
-        image_id: id,
-        owner: image.owner.as_deref(),
-        payer: caller.project_id.as_deref(),
+        image_id: &image.id,
+        owner,
+        payer,
         store,
-        name: Some(id),
-        size: request.declared_size,
+        name,
+        size: *declared,
         caller: Some(caller),
         holder: None,
     };
-    let author = Author::from(caller);
-    let (mut draft, image) = blobs.begin_upload(author.clone(), new, Status::Saving, check_may_save).await?;
-    let limits = Limits { declared: request.declared_size, cap: images.settings.image_size_cap };
-    let result = match receive(blobs, &image, &draft, limits, Client(pieces)).await {
-        Ok((writer, facts)) => finish(blobs, &author, &image, &mut draft, writer, facts).await,
+    let author = Author::from(*caller);
+    let formats = (image.disk_format.clone(), image.container_format.clone());
+    let check_before = move |image: &Image| {
+        check_may_save(image)?;
+        if (&image.disk_format, &image.container_format) == (&formats.0, &formats.1) {
+            return Ok(());
+        }
+        Err(Error::conflict("The formats of the image were changed while its upload began."))
+    };
+    let (mut draft, image) = blobs.begin_upload(author.clone(), new, Status::Saving, check_before).await?;
+    let limits = Limits { declared: *declared, cap: blobs.images.settings.image_size_cap };
+    let result = match receive(blobs, image, &draft, limits, Client(pieces), check).await {
+        Ok(received) => finish(&mut draft, received).await,
         Err(error) => Err(error),
     };
     match result {
@@ -148,24 +207,25 @@ fn check_may_save(image: &Image) -> Result<()> {
 /// Takes the bytes, measures them and judges them; on failure nothing of them is left in the store.
 async fn receive(
     blobs: &Blobs,
-    image: &Image,
+    image: Image,
     draft: &Draft,
     limits: Limits,
     mut client: Client,
-) -> Result<(BlobWriter, Facts)> {
-    let wanted = facts::wanted(&blobs.images, image)?;
+    check: fn(&Facts, &Image) -> Result<()>,
+) -> Result<Received> {
+    let wanted = facts::wanted(&blobs.images, &image)?;
     let mut sink = Written(draft.writer(limits.declared).await.map_err(|e| store_fault(&e))?);
     let poured = async {
         let digests = Some(Digests::start(&wanted)?);
         let pour = Pour { sink: &mut sink, digests, limits, progress: &() };
         let poured = pour.run(&mut Reserving::new(&mut client, draft.reservation(), limits)).await?;
-        let facts = Facts::of(&blobs.images, image, poured.measured.unwrap_or_default());
-        facts.check_source(image)?;
-        facts.check_stored(image)?;
+        let facts = Facts::of(&blobs.images, &image, poured.measured.unwrap_or_default());
+        facts.check_source(&image)?;
+        check(&facts, &image)?;
         Ok(facts)
     };
     match poured.await {
-        Ok(facts) => Ok((sink.0, facts)),
+        Ok(facts) => Ok(Received { image, writer: sink.0, facts }),
         Err(error) => {
             cancel(sink.0).await;
             Err(error)
@@ -173,22 +233,36 @@ async fn receive(
     }
 }
 
-/// Shows the blob and activates the image.
-async fn finish(
-    blobs: &Blobs,
-    author: &Author,
-    image: &Image,
-    draft: &mut Draft,
-    writer: BlobWriter,
-    facts: Facts,
-) -> Result<()> {
-    let images = &blobs.images;
+/// Shows what was received under its name, if the ledger says that it is still this upload's. Answers its URL.
+///
+/// # Errors
+/// [`Error::Gone`] when it is not; the store's.
+pub async fn show(draft: &mut Draft, writer: BlobWriter) -> Result<StoreUrl> {
     if !draft.is_held().await? {
         cancel(writer).await;
         return Err(gone(&draft.blob));
     }
-    let url = draft.commit(writer).await.map_err(|e| store_fault(&e))?;
-    let (location, algorithm) = (draft.location(url), facts::algorithm(images, image));
+    draft.commit(writer).await.map_err(|e| store_fault(&e))
+}
+
+/// What became of the transaction that ends an upload.
+///
+/// # Errors
+/// [`Error::Gone`] when others took the data back, or the image is gone.
+pub fn ended<T>(draft: &Draft, result: DbResult<T>) -> Result<()> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(DbError::Stale(_) | DbError::Domain(Error::ImageNotFound(_))) => Err(gone(&draft.blob)),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Shows the blob and activates the image.
+async fn finish(blobs: &Blobs, author: &Author, draft: &mut Draft, received: Received) -> Result<()> {
+    let Received { image, writer, facts } = received;
+    let images = &blobs.images;
+    let url = show(draft, writer).await?;
+    let (location, algorithm) = (draft.location(url), facts::algorithm(images, &image));
     let size = i64::try_from(facts.size).map_err(|e| Error::internal("upload", e))?;
     let (blob, door) = (draft.blob.clone(), images.door(author.clone()));
     let activate = move |conn: &mut db::Conn| {
@@ -203,12 +277,9 @@ async fn finish(
             Ok(Some(after))
         })
     };
-    match images.db.write_patiently("image.activate", activate).await {
-        Ok(_) => {
-            readers::admit(images, &image.id).await;
-            Ok(())
-        }
-        Err(DbError::Stale(_) | DbError::Domain(Error::ImageNotFound(_))) => Err(gone(&draft.blob)),
-        Err(other) => Err(other.into()),
+    let activated = images.db.write_patiently("image.activate", activate).await;
+    if activated.is_ok() {
+        readers::admit(images, &image.id).await;
     }
+    ended(draft, activated)
 }

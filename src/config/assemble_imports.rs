@@ -43,6 +43,9 @@ pub(super) fn imports(loaded: &Loaded, findings: &mut Vec<Finding>) -> Settings 
         conversions_at_once: loaded
             .u64(OURS, "conversions_at_once")
             .map_or(default.conversions_at_once, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+        conversion_wait: loaded
+            .u64(OURS, "conversion_wait")
+            .map_or(default.conversion_wait, Duration::from_secs),
         confinement: loaded
             .string(OURS, "converter_confinement")
             .and_then(|text| Confinement::parse(&text))

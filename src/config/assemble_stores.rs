@@ -12,6 +12,9 @@ use crate::store::{
     shared::Sharing,
 };
 
+/// The option of each store that says in which format it keeps disks.
+const DISK_FORMAT: &str = "vitrine_disk_format";
+
 /// The stores to open.
 #[derive(Clone, Debug)]
 pub struct Stores {
@@ -38,6 +41,8 @@ pub struct StoreSettings {
     pub description: Option<String>,
     /// Preference for reading; larger first.
     pub weight: i64,
+    /// Format in which it keeps disks; `None` is as they come.
+    pub disk_format: Option<String>,
     /// What it is.
     pub settings: Arc<dyn Settings>,
 }
@@ -49,7 +54,7 @@ impl StoreSettings {
     }
 
     fn plain(id: &str, settings: Arc<dyn Settings>) -> Self {
-        Self { id: id.to_owned(), description: None, weight: 0, settings }
+        Self { id: id.to_owned(), description: None, weight: 0, disk_format: None, settings }
     }
 }
 
@@ -131,7 +136,8 @@ fn single(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
         // Those that are not used are read too: a value that cannot be used is a fault wherever it stands.
         let settings = read(loaded, GLANCE_STORE, kind.read, true, findings);
         if types.iter().any(|name| name == kind.name) {
-            list.push(StoreSettings::plain(kind.name, settings));
+            let disk_format = loaded.nonempty(GLANCE_STORE, DISK_FORMAT);
+            list.push(StoreSettings { disk_format, ..StoreSettings::plain(kind.name, settings) });
         }
     }
     let scheme = loaded.string(GLANCE_STORE, "default_store").unwrap_or_default().to_lowercase();
@@ -176,7 +182,8 @@ fn one_of_several(loaded: &Loaded, store: &StoreName, findings: &mut Vec<Finding
     let weight = loaded.i64(section, "weight").unwrap_or(0);
     let kind = kinds::find(&store.kind)?;
     let settings = read(loaded, section, kind.read, false, findings);
-    Some(StoreSettings { id: store.id.clone(), description, weight, settings })
+    let disk_format = loaded.nonempty(section, DISK_FORMAT);
+    Some(StoreSettings { id: store.id.clone(), description, weight, disk_format, settings })
 }
 
 fn read(

@@ -33,6 +33,7 @@ pub async fn activate(
     let Arrived { blobs, failed, facts } = arrived;
     let size = i64::try_from(facts.size).map_err(|e| Error::internal("import", e))?;
     let copies = plan.asked.method == Method::CopyImage;
+    let tells = plan.asked.method != Method::Upload;
     let dropped: Vec<String> =
         [state.staged.take(), state.original.take()].into_iter().flatten().map(|s| s.blob).collect();
     state.done = true;
@@ -58,8 +59,10 @@ pub async fn activate(
             let mut after = before.clone();
             plugged.apply(&mut after);
             after.remove_property(LOCK_PROPERTY);
-            after.set_property(IMPORTING_TO_STORES, left.clone());
-            after.set_property(FAILED_IMPORT, failed.clone());
+            if tells {
+                after.set_property(IMPORTING_TO_STORES, left.clone());
+                after.set_property(FAILED_IMPORT, failed.clone());
+            }
             after.locations.extend(blobs.iter().map(|(_, location)| location.clone()));
             if !copies {
                 after.status = Status::Active;

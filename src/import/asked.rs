@@ -1,7 +1,7 @@
 //! An import as it is asked for: the body of `POST /v2/images/{id}/import`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::model::{
     error::{Error, Result},
@@ -19,7 +19,12 @@ pub enum Method {
     CopyImage,
     /// From another image service.
     GlanceDownload,
+    /// From a client, by `PUT /v2/images/{id}/file`: what its store wants in another format. Nobody can ask for it.
+    Upload,
 }
+
+/// What a task says of an upload.
+const UPLOAD: &str = "upload";
 
 impl Method {
     /// Reads the name in the API.
@@ -29,8 +34,14 @@ impl Method {
             "web-download" => Self::WebDownload,
             "copy-image" => Self::CopyImage,
             "glance-download" => Self::GlanceDownload,
+            UPLOAD => Self::Upload,
             _ => return None,
         })
+    }
+
+    /// Whether a client has brought the data into a staging folder before.
+    pub fn is_staged(self) -> bool {
+        matches!(self, Self::GlanceDirect | Self::Upload)
     }
 
     /// The status that an image must have.
@@ -39,6 +50,7 @@ impl Method {
             Self::CopyImage => Status::Active,
             Self::GlanceDirect => Status::Uploading,
             Self::WebDownload | Self::GlanceDownload => Status::Queued,
+            Self::Upload => Status::Saving,
         }
     }
 }
@@ -75,8 +87,8 @@ impl Asked {
             object.get("method").ok_or_else(|| Error::invalid("Method missing in the import request."))?;
         let name = method.get("name").and_then(Value::as_str);
         let name = name.ok_or_else(|| Error::invalid("The member \"name\" of \"method\" is missing."))?;
-        let known =
-            Method::parse(name).filter(|_| enabled.is_none_or(|enabled| enabled.iter().any(|m| m == name)));
+        let may = |enabled: &[String]| name != UPLOAD && enabled.iter().any(|m| m == name);
+        let known = Method::parse(name).filter(|_| enabled.is_none_or(may));
         let method = known.ok_or_else(|| Error::invalid(format!("Unknown import method name {name:?}.")))?;
         let flag = |name: &str, default: bool| match object.get(name) {
             None => Ok(default),
@@ -90,6 +102,17 @@ impl Asked {
             Some(list) => Some(texts(list).ok_or_else(|| Error::invalid("stores must be a list of texts."))?),
         };
         Ok(Self { body: body.clone(), method, stores, all_stores, all_stores_must_succeed })
+    }
+
+    /// What an upload asks for.
+    pub fn upload() -> Self {
+        Self {
+            body: json!({ "method": { "name": UPLOAD } }),
+            method: Method::Upload,
+            stores: None,
+            all_stores: false,
+            all_stores_must_succeed: true,
+        }
     }
 
     /// A text of the method; empty when it is absent.
@@ -136,13 +159,11 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn bodies_that_are_no_imports_are_refused() {
-        let enabled = ["web-download".to_owned()];
+        let enabled = ["web-download", UPLOAD].map(str::to_owned);
         for bad in [
             json!([]),
             json!({}),
@@ -151,6 +172,7 @@ mod tests {
             json!({"method": {}}),
             json!({"method": {"name": 1}}),
             json!({"method": {"name": "glance-direct"}}),
+            json!({"method": {"name": "upload"}}),
             json!({"method": {"name": "web-download"}, "all_stores": "yes"}),
             json!({"method": {"name": "web-download"}, "all_stores_must_succeed": 1}),
             json!({"method": {"name": "web-download"}, "stores": "fast"}),

@@ -46,10 +46,10 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
     match state.staged.clone() {
         Some(staged) if staged.store == imports.blobs.staging.id() => return Ok(()),
         // Nobody binds the job to the folder any more.
-        Some(_) if plan.asked.method == Method::GlanceDirect && work.job.affinity.is_none() => {
+        Some(_) if plan.asked.method.is_staged() && work.job.affinity.is_none() => {
             return Err(Failure::Final(staged::LOST.to_owned()));
         }
-        Some(_) if plan.asked.method == Method::GlanceDirect => {
+        Some(_) if plan.asked.method.is_staged() => {
             return Err(Failure::Again("The staged data is on another node.".to_owned()));
         }
         // What a node that has died had fetched is out of reach: its own reaper removes it one day.
@@ -60,7 +60,7 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
         }
         None => {}
     }
-    if plan.asked.method == Method::GlanceDirect {
+    if plan.asked.method.is_staged() {
         return Err(Failure::Final("The image has no staged data; stage it again.".to_owned()));
     }
     let body = match plan.asked.method {

@@ -1,4 +1,4 @@
-//! The plug-in `image_conversion`: `qemu-img` in a process that can do nothing else, within bounds on memory, processor,
+//! Conversion, for the plug-in `image_conversion` and for stores that want a format: `qemu-img` in a process that can do nothing else, within bounds on memory, processor,
 //! output and time (`glance/async_/flows/plugins/image_conversion.py`). It never sees data that the inspector refused,
 //! nor a disk that has no room here.
 
@@ -46,7 +46,7 @@ const OVERHEAD_PART: u64 = 64;
 const QEMU_IMG: &str = "qemu-img";
 
 /// Glance's names of formats as `qemu-img` calls them.
-fn driver(format: &str) -> &str {
+pub fn driver(format: &str) -> &str {
     match format {
         "gpt" | "iso" => "raw",
         "vhd" => "vpc",
@@ -54,7 +54,7 @@ fn driver(format: &str) -> &str {
     }
 }
 
-/// Converts the staged data if it is not in the operator's format. Answers whether it did, and so has saved the state.
+/// Converts the staged data if it is not in a format. Answers whether it did, and so has saved the state.
 ///
 /// # Errors
 /// [`Failure::Final`] for data that may not, or cannot, be converted.
@@ -64,6 +64,7 @@ pub async fn run(
     state: &mut State,
     image: &Image,
     facts: &Facts,
+    target: &str,
 ) -> Done<bool> {
     let refuse = |why: String| Failure::Final(format!("The image was not converted: {why}"));
     let declared = image.disk_format.clone().unwrap_or_default();
@@ -87,8 +88,7 @@ pub async fn run(
     let _place = imports.shares.converter(work).await?;
     let info = inspect(imports, &input, driver(&declared)).await?;
     check(imports, &info).map_err(refuse)?;
-    let target = imports.settings.output_format.clone();
-    if driver(&declared) == driver(&target) {
+    if driver(&declared) == driver(target) {
         return Ok(false);
     }
     let virtual_size = info.get("virtual-size").and_then(Value::as_u64).unwrap_or(u64::MAX);
@@ -104,11 +104,11 @@ pub async fn run(
     let blob = draft.blob;
     let output = imports.blobs.staging.path(&blob.id);
     work.begin_pass(Some(virtual_size));
-    convert(imports, work, (&input, driver(&declared)), (&output, &target), reserved).await?;
+    convert(imports, work, (&input, driver(&declared)), (&output, target), reserved).await?;
     let size = durable(&output).await?;
     state.facts = None;
     state.changed = true;
-    state.formats = Some((target, "bare".to_owned()));
+    state.formats = Some((target.to_owned(), "bare".to_owned()));
     staged::finish(imports, work, &blob, size, state).await?;
     Ok(true)
 }

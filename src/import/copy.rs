@@ -9,6 +9,7 @@ use super::{
     distribute::{self, Origin},
     plan::Plan,
     state::State,
+    wish,
 };
 use crate::{
     blob::{facts::Facts, unbroken::Elsewhere},
@@ -30,9 +31,16 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
     }
     let missing = |store: &&String| !image.locations.iter().any(|l| l.store.as_ref() == Some(*store));
     let plan = Plan { targets: plan.targets.iter().filter(missing).cloned().collect(), ..plan.clone() };
+    let (unfit, targets): (Vec<_>, Vec<_>) =
+        plan.targets.iter().cloned().partition(|store| wish::refuses(imports, image, store));
+    if let Some(store) = unfit.first().filter(|_| plan.asked.all_stores_must_succeed || targets.is_empty()) {
+        return Err(wish::refusal(imports, image, store).into());
+    }
+    let plan = Plan { targets, ..plan };
     let source = open(imports, image).await?;
     let check = |facts: &Facts| same(imports, image, facts);
-    let delivered = distribute::from_store(imports, work, &plan, image, source, check).await?;
+    let mut delivered = distribute::from_store(imports, work, &plan, image, source, check).await?;
+    delivered.failed.extend(unfit);
     activate::activate(imports, work, &plan, state, delivered).await
 }
 

@@ -10,6 +10,7 @@ use super::{
     plan::{Input, Plan, list_of, stores_in},
     plugins, staged,
     state::State,
+    wish,
 };
 use crate::{
     blob::facts::Facts,
@@ -73,6 +74,9 @@ impl Durable for ImageImport {
                 affinity = Some(blob.store.clone());
                 state.start_from(&blob);
             }
+            Method::Upload => {
+                return Err(Error::conflict("The data of this upload is gone; upload it again.").into());
+            }
             Method::WebDownload | Method::CopyImage => {}
         }
         Ok(Again { from: method.starts_from(), state, affinity })
@@ -96,13 +100,18 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
         expected::add_fragment(&mut image, plan.asked.uri())?;
     }
     bring::run(imports, work, plan, state, &image).await?;
+    let mut described = image.clone();
+    state.apply(&mut described);
+    let wish = wish::format(imports, &described, &plan.targets)?;
+    let is_converted = plugins::needs_facts(imports) || wish::conversion(&described, wish).is_some();
     // What a plug-in has changed, before an attempt that died, is not the source any more.
-    if !state.changed && (state.facts.is_some() || plugins::needs_facts(imports)) {
-        let mut described = image.clone();
-        state.apply(&mut described);
+    if !state.changed && (state.facts.is_some() || is_converted) {
         bring::examined(imports, work, state, &described).await?.check_source(&described)?;
     }
-    plugins::run(imports, work, state, &image).await?;
+    if plan.asked.method != Method::Upload {
+        plugins::run(imports, work, state, &image, wish).await?;
+    }
+    wish::grant(imports, work, plan, state, &image).await?;
     state.apply(&mut image);
     state.facts.take_if(|facts| !facts.are_judged_for(&image));
     let staged = state.staged.clone().ok_or_else(|| Failure::Again("The staged data is gone.".to_owned()))?;
@@ -133,6 +142,12 @@ async fn begin(imports: &Imports, work: &Work, plan: &Plan) -> Done<Image> {
         .change_for(&work.author(), &plan.image_id, |before: &Image| {
             if !is_locked_by(before, &work.job) {
                 return Err(Error::conflict("The image is no longer held by this task."));
+            }
+            if plan.asked.method == Method::Upload {
+                // It stays `saving`, as in any upload.
+                let is_saving = before.status == Status::Saving;
+                let conflict = || Error::conflict(format!("The image is {} now.", before.status));
+                return is_saving.then_some(None).ok_or_else(conflict);
             }
             let mut after = before.clone();
             if !copies && after.status != Status::Importing {
@@ -165,6 +180,7 @@ fn outcome(plan: &Plan, kept: bool) -> &'static str {
         Method::WebDownload | Method::GlanceDownload => {
             "The image is queued again; the import can be asked for again."
         }
+        Method::Upload => "The image is queued again; its data can be uploaded again.",
     }
 }
 
@@ -180,7 +196,8 @@ pub async fn put_back(
     state: State,
     ending: Ending,
 ) -> Done<&'static str> {
-    let original = state.original.clone().filter(|_| ending == Ending::GivenUp);
+    let is_upload = plan.asked.method == Method::Upload;
+    let original = state.original.clone().filter(|_| ending == Ending::GivenUp && !is_upload);
     let image = query::find_unseen(&imports.images, &plan.image_id).await?;
     if image.is_some_and(|image| !is_locked_by(&image, &work.job)) {
         // This was done before; what is staged now is another import's.
@@ -201,9 +218,13 @@ pub async fn put_back(
             }
             let mut after = before.clone();
             after.remove_property(LOCK_PROPERTY);
-            after.set_property(IMPORTING_TO_STORES, list_of(imports, &[]));
-            after.set_property(FAILED_IMPORT, list_of(imports, &plan.targets));
-            if matches!(after.status, Status::Importing | Status::Uploading) {
+            if !is_upload {
+                after.set_property(IMPORTING_TO_STORES, list_of(imports, &[]));
+                after.set_property(FAILED_IMPORT, list_of(imports, &plan.targets));
+            }
+            if matches!(after.status, Status::Importing | Status::Uploading)
+                || is_upload && after.status == Status::Saving
+            {
                 (after.size, after.virtual_size) = (None, None);
                 (after.checksum, after.os_hash_algo, after.os_hash_value) = (None, None, None);
                 after.status = Status::Queued;
@@ -219,11 +240,11 @@ pub async fn put_back(
         Err(Error::ImageNotFound(_)) => false,
         other => other.map(|_| true)?,
     };
-    forget(state, work).await?;
+    forget(State { refused: ending == Ending::Refused, ..state }, work).await?;
     Ok(if is_there { outcome(plan, original.is_some()) } else { "" })
 }
 
 /// Nothing of the caller's stays with a job that is over, and nothing points to data that is gone.
 async fn forget(state: State, work: &Work) -> Done<()> {
-    State { roles: state.roles, ..State::default() }.save(work, "").await
+    State { roles: state.roles, refused: state.refused, ..State::default() }.save(work, "").await
 }

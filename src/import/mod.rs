@@ -25,6 +25,8 @@ pub mod shares;
 pub mod stage;
 mod staged;
 pub mod state;
+pub mod upload;
+mod wish;
 
 use std::sync::Arc;
 

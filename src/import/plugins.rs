@@ -12,11 +12,18 @@ pub fn needs_facts(imports: &Imports) -> bool {
     imports.settings.plugins.iter().any(|plugin| *plugin != Plugin::InjectMetadata)
 }
 
-/// Runs the plug-ins that are not done yet.
+/// Runs the plug-ins that are not done yet. What is converted is converted to the format that the stores wish.
 ///
 /// # Errors
 /// What the plug-ins answer.
-pub async fn run(imports: &Imports, work: &Work, state: &mut State, image: &Image) -> Done<()> {
+pub async fn run(
+    imports: &Imports,
+    work: &Work,
+    state: &mut State,
+    image: &Image,
+    wish: Option<&str>,
+) -> Done<()> {
+    let format = wish.unwrap_or(&imports.settings.output_format);
     for (index, plugin) in imports.settings.plugins.iter().enumerate().skip(state.plugins_done) {
         work.check()?;
         let mut image = image.clone();
@@ -27,7 +34,7 @@ pub async fn run(imports: &Imports, work: &Work, state: &mut State, image: &Imag
             Plugin::Decompression => decompress::run(imports, work, state, &image).await?,
             Plugin::Conversion => {
                 let facts = bring::examined(imports, work, state, &image).await?;
-                convert::run(imports, work, state, &image, &facts).await?
+                convert::run(imports, work, state, &image, &facts, format).await?
             }
         };
         if !saved {

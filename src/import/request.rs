@@ -8,6 +8,7 @@ use super::{
     plan::Input,
     remote::Service,
     state::State,
+    wish,
 };
 use crate::{
     access, db,
@@ -54,6 +55,7 @@ pub async fn start(
             return Err(Error::invalid(format!("Image is already present at store '{store}'.")));
         }
     }
+    check_wishes(imports, &image, &asked, &targets)?;
     if !asked.all_stores_must_succeed && !imports.images.stores.multiple {
         return Err(Error::invalid("all_stores_must_succeed can be false only with several stores."));
     }
@@ -76,7 +78,7 @@ pub async fn start(
             affinity = Some(blob.store.clone());
             state.start_from(&blob);
         }
-        Method::WebDownload | Method::CopyImage => {}
+        Method::WebDownload | Method::CopyImage | Method::Upload => {}
     }
     let backend = match imports.images.stores.multiple {
         true => targets.into_iter().map(Some).collect(),
@@ -149,6 +151,21 @@ fn targets(imports: &Imports, asked: &Asked, header: Option<String>) -> Result<V
     {
         Some(unknown) => Err(Error::conflict(format!("Store {unknown:?} is not one that takes data here."))),
         None => Ok(targets),
+    }
+}
+
+/// Requires that the stores can keep the image in one format, which for a copy is the one that it has.
+fn check_wishes(imports: &Imports, image: &Image, asked: &Asked, targets: &[String]) -> Result<()> {
+    if asked.method != Method::CopyImage {
+        return wish::format(imports, image, targets).map(drop);
+    }
+    let (unfit, fit): (Vec<_>, Vec<_>) =
+        targets.iter().partition(|store| wish::refuses(imports, image, store));
+    match unfit.first() {
+        Some(store) if asked.all_stores_must_succeed || fit.is_empty() => {
+            Err(wish::refusal(imports, image, store))
+        }
+        _ => Ok(()),
     }
 }
 

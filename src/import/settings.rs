@@ -1,6 +1,6 @@
 //! The operator's settings about imports; names and defaults are Glance's.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use super::confine::{self, Confinement};
 use crate::outbound::{Filter, Patience};
@@ -55,6 +55,8 @@ pub struct Settings {
     pub decompression_memory: u64,
     /// `[vitrine] conversions_at_once`: converters that run on this node at the same time.
     pub conversions_at_once: usize,
+    /// `[vitrine] conversion_wait`: for how long an upload waits for its conversion.
+    pub conversion_wait: Duration,
     /// `[vitrine] converter_confinement`
     pub confinement: Confinement,
     /// The program that is called with `confine`: this one.
@@ -78,6 +80,7 @@ impl Default for Settings {
             expansion_free: 1 << 30,
             decompression_memory: 256 << 20,
             conversions_at_once: 2,
+            conversion_wait: Duration::from_secs(10),
             confinement: Confinement::default(),
             confine_helper: confine::own_program(),
         }

@@ -7,10 +7,10 @@ use crate::{
     access,
     blob::{
         draft::{Draft, NewDraft, cancel},
-        faults::{gone, store_fault},
+        faults::store_fault,
         pour::{Limits, Pour, Written},
         reserve::Reserving,
-        upload::{Client, Piece},
+        upload::{Client, Piece, ended},
     },
     db::{self, DbError},
     image::{change, query, signature},
@@ -102,9 +102,5 @@ async fn finish(imports: &Imports, author: &Author, draft: &Draft, size: u64) ->
             Ok(Some(Image { size: Some(bytes), ..before.clone() }))
         })
     };
-    match imports.images.db.write_patiently("image.finish_stage", staged).await {
-        Ok(_) => Ok(()),
-        Err(DbError::Stale(_) | DbError::Domain(Error::ImageNotFound(_))) => Err(gone(&draft.blob)),
-        Err(other) => Err(other.into()),
-    }
+    ended(draft, imports.images.db.write_patiently("image.finish_stage", staged).await)
 }

@@ -50,6 +50,8 @@ pub struct State {
     pub properties: Vec<(String, String)>,
     /// The other image service of `glance-download`.
     pub remote: Option<Remote>,
+    /// It was given up because of what was given.
+    pub refused: bool,
     /// Everything is done.
     pub done: bool,
 }

@@ -82,6 +82,11 @@ impl Blob {
         self.name.rsplit('/').next() == Some(&self.image_id)
     }
 
+    /// Whether a job writes it, which answers for what becomes of the image.
+    pub fn is_of_a_job(&self) -> bool {
+        self.holder.contains('/')
+    }
+
     /// A name that nothing else has, at the same place of the store, for when the one that was meant for it is taken.
     pub fn name_of_its_own(&self) -> String {
         let own = format!("{}.{}", self.image_id, self.id);

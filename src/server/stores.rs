@@ -50,7 +50,8 @@ pub fn open_one(
     let (filter, patience) = (&imports.filter, imports.patience);
     let backend = one.settings.open(&Site { id: &one.id, data_dir, filter, patience })?;
     let limits = Limits { fencing: fencing.clone(), ..Limits::default() };
-    Ok(NamedStore::new(one.id.clone(), one.description.clone(), one.weight, backend, &limits))
+    let store = NamedStore::new(one.id.clone(), one.description.clone(), one.weight, backend, &limits);
+    Ok(store.keeping(one.disk_format.clone()))
 }
 
 /// Folder of staged uploads (`os_glance_staging_store`, or `node_staging_uri` with one store).

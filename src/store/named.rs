@@ -35,6 +35,8 @@ pub struct NamedStore {
     pub description: Option<String>,
     /// Preference for reading; larger first.
     pub weight: i64,
+    /// The format in which it keeps disks; `None` is as they come. Whoever writes sees to it.
+    pub disk_format: Option<String>,
     /// What it has done since the start.
     pub counters: Arc<Counters>,
     about: Arc<About>,
@@ -63,6 +65,7 @@ impl NamedStore {
             id,
             description,
             weight,
+            disk_format: None,
             counters: Arc::clone(&notes.counters),
             about: Arc::new(about),
             backend,
@@ -77,6 +80,11 @@ impl NamedStore {
     /// The same store, whose blobs are read once for all who want one at the same time.
     pub fn sharing(self, reads: SharedReads) -> Self {
         Self { shared: Some(reads), ..self }
+    }
+
+    /// The same store, which keeps disks in this format.
+    pub fn keeping(self, disk_format: Option<String>) -> Self {
+        Self { disk_format, ..self }
     }
 
     /// What sort of store it is.

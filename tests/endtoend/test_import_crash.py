@@ -1,7 +1,7 @@
 """SIGKILL at random instants of imports with conversion, on one node and on two that share database and stores.
 
-Each import brings a disk as qcow2, by web-download or from staging, and keeps it as raw in two stores. However often
-its nodes die, it ends `active` with the right bytes, without being asked for again; nothing is orphaned, and no lock
+Each import brings a disk as qcow2, by web-download or from staging, and keeps it as raw in two stores; an upload that was
+accepted does so in one. However often its nodes die, it ends `active` with the right bytes, without being asked for again; nothing is orphaned, and no lock
 outlives its lease. KILL_SEED repeats the instants; `make chaos` kills more often than `make test`, and larger imports.
 """
 
@@ -15,7 +15,7 @@ import pytest
 
 from harness import Server, chaos, databases, sources, wait_for
 
-KILLS = chaos.either(6, 50)
+KILLS = chaos.either(9, 50)
 # Deaths of one import at most; an engine that gave up after so few would be one that loses work.
 KILLS_OF_ONE = 4
 DISK_BYTES = chaos.either(128, 512) << 20
@@ -29,8 +29,10 @@ enabled_backends = one:file, two:file
 [glance_store]
 default_backend = one
 [one]
+vitrine_disk_format = raw
 filesystem_store_datadir = {folder}/one
 [two]
+vitrine_disk_format = raw
 filesystem_store_datadir = {folder}/two
 [os_glance_staging_store]
 filesystem_store_datadir = {folder}/staging{node}
@@ -41,6 +43,7 @@ allowed_ports = []
 allowed_networks = ['127.0.0.0/8']
 [vitrine]
 lease_seconds = {lease}
+conversion_wait = 0
 [paste_deploy]
 flavor =
 """
@@ -123,14 +126,18 @@ def signal_converter(node, signal):
 
 
 class Import:
-    """One import, asked for once."""
+    """One import or upload, asked for once."""
 
     def __init__(self, cloud, source, method):
         self.cloud, self.source, self.method = cloud, source, method
         self.image = cloud.nodes[0].create(disk_format="qcow2")
+        self.stores = ["one"] if method == "upload" else ["one", "two"]
         self.begin(cloud.nodes[0])
 
     def begin(self, node):
+        if self.method == "upload":
+            node.put(self.image, self.source.qcow2.read_bytes()).expect(204)
+            return
         method = {"name": self.method}
         if self.method == "web-download":
             method["uri"] = self.source.url
@@ -147,10 +154,11 @@ class Import:
         task, shown = self.over(node), node.show(self.image)
         assert task["status"] == "success", task
         assert "os_glance_import_task" not in shown, shown
-        assert (shown["status"], shown["disk_format"], shown["stores"]) == ("active", "raw", "one,two"), shown
+        assert (shown["status"], shown["disk_format"]) == ("active", "raw"), shown
+        assert shown["stores"].split(",") == self.stores, shown
         assert (shown["size"], shown["os_hash_value"]) == (DISK_BYTES, self.source.sha512)
-        wait_for("nothing but the image is left", lambda: len(self.cloud.all_files()) == 2, GRACE_S)
-        kept = [self.cloud.folder / self.cloud.files(store)[0] for store in ("one", "two")]
+        wait_for("nothing but the image is left", lambda: len(self.cloud.all_files()) == len(self.stores), GRACE_S)
+        kept = [self.cloud.folder / self.cloud.files(store)[0] for store in self.stores]
         assert all(self.image in path.name for path in kept), kept
         # Stores on one file system share the file.
         files = {path.stat().st_ino: path for path in kept}
@@ -161,7 +169,7 @@ class Import:
 
 def methods():
     while True:
-        yield from ("web-download", "glance-direct")
+        yield from ("upload", "web-download", "glance-direct")
 
 
 def undisturbed(cloud, source):

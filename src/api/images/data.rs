@@ -25,9 +25,10 @@ use crate::{
     },
     blob::{
         download::Data,
-        upload::{self, Piece, Request},
+        upload::{Piece, Request},
     },
     cache::download as domain,
+    import,
     model::{
         error::{Error, Result},
         range::{Span, parse_content_range, parse_range},
@@ -76,7 +77,7 @@ pub async fn upload(
     let app = std::sync::Arc::clone(&state.app);
     let pace = Pace::new(state.settings.client_patience);
     receive((payload, pace), |pieces| async move {
-        upload::upload(&app.blobs, &caller.0, &id, asked, pieces).await
+        import::upload::upload(&app.imports, &caller.0, &id, &asked, pieces).await
     })
     .await?;
     Ok(HttpResponse::NoContent().finish())

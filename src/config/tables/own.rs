@@ -204,6 +204,15 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Imports)
     .must(),
     opt(
+        "conversion_wait",
+        Int(0, 600),
+        "10",
+        "Seconds that an upload into a store with vitrine_disk_format waits for its conversion before it is answered; one \
+         that takes longer goes on, and the image is saving until it ends.",
+    )
+    .of(Feature::Imports)
+    .must(),
+    opt(
         "converter_confinement",
         Choice(&["required", "wanted"]),
         "required",

@@ -1,6 +1,6 @@
 //! `[glance_store]` and what every store has (`glance_store/_drivers`).
 
-use crate::config::option::Kind::{List, Text};
+use crate::config::option::Kind::{Choice, List, Text};
 use crate::config::option::{ANY_INT, Group, Item, Opt, Place, opt, unset};
 use crate::config::wired::Feature;
 
@@ -21,7 +21,16 @@ const GLANCE_STORE: &[Opt] = &[
         "Scheme of the store that takes data when enabled_backends is not set.",
     )
     .must(),
+    DISK_FORMAT,
 ];
+
+const DISK_FORMAT: Opt = unset(
+    "vitrine_disk_format",
+    Choice(&["qcow2", "raw", "vmdk"]),
+    "Format in which the store keeps disks: whatever is uploaded, imported or copied into it in another one is converted \
+     first, or refused. Images that are no disks, as isos and archives, are kept as they are.",
+)
+.must();
 
 const EVERY: &[Opt] = &[
     unset("store_description", Text, "What clients are told about the store.").must(),
@@ -32,4 +41,5 @@ const EVERY: &[Opt] = &[
         "Preference for reading: the heaviest store that has the image is read first.",
     )
     .must(),
+    DISK_FORMAT,
 ];

@@ -55,7 +55,7 @@ fn options_become_settings() {
          enabled_backends = a:file, r:cinder\n[database]\nconnection = mysql://h/d?a=1\n\
          connection_parameters = b=2\nmax_pool_size = 2\nmax_overflow = 3\n\
          [glance_store]\ndefault_backend = a\n[a]\nfilesystem_store_datadir = /d\nweight = -4\n\
-         [healthcheck]\nbackends =\n[DEFAULT]\nclient_socket_timeout = 0\n\
+         vitrine_disk_format = raw\n[healthcheck]\nbackends =\n[DEFAULT]\nclient_socket_timeout = 0\n\
          [vitrine]\nmax_connections = 9\nmax_transfers_per_project = 7\n",
     );
     let config = Config::assemble(&loaded).unwrap();
@@ -73,7 +73,29 @@ fn options_become_settings() {
     assert_eq!((config.stores.default.as_str(), config.stores.multiple), ("a", true));
     let [store] = &config.stores.list[..] else { panic!("{:?}", config.stores) };
     assert_eq!((store.id.as_str(), store.weight), ("a", -4));
+    assert_eq!(store.disk_format.as_deref(), Some("raw"));
     assert_eq!(files_of(store).folders[0].path.as_os_str(), "/d");
+}
+
+/// Proves that stores may want a format where there are several and where there is one, each or all, and no odd one.
+#[test]
+fn stores_may_want_a_format() {
+    let several = "[DEFAULT]\nenabled_backends = a:file, b:file\n[glance_store]\ndefault_backend = a\n";
+    for (text, formats) in [
+        ("[glance_store]\nvitrine_disk_format = raw\n".to_owned(), [Some("raw"); 2]),
+        (format!("{several}[b]\nvitrine_disk_format = qcow2\n"), [None, Some("qcow2")]),
+        (
+            format!(
+                "{several}[backend_defaults]\nvitrine_disk_format = vmdk\n[a]\nvitrine_disk_format = raw\n"
+            ),
+            [Some("raw"), Some("vmdk")],
+        ),
+    ] {
+        let stores = Config::assemble(&loaded(&text)).unwrap().stores;
+        let found: Vec<_> = stores.list.iter().map(|store| store.disk_format.as_deref()).collect();
+        assert_eq!(found, formats, "{text}");
+    }
+    assert!(Config::assemble(&loaded("[glance_store]\nvitrine_disk_format = iso\n")).is_err());
 }
 
 /// Proves what becomes of oslo.db's numbers that mean no number, and that the defaults are its own.

@@ -2,6 +2,7 @@
 
 mod direct;
 mod engine;
+mod formats;
 mod hostile;
 mod lost;
 mod plugins;

@@ -58,20 +58,20 @@ fn crowded_zip() -> Vec<u8> {
 }
 
 /// A program of the test's own.
-fn executable(path: &Path, text: &str) {
+pub fn executable(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
 }
 
 /// Stands in for the converter: writes down how it was called, and fails.
-fn recording(folder: &Path, calls: &Path) -> PathBuf {
+pub fn recording(folder: &Path, calls: &Path) -> PathBuf {
     let path = folder.join("converter");
     executable(&path, &format!("#!/bin/sh\necho \"$@\" >> {}\nexit 1\n", calls.display()));
     path
 }
 
 /// The same disk in qcow2, made as large as that.
-fn grown(data: &[u8], size: u64) -> Vec<u8> {
+pub fn grown(data: &[u8], size: u64) -> Vec<u8> {
     let folder = scratch_folder();
     let at = folder.path().join("disk");
     std::fs::write(&at, data).unwrap();
@@ -82,7 +82,7 @@ fn grown(data: &[u8], size: u64) -> Vec<u8> {
 }
 
 /// A disk whose content a conversion must keep.
-fn disk() -> Vec<u8> {
+pub fn disk() -> Vec<u8> {
     let mut disk = bytes(300_000);
     disk.resize(4 << 20, 0);
     disk

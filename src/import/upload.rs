@@ -1,0 +1,137 @@
+//! `PUT /v2/images/{id}/file` into a store that wants another format than the image has: the data is received into the
+//! staging folder, and a job converts and stores it. The image is `saving` until that has come to its end, as in any
+//! upload; the client is answered as soon as the data is safe, or a little later, when the job has ended by then.
+
+use std::time::Duration;
+
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{Imports, asked::Asked, job::ImageImport, plan::Input, state::State, wish};
+use crate::{
+    access::quota::{self, Allowance},
+    blob::{
+        draft::Draft,
+        facts::Facts,
+        upload::{self, Admitted, Piece, Received, Request},
+    },
+    db::{self, DbError},
+    image::change,
+    model::{
+        blob::Blob,
+        caller::Caller,
+        error::{Error, Result},
+        event::Author,
+        image::Image,
+        job::{Job, JobStatus},
+        status::Status,
+    },
+    work::queue::{LOCK_PROPERTY, draft as new_job},
+};
+
+/// How often an upload looks whether its job has ended.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Receives the data of an image.
+///
+/// # Errors
+/// As `spec` of the call; after any of them the image is as it was before.
+pub async fn upload(
+    imports: &Imports,
+    caller: &Caller,
+    id: &str,
+    request: &Request,
+    pieces: mpsc::Receiver<Piece>,
+) -> Result<()> {
+    let (blobs, staging) = (&imports.blobs, &imports.blobs.staging.store);
+    let admitted = upload::admit(blobs, caller, id, request).await?;
+    let wish = admitted.store.disk_format.as_deref();
+    let Some(format) = wish::conversion(&admitted.image, wish) else {
+        return upload::upload(blobs, &admitted, pieces).await;
+    };
+    let check = |facts: &Facts, _: &Image| facts.check_format();
+    let job = upload::take(blobs, &admitted, (staging, None), pieces, check, async |draft, received| {
+        check_room(imports, caller, format, &received).await?;
+        hand_over(imports, &admitted, draft, received).await
+    });
+    let job = job.await?;
+    imports.queue.enqueued.notify_one();
+    wait(imports, job).await
+}
+
+/// Refuses what is known to become too large. What is not known yet, or is stored meanwhile, the job finds out.
+async fn check_room(imports: &Imports, caller: &Caller, format: &str, received: &Received) -> Result<()> {
+    let Some(size) = received.facts.virtual_size.filter(|_| format == "raw") else { return Ok(()) };
+    let settings = &imports.images.settings;
+    if size > settings.image_size_cap {
+        let cap = settings.image_size_cap;
+        return Err(Error::TooLarge(format!("The disk of {size} bytes exceeds the maximum of {cap} bytes.")));
+    }
+    let allowance = Allowance::of(settings.user_storage_quota, caller.project_id.as_deref());
+    quota::check_storage(&imports.images.db, allowance, received.facts.size, size).await
+}
+
+/// Makes the data that of a job, which holds the image: all in one transaction. Answers the id of the job.
+async fn hand_over(
+    imports: &Imports,
+    admitted: &Admitted<'_>,
+    draft: &mut Draft,
+    received: Received,
+) -> Result<String> {
+    let Received { image, writer, facts } = received;
+    upload::show(draft, writer).await?;
+    let bytes = i64::try_from(facts.size).map_err(|e| Error::internal("upload", e))?;
+    let blob = Blob { size: Some(bytes), ..draft.blob.clone() };
+    let mut state = State { facts: Some(facts), ..State::default() };
+    state.start_from(&blob);
+    let backend = vec![imports.images.stores.multiple.then(|| admitted.store.id.clone())];
+    let input = Input { image_id: image.id.clone(), import_req: Asked::upload(), backend };
+    let job = new_job::<ImageImport>(admitted.caller, &input, &state, imports.images.db.clock.now())?;
+    let job = Job { image_id: Some(image.id), affinity: Some(blob.store.clone()), ..job };
+    let (id, door) = (job.id.clone(), imports.images.door(Author::from(admitted.caller)));
+    let accept = move |conn: &mut db::Conn| {
+        db::blobs::make_live(conn, &blob.id, &blob.holder, bytes, door.clock.now())?;
+        change::in_txn(conn, &door, &blob.image_id, |_, before| {
+            if before.status != Status::Saving {
+                return Err(DbError::stale("image", &before.id));
+            }
+            let mut after = before.clone();
+            after.set_property(LOCK_PROPERTY, Some(job.id.clone()));
+            Ok(Some(after))
+        })?;
+        db::jobs::insert(conn, &job)
+    };
+    upload::ended(draft, imports.images.db.write_patiently("image.accept_upload", accept).await)?;
+    Ok(id)
+}
+
+/// Waits for the end of the job, but not for long: the data is safe.
+///
+/// # Errors
+/// [`Error::UnsupportedMediaType`] when the data was refused, [`Error::Gone`] when the image is, and
+/// [`Error::Unavailable`] when the data could not be stored.
+async fn wait(imports: &Imports, id: String) -> Result<()> {
+    let deadline = Instant::now() + imports.settings.conversion_wait;
+    loop {
+        let key = id.clone();
+        let job = imports.images.db.read("job.find", move |conn| db::jobs::find(conn, &key)).await;
+        // Without the database nobody can say more than that the data is safe.
+        let Ok(Some(job)) = job else { return Ok(()) };
+        match job.status {
+            JobStatus::Success => return Ok(()),
+            JobStatus::Failure => {
+                let state: State = serde_json::from_value(job.state).unwrap_or_default();
+                return Err(match state.refused {
+                    true => Error::UnsupportedMediaType(job.message),
+                    false if job.cancel_requested => Error::Gone(job.message),
+                    false => Error::Unavailable(job.message),
+                });
+            }
+            JobStatus::Pending | JobStatus::Processing => {}
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK.min(left)).await;
+    }
+}

@@ -1,0 +1,84 @@
+//! Stores that want the disks that they keep in one format (`vitrine_disk_format`): what has to be converted before they
+//! are written, and what is not written there.
+
+use super::{
+    Imports, bring,
+    convert::{self, driver},
+    plan::Plan,
+    state::State,
+};
+use crate::{
+    model::{
+        error::{Error, Result},
+        image::Image,
+    },
+    work::{Done, Work},
+};
+
+/// Formats of disks that the converter can read.
+const DISKS: [&str; 7] = ["gpt", "qcow2", "raw", "vdi", "vhd", "vhdx", "vmdk"];
+
+/// The disk format of an image, if it is a disk that can be converted.
+fn disk_format(image: &Image) -> Option<&str> {
+    let bare = image.container_format.as_deref() == Some("bare");
+    image.disk_format.as_deref().filter(|format| bare && DISKS.contains(format))
+}
+
+/// The format that stores want an image in; `None` when they take it as it is, whatever it is.
+///
+/// # Errors
+/// [`Error::Conflict`] when two of them want different ones: an image has one format.
+pub fn format<'a>(imports: &'a Imports, image: &Image, stores: &[String]) -> Result<Option<&'a str>> {
+    let named = stores.iter().filter_map(|id| imports.images.stores.get(id));
+    let mut wishes = named.filter_map(|named| Some((&named.id, named.disk_format.as_deref()?)));
+    let Some((first, format)) = wishes.next().filter(|_| disk_format(image).is_some()) else {
+        return Ok(None);
+    };
+    match wishes.find(|(_, other)| *other != format) {
+        Some((second, other)) => Err(Error::conflict(format!(
+            "Store {first} keeps disks as {format} and store {second} as {other}; an image has one format. Import it \
+             into one of them."
+        ))),
+        None => Ok(Some(format)),
+    }
+}
+
+/// The format that an image has to be converted to, for stores with this wish.
+pub fn conversion<'a>(image: &Image, wish: Option<&'a str>) -> Option<&'a str> {
+    let declared = disk_format(image)?;
+    wish.filter(|wish| driver(wish) != driver(declared))
+}
+
+/// Whether a store keeps disks in another format than an image is in, which cannot change any more.
+pub fn refuses(imports: &Imports, image: &Image, store: &str) -> bool {
+    let named = imports.images.stores.get(store);
+    conversion(image, named.and_then(|named| named.disk_format.as_deref())).is_some()
+}
+
+/// What is said of such a store.
+pub fn refusal(imports: &Imports, image: &Image, store: &str) -> Error {
+    let named = imports.images.stores.get(store);
+    let wish = named.and_then(|named| named.disk_format.as_deref()).unwrap_or_default();
+    let format = image.disk_format.as_deref().unwrap_or_default();
+    Error::conflict(format!(
+        "Store {store} keeps disks as {wish}, and the image is {format}; a copy has to be what the image is."
+    ))
+}
+
+/// Converts the staged data if the targets want it in another format, unless that is done.
+///
+/// # Errors
+/// As [`convert::run`].
+pub async fn grant(
+    imports: &Imports,
+    work: &Work,
+    plan: &Plan,
+    state: &mut State,
+    image: &Image,
+) -> Done<()> {
+    let mut image = image.clone();
+    state.apply(&mut image);
+    let Some(format) = conversion(&image, format(imports, &image, &plan.targets)?) else { return Ok(()) };
+    let facts = bring::examined(imports, work, state, &image).await?;
+    convert::run(imports, work, state, &image, &facts, format).await.map(drop)
+}
