@@ -3,7 +3,7 @@
 use crate::{
     api::connection,
     format::{Inspector, Rules, decide},
-    import::decompress,
+    import::{decompress, ova},
 };
 
 /// Bytes to which an archive may grow here.
@@ -43,6 +43,16 @@ pub(super) fn archive(data: &[u8]) {
     if let Some(size) = decompress::unpacked_size(data, UNPACKED_BYTES_MAX) {
         assert!(size <= UNPACKED_BYTES_MAX, "the bound on the output does not hold");
     }
+}
+
+/// An appliance: what is taken out lies in the archive, and what it says of hardware is of few words.
+pub(super) fn appliance(data: &[u8]) {
+    assert!(ova::is_read(data), "what was read of an appliance is not within bounds");
+}
+
+/// A descriptor, in an archive that is sound.
+pub(super) fn descriptor(data: &[u8]) {
+    ova::describe(data);
 }
 
 /// The head of a request that the framework has refused.

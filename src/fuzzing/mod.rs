@@ -13,7 +13,9 @@ mod utf8;
 pub type Try = fn(&[u8]);
 
 /// Every parser, by the name that its corpus has below `fuzz/corpus/`.
-pub const TARGETS: [(&str, Try); 17] = [
+pub const TARGETS: [(&str, Try); 19] = [
+    ("appliance", bytes::appliance),
+    ("descriptor", bytes::descriptor),
     ("archive", bytes::archive),
     ("format", bytes::format),
     ("http_head", bytes::http_head),

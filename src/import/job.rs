@@ -109,7 +109,7 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
         bring::examined(imports, work, state, &described).await?.check_source(&described)?;
     }
     if plan.asked.method != Method::Upload {
-        plugins::run(imports, work, state, &image, wish).await?;
+        plugins::run(imports, work, state, &image, &plan.targets).await?;
     }
     wish::grant(imports, work, plan, state, &image).await?;
     state.apply(&mut image);

@@ -10,6 +10,7 @@ use super::{
     asked::{Asked, Method},
     job::{put_back, steps},
     plan::Plan,
+    settings::Plugin,
     state::State,
 };
 use crate::{
@@ -88,9 +89,10 @@ pub fn accept(imports: &Imports, caller: &Caller, input: &Map<String, Value>) ->
     outbound::check(&imports.settings.filter, source)
         .map_err(|refusal| Error::invalid(refusal.to_string()))?;
     let container = input.get("image_properties").and_then(|properties| properties.get("container_format"));
-    if container.and_then(Value::as_str) == Some("ova") {
+    let takes_apart = imports.settings.plugins.contains(&Plugin::OvfProcess);
+    if container.and_then(Value::as_str) == Some("ova") && !takes_apart {
         return Err(Error::invalid(
-            "Tasks do not take OVA archives apart; unpack the disk and import it with container_format bare.",
+            "OVA archives are not taken apart here; unpack the disk and import it with container_format bare.",
         ));
     }
     let state = State { roles: caller.roles.clone(), ..State::default() };

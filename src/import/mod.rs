@@ -16,6 +16,7 @@ mod distribute;
 pub mod job;
 pub mod legacy;
 pub mod lost;
+pub(crate) mod ova;
 mod plan;
 mod plugins;
 pub mod remote;

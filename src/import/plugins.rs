@@ -1,7 +1,7 @@
 //! The plug-ins of the operator, in their order; each is done once, and what it changes about the image is kept in the
 //! job's state until the image turns active.
 
-use super::{Imports, bring, convert, decompress, settings::Plugin, state::State};
+use super::{Imports, bring, convert, decompress, ova, settings::Plugin, state::State, wish};
 use crate::{
     model::{image::Image, patch},
     work::{Done, Work},
@@ -21,9 +21,8 @@ pub async fn run(
     work: &Work,
     state: &mut State,
     image: &Image,
-    wish: Option<&str>,
+    stores: &[String],
 ) -> Done<()> {
-    let format = wish.unwrap_or(&imports.settings.output_format);
     for (index, plugin) in imports.settings.plugins.iter().enumerate().skip(state.plugins_done) {
         work.check()?;
         let mut image = image.clone();
@@ -32,8 +31,11 @@ pub async fn run(
         let saved = match plugin {
             Plugin::InjectMetadata => inject(imports, state),
             Plugin::Decompression => decompress::run(imports, work, state, &image).await?,
+            Plugin::OvfProcess => ova::run(imports, work, state, &image).await?,
             Plugin::Conversion => {
                 let facts = bring::examined(imports, work, state, &image).await?;
+                let wish = wish::format(imports, &image, stores)?;
+                let format = wish.unwrap_or(&imports.settings.output_format);
                 convert::run(imports, work, state, &image, &facts, format).await?
             }
         };

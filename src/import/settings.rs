@@ -14,6 +14,8 @@ pub enum Plugin {
     Decompression,
     /// `image_conversion`
     Conversion,
+    /// `ovf_process`
+    OvfProcess,
 }
 
 impl Plugin {
@@ -23,6 +25,7 @@ impl Plugin {
             "inject_image_metadata" => Some(Self::InjectMetadata),
             "image_decompression" => Some(Self::Decompression),
             "image_conversion" => Some(Self::Conversion),
+            "ovf_process" => Some(Self::OvfProcess),
             _ => None,
         }
     }

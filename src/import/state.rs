@@ -48,6 +48,10 @@ pub struct State {
     pub formats: Option<(String, String)>,
     /// Properties that the image gets with its data.
     pub properties: Vec<(String, String)>,
+    /// GiB of disk that the image needs, unless its owner has said that.
+    pub min_disk: Option<i64>,
+    /// MiB of memory, likewise.
+    pub min_ram: Option<i64>,
     /// The other image service of `glance-download`.
     pub remote: Option<Remote>,
     /// It was given up because of what was given.
@@ -74,6 +78,9 @@ impl State {
             image.disk_format = Some(disk.clone());
             image.container_format = Some(container.clone());
         }
+        let unless_said = |said: i64, found: Option<i64>| if said == 0 { found.unwrap_or(0) } else { said };
+        image.min_disk = unless_said(image.min_disk, self.min_disk);
+        image.min_ram = unless_said(image.min_ram, self.min_ram);
         for (name, value) in &self.properties {
             image.set_property(name, Some(value.clone()));
         }

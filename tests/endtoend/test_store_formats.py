@@ -1,8 +1,10 @@
 """A store that keeps disks as raw, as the `openstack` and `glance` command line clients see it."""
 
+import tarfile
+
 import pytest
 
-from harness import Server, Tool, digest, fields, glance_client, wait_for
+from harness import ROOT, Server, Tool, digest, fields, glance_client, wait_for
 
 CONFIG = """
 [DEFAULT]
@@ -16,6 +18,8 @@ filesystem_store_datadir = {folder}/blocks
 filesystem_store_datadir = {folder}/plain
 [os_glance_staging_store]
 filesystem_store_datadir = {folder}/staging
+[image_import_opts]
+image_import_plugins = ['ovf_process']
 [vitrine]
 conversion_wait = 60
 """
@@ -74,4 +78,21 @@ def test_an_import_is_converted(openstack, cloud, disk, qcow2):
 
 def test_what_is_not_qcow2_is_refused(openstack, disk):
     told = openstack.refused("image", "create", *QCOW2, "--file", disk, "wrong")
-    assert "415" in told and "disk_format" in told, told
+    assert "415" in told and "/file" in told, told
+
+
+def test_an_appliance_becomes_its_disk(openstack, cloud, disk, qcow2, tmp_path):
+    """The disk of an OVA that is imported is converted for its store; one that is uploaded is kept whole."""
+    archive = tmp_path / "appliance.ova"
+    with tarfile.open(archive, "w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.add(ROOT / "tests/data/ovf/appliance.ovf", "appliance.ovf")
+        tar.add(qcow2, "disk.vmdk")
+    ova = ["--disk-format", "vmdk", "--container-format", "ova"]
+    imported = openstack.json("image", "create", *ova, "--import", "--file", archive, "imported")["id"]
+    wait_for("it is active", lambda: openstack.json("image", "show", imported)["status"] == "active")
+    shown = openstack.json("image", "show", imported)
+    assert (shown["container_format"], shown["min_disk"], shown["min_ram"]) == ("bare", 3, 1536)
+    assert (shown["properties"]["hw_disk_bus"], shown["properties"]["os_distro"]) == ("scsi", "ubuntu")
+    keeps(openstack, cloud, imported, disk)
+    uploaded = openstack.json("image", "create", *ova, "--file", archive, "uploaded")["id"]
+    keeps(openstack, cloud, uploaded, archive, "vmdk")

@@ -56,7 +56,8 @@ const IMPORT: &[Opt] = &[
         Bracketed(Item::Quoted),
         "[]",
         "Plug-ins that work on imported data, in this order: no_op, inject_image_metadata, \
-         image_decompression, image_conversion.",
+         image_decompression, image_conversion, and ovf_process, which keeps of an OVA its disk and what its descriptor \
+         says of hardware.",
     )
     .must(),
     opt("max_parallel_stores", at_least(1), "1", "Stores that one import writes at the same time.")

@@ -32,7 +32,7 @@ use vitrine::{
     store::NamedStore,
 };
 
-pub use builders::{bytes, fresh_id, image, qcow2};
+pub use builders::{NewImage, bytes, fresh_id, image, qcow2};
 pub use client::{Answer, Client, OCTETS, PATCH_V20, PATCH_V21, Request, keys};
 pub use database::{Database, TestDatabase};
 pub use persona::{ADMIN, MEMBER, Persona, READER};
