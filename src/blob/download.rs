@@ -15,7 +15,7 @@ use crate::{
         range::Span,
         status::Status,
     },
-    store::{ByteRange, ByteStream, NamedStore, StoreError, StoreErrorKind, StoreResult, StoreUrl},
+    store::{ByteRange, ByteStream, NamedStore, StoreError, StoreErrorKind, StoreResult, StoreUrl, Stores},
 };
 
 /// The data of an image, or the fact that there is none yet.
@@ -111,7 +111,7 @@ pub async fn open(
         let part = span.map(|s| ByteRange { first: s.first, last: s.last });
         let others = image.locations.get(place.saturating_add(1)..).unwrap_or_default();
         let elsewhere = elsewhere(images, image, size, (others, expected.as_ref()));
-        match begin(named, &location.url, (part, size), expected, elsewhere).await {
+        match begin((&images.stores, named, &location.url), (part, size), expected, elsewhere).await {
             Ok(stream) => return Ok(Data::Some { stream, span, size, checksum: image.checksum.clone() }),
             Err(error) => {
                 tracing::error!(%error, image = %image.id, store = %named.id, "a location cannot be read");
@@ -141,8 +141,7 @@ fn elsewhere(
 /// Opens a location and waits for its first bytes: until they are there, another location can be tried. After that the
 /// data goes on from elsewhere where it breaks off.
 async fn begin(
-    named: &NamedStore,
-    url: &str,
+    (stores, named, url): (&Stores, &NamedStore, &str),
     (part, size): (Option<ByteRange>, u64),
     expected: Option<Expected>,
     elsewhere: Elsewhere,
@@ -153,7 +152,7 @@ async fn begin(
     let whole = ByteRange { first: 0, last: size.saturating_sub(1) };
     let stream = match part.filter(|part| *part != whole) {
         Some(part) => named.read(url, Some(part)).await?,
-        None => named.read_with_others(url, size).await?,
+        None => stores.read_with_others(named, url, size).await?,
     };
     let stream = begun(stream, length, &place).await?;
     let stream = unbroken(stream, part.unwrap_or(whole), elsewhere);

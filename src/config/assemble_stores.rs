@@ -7,8 +7,8 @@ use super::registry::{GLANCE_STORE, STAGING};
 use super::{Loaded, StoreName};
 use crate::store::{
     backend::{Options, Settings},
-    fence::Fencing,
     kinds::{self, file, http},
+    limit::Fencing,
     shared::Sharing,
 };
 

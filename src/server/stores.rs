@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use super::error::{StartError, failed};
 use crate::{
     config, import,
-    store::{NamedStore, Stores, backend::Site, fence::Fencing, limit::Limits, shared::SharedReads},
+    store::{
+        NamedStore, Stores,
+        backend::Site,
+        limit::{Fencing, Limits},
+    },
 };
 
 /// Opens every store; the settings of imports say where those that read from elsewhere may read, and how long that may
@@ -21,12 +25,9 @@ pub fn open(
     data_dir: &Path,
     imports: &import::Settings,
 ) -> Result<Stores, StartError> {
-    let (mut list, reads) = (Vec::new(), SharedReads::default());
+    let mut list = Vec::new();
     for one in &settings.list {
         match open_one(one, &settings.fencing, data_dir, imports) {
-            Ok(store) if settings.shared_reads.concerns(store.capabilities().remote) => {
-                list.push(store.sharing(reads.clone()));
-            }
             Ok(store) => list.push(store),
             Err(reason) if settings.multiple && one.id != settings.default => {
                 tracing::error!(store = %one.id, reason, "the store is left out, because it cannot be used");
@@ -34,7 +35,8 @@ pub fn open(
             Err(reason) => return Err(failed(&format!("store {} cannot be used", one.id), reason)),
         }
     }
-    Stores::new(list, &settings.default, settings.multiple).map_err(StartError)
+    let stores = Stores::new(list, &settings.default, settings.multiple).map_err(StartError)?;
+    Ok(stores.sharing(settings.shared_reads))
 }
 
 /// Opens one of them. Blocking.

@@ -15,7 +15,7 @@ use futures::Stream;
 use serde_json::{Map, Value};
 
 pub use super::addresses::{Addresses, Beginning, Keys};
-use super::{error::StoreResult, health::Room};
+use super::error::StoreResult;
 use crate::{
     model::{blob::Blob, caller::Caller, store_url::StoreUrl},
     outbound::{Filter, Patience},
@@ -143,6 +143,15 @@ pub trait Writer: Send {
 
     /// Removes what was written.
     async fn cancel(self: Box<Self>) -> StoreResult<()>;
+}
+
+/// The room of a store, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// What can still be written.
+    pub free: u64,
+    /// All there is, full or empty.
+    pub total: u64,
 }
 
 /// A place that keeps blobs. No method has a body here, so that a new kind of store answers each question itself.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::NamedStore;
+use super::{
+    ByteStream, NamedStore, StoreResult,
+    shared::{SharedReads, Sharing},
+};
 use crate::model::image::Location;
 
 /// The configured stores.
@@ -15,6 +18,8 @@ pub struct Stores {
     default: String,
     /// Whether store ids are part of the API (`enabled_backends` is set).
     pub multiple: bool,
+    sharing: Sharing,
+    reads: SharedReads,
 }
 
 impl Stores {
@@ -34,7 +39,29 @@ impl Stores {
         if by_id.len() != order.len() {
             return Err("enabled_backends: two stores have the same id".to_owned());
         }
-        Ok(Self { by_id, order, default: default.to_owned(), multiple })
+        let (sharing, reads) = (Sharing::default(), SharedReads::default());
+        Ok(Self { by_id, order, default: default.to_owned(), multiple, sharing, reads })
+    }
+
+    /// The same stores, of which these are read once for all who want the same data at the same time.
+    pub fn sharing(self, sharing: Sharing) -> Self {
+        Self { sharing, ..self }
+    }
+
+    /// Opens all `size` bytes of a blob for reading, with others who want them now where reads of its store are shared.
+    ///
+    /// # Errors
+    /// The store's, here and in the stream.
+    pub async fn read_with_others(
+        &self,
+        named: &NamedStore,
+        url: &str,
+        size: u64,
+    ) -> StoreResult<ByteStream> {
+        match self.sharing.concerns(named.capabilities().remote) {
+            true => self.reads.read(named, url, size).await,
+            false => named.read(url, None).await,
+        }
     }
 
     /// The store to which uploads go that name none.

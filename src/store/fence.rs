@@ -17,36 +17,12 @@ use tokio::time::{sleep, timeout};
 use super::{
     Backend, StoreError, StoreErrorKind, StoreResult,
     health::{Health, Word},
-    limit::in_time,
+    limit::{Fencing, in_time},
 };
 use crate::telemetry;
 
 /// A name that no blob has, to ask a store for.
 pub(super) const PROBE: &str = "vitrine-probe";
-
-/// When a store is left alone, and how it is taken back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fencing {
-    /// Calls in a row without an answer after which the store itself is asked; 0 never does that.
-    pub after: u32,
-    /// How long the store itself may take to answer before it is left alone.
-    pub patience: Duration,
-    /// How long it is left alone at first; each time it still does not answer, it is twice as long.
-    pub pause: Duration,
-    /// How long at most.
-    pub longest_pause: Duration,
-}
-
-impl Default for Fencing {
-    fn default() -> Self {
-        Self {
-            after: 5,
-            patience: Duration::from_secs(10),
-            pause: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(15),
-        }
-    }
-}
 
 /// What stands between a store and those who call it.
 pub(super) struct Fence {

@@ -13,7 +13,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::{Backend, StoreError, StoreErrorKind, StoreResult};
+use super::{Backend, StoreError, StoreErrorKind, StoreResult, backend::Room};
 use crate::telemetry;
 
 /// Answers of which it is kept how long they took.
@@ -24,15 +24,6 @@ const REASON_MAX: usize = 300;
 const ROOM_AGE: Duration = Duration::from_secs(10);
 /// How long anybody waits for it; after that what was told before counts.
 const ROOM_PATIENCE: Duration = Duration::from_millis(500);
-
-/// The room of a store, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// What can still be written.
-    pub free: u64,
-    /// All there is, full or empty.
-    pub total: u64,
-}
 
 /// How a store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{StoreError, StoreErrorKind, StoreResult, fence::Fencing};
+use super::{StoreError, StoreErrorKind, StoreResult};
 
 /// The bounds of one store.
 #[derive(Clone, Debug)]
@@ -31,6 +31,30 @@ impl Default for Limits {
             // A file server that restarts is back by then.
             answer: Duration::from_secs(300),
             fencing: Fencing::default(),
+        }
+    }
+}
+
+/// When a store is left alone, and how it is taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fencing {
+    /// Calls in a row without an answer after which the store itself is asked; 0 never does that.
+    pub after: u32,
+    /// How long the store itself may take to answer before it is left alone.
+    pub patience: Duration,
+    /// How long it is left alone at first; each time it still does not answer, it is twice as long.
+    pub pause: Duration,
+    /// How long at most.
+    pub longest_pause: Duration,
+}
+
+impl Default for Fencing {
+    fn default() -> Self {
+        Self {
+            after: 5,
+            patience: Duration::from_secs(10),
+            pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(15),
         }
     }
 }

@@ -12,7 +12,7 @@ mod configured;
 mod conformance;
 pub mod count;
 mod error;
-pub mod fence;
+mod fence;
 pub mod health;
 pub mod kinds;
 pub mod limit;

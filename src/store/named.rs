@@ -23,7 +23,6 @@ use super::{
     limit::{Limits, Seats, in_time},
     notes::Notes,
     range,
-    shared::SharedReads,
 };
 
 /// One configured store. Cheap to clone.
@@ -42,7 +41,6 @@ pub struct NamedStore {
     about: Arc<About>,
     backend: Arc<dyn Backend>,
     notes: Notes,
-    shared: Option<SharedReads>,
     readers: Seats,
     writers: Seats,
     answer: Duration,
@@ -70,16 +68,10 @@ impl NamedStore {
             about: Arc::new(about),
             backend,
             notes,
-            shared: None,
             readers: Seats::new(limits.reads, limits.patience, "readers"),
             writers: Seats::new(limits.writes, limits.patience, "writers"),
             answer: limits.answer,
         }
-    }
-
-    /// The same store, whose blobs are read once for all who want one at the same time.
-    pub fn sharing(self, reads: SharedReads) -> Self {
-        Self { shared: Some(reads), ..self }
     }
 
     /// The same store, which keeps disks in this format.
@@ -126,17 +118,6 @@ impl NamedStore {
         match range.filter(|_| asked.is_none()) {
             Some(range) => Ok(Box::pin(range::cut(stream, range))),
             None => Ok(Box::pin(stream)),
-        }
-    }
-
-    /// Opens all `size` bytes of a blob for reading, with others who want them now where reads are shared.
-    ///
-    /// # Errors
-    /// As for [`NamedStore::read`].
-    pub async fn read_with_others(&self, url: &str, size: u64) -> StoreResult<ByteStream> {
-        match &self.shared {
-            Some(reads) => reads.read(self, url, size).await,
-            None => self.read(url, None).await,
         }
     }
 

@@ -14,8 +14,7 @@ use serde_json::{Map, json};
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Readers,
     StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
-    backend::{self, Declared, Form, Kind, NamedBy, Options, Site},
-    health::Room,
+    backend::{self, Declared, Form, Kind, NamedBy, Options, Room, Site},
 };
 
 /// The memory store.

@@ -6,12 +6,12 @@ use futures::stream;
 
 use super::{
     super::{
-        Addresses, Writer,
-        backend::NamedBy,
+        Writer,
+        backend::{NamedBy, Room},
         conformance::{get, new, put},
-        fence::Fencing,
         file::FileStore,
-        health::{Room, State},
+        health::State,
+        limit::Fencing,
     },
     *,
 };
@@ -181,19 +181,14 @@ async fn how_a_store_is_is_told() {
     assert_eq!((answered.state, answered.errors, answered.last_error), (State::Well, 0, None));
     assert!(answered.latency.unwrap().median <= answered.latency.unwrap().longest);
 
-    let slow = NamedStore::new(
-        "s".to_owned(),
-        None,
-        0,
-        Arc::new(Slow),
-        &Limits { answer: Duration::from_millis(20), ..Limits::default() },
-    );
-    slow.stat("slow://digits").await.unwrap_err();
-    let sick = slow.report().await;
+    let (silent, _) = scripted(one_server());
+    silent.stat("slow://x").await.unwrap_err();
+    let sick = silent.report().await;
     assert_eq!((sick.state, sick.errors, sick.room), (State::Sick, 1, None));
-    assert!(sick.last_error.unwrap().reason.contains("did not answer"));
-    get(&slow, "slow://digits", None).await.unwrap();
-    assert_eq!((slow.report().await.state, slow.report().await.errors), (State::Well, 1));
+    assert_eq!(sick.last_error.unwrap().reason, "scripted: not a word");
+    silent.stat("slow://missing").await.unwrap_err();
+    let report = silent.report().await;
+    assert_eq!((report.state, report.errors), (State::Well, 1));
 }
 
 /// What a test answers when the store itself is asked.

@@ -32,15 +32,13 @@ fn reads(store: &NamedStore) -> u64 {
 async fn readers_at_the_same_time_cost_one_read() {
     let (store, url) = store().await;
     let shared = SharedReads::default();
-    let store = store.sharing(shared.clone());
-    let readers =
-        (0..8).map(|_| async { all(store.read_with_others(&url, SIZE as u64).await.unwrap()).await });
+    let readers = (0..8).map(|_| async { all(shared.read(&store, &url, SIZE as u64).await.unwrap()).await });
     for got in join_all(readers).await {
         assert!(got == data(SIZE));
     }
     let counts = store.counters.counts();
     assert_eq!((counts.reads, counts.bytes_read), (1, SIZE as u64));
-    assert!(all(store.read_with_others(&url, SIZE as u64).await.unwrap()).await == data(SIZE));
+    assert!(all(shared.read(&store, &url, SIZE as u64).await.unwrap()).await == data(SIZE));
     assert_eq!(reads(&store), 2);
     assert_eq!(shared.0.free.available_permits(), WINDOWS);
 }

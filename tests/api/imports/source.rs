@@ -4,7 +4,7 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc, Barrier, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -27,6 +27,8 @@ pub enum Reply {
     Silent,
     /// Promises so many bytes, sends the data, then says nothing more.
     Stall(usize, Vec<u8>),
+    /// Half of the data, and the rest when somebody else has come to the barrier, too.
+    Halves(Vec<u8>, Arc<Barrier>),
     /// A byte at a time, with a pause after each.
     Trickle(Duration),
 }
@@ -120,6 +122,13 @@ fn serve(
             ok(Some(length))?;
             stream.write_all(&data)?;
             stream.read(&mut byte).map(drop)
+        }
+        Reply::Halves(data, barrier) => {
+            let (half, rest) = data.split_at(data.len() / 2);
+            ok(Some(data.len()))?;
+            stream.write_all(half)?;
+            barrier.wait();
+            stream.write_all(rest)
         }
         Reply::Trickle(pause) => {
             ok(None)?;

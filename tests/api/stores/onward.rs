@@ -1,6 +1,9 @@
-//! Downloads that go on from another location where the first breaks off.
+//! Downloads that go on from another location where the first breaks off, and many that share one read.
 
-use std::fs;
+use std::{
+    fs,
+    sync::{Arc, Barrier},
+};
 
 use vitrine::{image::VerifyDownloads, model::image::Image};
 
@@ -85,5 +88,28 @@ on_each_database! {
         assert!(alice.download(&id).await.expect(200).body == data);
         assert_eq!((reads(&app, "near"), reads(&app, "fast")), (1, 1));
         file.set_len(LARGE as u64).unwrap();
+    }
+
+    /// Eight who download an image of a web server at the same time cost one request to it, and each gets all of it.
+    async fn readers_at_the_same_time_share_one_read(database: Database) {
+        let (app, data) = (TestApp::start(database, verifying(VerifyDownloads::default())), bytes(LARGE));
+        let barrier = Arc::new(Barrier::new(2));
+        let (sent, waits) = (data.clone(), Arc::clone(&barrier));
+        let source = Source::start(move |_| Reply::Halves(sent.clone(), Arc::clone(&waits)));
+        let id = at(&app, &source, &data, &["/data"]).await;
+        let token = Persona::with_roles("alice", MEMBER).token();
+        let head = format!(
+            "GET /v2/images/{id}/file HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-auth-token: {token}\r\n\r\n"
+        );
+        let mut readers: Vec<_> = (0..8).map(|_| app.raw()).collect();
+        for reader in &mut readers {
+            assert_eq!(reader.send(head.as_bytes()).read(12), b"HTTP/1.1 200");
+        }
+        // Each has its first bytes; the rest comes now.
+        barrier.wait();
+        for reader in &mut readers {
+            assert!(reader.read_all().ends_with(&data));
+        }
+        assert_eq!(source.served(), 1);
     }
 }

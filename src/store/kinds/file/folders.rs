@@ -12,7 +12,7 @@ use nix::sys::statvfs::{Statvfs, statvfs};
 use super::settings::{SCHEMES, Settings};
 use crate::store::{
     StoreError, StoreErrorKind, StoreResult, StoreUrl,
-    health::Room,
+    backend::Room,
     private::{make_folder, new_file},
 };
 

@@ -27,8 +27,7 @@ pub use settings::{Folder, Mount, Settings};
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers, Share,
     StoreResult, StoreUrl, Writer,
-    backend::{self, Kind, Site},
-    health::Room,
+    backend::{self, Kind, Room, Site},
     private::FILE_MODE,
 };
 use crate::telemetry::places::Places;

@@ -18,8 +18,7 @@ use crate::outbound::{
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers, StoreError,
     StoreErrorKind, StoreResult, StoreUrl, Writer,
-    backend::{self, Declared, Form, Kind, NamedBy, Options, Site},
-    health::Room,
+    backend::{self, Declared, Form, Kind, NamedBy, Options, Room, Site},
     range::cut,
 };
 

@@ -29,8 +29,7 @@ use serde_json::{Map, Value, json};
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers,
     StoreResult, StoreUrl, Writer,
-    backend::{self, Kind, Site},
-    health::Room,
+    backend::{self, Kind, Room, Site},
 };
 use ceph::Pool;
 pub use options::{KIND, Settings};

@@ -31,7 +31,6 @@ use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Readers,
     Share, StoreError, StoreErrorKind, StoreResult, StoreUrl, UNFINISHED, Writer,
     backend::{self, Keys, Kind, Site},
-    health,
 };
 use address::{Style, is_name};
 use bucket::{Bucket, check_name, path_of};
@@ -209,7 +208,7 @@ impl Backend for S3Store {
         Ok(self.bucket.look(name).await?.is_some())
     }
 
-    async fn room(&self) -> StoreResult<Option<health::Room>> {
+    async fn room(&self) -> StoreResult<Option<backend::Room>> {
         Ok(None)
     }
 

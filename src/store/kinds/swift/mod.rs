@@ -39,8 +39,7 @@ use crate::{
     store::{
         About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers,
         StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
-        backend::{self, Kind, Site},
-        health::Room,
+        backend::{self, Kind, Room, Site},
     },
     telemetry::places::Places,
 };
@@ -181,6 +180,10 @@ impl Backend for SwiftStore {
         self.shop.delete(blob_id, name).await
     }
 
+    async fn admit(&self, _: &str, _: &Readers) -> StoreResult<()> {
+        Ok(())
+    }
+
     async fn holds(&self, name: &str) -> StoreResult<bool> {
         check_name(name)?;
         Ok(self.shop.look(&self.shop.containers.of(name), name).await?.is_some())
@@ -192,10 +195,6 @@ impl Backend for SwiftStore {
 
     async fn in_use(&self, _: &str) -> StoreResult<bool> {
         Ok(false)
-    }
-
-    async fn admit(&self, _: &str, _: &Readers) -> StoreResult<()> {
-        Ok(())
     }
 
     fn list(&self) -> ListStream {

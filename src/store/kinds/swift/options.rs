@@ -267,6 +267,7 @@ fn read(options: &mut dyn Options) -> Arc<dyn backend::Settings> {
 
 /// How images are kept in the account of each project, if they are.
 fn projects(options: &dyn Options, endpoint: &Endpoint) -> Result<Option<Projects>, String> {
+    let (admins, trusts) = (options.text(ADMINS).unwrap_or_default(), options.bool(TRUSTS));
     if !options.bool(MULTI) {
         return Ok(None);
     }
@@ -278,9 +279,8 @@ fn projects(options: &dyn Options, endpoint: &Endpoint) -> Result<Option<Project
             "{ENDPOINT}: with {MULTI} it has to end in {PROJECT}, or all projects have one account"
         ));
     }
-    let admins = options.text(ADMINS).unwrap_or_default();
     let admins = admins.split(',').map(str::trim).filter(|project| !project.is_empty()).map(str::to_owned);
-    Ok(Some(Projects { trusts: options.bool(TRUSTS), admins: admins.collect() }))
+    Ok(Some(Projects { trusts, admins: admins.collect() }))
 }
 
 fn version(options: &mut dyn Options) -> Version {

@@ -24,7 +24,7 @@ use crate::{
     outbound::{Method, StatusCode},
     store::{
         About, Addresses, Backend, ByteRange, ByteStream, ListStream, NewBlob, Readers, StoreError,
-        StoreErrorKind, StoreResult, StoreUrl, Writer, addresses::name_in_account, health::Room,
+        StoreErrorKind, StoreResult, StoreUrl, Writer, addresses::name_in_account, backend::Room,
     },
 };
 
