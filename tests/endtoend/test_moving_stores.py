@@ -115,9 +115,8 @@ def test_images_in_stores_move_in_and_back(moving):
         shown = cloud.ask("GET", f"/v2/images/{image}").expect(200)
         assert not any(secret.encode() in shown.body for secret in secrets)
     for store in STORES:
-        for size in SIZES:
-            for is_told in (True, False):
-                images.write(store, size, is_told)
+        for size, is_told in zip(SIZES, (True, False)):
+            images.write(store, size, is_told)
     images.check(is_ranged=True)
     moving.stop()
     moving.manage(second, "db_sync")
