@@ -99,10 +99,6 @@ impl Spare {
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
-
-    fn block(&mut self) -> BytesMut {
-        self.0.pop().unwrap_or_else(|| BytesMut::with_capacity(BLOCK))
-    }
 }
 
 /// A part that fills up. Pieces are copied: a small one may keep a large buffer of the network's alive.
@@ -117,12 +113,13 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Takes bytes. Only the first block grows as they come, for those who send little.
+    /// Takes bytes. A first block that is new grows as they come, for those who send little.
     pub(super) fn push(&mut self, mut piece: &[u8], spare: &mut Spare) {
         self.length = self.length.saturating_add(piece.len() as u64);
         while !piece.is_empty() {
-            if self.last.capacity() == 0 && !self.blocks.is_empty() {
-                self.last = spare.block();
+            if self.last.capacity() == 0 {
+                let first = if self.blocks.is_empty() { 0 } else { BLOCK };
+                self.last = spare.0.pop().unwrap_or_else(|| BytesMut::with_capacity(first));
             }
             let (now, rest) = piece.split_at(piece.len().min(BLOCK.saturating_sub(self.last.len())));
             self.last.extend_from_slice(now);
@@ -212,6 +209,21 @@ mod tests {
             let mut next = Part::default();
             bytes.chunks(cut).for_each(|piece| next.push(piece, &mut spare));
             assert_eq!(Bytes::from(next.payload()), bytes, "{cut}, in used blocks");
+        }
+    }
+
+    /// Proves that a part takes all the used blocks that there are, from its first byte on: one that was left in each part
+    /// would add up to a part for nothing.
+    #[test]
+    fn sec_79_no_used_block_is_left() {
+        let (piece, mut spare) = (vec![7; 65_536], Spare::default());
+        let mut blocks = Vec::new();
+        for _ in 0..4 {
+            let mut part = Part::default();
+            (0..3 * BLOCK / piece.len()).for_each(|_| part.push(&piece, &mut spare));
+            assert_eq!(spare.0.len(), 0);
+            spare.keep(std::mem::take(&mut blocks), 10 * MIB);
+            blocks = part.into_blocks();
         }
     }
 }
