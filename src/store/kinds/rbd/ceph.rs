@@ -295,6 +295,7 @@ impl Drop for Pool {
 pub(super) struct Image {
     pool: Arc<Pool>,
     handle: Handle,
+    settled: super::settled::Settled,
 }
 
 impl Image {
@@ -302,7 +303,7 @@ impl Image {
     pub(super) fn open(pool: &Arc<Pool>, name: &str) -> Result<Self> {
         let (name, mut handle) = (text(name)?, null_mut());
         ask!(pool.cluster.calls, rbd_open(pool.handle, name.as_ptr(), &raw mut handle, null()))?;
-        Ok(Self { pool: Arc::clone(pool), handle })
+        Ok(Self { pool: Arc::clone(pool), handle, settled: super::settled::Settled::now() })
     }
 
     /// Opens an image, or one of its snapshots, to read.
@@ -311,7 +312,7 @@ impl Image {
         let snapshot = snapshot.map(text).transpose()?;
         let (calls, shot) = (pool.cluster.calls, snapshot.as_ref().map_or(null(), |text| text.as_ptr()));
         ask!(calls, rbd_open_read_only(pool.handle, name.as_ptr(), &raw mut handle, shot))?;
-        Ok(Self { pool: Arc::clone(pool), handle })
+        Ok(Self { pool: Arc::clone(pool), handle, settled: super::settled::Settled::now() })
     }
 
     fn calls(&self) -> &'static Calls {
@@ -394,6 +395,6 @@ fn all(done: isize, wanted: usize) -> Result<()> {
 impl Drop for Image {
     fn drop(&mut self) {
         // SAFETY: nothing uses the handle any more. What a close that fails leaves to do, the cluster does in time.
-        let _ = unsafe { (self.calls().rbd_close)(self.handle) };
+        let _ = unsafe { (self.calls().rbd_close)(self.settled.handle(self.handle)) };
     }
 }

@@ -14,6 +14,7 @@ mod names;
 mod open;
 mod options;
 mod reader;
+mod settled;
 mod shared;
 #[cfg(test)]
 mod tests;
