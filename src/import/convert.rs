@@ -1,6 +1,7 @@
-//! Conversion, for the plug-in `image_conversion` and for stores that want a format: `qemu-img` in a process that can do nothing else, within bounds on memory, processor,
-//! output and time (`glance/async_/flows/plugins/image_conversion.py`). It never sees data that the inspector refused,
-//! nor a disk that has no room here.
+//! Conversion, for the plug-in `image_conversion` and for stores that want a format: `qemu-img` in a process that can
+//! do nothing else, within bounds on memory, processor, output and time
+//! (`glance/async_/flows/plugins/image_conversion.py`). It never sees data that the inspector refused, nor a disk
+//! that has no room here.
 
 use std::{
     fs::{OpenOptions, Permissions},

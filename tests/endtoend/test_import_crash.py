@@ -1,8 +1,9 @@
 """SIGKILL at random instants of imports with conversion, on one node and on two that share database and stores.
 
-Each import brings a disk as qcow2, by web-download or from staging, and keeps it as raw in two stores; an upload that was
-accepted does so in one. However often its nodes die, it ends `active` with the right bytes, without being asked for again; nothing is orphaned, and no lock
-outlives its lease. KILL_SEED repeats the instants; `make chaos` kills more often than `make test`, and larger imports.
+Each import brings a disk as qcow2, by web-download or from staging, and keeps it as raw in two stores; an upload that
+was accepted does so in one. However often its nodes die, it ends `active` with the right bytes, without being asked for
+again; nothing is orphaned, and no lock outlives its lease. KILL_SEED repeats the instants; `make chaos` kills more
+often than `make test`, and larger imports.
 """
 
 import contextlib
@@ -48,7 +49,7 @@ conversion_wait = 0
 flavor =
 """
 # Nobody logs in here, so nobody has a role.
-RULES = ["add_image", "get_image", "modify_image", "delete_image", "download_image"]
+RULES = ["add_image", "get_image", "modify_image", "delete_image", "download_image", "upload_image"]
 
 
 class Source:

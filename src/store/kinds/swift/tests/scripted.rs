@@ -63,7 +63,9 @@ fn read(stream: &TcpStream) -> Request {
 
 /// Serves logins, each with another token, and what `answer` says of the rest, given how often was asked before. Tells all
 /// that was asked.
-pub(super) fn serve(answer: impl Fn(&Request, usize) -> Said + Send + 'static) -> (Settings, Arc<Mutex<Vec<Request>>>) {
+pub(super) fn serve(
+    answer: impl Fn(&Request, usize) -> Said + Send + 'static,
+) -> (Settings, Arc<Mutex<Vec<Request>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let asked: Arc<Mutex<Vec<Request>>> = Arc::default();
