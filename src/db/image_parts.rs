@@ -1,15 +1,105 @@
-//! Properties, tags and locations of an image, saved as the difference between two states.
+//! Properties, tags and locations of images: loaded together, saved as the difference between two states.
 
 use std::collections::{HashMap, HashSet};
 
-use diesel::{dsl::max, prelude::*};
+use diesel::{
+    dsl::max,
+    prelude::*,
+    sql_types::{Integer, Nullable, Text},
+};
 use serde_json::Value;
 
 use super::{
-    Conn, DbResult,
+    Conn, DbError, DbResult,
     schema::{image_locations, image_properties, image_tags},
+    statement::Statement,
 };
 use crate::model::{image::Location, properties::Properties};
+
+/// How many images the statements that are kept prepared are about; a number between is filled up.
+const KEPT_COUNTS: [usize; 3] = [1, 25, 100];
+
+/// What hangs on an image.
+pub(super) enum Part {
+    /// A property: its name and its value.
+    Property(String, Option<String>),
+    /// A tag.
+    Tag(String),
+    /// A location.
+    Location(Location),
+}
+
+/// A row of any of the three tables.
+#[derive(QueryableByName)]
+struct PartRow {
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Text)]
+    image_id: String,
+    #[diesel(sql_type = Integer)]
+    position: i32,
+    /// Name of a property, text of a tag, id of a location.
+    #[diesel(sql_type = Text)]
+    name: String,
+    /// Value of a property, URL of a location.
+    #[diesel(sql_type = Nullable<Text>)]
+    value: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    metadata: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    store: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    blob_id: Option<String>,
+}
+
+/// Everything that hangs on these images, with the id of its image; for each image in order: properties and locations
+/// by their places, tags by their bytes.
+///
+/// # Errors
+/// Those of the database, and metadata that is no JSON.
+pub(super) fn load(conn: &mut Conn, ids: &[String]) -> DbResult<Vec<(String, Part)>> {
+    let Some(first) = ids.first() else { return Ok(Vec::new()) };
+    let kept = KEPT_COUNTS.into_iter().find(|count| *count >= ids.len());
+    let filled = kept.unwrap_or(ids.len()).saturating_sub(ids.len());
+    let among = || ids.iter().chain(std::iter::repeat_n(first, filled)).map(String::as_str);
+    let statement = Statement::new(
+        "SELECT 'p' AS kind, image_id, position, name, value, NULL AS metadata, NULL AS store, NULL AS blob_id \
+         FROM image_properties WHERE image_id IN ",
+    )
+    .texts(among())
+    .sql(" UNION ALL SELECT 't', image_id, 0, value, NULL, NULL, NULL, NULL FROM image_tags WHERE image_id IN ")
+    .texts(among())
+    .sql(" UNION ALL SELECT 'l', image_id, position, id, url, metadata, store, blob_id FROM image_locations ")
+    .sql("WHERE image_id IN ")
+    .texts(among());
+    let mut rows: Vec<PartRow> =
+        if kept.is_some() { statement.kept().load(conn)? } else { statement.load(conn)? };
+    rows.sort_unstable_by(|a, b| (a.position, &a.name).cmp(&(b.position, &b.name)));
+    rows.into_iter().map(PartRow::read).collect()
+}
+
+impl PartRow {
+    fn read(self) -> DbResult<(String, Part)> {
+        let part = match &*self.kind {
+            "p" => Part::Property(self.name, self.value),
+            "t" => Part::Tag(self.name),
+            _ => {
+                let metadata = self.metadata.unwrap_or_default();
+                let metadata = serde_json::from_str(&metadata).map_err(|e| {
+                    DbError::Other(format!("location {}: unreadable metadata: {e}", self.name))
+                })?;
+                Part::Location(Location {
+                    id: self.name,
+                    url: self.value.unwrap_or_default(),
+                    metadata,
+                    store: self.store,
+                    blob_id: self.blob_id,
+                })
+            }
+        };
+        Ok((self.image_id, part))
+    }
+}
 
 /// Saves what differs between two lists of properties, one by one.
 ///

@@ -6,18 +6,16 @@ use diesel::{
     prelude::*,
     sql_types::{BigInt, Bool, Nullable, Text},
 };
-use serde_json::{Map, Value};
 
 use super::{
-    Conn, DbError, DbResult, Key, image_parts, purge,
+    Conn, DbError, DbResult, Key,
+    image_parts::{self, Part},
+    purge,
     schema::{blobs, image_locations, image_members, image_properties, image_tags, images, purged_images},
+    statement::Statement,
 };
 use crate::model::{
-    image::{Image, Location},
-    properties::Properties,
-    status::Status,
-    time::Timestamp,
-    visibility::Visibility,
+    image::Image, properties::Properties, status::Status, time::Timestamp, visibility::Visibility,
 };
 
 /// One row of `images`.
@@ -99,9 +97,8 @@ impl ImageRow {
     }
 }
 
-#[derive(Insertable, AsChangeset)]
+#[derive(Insertable)]
 #[diesel(table_name = images)]
-#[diesel(treat_none_as_null = true)]
 struct ImageColumns<'a> {
     revision: i64,
     name: Option<&'a str>,
@@ -144,6 +141,53 @@ impl<'a> ImageColumns<'a> {
             os_hidden: image.os_hidden,
             updated_at: image.updated_at.0,
         }
+    }
+}
+
+impl ImageColumns<'_> {
+    /// The change of a row that is still `before`. The text is always the same, which diesel's own is not said to be.
+    fn update(&self, before: &Image) -> Statement {
+        Statement::new("UPDATE images SET revision = ")
+            .integer(self.revision)
+            .sql(", name = ")
+            .maybe_text(self.name)
+            .sql(", owner = ")
+            .maybe_text(self.owner)
+            .sql(", visibility = ")
+            .text(self.visibility)
+            .sql(", status = ")
+            .text(self.status)
+            .sql(", disk_format = ")
+            .maybe_text(self.disk_format)
+            .sql(", container_format = ")
+            .maybe_text(self.container_format)
+            .sql(", size = ")
+            .maybe_integer(self.size)
+            .sql(", virtual_size = ")
+            .maybe_integer(self.virtual_size)
+            .sql(", checksum = ")
+            .maybe_text(self.checksum)
+            .sql(", os_hash_algo = ")
+            .maybe_text(self.os_hash_algo)
+            .sql(", os_hash_value = ")
+            .maybe_text(self.os_hash_value)
+            .sql(", min_disk = ")
+            .integer(self.min_disk)
+            .sql(", min_ram = ")
+            .integer(self.min_ram)
+            .sql(", protected = ")
+            .boolean(self.protected)
+            .sql(", os_hidden = ")
+            .boolean(self.os_hidden)
+            .sql(", updated_at = ")
+            .integer(self.updated_at)
+            .sql(" WHERE id = ")
+            .text(&before.id)
+            .sql(" AND revision = ")
+            .integer(before.revision)
+            .sql(" AND deleted = ")
+            .boolean(false)
+            .kept()
     }
 }
 
@@ -201,49 +245,17 @@ pub fn is_member(conn: &mut Conn, id: &str, member: &str) -> DbResult<bool> {
     Ok(found.is_some())
 }
 
-/// Turns rows into images, loading what hangs on them with one query a table; keeps the order of the rows.
+/// Turns rows into images, loading what hangs on them with one query; keeps the order of the rows.
 pub(super) fn load_parts(conn: &mut Conn, rows: Vec<ImageRow>) -> DbResult<Vec<Image>> {
     let ids: Vec<String> = rows.iter().map(|r| r.id.clone()).collect();
     let mut list = rows.into_iter().map(ImageRow::into_image).collect::<DbResult<Vec<_>>>()?;
     let places: HashMap<&str, usize> = ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
-    let properties: Vec<(String, String, Option<String>)> = image_properties::table
-        .filter(image_properties::image_id.eq_any(&ids))
-        .order((image_properties::image_id, image_properties::position, image_properties::name))
-        .select((image_properties::image_id, image_properties::name, image_properties::value))
-        .load(conn)?;
-    for (id, name, value) in properties {
-        if let Some(image) = places.get(id.as_str()).and_then(|i| list.get_mut(*i)) {
-            image.properties.set(name, value);
-        }
-    }
-    let tags: Vec<(String, String)> = image_tags::table
-        .filter(image_tags::image_id.eq_any(&ids))
-        .order((image_tags::image_id, image_tags::value))
-        .select((image_tags::image_id, image_tags::value))
-        .load(conn)?;
-    for (id, tag) in tags {
-        if let Some(image) = places.get(id.as_str()).and_then(|i| list.get_mut(*i)) {
-            image.tags.push(tag);
-        }
-    }
-    type LocationRow = (String, String, String, String, Option<String>, Option<String>);
-    let locations: Vec<LocationRow> = image_locations::table
-        .filter(image_locations::image_id.eq_any(&ids))
-        .order((image_locations::image_id, image_locations::position))
-        .select((
-            image_locations::image_id,
-            image_locations::id,
-            image_locations::url,
-            image_locations::metadata,
-            image_locations::store,
-            image_locations::blob_id,
-        ))
-        .load(conn)?;
-    for (image_id, id, url, metadata, store, blob_id) in locations {
-        if let Some(image) = places.get(image_id.as_str()).and_then(|i| list.get_mut(*i)) {
-            let metadata: Map<String, Value> = serde_json::from_str(&metadata)
-                .map_err(|e| DbError::Other(format!("location {id}: unreadable metadata: {e}")))?;
-            image.locations.push(Location { id, url, metadata, store, blob_id });
+    for (image_id, part) in image_parts::load(conn, &ids)? {
+        let Some(image) = places.get(image_id.as_str()).and_then(|i| list.get_mut(*i)) else { continue };
+        match part {
+            Part::Property(name, value) => image.properties.set(name, value),
+            Part::Tag(tag) => image.tags.push(tag),
+            Part::Location(location) => image.locations.push(location),
         }
     }
     Ok(list)
@@ -256,14 +268,7 @@ pub(super) fn load_parts(conn: &mut Conn, rows: Vec<ImageRow>) -> DbResult<Vec<I
 /// [`DbError::Stale`] when another change came first or the image is deleted.
 pub fn save(conn: &mut Conn, before: &Image, after: &Image) -> DbResult<i64> {
     let revision = before.revision.wrapping_add(1);
-    let changed = diesel::update(
-        images::table
-            .filter(images::id.eq(&before.id))
-            .filter(images::revision.eq(before.revision))
-            .filter(images::deleted.eq(false)),
-    )
-    .set(ImageColumns::of(after, revision))
-    .execute(conn)?;
+    let changed = ImageColumns::of(after, revision).update(before).execute(conn)?;
     if changed != 1 {
         return Err(DbError::stale("image", &before.id));
     }

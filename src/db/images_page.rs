@@ -63,6 +63,18 @@ pub struct Page {
     pub bytes_max: usize,
 }
 
+/// How many images clients ask for at once, if they do not choose a number of their own.
+const USUAL_LIMITS: [u32; 6] = [20, 25, 50, 100, 500, 1000];
+
+impl Page {
+    /// Whether its statement is one of few, and the same plan is good for every project: filters and orders of several keys
+    /// make any number of them, and by other keys than the age it counts how much others share with the project.
+    fn is_usual(&self) -> bool {
+        let [("created_at", first), ("id", second)] = self.sort.as_slice() else { return false };
+        first == second && self.filters.is_empty() && USUAL_LIMITS.contains(&self.limit)
+    }
+}
+
 /// A page as it was loaded.
 #[derive(Debug, Default)]
 pub struct Loaded {
@@ -103,6 +115,9 @@ pub fn load(conn: &mut Conn, page: &Page) -> DbResult<Loaded> {
     }
     if several {
         statement = statement.sql(") u").sql(&keyset(page, Rows::Union).order_by()).sql(&limit(page));
+    }
+    if page.is_usual() {
+        statement = statement.kept();
     }
     let rows = statement.load(conn)?;
     within(conn, rows, page.bytes_max)

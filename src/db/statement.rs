@@ -3,7 +3,7 @@
 use diesel::{
     QueryResult, RunQueryDsl,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{BigInt, Bool, Text, Untyped},
+    sql_types::{BigInt, Bool, Nullable, Text, Untyped},
 };
 
 use super::{Conn, DbResult, conn::MultiBackend};
@@ -15,12 +15,15 @@ enum Part {
     Text(String),
     BigInt(i64),
     Bool(bool),
+    MaybeText(Option<String>),
+    MaybeBigInt(Option<i64>),
 }
 
 /// A statement whose text depends on its input; values are always bound, never spelled.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Statement {
     parts: Vec<Part>,
+    is_kept: bool,
 }
 
 impl Statement {
@@ -60,6 +63,37 @@ impl Statement {
         self
     }
 
+    /// Appends a bound text, or NULL.
+    #[must_use]
+    pub fn maybe_text(mut self, value: Option<&str>) -> Self {
+        self.parts.push(Part::MaybeText(value.map(str::to_owned)));
+        self
+    }
+
+    /// Appends a bound integer, or NULL.
+    #[must_use]
+    pub fn maybe_integer(mut self, value: Option<i64>) -> Self {
+        self.parts.push(Part::MaybeBigInt(value));
+        self
+    }
+
+    /// Appends `(…)` with these texts, bound.
+    #[must_use]
+    pub fn texts<'a>(mut self, values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut before = "(";
+        for value in values {
+            self = self.sql(before).text(value);
+            before = ", ";
+        }
+        self.sql(")")
+    }
+
+    /// Says that its text is one of few, so that connections keep it prepared: the database reads and plans it once.
+    #[must_use]
+    pub fn kept(self) -> Self {
+        Self { is_kept: true, ..self }
+    }
+
     /// Runs it for what it changes.
     ///
     /// # Errors
@@ -83,14 +117,18 @@ impl Statement {
 
 impl QueryFragment<MultiBackend> for Statement {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, MultiBackend>) -> QueryResult<()> {
-        // The texts are many (one for each combination of filters): caching them would grow without bound.
-        pass.unsafe_to_cache_prepared();
+        // Most texts are many (one for each combination of filters): keeping them would grow without bound.
+        if !self.is_kept {
+            pass.unsafe_to_cache_prepared();
+        }
         for part in &self.parts {
             match part {
                 Part::Sql(sql) => pass.push_sql(sql),
                 Part::Text(value) => pass.push_bind_param::<Text, _>(value)?,
                 Part::BigInt(value) => pass.push_bind_param::<BigInt, _>(value)?,
                 Part::Bool(value) => pass.push_bind_param::<Bool, _>(value)?,
+                Part::MaybeText(value) => pass.push_bind_param::<Nullable<Text>, _>(value)?,
+                Part::MaybeBigInt(value) => pass.push_bind_param::<Nullable<BigInt>, _>(value)?,
             }
         }
         Ok(())
