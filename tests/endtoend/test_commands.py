@@ -170,7 +170,7 @@ def test_rules_are_looked_at(tmp_path):
 
 
 def test_stores_are_tried_where_the_command_runs(tmp_path):
-    """Each configured store with its state, room, latency and errors; 2 when one is not well, one that hangs included."""
+    """Each configured store with its state, room, latency and errors; 2 when one is not well, or hangs."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         config = tmp_path / "glance-api.conf"
         config.write_text(

@@ -109,8 +109,8 @@ def disk(tmp_path_factory):
 
 
 def test_an_image_lives_in_the_account_of_its_project(cloud, disk):
-    """Of known size and of unknown, which a trust makes outlive its token: in a container of its own, under Glance's URL;
-    read in whole and in part; and nothing stays."""
+    """Of known size and of unknown, which a trust makes outlive its token: in a container of its own, under Glance's
+    URL; read in whole and in part; and nothing stays."""
     member = cloud.login("member")
     small, large = cloud.create(member), cloud.create(member)
     cloud.ask(member, "PUT", f"/{small}/file", disk[:1000]).expect(204)
@@ -153,8 +153,9 @@ def test_jobs_write_into_the_account_of_the_owner(cloud, disk, tmp_path):
     image = cloud.create(member)
     method = {"name": "web-download", "uri": f"{web.url}/disk.raw"}
     cloud.ask(member, "POST", f"/{image}/import", {"method": method, "stores": ["cloud"]}).expect(202)
-    shown = wait_for("it is active", lambda: (it := cloud.ask(member, "GET", f"/{image}").json)["status"] == "active" and it)
+    wait_for("it is active", lambda: cloud.ask(member, "GET", f"/{image}").json["status"] == "active")
     web.close()
+    shown = cloud.ask(member, "GET", f"/{image}").json
     assert shown["direct_url"] == f"swift+{member.storage}/kept_{image}/{image}"
     assert cloud.ask(member, "GET", f"/{image}/file").expect(200).body == disk
     cloud.ask(member, "DELETE", f"/{image}").expect(204)
@@ -162,8 +163,8 @@ def test_jobs_write_into_the_account_of_the_owner(cloud, disk, tmp_path):
 
 
 def test_sec_9_swift_knows_who_may_read(cloud, disk, tmp_path):
-    """Members of a shared image and all of a public one read it in Swift itself, as glance_store does in their name, and
-    nobody else does, nor without a token."""
+    """Members of a shared image and all of a public one read it in Swift itself, as glance_store does in their name,
+    and nobody else does, nor without a token."""
     member, other, stranger, admin = map(cloud.login, ("member", "imember", "omember", "admin"))
     image = cloud.create(member, visibility="shared")
     cloud.ask(member, "PUT", f"/{image}/file", disk).expect(204)
