@@ -153,6 +153,8 @@ pub async fn from_store(
         drop(origin.chunks);
         let is_whole = sinks.all_have(origin.size).await;
         if matches!(is_whole, Ok(true)) {
+            work.begin_pass(size);
+            work.advance(usize::try_from(origin.size).unwrap_or(usize::MAX));
             return conclude(sinks, facts, check).await;
         }
         sinks.cancel();
