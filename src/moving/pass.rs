@@ -8,6 +8,7 @@ use super::plan::{BATCH, Report, Told};
 use crate::{
     db::{Db, DbResult, glance::target},
     model::time::Timestamp,
+    telemetry,
 };
 
 /// Seconds by which clocks of nodes may be behind, and transactions late: what was changed since a pass began less this is
@@ -98,7 +99,7 @@ fn everything(way: &impl Way, mut mark: Mark, told: &mut dyn Told, report: &mut 
     let first = mark.after.clone().unwrap_or_default();
     std::thread::scope(|scope| {
         let (send, read) = mpsc::sync_channel(AHEAD);
-        scope.spawn(move || read_all(way, first, &send));
+        telemetry::spawn_scoped(scope, move || read_all(way, first, &send));
         for batch in read {
             let (batch, last, count) = batch?;
             mark.after = Some(last);

@@ -12,4 +12,4 @@ pub mod relay;
 mod tasks;
 
 pub use metrics::metrics;
-pub use tasks::{Context, Spawned, blocking, request_id, spawn, spawn_in, spawn_local};
+pub use tasks::{Context, Spawned, blocking, request_id, spawn, spawn_in, spawn_local, spawn_scoped};

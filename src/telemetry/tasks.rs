@@ -1,6 +1,6 @@
 //! What goes along with work wherever it is done: the span of the log, and the id of the request that caused it.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread::Scope};
 
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{Instrument, Span};
@@ -81,6 +81,12 @@ where
 {
     let context = Context::current();
     tokio::task::spawn_blocking(move || context.enter(work))
+}
+
+/// Does blocking work on a thread that `scope` waits for, for the present cause.
+pub fn spawn_scoped<'scope>(scope: &'scope Scope<'scope, '_>, work: impl FnOnce() + Send + 'scope) {
+    let context = Context::current();
+    scope.spawn(move || context.enter(work));
 }
 
 #[cfg(test)]
