@@ -60,7 +60,7 @@ const FRAMEWORKS: [(&str, &[&str]); 13] = [
     ("libsqlite3_sys", &["db"]),
     ("clap", &["cli"]),
     ("object_store", &["store"]),
-    ("quick_xml", &["store"]),
+    ("quick_xml", &["import", "store"]),
     ("reqwest", &["outbound"]),
     ("seccompiler", &["import"]),
 ];

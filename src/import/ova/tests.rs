@@ -1,5 +1,5 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 //! Descriptors as the usual tools write them, and the headers of archives.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::{descriptor, properties, tar};
 
