@@ -207,7 +207,11 @@ impl Backend for ProjectsStore {
     }
 
     async fn holds(&self, name: &str) -> StoreResult<bool> {
-        let (shop, object) = self.opened(name).await?;
+        let (shop, object) = match name.contains('/') {
+            true => self.opened(name).await?,
+            // No image's; the account of the service tells as well whether the store answers.
+            false => (Arc::clone(&self.shop), name.to_owned()),
+        };
         match shop.look(&shop.containers.name, &object).await {
             // Ceph makes an account when its project first comes by itself; whoever writes looks again.
             Err(error) if error.kind == StoreErrorKind::Denied => Ok(false),

@@ -178,3 +178,19 @@ async fn readers_are_told_to_swift() {
     assert_eq!(owned, json!([NAME, "i"]));
     assert_eq!(named.delete(&id(), "i").await.unwrap_err().kind, StoreErrorKind::Unsupported);
 }
+
+/// Proves that the store is asked in the account of the service whether it answers: there is an account of a project only
+/// by the name of an image.
+#[tokio::test]
+async fn the_store_itself_is_asked_in_the_account_of_the_service() {
+    let (settings, asked) = serve(|request, _| answers(request));
+    opened(projects(settings)).probe().await.unwrap();
+    let heads: Vec<_> = asked.lock().unwrap().iter().map(|request| request.head[0].clone()).collect();
+    assert!(heads.last().unwrap().starts_with("head /v1/auth_own/kept/vitrine-probe "), "{heads:?}");
+    let (settings, _) = serve(|request, _| match request.head[0].starts_with("head") {
+        true => said(503),
+        false => answers(request),
+    });
+    let silent = opened(projects(settings)).probe().await.unwrap_err();
+    assert_eq!(silent.kind, StoreErrorKind::Unavailable, "{silent}");
+}
