@@ -8,6 +8,7 @@ mod db;
 mod glance;
 mod jobs;
 mod keys;
+mod listed;
 mod metadefs;
 mod moving;
 mod nodes;

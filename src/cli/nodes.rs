@@ -1,10 +1,10 @@
 //! `vitrine nodes`: the servers on a database, whether they run, and where they disagree.
 
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::place::Place;
+use super::{listed::listed, place::Place};
 use crate::{
     db,
     model::{
@@ -29,20 +29,7 @@ pub struct Arguments {
 
 /// Lists them. The exit code is 0 when the running nodes agree, 2 when they do not, 1 when that cannot be told.
 pub fn run(arguments: Arguments) -> ExitCode {
-    match list(&arguments) {
-        Ok((text, agree)) if std::io::stdout().write_all(text.as_bytes()).is_ok() => {
-            if agree {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(DISAGREE)
-            }
-        }
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("vitrine: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    listed(list(&arguments), DISAGREE)
 }
 
 fn list(arguments: &Arguments) -> Result<(String, bool), StartError> {

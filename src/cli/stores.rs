@@ -1,11 +1,11 @@
 //! `vitrine stores`: how each configured store is, as this machine finds it.
 
-use std::{io::Write, path::Path, process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::place::Place;
+use super::{listed::listed, place::Place};
 use crate::{
     config::{Config, StoreSettings},
     server::{StartError, runtime, stores},
@@ -35,20 +35,7 @@ pub struct Arguments {
 
 /// Tries them. The exit code is 0 when all are well, 2 when one is not, 1 when that cannot be told.
 pub fn run(arguments: &Arguments) -> ExitCode {
-    match tried(arguments) {
-        Ok((text, well)) if std::io::stdout().write_all(text.as_bytes()).is_ok() => {
-            if well {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(SICK)
-            }
-        }
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("vitrine: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    listed(tried(arguments), SICK)
 }
 
 /// A store of the configuration, and how it is.

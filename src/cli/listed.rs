@@ -1,0 +1,23 @@
+//! How a command ends that lists things and says by its exit code whether all is well with them.
+
+use std::{io::Write, process::ExitCode};
+
+use crate::server::StartError;
+
+/// Writes a list. The exit code is 0 when all is well, `otherwise` when it is not, 1 when that cannot be told.
+pub fn listed(list: Result<(String, bool), StartError>, otherwise: u8) -> ExitCode {
+    match list {
+        Ok((text, well)) if std::io::stdout().write_all(text.as_bytes()).is_ok() => {
+            if well {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(otherwise)
+            }
+        }
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("vitrine: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
