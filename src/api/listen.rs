@@ -12,6 +12,7 @@ use actix_web::{
     http::KeepAlive,
     web::ServiceConfig,
 };
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::{
@@ -24,6 +25,15 @@ use super::{
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// The framework answers a slow first request in words before we close its connection.
 const WORDS_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Bytes that the kernel keeps for a client besides those that are on their way to it. Without a bound it takes
+/// megabytes off us for each client that does not read; a fast client is sent as much as the network holds all the same.
+const UNSENT_BYTES: u32 = 256 * 1024;
+
+/// Has the connections that a listener accepts from now on take no more than [`UNSENT_BYTES`] ahead.
+fn bound_unsent(listener: &TcpListener) -> io::Result<()> {
+    SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES)
+}
 
 /// How connections are treated.
 #[derive(Clone)]
@@ -75,6 +85,7 @@ where
 {
     let stopping = builder.graceful_shutdown_signal();
     let address = listener.local_addr()?;
+    bound_unsent(&listener)?;
     builder.listen("images", listener, move || {
         let Listening { gate, keep_alive, head_patience, data_patience, gzip } = listening.clone();
         let app = app(gzip).into_factory().map_err(|error: ActixError| error.error_response());
@@ -107,4 +118,38 @@ where
         })
         .and_then(http)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use std::{io::Write, net::TcpStream};
+
+    use super::*;
+
+    /// How many bytes the kernel takes for a client that reads nothing.
+    fn taken(listener: &TcpListener) -> usize {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut served, _) = listener.accept().unwrap();
+        served.set_nonblocking(true).unwrap();
+        let (chunk, mut taken) = (vec![0; 64 * 1024], 0);
+        while let Ok(written) = served.write(&chunk) {
+            taken += written;
+        }
+        drop(client);
+        taken
+    }
+
+    /// Proves that the kernel takes little for a client that does not read: what it receives ahead, and as much unsent.
+    #[test]
+    fn sec_79_the_kernel_keeps_little_for_a_stalled_client() {
+        let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        listener.set_recv_buffer_size(64 * 1024).unwrap();
+        listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(8).unwrap();
+        let listener = TcpListener::from(listener);
+        bound_unsent(&listener).unwrap();
+        let bounded = taken(&listener);
+        assert!(bounded < 1024 * 1024, "{bounded} bytes were taken");
+    }
 }
