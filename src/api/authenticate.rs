@@ -13,7 +13,6 @@ use actix_web::{ResponseError, http::StatusCode};
 use super::{
     State,
     error::ApiError,
-    mount::Authentication,
     origin::base_url,
     request_info::introduce,
     token::{service_token, user_token},
@@ -34,7 +33,7 @@ pub async fn authenticate(
     let Some(state) = request.app_data::<Data<State>>().cloned() else {
         return Err(ApiError::from(Error::internal("authenticate", "no state")).into());
     };
-    if state.mounts.of(request.path()).authentication != Authentication::Tokens {
+    if !state.mounts.of(request.path()).asks_for_tokens(request.path()) {
         return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     }
     let credentials = Credentials {

@@ -16,6 +16,7 @@ use actix_web::{
 
 use super::{
     State,
+    ext::error as extensions,
     identity::error as keystone,
     mount::Errors,
     status::{retry_after, status_of},
@@ -107,15 +108,24 @@ pub async fn render_errors(
         .map_or(Errors::Glance, |state| state.mounts.of(request.path()).errors);
     let (request, response) = next.call(request).await?.map_into_boxed_body().into_parts();
     let response = match shape {
-        Errors::Glance => with_body(response, accept.as_deref(), head),
+        Errors::Glance => {
+            with_body(response, head, |status, text| error_body(status, text, accept.as_deref()))
+        }
         Errors::Keystone => keystone::with_body(response),
+        Errors::Extensions => with_body(response, head, |status, text| {
+            ("application/json", extensions::body(status, title(status), text))
+        }),
     };
     Ok(ServiceResponse::new(request, response))
 }
 
-fn with_body(mut response: HttpResponse, accept: Option<&str>, head: bool) -> HttpResponse {
+fn with_body(
+    mut response: HttpResponse,
+    head: bool,
+    body_of: impl FnOnce(StatusCode, &str) -> (&'static str, String),
+) -> HttpResponse {
     let Some(ErrorText(text)) = response.extensions_mut().remove::<ErrorText>() else { return response };
-    let (content_type, body) = error_body(response.status(), &text, accept);
+    let (content_type, body) = body_of(response.status(), &text);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.head_mut().reason = Some(title(response.status()));
     response.set_body(BoxBody::new(if head { String::new() } else { body }))

@@ -1,7 +1,7 @@
 //! The first page of the URL map: what hangs where, who checks the caller there, and how errors look.
 
 use super::{
-    health, identity,
+    ext, health, identity,
     mount::{Authentication, Errors, Mount, Mounts},
     routes,
 };
@@ -36,6 +36,15 @@ pub fn mounts(identity: Option<&str>) -> Mounts {
             takes_options: false,
             routes: |config, _| routes::configure(config),
         },
+        Mount {
+            prefix: ext::PATH.into(),
+            authentication: Authentication::TokensBelow,
+            errors: Errors::Extensions,
+            negotiated: false,
+            reserved: false,
+            takes_options: false,
+            routes: |config, _| ext::configure(config),
+        },
     ];
     rows.extend(identity);
     Mounts::of_rows(rows)
@@ -56,6 +65,8 @@ mod tests {
             ("/v2/identity/v3", "/v2/identity"),
             ("/v2/identityx", "/v2"),
             ("/healthcheck", "/healthcheck"),
+            ("/ext/v1/jobs", "/ext/v1"),
+            ("/ext/v10", ""),
             ("/healthcheck/x", "/healthcheck"),
             ("/", ""),
             ("/versions", ""),

@@ -11,6 +11,7 @@ mod compress;
 pub(crate) mod connection;
 mod cors;
 mod error;
+mod ext;
 pub(crate) mod extract;
 mod gate;
 pub mod health;

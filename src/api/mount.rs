@@ -29,6 +29,8 @@ pub enum Authentication {
     None,
     /// [`super::authenticate`], before any route is looked for.
     Tokens,
+    /// As [`Authentication::Tokens`], except for the prefix itself, which tells everybody what there is.
+    TokensBelow,
     /// Its own handlers.
     Own,
 }
@@ -40,6 +42,19 @@ pub enum Errors {
     Glance,
     /// `{"error": {"code": …}}`, as Keystone has it.
     Keystone,
+    /// The same with a reason that programs can read.
+    Extensions,
+}
+
+impl Mount {
+    /// Whether callers of a path below it have to show a token.
+    pub fn asks_for_tokens(&self, path: &str) -> bool {
+        match self.authentication {
+            Authentication::Tokens => true,
+            Authentication::TokensBelow => path != self.prefix,
+            Authentication::None | Authentication::Own => false,
+        }
+    }
 }
 
 /// `/`, `/versions` and whatever names no accepted version: negotiation answers before there are routes.

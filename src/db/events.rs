@@ -66,6 +66,20 @@ pub fn after(conn: &mut Conn, sequence: i64, count: i64) -> DbResult<Vec<Recorde
         .load(conn)?)
 }
 
+/// What happened to an image, oldest first, after a place in the order, up to `count`.
+///
+/// # Errors
+/// Only the database's own.
+pub fn of_image(conn: &mut Conn, image_id: &str, sequence: i64, count: i64) -> DbResult<Vec<Recorded>> {
+    Ok(events::table
+        .filter(events::image_id.eq(image_id))
+        .filter(events::sequence.gt(sequence))
+        .order(events::sequence)
+        .limit(count)
+        .select(Recorded::as_select())
+        .load(conn)?)
+}
+
 /// Drops events from before `oldest` and all but the last `keep`, up to `count` at once. Answers how many went.
 ///
 /// # Errors

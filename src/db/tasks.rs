@@ -21,6 +21,11 @@ struct Id {
     id: String,
 }
 
+/// [`Job::state_now`] of a row.
+const STATE: &str = "CASE WHEN status = 'pending' THEN 'queued' WHEN status = 'success' THEN 'done' \
+     WHEN status = 'failure' AND cancel_requested THEN 'cancelled' WHEN status = 'failure' THEN 'failed' \
+     WHEN run_after > updated_at THEN 'waiting' ELSE 'running' END";
+
 /// A column by which tasks are sorted or filtered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Key {
@@ -31,6 +36,7 @@ enum Key {
     ImageId,
     RequestId,
     UserId,
+    State,
     CreatedAt,
     UpdatedAt,
     ExpiresAt,
@@ -47,6 +53,7 @@ impl Key {
             "image_id" => Self::ImageId,
             "request_id" => Self::RequestId,
             "user_id" => Self::UserId,
+            "state" => Self::State,
             "updated_at" => Self::UpdatedAt,
             "expires_at" => Self::ExpiresAt,
             _ => Self::CreatedAt,
@@ -67,6 +74,7 @@ impl Column for Key {
             Self::ImageId => "COALESCE(image_id, '')",
             Self::RequestId => "COALESCE(request_id, '')",
             Self::UserId => "COALESCE(user_id, '')",
+            Self::State => STATE,
             Self::CreatedAt => "created_at",
             Self::UpdatedAt => "updated_at",
             Self::ExpiresAt => "COALESCE(expires_at, 0)",
@@ -83,6 +91,7 @@ impl Column for Key {
             Self::ImageId => Value::text(job.image_id.as_deref()),
             Self::RequestId => Value::text(job.request_id.as_deref()),
             Self::UserId => Value::text(job.user_id.as_deref()),
+            Self::State => Value::text(Some(job.state_now().as_str())),
             Self::CreatedAt => Value::time(Some(job.created_at)),
             Self::UpdatedAt => Value::time(Some(job.updated_at)),
             Self::ExpiresAt => Value::time(job.expires_at),

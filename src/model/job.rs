@@ -85,6 +85,46 @@ impl JobStatus {
     }
 }
 
+/// Where a job stands, more finely than Glance's task status tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobState {
+    /// Nobody has begun it.
+    Queued,
+    /// A node works on it.
+    Running,
+    /// It failed for the time being and is tried again later.
+    Waiting,
+    /// Done.
+    Done,
+    /// Given up.
+    Failed,
+    /// Somebody had it stop.
+    Cancelled,
+}
+
+impl JobState {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Queued, Self::Running, Self::Waiting, Self::Done, Self::Failed, Self::Cancelled];
+
+    /// The name in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads a name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
 /// One piece of durable work.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
@@ -132,6 +172,20 @@ pub struct Job {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Job {
+    /// Where it stands; `db/tasks.rs` says the same in SQL.
+    pub fn state_now(&self) -> JobState {
+        match self.status {
+            JobStatus::Pending => JobState::Queued,
+            JobStatus::Processing if self.run_after > self.updated_at => JobState::Waiting,
+            JobStatus::Processing => JobState::Running,
+            JobStatus::Success => JobState::Done,
+            JobStatus::Failure if self.cancel_requested => JobState::Cancelled,
+            JobStatus::Failure => JobState::Failed,
+        }
+    }
 }
 
 /// Writes an input or a state as rows keep it.

@@ -1,5 +1,6 @@
 //! Tasks: jobs as Glance's `/v2/tasks` and `/v2/images/{id}/tasks` show them (`glance/api/v2/tasks.py`).
 
+pub mod control;
 pub mod kinds;
 
 use serde_json::{Map, Value};

@@ -6,6 +6,7 @@ mod api_ref;
 mod cache;
 mod database;
 mod ephemeral;
+mod extensions;
 mod health;
 mod hostile;
 mod http;

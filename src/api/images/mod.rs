@@ -10,4 +10,4 @@ pub mod members;
 pub mod show;
 pub mod tags;
 pub mod update;
-mod view;
+pub(in crate::api) mod view;

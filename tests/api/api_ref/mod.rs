@@ -4,6 +4,7 @@ mod document;
 pub mod routes;
 mod walk;
 mod walk_cache;
+mod walk_extensions;
 mod walk_metadefs;
 mod walk_stores;
 mod walk_tasks;

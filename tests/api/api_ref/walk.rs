@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     document::{Document, Operation},
     walk_cache::cache,
+    walk_extensions::extensions,
     walk_metadefs::metadefs,
     walk_stores::stores,
     walk_tasks::imports_and_tasks,
@@ -281,6 +282,7 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         deletion(&walk, &owner).await;
         imports_and_tasks(&walk, &admin, &owner).await;
         metadefs(&walk, &admin, &owner).await;
+        extensions(&walk, &owner).await;
         let several =
             Database::Sqlite.app_with(|options| options.stores = crate::stores::several(&options.data_dir));
         stores(&walk, &several.as_admin(), &several.as_member("owner")).await;

@@ -1,0 +1,25 @@
+//! `GET /ext/v1`: what extensions there are, for everybody.
+
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use crate::api::{extract::Shared, origin::own_url};
+
+/// Where it begins.
+pub const PATH: &str = "/ext/v1";
+/// The version of everything below.
+const VERSION: &str = "1.0";
+
+/// Each feature with the path where it begins.
+const FEATURES: [(&str, &str); 3] =
+    [("csv", "/ext/v1/images.csv"), ("events", "/ext/v1/images/{id}/events"), ("jobs", "/ext/v1/jobs")];
+
+/// Lists them.
+pub async fn show(state: Shared, request: HttpRequest) -> HttpResponse {
+    let own = own_url(&state.settings, &request);
+    let features: Vec<&str> = FEATURES.iter().map(|(name, _)| *name).collect();
+    let link = |rel: &str, path: &str| json!({"rel": rel, "href": format!("{own}{path}")});
+    let mut links: Vec<Value> = vec![link("self", PATH)];
+    links.extend(FEATURES.iter().map(|(name, path)| link(name, path)));
+    HttpResponse::Ok().json(json!({"version": VERSION, "features": features, "links": links}))
+}

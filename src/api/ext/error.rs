@@ -1,0 +1,30 @@
+//! Failures of the extensions: as Keystone has them, with a reason for programs and the details that they want.
+
+use actix_web::http::StatusCode;
+use serde_json::json;
+
+/// The body of an error. `title` is what the status is called.
+pub fn body(status: StatusCode, title: &str, text: &str) -> String {
+    let (code, reason) = (status.as_u16(), reason(status));
+    json!({"error": {"code": code, "title": title, "message": text, "reason": reason, "details": {}}})
+        .to_string()
+}
+
+/// What went wrong in a word.
+fn reason(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "bad-request",
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::NOT_FOUND => "not-found",
+        StatusCode::METHOD_NOT_ALLOWED => "method-not-allowed",
+        StatusCode::CONFLICT => "conflict",
+        StatusCode::GONE => "gone",
+        StatusCode::PAYLOAD_TOO_LARGE => "too-large",
+        StatusCode::TOO_MANY_REQUESTS => "too-many-requests",
+        StatusCode::NOT_IMPLEMENTED => "not-supported",
+        StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+        status if status.is_server_error() => "internal",
+        _ => "refused",
+    }
+}

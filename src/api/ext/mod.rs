@@ -1,0 +1,26 @@
+//! `/ext/v1`: what the service does beyond Glance. Nothing here changes what `/v2` answers.
+
+mod csv;
+mod discovery;
+pub mod error;
+mod events;
+mod jobs;
+mod page;
+
+pub use discovery::PATH;
+
+use actix_web::web::{ServiceConfig, get, post};
+
+use super::resource::resource;
+
+/// The routes of the extensions.
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .service(resource("/ext/v1", "GET").route(get().to(discovery::show)))
+        .service(resource("/ext/v1/images.csv", "GET").route(get().to(csv::export)))
+        .service(resource("/ext/v1/images/{id}/events", "GET").route(get().to(events::list)))
+        .service(resource("/ext/v1/jobs", "GET").route(get().to(jobs::list)))
+        .service(resource("/ext/v1/jobs/{id}", "GET").route(get().to(jobs::show)))
+        .service(resource("/ext/v1/jobs/{id}/cancel", "POST").route(post().to(jobs::cancel)))
+        .service(resource("/ext/v1/jobs/{id}/retry", "POST").route(post().to(jobs::retry)));
+}

@@ -1,0 +1,65 @@
+//! What the lists of the extensions have in common: `limit`, `marker`, and no parameter that nobody reads.
+
+use crate::model::error::{Error, Result};
+
+/// Rows of a page where nobody asks for a number.
+const ROWS: u32 = 100;
+/// Rows of a page at most.
+const ROWS_MAX: u32 = 1000;
+
+/// The parameters of a list.
+pub struct Asked {
+    /// Rows of the page.
+    pub limit: u32,
+    /// Where it begins, as the page before said.
+    pub marker: Option<String>,
+    /// All parameters but these two.
+    pub rest: Vec<(String, String)>,
+}
+
+impl Asked {
+    /// Reads decoded pairs, of which `known` are those that the list takes besides its page.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a parameter that is unknown, comes twice, or is no number where one is needed.
+    pub fn parse(pairs: Vec<(String, String)>, known: &[&str]) -> Result<Self> {
+        let (mut limit, mut marker, mut rest) = (None, None, Vec::<(String, String)>::new());
+        for (name, value) in pairs {
+            let is_second = match name.as_str() {
+                "limit" => limit.replace(rows(&value)?).is_some(),
+                "marker" => marker.replace(value).is_some(),
+                name if !known.contains(&name) => {
+                    return Err(Error::invalid(format!("This list has no parameter {name:?}.")));
+                }
+                _ => {
+                    let is_second = rest.iter().any(|(other, _)| *other == name);
+                    rest.push((name.clone(), value));
+                    is_second
+                }
+            };
+            if is_second {
+                return Err(Error::invalid(format!("{name} is there twice.")));
+            }
+        }
+        Ok(Self { limit: limit.unwrap_or(ROWS), marker, rest })
+    }
+
+    /// The value of a parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.rest.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The parameters of the page that begins after `marker`.
+    pub fn pairs_after(&self, marker: &str) -> Vec<(String, String)> {
+        let mut pairs = self.rest.clone();
+        pairs.push(("limit".to_owned(), self.limit.to_string()));
+        pairs.push(("marker".to_owned(), marker.to_owned()));
+        pairs
+    }
+}
+
+fn rows(text: &str) -> Result<u32> {
+    let rows = text.parse::<u32>().ok().filter(|rows| *rows > 0);
+    let wrong = || Error::invalid(format!("limit must be a number from 1 to {ROWS_MAX}, not {text:?}."));
+    Ok(rows.ok_or_else(wrong)?.min(ROWS_MAX))
+}

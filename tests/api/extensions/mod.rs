@@ -1,0 +1,43 @@
+//! `/ext/v1`: what the service does beyond Glance.
+
+mod csv;
+mod history;
+mod jobs;
+
+use serde_json::json;
+
+use crate::support::*;
+
+/// What there is, is told to everybody; everything below asks for a token, and errors say why in a word.
+#[test]
+fn extensions_are_listed_and_refuse_in_their_own_shape() {
+    block_on(async {
+        let app = Database::Sqlite.app();
+        let nobody = app.as_nobody();
+        let listed = nobody.get("/ext/v1").await.expect(200).json();
+        assert_eq!(listed["version"], "1.0");
+        let features: Vec<&str> =
+            listed["features"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
+        assert_eq!(features, ["csv", "events", "jobs"]);
+        let rels: Vec<&str> =
+            listed["links"].as_array().unwrap().iter().map(|l| l["rel"].as_str().unwrap()).collect();
+        assert_eq!(rels, ["self", "csv", "events", "jobs"]);
+        let refused = nobody.get("/ext/v1/jobs").await.expect(401);
+        assert!(refused.header("x-openstack-request-id").starts_with("req-"));
+        let alice = app.as_member("alice");
+        for (method, path, status, reason) in [
+            ("GET", "/ext/v1/jobs/none", 404, "not-found"),
+            ("GET", "/ext/v1/nothing", 404, "not-found"),
+            ("PUT", "/ext/v1/jobs", 405, "method-not-allowed"),
+            ("GET", "/ext/v1/jobs?colour=red", 400, "bad-request"),
+            ("GET", "/ext/v1/jobs?limit=0", 400, "bad-request"),
+            ("GET", "/ext/v1/jobs?limit=1&limit=2", 400, "bad-request"),
+        ] {
+            let error = alice.request(method, path).await.expect_for(status, path).json()["error"].clone();
+            assert_eq!((&error["code"], &error["reason"]), (&json!(status), &json!(reason)), "{path}");
+            assert_eq!(keys(&error), ["code", "title", "message", "reason", "details"], "{path}");
+        }
+        // What Glance answers there stays as it was.
+        nobody.get("/ext").await.expect(300);
+    });
+}
