@@ -7,7 +7,7 @@ use super::{
     verify::{Expected, verified},
 };
 use crate::{
-    image::{Images, query},
+    image::{Images, consumers, query},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -49,6 +49,7 @@ pub async fn find(images: &Images, caller: &Caller, id: &str, prefer: &[String])
         ));
     }
     images.access.enforce(caller, "download_image", &image).await?;
+    consumers::check_data(images, caller, &image).await?;
     if !prefer.is_empty() {
         images.access.enforce(caller, "download_from_store", &image).await?;
         check_preferences(images, prefer)?;

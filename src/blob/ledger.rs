@@ -6,6 +6,7 @@ use crate::{
     model::{
         blob::Blob,
         clock::Clock,
+        consumer::InUse,
         error::Error,
         event::Author,
         image::{Image, LOCK_PROPERTY},
@@ -91,8 +92,13 @@ pub fn give_up_staged(conn: &mut Conn, door: &Door, blob: &Blob) -> DbResult<Opt
 /// # Errors
 /// Only the database's own.
 pub fn doom_abandoned(conn: &mut Conn, clock: &Clock) -> DbResult<Vec<String>> {
-    let door =
-        Door { author: Author::service(), delay_seconds: 0, storage_quota: None, clock: clock.clone() };
+    let door = Door {
+        author: Author::service(),
+        delay_seconds: 0,
+        storage_quota: None,
+        in_use: InUse::Allow,
+        clock: clock.clone(),
+    };
     let now = clock.now();
     let mut images_returned = Vec::new();
     for blob in db::blobs::abandoned(conn, now, BATCH)? {

@@ -9,7 +9,7 @@ use crate::{
     cache, db, format,
     identity::keystone,
     image, import,
-    model::{hash::Algorithm, image_schema::ImageSchema, list::PageLimits},
+    model::{consumer::InUse, hash::Algorithm, image_schema::ImageSchema, list::PageLimits},
     policy,
     telemetry::log,
     work,
@@ -248,6 +248,10 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             .i64("vitrine", "queued_image_hours")
             .filter(|hours| *hours > 0)
             .map(|hours| hours.saturating_mul(3600)),
+        in_use: loaded
+            .string("vitrine", "in_use_delete")
+            .and_then(|text| InUse::parse(&text))
+            .unwrap_or_default(),
         verify_downloads: loaded
             .string("vitrine", "verify_downloads")
             .and_then(|text| image::VerifyDownloads::parse(&text))

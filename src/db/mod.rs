@@ -9,6 +9,7 @@ pub mod cached_images;
 mod client_file;
 mod conn;
 mod connection;
+pub mod consumers;
 mod dialect;
 mod error;
 pub mod events;

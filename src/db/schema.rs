@@ -317,6 +317,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Who uses an image.
+    consumers (image_id, kind, id) {
+        image_id -> Text,
+        kind -> Text,
+        id -> Text,
+        project_id -> Nullable<Text>,
+        region -> Nullable<Text>,
+        scope -> Nullable<Text>,
+        since -> BigInt,
+        last_seen -> BigInt,
+    }
+}
+diesel::allow_tables_to_appear_in_same_query!(consumers, images);
+diesel::allow_tables_to_appear_in_same_query!(consumers, image_properties);
+
+diesel::table! {
     identity_keys (generation) {
         generation -> BigInt,
         kid -> Text,

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Images, query, queued};
+use super::{Images, consumers, query, queued};
 use crate::{
     access::{self, quota::Allowance},
     db::{self, Conn, DbError, DbResult},
@@ -13,6 +13,7 @@ use crate::{
         blob::Blob,
         caller::Caller,
         clock::Clock,
+        consumer::InUse,
         error::{Error, Result},
         event::{Author, Event},
         image::{Image, Location},
@@ -35,6 +36,8 @@ pub struct Door {
     pub delay_seconds: i64,
     /// Bytes that the author's project may keep (`user_storage_quota`).
     pub storage_quota: Option<u64>,
+    /// What becomes of images in use that are to be deleted (`in_use_delete`).
+    pub in_use: InUse,
     /// The time of the change.
     pub clock: Clock,
 }
@@ -44,7 +47,13 @@ impl Images {
     pub fn door(&self, author: Author) -> Door {
         let delay_seconds = if self.settings.delayed_delete { self.settings.scrub_time_seconds } else { 0 };
         let storage_quota = self.settings.user_storage_quota;
-        Door { author, delay_seconds, storage_quota, clock: self.db.clock.clone() }
+        Door {
+            author,
+            delay_seconds,
+            storage_quota,
+            in_use: self.settings.in_use,
+            clock: self.db.clock.clone(),
+        }
     }
 
     /// Changes an image for a caller. `decide` gets the image as the caller sees it and answers its new state, or `None`
@@ -180,6 +189,8 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     let mut doomed = 0_usize;
     if after.status == Status::Deleted {
         db::images::delete(conn, before, now)?;
+        // Only now does whoever tells of a consumer wait for us.
+        consumers::check(conn, door.in_use, before)?;
         db::jobs::cancel_of_image(conn, &before.id)?;
         db::cached_images::forget_image(conn, &before.id)?;
         doomed = db::blobs::doom_of_image(conn, &before.id, delete_after, now)?;

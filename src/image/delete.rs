@@ -1,6 +1,6 @@
 //! Deleting an image (`glance/api/v2/images.py: ImagesController.delete`).
 
-use super::{Images, locations};
+use super::{Images, consumers, locations};
 use crate::{
     access,
     model::{
@@ -12,10 +12,12 @@ use crate::{
 };
 
 /// Deletes an image: its record turns into a tombstone and its blobs are doomed, in one transaction; the
-/// reaper deletes the bytes at once, or after `scrub_time` with `delayed_delete`.
+/// reaper deletes the bytes at once, or after `scrub_time` with `delayed_delete`. One that is in use is retired instead where
+/// that is wanted.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for protected images and without the right; [`Error::Conflict`] when others use the data.
+/// [`Error::Forbidden`] for protected images and without the right; [`Error::Conflict`] when others use the data, or the
+/// image, where that matters.
 pub async fn delete(images: &Images, caller: &Caller, id: &str) -> Result<()> {
     access::mutating(caller)?;
     images
@@ -30,8 +32,11 @@ pub async fn delete(images: &Images, caller: &Caller, id: &str) -> Result<()> {
                     image.status
                 )));
             }
-            locations::check_unused(images, &image.locations).await?;
-            Ok(Some(Image { status: Status::Deleted, ..image.clone() }))
+            let after = consumers::deleted(images, image).await?;
+            if after.status == Status::Deleted {
+                locations::check_unused(images, &image.locations).await?;
+            }
+            Ok(Some(after))
         })
         .await
         .map(drop)

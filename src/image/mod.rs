@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod bounds;
 pub mod change;
+pub mod consumers;
 pub mod create;
 pub mod delete;
 pub mod expected;
@@ -27,7 +28,7 @@ use tokio::sync::Notify;
 use crate::{
     access::Access,
     db::Db,
-    model::{image::Location, image_schema::ImageSchema},
+    model::{consumer::InUse, image::Location, image_schema::ImageSchema},
     store::Stores,
 };
 
@@ -87,6 +88,8 @@ pub struct Settings {
     pub queued_max: Option<u32>,
     /// Seconds after which a queued image that nobody touches is deleted; `None` is never.
     pub queued_seconds: Option<i64>,
+    /// `[vitrine] in_use_delete`
+    pub in_use: InUse,
     /// `[vitrine] verify_downloads`
     pub verify_downloads: VerifyDownloads,
     /// How large records and pages may be.
@@ -152,6 +155,7 @@ impl Default for Settings {
             http_retries: 3,
             queued_max: None,
             queued_seconds: None,
+            in_use: InUse::default(),
             verify_downloads: VerifyDownloads::default(),
             bounds: bounds::Bounds::default(),
             enabled_import_methods: texts(&["glance-direct", "web-download", "copy-image"]),

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     blob::ledger,
     db::{self, DbResult},
-    image::queued,
+    image::{consumers, queued},
     model::blob::Blob,
     reconcile,
     store::StoreErrorKind,
@@ -63,13 +63,19 @@ pub async fn clean_staging(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Deletes images that have waited for their data too long, now and then, until told to stop.
+/// Deletes images that have waited for their data too long, and deleted ones whose last consumer is gone, now and then,
+/// until told to stop.
 pub async fn delete_stale_images(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
         match queued::delete_stale(&app.images).await {
             Ok(0) => {}
             Ok(images) => tracing::info!(images, "images that waited for data too long were deleted"),
             Err(error) => tracing::warn!(%error, "images that wait for data too long could not be deleted"),
+        }
+        match consumers::delete_unused(&app.images).await {
+            Ok(0) => {}
+            Ok(images) => tracing::info!(images, "retired images that nobody uses any more were deleted"),
+            Err(error) => tracing::warn!(%error, "retired images that nobody uses could not be deleted"),
         }
         tokio::select! {
             _ = stopped.changed() => return,

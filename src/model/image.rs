@@ -23,7 +23,8 @@ pub const SYSTEM_PROPERTY_PREFIX: &str = "os_glance";
 /// Names the job that holds an image; set while an import or a location is under way.
 pub const LOCK_PROPERTY: &str = "os_glance_import_task";
 /// System properties that no response shows (`glance/api/v2/images.py: ResponseSerializer`).
-pub const HIDDEN_PROPERTIES: [&str; 2] = ["os_glance_stage_host", "os_glance_hash_op_host"];
+pub const HIDDEN_PROPERTIES: [&str; 3] =
+    ["os_glance_stage_host", "os_glance_hash_op_host", super::consumer::DELETE_UNUSED_PROPERTY];
 
 /// Visibility of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

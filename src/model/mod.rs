@@ -4,6 +4,7 @@ pub mod blob;
 pub mod cached_image;
 pub mod caller;
 pub mod clock;
+pub mod consumer;
 pub mod error;
 pub mod event;
 pub mod hash;

@@ -227,5 +227,14 @@ static REGISTERED: &[Registered] = &[
         .old("rule:manage_image_cache", "Xena"),
     project("cache_clean", ADMIN, &["POST /v2/cache/clean"]),
     project("cache_prune", ADMIN, &["POST /v2/cache/prune"]),
+    project(
+        "ext:consumers",
+        SERVICE,
+        &[
+            "PUT /ext/v1/consumers",
+            "PUT /ext/v1/images/{image_id}/consumers/{type}/{consumer_id}",
+            "DELETE /ext/v1/images/{image_id}/consumers/{type}/{consumer_id}",
+        ],
+    ),
     project("stores_info_detail", ADMIN_OR_SERVICE, &["GET /v2/info/stores/detail"]).old(ADMIN, "2025.1"),
 ];

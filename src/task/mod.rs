@@ -16,6 +16,7 @@ use crate::{
     model::{
         caller::Caller,
         clock::Clock,
+        consumer::InUse,
         error::{Error, Result},
         event::Author,
         job::{Job, JobStatus},
@@ -175,8 +176,13 @@ pub fn retry(conn: &mut Conn, clock: &Clock, old: &Job) -> DbResult<String> {
     let Again { from, state, affinity } = kinds::of(old.kind)?.retry(conn, old)?;
     let job = row(&caller, old.kind, (old.input.clone(), state), clock.now());
     let job = Job { image_id: Some(id.clone()), affinity, ..job };
-    let door =
-        Door { author: Author::from(old), delay_seconds: 0, storage_quota: None, clock: clock.clone() };
+    let door = Door {
+        author: Author::from(old),
+        delay_seconds: 0,
+        storage_quota: None,
+        in_use: InUse::Allow,
+        clock: clock.clone(),
+    };
     change::in_txn(conn, &door, &id, |_, before| {
         if before.property(LOCK_PROPERTY).is_some() {
             return Err(conflict(format!("Image {id} has an active task.")));

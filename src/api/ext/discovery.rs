@@ -11,8 +11,12 @@ pub const PATH: &str = "/ext/v1";
 const VERSION: &str = "1.0";
 
 /// Each feature with the path where it begins.
-const FEATURES: [(&str, &str); 3] =
-    [("csv", "/ext/v1/images.csv"), ("events", "/ext/v1/images/{id}/events"), ("jobs", "/ext/v1/jobs")];
+const FEATURES: [(&str, &str); 4] = [
+    ("consumers", "/ext/v1/consumers"),
+    ("csv", "/ext/v1/images.csv"),
+    ("events", "/ext/v1/images/{id}/events"),
+    ("jobs", "/ext/v1/jobs"),
+];
 
 /// Lists them.
 pub async fn show(state: Shared, request: HttpRequest) -> HttpResponse {

@@ -3,12 +3,12 @@
 use actix_web::{HttpRequest, HttpResponse, web::Path};
 use serde_json::{Value, json};
 
-use super::page::Asked;
+use super::page::{Asked, link_after};
 use crate::{
     api::{
         error::ApiResult,
         extract::{Identified, Shared},
-        query::{link, pairs},
+        query::pairs,
     },
     db::events::Recorded,
     image::history,
@@ -49,9 +49,4 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest, id: P
     let next = last.map(|last| link_after(&path, &asked, &last.sequence.to_string()));
     let events = events.iter().map(view).collect::<Result<Vec<_>>>()?;
     Ok(HttpResponse::Ok().json(json!({"events": events, "next": next})))
-}
-
-/// The link to the next page.
-pub fn link_after(path: &str, asked: &Asked, marker: &str) -> String {
-    link(path, &asked.pairs_after(marker), Some(marker))
 }

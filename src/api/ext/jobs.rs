@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web::Path};
 use serde_json::{Value, json};
 
-use super::{events::link_after, page::Asked};
+use super::page::{Asked, link_after};
 use crate::{
     api::{
         error::ApiResult,

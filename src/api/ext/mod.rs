@@ -1,15 +1,17 @@
 //! `/ext/v1`: what the service does beyond Glance. Nothing here changes what `/v2` answers.
 
+mod consumers;
 mod csv;
 mod discovery;
 pub mod error;
 mod events;
 mod jobs;
 mod page;
+mod retire;
 
 pub use discovery::PATH;
 
-use actix_web::web::{ServiceConfig, get, post};
+use actix_web::web::{ServiceConfig, delete, get, post, put};
 
 use super::resource::resource;
 
@@ -19,6 +21,16 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/ext/v1", "GET").route(get().to(discovery::show)))
         .service(resource("/ext/v1/images.csv", "GET").route(get().to(csv::export)))
         .service(resource("/ext/v1/images/{id}/events", "GET").route(get().to(events::list)))
+        .service(resource("/ext/v1/images/{id}/consumers", "GET").route(get().to(consumers::list)))
+        .service(
+            resource("/ext/v1/images/{id}/consumers/{type}/{consumer}", "PUT, DELETE")
+                .route(put().to(consumers::put))
+                .route(delete().to(consumers::remove)),
+        )
+        .service(resource("/ext/v1/consumers", "PUT").route(put().to(consumers::replace)))
+        .service(resource("/ext/v1/images/{id}/delete-preview", "GET").route(get().to(retire::preview)))
+        .service(resource("/ext/v1/images/{id}/retire", "POST").route(post().to(retire::retire)))
+        .service(resource("/ext/v1/images/{id}/unretire", "POST").route(post().to(retire::unretire)))
         .service(resource("/ext/v1/jobs", "GET").route(get().to(jobs::list)))
         .service(resource("/ext/v1/jobs/{id}", "GET").route(get().to(jobs::show)))
         .service(resource("/ext/v1/jobs/{id}/cancel", "POST").route(post().to(jobs::cancel)))

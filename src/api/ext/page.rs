@@ -1,6 +1,9 @@
 //! What the lists of the extensions have in common: `limit`, `marker`, and no parameter that nobody reads.
 
-use crate::model::error::{Error, Result};
+use crate::{
+    api::query::link,
+    model::error::{Error, Result},
+};
 
 /// Rows of a page where nobody asks for a number.
 const ROWS: u32 = 100;
@@ -48,14 +51,13 @@ impl Asked {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.rest.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
+}
 
-    /// The parameters of the page that begins after `marker`.
-    pub fn pairs_after(&self, marker: &str) -> Vec<(String, String)> {
-        let mut pairs = self.rest.clone();
-        pairs.push(("limit".to_owned(), self.limit.to_string()));
-        pairs.push(("marker".to_owned(), marker.to_owned()));
-        pairs
-    }
+/// The link to the page that begins after `marker`.
+pub fn link_after(path: &str, asked: &Asked, marker: &str) -> String {
+    let mut pairs = asked.rest.clone();
+    pairs.push(("limit".to_owned(), asked.limit.to_string()));
+    link(path, &pairs, Some(marker))
 }
 
 fn rows(text: &str) -> Result<u32> {

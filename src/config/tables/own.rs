@@ -3,6 +3,7 @@
 use crate::config::option::Kind::{Bool, Choice, Int, List, Text};
 use crate::config::option::{Group, Item, Opt, Place, at_least, opt, unset};
 use crate::config::wired::Feature;
+use crate::model::consumer::InUse;
 
 /// The group of this file.
 pub const GROUPS: &[Group] =
@@ -79,6 +80,15 @@ const VITRINE: &[Opt] = &[
         at_least(0),
         "0",
         "Images without data that one project may have; 0 is no limit.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
+        "in_use_delete",
+        Choice(&InUse::NAMES),
+        "allow",
+        "What DELETE does with an image that services say is in use: delete it as Glance does, retire it until nobody uses \
+         it any more, or refuse. Owners make it stricter for an image by its property delete_policy.",
     )
     .of(Feature::Images)
     .must(),

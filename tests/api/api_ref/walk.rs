@@ -282,7 +282,7 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         deletion(&walk, &owner).await;
         imports_and_tasks(&walk, &admin, &owner).await;
         metadefs(&walk, &admin, &owner).await;
-        extensions(&walk, &owner).await;
+        extensions(&walk, &admin, &owner).await;
         let several =
             Database::Sqlite.app_with(|options| options.stores = crate::stores::several(&options.data_dir));
         stores(&walk, &several.as_admin(), &several.as_member("owner")).await;

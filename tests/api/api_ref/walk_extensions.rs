@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::walk::{Body, Walk};
-use crate::support::{Client, eventually};
+use crate::support::{Client, OCTETS, bytes, eventually};
 
 const FAILED: &str = "00000000-0000-4000-8000-000000000021";
 const STOPPED: &str = "00000000-0000-4000-8000-000000000022";
+const USED: &str = "00000000-0000-4000-8000-000000000023";
 
 /// The id of the one job of an image, once it is in a state.
 async fn job_of(client: &Client, image: &str, state: &str) -> String {
@@ -18,8 +19,33 @@ async fn job_of(client: &Client, image: &str, state: &str) -> String {
     .await
 }
 
+async fn consumers(walk: &Walk, admin: &Client, owner: &Client) {
+    let new = json!({"id": USED, "disk_format": "raw", "container_format": "bare"});
+    walk.ask(owner, "POST /v2/images", Body::Json(new), 201).await;
+    let data = Body::Of(OCTETS, bytes(5));
+    walk.ask(owner, &format!("PUT /v2/images/{USED}/file"), data, 204).await;
+    let path = format!("/ext/v1/images/{USED}");
+    let server = format!("{path}/consumers/server/s");
+    for (client, line, body, status) in [
+        (admin, format!("PUT {server}"), Body::Json(json!({"project_id": "p"})), 201),
+        (admin, format!("PUT {server}"), Body::None, 200),
+        (owner, format!("PUT {server}"), Body::None, 403),
+        (admin, format!("GET {path}/consumers?limit=1"), Body::None, 200),
+        (owner, format!("GET {path}/delete-preview"), Body::None, 200),
+        (admin, format!("DELETE {server}"), Body::None, 204),
+        (admin, format!("DELETE {server}"), Body::None, 404),
+        (owner, format!("POST {path}/retire"), Body::None, 204),
+        (admin, format!("PUT {server}"), Body::None, 409),
+        (owner, format!("POST {path}/unretire"), Body::None, 204),
+        (admin, "PUT /ext/v1/consumers?scope=h".to_owned(), Body::Json(json!({"consumers": []})), 200),
+    ] {
+        walk.ask(client, &line, body, status).await;
+    }
+}
+
 /// Everything that they answer.
-pub async fn extensions(walk: &Walk, owner: &Client) {
+pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
+    consumers(walk, admin, owner).await;
     walk.ask(owner, "GET /ext/v1", Body::None, 200).await;
     // Nobody listens at the first; the second takes connections and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,0 +1,43 @@
+//! Images that are taken from those who have nothing of them yet, and what a deletion would do.
+
+use actix_web::{HttpResponse, web::Path};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    api::{
+        error::ApiResult,
+        extract::{Identified, NoBody, Shared},
+    },
+    image::consumers as domain,
+};
+
+/// Retires an image.
+pub async fn retire(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
+    domain::retire(&state.app.images, &caller.0, &id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Puts it back into use.
+pub async fn unretire(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
+    domain::unretire(&state.app.images, &caller.0, &id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Says what DELETE would do.
+pub async fn preview(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
+    let preview = domain::preview(&state.app.images, &caller.0, &id).await?;
+    let consumers: Map<String, Value> =
+        preview.consumers.iter().map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect();
+    let action = match preview.refused {
+        Some(_) => "refuse",
+        None if consumers.is_empty() || preview.in_use.as_str() == "allow" => "delete",
+        None => "retire",
+    };
+    Ok(HttpResponse::Ok().json(json!({
+        "action": action,
+        "reason": preview.refused,
+        "consumers": consumers,
+        "members": preview.members,
+        "stores": preview.stores,
+    })))
+}

@@ -1,0 +1,361 @@
+//! Who uses an image, what that means for its deletion, and images that serve nobody else any more.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::{Images, query};
+use crate::{
+    access::{self, targets::CallerTarget},
+    db::{self, Conn, DbResult},
+    model::{
+        caller::Caller,
+        consumer::{
+            Consumer, ConsumerKind, DELETE_POLICY_PROPERTY, DELETE_UNUSED_PROPERTY, InUse,
+            LIFECYCLE_PROPERTY, RETIRED,
+        },
+        error::{Error, Result},
+        event::Author,
+        image::Image,
+        status::Status,
+    },
+};
+
+/// The rule of those who tell of consumers.
+const RULE: &str = "ext:consumers";
+/// Images, or consumers, that one transaction looks at.
+const BATCH: i64 = 100;
+/// The role of services that need the data of retired images for what was made from them.
+const SERVICE_ROLE: &str = "service";
+
+async fn may_tell(images: &Images, caller: &Caller) -> Result<bool> {
+    images.access.allowed(caller, RULE, &CallerTarget(caller)).await
+}
+
+async fn enforce(images: &Images, caller: &Caller) -> Result<()> {
+    access::mutating(caller)?;
+    if may_tell(images, caller).await? { Ok(()) } else { Err(access::refused(RULE)) }
+}
+
+/// Whether an image serves only those who have something made from it.
+pub fn is_retired(image: &Image) -> bool {
+    image.property(LIFECYCLE_PROPERTY).and_then(|p| p.value.as_deref()) == Some(RETIRED)
+}
+
+/// Tells of a consumer. Answers it, and whether it is new. `allow_retired`: also of an image that takes no new ones.
+///
+/// # Errors
+/// [`Error::Forbidden`] without the right, [`Error::ImageNotFound`], [`Error::Conflict`] for a new consumer of a retired
+/// image.
+pub async fn put(
+    images: &Images,
+    caller: &Caller,
+    consumer: Consumer,
+    allow_retired: bool,
+) -> Result<(Consumer, bool)> {
+    enforce(images, caller).await?;
+    let image = query::find(images, caller, &consumer.image_id).await?;
+    let closed = is_retired(&image) && !allow_retired;
+    let write = images.db.write("consumer.put", move |conn| {
+        if !db::consumers::hold_image(conn, &consumer.image_id)? {
+            return Err(Error::ImageNotFound(consumer.image_id.clone()).into());
+        }
+        let new = db::consumers::put(conn, &consumer)?;
+        if new && closed {
+            let text = format!("Image {} is retired and takes no new consumers.", consumer.image_id);
+            return Err(Error::conflict(text).into());
+        }
+        let stored = db::consumers::find(conn, &consumer.image_id, consumer.kind, &consumer.id)?;
+        Ok((stored.unwrap_or_else(|| consumer.clone()), new))
+    });
+    Ok(write.await?)
+}
+
+/// Takes note that a consumer is gone; the last one takes along an image that somebody has deleted.
+///
+/// # Errors
+/// [`Error::Forbidden`] without the right, [`Error::ImageNotFound`], [`Error::NotFound`] when it is not known.
+pub async fn remove(
+    images: &Images,
+    caller: &Caller,
+    image: &str,
+    kind: ConsumerKind,
+    id: &str,
+) -> Result<()> {
+    enforce(images, caller).await?;
+    let image = query::find(images, caller, image).await?;
+    let (key, consumer) = (image.id.clone(), id.to_owned());
+    let remove = move |conn: &mut Conn| db::consumers::remove(conn, &key, kind, &consumer);
+    if !images.db.write("consumer.remove", remove).await? {
+        return Err(Error::NotFound(format!("Image {} has no {} {id}.", image.id, kind.as_str())));
+    }
+    if image.property(DELETE_UNUSED_PROPERTY).is_some() {
+        delete_unused(images).await?;
+    }
+    Ok(())
+}
+
+/// The consumers that a caller may see: whoever may tell of them sees all, others those of their project.
+///
+/// # Errors
+/// [`Error::ImageNotFound`]
+pub async fn list(
+    images: &Images,
+    caller: &Caller,
+    id: &str,
+    after: Option<(ConsumerKind, String)>,
+    count: u32,
+) -> Result<Vec<Consumer>> {
+    let image = query::show(images, caller, id).await?;
+    let project = if may_tell(images, caller).await? {
+        None
+    } else {
+        Some(caller.project_id.clone().unwrap_or_default())
+    };
+    let read = images.db.read("consumer.list", move |conn| {
+        let after = after.as_ref().map(|(kind, id)| (*kind, id.as_str()));
+        db::consumers::list(conn, &image.id, project.as_deref(), after, i64::from(count))
+    });
+    Ok(read.await?)
+}
+
+/// What came of telling of a whole scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Consumers that are there now.
+    pub kept: usize,
+    /// Consumers of the scope that are gone.
+    pub removed: usize,
+    /// Images that there are not.
+    pub unknown: Vec<String>,
+}
+
+/// Replaces all consumers of a scope by others, in one transaction.
+///
+/// # Errors
+/// [`Error::Forbidden`] without the right.
+pub async fn replace(
+    images: &Images,
+    caller: &Caller,
+    scope: String,
+    all: Vec<Consumer>,
+) -> Result<Replaced> {
+    enforce(images, caller).await?;
+    let write = images.db.write("consumer.replace", move |conn| {
+        let mut replaced = Replaced::default();
+        let images: BTreeSet<&String> = all.iter().map(|consumer| &consumer.image_id).collect();
+        // In one order, so that two scopes at one time wait for each other rather than for ever.
+        let mut unknown = HashSet::new();
+        for id in images {
+            if !db::consumers::hold_image(conn, id)? {
+                unknown.insert(id);
+                replaced.unknown.push(id.clone());
+            }
+        }
+        let mut kept = HashSet::new();
+        for consumer in all.iter().filter(|consumer| !unknown.contains(&consumer.image_id)) {
+            db::consumers::put(conn, consumer)?;
+            kept.insert((&consumer.image_id, consumer.kind, &consumer.id));
+        }
+        for old in db::consumers::of_scope(conn, &scope)? {
+            if !kept.contains(&(&old.image_id, old.kind, &old.id)) {
+                db::consumers::remove(conn, &old.image_id, old.kind, &old.id)?;
+                replaced.removed = replaced.removed.saturating_add(1);
+            }
+        }
+        replaced.kept = kept.len();
+        Ok(replaced)
+    });
+    let replaced = write.await?;
+    delete_unused(images).await?;
+    Ok(replaced)
+}
+
+/// What DELETE would do with an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// Why it would be refused, in a word.
+    pub refused: Option<&'static str>,
+    /// What would be done with an image in use.
+    pub in_use: InUse,
+    /// Consumers by kind.
+    pub consumers: Vec<(ConsumerKind, i64)>,
+    /// Projects that lose it.
+    pub members: i64,
+    /// Stores that have its data.
+    pub stores: Vec<String>,
+}
+
+/// Says what DELETE would do, and changes nothing.
+///
+/// # Errors
+/// [`Error::ImageNotFound`], and [`Error::Forbidden`] without the right to delete.
+pub async fn preview(images: &Images, caller: &Caller, id: &str) -> Result<Preview> {
+    let image = query::show(images, caller, id).await?;
+    images.access.enforce(caller, "delete_image", &image).await?;
+    let key = image.id.clone();
+    let read = images.db.read("consumer.preview", move |conn| {
+        Ok((db::consumers::counts(conn, &key)?, db::members::count(conn, &key)?))
+    });
+    let (consumers, members) = read.await?;
+    let in_use = policy_of(images.settings.in_use, &image);
+    let refused = if image.protected {
+        Some("protected")
+    } else if !consumers.is_empty() && in_use == InUse::Refuse {
+        Some("image-in-use")
+    } else if !image.status.may_become(Status::Deleted) {
+        Some("conflict")
+    } else {
+        None
+    };
+    let stores = image.locations.iter().filter_map(|location| location.store.clone()).collect();
+    Ok(Preview { refused, in_use, consumers, members, stores })
+}
+
+/// The stricter of what the operator and the owner say.
+pub(super) fn policy_of(operator: InUse, image: &Image) -> InUse {
+    let owner =
+        image.property(DELETE_POLICY_PROPERTY).and_then(|p| p.value.as_deref()).and_then(InUse::parse);
+    owner.map_or(operator, |owner| owner.max(operator))
+}
+
+/// Refuses to delete an image that has consumers where it may not be.
+///
+/// # Errors
+/// [`Error::Conflict`]
+pub(super) fn check(conn: &mut Conn, operator: InUse, image: &Image) -> DbResult<()> {
+    if policy_of(operator, image) == InUse::Allow {
+        return Ok(());
+    }
+    let counts = db::consumers::counts(conn, &image.id)?;
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let users: Vec<_> = counts.iter().map(|(kind, count)| format!("{count} {}(s)", kind.as_str())).collect();
+    Err(Error::conflict(format!(
+        "Image {} could not be deleted because it is in use: used by {}",
+        image.id,
+        users.join(", ")
+    ))
+    .into())
+}
+
+/// What becomes of an image that is to be deleted: retired, where it has consumers and that is wanted for such.
+pub(super) async fn deleted(images: &Images, image: &Image) -> Result<Image> {
+    let gone = Image { status: Status::Deleted, ..image.clone() };
+    if policy_of(images.settings.in_use, image) != InUse::Retire {
+        return Ok(gone);
+    }
+    let id = image.id.clone();
+    let counts = images.db.read("consumer.count", move |conn| db::consumers::counts(conn, &id)).await?;
+    if counts.is_empty() {
+        return Ok(gone);
+    }
+    let mut after = retired(image);
+    after.set_property(DELETE_UNUSED_PROPERTY, Some("true".to_owned()));
+    Ok(after)
+}
+
+fn retired(image: &Image) -> Image {
+    let mut after = Image { os_hidden: true, ..image.clone() };
+    after.set_property(LIFECYCLE_PROPERTY, Some(RETIRED.to_owned()));
+    after
+}
+
+/// Retires an image: it is hidden, and its data is for those who have something made from it.
+///
+/// # Errors
+/// [`Error::Forbidden`] without the right, [`Error::Conflict`] for an image without data.
+pub async fn retire(images: &Images, caller: &Caller, id: &str) -> Result<Image> {
+    turn(images, caller, id, |image| (!is_retired(image)).then(|| retired(image))).await
+}
+
+/// Puts a retired image back into use.
+///
+/// # Errors
+/// As [`retire`].
+pub async fn unretire(images: &Images, caller: &Caller, id: &str) -> Result<Image> {
+    turn(images, caller, id, |image| {
+        is_retired(image).then(|| {
+            let mut after = Image { os_hidden: false, ..image.clone() };
+            after.remove_property(LIFECYCLE_PROPERTY);
+            after.remove_property(DELETE_UNUSED_PROPERTY);
+            after
+        })
+    })
+    .await
+}
+
+async fn turn(
+    images: &Images,
+    caller: &Caller,
+    id: &str,
+    turned: impl Fn(&Image) -> Option<Image> + Sync,
+) -> Result<Image> {
+    access::mutating(caller)?;
+    images
+        .change(caller, id, async |image: &Image| {
+            images.access.enforce(caller, "modify_image", image).await?;
+            if !matches!(image.status, Status::Active | Status::Deactivated) {
+                return Err(Error::conflict(format!("Image {id} is {}; it has no data.", image.status)));
+            }
+            Ok(turned(image))
+        })
+        .await
+}
+
+/// Requires that a caller may have the data of an image: that of a retired one is for its owner, for services and for
+/// projects that have something made from it.
+///
+/// # Errors
+/// [`Error::Forbidden`]
+pub async fn check_data(images: &Images, caller: &Caller, image: &Image) -> Result<()> {
+    let is_service = || {
+        let roles = caller.roles.iter().chain(&caller.service_roles);
+        roles.into_iter().any(|role| role.eq_ignore_ascii_case(SERVICE_ROLE))
+    };
+    if !is_retired(image) || caller.is_admin || is_service() {
+        return Ok(());
+    }
+    if let Some(project) = caller.project_id.clone() {
+        if image.owner.as_ref() == Some(&project) {
+            return Ok(());
+        }
+        let id = image.id.clone();
+        let read = move |conn: &mut Conn| db::consumers::has_project(conn, &id, &project);
+        if images.db.read("consumer.of_project", read).await? {
+            return Ok(());
+        }
+    }
+    Err(Error::forbidden("The image is retired: its data is for those who have something made from it."))
+}
+
+/// Deletes the images that go with their last consumer and have none, and forgets consumers of images that are gone.
+/// Answers how many images went.
+///
+/// # Errors
+/// The database's.
+pub async fn delete_unused(images: &Images) -> Result<usize> {
+    let mut deleted = 0_usize;
+    loop {
+        let find = move |conn: &mut Conn| db::consumers::unused(conn, BATCH);
+        let found = images.db.read("consumer.unused", find).await?;
+        let mut gone = 0_usize;
+        for id in &found {
+            let decide = |image: &Image| {
+                let waits = image.property(DELETE_UNUSED_PROPERTY).is_some() && !image.protected;
+                Ok(waits.then(|| Image { status: Status::Deleted, ..image.clone() }))
+            };
+            match images.change_for(&Author::service(), id, decide).await {
+                Ok(image) => gone = gone.saturating_add(usize::from(image.status == Status::Deleted)),
+                // Somebody has told of a consumer meanwhile.
+                Err(Error::ImageNotFound(_) | Error::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        deleted = deleted.saturating_add(gone);
+        if gone == 0 {
+            break;
+        }
+    }
+    while images.db.write("consumer.orphans", |conn| db::consumers::remove_orphans(conn, BATCH)).await? > 0 {}
+    Ok(deleted)
+}
