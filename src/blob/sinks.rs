@@ -64,6 +64,8 @@ pub struct Sinks<'a> {
     failed: Vec<String>,
     /// Whether all of those that failed are gone.
     gone: bool,
+    /// The first of those that are left alone.
+    absent: Option<StoreError>,
     must_succeed: bool,
     watcher: &'a dyn Watcher,
     holder: &'a Arc<Holder>,
@@ -78,6 +80,8 @@ pub struct Delivered {
     pub failed: Vec<String>,
     /// Whether the places of all of those are gone.
     pub gone: bool,
+    /// What the first of those said that are left alone until they answer.
+    pub absent: Option<StoreError>,
 }
 
 impl<'a> Sinks<'a> {
@@ -89,7 +93,8 @@ impl<'a> Sinks<'a> {
         holder: &'a Arc<Holder>,
         payer: Option<&'a str>,
     ) -> Self {
-        Self { holder, payer, targets: Vec::new(), failed: Vec::new(), gone: true, must_succeed, watcher }
+        let (targets, failed) = (Vec::new(), Vec::new());
+        Self { holder, payer, targets, failed, gone: true, absent: None, must_succeed, watcher }
     }
 
     /// Enters a blob into the ledger and opens it, or lets the store share what another has at a URL.
@@ -169,6 +174,9 @@ impl<'a> Sinks<'a> {
         tracing::warn!(store, %error, "the others go on without this store");
         self.gone &= error.kind == StoreErrorKind::Gone;
         self.failed.push(store.to_owned());
+        if error.is_left_alone() && self.absent.is_none() {
+            self.absent = Some(error);
+        }
         Ok(())
     }
 
@@ -225,7 +233,7 @@ impl<'a> Sinks<'a> {
             }
         }
         blobs.reverse();
-        Ok(Delivered { blobs, failed: self.failed, gone: self.gone })
+        Ok(Delivered { blobs, failed: self.failed, gone: self.gone, absent: self.absent })
     }
 }
 

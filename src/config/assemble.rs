@@ -282,6 +282,7 @@ fn jobs(loaded: &Loaded) -> work::Settings {
         per_project: loaded.i64("vitrine", "jobs_per_project").unwrap_or(default.per_project),
         lease_seconds: loaded.i64("vitrine", "lease_seconds").unwrap_or(default.lease_seconds),
         lost_seconds: loaded.i64("vitrine", "lost_node_after").unwrap_or(default.lost_seconds),
+        store_seconds: loaded.i64("vitrine", "jobs_wait_for_store").unwrap_or(default.store_seconds),
         kept_seconds: hours.map_or(default.kept_seconds, |hours| hours.saturating_mul(3600)),
     }
 }

@@ -320,7 +320,7 @@ pub fn finish(
     if changed == 1 { Ok(()) } else { Err(DbError::stale("job", id)) }
 }
 
-/// Gives a job back, to be begun again later by any node.
+/// Gives a job back, to be begun again later by any node. Its attempt counts or not.
 ///
 /// # Errors
 /// [`DbError::Stale`] when the job is no longer this node's.
@@ -330,12 +330,14 @@ pub fn postpone(
     node: &str,
     message: &str,
     (now, run_after): (Timestamp, Timestamp),
+    counts: bool,
 ) -> DbResult<()> {
     let changed = diesel::update(jobs::table.filter(jobs::id.eq(id)).filter(jobs::lease_node.eq(node)))
         .set((
             jobs::lease_until.eq(0),
             jobs::run_after.eq(run_after.0),
             jobs::message.eq(message),
+            jobs::attempts.eq(jobs::attempts - i32::from(!counts)),
             jobs::updated_at.eq(now.0),
         ))
         .execute(conn)?;

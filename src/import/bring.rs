@@ -34,6 +34,9 @@ impl From<FetchError> for Failure {
 
 /// A store's failure: it may do better later.
 pub fn store_failure(error: &StoreError) -> Failure {
+    if let Some(absence) = Failure::of_absence(error) {
+        return absence;
+    }
     match store_fault(error) {
         Error::Internal { message } => Error::Internal { message }.into(),
         other if error.kind == StoreErrorKind::Gone => Failure::Soon(other.to_string()),

@@ -17,7 +17,7 @@ use crate::{
         image::{Image, Location},
         status::Status,
     },
-    store::{ByteStream, NamedStore, StoreErrorKind, StoreResult},
+    store::{ByteStream, NamedStore, StoreError, StoreErrorKind, StoreResult},
     work::{Done, Failure, Work},
 };
 
@@ -66,7 +66,8 @@ async fn open(imports: &Imports, image: &Image) -> Done<Origin> {
             }
             Err(error) => {
                 tracing::error!(%error, image = %image.id, store = %named.id, "a location cannot be copied from");
-                if error.kind != StoreErrorKind::NotFound {
+                let waits = failed.as_ref().is_some_and(StoreError::is_left_alone);
+                if error.kind != StoreErrorKind::NotFound && !waits {
                     failed = Some(error);
                 }
             }

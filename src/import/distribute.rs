@@ -216,6 +216,9 @@ async fn conclude(mut sinks: Sinks<'_>, facts: Facts, check: impl Fn(&Facts) -> 
     }
     let delivered = sinks.conclude().await?;
     if delivered.blobs.is_empty() {
+        if let Some(absence) = delivered.absent.as_ref().and_then(Failure::of_absence) {
+            return Err(absence);
+        }
         let why = "None of the stores could be written.".to_owned();
         return Err(if delivered.gone { Failure::Soon(why) } else { Failure::Again(why) });
     }

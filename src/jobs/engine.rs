@@ -18,7 +18,10 @@ use tokio::{
 use crate::{
     app::App,
     db::{self, DbError, jobs::ClaimLimits},
-    model::job::{Job, JobStatus},
+    model::{
+        job::{Job, JobStatus},
+        time::Timestamp,
+    },
     task::kinds,
     telemetry::{self, Context},
     work::{Done, Failure, Work, durable::Ending, queue::progress},
@@ -28,6 +31,8 @@ use crate::{
 const PERIOD: Duration = Duration::from_secs(2);
 /// How often a job is begun at most.
 const ATTEMPTS_MAX: i32 = 5;
+/// How long a job waits at least and at most, in seconds, before it looks again for a store that is left alone.
+const ABSENCE_SECONDS: (i64, i64) = (2, 60);
 /// Attempts at what succeeds within seconds or not at all: with the waits between them, six seconds.
 const SOON_ATTEMPTS_MAX: i32 = 3;
 /// Attempts after which a job ends even if its image cannot be brought back: with the leases between them, minutes.
@@ -151,14 +156,17 @@ async fn execute(app: &Arc<App>, places: Arc<Semaphore>, job: Job) {
     let keeper = telemetry::spawn(keep_lease(Arc::clone(app), work.clone()));
     let _held = Held { work: work.clone(), keeper };
     let result = attempt(app, &work).await;
-    call.end_as(outcome(&work, &result));
+    call.end_as(outcome(app, &work, &result));
     let recorded = match result {
         Ok(value) => {
             let (done, total) = work.progress();
             finish(app, &work, JobStatus::Success, &progress(done, total), Some(value)).await
         }
         Err(Failure::Lost) => Ok(()),
-        Err(Failure::Again(why)) if work.job.attempts < ATTEMPTS_MAX => postpone(app, &work, &why).await,
+        Err(Failure::Away(why)) if may_wait(app, &work) => wait_for_store(app, &work, &why).await,
+        Err(Failure::Again(why) | Failure::Away(why)) if work.job.attempts < ATTEMPTS_MAX => {
+            postpone(app, &work, &why).await
+        }
         Err(Failure::Soon(why)) if work.job.attempts < SOON_ATTEMPTS_MAX => postpone(app, &work, &why).await,
         Err(Failure::Final(why)) => fail(app, &work, why, Ending::Refused).await,
         Err(other) => fail(app, &work, other.to_string(), Ending::GivenUp).await,
@@ -198,11 +206,12 @@ async fn release(app: &App, work: &Work) {
 }
 
 /// What the figures call the end of an attempt.
-fn outcome(work: &Work, result: &Done<Value>) -> &'static str {
+fn outcome(app: &App, work: &Work, result: &Done<Value>) -> &'static str {
     match result {
         Ok(_) => "done",
         Err(Failure::Lost) => "lost",
-        Err(Failure::Again(_)) if work.job.attempts < ATTEMPTS_MAX => "postponed",
+        Err(Failure::Away(_)) if may_wait(app, work) => "waits",
+        Err(Failure::Again(_) | Failure::Away(_)) if work.job.attempts < ATTEMPTS_MAX => "postponed",
         Err(_) => "failed",
     }
 }
@@ -219,7 +228,7 @@ async fn fail(app: &App, work: &Work, why: String, ending: Ending) -> Result<(),
         Err(Failure::Lost) => return Ok(()),
         Err(error) => {
             tracing::error!(job = %work.job.id, %error, "an image could not be brought back");
-            let may_mend = matches!(error, Failure::Again(_) | Failure::Soon(_));
+            let may_mend = matches!(error, Failure::Again(_) | Failure::Away(_) | Failure::Soon(_));
             if may_mend && work.job.attempts < UNDO_ATTEMPTS_MAX {
                 return Ok(());
             }
@@ -248,11 +257,40 @@ async fn finish(
 
 async fn postpone(app: &App, work: &Work, why: &str) -> Result<(), DbError> {
     let wait = 1_i64 << work.job.attempts.clamp(0, 10);
+    put_off(app, work, (format!("{why} It will be tried again."), wait), true).await
+}
+
+/// Until when a job waits for a store that is left alone.
+fn waits_until(app: &App, work: &Work) -> Timestamp {
+    work.job.created_at.plus_seconds(app.jobs.store_seconds)
+}
+
+fn may_wait(app: &App, work: &Work) -> bool {
+    app.db.clock.now() < waits_until(app, work)
+}
+
+/// Gives a job back until the store that it needs may answer again. That is no attempt: nothing was called.
+async fn wait_for_store(app: &App, work: &Work, why: &str) -> Result<(), DbError> {
+    let age = app.db.clock.now().0.saturating_sub(work.job.created_at.0) / 1_000_000;
+    let wait = (age / 4).clamp(ABSENCE_SECONDS.0, ABSENCE_SECONDS.1);
+    let message =
+        format!("{why} It is waited for until {} at the longest.", waits_until(app, work).isotime());
+    put_off(app, work, (message, wait), false).await
+}
+
+/// Gives a job back, to be begun again after so many seconds.
+async fn put_off(
+    app: &App,
+    work: &Work,
+    (message, wait): (String, i64),
+    counts: bool,
+) -> Result<(), DbError> {
     let now = app.db.clock.now();
     let times = (now, now.plus_seconds(wait));
-    let (id, node, message) =
-        (work.job.id.clone(), app.leases().node.clone(), format!("{why} It will be tried again."));
-    app.db.write("job.postpone", move |conn| db::jobs::postpone(conn, &id, &node, &message, times)).await
+    let (id, node) = (work.job.id.clone(), app.leases().node.clone());
+    app.db
+        .write("job.postpone", move |conn| db::jobs::postpone(conn, &id, &node, &message, times, counts))
+        .await
 }
 
 /// Renews the lease and passes on the wish to stop.

@@ -120,7 +120,7 @@ async fn announce(images: &Images, work: &Work, id: &str, algorithm: &str) -> Do
 
 /// Measures the first of the locations that can be read.
 async fn find(images: &Images, work: &Work, image: &Image, algorithm: &str) -> Done<()> {
-    let mut why = Failure::Final("The image has no location.".to_owned());
+    let (mut why, mut absence) = (Failure::Final("The image has no location.".to_owned()), None);
     for location in &image.locations {
         match measure(images, work, &location.url, algorithm).await {
             Ok(Facts { rejection: Some(why), .. }) => return refuse(images, work, &image.id, &why).await,
@@ -129,10 +129,11 @@ async fn find(images: &Images, work: &Work, image: &Image, algorithm: &str) -> D
                 return record(images, work, &image.id, Some((facts, algorithm.to_owned()))).await;
             }
             Err(Failure::Final(reason)) => why = Failure::Final(reason),
+            Err(away @ Failure::Away(_)) => absence = Some(away),
             Err(other) => return Err(other),
         }
     }
-    Err(why)
+    Err(absence.unwrap_or(why))
 }
 
 /// Data that is not what the image says already gives it no hash.

@@ -22,6 +22,7 @@ use crate::{
         job::{Job, JobKind},
         status::Status,
     },
+    store::NamedStore,
     work::{
         Done, Failure, Work,
         durable::{Again, Durable, Ending},
@@ -152,6 +153,10 @@ async fn add(
     validation: &ValidationData,
 ) -> Done<()> {
     let verify = images.settings.do_secure_hash && validation.os_hash_value.is_some();
+    let reachable = images.stores.for_url(url).map_or(Ok(()), NamedStore::reachable);
+    if let Some(absence) = reachable.err().as_ref().and_then(Failure::of_absence) {
+        return Err(absence);
+    }
     let (named, size) = probe(images, url).await?;
     if image.disk_format.is_none() || image.container_format.is_none() {
         return Err(Failure::Final(

@@ -60,7 +60,8 @@ async fn measure_once(images: &Images, work: &Work, url: &str, algorithm: &str) 
     let wanted = Wanted { inspect: true, owner: work.job.owner.clone(), ..hashes_of(algorithm)? };
     let digests = Digests::start(&wanted).map_err(Error::from)?;
     work.begin_pass(named.stat(url).await.ok());
-    let chunks = named.read(url, None).await.map_err(|_| unreadable())?;
+    let chunks = named.read(url, None).await;
+    let chunks = chunks.map_err(|error| Failure::of_absence(&error).unwrap_or_else(unreadable))?;
     let pour = Pour { sink: &mut Nowhere, digests: Some(digests), limits: Limits::NONE, progress: work };
     match pour.run(&mut Reading { work, chunks }).await {
         Ok(poured) => Ok(Facts::of_location(poured.measured.unwrap_or_default())),

@@ -53,6 +53,11 @@ impl StoreError {
         Self { kind, place: place.into(), source: source.into() }
     }
 
+    /// Whether the store was not even called, since it is left alone until it answers.
+    pub fn is_left_alone(&self) -> bool {
+        self.source.is::<LeftAlone>()
+    }
+
     /// Classifies an I/O failure at `place`.
     pub fn io(place: impl Into<String>, source: io::Error) -> Self {
         let kind = match source.kind() {
@@ -68,6 +73,11 @@ impl StoreError {
         Self::new(kind, place, source)
     }
 }
+
+/// Why calls of a store fail that is left alone until it answers.
+#[derive(Debug, thiserror::Error)]
+#[error("it is left alone until it answers again; last: {0}")]
+pub(super) struct LeftAlone(pub(super) String);
 
 /// Result of a store.
 pub type StoreResult<T> = Result<T, StoreError>;

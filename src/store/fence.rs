@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Backend, StoreError, StoreErrorKind, StoreResult,
+    error::LeftAlone,
     health::{Health, Word},
     limit::{Fencing, in_time},
 };
@@ -83,8 +84,7 @@ impl Fence {
             return Ok(());
         }
         let reason = self.closed().as_ref().map(|closed| closed.reason.clone()).unwrap_or_default();
-        let why = format!("it is left alone until it answers again; last: {reason}");
-        Err(StoreError::new(StoreErrorKind::Unavailable, format!("store {}", self.store), why))
+        Err(StoreError::new(StoreErrorKind::Unavailable, format!("store {}", self.store), LeftAlone(reason)))
     }
 
     /// Has the store itself asked, if too many calls in a row had no answer.

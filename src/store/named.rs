@@ -94,6 +94,14 @@ impl NamedStore {
         &self.about.properties
     }
 
+    /// Whether calls are let through: a store that is left alone until it answers takes none.
+    ///
+    /// # Errors
+    /// As of every call then.
+    pub fn reachable(&self) -> StoreResult<()> {
+        self.notes.pass()
+    }
+
     /// Opens a blob for reading, whole or in part. The seat is given back when the stream is dropped.
     ///
     /// # Errors

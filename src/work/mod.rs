@@ -25,6 +25,7 @@ use crate::{
         event::Author,
         job::{Job, written},
     },
+    store::StoreError,
 };
 
 /// The operator's settings about jobs.
@@ -40,6 +41,9 @@ pub struct Settings {
     pub lease_seconds: i64,
     /// `[vitrine] lost_node_after`: seconds after which a staging folder that no node has reached is given up.
     pub lost_seconds: i64,
+    /// `[vitrine] jobs_wait_for_store`: seconds after it was asked for during which a job waits for a store that is left
+    /// alone.
+    pub store_seconds: i64,
     /// `[task] task_time_to_live`, in seconds: for how long a finished job can be looked at.
     pub kept_seconds: i64,
 }
@@ -52,6 +56,7 @@ impl Default for Settings {
             per_project: 8,
             lease_seconds: 15,
             lost_seconds: 3600,
+            store_seconds: 4 * 3600,
             kept_seconds: 48 * 3600,
         }
     }
@@ -66,6 +71,9 @@ pub enum Failure {
     /// It may succeed later.
     #[error("{0}")]
     Again(String),
+    /// It may succeed once a store answers that is left alone until then.
+    #[error("{0}")]
+    Away(String),
     /// It may succeed within seconds, or else not before somebody has mended something.
     #[error("{0}")]
     Soon(String),
@@ -75,6 +83,13 @@ pub enum Failure {
     /// Another node has taken the job over; this one says no more.
     #[error("the lease on this job was lost")]
     Lost,
+}
+
+impl Failure {
+    /// What comes of a store that is left alone: it is waited for. `None` is every other failure of a store.
+    pub fn of_absence(error: &StoreError) -> Option<Self> {
+        error.is_left_alone().then(|| Self::Away(format!("The {} does not answer.", error.place)))
+    }
 }
 
 impl From<Error> for Failure {
@@ -156,7 +171,8 @@ impl Work {
     pub fn new(db: Db, leases: &Leases, places: Arc<Semaphore>, job: Job) -> Self {
         let signals = Signals::default();
         signals.cancelled.store(job.cancel_requested, Ordering::Relaxed);
-        let holder = Arc::new(leases.hold(format!("{}/{}", job.id, job.attempts)));
+        // Of two attempts one may bear the number of the other, which did not count.
+        let holder = Arc::new(leases.hold(format!("{}/{}/{}", job.id, job.attempts, job.lease_until.0)));
         let node = leases.node.as_str().into();
         let place = Arc::new(Place { places, held: Mutex::new(None) });
         Self { job: Arc::new(job), node, holder, db, signals: Arc::new(signals), place }

@@ -250,6 +250,14 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Tasks)
     .must(),
     opt(
+        "jobs_wait_for_store",
+        Int(0, 31_536_000),
+        "14400",
+        "Seconds after it was asked for during which an import or another job waits for a store that does not answer.",
+    )
+    .of(Feature::Tasks)
+    .must(),
+    opt(
         "lost_node_after",
         Int(60, 31_536_000),
         "3600",

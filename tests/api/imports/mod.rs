@@ -1,5 +1,6 @@
 //! Imports and tasks: staging, the three methods, plug-ins, hostile sources.
 
+mod absent;
 mod appliances;
 mod direct;
 mod engine;

@@ -1,5 +1,6 @@
 //! The test app: a real server on a port of its own, callers of every kind, and a look behind the API.
 
+mod away;
 mod builders;
 mod client;
 mod database;
@@ -32,6 +33,7 @@ use vitrine::{
     store::NamedStore,
 };
 
+pub use away::Far;
 pub use builders::{NewImage, bytes, fresh_id, image, qcow2};
 pub use client::{Answer, Client, OCTETS, PATCH_V20, PATCH_V21, Request, keys};
 pub use database::{Database, TestDatabase};
