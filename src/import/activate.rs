@@ -62,6 +62,9 @@ pub async fn activate(
             if tells {
                 after.set_property(IMPORTING_TO_STORES, left.clone());
                 after.set_property(FAILED_IMPORT, failed.clone());
+            } else {
+                // An upload before this one may have failed after its answer.
+                after.remove_property(FAILED_IMPORT);
             }
             after.locations.extend(blobs.iter().map(|(_, location)| location.clone()));
             if !copies {

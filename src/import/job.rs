@@ -220,8 +220,8 @@ pub async fn put_back(
             after.remove_property(LOCK_PROPERTY);
             if !is_upload {
                 after.set_property(IMPORTING_TO_STORES, list_of(imports, &[]));
-                after.set_property(FAILED_IMPORT, list_of(imports, &plan.targets));
             }
+            after.set_property(FAILED_IMPORT, list_of(imports, &plan.targets));
             if matches!(after.status, Status::Importing | Status::Uploading)
                 || is_upload && after.status == Status::Saving
             {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{Imports, asked::Asked, job::ImageImport, plan::Input, state::State, wish};
+use super::{FAILED_IMPORT, Imports, asked::Asked, job::ImageImport, plan::Input, state::State, wish};
 use crate::{
     access::quota::{self, Allowance},
     blob::{
@@ -119,6 +119,7 @@ async fn wait(imports: &Imports, id: String) -> Result<()> {
         match job.status {
             JobStatus::Success => return Ok(()),
             JobStatus::Failure => {
+                told(imports, &job).await;
                 let state: State = serde_json::from_value(job.state).unwrap_or_default();
                 return Err(match state.refused {
                     true => Error::UnsupportedMediaType(job.message),
@@ -133,5 +134,21 @@ async fn wait(imports: &Imports, id: String) -> Result<()> {
             return Ok(());
         }
         tokio::time::sleep(LOOK.min(left)).await;
+    }
+}
+
+/// Takes back from the image what says that its job failed: whoever sent the data is told by the answer.
+async fn told(imports: &Imports, job: &Job) {
+    let Some(id) = &job.image_id else { return };
+    let author = Author::from(job);
+    let changed = imports.images.change_for(&author, id, |before: &Image| {
+        let is_of_this = before.status == Status::Queued && before.property(LOCK_PROPERTY).is_none();
+        let mut after = before.clone();
+        after.remove_property(FAILED_IMPORT);
+        Ok((is_of_this && after != *before).then_some(after))
+    });
+    match changed.await {
+        Ok(_) | Err(Error::ImageNotFound(_)) => {}
+        Err(error) => tracing::warn!(%error, image = id, "the image goes on saying that its upload failed"),
     }
 }

@@ -296,6 +296,31 @@ on_each_database! {
         failed(&app, &alice, &id, "queued", "qemu-img cannot read it").await;
     }
 
+    /// What cannot be converted, as is found out only after the answer, is told on the image as a failed import is, until
+    /// another upload is good. Who is still there to be told by the answer finds nothing of it on the image.
+    async fn a_failure_after_the_answer_is_told_on_the_image(database: Database) {
+        let mut app = keeping(database, "raw", |options| options.stores.multiple = true);
+        let id = app.as_member("alice").created(image().qcow2()).await;
+        let told = async |app: &TestApp| {
+            let shown = app.as_member("alice").show(&id).await.expect(200).json();
+            (shown["status"].clone(), shown["os_glance_failed_import"].clone())
+        };
+        app.as_member("alice").upload(&id, qcow2(1 << 20, None)).await.expect(415);
+        assert_eq!(told(&app).await, (json!("queued"), Value::Null));
+        app.reconfigure(|options| options.imports.conversion_wait = std::time::Duration::ZERO);
+        app.as_member("alice").upload(&id, qcow2(1 << 20, None)).await.expect(204);
+        eventually("it is queued again", async || {
+            let now = told(&app).await;
+            if now == (json!("queued"), json!("file")) { Ok(()) } else { Err(now) }
+        })
+        .await;
+        failed(&app, &app.as_member("alice"), &id, "queued", "qemu-img cannot read it").await;
+        app.reconfigure(|options| options.imports.conversion_wait = LONG);
+        let data = disk();
+        app.as_member("alice").upload(&id, converted(&data, &["-O", "qcow2"])).await.expect(204);
+        keeps_raw(&app.as_member("alice"), &id, &data).await;
+    }
+
     /// The size of the disk is what counts, to the byte: under the cap on images, and under the quota of the project.
     async fn sec_39_the_size_of_the_disk_counts(database: Database) {
         let size = 8_u64 << 20;
