@@ -46,7 +46,7 @@ use crate::{
     policy::Enforcer,
     reconcile,
     store::{Stores, staging::Staging},
-    work::{queue::Queue, seal::Seals},
+    work::{endings::Endings, queue::Queue, seal::Seals},
 };
 
 /// How long a server that is to stop at once may take to give back its leases.
@@ -277,7 +277,7 @@ fn assemble(images: Images, staging: Staging, options: &Options) -> Imports {
             leases,
             transfers: Transfers::new(options.transfers),
         },
-        queue: Queue { db: images.db.clone(), enqueued: Arc::new(Notify::new()) },
+        queue: Queue { db: images.db.clone(), enqueued: Arc::default(), endings: Endings::default() },
         fetcher: Fetcher::new(settings.filter.clone(), settings.patience),
         seals: Seals::new(images.db.clone()),
         images,

@@ -60,6 +60,8 @@ pub struct Settings {
     pub conversions_at_once: usize,
     /// `[vitrine] conversion_wait`: for how long an upload waits for its conversion.
     pub conversion_wait: Duration,
+    /// How often it looks whether another node has ended that.
+    pub conversion_look: Duration,
     /// `[vitrine] converter_confinement`
     pub confinement: Confinement,
     /// The program that is called with `confine`: this one.
@@ -84,6 +86,7 @@ impl Default for Settings {
             decompression_memory: 256 << 20,
             conversions_at_once: 2,
             conversion_wait: Duration::from_secs(10),
+            conversion_look: Duration::from_secs(2),
             confinement: Confinement::default(),
             confine_helper: confine::own_program(),
         }

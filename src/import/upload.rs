@@ -2,9 +2,10 @@
 //! the staging folder, and a job converts and stores it. The image is `saving` until that has come to its end, as in
 //! any upload; the client is answered as soon as the data is safe, or a little later, when the job has ended by then.
 
-use std::time::Duration;
-
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
 
 use super::{FAILED_IMPORT, Imports, asked::Asked, job::ImageImport, plan::Input, state::State, wish};
 use crate::{
@@ -25,11 +26,11 @@ use crate::{
         job::{Job, JobStatus},
         status::Status,
     },
-    work::queue::{LOCK_PROPERTY, draft as new_job},
+    work::{
+        endings::Ending,
+        queue::{LOCK_PROPERTY, draft as new_job},
+    },
 };
-
-/// How often an upload looks whether its job has ended.
-const LOOK: Duration = Duration::from_millis(200);
 
 /// Receives the data of an image.
 ///
@@ -53,9 +54,9 @@ pub async fn upload(
         check_room(imports, caller, format, &received).await?;
         hand_over(imports, &admitted, draft, received).await
     });
-    let job = job.await?;
+    let over = job.await?;
     imports.queue.enqueued.notify_one();
-    wait(imports, job).await
+    wait(imports, &over).await
 }
 
 /// Refuses what is known to become too large. What is not known yet, or is stored meanwhile, the job finds out.
@@ -70,13 +71,13 @@ async fn check_room(imports: &Imports, caller: &Caller, format: &str, received: 
     quota::check_storage(&imports.images.db, allowance, received.facts.size, size).await
 }
 
-/// Makes the data that of a job, which holds the image: all in one transaction. Answers the id of the job.
+/// Makes the data that of a job, which holds the image: all in one transaction. Answers the end of the job.
 async fn hand_over(
     imports: &Imports,
     admitted: &Admitted<'_>,
     draft: &mut Draft,
     received: Received,
-) -> Result<String> {
+) -> Result<Ending> {
     let Received { image, writer, facts } = received;
     upload::show(draft, writer).await?;
     let bytes = i64::try_from(facts.size).map_err(|e| Error::internal("upload", e))?;
@@ -87,7 +88,8 @@ async fn hand_over(
     let input = Input { image_id: image.id.clone(), import_req: Asked::upload(), backend };
     let job = new_job::<ImageImport>(admitted.caller, &input, &state, imports.images.db.clock.now())?;
     let job = Job { image_id: Some(image.id), affinity: Some(blob.store.clone()), ..job };
-    let (id, door) = (job.id.clone(), imports.images.door(Author::from(admitted.caller)));
+    let (over, door) =
+        (imports.queue.endings.of(&job.id), imports.images.door(Author::from(admitted.caller)));
     let accept = move |conn: &mut db::Conn| {
         db::blobs::make_live(conn, &blob.id, &blob.holder, bytes, door.clock.now())?;
         change::in_txn(conn, &door, &blob.image_id, |_, before| {
@@ -101,18 +103,19 @@ async fn hand_over(
         db::jobs::insert(conn, &job)
     };
     upload::ended(draft, imports.images.db.write_patiently("image.accept_upload", accept).await)?;
-    Ok(id)
+    Ok(over)
 }
 
-/// Waits for the end of the job, but not for long: the data is safe.
+/// Waits for the end of the job, but not for long: the data is safe. This node says when it has ended it; now and then it
+/// is looked whether another one has.
 ///
 /// # Errors
 /// [`Error::UnsupportedMediaType`] when the data was refused, [`Error::Gone`] when the image is, and
 /// [`Error::Unavailable`] when the data could not be stored.
-async fn wait(imports: &Imports, id: String) -> Result<()> {
+async fn wait(imports: &Imports, over: &Ending) -> Result<()> {
     let deadline = Instant::now() + imports.settings.conversion_wait;
     loop {
-        let key = id.clone();
+        let key = over.job.clone();
         let job = imports.images.db.read("job.find", move |conn| db::jobs::find(conn, &key)).await;
         // Without the database nobody can say more than that the data is safe.
         let Ok(Some(job)) = job else { return Ok(()) };
@@ -133,7 +136,8 @@ async fn wait(imports: &Imports, id: String) -> Result<()> {
         if left.is_zero() {
             return Ok(());
         }
-        tokio::time::sleep(LOOK.min(left)).await;
+        // Told or not, the row is what counts.
+        let _ = timeout(imports.settings.conversion_look.min(left), over.told()).await;
     }
 }
 

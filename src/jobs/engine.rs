@@ -252,7 +252,9 @@ async fn finish(
         .write_patiently("job.finish", move |conn| {
             db::jobs::finish(conn, &id, &node, status, &message, result.as_ref(), times)
         })
-        .await
+        .await?;
+    app.imports.queue.endings.tell(&work.job.id);
+    Ok(())
 }
 
 async fn postpone(app: &App, work: &Work, why: &str) -> Result<(), DbError> {

@@ -2,6 +2,7 @@
 //! a wish to stop to obey.
 
 pub mod durable;
+pub mod endings;
 pub mod queue;
 pub mod seal;
 

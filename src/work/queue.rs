@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::durable::Durable;
+use super::{durable::Durable, endings::Endings};
 pub use crate::model::image::LOCK_PROPERTY;
 use crate::{
     db::{self, Db},
@@ -27,6 +27,8 @@ pub struct Queue {
     pub db: Db,
     /// Tells the engine that there is a job, or room for one.
     pub enqueued: Arc<Notify>,
+    /// By which the engine tells that a job is over.
+    pub endings: Endings,
 }
 
 /// A job that a caller asks for, not begun.

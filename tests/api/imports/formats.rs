@@ -13,13 +13,15 @@ use super::{
 };
 
 /// How long an upload waits for its conversion where a test wants to see it end.
-const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+const LONG: std::time::Duration = std::time::Duration::from_secs(3600);
 
-/// A server whose only store keeps disks in a format, and whose uploads wait for their conversion.
+/// A server whose only store keeps disks in a format, and whose uploads wait for their conversion until they are told that
+/// it is over: they would not look for its end before their clients give up.
 fn keeping(database: Database, format: &str, change: impl FnOnce(&mut Options)) -> TestApp {
     database.app_with(|options| {
         reach_loopback(options);
         options.imports.conversion_wait = LONG;
+        options.imports.conversion_look = LONG;
         wish(&mut options.stores, 0, format);
         change(options);
     })
