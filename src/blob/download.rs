@@ -80,13 +80,14 @@ fn put_first(prefer: &[String], locations: &mut [Location]) {
     });
 }
 
-/// Tries each location until one gives its first bytes. `range` reads the request's range headers against the size of
+/// Tries for a caller each location until one gives its first bytes. `range` reads the request's range headers against the size of
 /// the data.
 ///
 /// # Errors
 /// What `range` answers; the failure of the store that was tried last.
 pub async fn open(
     images: &Images,
+    caller: &Caller,
     image: &Image,
     range: impl Fn(u64) -> Result<Option<Span>>,
 ) -> Result<Data> {
@@ -112,7 +113,8 @@ pub async fn open(
         let part = span.map(|s| ByteRange { first: s.first, last: s.last });
         let others = image.locations.get(place.saturating_add(1)..).unwrap_or_default();
         let elsewhere = elsewhere(images, image, size, (others, expected.as_ref()));
-        match begin((&images.stores, named, &location.url), (part, size), expected, elsewhere).await {
+        let source = (&*images.stores, named, location.url.as_str(), caller.party());
+        match begin(source, (part, size), expected, elsewhere).await {
             Ok(stream) => return Ok(Data::Some { stream, span, size, checksum: image.checksum.clone() }),
             Err(error) => {
                 tracing::error!(%error, image = %image.id, store = %named.id, "a location cannot be read");
@@ -142,7 +144,7 @@ fn elsewhere(
 /// Opens a location and waits for its first bytes: until they are there, another location can be tried. After that the
 /// data goes on from elsewhere where it breaks off.
 async fn begin(
-    (stores, named, url): (&Stores, &NamedStore, &str),
+    (stores, named, url, whose): (&Stores, &NamedStore, &str, &str),
     (part, size): (Option<ByteRange>, u64),
     expected: Option<Expected>,
     elsewhere: Elsewhere,
@@ -153,7 +155,7 @@ async fn begin(
     let whole = ByteRange { first: 0, last: size.saturating_sub(1) };
     let stream = match part.filter(|part| *part != whole) {
         Some(part) => named.read(url, Some(part)).await?,
-        None => stores.read_with_others(named, url, size).await?,
+        None => stores.read_with_others(named, (url, size), whose).await?,
     };
     let stream = begun(stream, length, &place).await?;
     let stream = unbroken(stream, part.unwrap_or(whole), elsewhere);

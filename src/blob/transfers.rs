@@ -59,13 +59,12 @@ impl Transfers {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins an upload or a download of `caller`. Callers without a project count by themselves; those without a name
-    /// count together.
+    /// Begins an upload or a download of `caller`.
     ///
     /// # Errors
     /// [`Error::TooMany`] when the project has its share, [`Error::Unavailable`] when the node has all that it can.
     pub fn begin(&self, caller: &Caller) -> Result<Transfer> {
-        let project = caller.project_id.clone().or_else(|| caller.user_id.clone()).unwrap_or_default();
+        let project = caller.party().to_owned();
         let mut book = self.book();
         let own = book.projects.get(&project).copied().unwrap_or(0);
         if own >= self.settings.per_project {

@@ -32,12 +32,12 @@ pub async fn download(
         return Ok(Data::None);
     }
     let Some(cache) = site.cache.as_ref().filter(|cache| cache.serves(&image)) else {
-        return download::open(&site.images, &image, range).await;
+        return download::open(&site.images, caller, &image, range).await;
     };
     if let Some(data) = from_cache(cache, &image, site.images.settings.verify_downloads, &range).await? {
         return Ok(data);
     }
-    Ok(match download::open(&site.images, &image, range).await? {
+    Ok(match download::open(&site.images, caller, &image, range).await? {
         Data::Some { stream, span: None, size, checksum } => {
             Data::Some { stream: cache.tee(&image, size, stream), span: None, size, checksum }
         }

@@ -73,6 +73,12 @@ impl Caller {
         self.project_id.as_deref()
     }
 
+    /// Whose share the caller takes of what projects share: callers without a project count by themselves, those without a
+    /// name count together.
+    pub fn party(&self) -> &str {
+        self.project_id.as_deref().or(self.user_id.as_deref()).unwrap_or_default()
+    }
+
     /// Whether the token carries `role` (compared in lower case).
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|r| r.eq_ignore_ascii_case(role))

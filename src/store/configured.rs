@@ -48,18 +48,19 @@ impl Stores {
         Self { sharing, ..self }
     }
 
-    /// Opens all `size` bytes of a blob for reading, with others who want them now where reads of its store are shared.
+    /// Opens all `size` bytes of a blob for reading, with others who want them now where reads of its store are shared;
+    /// `whose` project asks.
     ///
     /// # Errors
     /// The store's, here and in the stream.
     pub async fn read_with_others(
         &self,
         named: &NamedStore,
-        url: &str,
-        size: u64,
+        (url, size): (&str, u64),
+        whose: &str,
     ) -> StoreResult<ByteStream> {
         match self.sharing.concerns(named.capabilities().remote) {
-            true => self.reads.read(named, url, size).await,
+            true => self.reads.read(named, (url, size), whose).await,
             false => named.read(url, None).await,
         }
     }

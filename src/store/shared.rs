@@ -21,6 +21,8 @@ use crate::telemetry;
 const WINDOW: u64 = 4 << 20;
 /// Windows at once in the process; who finds none free reads by himself.
 const WINDOWS: usize = 32;
+/// One project has opened this part of them at most.
+const OF_ONE: usize = 2;
 /// Chunks that are read before anybody wants them.
 const AHEAD: u64 = 2;
 
@@ -60,6 +62,10 @@ pub struct SharedReads(Arc<Desk>);
 struct Desk {
     window: u64,
     free: Arc<Semaphore>,
+    /// Windows that one project may have open.
+    of_one: usize,
+    /// How many each has.
+    opened: Arc<Mutex<HashMap<String, usize>>>,
     /// By store and URL. Those that nobody reads any more are dropped by whoever comes next.
     open: Mutex<HashMap<(String, String), Weak<Reading>>>,
 }
@@ -74,22 +80,28 @@ impl SharedReads {
     /// Up to so many windows of so many bytes.
     pub fn with(window: u64, windows: usize) -> Self {
         let free = Arc::new(Semaphore::new(windows.min(Semaphore::MAX_PERMITS)));
-        Self(Arc::new(Desk { window, free, open: Mutex::default() }))
+        let (of_one, opened, open) = (windows.div_ceil(OF_ONE), Arc::default(), Mutex::default());
+        Self(Arc::new(Desk { window, free, of_one, opened, open }))
     }
 
-    /// All `size` bytes at a URL of a store, which others may be reading already.
+    /// All `size` bytes at a URL of a store, which others may be reading already, for somebody of the project `whose`.
     ///
     /// # Errors
     /// The store's, here and in the stream.
-    pub async fn read(&self, named: &NamedStore, url: &str, size: u64) -> StoreResult<ByteStream> {
-        let Some(reader) = self.join(named, url, size) else { return named.read(url, None).await };
+    pub async fn read(
+        &self,
+        named: &NamedStore,
+        (url, size): (&str, u64),
+        whose: &str,
+    ) -> StoreResult<ByteStream> {
+        let Some(reader) = self.join(named, (url, size), whose) else { return named.read(url, None).await };
         Ok(Box::pin(futures::stream::try_unfold(reader, |mut reader| async move {
             Ok(reader.next().await?.map(|chunk| (chunk, reader)))
         })))
     }
 
     /// A reader of a read that has just begun, by somebody else or by this call; `None` without a window.
-    fn join(&self, named: &NamedStore, url: &str, size: u64) -> Option<Reader> {
+    fn join(&self, named: &NamedStore, (url, size): (&str, u64), whose: &str) -> Option<Reader> {
         let key = (named.id.clone(), url.to_owned());
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         let known = open.get(&key).and_then(Weak::upgrade);
@@ -97,7 +109,7 @@ impl SharedReads {
         if joined.is_some() {
             return joined;
         }
-        let seat = Arc::clone(&self.0.free).try_acquire_owned().ok()?;
+        let seat = self.0.seat(whose)?;
         open.retain(|_, reading| reading.strong_count() > 0);
         let reading = Reading::begin(named, url, self.0.window, seat);
         open.insert(key, Arc::downgrade(&reading));
@@ -105,11 +117,42 @@ impl SharedReads {
     }
 }
 
+impl Desk {
+    /// A window for a project, if there is one and it has not its share.
+    fn seat(&self, whose: &str) -> Option<Seat> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = opened.get(whose).copied().unwrap_or(0);
+        if own >= self.of_one {
+            return None;
+        }
+        let window = Arc::clone(&self.free).try_acquire_owned().ok()?;
+        opened.insert(whose.to_owned(), own.saturating_add(1));
+        Some(Seat { opened: Arc::clone(&self.opened), whose: whose.to_owned(), _window: window })
+    }
+}
+
+/// A window, which counts as that of the project that opened it, whoever joins.
+struct Seat {
+    opened: Arc<Mutex<HashMap<String, usize>>>,
+    whose: String,
+    _window: OwnedSemaphorePermit,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        match opened.get_mut(&self.whose) {
+            Some(count) if *count > 1 => *count = count.saturating_sub(1),
+            _ => drop(opened.remove(&self.whose)),
+        }
+    }
+}
+
 /// A read that is under way for as long as anybody holds it.
 struct Reading {
     book: Arc<Book>,
     task: telemetry::Spawned<()>,
-    _seat: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 impl Drop for Reading {
@@ -119,7 +162,7 @@ impl Drop for Reading {
 }
 
 impl Reading {
-    fn begin(named: &NamedStore, url: &str, window: u64, seat: OwnedSemaphorePermit) -> Arc<Self> {
+    fn begin(named: &NamedStore, url: &str, window: u64, seat: Seat) -> Arc<Self> {
         let book = Arc::new(Book {
             page: Mutex::default(),
             window,
