@@ -123,9 +123,9 @@ impl Images {
         let (image, max) = (image.clone(), self.settings.queued_max);
         self.db
             .write("image.insert", move |conn| {
-                queued::check(conn, max, image.owner.as_deref())?;
                 db::images::insert(conn, &image)?;
-                db::events::insert(conn, &Event::created(&author, &image), image.created_at)
+                db::events::insert(conn, &Event::created(&author, &image), image.created_at)?;
+                queued::check(conn, max, image.owner.as_deref())
             })
             .await
     }

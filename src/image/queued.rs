@@ -15,13 +15,16 @@ use crate::{
 /// Images looked at in one transaction.
 const BATCH: i64 = 100;
 
-/// Refuses one more queued image to a project that has so many.
+/// Refuses to a project the queued image that this transaction has given it, if it has too many now. Nobody else gives it
+/// any until the transaction ends, so this should be its last question.
 ///
 /// # Errors
 /// [`Error::TooLarge`], and the database's.
 pub(super) fn check(conn: &mut Conn, max: Option<u32>, owner: Option<&str>) -> DbResult<()> {
     let Some(max) = max else { return Ok(()) };
-    if db::queued::count(conn, owner)? < i64::from(max) {
+    // Those of nobody count together.
+    db::quota::lock(conn, owner.unwrap_or_default())?;
+    if db::queued::count(conn, owner)? <= i64::from(max) {
         return Ok(());
     }
     Err(Error::TooLarge(format!(

@@ -1,8 +1,14 @@
 //! What strangers try: headers that claim, names that are the service's own, verbs and paths that lead nowhere, and
 //! questions about what they may not see.
 
-use futures::{StreamExt, stream};
+use std::{future::IntoFuture, sync::Mutex};
+
+use futures::{StreamExt, channel::mpsc, stream};
 use serde_json::json;
+use vitrine::{
+    db,
+    model::{image::Image, status::Status},
+};
 
 use crate::{api_ref::routes, support::*};
 
@@ -139,6 +145,36 @@ on_each_database! {
         alice.create(image()).await.expect(413);
         alice.remove(&fourth).await.expect(204);
         alice.create(image()).await.expect(201);
+    }
+
+    /// Nor does it get one more while another is being entered, which is not there yet for whoever counts: he waits for it.
+    async fn sec_21_queued_images_are_counted_exactly(database: Database) {
+        let app = database.app_with(|options| options.image.queued_max = Some(1));
+        let ((held, mut is_held), (release, released)) = (mpsc::unbounded(), std::sync::mpsc::channel::<()>());
+        let (other, released) = (Image { status: Status::Queued, ..record("alice", 1) }, Mutex::new(released));
+        let db = app.app().db.clone();
+        let entering = tokio::spawn(async move {
+            let enter = move |conn: &mut db::Conn| {
+                db::images::insert(conn, &other)?;
+                db::quota::lock(conn, "alice")?;
+                held.unbounded_send(()).unwrap();
+                // Ends when the other end goes.
+                let _ = released.lock().unwrap().recv();
+                Ok(())
+            };
+            db.write("test.enter", enter).await
+        });
+        is_held.next().await.unwrap();
+        let asked = tokio::spawn(app.as_member("alice").create(image()).into_future());
+        // By then it has come as far as it can. On SQLite nobody else can write at all.
+        if !matches!(database, Database::Sqlite) {
+            for number in 0..10 {
+                app.as_member(&format!("bob{number}")).create(image()).await.expect(201);
+            }
+        }
+        drop(release);
+        entering.await.unwrap().unwrap();
+        asked.await.unwrap().expect(413);
     }
 
     /// An image that waits for its data too long is deleted, unless it is protected, or its data or a job is under way.
