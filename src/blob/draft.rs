@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::{
     Blobs, Holder,
-    faults::gone,
+    faults::{gone, store_fault},
     ledger,
     reserve::{Asked, Reservation},
 };
 use crate::{
     access::quota::Allowance,
-    db::{self, Conn, DbResult},
+    db::{self, Conn, DbError, DbResult},
     image::change,
     model::{
         blob::{Blob, BlobState},
@@ -45,6 +45,27 @@ pub struct NewDraft<'a> {
     pub holder: Option<&'a Arc<Holder>>,
 }
 
+/// Why there is no blob to write.
+#[derive(Debug)]
+pub enum BeginFault {
+    /// Its store does not answer.
+    Store(StoreError),
+    /// There is no room under the quota, or the ledger could not be written.
+    Db(DbError),
+}
+
+impl From<DbError> for BeginFault {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
+
+impl From<StoreError> for BeginFault {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
 /// A blob that this process writes. Its row is in the ledger.
 pub struct Draft {
     blobs: Blobs,
@@ -60,13 +81,17 @@ pub struct Draft {
 }
 
 impl Blobs {
-    /// A new row, and who holds it. A name that something in the store has already, whatever it is, is not taken.
-    async fn row(&self, new: NewDraft<'_>) -> (Blob, Arc<Holder>) {
+    /// A new row, and who holds it. A name that something in the store has already, whatever it is, is not taken. A store
+    /// that does not answer to that is asked nothing else.
+    async fn row(&self, new: NewDraft<'_>) -> StoreResult<(Blob, Arc<Holder>)> {
         let id = uuid::Uuid::new_v4().to_string();
         let holder = new.holder.cloned().unwrap_or_else(|| Arc::new(self.leases.hold(&id)));
         let name = new.name.map(|name| new.store.name_for(new.owner, name));
         let taken = match &name {
-            Some(name) => new.store.holds(name).await.unwrap_or(true),
+            Some(name) => match new.store.holds(name).await {
+                Err(error) if error.kind == StoreErrorKind::Unavailable => return Err(error),
+                found => found.unwrap_or(true),
+            },
             None => false,
         };
         let mut row = Blob {
@@ -84,7 +109,7 @@ impl Blobs {
         if taken {
             row.name = row.name_of_its_own();
         }
-        (row, holder)
+        Ok((row, holder))
     }
 
     fn asked(&self, new: NewDraft<'_>) -> Asked {
@@ -111,9 +136,9 @@ impl Blobs {
     /// Enters a blob, with room for it under the quota.
     ///
     /// # Errors
-    /// `Error::TooLarge` over the quota, and the database's own.
-    pub async fn begin(&self, new: NewDraft<'_>) -> DbResult<Draft> {
-        let ((row, holder), clock) = (self.row(new).await, self.images.db.clock.clone());
+    /// [`BeginFault`], with `Error::TooLarge` over the quota.
+    pub async fn begin(&self, new: NewDraft<'_>) -> std::result::Result<Draft, BeginFault> {
+        let ((row, holder), clock) = (self.row(new).await?, self.images.db.clock.clone());
         let asked = self.asked(new);
         let write = self.images.db.write("blob.begin", move |conn| {
             let blob = ledger::enter(conn, &row, clock.now())?;
@@ -127,8 +152,8 @@ impl Blobs {
     /// image as it is then, too.
     ///
     /// # Errors
-    /// What `check` answers of the image as it is then, `Error::ImageNotFound`, `Error::TooLarge` over the quota, and
-    /// the database's.
+    /// What `check` answers of the image as it is then, `Error::ImageNotFound`, `Error::TooLarge` over the quota,
+    /// `Error::Unavailable` when the store does not answer, and the database's.
     pub async fn begin_upload(
         &self,
         author: Author,
@@ -136,7 +161,8 @@ impl Blobs {
         status: Status,
         check: impl Fn(&Image) -> Result<()> + Send + 'static,
     ) -> Result<(Draft, Image)> {
-        let ((row, holder), door) = (self.row(new).await, self.images.door(author));
+        let row = self.row(new).await.map_err(|error| store_fault(&error))?;
+        let ((row, holder), door) = (row, self.images.door(author));
         let asked = self.asked(new);
         let write = self.images.db.write("image.begin_upload", move |conn| {
             let image = change::in_txn(conn, &door, &row.image_id, |_, image| {
@@ -284,10 +310,20 @@ impl Draft {
         self.blobs.images.db.write("blob.doom", doom).await
     }
 
+    /// Deletes what there is of it in the store; says whether that is done.
+    async fn delete(&self, name: &str) -> bool {
+        let deleted = self.store.delete(&self.blob.id, name).await;
+        if let Err(fault) = &deleted {
+            tracing::warn!(%fault, blob = %self.blob.id, "the bytes of a failed upload stay for the reaper");
+        }
+        deleted.is_ok()
+    }
+
     /// Takes back what an upload left: the image's status, the bytes, the row. The bytes go last, and only if the
     /// ledger says that they are still this upload's: a commit that reported an error may have taken place. What cannot
-    /// be done now is left to the reaper, once the lease of this upload has run out. Answers what its client is told:
-    /// `error`, unless that is what comes of bytes which others took back, because this node was silent for too long.
+    /// be done now is left to the reaper, once the lease of this upload has run out; so is all that a store has which does
+    /// not answer. Answers what its client is told: `error`, unless that is what comes of bytes which others took back,
+    /// because this node was silent for too long.
     pub async fn abandon(self, author: Author, error: Error) -> Error {
         let images = &self.blobs.images;
         let (door, blob, until) = (images.door(author), self.given_up(), self.holder.end());
@@ -307,11 +343,11 @@ impl Draft {
                 return error;
             }
         }
-        let deleted = self.store.delete(&self.blob.id, &name).await;
-        if let Err(fault) = &deleted {
-            tracing::warn!(%fault, blob = %self.blob.id, "the bytes of a failed upload stay for the reaper");
-        }
-        let (deleted, id, now) = (deleted.is_ok(), self.blob.id.clone(), images.db.clock.now());
+        let deleted = match error {
+            Error::Unavailable(_) => false,
+            _ => self.delete(&name).await,
+        };
+        let (id, now) = (self.blob.id.clone(), images.db.clock.now());
         let result = images
             .db
             .write_patiently("blob.end_upload", move |conn| match deleted {
@@ -324,6 +360,14 @@ impl Draft {
         }
         images.doomed.notify_one();
         error
+    }
+}
+
+/// Removes what a writer has written so far that has failed so. Of a store that does not answer the reaper will.
+pub async fn cancel_after(writer: BlobWriter, kind: Option<StoreErrorKind>) {
+    match kind {
+        Some(StoreErrorKind::Unavailable) => drop(writer),
+        _ => cancel(writer).await,
     }
 }
 

@@ -9,7 +9,7 @@ use futures::future::join_all;
 
 use super::{
     Blobs, Holder,
-    draft::{Draft, NewDraft, cancel},
+    draft::{BeginFault, Draft, NewDraft, cancel_after},
     pour::Sink,
 };
 use crate::{
@@ -112,14 +112,15 @@ impl<'a> Sinks<'a> {
         let (image_id, owner, payer) = (image.id.as_str(), image.owner.as_deref(), self.payer);
         let (name, holder) = (Some(image_id), Some(self.holder));
         let new = NewDraft { image_id, owner, payer, store, name, size, holder, caller: None };
-        let begun = blobs.begin(new).await;
-        let mut draft = match begun {
+        let mut draft = match blobs.begin(new).await {
+            Ok(draft) => draft,
+            Err(BeginFault::Store(error)) => return Ok(self.leave_out(&store.id, error).await?),
             // No room under the quota.
-            Err(DbError::Domain(error)) if !self.must_succeed => {
+            Err(BeginFault::Db(DbError::Domain(error))) if !self.must_succeed => {
                 let error = StoreError::new(StoreErrorKind::Full, format!("store {}", store.id), error);
                 return Ok(self.leave_out(&store.id, error).await?);
             }
-            begun => begun?,
+            Err(BeginFault::Db(error)) => return Err(error.into()),
         };
         let shared = draft.share(source, from, size).await;
         let opened = match shared {
@@ -192,7 +193,7 @@ impl<'a> Sinks<'a> {
                 Ok(()) => self.targets.push(target),
                 Err(error) => {
                     if let Some(writer) = target.writer.take() {
-                        cancel(writer).await;
+                        cancel_after(writer, Some(error.kind)).await;
                     }
                     first = first.and(self.fail(&target.draft, error).await);
                 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{
     Blobs,
     digests::Digests,
-    draft::{Draft, NewDraft, cancel},
+    draft::{Draft, NewDraft, cancel, cancel_after},
     facts::{self, Facts},
     faults::{gone, store_fault},
     pour::{Fault, Limits, Pour, Source, Written},
@@ -215,10 +215,15 @@ async fn receive(
 ) -> Result<Received> {
     let wanted = facts::wanted(&blobs.images, &image)?;
     let mut sink = Written(draft.writer(limits.declared).await.map_err(|e| store_fault(&e))?);
+    let mut failed = None;
     let poured = async {
         let digests = Some(Digests::start(&wanted)?);
         let pour = Pour { sink: &mut sink, digests, limits, progress: &() };
-        let poured = pour.run(&mut Reserving::new(&mut client, draft.reservation(), limits)).await?;
+        let poured = pour.run(&mut Reserving::new(&mut client, draft.reservation(), limits)).await;
+        if let Err(Fault::Sink(error)) = &poured {
+            failed = Some(error.kind);
+        }
+        let poured = poured?;
         let facts = Facts::of(&blobs.images, &image, poured.measured.unwrap_or_default());
         facts.check_source(&image)?;
         check(&facts, &image)?;
@@ -227,7 +232,7 @@ async fn receive(
     match poured.await {
         Ok(facts) => Ok(Received { image, writer: sink.0, facts }),
         Err(error) => {
-            cancel(sink.0).await;
+            cancel_after(sink.0, failed).await;
             Err(error)
         }
     }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     blob::{
-        draft::{Draft, NewDraft},
+        draft::{BeginFault, Draft, NewDraft},
         faults::store_fault,
     },
     db,
@@ -24,10 +24,11 @@ pub const LOST: &str = "The node that had the staged data has not been seen for 
 pub async fn begin(imports: &Imports, work: &Work, image: &Image, size: Option<u64>) -> Done<Draft> {
     let (store, payer) = (&imports.blobs.staging.store, work.job.owner.as_deref());
     let (image_id, owner, holder) = (image.id.as_str(), image.owner.as_deref(), Some(&work.holder));
-    Ok(imports
-        .blobs
-        .begin(NewDraft { image_id, owner, payer, store, name: None, size, holder, caller: None })
-        .await?)
+    let new = NewDraft { image_id, owner, payer, store, name: None, size, holder, caller: None };
+    imports.blobs.begin(new).await.map_err(|fault| match fault {
+        BeginFault::Store(error) => store_fault(&error).into(),
+        BeginFault::Db(error) => error.into(),
+    })
 }
 
 /// Makes the blob the data of the import: it turns `live`, what it replaces goes, and the job's state says so, all in

@@ -1,23 +1,8 @@
 //! Jobs whose store does not answer: they wait for it, and for so long.
 
-use std::time::Duration;
-
-use vitrine::{config::Stores, db, server::Options, store::limit::Fencing};
+use vitrine::db;
 
 use super::{source::*, *};
-
-/// A server with a folder as its default store, and another store that is far away. The one that does not answer is left
-/// alone after two calls, and asked again and again.
-fn with_far(database: Database, far: &Far, change: impl FnOnce(&mut Options)) -> TestApp {
-    database.app_with(|options| {
-        reach_loopback(options);
-        let (mut list, often) = (Stores::default().list, Duration::from_millis(20));
-        list.push(far.store("far"));
-        let fencing = Fencing { after: 2, pause: often, longest_pause: often, ..Fencing::default() };
-        options.stores = Stores { list, multiple: true, fencing, ..Stores::default() };
-        change(options);
-    })
-}
 
 /// Takes the far store away, and waits until the server leaves it alone.
 async fn leaves(app: &TestApp, far: &Far) {

@@ -1,5 +1,6 @@
 //! Several stores: `/v2/info/stores`, `/v2/stores`, and what they change about images.
 
+mod away;
 mod choice;
 mod delete;
 mod info;

@@ -1,34 +1,54 @@
 //! A store, in memory, that the test can take away and bring back.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::Notify;
 use vitrine::{
-    config::StoreSettings,
+    config::{StoreSettings, Stores},
+    server::Options,
     store::{
         About, Backend, ByteRange, ByteStream, ListStream, NewBlob, Readers, StoreError, StoreErrorKind,
         StoreResult, StoreUrl, Writer,
         backend::{self, Kind, Room, Site},
         kinds::memory,
+        limit::Fencing,
     },
 };
+
+use super::{Database, TestApp, reach_loopback};
 
 /// The server behind it.
 #[derive(Clone, Debug)]
 pub struct Far {
     inner: memory::MemoryStore,
-    away: Arc<AtomicBool>,
+    away: Arc<Mutex<Away>>,
+    returned: Arc<Notify>,
     unanswered: Arc<AtomicUsize>,
+}
+
+/// What callers get.
+#[derive(Debug, Default)]
+enum Away {
+    /// Answers.
+    #[default]
+    No,
+    /// So many are refused, and those after them hang until it is back.
+    Refuses(usize),
 }
 
 impl Far {
     /// One that is there.
     pub fn new(id: &str) -> Self {
         let inner = memory::MemoryStore::new(id, &memory::Settings::default());
-        Self { inner, away: Arc::default(), unanswered: Arc::default() }
+        Self { inner, away: Arc::default(), returned: Arc::default(), unanswered: Arc::default() }
     }
 
     pub fn store(&self, id: &str) -> StoreSettings {
@@ -37,12 +57,18 @@ impl Far {
 
     /// Nobody gets an answer from now on.
     pub fn leave(&self) {
-        self.away.store(true, SeqCst);
+        self.leave_after(usize::MAX);
+    }
+
+    /// So many more calls end without an answer, and those after them hang until it comes back.
+    pub fn leave_after(&self, refused: usize) {
+        *self.away.lock().unwrap() = Away::Refuses(refused);
     }
 
     /// It answers again.
     pub fn come_back(&self) {
-        self.away.store(false, SeqCst);
+        *self.away.lock().unwrap() = Away::No;
+        self.returned.notify_waiters();
     }
 
     /// Calls without an answer so far.
@@ -50,13 +76,34 @@ impl Far {
         self.unanswered.load(SeqCst)
     }
 
-    fn answers(&self) -> StoreResult<()> {
-        if !self.away.load(SeqCst) {
-            return Ok(());
+    async fn answers(&self) -> StoreResult<()> {
+        loop {
+            let returned = self.returned.notified();
+            match &mut *self.away.lock().unwrap() {
+                Away::No => return Ok(()),
+                Away::Refuses(0) => {}
+                Away::Refuses(left) => {
+                    *left -= 1;
+                    self.unanswered.fetch_add(1, SeqCst);
+                    return Err(StoreError::new(StoreErrorKind::Unavailable, "far", "nobody answers"));
+                }
+            }
+            returned.await;
         }
-        self.unanswered.fetch_add(1, SeqCst);
-        Err(StoreError::new(StoreErrorKind::Unavailable, "far", "nobody answers"))
     }
+}
+
+/// A server with a folder as its default store, and another store that is far away. The one that does not answer is left
+/// alone after two calls, and asked again and again.
+pub fn with_far(database: Database, far: &Far, change: impl FnOnce(&mut Options)) -> TestApp {
+    database.app_with(|options| {
+        reach_loopback(options);
+        let (mut list, often) = (Stores::default().list, Duration::from_millis(20));
+        list.push(far.store("far"));
+        let fencing = Fencing { after: 2, pause: often, longest_pause: often, ..Fencing::default() };
+        options.stores = Stores { list, multiple: true, fencing, ..Stores::default() };
+        change(options);
+    })
 }
 
 impl backend::Settings for Far {
@@ -76,51 +123,80 @@ impl Backend for Far {
     }
 
     async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream> {
-        self.answers()?;
+        self.answers().await?;
         self.inner.read(url, range).await
     }
 
     async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {
-        self.answers()?;
-        self.inner.writer(blob).await
+        self.answers().await?;
+        let inner = self.inner.writer(blob).await?;
+        Ok(Box::new(FarWriter { far: self.clone(), inner }))
     }
 
     async fn share(&self, from: &StoreUrl, blob: &NewBlob<'_>) -> StoreResult<Option<StoreUrl>> {
-        self.answers()?;
+        self.answers().await?;
         self.inner.share(from, blob).await
     }
 
     async fn stat(&self, url: &StoreUrl) -> StoreResult<u64> {
-        self.answers()?;
+        self.answers().await?;
         self.inner.stat(url).await
     }
 
     async fn delete(&self, blob_id: &str, name: &str) -> StoreResult<()> {
-        self.answers()?;
+        self.answers().await?;
         self.inner.delete(blob_id, name).await
     }
 
     async fn holds(&self, name: &str) -> StoreResult<bool> {
-        self.answers()?;
+        self.answers().await?;
         self.inner.holds(name).await
     }
 
     async fn in_use(&self, name: &str) -> StoreResult<bool> {
-        self.answers()?;
+        self.answers().await?;
         self.inner.in_use(name).await
     }
 
     async fn room(&self) -> StoreResult<Option<Room>> {
-        self.answers()?;
+        self.answers().await?;
         self.inner.room().await
     }
 
     async fn admit(&self, name: &str, readers: &Readers) -> StoreResult<()> {
-        self.answers()?;
+        self.answers().await?;
         self.inner.admit(name, readers).await
     }
 
     fn list(&self) -> ListStream {
         self.inner.list()
+    }
+}
+
+struct FarWriter {
+    far: Far,
+    inner: Box<dyn Writer>,
+}
+
+#[async_trait]
+impl Writer for FarWriter {
+    async fn write(&mut self, chunk: Bytes) -> StoreResult<()> {
+        self.far.answers().await?;
+        self.inner.write(chunk).await
+    }
+
+    async fn sync(&mut self) -> StoreResult<()> {
+        self.far.answers().await?;
+        self.inner.sync().await
+    }
+
+    async fn commit(&mut self, name: &str) -> StoreResult<StoreUrl> {
+        self.far.answers().await?;
+        self.inner.commit(name).await
+    }
+
+    async fn cancel(self: Box<Self>) -> StoreResult<()> {
+        self.far.answers().await?;
+        self.inner.cancel().await
     }
 }

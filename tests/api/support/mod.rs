@@ -33,7 +33,7 @@ use vitrine::{
     store::NamedStore,
 };
 
-pub use away::Far;
+pub use away::{Far, with_far};
 pub use builders::{NewImage, bytes, fresh_id, image, qcow2};
 pub use client::{Answer, Client, OCTETS, PATCH_V20, PATCH_V21, Request, keys};
 pub use database::{Database, TestDatabase};

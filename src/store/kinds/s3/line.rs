@@ -124,7 +124,8 @@ impl Line {
         let mut request = self.prepared(request).await?;
         let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
-            let fault = match self.attempt(&request).await {
+            let silence = silence_after(begun.elapsed(), self.silence, self.patience);
+            let fault = match self.attempt(&request, silence).await {
                 Ok(response) => return Ok(response),
                 Err(fault) => fault,
             };
@@ -175,7 +176,7 @@ impl Line {
         Ok(prepared)
     }
 
-    async fn attempt(&self, request: &Prepared) -> Result<HttpResponse, Fault> {
+    async fn attempt(&self, request: &Prepared, silence: Duration) -> Result<HttpResponse, Fault> {
         let mut signed = HttpRequest::from_parts(request.parts.clone(), request.body.clone());
         AwsAuthorizer::new(&self.credential, "s3", &self.region)
             .with_sign_payload(!self.tls)
@@ -186,7 +187,7 @@ impl Line {
         let body = RequestBody::wrap(Watched { inner: body, moved: Arc::clone(&moved) });
         let url = parts.uri.to_string();
         let outgoing = self.client.request(parts.method, url).headers(parts.headers).body(body);
-        let limit = if request.is_work() { WORK } else { self.silence };
+        let limit = if request.is_work() { WORK } else { silence };
         let answer = unless_silent(limit, &moved, self.client.send(outgoing)).await?;
         let mut answer = answer.map_err(|error| Fault::Broken(error.to_string()))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
@@ -213,6 +214,12 @@ impl HttpService for Line {
         // What may help was tried.
         self.send(request).await.map_err(|fault| HttpError::new(HttpErrorKind::Unknown, fault))
     }
+}
+
+/// How long a server may be silent in a try that begins after so much of the patience, so that the last one ends with it.
+/// One that has sent something is silent for twice the time before that is seen.
+fn silence_after(elapsed: Duration, silence: Duration, patience: Duration) -> Duration {
+    silence.min(patience.saturating_sub(elapsed) / 2)
 }
 
 /// What went wrong with the body of an answer.
@@ -331,4 +338,25 @@ fn chunks(answer: Answer, silence: Duration) -> HttpResponseBody {
         }
     });
     HttpResponseBody::new(StreamBody::new(chunks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that a dead server takes no more time than the patience with it, whether it is silent at once or after it has
+    /// taken something: less than what a client waits.
+    #[test]
+    fn the_last_try_ends_with_the_patience() {
+        let patience = Settings::default().patience;
+        assert!(patience < Duration::from_secs(30));
+        for times in [1, 2] {
+            let (mut elapsed, mut tries) = (Duration::ZERO, 0);
+            while elapsed + FIRST_PAUSE <= patience && tries < 100 {
+                elapsed += silence_after(elapsed, SILENCE, patience) * times + FIRST_PAUSE;
+                tries += 1;
+            }
+            assert!(tries > 1 && elapsed <= patience + FIRST_PAUSE, "{tries} tries took {elapsed:?}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Writing one object: what fits into a part is sent in one piece when it is shown; what does not goes to the server
 //! part by part, to an upload under the object's own name, which nobody sees until it is completed.
 
-use std::{pin::pin, task::Poll};
+use std::{pin::pin, task::Poll, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use object_store::{
     multipart::{MultipartStore, PartId},
     path::Path,
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 
 use super::{
     bucket::{Bucket, check_name, path_of},
@@ -27,6 +27,8 @@ use crate::{
 
 /// Bytes of the parts of one object that are under way, if it has several.
 const SENDING_MAX: u64 = 24 * MIB;
+/// How long it is asked whether an attempt that failed has come true after all: that has had all the patience there is.
+const SETTLING: Duration = Duration::from_secs(4);
 
 /// An object that is put together on the server.
 #[derive(Debug)]
@@ -106,9 +108,14 @@ impl Bucket {
         etag: Option<&str>,
         tried: StoreResult<()>,
     ) -> StoreResult<StoreUrl> {
-        let there = match self.look(name).await {
-            Ok(there) => there,
-            Err(error) => return Err(tried.err().unwrap_or(error)),
+        let patience = if tried.is_ok() { Duration::MAX } else { SETTLING };
+        let there = match timeout(patience, self.look(name)).await {
+            Ok(Ok(there)) => there,
+            Ok(Err(error)) => return Err(tried.err().unwrap_or(error)),
+            Err(_) => {
+                let silent = || Fault::Silent(patience.as_secs()).at(self.place_of(name));
+                return Err(tried.err().unwrap_or_else(silent));
+            }
         };
         let place = self.place_of(name);
         match there {

@@ -229,7 +229,10 @@ impl Line {
         let until = Instant::now() + self.patience.total + ask.payload.time();
         let (mut pause, mut rejected) = (PAUSE, None);
         loop {
-            let fault = match self.attempt(ask, rejected.as_ref()).await {
+            // The last try ends with the patience.
+            let left = until.saturating_duration_since(Instant::now());
+            let limit = self.patience.answer.saturating_add(ask.payload.time()).min(left);
+            let fault = match self.attempt(ask, rejected.as_ref(), limit).await {
                 Ok(reply) => return Ok(reply),
                 Err((fault, session))
                     if fault.is_of_the_token() && rejected.is_none() && session.is_some() =>
@@ -254,9 +257,9 @@ impl Line {
         &self,
         ask: &Ask,
         rejected: Option<&Arc<Session>>,
+        limit: Duration,
     ) -> Result<Reply, (Fault, Option<Arc<Session>>)> {
         let session = self.keys.session(rejected).await.map_err(|fault| (fault, None))?;
-        let limit = self.patience.answer.saturating_add(ask.payload.time());
         let work = async {
             let mut request = self.request(ask, &session)?;
             if ask.method == Method::PUT {
