@@ -33,11 +33,20 @@ impl Node {
         self.lease_until < now
     }
 
+    /// Whether it says of its staging folder that it reaches it.
+    pub fn tells_of_its_folder(&self) -> bool {
+        self.settings.contains_key(STAGING)
+    }
+
     /// Machine and address, for people.
     pub fn place(&self) -> String {
         format!("{} ({})", self.host, self.bind)
     }
 }
+
+/// The group of settings by which a node says that it renews the row of its staging folder. Versions of before the rows
+/// do not have it, and reach their folders all the same.
+pub const STAGING: &str = "staging";
 
 /// The name under which [`disagreements`] tells of the versions.
 pub const VERSION: &str = "version";

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use vitrine::db;
+use vitrine::{db, model::node::Node};
 
 use super::*;
 
@@ -73,5 +73,40 @@ on_each_database! {
             import(&alice, id, json!({"method": {"name": "glance-direct"}})).await.expect(202);
             holds(&alice, id, &bytes(size)).await;
         }
+    }
+
+    /// A node of a version that does not say which folder it reaches is at work, or was an hour ago: what it has staged is
+    /// not given up. Once it has been silent for as long as any folder, it is.
+    async fn sec_41_what_older_nodes_have_staged_is_not_given_up(database: Database) {
+        let lost = Lost::of(database).await;
+        let [staged, ..] = &lost.images;
+        let alice = lost.app.as_member("alice");
+        let old = Node {
+            id: "old".to_owned(),
+            host: "old".to_owned(),
+            bind: "10.0.0.1:9292".to_owned(),
+            version: "0.1.0".to_owned(),
+            settings: [("stores".to_owned(), "0".repeat(12))].into(),
+            started_at: now(),
+            seen_at: now(),
+            lease_until: now().plus_seconds(HOUR),
+            draining_since: None,
+        };
+        lost.app.write(move |conn| db::nodes::enter(conn, &old)).await;
+        let give_up = async || {
+            let app = lost.app.app();
+            let limit = app.db.clock.now().plus_seconds(-HOUR);
+            vitrine::import::lost::give_up(&app.imports, limit, limit.plus_seconds(2 * HOUR)).await.unwrap()
+        };
+        lost.app.later(HOUR + 60);
+        assert_eq!(give_up().await, Vec::<String>::new());
+        assert_eq!(alice.show(staged).await.json()["status"], "uploading");
+        lost.app.later(HOUR);
+        eventually("it is given up", async || {
+            give_up().await;
+            let status = alice.show(staged).await.json()["status"].clone();
+            if status == "queued" { Ok(()) } else { Err(status) }
+        })
+        .await;
     }
 }
