@@ -33,7 +33,7 @@ use crate::{
     cache::Cache,
     db::{self, Db},
     identity::builtin::Builtin,
-    image::Images,
+    image::{Images, Turns},
     import::{
         Imports, Shares,
         confine::{Confinement, inside},
@@ -120,6 +120,7 @@ impl Server {
             settings: Arc::new(settings),
             schema: Arc::new(schema),
             doomed: Arc::new(Notify::new()),
+            turns: Turns::default(),
         };
         check_confinement(options)?;
         let imports = assemble(images, staging, options);

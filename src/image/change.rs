@@ -5,7 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Images, consumers, query, queued};
+use tokio::time::timeout;
+
+use super::{
+    Images, consumers, query, queued,
+    turns::{Turn, Turns},
+};
 use crate::{
     access::{self, quota::Allowance},
     db::{self, Conn, DbError, DbResult},
@@ -67,13 +72,13 @@ impl Images {
         id: &str,
         decide: impl AsyncFn(&Image) -> Result<Option<Image>>,
     ) -> Result<Image> {
-        let mut tries = Tries::begin();
+        let mut tries = Tries::of(&self.turns, id);
         loop {
             let before = query::find(self, caller, id).await?;
             let Some(after) = decide(&before).await? else { return Ok(before) };
             access::owned(caller, &before)?;
             match self.save(caller.into(), before, after).await {
-                Err(DbError::Stale(_)) => tries.again(id).await?,
+                Err(DbError::Stale(_)) => tries.again().await?,
                 other => return Ok(other?),
             }
         }
@@ -90,13 +95,13 @@ impl Images {
         id: &str,
         decide: impl Fn(&Image) -> Result<Option<Image>> + Send + Sync,
     ) -> Result<Image> {
-        let mut tries = Tries::begin();
+        let mut tries = Tries::of(&self.turns, id);
         loop {
             let found = query::find_unseen(self, id).await?;
             let before = found.ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
             let Some(after) = decide(&before)? else { return Ok(before) };
             match self.save(author.clone(), before, after).await {
-                Err(DbError::Stale(_)) => tries.again(id).await?,
+                Err(DbError::Stale(_)) => tries.again().await?,
                 other => return Ok(other?),
             }
         }
@@ -131,23 +136,36 @@ impl Images {
     }
 }
 
-/// The tries of one change.
-struct Tries {
+/// The tries of one change. After the first that was too late it stands in line with the others of this node: of many at
+/// once each would else be too late again and again, and the more there are the slower is each try.
+struct Tries<'a> {
+    turns: &'a Turns,
+    id: &'a str,
     began: Instant,
     wait_ms: u64,
+    turn: Option<Turn>,
 }
 
-impl Tries {
-    fn begin() -> Self {
-        Self { began: Instant::now(), wait_ms: 1 }
+impl<'a> Tries<'a> {
+    fn of(turns: &'a Turns, id: &'a str) -> Self {
+        Self { turns, id, began: Instant::now(), wait_ms: 1, turn: None }
     }
 
-    /// Waits before the next try, at random, so that those who met once do not meet again and again.
-    async fn again(&mut self, id: &str) -> Result<()> {
-        if self.began.elapsed() >= PATIENCE {
-            return Err(Error::conflict(format!(
-                "Image {id} is being changed by too many requests at once; try again."
-            )));
+    /// Waits before the next try: for its turn, and then, since other nodes and first tries are in no line, at random, so
+    /// that those who met once do not meet again and again.
+    async fn again(&mut self) -> Result<()> {
+        let conflict = || {
+            let id = self.id;
+            Error::conflict(format!("Image {id} is being changed by too many requests at once; try again."))
+        };
+        let left = PATIENCE.saturating_sub(self.began.elapsed());
+        if left.is_zero() {
+            return Err(conflict());
+        }
+        if self.turn.is_none() {
+            let turn = timeout(left, self.turns.take(self.id)).await;
+            self.turn = Some(turn.map_err(|_| conflict())?);
+            return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(rand::random_range(0..=self.wait_ms))).await;
         self.wait_ms = WAIT_MAX_MS.min(self.wait_ms.saturating_mul(2));

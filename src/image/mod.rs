@@ -19,11 +19,14 @@ pub mod queued;
 pub mod readers;
 pub mod signature;
 pub mod tags;
+mod turns;
 pub mod update;
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+
+pub use turns::Turns;
 
 use crate::{
     access::Access,
@@ -47,6 +50,8 @@ pub struct Images {
     pub schema: Arc<ImageSchema>,
     /// Tells the reaper that there is something to delete.
     pub doomed: Arc<Notify>,
+    /// Where changes of one image stand in line.
+    pub turns: Turns,
 }
 
 /// The operator's settings about images; names and defaults are Glance's.
