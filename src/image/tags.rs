@@ -6,7 +6,7 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         image::{Image, TEXT_CHARS_MAX},
-        new_image::check_text,
+        new_image::check_no_nul,
     },
 };
 
@@ -30,7 +30,8 @@ pub async fn put(images: &Images, caller: &Caller, id: &str, tag: &str) -> Resul
                 quota::check("tags", images.settings.image_tag_quota, after.tags.len())?;
                 images.settings.bounds.check_record(image.variable_bytes(), &after)?;
             }
-            check_text("tag", tag)?;
+            // In a path Glance does not see that a character has four bytes, and takes it.
+            check_no_nul("tag", tag)?;
             Ok(Some(after))
         })
         .await

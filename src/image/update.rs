@@ -190,7 +190,9 @@ fn set_attribute(images: &Images, image: &mut Image, operation: &Operation) -> R
         "tags" => {
             let tags = strings(Some(value));
             quota::check("tags", images.settings.image_tag_quota, tags.len())?;
-            tags.iter().try_for_each(|tag| check_text("tag", tag))?;
+            // Those that are there may stay, whatever they are: single ones are taken with any character.
+            let mut new = tags.iter().filter(|tag| !image.tags.contains(tag));
+            new.try_for_each(|tag| check_text("tag", tag))?;
             image.set_tags(tags);
         }
         other => return Err(Error::forbidden(format!("Attribute '{other}' is read-only."))),

@@ -135,6 +135,14 @@ pub fn check_text(what: &str, text: &str) -> Result<()> {
             "The {what} contains 4 byte unicode characters, which are not allowed."
         )));
     }
+    check_no_nul(what, text)
+}
+
+/// Refuses what no database keeps.
+///
+/// # Errors
+/// [`Error::Invalid`] for NUL.
+pub fn check_no_nul(what: &str, text: &str) -> Result<()> {
     if text.contains('\0') {
         return Err(Error::invalid(format!("The {what} contains a NUL character, which is not allowed.")));
     }

@@ -32,6 +32,28 @@ on_each_database! {
         assert_eq!(tags(&alice, &id).await, ["%", "Blue", "a", "a b", "a+b"]);
     }
 
+    /// A character of four bytes is taken in a path, as by Glance, which refuses it in a body. Who has it may keep it, and
+    /// takes it away again.
+    async fn characters_of_four_bytes(database: Database) {
+        let app = database.app();
+        let alice = app.as_member("alice");
+        let id = alice.created(image()).await;
+        let path = |tag: &str| format!("/v2/images/{id}/tags/{tag}");
+        let replace = |tags: &[&str]| {
+            alice.update(&id, json!([{"op": "replace", "path": "/tags", "value": tags}]))
+        };
+        replace(&["\u{1f600}"]).await.expect(400);
+        for _ in 0..2 {
+            alice.put(&path("%F0%9F%98%80")).await.expect(204);
+        }
+        replace(&["blue", "\u{1f600}"]).await.expect(200);
+        replace(&["\u{1f600}", "\u{1f601}"]).await.expect(400);
+        assert_eq!(tags(&alice, &id).await, ["blue", "\u{1f600}"]);
+        assert_eq!(alice.list("tag=%F0%9F%98%80").await.json()["images"].as_array().map(Vec::len), Some(1));
+        alice.delete(&path("%F0%9F%98%80")).await.expect(204);
+        assert_eq!(tags(&alice, &id).await, ["blue"]);
+    }
+
     /// What is no tag, no image or no method of tags.
     async fn bad_requests(database: Database) {
         let app = database.app();
@@ -41,7 +63,6 @@ on_each_database! {
         alice.put(&path(&"x".repeat(255))).await.expect(204);
         alice.put(&path(&"x".repeat(256))).await.expect(400);
         alice.put(&format!("/v2/images/{}/tags/{}", fresh_id(), "x".repeat(256))).await.expect(400);
-        alice.put(&path("%F0%9F%98%80")).await.expect(400);
         alice.put(&path("a%2Fb")).await.expect(404);
         alice.put(&path("a%00b")).await.expect(404);
         alice.put(&path("%FF")).await.expect(400);
