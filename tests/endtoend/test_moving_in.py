@@ -5,11 +5,12 @@ import hashlib
 import json
 import sqlite3
 import sys
+import types
 import urllib.parse
 
 import pytest
 
-from harness import ROOT, Server, client, databases, free_port, wait_for
+from harness import ROOT, OpenUpload, Server, client, databases, free_port, sources, wait_for
 
 sys.path.append(str(ROOT / "tests/peers"))
 
@@ -18,6 +19,7 @@ import differences
 import peer
 from moving import Moving, vitrine
 
+OCTETS = {"Content-Type": "application/octet-stream"}
 READERS = ("admin", "member", "imember", "oreader")
 NAME = "Ünï 'quoted' \"twice\" 日本 \\ %s"
 # Glance takes a character of four bytes as a tag, and refuses it elsewhere.
@@ -42,14 +44,25 @@ def imported(cloud, image, method, status, persona="member", **more):
         "GET", f"/v2/images/{image}/tasks", None, persona).json["tasks"][0]["status"] == status)
 
 
-def fill(cloud):
-    """Images of every kind; returns their ids by what they are."""
+def begin_upload(cloud):
+    """An image of `member` whose data is on its way; returns its id, and the upload."""
+    image = cloud.create()
+    upload = OpenUpload(types.SimpleNamespace(port=cloud.port, token=lambda: cloud.token("member")), image)
+    upload.send(bytes(100_000))
+    wait_for("the image is saving", lambda: cloud.ask("GET", f"/v2/images/{image}").json["status"] == "saving")
+    return image, upload
+
+
+def fill(cloud, web):
+    """Images of every kind, one of them with its data at a URL of a web server; returns their ids by what they are."""
     ids = {"plain": cloud.create(data=b"data", name=NAME, tags=["b", "a b"], empty="", ключ=NAME)}
     cloud.ask("PUT", f"/v2/images/{ids['plain']}/tags/{WIDE}", b"").expect(204)
     ids["shared"] = cloud.create(data=b"shared", visibility="shared")
     members(cloud, ids["shared"], {"gamma": ("imember", "accepted"), "beta": ("omember", "rejected"),
                                    "admin": ("admin", None)})
     ids["public"] = cloud.create("admin", b"public", visibility="public")
+    ids["located"] = cloud.create()
+    cloud.patch(ids["located"], {"op": "add", "path": "/locations/-", "value": {"url": web, "metadata": {"of": "web"}}})
     ids["community"] = cloud.create(data=b"community", visibility="community")
     ids["hidden"] = cloud.create(data=b"hidden", os_hidden=True, protected=True)
     ids["queued"] = cloud.create(min_disk=7, min_ram=512)
@@ -66,7 +79,7 @@ def fill(cloud):
     imported(cloud, ids["failed"], {"name": "web-download", "uri": f"http://127.0.0.1:{free_port()}/none"}, "failure")
     ids["staged"] = cloud.create()
     cloud.ask("PUT", f"/v2/images/{ids['staged']}/stage", b"staged", "member",
-              {"Content-Type": "application/octet-stream"}).expect(204)
+              OCTETS).expect(204)
     namespace = {"namespace": "Own", "visibility": "private", "description": NAME,
                  "properties": {"p": {"title": "P", "type": "string"}}, "tags": [{"name": "t"}],
                  "objects": [{"name": "o", "required": ["p"], "properties": {"p": {"title": "P", "type": "string"}}}],
@@ -139,7 +152,8 @@ def moving(tmp_path, request):
 
 
 def move_in(moving, url, ids):
-    """Takes over what a running Glance has, stops it, takes what has changed meanwhile; returns what was seen last."""
+    """Takes over what a running Glance has, stops it in the middle of an upload, takes what has changed meanwhile;
+    returns what was seen last, and the image of that upload."""
     cloud, arguments = moving.cloud, ("import-glance", "--from", url)
     dry = moving.command(*arguments, "--dry-run")
     assert f"{len(ids)} of {len(ids)} images" in dry and "would be taken" in dry
@@ -147,11 +161,13 @@ def move_in(moving, url, ids):
     cloud.patch(ids["queued"], {"op": "add", "path": "/late", "value": "1"})
     cloud.ask("PUT", f"/v2/images/{ids['public']}/tags/late", b"", "admin").expect(204)
     ids["late"] = cloud.create(data=b"late")
-    before, files = seen(cloud, ids), moving.files()
+    before = seen(cloud, ids)
+    saving, _upload = begin_upload(cloud)
     moving.stop()
+    files = moving.files()
     moving.command(*arguments)
     assert moving.files() == files
-    return before
+    return before, saving
 
 
 def move_back(moving, url, ids):
@@ -191,11 +207,21 @@ def test_a_cloud_moves_in_and_back(moving):
     moving.manage(url, "db_sync")
     moving.manage(url, "db_load_metadefs", peer.venv("glance") / "etc/glance/metadefs")
     moving.start_glance(url)
-    ids = fill(cloud)
+    (moving.folder / "web").mkdir()
+    (moving.folder / "web/located").write_bytes(b"located")
+    web = sources.Folder(moving.folder / "web")
+    ids = fill(cloud, f"{web.url}/located")
     assert "this is Glance's own database" in vitrine("db", "sync", "--database", url, status=1)
-    there = move_in(moving, url, ids)
+    there, saving = move_in(moving, url, ids)
     moving.start_vitrine()
+    # Its data can be sent again, whatever the one before has left in the store.
+    queued = cloud.ask("GET", f"/v2/images/{saving}").expect(200).json
+    assert (queued["status"], queued["size"]) == ("queued", None)
+    cloud.ask("PUT", f"/v2/images/{saving}/file", b"again", "member", OCTETS).expect(204)
+    assert cloud.ask("GET", f"/v2/images/{saving}/file").expect(200).body == b"again"
+    cloud.ask("DELETE", f"/v2/images/{saving}").expect(204)
     same(there, seen(cloud, ids))
+    ids["saving"] = saving
     cloud.ask("POST", "/v2/images", {"id": ids["deleted"]}).expect(409)
     # What Glance has deleted is kept for as long as it was to be.
     rows = moving.ours.rows(moving.folder / "own", "SELECT state FROM blobs WHERE image_id = ?", (ids["deleted"],))
@@ -208,6 +234,7 @@ def test_a_cloud_moves_in_and_back(moving):
     cloud.ask("POST", "/v2/images", {"id": ids["deleted"]}).expect(409)
     imported(cloud, ids["staged"], {"name": "glance-direct"}, "success")
     assert cloud.ask("GET", f"/v2/images/{ids['staged']}/file").expect(200).body == b"staged"
+    web.close()
     # The scrubber finds what waits for it; no URL stands in the clear.
     rows = moving.rows(second, f"SELECT i.status, l.status FROM images i JOIN image_locations l ON l.image_id = i.id "
                                f"WHERE i.id = '{ids['deleted']}'")
