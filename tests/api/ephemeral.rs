@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::*;
 
@@ -111,11 +111,7 @@ async fn nothing_is_left_of_an_ephemeral_server() {
         .expect(204);
     let import = json!({"method": {"name": "glance-direct"}});
     client.post(&format!("/v2/images/{second}/import")).json(&import).await.expect(202);
-    eventually("active", async || {
-        let shown = client.show(&second).await.json();
-        if shown["status"] == "active" { Ok(()) } else { Err::<(), Value>(shown) }
-    })
-    .await;
+    client.becomes(&second, "active").await;
     assert_eq!(client.download(&second).await.expect(200).body, data);
 
     server.stop();

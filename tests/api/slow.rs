@@ -23,12 +23,7 @@ async fn stalled_upload(app: &TestApp, project: &str) -> (String, Raw) {
 }
 
 async fn is_saving(app: &TestApp, project: &str, id: &str) {
-    let client = app.as_member(project);
-    eventually("the upload has begun", async || {
-        let shown = client.show(id).await.expect(200).json();
-        if shown["status"] == "saving" { Ok(()) } else { Err(shown) }
-    })
-    .await;
+    app.as_member(project).becomes(id, "saving").await;
 }
 
 fn text(raw: &mut Raw) -> String {

@@ -19,22 +19,6 @@ import peer
 import personas
 
 OCTETS = {"Content-Type": "application/octet-stream"}
-# What a Glance with this configuration reads for a caller with this token and catalog: `URL FILE`.
-GLANCE_STORE = """
-import json, sys, types
-from glance_store import multi_backend
-from oslo_config import cfg
-conf = cfg.CONF
-conf.register_opt(cfg.DictOpt("enabled_backends"))
-conf(["--config-file", sys.argv[1]], project="glance")
-multi_backend.register_store_opts(conf)
-multi_backend.create_multi_stores(conf)
-caller = types.SimpleNamespace(**json.loads(sys.argv[2]))
-pieces, _ = multi_backend.get(sys.argv[3], "cloud", context=caller)
-with open(sys.argv[4], "wb") as out:
-    for piece in pieces:
-        out.write(piece)
-"""
 
 
 class Cloud:
@@ -169,15 +153,14 @@ def test_sec_9_swift_knows_who_may_read(cloud, disk, tmp_path):
     image = cloud.create(member, visibility="shared")
     cloud.ask(member, "PUT", f"/{image}/file", disk).expect(204)
     url = cloud.ask(member, "GET", f"/{image}").json["direct_url"]
-    script = tmp_path / "driver.py"
-    script.write_text(GLANCE_STORE)
 
     def reads(who):
         got = tmp_path / "got"
         catalog = [{"type": "object-store", "endpoints": [{"publicURL": who.storage}]}]
         caller = {"auth_token": who.token, "service_catalog": catalog, "project_id": who.project}
-        done = subprocess.run([environments.venv("glance") / "bin/python", script, cloud.conf, json.dumps(caller), url,
-                               got], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([environments.venv("glance") / "bin/python", ROOT / "tests/peers/store_driver.py",
+                               cloud.conf, "--caller", json.dumps(caller), "get", url, got],
+                              capture_output=True, text=True, timeout=120)
         return done.returncode == 0 and got.read_bytes() == disk
 
     assert cloud.readers(member, image) == ""

@@ -64,30 +64,6 @@ auth_address = {auth_url}
 user = {user}
 key = {key}
 """
-# What a Glance with this configuration does, one step a run: `add FILE ID SIZE`, `get URL FILE`, `delete URL`.
-GLANCE_STORE = """
-import sys
-from glance_store import multi_backend
-from oslo_config import cfg
-conf = cfg.CONF
-conf.register_opt(cfg.DictOpt("enabled_backends"))
-conf(["--config-file", sys.argv[1]], project="glance")
-multi_backend.register_store_opts(conf)
-multi_backend.create_multi_stores(conf)
-match sys.argv[2:]:
-    case ["add", file, image]:
-        with open(file, "rb") as data:
-            # Without a size: with one, this release waits for more bytes than there are (bug 2110185).
-            print(multi_backend.add_with_multihash(conf, image, data, 0, "cloud", "sha512")[0])
-    case ["get", url, file]:
-        pieces, size = multi_backend.get(url, "cloud")
-        with open(file, "wb") as out:
-            for piece in pieces:
-                out.write(piece)
-            assert size == out.tell(), size
-    case ["delete", url]:
-        multi_backend.delete(url, "cloud")
-"""
 
 
 class Account:
@@ -218,8 +194,7 @@ def test_glance_store_and_we_serve_each_other(tmp_path, disk):
     """By one configuration and a real Keystone: what we write in segments the real driver reads and deletes as a whole,
     and so do we with what it writes."""
     python = environments.venv("glance") / "bin/python"
-    script = tmp_path / "driver.py"
-    script.write_text(GLANCE_STORE)
+    script = ROOT / "tests/peers/store_driver.py"
     with keystone_and_gateway(tmp_path) as keystone:
         conf, container = write_conf(tmp_path, 3, keystone, "service:glance", personas.PASSWORD)
 

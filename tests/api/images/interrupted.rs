@@ -25,14 +25,6 @@ fn slow_body() -> (mpsc::UnboundedSender<Vec<u8>>, reqwest::Body) {
     (sender, reqwest::Body::wrap_stream(pieces.map(Ok::<_, std::io::Error>)))
 }
 
-async fn becomes(client: &Client, id: &str, status: &str) {
-    eventually(status, async || {
-        let shown = client.show(id).await.expect(200).json();
-        if shown["status"] == status { Ok(()) } else { Err(shown) }
-    })
-    .await;
-}
-
 /// An image in `saving` whose bytes a node that is gone began to write.
 async fn abandoned(app: &TestApp, lease_until: Timestamp) -> Image {
     let image = Image { status: Status::Saving, ..record("alice", 1) };
@@ -76,9 +68,9 @@ on_each_database! {
             );
             let mut raw = app.raw();
             raw.send(head.as_bytes()).send(&sent);
-            becomes(&alice, &id, "saving").await;
+            alice.becomes(&id, "saving").await;
             drop(raw);
-            becomes(&alice, &id, "queued").await;
+            alice.becomes(&id, "queued").await;
             app.settles().await;
             // Chunks that cannot be read end the connection, answered or not.
             if sent.ends_with(b"\r\n") {
@@ -103,7 +95,7 @@ on_each_database! {
         let (sender, body) = slow_body();
         let first = tokio::spawn(alice.upload(&id, body).into_future());
         sender.unbounded_send(bytes(1000)).unwrap();
-        becomes(&alice, &id, "saving").await;
+        alice.becomes(&id, "saving").await;
         alice.upload(&id, "other").await.expect(409);
         alice.download(&id).await.expect(204);
         alice.update(&id, serde_json::json!([{"op": "add", "path": "/p", "value": "v"}])).await.expect(200);
@@ -137,7 +129,7 @@ on_each_database! {
         let (sender, body) = slow_body();
         let upload = tokio::spawn(alice.upload(&id, body).into_future());
         sender.unbounded_send(bytes(1000)).unwrap();
-        becomes(&alice, &id, "saving").await;
+        alice.becomes(&id, "saving").await;
         alice.remove(&id).await.expect(204);
         sender.unbounded_send(bytes(1000)).unwrap();
         drop(sender);
@@ -154,7 +146,7 @@ on_each_database! {
         let (sender, body) = slow_body();
         let upload = tokio::spawn(alice.upload(&id, body).into_future());
         sender.unbounded_send(bytes(1000)).unwrap();
-        becomes(&alice, &id, "saving").await;
+        alice.becomes(&id, "saving").await;
         drop(sender);
         upload.await.unwrap().expect(204);
         app.restart(|_| {});
@@ -170,14 +162,14 @@ on_each_database! {
         let (past, future) = (Timestamp(1), now().plus_seconds(3600));
         let (dead, alive) = (abandoned(&app, past).await, abandoned(&app, future).await);
         vitrine::jobs::reap::sweep(&app.app()).await.unwrap();
-        becomes(&alice, &dead.id, "queued").await;
+        alice.becomes(&dead.id, "queued").await;
         assert_eq!(alice.show(&alive.id).await.json()["status"], "saving");
         alice.upload(&dead.id, bytes(5000)).await.expect(204);
         alice.upload(&alive.id, "data").await.expect(409);
         // The other node dies as well.
         app.later(7200);
         app.settles().await;
-        becomes(&alice, &alive.id, "queued").await;
+        alice.becomes(&alive.id, "queued").await;
         alice.upload(&alive.id, "data").await.expect(204);
         assert_eq!(alice.download(&dead.id).await.expect(200).body, bytes(5000));
     }
@@ -222,7 +214,7 @@ on_each_database! {
             app.later(7200);
         }
         app.settles().await;
-        becomes(&alice, &image.id, "queued").await;
+        alice.becomes(&image.id, "queued").await;
         alice.upload(&image.id, "data").await.expect(204);
     }
 
@@ -263,16 +255,16 @@ on_each_database! {
             let request = request.body(body);
             let others = async {
                 send.unbounded_send(bytes(1000)).unwrap();
-                becomes(&alice, &id, status).await;
+                alice.becomes(&id, status).await;
                 app.write(db::blobs::end_leases).await;
                 app.settles().await;
-                becomes(&alice, &id, "queued").await;
+                alice.becomes(&id, "queued").await;
                 drop(send);
             };
             let (answer, ()) = tokio::join!(request.into_future(), others);
             let answer = answer.expect_for(410, place);
             assert!(answer.text().contains("was deleted or changed during the upload"), "{answer:?}");
-            becomes(&alice, &id, "queued").await;
+            alice.becomes(&id, "queued").await;
             alice.upload(&id, "data").await.expect(204);
         }
     }

@@ -80,11 +80,7 @@ on_each_database! {
             let (sender, pieces) = mpsc::unbounded::<std::io::Result<Vec<u8>>>();
             let upload = tokio::spawn(alice.upload(&id, reqwest::Body::wrap_stream(pieces)).into_future());
             sender.unbounded_send(Ok(bytes(1000))).unwrap();
-            eventually("saving", async || match alice.show(&id).await.json()["status"].as_str() {
-                Some("saving") => Ok(()),
-                other => Err(format!("{other:?}")),
-            })
-            .await;
+            alice.becomes(&id, "saving").await;
             let foreign = Foreign::of(&app, &id);
             if whole {
                 drop(sender);
@@ -93,11 +89,7 @@ on_each_database! {
             } else {
                 upload.abort();
                 drop(sender);
-                eventually("queued", async || match alice.show(&id).await.json()["status"].as_str() {
-                    Some("queued") => Ok(()),
-                    other => Err(format!("{other:?}")),
-                })
-                .await;
+                alice.becomes(&id, "queued").await;
             }
             foreign.stays();
             alice.remove(&id).await.expect(204);

@@ -78,18 +78,12 @@ fn with_held(database: Database) -> (TestApp, Held, tempfile::TempDir) {
 
 /// Requires that an image is active and has exactly this disk, as raw.
 async fn keeps_raw(client: &Client, id: &str, data: &[u8]) -> Value {
-    eventually("the image is active", async || {
-        let shown = client.show(id).await.expect(200).json();
-        if shown["status"] == "active" { Ok(()) } else { Err(shown) }
-    })
-    .await;
-    let shown = client.show(id).await.expect(200).json();
+    let shown = client.becomes(id, "active").await;
     assert_eq!((&shown["disk_format"], &shown["container_format"]), (&json!("raw"), &json!("bare")));
     assert_eq!((&shown["size"], &shown["virtual_size"]), (&json!(data.len()), &json!(data.len())));
-    assert_eq!(
-        (&shown["os_glance_import_task"], &shown["os_glance_failed_import"]),
-        (&Value::Null, &Value::Null)
-    );
+    for name in ["os_glance_import_task", "os_glance_failed_import"] {
+        assert_eq!(shown[name], Value::Null, "{name}");
+    }
     let kept = client.download(id).await.expect(200);
     assert!(kept.body == data, "the data differs");
     assert_eq!(kept.header("content-md5"), shown["checksum"].as_str().unwrap());
@@ -222,18 +216,10 @@ on_each_database! {
         let body = reqwest::Body::wrap_stream(pieces.map(Ok::<_, std::io::Error>));
         let upload = tokio::spawn(std::future::IntoFuture::into_future(alice.upload(&id, body)));
         sender.unbounded_send(sent[..100_000].to_vec()).unwrap();
-        eventually("it is saving", async || {
-            let shown = alice.show(&id).await.expect(200).json();
-            if shown["status"] == "saving" { Ok(()) } else { Err(shown) }
-        })
-        .await;
+        alice.becomes(&id, "saving").await;
         upload.abort();
         drop(sender);
-        eventually("it is queued again", async || {
-            let shown = alice.show(&id).await.expect(200).json();
-            if shown["status"] == "queued" { Ok(()) } else { Err(shown) }
-        })
-        .await;
+        alice.becomes(&id, "queued").await;
         nothing_is_staged(&app).await;
         alice.upload(&id, sent).await.expect(204);
         keeps_raw(&alice, &id, &data).await;
@@ -318,9 +304,8 @@ on_each_database! {
         .await;
         failed(&app, &app.as_member("alice"), &id, "queued", "qemu-img cannot read it").await;
         app.reconfigure(|options| options.imports.conversion_wait = LONG);
-        let data = disk();
-        app.as_member("alice").upload(&id, converted(&data, &["-O", "qcow2"])).await.expect(204);
-        keeps_raw(&app.as_member("alice"), &id, &data).await;
+        app.as_member("alice").upload(&id, converted(&disk(), &["-O", "qcow2"])).await.expect(204);
+        keeps_raw(&app.as_member("alice"), &id, &disk()).await;
     }
 
     /// The size of the disk is what counts, to the byte: under the cap on images, and under the quota of the project.
@@ -377,10 +362,9 @@ on_each_database! {
     /// Several stores get one format, that of the one that wants any; those that want different ones cannot have an
     /// image in common, and a copy stays what the image is.
     async fn stores_of_one_image_agree_on_its_format(database: Database) {
-        let app = with_stores_and(database, &["plain", "blocks", "files", "spare"], |options| {
+        let mut app = with_stores_and(database, &["plain", "blocks", "files", "spare"], |options| {
             options.imports.conversion_wait = LONG;
         });
-        let mut app = app;
         app.reconfigure(|options| {
             wish(&mut options.stores, 1, "raw");
             wish(&mut options.stores, 2, "qcow2");

@@ -8,11 +8,7 @@ use super::*;
 /// Requires that an image is queued without a trace, and takes data once the store is back.
 async fn can_be_repeated(app: &TestApp, far: &Far, id: &str) {
     let alice = app.as_member("alice");
-    eventually("the image is queued", async || {
-        let shown = alice.show(id).await.expect(200).json();
-        if shown["status"] == "queued" && shown["size"] == Value::Null { Ok(()) } else { Err(shown) }
-    })
-    .await;
+    assert_eq!(alice.becomes(id, "queued").await["size"], Value::Null);
     far.come_back();
     alice.upload(id, "data").header("x-image-meta-store", "far").await.expect(204);
     assert_eq!(alice.show(id).await.expect(200).json()["status"], json!("active"));
@@ -44,11 +40,7 @@ on_each_database! {
         let upload = alice.upload(&id, body).header("x-image-meta-store", "far");
         let upload = tokio::spawn(std::future::IntoFuture::into_future(upload));
         sender.unbounded_send(bytes(100_000)).unwrap();
-        eventually("it is saving", async || {
-            let shown = alice.show(&id).await.expect(200).json();
-            if shown["status"] == "saving" { Ok(()) } else { Err(shown) }
-        })
-        .await;
+        alice.becomes(&id, "saving").await;
         far.leave_after(1);
         sender.unbounded_send(bytes(1 << 20)).unwrap();
         drop(sender);

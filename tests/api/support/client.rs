@@ -108,6 +108,15 @@ impl Client {
         self.put(&format!("/v2/images/{id}/file")).header("content-type", OCTETS).body(data)
     }
 
+    /// Waits until an image has this status, and answers what it shows then.
+    pub async fn becomes(&self, id: &str, status: &str) -> Value {
+        super::eventually(status, async || {
+            let shown = self.show(id).await.expect(200).json();
+            if shown["status"] == status { Ok(shown) } else { Err(shown) }
+        })
+        .await
+    }
+
     /// `GET /v2/images/{id}/file`
     pub fn download(&self, id: &str) -> Request {
         self.get(&format!("/v2/images/{id}/file"))
