@@ -20,7 +20,7 @@ use actix_web::{
 };
 use futures::StreamExt;
 
-use super::request_info::RequestInfo;
+use super::{connection::Exchange, request_info::RequestInfo};
 use crate::telemetry::Context;
 
 /// What is known of a request so far. When it is dropped, that goes into the log: a client that goes away takes the
@@ -33,6 +33,8 @@ struct Line {
     status: Option<StatusCode>,
     bytes_in: Rc<Cell<u64>>,
     bytes_out: u64,
+    /// What its connection sends beside the body.
+    exchange: Option<Exchange>,
     began: Instant,
     end: &'static str,
 }
@@ -47,6 +49,7 @@ impl Line {
             status: None,
             bytes_in: Rc::default(),
             bytes_out: 0,
+            exchange: request.request().conn_data::<Exchange>().cloned(),
             began: Instant::now(),
             end: "client gone",
         }
@@ -63,6 +66,7 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
+        let sent = self.exchange.as_ref().map_or(0, |exchange| exchange.file().borrow_mut().take_sent());
         tracing::info!(
             target: "access",
             parent: None,
@@ -74,7 +78,7 @@ impl Drop for Line {
             path = self.path,
             status = self.status.map(|status| status.as_u16()),
             bytes_in = self.bytes_in.get(),
-            bytes_out = self.bytes_out,
+            bytes_out = self.bytes_out.saturating_add(sent),
             seconds = self.began.elapsed().as_secs_f64(),
             end = self.end,
         );

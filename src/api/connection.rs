@@ -6,11 +6,12 @@
 //! being served, and until every byte of its answer is written, nothing is looked at.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     io,
-    net::SocketAddr,
+    net::{Shutdown, SocketAddr},
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -19,10 +20,11 @@ use actix_web::{
     Error as ActixError,
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::{ConnectionType, StatusCode},
+    http::ConnectionType,
     middleware::Next,
     web::{Bytes, Data},
 };
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -31,17 +33,16 @@ use tokio::{
 
 use super::{
     State,
-    error::{ApiError, error_body},
+    error::ApiError,
     gate::Pass,
     pace::Pace,
-    request_info,
+    refused::in_words,
+    sending::{FileOut, Sent, send_some},
 };
 use crate::model::error::Result as DomainResult;
 
 /// This much of the first request is kept to tell what is wrong with it, in bytes.
 const HEARD_BYTES_MAX: usize = 8 * 1024;
-/// The framework's own limit on headers of one request.
-const HEADERS_MAX: usize = 96;
 
 /// What a connection and the requests on it know of each other; among the data of the connection.
 #[derive(Clone)]
@@ -56,6 +57,8 @@ struct Progress {
     sends_data: Cell<bool>,
     /// Whether the gate was told that a request is served.
     entered: Cell<bool>,
+    /// A file that is the answer's data, and what was sent of it.
+    file: RefCell<FileOut>,
     address: SocketAddr,
     pass: Pass,
 }
@@ -79,6 +82,11 @@ impl Exchange {
     /// Says that the answer is the data of an image, which clients may take more time to read.
     pub fn send_data(&self) {
         self.0.sends_data.set(true);
+    }
+
+    /// The file that is sent as the data of the answer under way.
+    pub(super) fn file(&self) -> &RefCell<FileOut> {
+        &self.0.file
     }
 
     /// Says that a body is awaited for which nobody waits long, until the answer is dropped.
@@ -187,7 +195,9 @@ pub struct Patience {
 
 /// A socket that is closed when its client takes too long, and puts words to bare refusals.
 pub struct Connection {
-    socket: TcpStream,
+    /// Shared with a thread while that sends a part of a file.
+    socket: Arc<TcpStream>,
+    sending: Option<Sent>,
     exchange: Exchange,
     patience: Patience,
     /// Ends the wait for a request.
@@ -206,9 +216,12 @@ impl Connection {
     pub fn new(socket: TcpStream, address: SocketAddr, pass: Pass, patience: Patience) -> Self {
         let (open, unwritten, entered) = (Cell::new(0), Cell::new(false), Cell::new(false));
         let sends_data = Cell::new(false);
-        let exchange = Exchange(Rc::new(Progress { open, unwritten, sends_data, entered, address, pass }));
+        let file = RefCell::default();
+        let exchange =
+            Exchange(Rc::new(Progress { open, unwritten, sends_data, entered, file, address, pass }));
         Self {
-            socket,
+            socket: Arc::new(socket),
+            sending: None,
             exchange,
             patience,
             waiting: None,
@@ -231,9 +244,35 @@ impl Connection {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Writes to the socket, for as long as the client takes what is written.
-    fn poll_send(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(sent) = Pin::new(&mut self.socket).poll_write(context, bytes) {
+    /// Sends what there is of a file to send; the body of the answer is told of the end, and of a file that cannot be read.
+    fn poll_file(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.exchange.0.file.borrow().is_unsent() {
+            if self.sending.is_none() {
+                let room = self.socket.poll_write_ready(context).map_ok(|()| 0);
+                ready!(self.poll_paced(context, room))?;
+                self.sending = Some(send_some(&self.socket, &self.exchange.0.file.borrow()));
+            }
+            let Some(sending) = &mut self.sending else { return Poll::Ready(Ok(())) };
+            let sent = ready!(sending.as_mut().poll(context));
+            self.sending = None;
+            let sent = self.exchange.0.file.borrow_mut().went(sent)?;
+            if sent > 0 {
+                ready!(self.poll_paced(context, Poll::Ready(Ok(sent))))?;
+            }
+            if !self.exchange.0.file.borrow().is_unsent() {
+                context.waker().wake_by_ref();
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// What a write came to, for as long as the client takes what is written.
+    fn poll_paced(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(sent) = written {
             let waited = self.blocked.take().map_or(Duration::ZERO, |(since, _)| since.elapsed());
             let sent = sent?;
             self.pace.moved(waited, sent);
@@ -269,7 +308,16 @@ impl AsyncRead for Connection {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+        loop {
+            ready!(self.socket.poll_read_ready(context))?;
+            match self.socket.try_read_buf(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => {
+                    read?;
+                    break;
+                }
+            }
+        }
         if let Some(heard) = &mut self.heard {
             let room = HEARD_BYTES_MAX.saturating_sub(heard.len());
             heard.extend(buffer.filled().iter().skip(before).take(room));
@@ -290,7 +338,7 @@ impl AsyncWrite for Connection {
             this.refusal = text.map(|text| (text, bytes.len()));
         }
         while let Some((rest, stands_for)) = &mut this.refusal {
-            let written = ready!(Pin::new(&mut this.socket).poll_write(context, rest))?;
+            let written = ready!(poll_socket(&this.socket, context, rest))?;
             rest.drain(..written);
             let stands_for = *stands_for;
             if rest.is_empty() {
@@ -302,7 +350,8 @@ impl AsyncWrite for Connection {
             }
         }
         this.heard = None;
-        let written = ready!(this.poll_send(context, bytes))?;
+        let written = poll_socket(&this.socket, context, bytes);
+        let written = ready!(this.poll_paced(context, written))?;
         if written == bytes.len() {
             this.exchange.0.unwritten.set(false);
         }
@@ -312,6 +361,7 @@ impl AsyncWrite for Connection {
     /// Comes after everything is written, whatever woke the connection: a client whose answer that was is waited for again,
     /// and not for ever.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_file(context))?;
         let progress = &self.exchange.0;
         if progress.open.get() == 0 && progress.entered.take() {
             progress.unwritten.set(false);
@@ -321,68 +371,24 @@ impl AsyncWrite for Connection {
         if let Poll::Ready(late) = self.poll_waiting(context) {
             return Poll::Ready(late);
         }
-        Pin::new(&mut self.socket).poll_flush(context)
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
-    }
-}
-
-/// The refusal with a body, if that is what the bytes are: the whole head of an error without one.
-fn in_words(bytes: &[u8], heard: Option<&[u8]>) -> Option<Vec<u8>> {
-    let head = std::str::from_utf8(bytes).ok()?.strip_suffix("\r\n\r\n")?;
-    let (line, headers) = head.split_once("\r\n")?;
-    let code = line.strip_prefix("HTTP/1.1 ")?.split(' ').next()?;
-    let status = StatusCode::from_bytes(code.as_bytes()).ok()?;
-    let is_bare = headers.lines().any(|line| line.eq_ignore_ascii_case("content-length: 0"));
-    if !is_bare || headers.contains("\r\n\r\n") {
-        return None;
-    }
-    let fault = match status {
-        StatusCode::BAD_REQUEST => fault(heard),
-        StatusCode::REQUEST_TIMEOUT => "The head of the request did not arrive in time.",
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => TOO_LARGE,
-        _ => return None,
-    };
-    let (content_type, body) = error_body(status, fault, None);
-    let date = headers.lines().find(|line| line.starts_with("date:")).unwrap_or("connection: close");
-    let (length, id) = (body.len(), request_info::new_id());
-    tracing::info!(request_id = id, status = status.as_u16(), fault, "a request was refused unread");
-    let text = format!(
-        "{line}\r\n{date}\r\nconnection: close\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\
-         x-content-type-options: nosniff\r\n{}: {id}\r\n\r\n{body}",
-        request_info::REQUEST_ID
-    );
-    Some(text.into_bytes())
-}
-
-const TOO_LARGE: &str = "The request has more than 96 headers, or its line and headers exceed 128 KiB.";
-
-/// What is wrong with a request, as far as its beginning tells.
-pub(crate) fn fault(heard: Option<&[u8]>) -> &'static str {
-    use httparse::Error;
-    let general = "The request is not HTTP/1.1 that can be read.";
-    let Some(heard) = heard else { return general };
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut request = httparse::Request::new(&mut headers);
-    match request.parse(heard) {
-        Err(Error::HeaderName) => "The name of a header is not allowed in HTTP.",
-        Err(Error::HeaderValue) => "The value of a header contains a character that is not allowed in HTTP.",
-        Err(Error::Token) => "The request line is not METHOD TARGET HTTP/1.1.",
-        Err(Error::Version) => "The version of HTTP is neither 1.0 nor 1.1.",
-        Err(Error::NewLine) => "A line of the head does not end as HTTP has it.",
-        Err(Error::TooManyHeaders) => TOO_LARGE,
-        Ok(httparse::Status::Complete(_)) => {
-            let has = |name: &str| request.headers.iter().any(|h| h.name.eq_ignore_ascii_case(name));
-            match (has("host"), has("content-length"), has("transfer-encoding")) {
-                (_, true, true) => "Content-Length and Transfer-Encoding exclude each other.",
-                (_, true, false) => "The headers do not agree on a Content-Length that is a number.",
-                (_, false, true) => "The only Transfer-Encoding that is taken is chunked.",
-                (false, ..) => "The Host header is missing.",
-                _ => "The target of the request is not a URL.",
-            }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match SockRef::from(&*self.socket).shutdown(Shutdown::Write) {
+            Err(error) if error.kind() != io::ErrorKind::NotConnected => Poll::Ready(Err(error)),
+            _ => Poll::Ready(Ok(())),
         }
-        _ => general,
+    }
+}
+
+/// Writes to a socket.
+fn poll_socket(socket: &TcpStream, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(socket.poll_write_ready(context))?;
+        match socket.try_write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            written => return Poll::Ready(written),
+        }
     }
 }

@@ -8,7 +8,7 @@ mod access_log;
 mod authenticate;
 mod cache;
 mod compress;
-pub(crate) mod connection;
+mod connection;
 mod cors;
 mod error;
 mod ext;
@@ -27,10 +27,12 @@ mod negotiate;
 mod origin;
 mod pace;
 pub(crate) mod query;
+pub(crate) mod refused;
 mod request_info;
 mod resource;
 mod routes;
 mod schemas;
+mod sending;
 mod settings;
 mod status;
 mod stores;
@@ -49,7 +51,7 @@ pub use listen::{Listening, listen};
 pub use map::mounts;
 pub use mount::Mounts;
 pub use request_info::RequestInfo;
-pub use settings::{Cors, Settings};
+pub use settings::{ByProxy, Cors, Settings};
 
 /// What every handler can reach.
 pub struct State {

@@ -24,6 +24,8 @@ pub struct Settings {
     pub enable_proxy_headers_parsing: bool,
     /// `[vitrine] gzip`: answers are compressed for clients that ask for it.
     pub gzip: bool,
+    /// `[vitrine] send_file`: proxies that send files by themselves.
+    pub by_proxy: Option<ByProxy>,
     /// `[cors]`
     pub cors: Cors,
     /// `[healthcheck]`
@@ -53,6 +55,7 @@ impl Default for Settings {
             cache_management: false,
             enable_proxy_headers_parsing: false,
             gzip: false,
+            by_proxy: None,
             cors: Cors::default(),
             health: health::Settings::default(),
             drain_seconds: 15,
@@ -63,6 +66,15 @@ impl Default for Settings {
             max_connections_per_address: None,
         }
     }
+}
+
+/// Proxies that send files by themselves when an answer names one.
+#[derive(Clone, Debug)]
+pub struct ByProxy {
+    /// `[vitrine] send_file_prefix`, for `X-Accel-Redirect`; `None` for `X-Sendfile`.
+    pub prefix: Option<String>,
+    /// `[vitrine] trusted_proxies`
+    pub proxies: Vec<ipnet::IpNet>,
 }
 
 /// `[cors]`

@@ -15,8 +15,13 @@ use crate::{
         range::Span,
         status::Status,
     },
-    store::{ByteRange, ByteStream, NamedStore, StoreError, StoreErrorKind, StoreResult, StoreUrl, Stores},
+    store::{
+        ByteRange, ByteStream, NamedStore, StoreError, StoreErrorKind, StoreResult, StoreUrl, StoredFile,
+        Stores,
+    },
 };
+
+const TOO_SHORT: &str = "there is less data than the image has";
 
 /// The data of an image, or the fact that there is none yet.
 pub enum Data {
@@ -25,7 +30,7 @@ pub enum Data {
     /// Bytes to send.
     Some {
         /// The whole data or the part that was asked for.
-        stream: ByteStream,
+        source: Source,
         /// The part, if one was asked for.
         span: Option<Span>,
         /// Size of the whole data in bytes.
@@ -33,6 +38,33 @@ pub enum Data {
         /// MD5 of the whole data.
         checksum: Option<String>,
     },
+}
+
+/// Where bytes to send come from.
+pub enum Source {
+    /// They pass through here: all, or the part.
+    Stream(ByteStream),
+    /// They lie whole in a file of this machine, which has all of them.
+    File(Box<Untouched>),
+}
+
+/// A file that is sent without being read here.
+pub struct Untouched {
+    /// The file.
+    pub file: StoredFile,
+    elsewhere: Elsewhere,
+}
+
+impl Untouched {
+    /// The bytes of `part`, which the file was to give and could not, from another location that has the image's data.
+    ///
+    /// # Errors
+    /// In the stream: `fault`, when there is none.
+    pub fn go_on(self, part: ByteRange, fault: std::io::Error) -> ByteStream {
+        let failed = self.file.failed(fault);
+        drop(self.file);
+        unbroken(Box::pin(futures::stream::once(async { failed })), part, self.elsewhere)
+    }
 }
 
 /// An image whose data the caller may read, with the preferred locations first. `prefer` names stores to try first, in
@@ -80,8 +112,8 @@ fn put_first(prefer: &[String], locations: &mut [Location]) {
     });
 }
 
-/// Tries for a caller each location until one gives its first bytes. `range` reads the request's range headers against the size of
-/// the data.
+/// Tries for a caller each location until one gives its first bytes. `range` reads the request's range headers against
+/// the size of the data. With `as_file` data that nobody has to look at on its way comes as a file, where it lies in one.
 ///
 /// # Errors
 /// What `range` answers; the failure of the store that was tried last.
@@ -90,6 +122,7 @@ pub async fn open(
     caller: &Caller,
     image: &Image,
     range: impl Fn(u64) -> Result<Option<Span>>,
+    as_file: bool,
 ) -> Result<Data> {
     let mut last_error: Option<StoreError> = None;
     for (place, location) in image.locations.iter().enumerate() {
@@ -113,9 +146,13 @@ pub async fn open(
         let part = span.map(|s| ByteRange { first: s.first, last: s.last });
         let others = image.locations.get(place.saturating_add(1)..).unwrap_or_default();
         let elsewhere = elsewhere(images, image, size, (others, expected.as_ref()));
-        let source = (&*images.stores, named, location.url.as_str(), caller.party());
-        match begin(source, (part, size), expected, elsewhere).await {
-            Ok(stream) => return Ok(Data::Some { stream, span, size, checksum: image.checksum.clone() }),
+        let from = (&*images.stores, named, location.url.as_str(), caller.party());
+        let source = match expected {
+            None if as_file => begin_file(from, (part, size), elsewhere).await,
+            expected => begin(from, (part, size), expected, elsewhere).await.map(Source::Stream),
+        };
+        match source {
+            Ok(source) => return Ok(Data::Some { source, span, size, checksum: image.checksum.clone() }),
             Err(error) => {
                 tracing::error!(%error, image = %image.id, store = %named.id, "a location cannot be read");
                 last_error = Some(error);
@@ -168,6 +205,21 @@ async fn begin(
     }
 }
 
+/// Opens a location as a file where it is one.
+async fn begin_file(
+    (stores, named, url, whose): (&Stores, &NamedStore, &str, &str),
+    (part, size): (Option<ByteRange>, u64),
+    elsewhere: Elsewhere,
+) -> StoreResult<Source> {
+    match named.file(url).await? {
+        Some(file) if file.size < size => {
+            Err(StoreError::new(StoreErrorKind::Io, StoreUrl::new(url).to_string(), TOO_SHORT))
+        }
+        Some(file) => Ok(Source::File(Box::new(Untouched { file, elsewhere }))),
+        None => begin((stores, named, url, whose), (part, size), None, elsewhere).await.map(Source::Stream),
+    }
+}
+
 /// Waits for the first of `length` bytes, of which `place` tells the log.
 ///
 /// # Errors
@@ -179,7 +231,7 @@ pub async fn begun(mut rest: ByteStream, length: u64, place: &str) -> StoreResul
             Ok(Box::pin(futures::stream::once(async { Ok(first) }).chain(rest)))
         }
         None if length == 0 => Ok(rest),
-        None => Err(StoreError::new(StoreErrorKind::Io, place, "there is less data than the image has")),
+        None => Err(StoreError::new(StoreErrorKind::Io, place, TOO_SHORT)),
     }
 }
 

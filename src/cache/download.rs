@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Cache, Site};
 use crate::{
     blob::{
-        download::{self, Data, begun},
+        download::{self, Data, Source, begun},
         verify::Expected,
     },
     image::VerifyDownloads,
@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// Opens the data of an image. `prefer` names stores to try first, in that order, and may be empty; `range` reads
-/// the request's range headers against the size of the data.
+/// the request's range headers against the size of the data. With `as_file` data comes as a file where it lies in one and
+/// nobody has to look at it on its way.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for deactivated images and without the right; [`Error::Invalid`] for preferences that
@@ -25,6 +26,7 @@ pub async fn download(
     id: &str,
     prefer: &[String],
     range: impl Fn(u64) -> Result<Option<Span>>,
+    as_file: bool,
 ) -> Result<Data> {
     let image = download::find(&site.images, caller, id, prefer).await?;
     // A location on an image that is not active yet has data that nobody has held against its hash, or that failed it.
@@ -32,14 +34,15 @@ pub async fn download(
         return Ok(Data::None);
     }
     let Some(cache) = site.cache.as_ref().filter(|cache| cache.serves(&image)) else {
-        return download::open(&site.images, caller, &image, range).await;
+        return download::open(&site.images, caller, &image, range, as_file).await;
     };
     if let Some(data) = from_cache(cache, &image, site.images.settings.verify_downloads, &range).await? {
         return Ok(data);
     }
-    Ok(match download::open(&site.images, caller, &image, range).await? {
-        Data::Some { stream, span: None, size, checksum } => {
-            Data::Some { stream: cache.tee(&image, size, stream), span: None, size, checksum }
+    Ok(match download::open(&site.images, caller, &image, range, false).await? {
+        Data::Some { source: Source::Stream(stream), span: None, size, checksum } => {
+            let source = Source::Stream(cache.tee(&image, size, stream));
+            Data::Some { source, span: None, size, checksum }
         }
         other => other,
     })
@@ -62,7 +65,12 @@ async fn from_cache(
         begun(cache.read(copy, part, expected)?, part.map_or(size, ByteRange::length), &image.id).await
     };
     match begin.await {
-        Ok(stream) => Ok(Some(Data::Some { stream, span, size, checksum: image.checksum.clone() })),
+        Ok(stream) => Ok(Some(Data::Some {
+            source: Source::Stream(stream),
+            span,
+            size,
+            checksum: image.checksum.clone(),
+        })),
         Err(error) => {
             tracing::error!(%error, image = %image.id, "the image is read from a store instead of the cache");
             Ok(None)

@@ -165,6 +165,7 @@ fn api_settings(loaded: &Loaded, flavor: Flavor, findings: &mut Vec<Finding>) ->
         cache_management: flavor.cache_management,
         enable_proxy_headers_parsing: loaded.bool("oslo_middleware", "enable_proxy_headers_parsing"),
         gzip: loaded.bool("vitrine", "gzip"),
+        by_proxy: by_proxy(loaded, findings),
         cors: api::Cors {
             allowed_origin: loaded.list("cors", "allowed_origin"),
             allow_credentials: loaded.bool("cors", "allow_credentials"),
@@ -189,6 +190,29 @@ fn api_settings(loaded: &Loaded, flavor: Flavor, findings: &mut Vec<Finding>) ->
         max_connections: number(loaded, "max_connections"),
         max_connections_per_address: number(loaded, "max_connections_per_address"),
     }
+}
+
+fn by_proxy(loaded: &Loaded, findings: &mut Vec<Finding>) -> Option<api::ByProxy> {
+    let section = "vitrine";
+    let prefix = loaded.string(section, "send_file_prefix").unwrap_or_default();
+    let prefix = match loaded.string(section, "send_file")?.as_str() {
+        "x-accel-redirect" => Some(prefix),
+        "x-sendfile" => None,
+        _ => return None,
+    };
+    // What is wrong with the networks themselves is said where they are read for logins.
+    let proxies = assemble_imports::networks(loaded, section, "trusted_proxies", &mut Vec::new());
+    let mut refuse = |option: &str, reason: &str| {
+        let origin = loaded.origin(section, option);
+        findings.push(Finding::of_option(Topic::Bad, section, option, origin, reason.to_owned()));
+    };
+    if proxies.is_empty() {
+        refuse("send_file", "it takes trusted_proxies: whoever else connects must not be told paths");
+    }
+    if prefix.as_ref().is_some_and(|prefix| !prefix.starts_with('/') || prefix.ends_with('/')) {
+        refuse("send_file_prefix", "it begins with `/` and does not end in one");
+    }
+    Some(api::ByProxy { prefix, proxies })
 }
 
 /// A number of `[vitrine]`.

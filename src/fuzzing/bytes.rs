@@ -1,7 +1,7 @@
 //! Data of images, and the head of a request.
 
 use crate::{
-    api::connection,
+    api::refused,
     format::{Inspector, Rules, decide},
     import::{decompress, ova},
 };
@@ -57,5 +57,5 @@ pub(super) fn descriptor(data: &[u8]) {
 
 /// The head of a request that the framework has refused.
 pub(super) fn http_head(data: &[u8]) {
-    assert!(!connection::fault(Some(data)).is_empty());
+    assert!(!refused::fault(Some(data)).is_empty());
 }

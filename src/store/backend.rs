@@ -4,6 +4,7 @@
 use std::{
     any::Any,
     fmt::Debug,
+    fs::File,
     path::{Path, PathBuf},
     pin::Pin,
     sync::Arc,
@@ -128,6 +129,17 @@ pub struct About {
     pub metadata: Vec<(String, Map<String, Value>)>,
 }
 
+/// A file of this machine in which a blob lies whole, open for reading.
+#[derive(Debug)]
+pub struct LocalFile {
+    /// The file.
+    pub file: File,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Bytes.
+    pub size: u64,
+}
+
 /// Receives one blob.
 #[async_trait]
 pub trait Writer: Send {
@@ -162,6 +174,9 @@ pub trait Backend: Send + Sync {
 
     /// Opens a blob for reading, whole or in part. Parts are only asked of those that can.
     async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream>;
+
+    /// Opens the file of this machine in which a blob lies whole; `None` in a store that has no such files.
+    async fn file(&self, url: &StoreUrl) -> StoreResult<Option<LocalFile>>;
 
     /// Begins a blob.
     async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>>;

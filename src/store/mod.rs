@@ -28,11 +28,11 @@ mod writing;
 
 pub use crate::model::store_url::StoreUrl;
 pub use backend::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Readers,
-    Share, UNFINISHED, Writer,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, LocalFile, NewBlob,
+    Readers, Share, UNFINISHED, Writer,
 };
 pub use configured::Stores;
 pub use error::{StoreError, StoreErrorKind, StoreResult};
 pub use kinds::{file, http};
-pub use named::NamedStore;
+pub use named::{NamedStore, local::StoredFile};
 pub use writing::BlobWriter;

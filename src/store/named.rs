@@ -314,5 +314,6 @@ fn in_time_each<T: Send + 'static>(
     })
 }
 
+pub mod local;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 the addresses of the test in the places of those.
 """
 
+import getpass
 import pathlib
 import re
 import shutil
@@ -11,10 +12,12 @@ from . import client, process
 from .places import ROOT
 
 PAGE = ROOT / "docs/operating.md"
+SENDING_PAGE = ROOT / "docs/performance.md"
 # The address of a node in the page, and where the balancer listens there.
 NODE = re.compile(r"10\.0\.0\.(\d+):9292")
 NGINX = """\
 daemon off;
+user {user};
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log stderr;
@@ -27,14 +30,16 @@ http {{
 """
 
 
-def block(language):
+def block(language, page=PAGE):
     """The one block of code in that language."""
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
     return found
 
 
 class Balancer:
     """One that is up; whoever asks it needs the token of a node's user."""
+
+    page = PAGE
 
     def __init__(self, name, nodes):
         self.name, self.nodes, self.port = name, nodes, process.free_port()
@@ -44,9 +49,9 @@ class Balancer:
 
     def configured(self):
         """The block of the page for these nodes. The page has as many as are here."""
-        text = block(self.name)
+        text = block(self.name, self.page)
         named = list(dict.fromkeys(NODE.findall(text)))
-        assert len(named) == len(self.nodes), f"{PAGE} has {len(named)} nodes"
+        assert len(named) == len(self.nodes), f"{self.page} has {len(named)} nodes"
         for number, node in zip(named, self.nodes):
             text = text.replace(f"10.0.0.{number}:9292", f"127.0.0.1:{node.port}")
         before, listen, after = re.split(r"(bind :9292|listen 9292)", text)
@@ -106,5 +111,14 @@ class Nginx(Balancer):
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         paths = "".join(f"    {kind}_temp_path {self.folder}/{kind};\n" for kind in kinds)
         config = self.folder / "nginx.conf"
-        config.write_text(NGINX.format(folder=self.folder, paths=paths, block=self.configured()))
+        config.write_text(NGINX.format(user=getpass.getuser(), folder=self.folder, paths=paths, block=self.configured()))
         return ["-c", config, "-p", self.folder]
+
+
+class SendingNginx(Nginx):
+    """Sends files of its one node by itself."""
+
+    page = SENDING_PAGE
+
+    def configured(self):
+        return super().configured().replace("/var/lib/glance/images/", f"{self.nodes[0].images_dir.resolve()}/")

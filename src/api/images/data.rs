@@ -15,6 +15,7 @@ use actix_web::{
 use futures::{StreamExt, TryStreamExt};
 use tokio::{sync::mpsc, time::timeout};
 
+use super::file_body::{FileBody, by_proxy};
 use crate::{
     api::{
         connection::Exchange,
@@ -22,9 +23,10 @@ use crate::{
         extract::{Identified, NoBody, Shared, media_type},
         pace::Pace,
         query::pairs,
+        settings::ByProxy,
     },
     blob::{
-        download::Data,
+        download::{Data, Source},
         upload::{Piece, Request},
     },
     cache::download as domain,
@@ -179,6 +181,13 @@ fn preferences(request: &HttpRequest) -> Result<Vec<String>> {
     Ok(list.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect())
 }
 
+/// The proxies that send files, if one of them asks.
+fn asked_proxy<'a>(state: &'a Shared, request: &HttpRequest) -> Option<&'a ByProxy> {
+    let peer = request.peer_addr()?.ip().to_canonical();
+    let by_proxy = state.settings.by_proxy.as_ref()?;
+    by_proxy.proxies.iter().any(|network| network.contains(&peer)).then_some(by_proxy)
+}
+
 /// Sends the data of an image, whole or in part.
 pub async fn download(
     state: Shared,
@@ -189,18 +198,21 @@ pub async fn download(
 ) -> ApiResult {
     let prefer = preferences(&request)?;
     let transfer = state.app.blobs.transfers.begin(&caller.0)?;
-    let data =
-        domain::download(&state.app.site, &caller.0, &id, &prefer, |size| span(&request, size)).await?;
-    let Data::Some { stream, span, size, checksum } = data else {
+    let exchange = request.conn_data::<Exchange>();
+    // Compressing it, the server would have to look at it.
+    let as_file = exchange.is_some() && !state.settings.gzip;
+    let site = &state.app.site;
+    let data = domain::download(site, &caller.0, &id, &prefer, |size| span(&request, size), as_file).await?;
+    let Data::Some { source, span, size, checksum } = data else {
         return Ok(HttpResponse::NoContent().finish());
     };
-    if let Some(exchange) = request.conn_data::<Exchange>() {
+    if let Some(exchange) = exchange {
         exchange.send_data();
     }
     let mut response = HttpResponse::Ok();
-    let mut length = size;
+    let (mut first, mut end) = (0, size);
     if let Some(span) = span {
-        length = span.last - span.first + 1;
+        (first, end) = (span.first, span.last.saturating_add(1));
         response.status(StatusCode::PARTIAL_CONTENT);
         response.insert_header((CONTENT_RANGE, format!("bytes {}-{}/{size}", span.first, span.last)));
     }
@@ -208,6 +220,22 @@ pub async fn download(
     if let Some(checksum) = checksum {
         response.insert_header((HeaderName::from_static("content-md5"), checksum));
     }
+    if let (Source::File(file), None, Some(proxies)) = (&source, span, asked_proxy(&state, &request))
+        && let Some(header) = by_proxy(proxies, &file.file.path)
+    {
+        return Ok(response.insert_header(header).finish());
+    }
+    let length = end.saturating_sub(first);
+    let stream = match (source, exchange) {
+        (Source::File(file), Some(exchange)) => {
+            let body = FileBody::new(exchange.clone(), file, (first, end), transfer);
+            return Ok(response.no_chunking(length).body(body));
+        }
+        (Source::File(_), None) => {
+            return Err(Error::internal("download", "a file without a connection").into());
+        }
+        (Source::Stream(stream), _) => stream,
+    };
     let stream = stream.map_err(move |error| {
         // It is under way for as long as there is something to send.
         let _transfer = &transfer;

@@ -36,11 +36,28 @@ const VITRINE: &[Opt] = &[
         "Compress answers with gzip for clients that ask for it, in place of Glance's filter in its paste file.",
     ),
     opt(
+        "send_file",
+        Choice(&["off", "x-accel-redirect", "x-sendfile"]),
+        "off",
+        "How a proxy in front is asked to send data of a file store by itself: with the header X-Accel-Redirect, which \
+         nginx obeys, or X-Sendfile, which Apache and lighttpd do. Only a peer in trusted_proxies is asked, and for the \
+         whole data of an image alone. One that does not obey shows its clients paths and no data.",
+    )
+    .must(),
+    opt(
+        "send_file_prefix",
+        Text,
+        "/vitrine-files",
+        "What stands before the path of a file in X-Accel-Redirect: the proxy has an internal location there.",
+    )
+    .must(),
+    opt(
         "trusted_proxies",
         List(Item::Text),
         "",
-        "Networks of the proxies whose X-Forwarded-For tells from where somebody logs in. Empty, it is believed \
-         of whoever connects if enable_proxy_headers_parsing is set, and of nobody else.",
+        "Networks of the proxies whose X-Forwarded-For tells from where somebody logs in, and who may be asked to send \
+         files (send_file). Empty, X-Forwarded-For is believed of whoever connects if enable_proxy_headers_parsing is \
+         set, and of nobody else.",
     )
     .must(),
     opt(

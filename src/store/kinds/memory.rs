@@ -12,8 +12,8 @@ use futures::{TryStreamExt, stream};
 use serde_json::{Map, json};
 
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Readers,
-    StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, LocalFile, NewBlob,
+    Readers, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
     backend::{self, Declared, Form, Kind, NamedBy, Options, Room, Site},
 };
 
@@ -153,6 +153,10 @@ impl Backend for MemoryStore {
                 Ok(None)
             }
         })))
+    }
+
+    async fn file(&self, _: &StoreUrl) -> StoreResult<Option<LocalFile>> {
+        Ok(None)
     }
 
     async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {

@@ -6,7 +6,7 @@ use futures::stream;
 
 use super::{
     super::{
-        Writer,
+        LocalFile, Share, Writer,
         backend::{NamedBy, Room},
         conformance::{get, new, put},
         file::FileStore,
@@ -41,6 +41,27 @@ async fn work_is_counted() {
     ] {
         assert!(figures.lines().any(|found| found == line), "{line} is missing:\n{figures}");
     }
+}
+
+/// Proves that what is sent from a file unread is counted as if it were read, and that a file system which does not answer
+/// in the middle is a store that does not.
+#[tokio::test]
+async fn files_sent_unread_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = files(&dir, &Limits { reads: 1, patience: Duration::ZERO, ..Limits::default() });
+    let url = put(&store, "b", "n", &[1; 20_000]).await.unwrap();
+    let file = store.file(&url).await.unwrap().unwrap();
+    assert_eq!(file.size, 20_000);
+    file.sent(15_000);
+    assert_eq!(store.read(&url, None).await.err().unwrap().kind, StoreErrorKind::Unavailable);
+    file.failed::<()>(std::io::Error::other("shorter")).unwrap_err();
+    assert_eq!(store.report().await.state, State::Well);
+    file.failed::<()>(std::io::ErrorKind::TimedOut.into()).unwrap_err();
+    assert_eq!(store.report().await.state, State::Sick);
+    drop(file);
+    get(&store, &url, None).await.unwrap();
+    let counts = store.counters.counts();
+    assert_eq!((counts.bytes_read, counts.reads, counts.errors), (35_000, 3, 3));
 }
 
 /// Proves that one more than the bound is turned away in time, and let in once a seat is free.
@@ -91,6 +112,10 @@ impl Backend for Slow {
             "slow://later" => Ok(Box::pin(stream::pending())),
             _ => std::future::pending().await,
         }
+    }
+
+    async fn file(&self, _: &StoreUrl) -> StoreResult<Option<LocalFile>> {
+        Ok(None)
     }
 
     async fn writer(&self, _: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {
@@ -207,10 +232,15 @@ fn silence<T>() -> StoreResult<T> {
 #[async_trait]
 impl Backend for Scripted {
     fn about(&self) -> About {
-        About { addresses: self.addresses.clone(), ..Slow.about() }
+        let capabilities = Capabilities { share: Some(Share::HardLink), ..Slow.about().capabilities };
+        About { addresses: self.addresses.clone(), capabilities, ..Slow.about() }
     }
 
     async fn read(&self, _: &StoreUrl, _: Option<ByteRange>) -> StoreResult<ByteStream> {
+        silence()
+    }
+
+    async fn file(&self, _: &StoreUrl) -> StoreResult<Option<LocalFile>> {
         silence()
     }
 
@@ -291,6 +321,7 @@ async fn a_store_that_does_not_answer_is_left_alone_until_it_does() {
     for error in [
         store.stat("slow://missing").await.unwrap_err(),
         store.read("slow://x", None).await.err().unwrap(),
+        store.file("slow://x").await.err().unwrap(),
         store.writer(&new("b", "n", None)).await.err().unwrap(),
         store.delete("b", "n").await.unwrap_err(),
         store.holds("n").await.unwrap_err(),

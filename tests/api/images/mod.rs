@@ -16,6 +16,7 @@ mod locations;
 mod members;
 mod names;
 pub mod quota;
+mod sending;
 mod show;
 mod signature;
 mod tags;

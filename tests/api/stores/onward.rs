@@ -19,6 +19,9 @@ use crate::{
 /// More than fits into one chunk of any store.
 const LARGE: usize = 3_000_000;
 
+/// More than sockets hold between a server that sends and a client that does not read.
+const BEYOND_SOCKETS: usize = 32 << 20;
+
 /// A web server that breaks off in the middle of `/broken`, and has the data at `/whole`, other data of that size at
 /// `/other`, and too little at `/short`.
 fn source(data: &[u8]) -> Source {
@@ -70,6 +73,36 @@ on_each_database! {
         app.reconfigure(verifying(VerifyDownloads::None));
         let id = at(&app, &source, &data, &["/broken", "/short"]).await;
         assert!(breaks_off(&app, &id) < LARGE);
+    }
+
+    /// A file that the kernel sends, and that becomes shorter meanwhile, goes on from another store, and the data arrives
+    /// whole; where there is none, the connection is cut.
+    async fn a_file_sent_unread_goes_on_from_another_store(database: Database) {
+        let app = database.app_with_stores();
+        let data = bytes(BEYOND_SOCKETS);
+        let token = Persona::with_roles("alice", MEMBER).token();
+        for others in [&["near"][..], &[]] {
+            let id = image_in(&app, others, &data).await;
+            let folder = if others.is_empty() { "fast" } else { "near" };
+            let file = fs::File::options().write(true).open(app.folder().join(folder).join(&id)).unwrap();
+            let ask = format!(
+                "GET /v2/images/{id}/file HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-auth-token: {token}\r\n\r\n"
+            );
+            let mut client = app.raw();
+            assert_eq!(client.send(ask.as_bytes()).read(12), b"HTTP/1.1 200");
+            file.set_len(BEYOND_SOCKETS as u64 / 2).unwrap();
+            let received = client.read_all();
+            match others.is_empty() {
+                true => assert!(received.len() < BEYOND_SOCKETS),
+                false => {
+                    let same = received.iter().rev().zip(data.iter().rev()).take_while(|(a, b)| a == b).count();
+                    assert!(received.ends_with(&data), "{} received, the last {same} right", received.len());
+                }
+            }
+            file.set_len(BEYOND_SOCKETS as u64).unwrap();
+        }
+        // Each of these was read once, by nobody who looked at it.
+        assert_eq!((reads(&app, "near"), reads(&app, "fast")), (1, 2));
     }
 
     /// Data that became shorter in one store of ours goes on from another, and the copy that the cache makes on the way

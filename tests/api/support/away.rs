@@ -15,8 +15,8 @@ use vitrine::{
     config::{StoreSettings, Stores},
     server::Options,
     store::{
-        About, Backend, ByteRange, ByteStream, ListStream, NewBlob, Readers, StoreError, StoreErrorKind,
-        StoreResult, StoreUrl, Writer,
+        About, Backend, ByteRange, ByteStream, ListStream, LocalFile, NewBlob, Readers, StoreError,
+        StoreErrorKind, StoreResult, StoreUrl, Writer,
         backend::{self, Kind, Room, Site},
         kinds::memory,
         limit::Fencing,
@@ -125,6 +125,11 @@ impl Backend for Far {
     async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream> {
         self.answers().await?;
         self.inner.read(url, range).await
+    }
+
+    async fn file(&self, url: &StoreUrl) -> StoreResult<Option<LocalFile>> {
+        self.answers().await?;
+        self.inner.file(url).await
     }
 
     async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {

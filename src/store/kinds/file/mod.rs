@@ -25,8 +25,8 @@ use settings::SCHEMES;
 pub use settings::{Folder, Mount, Settings};
 
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers, Share,
-    StoreResult, StoreUrl, Writer,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob, Readers,
+    Share, StoreResult, StoreUrl, Writer,
     backend::{self, Kind, Room, Site},
     private::FILE_MODE,
 };
@@ -85,6 +85,16 @@ impl FileStore {
             writing: Places::new(WRITING_AT_ONCE),
         })
     }
+
+    async fn opened(&self, url: &StoreUrl) -> StoreResult<LocalFile> {
+        let path = self.folders.path_of(url)?;
+        blocking(path.display().to_string(), move || {
+            let file = File::open(&path).or_else(|e| check_folder_of(&path).and(Err(e)))?;
+            let size = file.metadata()?.len();
+            Ok(LocalFile { file, path, size })
+        })
+        .await
+    }
 }
 
 impl backend::Settings for Settings {
@@ -136,15 +146,12 @@ impl Backend for FileStore {
     }
 
     async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream> {
-        let path = self.folders.path_of(url)?;
-        let place = path.display().to_string();
-        let (file, size) = blocking(place.clone(), move || {
-            let file = File::open(&path).or_else(|e| check_folder_of(&path).and(Err(e)))?;
-            let size = file.metadata()?.len();
-            Ok((file, size))
-        })
-        .await?;
-        Ok(chunks(file, place, size, range, self.chunk))
+        let LocalFile { file, path, size } = self.opened(url).await?;
+        Ok(chunks(file, path.display().to_string(), size, range, self.chunk))
+    }
+
+    async fn file(&self, url: &StoreUrl) -> StoreResult<Option<LocalFile>> {
+        self.opened(url).await.map(Some)
     }
 
     async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {

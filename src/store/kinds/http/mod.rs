@@ -16,8 +16,8 @@ use crate::outbound::{
     header::{CONTENT_LENGTH, LOCATION},
 };
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers, StoreError,
-    StoreErrorKind, StoreResult, StoreUrl, Writer,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob, Readers,
+    StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
     backend::{self, Declared, Form, Kind, NamedBy, Options, Room, Site},
     range::cut,
 };
@@ -172,6 +172,10 @@ impl Backend for HttpStore {
             Some(range) if !partial => Ok(Box::pin(cut(chunks, range))),
             _ => Ok(Box::pin(chunks)),
         }
+    }
+
+    async fn file(&self, _: &StoreUrl) -> StoreResult<Option<LocalFile>> {
+        Ok(None)
     }
 
     async fn writer(&self, _: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {

@@ -28,7 +28,7 @@ use futures::{TryStreamExt, stream};
 use serde_json::{Map, Value, json};
 
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob, Readers,
     StoreResult, StoreUrl, Writer,
     backend::{self, Kind, Room, Site},
 };
@@ -90,6 +90,10 @@ impl Backend for RbdStore {
 
     async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream> {
         reader::read(&self.0, url.to_string(), parse(&self.0.prefix, url)?, range).await
+    }
+
+    async fn file(&self, _: &StoreUrl) -> StoreResult<Option<LocalFile>> {
+        Ok(None)
     }
 
     async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {

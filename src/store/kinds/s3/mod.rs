@@ -28,8 +28,8 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStoreExt, RetryConfig, aw
 use serde_json::{Map, json};
 
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, NewBlob, Readers,
-    Share, StoreError, StoreErrorKind, StoreResult, StoreUrl, UNFINISHED, Writer,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, LocalFile, NewBlob,
+    Readers, Share, StoreError, StoreErrorKind, StoreResult, StoreUrl, UNFINISHED, Writer,
     backend::{self, Keys, Kind, Site},
 };
 use address::{Style, is_name};
@@ -156,6 +156,10 @@ impl Backend for S3Store {
     async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream> {
         let name = self.bucket.address.name_at(url)?;
         reading::open(&self.bucket, name, url.to_string(), range).await
+    }
+
+    async fn file(&self, _: &StoreUrl) -> StoreResult<Option<LocalFile>> {
+        Ok(None)
     }
 
     async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {

@@ -37,8 +37,8 @@ use tokio::sync::Semaphore;
 use crate::{
     outbound::{self, Client},
     store::{
-        About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers,
-        StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
+        About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob,
+        Readers, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
         backend::{self, Kind, Room, Site},
     },
     telemetry::places::Places,
@@ -153,6 +153,10 @@ impl Backend for SwiftStore {
     async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream> {
         let place = address::place_of(&self.shop.readable, url)?;
         reading::open(&self.shop, &place, url.to_string(), range).await
+    }
+
+    async fn file(&self, _: &StoreUrl) -> StoreResult<Option<LocalFile>> {
+        Ok(None)
     }
 
     async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {

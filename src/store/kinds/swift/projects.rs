@@ -23,7 +23,7 @@ use super::{
 use crate::{
     outbound::{Method, StatusCode},
     store::{
-        About, Addresses, Backend, ByteRange, ByteStream, ListStream, NewBlob, Readers, StoreError,
+        About, Addresses, Backend, ByteRange, ByteStream, ListStream, LocalFile, NewBlob, Readers, StoreError,
         StoreErrorKind, StoreResult, StoreUrl, Writer, addresses::name_in_account, backend::Room,
     },
 };
@@ -166,6 +166,10 @@ impl Backend for ProjectsStore {
     async fn read(&self, url: &StoreUrl, range: Option<ByteRange>) -> StoreResult<ByteStream> {
         let (shop, place) = self.at(url).await?;
         reading::open(&shop, &place, url.to_string(), range).await
+    }
+
+    async fn file(&self, _: &StoreUrl) -> StoreResult<Option<LocalFile>> {
+        Ok(None)
     }
 
     async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>> {
