@@ -1,8 +1,8 @@
 //! The list query: a [`Scope`], filters and a place in the order become one statement.
 //!
 //! Each way of seeing an image is a branch of a `UNION ALL`. A branch walks an index in order and stops after
-//! one page, and no image is in two branches, so a page costs the page however many images there are.
-//! Orders other than by `created_at` sort the rows of the branch.
+//! one page, and no image is in two branches, so a page costs the page however many images there are. Only what is shared
+//! with a project is sorted in the request, unless it is by `created_at`.
 
 use diesel::prelude::*;
 
@@ -94,9 +94,16 @@ const STEP_FACTOR: usize = 4;
 /// # Errors
 /// Only the database's own.
 pub fn load(conn: &mut Conn, page: &Page) -> DbResult<Loaded> {
+    let Some(statement) = statement(conn, page) else { return Ok(Loaded::default()) };
+    let rows = statement.load(conn)?;
+    within(conn, rows, page.bytes_max)
+}
+
+/// The query of a page; `None` where nothing can be on it.
+pub fn statement(conn: &Conn, page: &Page) -> Option<Statement> {
     let branches = branches(conn, page);
     if branches.is_empty() || page.limit == 0 || page.filters.contains(&Filter::Never) {
-        return Ok(Loaded::default());
+        return None;
     }
     let several = branches.len() > 1;
     let mut statement = Statement::default();
@@ -114,13 +121,10 @@ pub fn load(conn: &mut Conn, page: &Page) -> DbResult<Loaded> {
         };
     }
     if several {
-        statement = statement.sql(") u").sql(&keyset(page, Rows::Union).order_by()).sql(&limit(page));
+        let order = keyset(conn, page, Rows::Union).order_by();
+        statement = statement.sql(") u").sql(&order).sql(&limit(page));
     }
-    if page.is_usual() {
-        statement = statement.kept();
-    }
-    let rows = statement.load(conn)?;
-    within(conn, rows, page.bytes_max)
+    Some(if page.is_usual() { statement.kept() } else { statement })
 }
 
 /// Loads what hangs on the rows, step by step until there is enough. No step is larger than what the images before it
@@ -162,7 +166,13 @@ fn limit(page: &Page) -> String {
 /// The branches of the scope; disjoint by construction.
 fn branches(conn: &Conn, page: &Page) -> Vec<Statement> {
     let all = |condition: Statement| branch(conn, page, condition);
-    let only = |visibility: Visibility| Statement::new("i.visibility = ").text(visibility.as_str());
+    // Spelled, not bound: there are indexes of what is visible to others alone.
+    let only = |visibility: Visibility| {
+        let for_others = matches!(visibility, Visibility::Public | Visibility::Community);
+        let also = dialect::of(conn).is_visible().filter(|_| for_others);
+        let also = also.map(|also| format!(" AND {also}")).unwrap_or_default();
+        Statement::new(&format!("i.visibility = '{}'{also}", visibility.as_str()))
+    };
     let own = |project: &str| Statement::new("i.owner = ").text(project);
     let foreign = |project: &str| Statement::new("(i.owner IS NULL OR i.owner <> ").text(project).sql(")");
     let scope = &page.scope;
@@ -221,7 +231,9 @@ fn shared_branches(conn: &Conn, page: &Page, project: &str) -> Vec<Statement> {
         MemberFilter::Only(status) => vec![status],
     };
     let by_member = page.sort.iter().all(|(key, _)| matches!(*key, "created_at" | "id"));
-    let not_deleted = dialect::of(conn).is_false("m.deleted");
+    let dialect = dialect::of(conn);
+    let (from, not_deleted) =
+        (format!(" FROM {} WHERE ", dialect.shared_images()), dialect.is_false("m.deleted"));
     statuses
         .into_iter()
         .map(|status| {
@@ -236,9 +248,8 @@ fn shared_branches(conn: &Conn, page: &Page, project: &str) -> Vec<Statement> {
                 .sql(" AND (i.owner IS NULL OR i.owner <> ")
                 .text(project)
                 .sql(")");
-            let from = " FROM image_members m JOIN images i ON i.id = m.image_id WHERE ";
             let rows = if by_member { Rows::Memberships } else { Rows::Images };
-            select(conn, page, from, condition, rows)
+            select(conn, page, &from, condition, rows)
         })
         .collect()
 }
@@ -260,7 +271,7 @@ fn select(conn: &Conn, page: &Page, from: &str, condition: Statement, rows: Rows
     for condition in conditions(&page.filters) {
         statement = statement.sql(" AND ").then(condition);
     }
-    let keyset = keyset(page, rows);
+    let keyset = keyset(conn, page, rows);
     if let Some(after) = &page.after {
         statement = statement.sql(" AND ").then(keyset.after(after));
     }
@@ -291,22 +302,38 @@ enum Rows {
     Union,
 }
 
-type Place = (Key, Rows);
+/// A column, where it is read, and by whose words.
+#[derive(Clone, Copy)]
+struct Place {
+    key: Key,
+    rows: Rows,
+    dialect: &'static dyn dialect::Dialect,
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        (self.key, self.rows) == (other.key, other.rows)
+    }
+}
 
 impl Column for Place {
     type Row = Image;
 
     fn expression(self) -> String {
-        let (key, rows) = self;
+        let Self { key, rows, dialect } = self;
         let alias = if rows == Rows::Union { "u" } else { "i" };
+        let or = |column: &str, null: &str| match rows {
+            Rows::Union => format!("COALESCE({alias}.{column}, {null})"),
+            _ => dialect.sort_key(alias, column, null),
+        };
         match key {
             Key::CreatedAt if rows == Rows::Memberships => "m.image_created_at".to_owned(),
             Key::Id if rows == Rows::Memberships => "m.image_id".to_owned(),
-            Key::Name => format!("COALESCE({alias}.name, '')"),
+            Key::Name => or("name", "''"),
             Key::Status => format!("{alias}.status"),
-            Key::ContainerFormat => format!("COALESCE({alias}.container_format, '')"),
-            Key::DiskFormat => format!("COALESCE({alias}.disk_format, '')"),
-            Key::Size => format!("COALESCE({alias}.size, 0)"),
+            Key::ContainerFormat => or("container_format", "''"),
+            Key::DiskFormat => or("disk_format", "''"),
+            Key::Size => or("size", "0"),
             Key::CreatedAt => format!("{alias}.created_at"),
             Key::UpdatedAt => format!("{alias}.updated_at"),
             Key::Id => format!("{alias}.id"),
@@ -314,7 +341,7 @@ impl Column for Place {
     }
 
     fn value(self, image: &Image) -> Value {
-        match self.0 {
+        match self.key {
             Key::Name => Value::text(image.name.as_deref()),
             Key::Status => Value::text(Some(image.status.as_str())),
             Key::ContainerFormat => Value::text(image.container_format.as_deref()),
@@ -328,8 +355,12 @@ impl Column for Place {
 }
 
 /// The order of a page; the names are those of [`SORT_KEYS`](crate::model::list::SORT_KEYS).
-fn keyset(page: &Page, rows: Rows) -> Keyset<Place> {
-    Keyset::new(page.sort.iter().map(|(key, direction)| {
+fn keyset(conn: &Conn, page: &Page, rows: Rows) -> Keyset<Place> {
+    let dialect = dialect::of(conn);
+    // Behind the id, which tells all of them apart, nothing counts, and no index goes on.
+    let end =
+        page.sort.iter().position(|(key, _)| *key == "id").map_or(page.sort.len(), |id| id.saturating_add(1));
+    Keyset::new(page.sort.iter().take(end).map(|(key, direction)| {
         let key = match *key {
             "name" => Key::Name,
             "status" => Key::Status,
@@ -340,6 +371,6 @@ fn keyset(page: &Page, rows: Rows) -> Keyset<Place> {
             "updated_at" => Key::UpdatedAt,
             _ => Key::Id,
         };
-        ((key, rows), *direction)
+        (Place { key, rows, dialect }, *direction)
     }))
 }

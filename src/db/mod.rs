@@ -37,7 +37,7 @@ pub mod schema;
 pub mod sealing_keys;
 mod settings;
 pub mod staging_places;
-mod statement;
+pub mod statement;
 pub mod tasks;
 pub(crate) mod url;
 mod watch;

@@ -104,6 +104,10 @@ impl Dialect for Mysql {
         false
     }
 
+    fn sort_key(&self, images: &str, column: &str, _: &str) -> String {
+        format!("{images}.{column}_key")
+    }
+
     fn not_deleted(&self, images: &str) -> String {
         self.is_false(&format!("{images}.deleted"))
     }

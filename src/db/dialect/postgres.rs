@@ -42,6 +42,11 @@ impl Dialect for Postgres {
         "BEGIN ISOLATION LEVEL READ COMMITTED"
     }
 
+    fn shared_images(&self) -> &'static str {
+        // The limit keeps it from any other order of the join.
+        "image_members m CROSS JOIN LATERAL (SELECT * FROM images x WHERE x.id = m.image_id LIMIT 1) i"
+    }
+
     fn columns(&self, table: &str) -> String {
         format!(
             "SELECT column_name::text AS name, UPPER(data_type::text) AS kind FROM information_schema.columns \

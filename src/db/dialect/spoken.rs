@@ -37,12 +37,29 @@ pub trait Dialect: Sync {
         format!("NOT {images}.deleted")
     }
 
+    /// A column of `images`, in which NULL counts as `null`, in the words of the indexes by which lists are sorted.
+    fn sort_key(&self, images: &str, column: &str, null: &str) -> String {
+        format!("COALESCE({images}.{column}, {null})")
+    }
+
+    /// Memberships `m` with their images `i`, read from the memberships on: a project has few of them, whatever a database
+    /// that plans for all projects at once takes to be usual.
+    fn shared_images(&self) -> &'static str {
+        "image_members m JOIN images i ON i.id = m.image_id"
+    }
+
+    /// The condition that an image `i` is public or of the community, where one that it is one of them does not say so to
+    /// the indexes of such images.
+    fn is_visible(&self) -> Option<&'static str> {
+        None
+    }
+
     /// A query of the columns of a table, as `name` and `kind`, its type in capitals.
     fn columns(&self, table: &str) -> String {
         format!(
             "SELECT CAST(column_name AS CHAR(64)) AS name, UPPER(CAST(data_type AS CHAR(64))) AS kind \
              FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = '{table}' \
-             ORDER BY ordinal_position"
+             AND extra NOT LIKE '% GENERATED' ORDER BY ordinal_position"
         )
     }
 

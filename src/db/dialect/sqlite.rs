@@ -59,6 +59,11 @@ impl Dialect for Sqlite {
         (error, good)
     }
 
+    fn is_visible(&self) -> Option<&'static str> {
+        // It looks for the very words of the index.
+        Some("i.visibility IN ('public', 'community')")
+    }
+
     fn on_known_account(&self) -> Option<&'static str> {
         None
     }

@@ -15,6 +15,7 @@ mod location_patches;
 mod locations;
 mod members;
 mod names;
+mod plans;
 pub mod quota;
 mod sending;
 mod show;
