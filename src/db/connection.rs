@@ -71,21 +71,26 @@ impl Session {
     /// Runs `body` in a transaction that may change something.
     pub(super) fn write<T>(&mut self, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
         let begin = dialect::of(&self.conn).begin_write();
-        self.run(begin, "COMMIT", body)
+        self.run(|conn| dialect::transaction(conn, begin, "COMMIT", body))
     }
 
     /// Runs `body` on one state of the database: an image and its properties are rows of several tables, and a change
     /// that is committed between two statements would otherwise be seen by half.
     pub(super) fn read<T>(&mut self, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
         let begin = dialect::of(&self.conn).begin_read();
-        self.run(begin, "ROLLBACK", body)
+        self.run(|conn| dialect::transaction(conn, begin, "ROLLBACK", body))
     }
 
-    fn run<T>(&mut self, begin: &str, end: &str, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
+    /// Runs `body`, which is one statement that changes nothing, and so sees one state of the database by itself.
+    pub(super) fn read_one<T>(&mut self, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
+        self.run(|conn| dialect::alone(conn, body))
+    }
+
+    fn run<T>(&mut self, work: impl FnOnce(&mut Conn) -> (DbResult<T>, bool)) -> DbResult<T> {
         // A body that panics leaves its transaction open.
         self.broken = true;
         let began = Instant::now();
-        let (result, good) = dialect::transaction(&mut self.conn, begin, end, body);
+        let (result, good) = work(&mut self.conn);
         self.broken = !good;
         if matches!(result, Err(DbError::Elsewhere(_))) {
             self.broken = true;
@@ -204,7 +209,7 @@ impl r2d2::ManageConnection for Manager {
             let reason = "the connection was to be replaced".to_owned();
             return Err(r2d2::Error::ConnectionError(diesel::ConnectionError::BadConnection(reason)));
         }
-        r2d2::R2D2Connection::ping(&mut session.conn).map_err(r2d2::Error::QueryError)?;
+        // Whether it was cut meanwhile shows itself where a transaction begins, which then has another one.
         session.set_used(true);
         Ok(())
     }

@@ -33,9 +33,9 @@ pub enum DbError {
     /// A domain decision made inside the transaction, which is rolled back.
     #[error(transparent)]
     Domain(#[from] Error),
-    /// This server does not write, but the one that has taken its place may: nothing was done, and the transaction can be
-    /// run again on another connection.
-    #[error("the database only reads here: {0}")]
+    /// This connection was cut, or its server does not write, but the one that has taken its place may: nothing was done,
+    /// and the transaction can be run again on another connection.
+    #[error("another connection is needed: {0}")]
     Elsewhere(String),
     /// The database asks to run the transaction again.
     #[error("transaction must be retried: {0}")]

@@ -176,6 +176,20 @@ impl Db {
         self.watch.guard(self.limits.answer(), work).await?
     }
 
+    /// As [`Db::read`], for what is one statement, and needs no transaction to see one state of the database.
+    ///
+    /// # Errors
+    /// What the closure answers, or [`DbError::Unavailable`].
+    pub async fn read_one<T, F>(&self, name: &'static str, question: F) -> DbResult<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn) -> DbResult<T> + Send + 'static,
+    {
+        let seat = self.seat(false).await?;
+        let work = self.work(name, seat, move |session| session.read_one(|conn| question(conn)));
+        self.watch.guard(self.limits.answer(), work).await?
+    }
+
     /// Runs `change` in one transaction; it may run several times, so it must depend on nothing but its
     /// input and the database.
     ///

@@ -173,6 +173,35 @@ fn a_fail_over_of_mariadb() {
     ));
 }
 
+/// A connection that the server has cut while nobody used it costs nobody an error, whatever is asked on it first.
+async fn cut(database: Database, kill: fn(&str) -> String) {
+    let folder = scratch_folder();
+    let database = TestDatabase::create(database, folder.path());
+    let (db, other) = (open(&database, |settings| settings.max_pool_size = 1), open(&database, |_| {}));
+    let mut former = db.read("test.session", session).await.unwrap();
+    for what in 0..3 {
+        let sql = kill(&former);
+        other.read("test.kill", move |conn| Ok(conn.batch_execute(&sql)?)).await.unwrap();
+        let now = match what {
+            0 => db.read("test.read", session).await,
+            1 => db.read_one("test.one", session).await,
+            _ => db.write("test.write", session).await,
+        };
+        assert_ne!(now.as_ref().unwrap(), &former, "{what}");
+        former = now.unwrap();
+    }
+}
+
+#[test]
+fn sec_37_cut_connections_to_postgres_are_replaced() {
+    block_on(cut(Database::Postgres, |session| format!("SELECT pg_terminate_backend({session})")));
+}
+
+#[test]
+fn sec_37_cut_connections_to_mariadb_are_replaced() {
+    block_on(cut(Database::Mariadb, |session| format!("KILL {session}")));
+}
+
 /// A commit that Galera does not certify, because another node changed the same row first, is made again.
 #[test]
 fn a_commit_that_is_not_certified() {
