@@ -14,7 +14,10 @@ use super::{
     schema::{image_locations, image_properties, image_tags},
     statement::Statement,
 };
-use crate::model::{image::Location, properties::Properties};
+use crate::model::{
+    image::{Image, Location},
+    properties::Properties,
+};
 
 /// How many images the statements that are kept prepared are about; a number between is filled up.
 const KEPT_COUNTS: [usize; 3] = [1, 25, 100];
@@ -29,18 +32,29 @@ pub(super) enum Part {
     Location(Location),
 }
 
-/// A row of any of the three tables.
+impl Part {
+    /// Adds it to what the image has.
+    pub(super) fn hang_on(self, image: &mut Image) {
+        match self {
+            Self::Property(name, value) => image.properties.set(name, value),
+            Self::Tag(tag) => image.tags.push(tag),
+            Self::Location(location) => image.locations.push(location),
+        }
+    }
+}
+
+/// A row of any of the three tables; all is NULL in that of an image on which nothing hangs.
 #[derive(QueryableByName)]
-struct PartRow {
-    #[diesel(sql_type = Text)]
-    kind: String,
-    #[diesel(sql_type = Text)]
-    image_id: String,
-    #[diesel(sql_type = Integer)]
-    position: i32,
+pub(super) struct PartRow {
+    #[diesel(sql_type = Nullable<Text>)]
+    kind: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    image_id: Option<String>,
+    #[diesel(sql_type = Nullable<Integer>)]
+    position: Option<i32>,
     /// Name of a property, text of a tag, id of a location.
-    #[diesel(sql_type = Text)]
-    name: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    part: Option<String>,
     /// Value of a property, URL of a location.
     #[diesel(sql_type = Nullable<Text>)]
     value: Option<String>,
@@ -52,8 +66,31 @@ struct PartRow {
     blob_id: Option<String>,
 }
 
-/// Everything that hangs on these images, with the id of its image; for each image in order: properties and locations
-/// by their places, tags by their bytes.
+/// A query of everything that hangs on these images, as [`PartRow`]s.
+pub(super) fn parts_of<'a, I: IntoIterator<Item = &'a str>>(ids: impl Fn() -> I) -> Statement {
+    Statement::new(
+        "SELECT 'p' AS kind, image_id, position, name AS part, value, NULL AS metadata, NULL AS store, \
+         NULL AS blob_id FROM image_properties WHERE image_id IN ",
+    )
+    .texts(ids())
+    .sql(" UNION ALL SELECT 't', image_id, 0, value, NULL, NULL, NULL, NULL FROM image_tags WHERE image_id IN ")
+    .texts(ids())
+    .sql(" UNION ALL SELECT 'l', image_id, position, id, url, metadata, store, blob_id FROM image_locations ")
+    .sql("WHERE image_id IN ")
+    .texts(ids())
+}
+
+/// What such rows say, with the id of its image; for each image in order: properties and locations by their places, tags
+/// by their bytes.
+///
+/// # Errors
+/// Metadata that is no JSON.
+pub(super) fn read(mut rows: Vec<PartRow>) -> DbResult<Vec<(String, Part)>> {
+    rows.sort_unstable_by(|a, b| (a.position, &a.part).cmp(&(b.position, &b.part)));
+    rows.into_iter().filter_map(|row| row.read().transpose()).collect()
+}
+
+/// Everything that hangs on these images, as [`read`] has it.
 ///
 /// # Errors
 /// Those of the database, and metadata that is no JSON.
@@ -61,35 +98,24 @@ pub(super) fn load(conn: &mut Conn, ids: &[String]) -> DbResult<Vec<(String, Par
     let Some(first) = ids.first() else { return Ok(Vec::new()) };
     let kept = KEPT_COUNTS.into_iter().find(|count| *count >= ids.len());
     let filled = kept.unwrap_or(ids.len()).saturating_sub(ids.len());
-    let among = || ids.iter().chain(std::iter::repeat_n(first, filled)).map(String::as_str);
-    let statement = Statement::new(
-        "SELECT 'p' AS kind, image_id, position, name, value, NULL AS metadata, NULL AS store, NULL AS blob_id \
-         FROM image_properties WHERE image_id IN ",
-    )
-    .texts(among())
-    .sql(" UNION ALL SELECT 't', image_id, 0, value, NULL, NULL, NULL, NULL FROM image_tags WHERE image_id IN ")
-    .texts(among())
-    .sql(" UNION ALL SELECT 'l', image_id, position, id, url, metadata, store, blob_id FROM image_locations ")
-    .sql("WHERE image_id IN ")
-    .texts(among());
-    let mut rows: Vec<PartRow> =
-        if kept.is_some() { statement.kept().load(conn)? } else { statement.load(conn)? };
-    rows.sort_unstable_by(|a, b| (a.position, &a.name).cmp(&(b.position, &b.name)));
-    rows.into_iter().map(PartRow::read).collect()
+    let statement = parts_of(|| ids.iter().chain(std::iter::repeat_n(first, filled)).map(String::as_str));
+    read(if kept.is_some() { statement.kept().load(conn)? } else { statement.load(conn)? })
 }
 
 impl PartRow {
-    fn read(self) -> DbResult<(String, Part)> {
-        let part = match &*self.kind {
-            "p" => Part::Property(self.name, self.value),
-            "t" => Part::Tag(self.name),
+    fn read(self) -> DbResult<Option<(String, Part)>> {
+        let (Some(kind), Some(image_id), Some(part)) = (self.kind, self.image_id, self.part) else {
+            return Ok(None);
+        };
+        let part = match &*kind {
+            "p" => Part::Property(part, self.value),
+            "t" => Part::Tag(part),
             _ => {
                 let metadata = self.metadata.unwrap_or_default();
-                let metadata = serde_json::from_str(&metadata).map_err(|e| {
-                    DbError::Other(format!("location {}: unreadable metadata: {e}", self.name))
-                })?;
+                let metadata = serde_json::from_str(&metadata)
+                    .map_err(|e| DbError::Other(format!("location {part}: unreadable metadata: {e}")))?;
                 Part::Location(Location {
-                    id: self.name,
+                    id: part,
                     url: self.value.unwrap_or_default(),
                     metadata,
                     store: self.store,
@@ -97,7 +123,7 @@ impl PartRow {
                 })
             }
         };
-        Ok((self.image_id, part))
+        Ok(Some((image_id, part)))
     }
 }
 

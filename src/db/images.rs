@@ -8,15 +8,18 @@ use diesel::{
 };
 
 use super::{
-    Conn, DbError, DbResult, Key,
-    image_parts::{self, Part},
-    purge,
+    Conn, DbError, DbResult, Key, image_parts, purge,
     schema::{blobs, image_locations, image_members, image_properties, image_tags, images, purged_images},
     statement::Statement,
 };
 use crate::model::{
     image::Image, properties::Properties, status::Status, time::Timestamp, visibility::Visibility,
 };
+
+/// The columns of [`ImageRow`], of the table `images` as `i`.
+pub(super) const COLUMNS: &str = "i.id, i.revision, i.name, i.owner, i.visibility, i.status, i.disk_format, \
+     i.container_format, i.size, i.virtual_size, i.checksum, i.os_hash_algo, i.os_hash_value, i.min_disk, i.min_ram, \
+     i.protected, i.os_hidden, i.deleted, i.created_at, i.updated_at";
 
 /// One row of `images`.
 #[derive(Clone, Debug, Queryable, Selectable, QueryableByName)]
@@ -65,7 +68,8 @@ pub(super) struct ImageRow {
 }
 
 impl ImageRow {
-    fn into_image(self) -> DbResult<Image> {
+    /// The image, of what stands in its row alone.
+    pub(super) fn into_image(self) -> DbResult<Image> {
         let unreadable =
             |what: &str, value: &str| DbError::Other(format!("image {}: unknown {what} {value:?}", self.id));
         Ok(Image {
@@ -230,21 +234,6 @@ pub fn find(conn: &mut Conn, id: &str) -> DbResult<Option<Image>> {
     }
 }
 
-/// Whether `member` has a membership of any status in the image.
-///
-/// # Errors
-/// Only the database's own.
-pub fn is_member(conn: &mut Conn, id: &str, member: &str) -> DbResult<bool> {
-    let found: Option<String> = image_members::table
-        .filter(image_members::image_id.eq(id))
-        .filter(image_members::member.eq(member))
-        .filter(image_members::deleted.eq(false))
-        .select(image_members::member)
-        .first(conn)
-        .optional()?;
-    Ok(found.is_some())
-}
-
 /// Turns rows into images, loading what hangs on them with one query; keeps the order of the rows.
 pub(super) fn load_parts(conn: &mut Conn, rows: Vec<ImageRow>) -> DbResult<Vec<Image>> {
     let ids: Vec<String> = rows.iter().map(|r| r.id.clone()).collect();
@@ -252,11 +241,7 @@ pub(super) fn load_parts(conn: &mut Conn, rows: Vec<ImageRow>) -> DbResult<Vec<I
     let places: HashMap<&str, usize> = ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
     for (image_id, part) in image_parts::load(conn, &ids)? {
         let Some(image) = places.get(image_id.as_str()).and_then(|i| list.get_mut(*i)) else { continue };
-        match part {
-            Part::Property(name, value) => image.properties.set(name, value),
-            Part::Tag(tag) => image.tags.push(tag),
-            Part::Location(location) => image.locations.push(location),
-        }
+        part.hang_on(image);
     }
     Ok(list)
 }

@@ -4,14 +4,13 @@
 //! one page, and no image is in two branches, so a page costs the page however many images there are. Only what is shared
 //! with a project is sorted in the request, unless it is by `created_at`.
 
-use diesel::prelude::*;
+use diesel::RunQueryDsl;
 
 use super::{
     Conn, DbResult, dialect,
-    images::{ImageRow, load_parts},
+    images::{COLUMNS, ImageRow, load_parts},
     images_filter::conditions,
     keyset::{Column, Keyset, Value},
-    schema::images,
     statement::Statement,
 };
 use crate::model::{
@@ -20,29 +19,6 @@ use crate::model::{
     member::MemberStatus,
     visibility::{MemberFilter, Scope, Visibility, VisibilityFilter},
 };
-
-const COLUMNS: [&str; 20] = [
-    "id",
-    "revision",
-    "name",
-    "owner",
-    "visibility",
-    "status",
-    "disk_format",
-    "container_format",
-    "size",
-    "virtual_size",
-    "checksum",
-    "os_hash_algo",
-    "os_hash_value",
-    "min_disk",
-    "min_ram",
-    "protected",
-    "os_hidden",
-    "deleted",
-    "created_at",
-    "updated_at",
-];
 
 /// One page as the domain asks for it.
 #[derive(Clone, Debug)]
@@ -148,17 +124,6 @@ fn within(conn: &mut Conn, mut rows: Vec<ImageRow>, bytes_max: usize) -> DbResul
     Ok(loaded)
 }
 
-/// Loads an image for use as a marker, deleted or not; says whether it is deleted.
-///
-/// # Errors
-/// Only the database's own.
-pub fn find_marker(conn: &mut Conn, id: &str) -> DbResult<Option<(Image, bool)>> {
-    let row = images::table.filter(images::id.eq(id)).select(ImageRow::as_select()).first(conn).optional()?;
-    let Some(row) = row else { return Ok(None) };
-    let deleted = row.deleted;
-    Ok(load_parts(conn, vec![row])?.into_iter().next().map(|image| (image, deleted)))
-}
-
 fn limit(page: &Page) -> String {
     format!(" LIMIT {}", page.limit)
 }
@@ -259,9 +224,8 @@ fn branch(conn: &Conn, page: &Page, condition: Statement) -> Statement {
 }
 
 fn select(conn: &Conn, page: &Page, from: &str, condition: Statement, rows: Rows) -> Statement {
-    let columns: Vec<String> = COLUMNS.iter().map(|c| format!("i.{c}")).collect();
     let mut statement = Statement::new("SELECT ")
-        .sql(&columns.join(", "))
+        .sql(COLUMNS)
         .sql(from)
         .sql(&dialect::of(conn).not_deleted("i"))
         .sql(" AND ")

@@ -19,6 +19,7 @@ mod image_parts;
 pub mod images;
 mod images_filter;
 pub mod images_page;
+pub mod images_seen;
 pub mod jobs;
 mod keyset;
 mod lane;

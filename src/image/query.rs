@@ -7,8 +7,9 @@ use crate::{
         targets::{CallerTarget, ImageTarget},
     },
     db::{
-        self,
+        self, Conn,
         images_page::{self, Page},
+        images_seen,
     },
     model::{
         caller::Caller,
@@ -112,19 +113,8 @@ pub async fn find(images: &Images, caller: &Caller, id: &str) -> Result<Image> {
         return Err(missing());
     }
     let (key, project) = (id.to_owned(), caller.project_id.clone());
-    let (image, is_member) = images
-        .db
-        .read("image.find", move |conn| {
-            let image = db::images::find(conn, &key)?;
-            let shared = image.as_ref().is_some_and(|i| i.visibility == Visibility::Shared);
-            let is_member = match &project {
-                Some(project) if shared => db::images::is_member(conn, &key, project)?,
-                _ => false,
-            };
-            Ok((image, is_member))
-        })
-        .await?;
-    let mut image = image.ok_or_else(missing)?;
+    let find = move |conn: &mut Conn| images_seen::find(conn, &key, project.as_deref());
+    let (mut image, is_member) = images.db.read_one("image.find", find).await?.ok_or_else(missing)?;
     if !visibility::is_visible(caller, &image, is_member) {
         return Err(missing());
     }
@@ -155,20 +145,9 @@ async fn find_marker(images: &Images, caller: &Caller, id: &str) -> Result<Image
         return Err(unknown());
     }
     let (key, project) = (id.to_owned(), caller.project_id.clone());
-    let found = images
-        .db
-        .read("image.find_marker", move |conn| {
-            let Some((image, deleted)) = images_page::find_marker(conn, &key)? else { return Ok(None) };
-            let is_member = match &project {
-                Some(project) if image.visibility == Visibility::Shared => {
-                    db::images::is_member(conn, &key, project)?
-                }
-                _ => false,
-            };
-            Ok(Some((image, deleted, is_member)))
-        })
-        .await?;
-    let (image, deleted, is_member) = found.ok_or_else(unknown)?;
+    let find = move |conn: &mut Conn| images_seen::marker(conn, &key, project.as_deref());
+    let found = images.db.read_one("image.find_marker", find).await?;
+    let ((image, is_member), deleted) = found.ok_or_else(unknown)?;
     if deleted && !caller.is_admin {
         return Err(unknown());
     }
