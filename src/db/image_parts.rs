@@ -22,6 +22,11 @@ use crate::model::{
 /// How many images the statements that are kept prepared are about; a number between is filled up.
 const KEPT_COUNTS: [usize; 3] = [1, 25, 100];
 
+/// Rows that are inserted at once at most.
+const ROWS_AT_ONCE: usize = 100;
+/// Up to how many rows a statement that inserts them is kept prepared.
+const KEPT_ROWS: usize = 8;
+
 /// What hangs on an image.
 pub(super) enum Part {
     /// A property: its name and its value.
@@ -147,19 +152,18 @@ pub(super) fn save_properties(
     }
     let places: HashMap<&str, usize> =
         before.iter().enumerate().map(|(i, property)| (property.name.as_str(), i)).collect();
+    let mut new = Vec::new();
     for (position, property) in after.iter().enumerate() {
         let position = i32::try_from(position).unwrap_or(i32::MAX);
         match places.get(property.name.as_str()) {
-            None => {
-                diesel::insert_into(image_properties::table)
-                    .values((
-                        image_properties::image_id.eq(id),
-                        image_properties::name.eq(&property.name),
-                        image_properties::value.eq(property.value.as_deref()),
-                        image_properties::position.eq(position),
-                    ))
-                    .execute(conn)?;
-            }
+            None => new.push(
+                row(id, &property.name)
+                    .sql(", ")
+                    .maybe_text(property.value.as_deref())
+                    .sql(", ")
+                    .integer(position.into())
+                    .sql(")"),
+            ),
             Some(old)
                 if before.get(&property.name) != Some(property)
                     || i32::try_from(*old).ok() != Some(position) =>
@@ -178,6 +182,26 @@ pub(super) fn save_properties(
             Some(_) => {}
         }
     }
+    insert(conn, "image_properties (image_id, name, value, position)", new)
+}
+
+/// The beginning of a row: the image, and what it is called there.
+fn row(id: &str, name: &str) -> Statement {
+    Statement::new("(").text(id).sql(", ").text(name)
+}
+
+/// Inserts rows, many at once.
+fn insert(conn: &mut Conn, into: &str, rows: Vec<Statement>) -> DbResult<()> {
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let batch: Vec<Statement> = rows.by_ref().take(ROWS_AT_ONCE).collect();
+        let is_kept = batch.len() <= KEPT_ROWS;
+        let mut statement = Statement::new(&format!("INSERT INTO {into} VALUES "));
+        for (index, row) in batch.into_iter().enumerate() {
+            statement = statement.sql(if index > 0 { ", " } else { "" }).then(row);
+        }
+        if is_kept { statement.kept().execute_on(conn)? } else { statement.execute_on(conn)? }
+    }
     Ok(())
 }
 
@@ -193,12 +217,8 @@ pub(super) fn save_tags(conn: &mut Conn, id: &str, before: &[String], after: &[S
         )
         .execute(conn)?;
     }
-    for tag in after.iter().filter(|a| !old.contains(a)) {
-        diesel::insert_into(image_tags::table)
-            .values((image_tags::image_id.eq(id), image_tags::value.eq(tag)))
-            .execute(conn)?;
-    }
-    Ok(())
+    let new = after.iter().filter(|a| !old.contains(a)).map(|tag| row(id, tag).sql(")")).collect();
+    insert(conn, "image_tags (image_id, value)", new)
 }
 
 /// Saves what differs between two lists of locations.

@@ -195,11 +195,24 @@ impl ImageColumns<'_> {
     }
 }
 
-/// Inserts a new image with everything that hangs on it.
+/// Inserts a new image with everything that hangs on it, by an id that somebody chose.
 ///
 /// # Errors
 /// [`DbError::Duplicate`] when the id is in use or was ever used.
 pub fn insert(conn: &mut Conn, image: &Image) -> DbResult<()> {
+    insert_drawn(conn, image)?;
+    // Looked for after the row is there: whoever drops the old one meanwhile is seen.
+    if purge::is_purged(conn, &image.id)? {
+        return Err(DbError::Duplicate(Key { table: "images".to_owned(), name: "purged_images".to_owned() }));
+    }
+    Ok(())
+}
+
+/// The same by an id that was drawn at random just now, which nobody has used.
+///
+/// # Errors
+/// Only the database's own.
+pub fn insert_drawn(conn: &mut Conn, image: &Image) -> DbResult<()> {
     diesel::insert_into(images::table)
         .values((
             images::id.eq(&image.id),
@@ -208,10 +221,6 @@ pub fn insert(conn: &mut Conn, image: &Image) -> DbResult<()> {
             ImageColumns::of(image, 1),
         ))
         .execute(conn)?;
-    // Looked for after the row is there: whoever drops the old one meanwhile is seen.
-    if purge::is_purged(conn, &image.id)? {
-        return Err(DbError::Duplicate(Key { table: "images".to_owned(), name: "purged_images".to_owned() }));
-    }
     image_parts::save_properties(conn, &image.id, &Properties::default(), &image.properties)?;
     image_parts::save_tags(conn, &image.id, &[], &image.tags)?;
     image_parts::save_locations(conn, &image.id, &[], &image.locations)
@@ -286,10 +295,17 @@ pub fn delete(conn: &mut Conn, image: &Image, now: Timestamp) -> DbResult<()> {
         return Err(DbError::stale("image", &image.id));
     }
     let id = image.id.as_str();
-    diesel::delete(image_properties::table.filter(image_properties::image_id.eq(id))).execute(conn)?;
-    diesel::delete(image_tags::table.filter(image_tags::image_id.eq(id))).execute(conn)?;
+    // The row was still what the image is, and so is what hangs on it; members come and go without it.
+    if !image.properties.is_empty() {
+        diesel::delete(image_properties::table.filter(image_properties::image_id.eq(id))).execute(conn)?;
+    }
+    if !image.tags.is_empty() {
+        diesel::delete(image_tags::table.filter(image_tags::image_id.eq(id))).execute(conn)?;
+    }
+    if !image.locations.is_empty() {
+        diesel::delete(image_locations::table.filter(image_locations::image_id.eq(id))).execute(conn)?;
+    }
     diesel::delete(image_members::table.filter(image_members::image_id.eq(id))).execute(conn)?;
-    diesel::delete(image_locations::table.filter(image_locations::image_id.eq(id))).execute(conn)?;
     Ok(())
 }
 

@@ -119,16 +119,19 @@ impl Images {
         Ok(saved)
     }
 
-    /// Enters a new image.
+    /// Enters a new image, whose id the caller chose or we have just drawn.
     ///
     /// # Errors
     /// [`DbError::Duplicate`] when its id is in use or was ever used; [`Error::TooLarge`] when the project has too many
     /// without data.
-    pub async fn insert(&self, author: Author, image: &Image) -> DbResult<()> {
+    pub async fn insert(&self, author: Author, image: &Image, is_chosen: bool) -> DbResult<()> {
         let (image, max) = (image.clone(), self.settings.queued_max);
         self.db
             .write("image.insert", move |conn| {
-                db::images::insert(conn, &image)?;
+                match is_chosen {
+                    true => db::images::insert(conn, &image)?,
+                    false => db::images::insert_drawn(conn, &image)?,
+                }
                 db::events::insert(conn, &Event::created(&author, &image), image.created_at)?;
                 queued::check(conn, max, image.owner.as_deref())
             })

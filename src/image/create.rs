@@ -48,13 +48,14 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage) -> Result<I
     }
     let counted = new.properties.iter().filter(|p| !p.name.starts_with(SYSTEM_PROPERTY_PREFIX)).count();
     quota::check("properties", images.settings.image_property_quota, counted)?;
+    let is_chosen = new.id.is_some();
     let mut image = build(new, owner, images.db.clock.now());
     expected::disinherit(&mut image);
     for property in &image.properties {
         expected::check_readable(&property.name, property.value.as_deref())?;
     }
     images.settings.bounds.check_record(0, &image)?;
-    match images.insert(caller.into(), &image).await {
+    match images.insert(caller.into(), &image, is_chosen).await {
         Ok(()) => Ok(image),
         Err(DbError::Duplicate(_)) => Err(Error::conflict(format!(
             "Image ID {} already exists, or was used by a deleted image.",
