@@ -18,6 +18,7 @@ use super::{
     filter::{self, Checked, Filter, Refusal},
     guard::{Guard, Resolve, System},
 };
+use crate::telemetry;
 
 /// Redirects followed at most.
 const REDIRECTS_MAX: usize = 10;
@@ -151,6 +152,16 @@ impl Fetcher {
         Ok(self.client.get_or_init(|| client))
     }
 
+    /// The same, made on a thread where that may take its time.
+    async fn ready(&self) -> Result<&Client, String> {
+        if self.client.get().is_none() {
+            let fetcher = self.clone();
+            let made = telemetry::blocking(move || fetcher.client().map(drop));
+            made.await.map_err(|e| e.to_string())??;
+        }
+        self.client()
+    }
+
     /// Whether a URI may be fetched from at the moment, without fetching.
     ///
     /// # Errors
@@ -231,7 +242,7 @@ impl Fetcher {
             // A proxy asks for the name by itself.
             self.guard.check(checked.url.as_str()).await?;
         }
-        let client = self.client().map_err(|error| {
+        let client = self.ready().await.map_err(|error| {
             tracing::error!(error, "no client to fetch with");
             FetchError::Broken("no client could be made; the log has the details")
         })?;

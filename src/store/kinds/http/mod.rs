@@ -108,7 +108,9 @@ impl HttpStore {
         };
         let patience = Patience { first_byte: patience.first_byte.max(READ_PATIENCE), ..patience };
         let fetcher = Fetcher::with_settings(filter.clone(), patience, client);
-        fetcher.client().map_err(|e| format!("http_proxy_information: {e}"))?;
+        if !settings.proxies.is_empty() {
+            fetcher.client().map_err(|e| format!("http_proxy_information: {e}"))?;
+        }
         Ok(Self { fetcher })
     }
 
