@@ -81,6 +81,12 @@ impl Session {
         self.run(|conn| dialect::transaction(conn, begin, "ROLLBACK", body))
     }
 
+    /// The same with the one plan that the database keeps of a prepared statement.
+    pub(super) fn read_kept<T>(&mut self, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
+        let begin = dialect::of(&self.conn).begin_kept();
+        self.run(|conn| dialect::transaction(conn, begin, "ROLLBACK", body))
+    }
+
     /// Runs `body`, which is one statement that changes nothing, and so sees one state of the database by itself.
     pub(super) fn read_one<T>(&mut self, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
         self.run(|conn| dialect::alone(conn, body))

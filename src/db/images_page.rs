@@ -40,14 +40,24 @@ pub struct Page {
 }
 
 /// How many images clients ask for at once, if they do not choose a number of their own.
-const USUAL_LIMITS: [u32; 6] = [20, 25, 50, 100, 500, 1000];
+const USUAL_LIMITS: [u32; 6] = [20, DEFAULT_LIMIT, 50, 100, 500, 1000];
+/// How many they get if they do not say (`limit_param_default`).
+const DEFAULT_LIMIT: u32 = 25;
 
 impl Page {
-    /// Whether its statement is one of few, and the same plan is good for every project: filters and orders of several keys
-    /// make any number of them, and by other keys than the age it counts how much others share with the project.
-    fn is_usual(&self) -> bool {
-        let [("created_at", first), ("id", second)] = self.sort.as_slice() else { return false };
-        first == second && self.filters.is_empty() && USUAL_LIMITS.contains(&self.limit)
+    /// Whether its statement is one of few, so that it is kept prepared: filters and orders of several keys make any
+    /// number of them. One plan is good for all projects: each branch walks an index, or what is shared with the project.
+    pub fn is_usual(&self) -> bool {
+        let (is_by_age, ties) = match self.sort.as_slice() {
+            [("created_at", first), ("id", second)] => (true, first == second),
+            [("id", _), ..] => (false, true),
+            [(_, first), ("created_at", second), ("id", third)] => {
+                (false, first == second && second == third)
+            }
+            _ => return false,
+        };
+        let is_common = self.limit == DEFAULT_LIMIT && self.scope.visibility == VisibilityFilter::Default;
+        ties && self.filters.is_empty() && USUAL_LIMITS.contains(&self.limit) && (is_by_age || is_common)
     }
 }
 

@@ -47,7 +47,7 @@ use std::{sync::Arc, time::Duration};
 
 use connection::Session;
 use lane::{Opener, Pooled, Seat};
-use patience::Patience;
+use patience::{is_fault, patiently};
 use url::Place;
 use watch::Watch;
 
@@ -191,6 +191,21 @@ impl Db {
         self.watch.guard(self.limits.answer(), work).await?
     }
 
+    /// As [`Db::read`], for statements that are kept prepared and whose one plan is good whatever is bound: the database
+    /// does not plan them anew.
+    ///
+    /// # Errors
+    /// What the closure answers, or [`DbError::Unavailable`].
+    pub async fn read_kept<T, F>(&self, name: &'static str, query: F) -> DbResult<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Conn) -> DbResult<T> + Send + 'static,
+    {
+        let seat = self.seat(false).await?;
+        let work = self.work(name, seat, move |session| session.read_kept(|conn| query(conn)));
+        self.watch.guard(self.limits.answer(), work).await?
+    }
+
     /// Runs `change` in one transaction; it may run several times, so it must depend on nothing but its
     /// input and the database.
     ///
@@ -298,49 +313,6 @@ impl Db {
         })
         .await
     }
-}
-
-/// Runs a transaction, again as often as the database asks for it, and once more after a fail-over.
-fn patiently<T>(name: &'static str, transaction: impl Fn() -> DbResult<T>) -> DbResult<T> {
-    let mut patience = Patience::new();
-    let mut was_elsewhere = false;
-    loop {
-        let result = transaction();
-        let wait = match result {
-            Err(DbError::Retry(_)) => patience.next_wait(),
-            Err(DbError::Elsewhere(why)) if was_elsewhere => {
-                return log_failed(name, Err(DbError::Unreached(why)));
-            }
-            Err(DbError::Elsewhere(_)) => {
-                was_elsewhere = true;
-                continue;
-            }
-            _ => None,
-        };
-        let Some(wait) = wait else { return log_failed(name, result) };
-        std::thread::sleep(wait);
-    }
-}
-
-/// Whether the database is to blame, and nothing that was asked of it.
-fn is_fault<T>(result: &DbResult<T>) -> bool {
-    matches!(
-        result,
-        Err(DbError::Other(_)
-            | DbError::Retry(_)
-            | DbError::Elsewhere(_)
-            | DbError::Unreached(_)
-            | DbError::Unavailable(_))
-    )
-}
-
-fn log_failed<T>(name: &'static str, result: DbResult<T>) -> DbResult<T> {
-    if let Err(error) = &result
-        && is_fault(&result)
-    {
-        tracing::error!(statement = name, %error, "database statement failed");
-    }
-    result
 }
 
 /// Does the work of one statement on a thread for that, and counts it.

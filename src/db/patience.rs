@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
+use super::{DbError, DbResult};
+
 /// Attempts at most.
 const ATTEMPTS: u32 = 40;
 
@@ -35,4 +37,47 @@ impl Patience {
         let longest = LONGEST.min(1000_u64 << self.attempts.min(10));
         Some(Duration::from_micros(rand::rng().random_range(0..=longest)))
     }
+}
+
+/// Runs a transaction, again as often as the database asks for it, and once more after a fail-over.
+pub(super) fn patiently<T>(name: &'static str, transaction: impl Fn() -> DbResult<T>) -> DbResult<T> {
+    let mut patience = Patience::new();
+    let mut was_elsewhere = false;
+    loop {
+        let result = transaction();
+        let wait = match result {
+            Err(DbError::Retry(_)) => patience.next_wait(),
+            Err(DbError::Elsewhere(why)) if was_elsewhere => {
+                return log_failed(name, Err(DbError::Unreached(why)));
+            }
+            Err(DbError::Elsewhere(_)) => {
+                was_elsewhere = true;
+                continue;
+            }
+            _ => None,
+        };
+        let Some(wait) = wait else { return log_failed(name, result) };
+        std::thread::sleep(wait);
+    }
+}
+
+/// Whether the database is to blame, and nothing that was asked of it.
+pub(super) fn is_fault<T>(result: &DbResult<T>) -> bool {
+    matches!(
+        result,
+        Err(DbError::Other(_)
+            | DbError::Retry(_)
+            | DbError::Elsewhere(_)
+            | DbError::Unreached(_)
+            | DbError::Unavailable(_))
+    )
+}
+
+fn log_failed<T>(name: &'static str, result: DbResult<T>) -> DbResult<T> {
+    if let Err(error) = &result
+        && is_fault(&result)
+    {
+        tracing::error!(statement = name, %error, "database statement failed");
+    }
+    result
 }

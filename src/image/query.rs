@@ -66,7 +66,12 @@ pub async fn list(images: &Images, caller: &Caller, query: ListQuery) -> Result<
     };
     loop {
         let asked = page.clone();
-        let loaded = images.db.read("image.list", move |conn| images_page::load(conn, &asked)).await?;
+        let is_usual = asked.is_usual();
+        let load = move |conn: &mut Conn| images_page::load(conn, &asked);
+        let loaded = match is_usual {
+            true => images.db.read_kept("image.list", load).await?,
+            false => images.db.read("image.list", load).await?,
+        };
         let full = limit > 0 && loaded.images.len() as u64 == u64::from(limit) || loaded.is_cut;
         let last = loaded.images.last().cloned().filter(|_| loaded.is_cut);
         let seen = visible(images, caller, loaded.images).await?;

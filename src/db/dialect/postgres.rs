@@ -38,6 +38,11 @@ impl Dialect for Postgres {
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     }
 
+    fn begin_kept(&self) -> &'static str {
+        // Left to itself it plans each time, since it takes a plan for all to be dearer than the planning.
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_generic_plan"
+    }
+
     fn begin_write(&self) -> &'static str {
         "BEGIN ISOLATION LEVEL READ COMMITTED"
     }

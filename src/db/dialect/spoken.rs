@@ -15,6 +15,11 @@ pub trait Dialect: Sync {
     /// Begins a transaction that sees one state of the database and changes nothing.
     fn begin_read(&self) -> &'static str;
 
+    /// The same, in which statements that are kept prepared are not planned anew for what is bound.
+    fn begin_kept(&self) -> &'static str {
+        self.begin_read()
+    }
+
     /// Begins a transaction that may change something.
     fn begin_write(&self) -> &'static str;
 
