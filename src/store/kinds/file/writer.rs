@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, Permissions},
     io::{self, Seek, SeekFrom, Write},
+    num::NonZeroU64,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -21,6 +22,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use rustix::fs::{Advice, fadvise};
 
 /// How files are written.
 #[derive(Clone, Copy, Debug)]
@@ -43,11 +45,16 @@ pub(super) fn create(place: &Place, part: &Path, size: Option<u64>, style: Style
     Ok((file, ahead))
 }
 
+/// Bytes after which the kernel is asked to begin writing them to the disk.
+const WRITE_BACK_BYTES: u64 = 16 << 20;
+
 /// The file.
 struct Output {
     file: File,
     ahead: Ahead,
     at: u64,
+    /// Up to where the kernel was asked to write.
+    begun: u64,
     style: Style,
 }
 
@@ -58,7 +65,9 @@ impl Taker for Output {
         let Some(unit) = self.style.holes else {
             self.at = self.at.saturating_add(chunk.len() as u64);
             self.ahead.cover(&self.file, self.at)?;
-            return self.file.write_all(chunk);
+            self.file.write_all(chunk)?;
+            self.write_back();
+            return Ok(());
         };
         while !chunk.is_empty() {
             let unit = unit.max(1);
@@ -72,11 +81,24 @@ impl Taker for Output {
             }
             chunk = rest;
         }
+        self.write_back();
         Ok(())
     }
 }
 
 impl Output {
+    /// Has the kernel begin to write what has come, so that little is left to be written when the file is synced. The
+    /// advice to drop it from memory sets that going, and comes too early to have anything dropped.
+    fn write_back(&mut self) {
+        let bytes = self.at.saturating_sub(self.begun);
+        if bytes < WRITE_BACK_BYTES {
+            return;
+        }
+        // A file system that knows no such advice writes when it likes.
+        let advised = fadvise(&self.file, self.begun, NonZeroU64::new(bytes), Advice::DontNeed);
+        self.begun = if advised.is_ok() { self.at } else { u64::MAX };
+    }
+
     /// Makes everything durable: the last hole, the mode, and no room beyond the last byte.
     fn finish(&mut self) -> io::Result<()> {
         self.file.set_len(self.at)?;
@@ -111,7 +133,7 @@ impl FileWriter {
         (places, owner): (Places, Option<&str>),
     ) -> Self {
         let shown = target.part.display().to_string();
-        let relay = Relay::new(vec![Output { file, ahead, at: 0, style }], places, owner);
+        let relay = Relay::new(vec![Output { file, ahead, at: 0, begun: 0, style }], places, owner);
         Self { target, shown, relay, synced: false }
     }
 
