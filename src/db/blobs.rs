@@ -3,7 +3,7 @@
 
 use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
 
-use super::{Conn, DbError, DbResult, schema::blobs};
+use super::{Conn, DbError, DbResult, schema::blobs, statement::Statement};
 use crate::model::{
     blob::{Blob, BlobState},
     time::Timestamp,
@@ -127,16 +127,16 @@ pub fn doom_of_image(
     delete_after: Timestamp,
     now: Timestamp,
 ) -> DbResult<usize> {
-    let doomed = diesel::update(blobs::table.filter(blobs::image_id.eq(image_id)))
-        .set((
-            // Before the state, since MariaDB reads from left to right.
-            blobs::reserved.eq(sql::<BigInt>(OF_THE_UNFINISHED)),
-            blobs::state.eq(BlobState::Doomed.as_str()),
-            blobs::delete_after.eq(delete_after.0),
-            blobs::updated_at.eq(now.0),
-        ))
-        .execute(conn)?;
-    Ok(doomed)
+    // What is reserved before the state, since MariaDB reads from left to right.
+    let doom = Statement::new(&format!("UPDATE blobs SET reserved = {OF_THE_UNFINISHED}, state = "))
+        .text(BlobState::Doomed.as_str())
+        .sql(", delete_after = ")
+        .integer(delete_after.0)
+        .sql(", updated_at = ")
+        .integer(now.0)
+        .sql(" WHERE image_id = ")
+        .text(image_id);
+    Ok(doom.kept().execute(conn)?)
 }
 
 /// Dooms one blob and ends its lease, so that the reaper takes it at `delete_after`.

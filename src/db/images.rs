@@ -101,8 +101,7 @@ impl ImageRow {
     }
 }
 
-#[derive(Insertable)]
-#[diesel(table_name = images)]
+/// What of a row changes can change.
 struct ImageColumns<'a> {
     revision: i64,
     name: Option<&'a str>,
@@ -149,6 +148,41 @@ impl<'a> ImageColumns<'a> {
 }
 
 impl ImageColumns<'_> {
+    /// The row of a new image.
+    fn insert(&self, image: &Image) -> Statement {
+        Statement::new(
+            "INSERT INTO images (id, deleted, created_at, revision, name, owner, visibility, status, disk_format, \
+             container_format, size, virtual_size, checksum, os_hash_algo, os_hash_value, min_disk, min_ram, protected, \
+             os_hidden, updated_at) VALUES (",
+        )
+        .text(&image.id)
+        .sql(", ")
+        .boolean(false)
+        .sql(", ")
+        .integer(image.created_at.0)
+        .sql(", ")
+        .integer(self.revision)
+        .maybe_texts([self.name, self.owner, Some(self.visibility), Some(self.status)])
+        .maybe_texts([self.disk_format, self.container_format])
+        .sql(", ")
+        .maybe_integer(self.size)
+        .sql(", ")
+        .maybe_integer(self.virtual_size)
+        .maybe_texts([self.checksum, self.os_hash_algo, self.os_hash_value])
+        .sql(", ")
+        .integer(self.min_disk)
+        .sql(", ")
+        .integer(self.min_ram)
+        .sql(", ")
+        .boolean(self.protected)
+        .sql(", ")
+        .boolean(self.os_hidden)
+        .sql(", ")
+        .integer(self.updated_at)
+        .sql(")")
+        .kept()
+    }
+
     /// The change of a row that is still `before`. The text is always the same, which diesel's own is not said to be.
     fn update(&self, before: &Image) -> Statement {
         Statement::new("UPDATE images SET revision = ")
@@ -213,14 +247,7 @@ pub fn insert(conn: &mut Conn, image: &Image) -> DbResult<()> {
 /// # Errors
 /// Only the database's own.
 pub fn insert_drawn(conn: &mut Conn, image: &Image) -> DbResult<()> {
-    diesel::insert_into(images::table)
-        .values((
-            images::id.eq(&image.id),
-            images::deleted.eq(false),
-            images::created_at.eq(image.created_at.0),
-            ImageColumns::of(image, 1),
-        ))
-        .execute(conn)?;
+    ImageColumns::of(image, 1).insert(image).execute(conn)?;
     image_parts::save_properties(conn, &image.id, &Properties::default(), &image.properties)?;
     image_parts::save_tags(conn, &image.id, &[], &image.tags)?;
     image_parts::save_locations(conn, &image.id, &[], &image.locations)
@@ -277,20 +304,24 @@ pub fn save(conn: &mut Conn, before: &Image, after: &Image) -> DbResult<i64> {
 /// # Errors
 /// [`DbError::Stale`] when `image` is no longer what the database has.
 pub fn delete(conn: &mut Conn, image: &Image, now: Timestamp) -> DbResult<()> {
-    let changed = diesel::update(
-        images::table
-            .filter(images::id.eq(&image.id))
-            .filter(images::revision.eq(image.revision))
-            .filter(images::deleted.eq(false)),
-    )
-    .set((
-        images::deleted.eq(true),
-        images::status.eq(Status::Deleted.as_str()),
-        images::deleted_at.eq(now.0),
-        images::updated_at.eq(now.0),
-        images::revision.eq(image.revision.wrapping_add(1)),
-    ))
-    .execute(conn)?;
+    // Not diesel's own text, which it would have read and planned anew each time.
+    let delete = Statement::new("UPDATE images SET deleted = ")
+        .boolean(true)
+        .sql(", status = ")
+        .text(Status::Deleted.as_str())
+        .sql(", deleted_at = ")
+        .integer(now.0)
+        .sql(", updated_at = ")
+        .integer(now.0)
+        .sql(", revision = ")
+        .integer(image.revision.wrapping_add(1))
+        .sql(" WHERE id = ")
+        .text(&image.id)
+        .sql(" AND revision = ")
+        .integer(image.revision)
+        .sql(" AND deleted = ")
+        .boolean(false);
+    let changed = delete.kept().execute(conn)?;
     if changed != 1 {
         return Err(DbError::stale("image", &image.id));
     }

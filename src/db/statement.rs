@@ -77,6 +77,15 @@ impl Statement {
         self
     }
 
+    /// Appends these, each behind a comma, bound: texts, or NULL.
+    #[must_use]
+    pub fn maybe_texts<'a>(mut self, values: impl IntoIterator<Item = Option<&'a str>>) -> Self {
+        for value in values {
+            self = self.sql(", ").maybe_text(value);
+        }
+        self
+    }
+
     /// Appends `(…)` with these texts, bound.
     #[must_use]
     pub fn texts<'a>(mut self, values: impl IntoIterator<Item = &'a str>) -> Self {
