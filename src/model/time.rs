@@ -1,6 +1,6 @@
 //! Points in time: microseconds since 1970-01-01 UTC, and the forms in which clients see them.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
 /// A point in time, in microseconds since 1970-01-01T00:00:00 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +18,20 @@ impl Timestamp {
 
     /// `YYYY-MM-DDTHH:MM:SSZ`, the form of every time in the v2 API (`glance/common/timeutils.py: isotime`).
     pub fn isotime(self) -> String {
-        self.datetime().format("%Y-%m-%dT%H:%M:%SZ").to_string()
+        let (time, clock) = (self.datetime(), self.datetime().time());
+        if !(0..=9999).contains(&time.year()) {
+            return time.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+        }
+        // A page of images has many of them.
+        format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+            time.year(),
+            time.month(),
+            time.day(),
+            clock.hour(),
+            clock.minute(),
+            clock.second()
+        )
     }
 
     /// `YYYY-MM-DDTHH:MM:SS.ffffffZ`, the form of Keystone's times.

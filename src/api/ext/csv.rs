@@ -179,10 +179,13 @@ impl Table {
     }
 
     fn rows_of(&self, page: &ImagePage) -> Result<Vec<u8>> {
-        rows(page.images.iter().map(|image| {
-            let view = view::image(&self.state, &self.caller, image);
-            self.asked.columns.iter().map(move |column| cell(&view, column)).collect::<Vec<_>>()
-        }))
+        let mut table = Vec::with_capacity(page.images.len());
+        for image in &page.images {
+            let view = serde_json::to_value(view::image(&self.state, &self.caller, image));
+            let view = view.map_err(|e| Error::internal("a table", e))?;
+            table.push(self.asked.columns.iter().map(|column| cell(&view, column)).collect::<Vec<_>>());
+        }
+        rows(table)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `GET /v2/images`
 
 use actix_web::{HttpRequest, HttpResponse};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use super::view;
 use crate::{
@@ -21,13 +21,17 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> Ap
     let pairs = pairs(request.query_string())?;
     let asked = ListQuery::parse(&pairs, state.settings.page)?;
     let page = query::list(&state.app.images, &caller.0, asked).await?;
-    let images: Vec<Value> = page.images.iter().map(|i| view::image(&state, &caller.0, i)).collect();
-    let mut body = Map::new();
-    body.insert("images".to_owned(), Value::Array(images));
-    body.insert("first".to_owned(), json!(link(PATH, &pairs, None)));
-    body.insert("schema".to_owned(), json!("/v2/schemas/images"));
-    if let Some(marker) = &page.next_marker {
-        body.insert("next".to_owned(), json!(link(PATH, &pairs, Some(marker))));
-    }
-    Ok(HttpResponse::Ok().json(Value::Object(body)))
+    let images = page.images.iter().map(|image| view::image(&state, &caller.0, image)).collect();
+    let next = page.next_marker.as_ref().map(|marker| link(PATH, &pairs, Some(marker)));
+    let body = Body { images, first: link(PATH, &pairs, None), schema: "/v2/schemas/images", next };
+    Ok(HttpResponse::Ok().json(body))
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    images: Vec<view::View<'a>>,
+    first: String,
+    schema: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
