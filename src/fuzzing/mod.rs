@@ -6,6 +6,7 @@
 mod addresses;
 mod bodies;
 mod bytes;
+mod hashes;
 mod texts;
 mod utf8;
 
@@ -13,11 +14,12 @@ mod utf8;
 pub type Try = fn(&[u8]);
 
 /// Every parser, by the name that its corpus has below `fuzz/corpus/`.
-pub const TARGETS: [(&str, Try); 19] = [
+pub const TARGETS: [(&str, Try); 20] = [
     ("appliance", bytes::appliance),
     ("descriptor", bytes::descriptor),
     ("archive", bytes::archive),
     ("format", bytes::format),
+    ("hashes", hashes::hashes),
     ("http_head", bytes::http_head),
     ("body_import", bodies::import),
     ("body_image", bodies::image),
