@@ -39,16 +39,20 @@ pub fn algorithm(images: &Images, image: &Image) -> String {
     image.os_hash_algo.clone().unwrap_or_else(|| images.settings.hashing_algorithm.clone())
 }
 
-/// What to measure of data of which MD5 and one secure hash are kept.
+/// What to measure of data of an image, of which one secure hash is kept and MD5 beside it: where that is to be, and
+/// where the image has one that the data is held against.
 ///
 /// # Errors
 /// [`Error::Invalid`] for an unknown algorithm.
-pub fn hashes_of(algorithm: &str) -> Result<Wanted> {
+pub fn hashes_of(images: &Images, image: &Image, algorithm: &str) -> Result<Wanted> {
     let known = |name: &str| {
         Algorithm::of(name)
             .ok_or_else(|| Error::invalid(format!("The hash algorithm {name:?} is not known.")))
     };
     let mut kept = vec![known("md5")?, known(algorithm)?];
+    if !images.settings.legacy_checksum && image.checksum.is_none() {
+        kept.remove(0);
+    }
     kept.dedup();
     Ok(Wanted { kept, ..Wanted::default() })
 }
@@ -58,7 +62,7 @@ pub fn hashes_of(algorithm: &str) -> Result<Wanted> {
 /// # Errors
 /// [`Error::Invalid`] for expectations that cannot be read.
 pub fn wanted(images: &Images, image: &Image) -> Result<Wanted> {
-    let mut wanted = hashes_of(&algorithm(images, image))?;
+    let mut wanted = hashes_of(images, image, &algorithm(images, image))?;
     for property in [EXPECTED_HASH, EXPECTED_STORED_HASH] {
         wanted.extra.extend(expected::of(image, property)?.keys().filter_map(|name| Algorithm::of(name)));
     }
@@ -111,11 +115,12 @@ impl Facts {
         Self { size: measured.size, hashes: measured.hashes, rejection, ..Self::default() }
     }
 
-    /// What an image says of its data; `None` where its size or a hash is missing. Nothing is judged.
+    /// What an image says of its data; `None` where its size or its secure hash is missing. Nothing is judged.
     pub fn of_image(image: &Image) -> Option<Self> {
         let size = u64::try_from(image.size?).ok()?;
         let secure = (image.os_hash_algo.clone()?, image.os_hash_value.clone()?);
-        let hashes = [("md5".to_owned(), image.checksum.clone()?), secure].into_iter().collect();
+        let md5 = image.checksum.clone().map(|md5| ("md5".to_owned(), md5));
+        let hashes = md5.into_iter().chain([secure]).collect();
         Some(Self { size, hashes, ..Self::default() })
     }
 

@@ -249,6 +249,7 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
                 .unwrap_or(format::Rules::default().max_virtual_size),
         },
         hashing_algorithm,
+        legacy_checksum: loaded.bool("vitrine", "legacy_checksum"),
         image_size_cap: loaded.u64(d, "image_size_cap").unwrap_or(default.image_size_cap),
         user_storage_quota: loaded.u64(d, "user_storage_quota").filter(|bytes| *bytes > 0),
         image_property_quota: loaded.i64(d, "image_property_quota").unwrap_or(default.image_property_quota),

@@ -63,8 +63,10 @@ pub struct Settings {
     pub container_formats: Vec<String>,
     /// How the bytes of an upload are judged against the disk format.
     pub format_rules: crate::format::Rules,
-    /// `hashing_algorithm`: the secure hash beside MD5.
+    /// `hashing_algorithm`: the secure hash.
     pub hashing_algorithm: String,
+    /// `[vitrine] legacy_checksum`: data gets an MD5 as well.
+    pub legacy_checksum: bool,
     /// `image_size_cap`: bytes of one image at most.
     pub image_size_cap: u64,
     /// `user_storage_quota`: bytes that one project may keep; `None` is unlimited.
@@ -146,6 +148,7 @@ impl Default for Settings {
             container_formats: texts(&["ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed"]),
             format_rules: crate::format::Rules::default(),
             hashing_algorithm: "sha512".to_owned(),
+            legacy_checksum: true,
             image_size_cap: 1 << 40,
             user_storage_quota: None,
             image_property_quota: 128,

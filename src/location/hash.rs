@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     access,
-    blob::facts::Facts,
+    blob::facts::{Facts, hashes_of},
     db::{Conn, DbResult},
     image::{Images, query},
     model::{
@@ -66,7 +66,7 @@ pub async fn start(
             image.status
         )));
     }
-    if image.checksum.is_some() && image.os_hash_value.is_some() {
+    if (image.checksum.is_some() || !images.settings.legacy_checksum) && image.os_hash_value.is_some() {
         return Err(Error::conflict(format!("Image {id} has its hashes.")));
     }
     let input = Input { image_id: id.to_owned(), os_hash_algo: algorithm.to_owned() };
@@ -121,8 +121,9 @@ async fn announce(images: &Images, work: &Work, id: &str, algorithm: &str) -> Do
 /// Measures the first of the locations that can be read.
 async fn find(images: &Images, work: &Work, image: &Image, algorithm: &str) -> Done<()> {
     let (mut why, mut absence) = (Failure::Final("The image has no location.".to_owned()), None);
+    let wanted = hashes_of(images, image, algorithm)?;
     for location in &image.locations {
-        match measure(images, work, &location.url, algorithm).await {
+        match measure(images, work, &location.url, &wanted).await {
             Ok(Facts { rejection: Some(why), .. }) => return refuse(images, work, &image.id, &why).await,
             Ok(facts) => {
                 check(image, &facts, algorithm)?;

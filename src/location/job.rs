@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 use super::measure::{Reading, held_image, let_go, measure, record, refuse, refused};
 use crate::{
-    blob::{facts::Facts, pour::Source},
+    blob::{
+        facts::{Facts, hashes_of},
+        pour::Source,
+    },
     db::{Conn, DbResult},
     format::{self, Inspector},
     image::{
@@ -88,7 +91,8 @@ async fn steps(images: &Images, work: &Work, input: &Input) -> Done<()> {
     if images.settings.do_secure_hash {
         let algorithm = validation.os_hash_algo.clone().filter(|_| verify);
         let algorithm = algorithm.unwrap_or_else(|| images.settings.hashing_algorithm.clone());
-        match measure(images, work, url, &algorithm).await {
+        let wanted = hashes_of(images, &image, &algorithm)?;
+        match measure(images, work, url, &wanted).await {
             Ok(Facts { rejection: Some(why), .. }) => return refuse(images, work, id, &why).await,
             Ok(facts) => {
                 let found = facts.hashes.get(&algorithm).cloned().unwrap_or_default();

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use crate::{
     blob::{
         digests::{Digests, Wanted},
-        facts::{Facts, hashes_of},
+        facts::Facts,
         pour::{Fault, Limits, Nowhere, Pour, Source},
     },
     image::{Images, query},
@@ -38,15 +38,15 @@ pub(super) fn unreadable() -> Failure {
     Failure::Again("The data of the location cannot be read.".to_owned())
 }
 
-/// What the data at a URL is, with MD5 and one hash more; tried as often as `http_retries` says.
+/// What the data at a URL is, with the hashes that are wanted; tried as often as `http_retries` says.
 ///
 /// # Errors
 /// [`Failure::Final`] when it cannot be read.
-pub(super) async fn measure(images: &Images, work: &Work, url: &str, algorithm: &str) -> Done<Facts> {
+pub(super) async fn measure(images: &Images, work: &Work, url: &str, wanted: &Wanted) -> Done<Facts> {
     let mut tries = images.settings.http_retries.max(1);
     loop {
         tries = tries.saturating_sub(1);
-        match measure_once(images, work, url, algorithm).await {
+        match measure_once(images, work, url, wanted).await {
             Err(Failure::Again(why)) if tries > 0 => tracing::info!(why, "hashing a location again"),
             Err(Failure::Again(why)) => return Err(Failure::Final(why)),
             other => return other,
@@ -54,10 +54,10 @@ pub(super) async fn measure(images: &Images, work: &Work, url: &str, algorithm: 
     }
 }
 
-async fn measure_once(images: &Images, work: &Work, url: &str, algorithm: &str) -> Done<Facts> {
+async fn measure_once(images: &Images, work: &Work, url: &str, wanted: &Wanted) -> Done<Facts> {
     let missing = || Failure::Final("No store serves this location.".to_owned());
     let named = images.stores.for_url(url).ok_or_else(missing)?;
-    let wanted = Wanted { inspect: true, owner: work.job.owner.clone(), ..hashes_of(algorithm)? };
+    let wanted = Wanted { inspect: true, owner: work.job.owner.clone(), ..wanted.clone() };
     let digests = Digests::start(&wanted).map_err(Error::from)?;
     work.begin_pass(named.stat(url).await.ok());
     let chunks = named.read(url, None).await;
@@ -106,7 +106,7 @@ pub(super) async fn record(
                 after.os_hash_algo = None;
             }
             if let Some((facts, algorithm)) = &facts {
-                after.checksum = facts.hashes.get("md5").cloned();
+                after.checksum = facts.hashes.get("md5").cloned().or(after.checksum);
                 after.os_hash_algo = Some(algorithm.clone());
                 after.os_hash_value = facts.hashes.get(algorithm).cloned();
             }

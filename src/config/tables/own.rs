@@ -145,6 +145,15 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Database)
     .must(),
     opt(
+        "legacy_checksum",
+        Bool,
+        "true",
+        "Give new data an MD5 (checksum) beside its secure hash, as Glance does. It costs as much of the processor as the \
+         secure hash does. Without it checksum is null, unless the owner of the image expects an MD5 of its data.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
         "verify_downloads",
         Choice(&["locations", "all", "none"]),
         "locations",

@@ -87,6 +87,29 @@ on_each_database! {
         }
     }
 
+    /// Proves that without `legacy_checksum` an image has its secure hash alone, in its record and in the head of its
+    /// download, and an MD5 all the same where its owner expects one, which is held against the data.
+    async fn md5_is_left_out_where_nobody_wants_it(database: Database) {
+        let app = database.app_with(|options| options.image.legacy_checksum = false);
+        let alice = app.as_member("alice");
+        let data = bytes(300_000);
+        let (md5, sha512) = (hex(MessageDigest::md5(), &data), hex(MessageDigest::sha512(), &data));
+        let expecting = image().raw().with("expected_hash", format!("md5:{md5}"));
+        for (new, checksum) in [(image().raw(), Value::Null), (expecting, json!(md5))] {
+            let id = alice.created(new).await;
+            alice.upload(&id, data.clone()).await.expect(204);
+            let shown = alice.show(&id).await.json();
+            assert_eq!(shown["checksum"], checksum);
+            assert_eq!(shown["os_hash_value"], sha512);
+            let answer = alice.download(&id).await.expect(200);
+            assert_eq!(answer.header("content-md5"), checksum.as_str().unwrap_or_default());
+            assert_eq!(answer.body, data);
+        }
+        let other = hex(MessageDigest::md5(), b"other");
+        let id = alice.created(image().raw().with("expected_hash", format!("md5:{other}"))).await;
+        alice.upload(&id, data).await.expect(400);
+    }
+
     /// Data that is unsafe or not what its image claims is refused whole; the image takes the right data after.
     async fn formats_are_checked(database: Database) {
         let app = database.app();
