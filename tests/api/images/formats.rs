@@ -137,7 +137,7 @@ on_each_database! {
         let app = database.app();
         let alice = app.as_member("alice");
         let id = alice.created(image().qcow2()).await;
-        for size in [1 << 63, u64::MAX] {
+        for size in [(1 << 50) + 512, 1 << 63, u64::MAX] {
             alice.upload(&id, qcow2(size, None)).await.expect_for(415, size);
         }
         alice.upload(&id, qcow2(5 << 30, None)).await.expect(204);

@@ -23,13 +23,14 @@ const LARGE: usize = 3_000_000;
 const BEYOND_SOCKETS: usize = 32 << 20;
 
 /// A web server that breaks off in the middle of `/broken`, and has the data at `/whole`, other data of that size at
-/// `/other`, and too little at `/short`.
+/// `/other`, too little at `/short`, and too much at `/long`.
 fn source(data: &[u8]) -> Source {
     let data = data.to_vec();
     Source::start(move |path| match path {
         "/broken" => Reply::Promise(data.len(), data[..data.len() / 2].to_vec()),
         "/other" => Reply::Data(flipped(&flipped(&data).into_iter().rev().collect::<Vec<_>>())),
         "/short" => Reply::Data(data[1..].to_vec()),
+        "/long" => Reply::Data([b"x", &data[..]].concat()),
         _ => Reply::Data(data.clone()),
     })
 }
@@ -71,8 +72,10 @@ on_each_database! {
         assert!(breaks_off(&app, &image.id) < LARGE);
         // Nobody looks at hashes here, but the size has to be the image's.
         app.reconfigure(verifying(VerifyDownloads::None));
-        let id = at(&app, &source, &data, &["/broken", "/short"]).await;
-        assert!(breaks_off(&app, &id) < LARGE);
+        for other in ["/short", "/long"] {
+            let id = at(&app, &source, &data, &["/broken", other]).await;
+            assert!(breaks_off(&app, &id) < LARGE, "{other}");
+        }
     }
 
     /// A file that the kernel sends, and that becomes shorter meanwhile, goes on from another store, and the data arrives
