@@ -60,8 +60,8 @@ impl Dialect for Sqlite {
     }
 
     fn is_visible(&self) -> Option<&'static str> {
-        // It looks for the very words of the index.
-        Some("i.visibility IN ('public', 'community')")
+        // It looks for the very words of the index, and these are none by which it could search.
+        Some("i.visibility <> 'private' AND i.visibility <> 'shared'")
     }
 
     fn on_known_account(&self) -> Option<&'static str> {
