@@ -30,11 +30,14 @@ struct FullRow {
     part: PartRow,
 }
 
-/// `SELECT`, and the columns of [`SeenRow`].
-fn select(conn: &Conn, project: Option<&str>) -> Statement {
+/// `SELECT`, and the columns of [`SeenRow`]. The id is named once more, so that one membership is looked for, and not
+/// all of the project's.
+fn select(conn: &Conn, id: &str, project: Option<&str>) -> Statement {
     Statement::new("SELECT ")
         .sql(COLUMNS)
-        .sql(", EXISTS (SELECT 1 FROM image_members m WHERE m.image_id = i.id AND m.member = ")
+        .sql(", EXISTS (SELECT 1 FROM image_members m WHERE m.image_id = ")
+        .text(id)
+        .sql(" AND m.member = ")
         .maybe_text(project)
         .sql(&format!(" AND {}) AS is_member", dialect::of(conn).is_false("m.deleted")))
 }
@@ -44,7 +47,7 @@ fn select(conn: &Conn, project: Option<&str>) -> Statement {
 /// # Errors
 /// Only the database's own.
 pub fn find(conn: &mut Conn, id: &str, project: Option<&str>) -> DbResult<Option<Seen>> {
-    let statement = select(conn, project)
+    let statement = select(conn, id, project)
         .sql(", p.kind, p.image_id, p.position, p.part, p.value, p.metadata, p.store, p.blob_id FROM images i LEFT JOIN (")
         .then(parts_of(|| [id]))
         .sql(") p ON p.image_id = i.id WHERE i.id = ")
@@ -66,7 +69,7 @@ pub fn find(conn: &mut Conn, id: &str, project: Option<&str>) -> DbResult<Option
 /// # Errors
 /// Only the database's own.
 pub fn marker(conn: &mut Conn, id: &str, project: Option<&str>) -> DbResult<Option<(Seen, bool)>> {
-    let statement = select(conn, project).sql(" FROM images i WHERE i.id = ").text(id);
+    let statement = select(conn, id, project).sql(" FROM images i WHERE i.id = ").text(id);
     let row = statement.kept().load::<SeenRow>(conn)?.pop();
     let Some(SeenRow { image, is_member }) = row else { return Ok(None) };
     let deleted = image.deleted;

@@ -177,7 +177,7 @@ impl Db {
         self.watch.guard(self.limits.answer(), work).await?
     }
 
-    /// As [`Db::read`], for what is one statement, and needs no transaction to see one state of the database.
+    /// As [`Db::read_kept`], for what is one statement, and needs no transaction to see one state of the database.
     ///
     /// # Errors
     /// What the closure answers, or [`DbError::Unavailable`].

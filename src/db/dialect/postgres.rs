@@ -26,7 +26,7 @@ impl Dialect for Postgres {
         let (statement, idle) = (limits.statement().as_millis(), 2 * limits.statement().as_millis());
         conn.batch_execute(&format!(
             "SET TIME ZONE 'UTC'; SET statement_timeout = {statement}; \
-             SET idle_in_transaction_session_timeout = {idle}"
+             SET idle_in_transaction_session_timeout = {idle}; SET plan_cache_mode = force_generic_plan"
         ))
     }
 
@@ -35,16 +35,16 @@ impl Dialect for Postgres {
     }
 
     fn begin_read(&self) -> &'static str {
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto"
     }
 
     fn begin_kept(&self) -> &'static str {
         // Left to itself it plans each time, since it takes a plan for all to be dearer than the planning.
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_generic_plan"
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
     }
 
     fn begin_write(&self) -> &'static str {
-        "BEGIN ISOLATION LEVEL READ COMMITTED"
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL plan_cache_mode = auto"
     }
 
     fn shared_images(&self) -> &'static str {
