@@ -15,32 +15,6 @@ use crate::{
     },
 };
 
-/// What every image has; a property of such a name would be a second one.
-const ATTRIBUTES: [&str; 22] = [
-    "name",
-    "disk_format",
-    "container_format",
-    "visibility",
-    "size",
-    "virtual_size",
-    "status",
-    "checksum",
-    "protected",
-    "min_ram",
-    "min_disk",
-    "owner",
-    "os_hidden",
-    "os_hash_algo",
-    "os_hash_value",
-    "id",
-    "created_at",
-    "updated_at",
-    "tags",
-    "self",
-    "file",
-    "schema",
-];
-
 /// An image as a caller sees it.
 pub struct View<'a> {
     state: &'a State,
@@ -79,7 +53,11 @@ impl View<'_> {
             "locations" => self.state.app.images.settings.show_multiple_locations,
             "direct_url" => self.preferred().is_some(),
             "stores" => self.stores().is_some(),
-            name => ATTRIBUTES.contains(&name),
+            "id" | "name" | "owner" | "status" | "visibility" | "protected" | "os_hidden" | "tags" => true,
+            "disk_format" | "container_format" | "size" | "virtual_size" | "min_disk" | "min_ram" => true,
+            "checksum" | "os_hash_algo" | "os_hash_value" | "created_at" | "updated_at" => true,
+            "self" | "file" | "schema" => true,
+            _ => false,
         }
     }
 
