@@ -22,6 +22,8 @@ a package of an environment (the SDK, a driver of a database) imports it where i
   remote        stores in a Ceph that fails when told to
   cluster       several nodes that share a database and stores
   balancers     HAProxy and nginx before them
+  many          databases of Glance with many images
+  streams       large bodies, sent and received by processes
   sources       web servers to import from
   disks         disk images as users have them
   environments  virtual environments and other things that are made once

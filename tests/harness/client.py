@@ -41,6 +41,24 @@ def request(port, method, path, body=None, headers=None, timeout_s=60):
         connection.close()
 
 
+class Kept:
+    """One connection, which stays open for as long as the server lets it, and the token that is sent over it."""
+
+    def __init__(self, port, token):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+        self.headers = {"X-Auth-Token": token}
+
+    def ask(self, method, path, body=None, kind="application/json"):
+        """The answer, which must be a good one. A body is bytes, or something to send as JSON."""
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        headers = self.headers if body is None else self.headers | {"Content-Type": kind}
+        self.connection.request(method, path, body, headers)
+        answer = Answer(self.connection.getresponse())
+        assert answer.status < 300, f"{method} {path}: {answer.status} {answer.body[:500]!r}"
+        return answer
+
+
 class OpenUpload:
     """An upload whose pieces are sent one by one, chunked as clients do that know no size."""
 

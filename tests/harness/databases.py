@@ -147,8 +147,9 @@ class Private:
 
 
 class Postgresql(Private):
-    def __init__(self, is_mortal=False, certificate=None):
-        """`certificate` makes in a folder the files of a certificate, its key, and the authority for clients."""
+    def __init__(self, is_mortal=False, certificate=None, more=None):
+        """`certificate` makes in a folder the files of a certificate, its key, and the authority for clients; `more`
+        are settings of the server."""
         super().__init__("postgresql", "postgres")
         programs = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         data = self.folder / "data"
@@ -160,6 +161,7 @@ class Postgresql(Private):
         if certificate:
             files = zip(("ssl_cert_file", "ssl_key_file", "ssl_ca_file"), self.own(certificate), strict=True)
             settings |= {"ssl": "on"} | dict(files)
+        settings |= more or {}
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         probe = [programs / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={self.port}"]
         self.serve("postgres", [programs / "postgres", "-D", data, *words],
@@ -185,7 +187,7 @@ class Postgresql(Private):
 
 
 class Mariadb(Private):
-    def __init__(self, is_mortal=False, certificate=None):
+    def __init__(self, is_mortal=False, certificate=None, more=None):
         super().__init__("mariadb", "mysql")
         data = self.folder / "data"
         self.run("mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db",
@@ -197,6 +199,7 @@ class Mariadb(Private):
                     "innodb-buffer-pool-size": "64M", "skip-name-resolve": 1}
         if certificate:
             settings |= dict(zip(("ssl-cert", "ssl-key", "ssl-ca"), self.own(certificate), strict=True))
+        settings |= more or {}
         # Over its socket, where the account of the installation is known.
         self.client = ["mariadb", "--no-defaults", f"--socket={settings['socket']}", "--user=root", "--execute"]
         server = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/libexec")
