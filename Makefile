@@ -2,6 +2,7 @@
 # make install  the program and its links of Glance's names below PREFIX (/usr/local), in DESTDIR if that is given
 # make test     every test; a table at the end says how many and how long they took
 # make matrix   every suite on every database
+# make bench    the same work on a real Glance and on Vitrine, in one table:  make bench BENCH="--images 1000 --only list"
 # make chaos    deaths of servers, databases and disks for an hour, far more of them than in `make test`
 # make fuzz     every parser against libFuzzer, so many seconds each:  make fuzz SECONDS=600 TARGETS="query range"
 # make lint     Rust, Python and shell; licences, advisories
@@ -16,15 +17,18 @@ SUITES ?=
 # For how long `make fuzz` tries each parser, and which ones; all when empty.
 SECONDS ?= 60
 TARGETS ?=
+# What `make bench` is told; `benches/compare --help` lists it.
+BENCH ?=
 
 BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libpq-dev libmariadb-dev
 # qemu-img and the ISO are the real input of tests; PostgreSQL and MariaDB are their databases, Ceph their stores, HAProxy
 # and nginx stand before several nodes.
-TEST_PACKAGES = $(BUILD_PACKAGES) python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux procps bzip2 \
+TEST_PACKAGES = $(BUILD_PACKAGES) openssl python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux procps bzip2 \
 	xz-utils zstd postgresql mariadb-server haproxy nginx-light $(CEPH_PACKAGES)
 CEPH_PACKAGES = ceph-mon ceph-osd ceph-common radosgw python3-rados python3-rbd
+BENCH_PACKAGES = $(BUILD_PACKAGES) openssl python3 python3-venv qemu-utils postgresql mariadb-server nginx-light
 
-.PHONY: run build install test matrix chaos fuzz lint numbers
+.PHONY: run build install test matrix bench chaos fuzz lint numbers
 
 LINT_PACKAGES = $(BUILD_PACKAGES) git python3 python3-venv shellcheck
 
@@ -48,6 +52,10 @@ test:
 matrix:
 	tools/packages $(TEST_PACKAGES)
 	tools/test --database all $(SUITES)
+
+bench: build
+	tools/packages $(BENCH_PACKAGES)
+	python3 benches/compare $(BENCH)
 
 chaos:
 	tools/packages $(TEST_PACKAGES)

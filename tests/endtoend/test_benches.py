@@ -26,7 +26,8 @@ BENCHES = {
 
 
 def test_no_bench_is_forgotten():
-    assert {path.name for path in (ROOT / "benches").iterdir()} == BENCHES.keys()
+    """`compare` has a test of its own."""
+    assert {path.name for path in (ROOT / "benches").iterdir()} == BENCHES.keys() | {"compare"}
 
 
 @pytest.mark.parametrize("name", BENCHES)
