@@ -41,7 +41,7 @@ use crate::{
     },
     jobs::Jobs,
     metadef,
-    model::{image_schema::ImageSchema, node::Node, time::Timestamp},
+    model::{caller::Caller, image::Image, image_schema::ImageSchema, node::Node, time::Timestamp},
     outbound::Fetcher,
     policy::Enforcer,
     reconcile,
@@ -162,6 +162,14 @@ impl Server {
     /// The domain, for tests that look behind the API.
     pub fn app(&self) -> Arc<App> {
         Arc::clone(&self.app)
+    }
+
+    /// The JSON of the images of a page, for benches.
+    ///
+    /// # Errors
+    /// Only those of the writer of JSON.
+    pub fn rendered(&self, caller: &Caller, images: &[Image]) -> serde_json::Result<String> {
+        api::rendered(&self.state, caller, images)
     }
 
     /// As [`Server::run`], for a caller without a runtime.

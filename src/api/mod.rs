@@ -47,6 +47,7 @@ use crate::{app::App, identity::Identity};
 
 pub use absent::listen_without_database;
 pub use gate::{Bounds, Gate};
+pub(crate) use images::rendered;
 pub use listen::{Listening, listen};
 pub use map::mounts;
 pub use mount::Mounts;

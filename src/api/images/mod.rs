@@ -12,3 +12,16 @@ pub mod show;
 pub mod tags;
 pub mod update;
 pub(in crate::api) mod view;
+
+use crate::{
+    api::State,
+    model::{caller::Caller, image::Image},
+};
+
+/// The JSON of the images of a page, for benches.
+///
+/// # Errors
+/// Only those of the writer of JSON.
+pub fn rendered(state: &State, caller: &Caller, images: &[Image]) -> serde_json::Result<String> {
+    serde_json::to_string(&images.iter().map(|image| view::image(state, caller, image)).collect::<Vec<_>>())
+}
