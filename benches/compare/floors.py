@@ -31,13 +31,14 @@ http {{
 SELECTS = 2000
 
 
-def measured(scene, rounds):
-    """{name: (unit, [figure of each round])}"""
-    found = {}
+def measure(table, scene, rounds):
+    """Adds {name: (unit, [figure of each round])}; what fails is said and left out."""
     for name, unit, act in floors(scene):
         if scene.wanted(f"floor: {name}"):
-            found[name] = unit, [act() for _ in range(rounds)]
-    return found
+            try:
+                table.floors[name] = unit, [act() for _ in range(rounds)]
+            except (AssertionError, OSError) as fault:
+                table.differing.append(f"floor: {name}: {fault}")
 
 
 def floors(scene):

@@ -70,7 +70,7 @@ def compare(args, folder, table):
                     table.plans.append(plans.of(scene))
                     continue
                 if is_first:
-                    table.floors = floors.measured(scene, args.rounds)
+                    floors.measure(table, scene, args.rounds)
                 measure(table, scene, with_data=is_first)
         if args.build:
             build(table, folder)

@@ -16,7 +16,7 @@ SORT_KEYS = ("name", "status", "container_format", "disk_format", "size", "id", 
 # Images from which on more is wanted of lists.
 MANY_IMAGES = 100_000
 # New tokens in a round: each is a login, which is not measured.
-TOKENS = 12
+TOKENS = 6
 
 
 class Figure(NamedTuple):

@@ -25,7 +25,7 @@ COLUMNS = {
 }
 
 
-# Of every image there are so many properties; every fourth has "value 1" in the first, one in a thousand in the second.
+# Properties of each image. By chance, a quarter have "value 1" in the first, and one in 1,000 "value 20" in the second.
 PROPERTIES = 4
 # Who the first image is shared with.
 MEMBERS = 25
@@ -70,10 +70,10 @@ def add(found, number, folder, owners, chance):
         image, f"image {number} «日本»", number, "deleted" if gone else "active", *end, "qcow2", "bare",
         image.replace("-", ""), owner, 0, 0, number % 7 == 0, 1 << 30, visibility, False,
         "sha512", image.replace("-", "") * 4))
-    values = [f"value {number % 4}", f"value {number % 1000}"]
+    values = [f"value {chance.randrange(4)}", f"value {chance.randrange(1000)}"]
     values += [f"value {n} of {number}" for n in range(len(values), PROPERTIES)]
     found["image_properties"] += [(image, f"property_{n}", value, *end) for n, value in enumerate(values)]
-    found["image_tags"] += [(image, tag, *end) for tag in ("first", f"tag {number % 1000}")]
+    found["image_tags"] += [(image, tag, *end) for tag in ("first", f"tag {chance.randrange(1000)}")]
     found["image_locations"].append((
         image, f"file://{folder}/{image}", '{"store": "fast"}', "deleted" if gone else "active", *end))
     members = []
