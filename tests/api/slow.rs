@@ -44,7 +44,14 @@ on_each_database! {
             }
             let close = "connection: close\r\n";
             for line in ["GET /healthcheck", "GET /v2/images"] {
-                assert_eq!(app.raw().send(&head(line, "alice", close)).status(), 200, "{line} {sent:?}");
+                // One that comes before the last of the others has been let in may have to go for it, and comes again.
+                eventually("good requests are answered", async || {
+                    match app.raw().send(&head(line, "alice", close)).status() {
+                        200 => Ok(()),
+                        status => Err((line, sent, status)),
+                    }
+                })
+                .await;
             }
             assert_eq!(text(&mut stopped[0]), "", "{sent:?}");
         }
