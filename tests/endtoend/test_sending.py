@@ -14,8 +14,8 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 
 
 def test_nginx_sends_the_files(tmp_path):
-    """The data is the image's, whole and in part, with the headers that clients of Glance read; nobody gets a file by its
-    path, or that of an image which is not his to see; and it is nginx that sends."""
+    """The data is the image's, whole and in part, with the headers that clients of Glance read; nobody gets a file by
+    its path, or that of an image which is not his to see; and it is nginx that sends."""
     config = tmp_path / "glance-api.conf"
     config.write_text(CONFIG)
     data = os.urandom(3_000_000)

@@ -111,7 +111,8 @@ class Nginx(Balancer):
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         paths = "".join(f"    {kind}_temp_path {self.folder}/{kind};\n" for kind in kinds)
         config = self.folder / "nginx.conf"
-        config.write_text(NGINX.format(user=getpass.getuser(), folder=self.folder, paths=paths, block=self.configured()))
+        text = NGINX.format(user=getpass.getuser(), folder=self.folder, paths=paths, block=self.configured())
+        config.write_text(text)
         return ["-c", config, "-p", self.folder]
 
 

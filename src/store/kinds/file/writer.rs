@@ -34,7 +34,12 @@ pub(super) struct Style {
 }
 
 /// Creates the file for a blob and takes its first room. Blocking.
-pub(super) fn create(place: &Place, part: &Path, size: Option<u64>, style: Style) -> io::Result<(File, Ahead)> {
+pub(super) fn create(
+    place: &Place,
+    part: &Path,
+    size: Option<u64>,
+    style: Style,
+) -> io::Result<(File, Ahead)> {
     let file = new_file(part)?;
     let size = size.filter(|_| style.holes.is_none());
     let ahead = Ahead::begin(&file, &place.folder, size).inspect_err(|_| {

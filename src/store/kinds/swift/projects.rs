@@ -23,8 +23,8 @@ use super::{
 use crate::{
     outbound::{Method, StatusCode},
     store::{
-        About, Addresses, Backend, ByteRange, ByteStream, ListStream, LocalFile, NewBlob, Readers, StoreError,
-        StoreErrorKind, StoreResult, StoreUrl, Writer, addresses::name_in_account, backend::Room,
+        About, Addresses, Backend, ByteRange, ByteStream, ListStream, LocalFile, NewBlob, Readers,
+        StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, addresses::name_in_account, backend::Room,
     },
 };
 
