@@ -74,6 +74,16 @@ on_each_database! {
         told(&app, &id, "server/s1", "bob").await.expect(404);
     }
 
+    /// Nobody but services tells of consumers: no tenant keeps another's image from being deleted.
+    async fn sec_77_tenants_block_no_deletion(database: Database) {
+        let app = app(database, InUse::Refuse);
+        let (bob, id) = (app.as_member("bob"), published(&app).await);
+        bob.put(&format!("/ext/v1/images/{id}/consumers/server/s")).await.expect(403);
+        let all = json!({"consumers": [{"image_id": id, "type": "server", "id": "s"}]});
+        bob.put("/ext/v1/consumers?scope=bob").json(&all).await.expect(403);
+        app.as_member("alice").remove(&id).await.expect(204);
+    }
+
     /// Where images in use are retired, DELETE hides one, its data is for those who have something of it, and it goes
     /// with its last consumer.
     async fn an_image_in_use_is_retired(database: Database) {
