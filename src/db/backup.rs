@@ -23,6 +23,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("image_members", &["image_id", "member"]),
     ("blobs", &["id"]),
     ("image_locations", &["id"]),
+    ("consumers", &["image_id", "kind", "id"]),
     ("jobs", &["id"]),
     ("events", &["sequence"]),
     ("node_reference", &["node_reference_id"]),
