@@ -206,13 +206,16 @@ pub fn remove_orphans(conn: &mut Conn, count: i64) -> DbResult<usize> {
     Ok(removed)
 }
 
-/// Images that go with their last consumer and have none any more, up to `count`.
+/// Unprotected images that go with their last consumer and have none any more, up to `count`.
 ///
 /// # Errors
 /// Only the database's own.
 pub fn unused(conn: &mut Conn, count: i64) -> DbResult<Vec<String>> {
     let users = consumers::table.filter(consumers::image_id.eq(image_properties::image_id));
+    let protected =
+        images::table.filter(images::id.eq(image_properties::image_id)).filter(images::protected.eq(true));
     Ok(image_properties::table
+        .filter(diesel::dsl::not(diesel::dsl::exists(protected)))
         .filter(image_properties::name.eq(DELETE_UNUSED_PROPERTY))
         .filter(diesel::dsl::not(diesel::dsl::exists(users)))
         .order(image_properties::image_id)

@@ -83,12 +83,16 @@ pub async fn remove(
     enforce(images, caller).await?;
     let image = query::find(images, caller, image).await?;
     let (key, consumer) = (image.id.clone(), id.to_owned());
-    let remove = move |conn: &mut Conn| db::consumers::remove(conn, &key, kind, &consumer);
-    if !images.db.write("consumer.remove", remove).await? {
+    let remove = move |conn: &mut Conn| {
+        let removed = db::consumers::remove(conn, &key, kind, &consumer)?;
+        Ok((removed, db::consumers::counts(conn, &key)?.is_empty()))
+    };
+    let (removed, is_unused) = images.db.write("consumer.remove", remove).await?;
+    if !removed {
         return Err(Error::NotFound(format!("Image {} has no {} {id}.", image.id, kind.as_str())));
     }
-    if image.property(DELETE_UNUSED_PROPERTY).is_some() {
-        delete_unused(images).await?;
+    if is_unused && image.property(DELETE_UNUSED_PROPERTY).is_some() {
+        delete_if_unused(images, &image.id).await?;
     }
     Ok(())
 }
@@ -164,9 +168,8 @@ pub async fn replace(
         replaced.kept = kept.len();
         Ok(replaced)
     });
-    let replaced = write.await?;
-    delete_unused(images).await?;
-    Ok(replaced)
+    // Images that go with their last consumer are left to the reaper, who looks through all of them.
+    Ok(write.await?)
 }
 
 /// What DELETE would do with an image.
@@ -328,6 +331,20 @@ pub async fn check_data(images: &Images, caller: &Caller, image: &Image) -> Resu
     Err(Error::forbidden("The image is retired: its data is for those who have something made from it."))
 }
 
+/// Deletes an image that goes with its last consumer, unless it has one. Answers whether it went.
+async fn delete_if_unused(images: &Images, id: &str) -> Result<bool> {
+    let decide = |image: &Image| {
+        let waits = image.property(DELETE_UNUSED_PROPERTY).is_some() && !image.protected;
+        Ok(waits.then(|| Image { status: Status::Deleted, ..image.clone() }))
+    };
+    match images.change_for(&Author::service(), id, decide).await {
+        Ok(image) => Ok(image.status == Status::Deleted),
+        // It has a consumer, perhaps since a moment ago.
+        Err(Error::ImageNotFound(_) | Error::Conflict(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Deletes the images that go with their last consumer and have none, and forgets consumers of images that are gone.
 /// Answers how many images went.
 ///
@@ -340,16 +357,7 @@ pub async fn delete_unused(images: &Images) -> Result<usize> {
         let found = images.db.read("consumer.unused", find).await?;
         let mut gone = 0_usize;
         for id in &found {
-            let decide = |image: &Image| {
-                let waits = image.property(DELETE_UNUSED_PROPERTY).is_some() && !image.protected;
-                Ok(waits.then(|| Image { status: Status::Deleted, ..image.clone() }))
-            };
-            match images.change_for(&Author::service(), id, decide).await {
-                Ok(image) => gone = gone.saturating_add(usize::from(image.status == Status::Deleted)),
-                // Somebody has told of a consumer meanwhile.
-                Err(Error::ImageNotFound(_) | Error::Conflict(_)) => {}
-                Err(error) => return Err(error),
-            }
+            gone = gone.saturating_add(usize::from(delete_if_unused(images, id).await?));
         }
         deleted = deleted.saturating_add(gone);
         if gone == 0 {
