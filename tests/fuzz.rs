@@ -1,5 +1,6 @@
 //! The parsers that meet bytes of strangers, tried with the corpora that fuzzers found (`fuzz/corpus/`) and with some
-//! thousands of seeded changes of them. FUZZ_SEED repeats a run. `make fuzz` searches for more.
+//! thousands of seeded changes of them, the same in every run unless FUZZ_SEED says otherwise. `make fuzz` searches for
+//! more.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -18,6 +19,8 @@ use vitrine::fuzzing::{TARGETS, Try};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
+/// Where the changes begin: the slice is to find what a change of the code broke, not to search.
+const SEED: u64 = 0x1234;
 /// Changed inputs for each parser.
 const CHANGES: usize = 3000;
 /// What one input may take: bytes beside those that were there before, and time of the processor.
@@ -86,7 +89,7 @@ fn fault(attempt: Try, input: &[u8]) -> Option<String> {
 /// more than 32 MiB or a second. One test, since it measures the memory of its process.
 #[test]
 fn sec_50_no_input_takes_a_parser_down_or_for_long() {
-    let seed = std::env::var("FUZZ_SEED").map_or_else(|_| rand::random(), |text| text.parse().unwrap());
+    let seed = std::env::var("FUZZ_SEED").map_or(SEED, |text| text.parse().unwrap());
     println!("FUZZ_SEED={seed}");
     for (name, attempt) in TARGETS {
         let (inputs, mut chance) = (corpus(name), StdRng::seed_from_u64(seed));

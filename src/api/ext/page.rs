@@ -10,6 +10,9 @@ const ROWS: u32 = 100;
 /// Rows of a page at most.
 const ROWS_MAX: u32 = 1000;
 
+/// Bytes of a marker at most.
+const MARKER_MAX: usize = 64;
+
 /// The parameters of a list.
 pub struct Asked {
     /// Rows of the page.
@@ -30,6 +33,9 @@ impl Asked {
         for (name, value) in pairs {
             let is_second = match name.as_str() {
                 "limit" => limit.replace(rows(&value)?).is_some(),
+                "marker" if value.len() > MARKER_MAX => {
+                    return Err(Error::invalid("marker is none that a page named."));
+                }
                 "marker" => marker.replace(value).is_some(),
                 name if !known.contains(&name) => {
                     return Err(Error::invalid(format!("This list has no parameter {name:?}.")));

@@ -32,6 +32,8 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
             ("PUT", "/ext/v1/jobs", 405, "method-not-allowed"),
             ("GET", "/ext/v1/jobs?colour=red", 400, "bad-request"),
             ("GET", "/ext/v1/jobs?limit=0", 400, "bad-request"),
+            ("GET", &*format!("/ext/v1/jobs?marker={}", "0".repeat(65)), 400, "bad-request"),
+            ("GET", "/ext/v1/jobs?image_id=0000000000000000000000000000000000000", 400, "bad-request"),
             ("GET", "/ext/v1/jobs?limit=1&limit=2", 400, "bad-request"),
         ] {
             let error = alice.request(method, path).await.expect_for(status, path).json()["error"].clone();
