@@ -165,6 +165,10 @@ impl Told for Screen {
         eprint!("{done} of {all} images, {pace:.0} a second, {left:.0} s left   {end}");
     }
 
+    fn sorting(&mut self) {
+        eprintln!("sorting");
+    }
+
     fn note(&mut self, note: Note) {
         self.notes = self.notes.saturating_add(1);
         // Whoever closes the pipe does not want to read on.

@@ -6,7 +6,7 @@ use diesel::{
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::Conn;
+use super::{Conn, sort_keys};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -90,11 +90,16 @@ pub fn run(conn: &mut Conn, phase: Phase) -> Result<Vec<String>, SchemaError> {
         return Err(SchemaError::Newer(version));
     }
     prepare(conn)?;
-    match conn {
+    let applied = match conn {
         Conn::Sqlite(conn) => run_on_sqlite(conn, phase),
         Conn::Postgres(conn) => run_on_postgres(conn, phase),
         Conn::Mysql(conn) => run_on_mysql(conn, phase),
+    }?;
+    if phase != Phase::Contract {
+        // A takeover that died may have left them out.
+        sort_keys::make(conn).map_err(failed)?;
     }
+    Ok(applied)
 }
 
 /// Requires that the tables be nobody else's, and lets statements take as long as they need.

@@ -37,6 +37,7 @@ pub mod rows;
 pub mod schema;
 pub mod sealing_keys;
 mod settings;
+mod sort_keys;
 pub mod staging_places;
 pub mod statement;
 pub mod tasks;
@@ -157,6 +158,23 @@ impl Db {
     /// [`SchemaError::Failed`] when the database does not answer.
     pub fn schema_version(&self) -> std::result::Result<Option<String>, SchemaError> {
         Ok(migrate::applied(&mut *self.connection()?)?.pop())
+    }
+
+    /// Takes away the indexes by which lists are sorted, for a table that is to be filled. Lists of many images are slow
+    /// until [`Db::order_lists`] has run. Blocking.
+    ///
+    /// # Errors
+    /// Only the database's own.
+    pub fn forget_orders(&self) -> DbResult<()> {
+        sort_keys::lay_aside(&mut *self.watch.lane().connection(self.patience)?)
+    }
+
+    /// Makes those of these indexes that are missing. Blocking.
+    ///
+    /// # Errors
+    /// Only the database's own.
+    pub fn order_lists(&self) -> DbResult<()> {
+        sort_keys::make(&mut *self.watch.lane().connection(self.patience)?)
     }
 
     fn connection(&self) -> std::result::Result<Pooled, SchemaError> {

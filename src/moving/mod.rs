@@ -37,13 +37,32 @@ pub fn run(plan: &Plan<'_>, told: &mut dyn Told) -> Result<Report, String> {
     let now = plan.target.clock.now();
     let noted = Mark::noted(plan.target, plan.name).map_err(failed)?;
     let mut report = Report::default();
+    let fills = !plan.dry_run && fills(plan).map_err(failed)?;
+    if fills {
+        plan.target.forget_orders().map_err(failed)?;
+    }
     let began = pass::images(plan, noted, now, told, &mut report).map_err(failed)?;
     report.tasks = tasks::take(plan, now, told).map_err(failed)?;
     report.namespaces = definitions::take(plan).map_err(failed)?;
     if !plan.dry_run {
+        if fills {
+            told.sorting();
+        }
+        // Also those that a pass left out which did not come to its end.
+        plan.target.order_lists().map_err(failed)?;
         Mark { began, after: None }.note(plan.target, plan.name).map_err(failed)?;
     }
     Ok(report)
+}
+
+/// Images from which on a table is better filled without the orders of lists: to make them anew reads all of it.
+const MANY: u64 = 20_000;
+
+/// Whether this pass makes the table several times as large as it is.
+fn fills(plan: &Plan<'_>) -> DbResult<bool> {
+    let there = plan.count()?;
+    let here = plan.target.read_blocking(tables::count_images)?;
+    Ok(there.saturating_sub(here) > MANY.max(here.saturating_mul(3)))
 }
 
 /// Requires that the source be a database of Glance, of Rocky at least.

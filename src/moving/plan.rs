@@ -56,6 +56,8 @@ impl Note {
 pub trait Told {
     /// So many images of so many have been looked at.
     fn progress(&mut self, done: u64, all: u64);
+    /// All images are there, and the orders of lists are made, which takes a while.
+    fn sorting(&mut self) {}
     /// Something was left out.
     fn note(&mut self, note: Note);
 }

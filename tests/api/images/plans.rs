@@ -42,6 +42,13 @@ fn sorts(conn: &mut Conn, statement: Statement) -> DbResult<(usize, String)> {
         Conn::Postgres(_) => ("EXPLAIN ", "Sort  ("),
         Conn::Mysql(_) => ("EXPLAIN FORMAT=JSON ", "\"filesort\""),
     };
+    if let Conn::Postgres(conn) = conn {
+        // There are too few images for it to see what an index is worth, so it is told.
+        conn.batch_execute(
+            "SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
+             SET LOCAL enable_incremental_sort = off",
+        )?;
+    }
     let statement = Statement::new(explain).then(statement);
     let lines: Vec<String> = match conn {
         Conn::Sqlite(_) => statement.load::<SqliteStep>(conn)?.into_iter().map(|step| step.detail).collect(),
@@ -66,12 +73,7 @@ fn fill(conn: &mut Conn) -> DbResult<()> {
     let (text, analyze) = match conn {
         // Nobody has it gather figures in service either.
         Conn::Sqlite(_) => ("TEXT", "SELECT 1"),
-        // There are too few for it to see what an index is worth, so it is told.
-        Conn::Postgres(_) => (
-            "VARCHAR",
-            "ANALYZE images; SET enable_sort = off; SET enable_seqscan = off; \
-                               SET enable_bitmapscan = off; SET enable_incremental_sort = off",
-        ),
+        Conn::Postgres(_) => ("VARCHAR", "ANALYZE images"),
         Conn::Mysql(_) => ("CHAR", "ANALYZE TABLE images"),
     };
     conn.batch_execute(&format!(
@@ -121,30 +123,64 @@ fn page(
     images_page::Page { scope, filters, os_hidden: false, sort, after, limit: 25, bytes_max: 1 << 20 }
 }
 
+/// Requires that no list sort more than pages and what is shared.
+fn no_sorts(conn: &mut Conn) -> DbResult<()> {
+    let middle = Timestamp(450);
+    let mut marker =
+        Image { id: "450".to_owned(), created_at: middle, updated_at: middle, ..record("alice", 1) };
+    (marker.name, marker.size) = (Some("25".to_owned()), Some(450));
+    for (scope, is_shared_with, branches) in scopes() {
+        for order in SORT_KEYS.iter().flat_map(|key| [(*key, Direction::Asc), (*key, Direction::Desc)]) {
+            for after in [None, Some(marker.clone())] {
+                let is_later = after.is_some();
+                let statement = images_page::statement(conn, &page(&scope, order, after)).unwrap();
+                let (count, plan) = sorts(conn, statement)?;
+                // The pages of the branches, if the database does not merge them.
+                let most = usize::from(is_shared_with) + usize::from(branches > 1);
+                assert!(count <= most, "{scope:?} {order:?} later: {is_later}: {count} sorts\n{plan}");
+            }
+        }
+    }
+    Ok(())
+}
+
 on_each_database! {
     /// By whatever key, in both directions, on the first page and on a later one: nothing is sorted but what others share
     /// with the project, and on MariaDB the pages of the branches.
     async fn no_list_sorts_the_images(database: Database) {
         let app = database.app();
-        app.write(move |conn| {
+        app.write(|conn| {
             fill(conn)?;
-            let middle = Timestamp(450);
-            let mut marker = Image { id: "450".to_owned(), created_at: middle, updated_at: middle, ..record("alice", 1) };
-            (marker.name, marker.size) = (Some("25".to_owned()), Some(450));
-            for (scope, is_shared_with, branches) in scopes() {
-                for order in SORT_KEYS.iter().flat_map(|key| [(*key, Direction::Asc), (*key, Direction::Desc)]) {
-                    for after in [None, Some(marker.clone())] {
-                        let is_later = after.is_some();
-                        let statement = images_page::statement(conn, &page(&scope, order, after)).unwrap();
-                        let (count, plan) = sorts(conn, statement)?;
-                        // The pages of the branches, if the database does not merge them.
-                        let most = usize::from(is_shared_with) + usize::from(branches > 1);
-                        assert!(count <= most, "{scope:?} {order:?} later: {is_later}: {count} sorts\n{plan}");
-                    }
-                }
-            }
-            Ok(())
+            no_sorts(conn)
         })
         .await;
+    }
+
+    /// The same after the orders were laid aside, as for a takeover, and made anew. Without them all that one sees is
+    /// sorted; to lay aside what is not there and to make what is there changes nothing.
+    async fn orders_that_were_laid_aside_are_made_anew(database: Database) {
+        let app = database.app();
+        app.write(fill).await;
+        let db = &app.app().db;
+        let all = Scope { admin: true, project: None, members: MemberFilter::All, visibility: VisibilityFilter::All };
+        let sorts_by_name = || {
+            let of_all = page(&all, ("name", Direction::Asc), None);
+            db.read_blocking(|conn| {
+                let statement = images_page::statement(conn, &of_all).unwrap();
+                sorts(conn, statement)
+            })
+            .unwrap()
+            .0
+        };
+        assert_eq!(sorts_by_name(), 0);
+        for _ in 0..2 {
+            db.forget_orders().unwrap();
+            assert_eq!(sorts_by_name(), 1);
+        }
+        for _ in 0..2 {
+            db.order_lists().unwrap();
+            assert_eq!(sorts_by_name(), 0);
+        }
+        app.write(no_sorts).await;
     }
 }
