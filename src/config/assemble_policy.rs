@@ -7,6 +7,9 @@ use super::check::{Finding, Topic};
 use crate::access::protection::{Protections, RuleFormat};
 use crate::policy::{RemoteContentType, Settings};
 
+/// The profile in which few may have data fetched from other networks.
+pub(super) const HARDENED: &str = "hardened";
+
 /// Assembles the options of the policy room, with relative names found beside the configuration.
 pub(super) fn policy(loaded: &Loaded) -> Settings {
     let s = "oslo_policy";
@@ -23,6 +26,7 @@ pub(super) fn policy(loaded: &Loaded) -> Settings {
         policy_default_rule: loaded.nonempty(s, "policy_default_rule").unwrap_or(default.policy_default_rule),
         enforce_new_defaults: loaded.bool(s, "enforce_new_defaults"),
         enforce_scope: loaded.bool(s, "enforce_scope"),
+        hardened: loaded.string("vitrine", "profile").as_deref() == Some(HARDENED),
         remote_content_type: match loaded.nonempty(s, "remote_content_type").as_deref() {
             Some("application/json") => RemoteContentType::Json,
             _ => RemoteContentType::Form,

@@ -23,6 +23,9 @@ use crate::{
     work::queue::draft,
 };
 
+/// The rule of those who may have data fetched from other networks.
+pub(super) const REMOTE_RULE: &str = "ext:import_remote";
+
 /// Starts an import; a job does the rest. With `copy-image` to stores that all have the data nothing is started.
 ///
 /// # Errors
@@ -43,6 +46,9 @@ pub async fn start(
     }
     let rule = if asked.method == Method::CopyImage { "copy_image" } else { "modify_image" };
     imports.images.access.enforce(caller, rule, &image).await?;
+    if matches!(asked.method, Method::WebDownload | Method::GlanceDownload) {
+        imports.images.access.enforce(caller, REMOTE_RULE, &image).await?;
+    }
     let mut targets = targets(imports, &asked, header)?;
     if asked.method == Method::CopyImage {
         let has = |store: &String| image.locations.iter().any(|l| l.store.as_ref() == Some(store));

@@ -18,6 +18,8 @@ pub struct Registered {
     pub operations: &'static [&'static str],
     /// The default of earlier releases, while `enforce_new_defaults` may still bring it back.
     pub old: Option<OldDefault>,
+    /// The default where the operator wants few to reach other networks through us (`[vitrine] profile = hardened`).
+    pub hardened: Option<&'static str>,
     /// Release since which the rule is announced to disappear.
     pub for_removal_since: Option<&'static str>,
 }
@@ -44,7 +46,16 @@ pub fn find(name: &str) -> Option<&'static Registered> {
 }
 
 const fn helper(name: &'static str, check: &'static str) -> Registered {
-    Registered { name, check, scope_types: &[], operations: &[], old: None, for_removal_since: None }
+    let hardened = None;
+    Registered {
+        name,
+        check,
+        scope_types: &[],
+        operations: &[],
+        old: None,
+        hardened,
+        for_removal_since: None,
+    }
 }
 
 const fn project(name: &'static str, check: &'static str, operations: &'static [&'static str]) -> Registered {
@@ -56,12 +67,17 @@ impl Registered {
         Self { old: Some(OldDefault { check, since }), ..self }
     }
 
+    const fn hardened(self, check: &'static str) -> Self {
+        Self { hardened: Some(check), ..self }
+    }
+
     const fn for_removal(self, since: &'static str) -> Self {
         Self { for_removal_since: Some(since), ..self }
     }
 }
 
 const METADEF_ADMIN: &str = "rule:metadef_admin";
+const EVERYBODY: &str = "";
 const ADMIN: &str = "rule:context_is_admin";
 const MEMBER: &str = "rule:context_is_admin or (role:member and project_id:%(project_id)s)";
 const METADEF_READER: &str =
@@ -236,5 +252,7 @@ static REGISTERED: &[Registered] = &[
             "DELETE /ext/v1/images/{image_id}/consumers/{type}/{consumer_id}",
         ],
     ),
+    project("ext:import_remote", EVERYBODY, &["POST /v2/images/{image_id}/import"])
+        .hardened("rule:context_is_admin or role:image_import_admin"),
     project("stores_info_detail", ADMIN_OR_SERVICE, &["GET /v2/info/stores/detail"]).old(ADMIN, "2025.1"),
 ];

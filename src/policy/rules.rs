@@ -47,7 +47,7 @@ impl Rules {
         let mut by_name = HashMap::new();
         for rule in defaults::registered() {
             if !definitions.contains_key(rule.name) {
-                by_name.insert(rule.name.into(), default_rule(rule, settings.enforce_new_defaults));
+                by_name.insert(rule.name.into(), default_rule(rule, settings));
             }
         }
         for (name, definition) in definitions {
@@ -205,11 +205,12 @@ pub(crate) fn reach(node: &Node) -> (bool, BTreeSet<&str>) {
 
 /// A registered rule without an override; with old defaults allowed, either definition will do
 /// (`oslo_policy/policy.py` `_handle_deprecated_rule`).
-fn default_rule(rule: &'static Registered, enforce_new_defaults: bool) -> Rule {
+fn default_rule(rule: &'static Registered, settings: &Settings) -> Rule {
     let parse = |text| Expression::parse(text).unwrap_or_else(|_| Expression::never());
-    let mut expression = parse(rule.check);
-    let mut text = rule.check.to_owned();
-    if let Some(old) = rule.old.filter(|old| !enforce_new_defaults && old.check != rule.check) {
+    let check = rule.hardened.filter(|_| settings.hardened).unwrap_or(rule.check);
+    let mut expression = parse(check);
+    let mut text = check.to_owned();
+    if let Some(old) = rule.old.filter(|old| !settings.enforce_new_defaults && old.check != rule.check) {
         expression = expression.or(parse(old.check));
         text = expression.to_string();
     }

@@ -16,6 +16,8 @@ pub struct Settings {
     /// Whether a rule refuses tokens of a scope that is not its own. oslo.policy 6 removed the option
     /// and always does; we still honour an explicit false.
     pub enforce_scope: bool,
+    /// Whether few may have data fetched from other networks unless a file says otherwise (`[vitrine] profile`).
+    pub hardened: bool,
     /// How remote checks encode their question.
     pub remote_content_type: RemoteContentType,
     /// Seconds that a remote check may take in all.
@@ -48,6 +50,7 @@ impl Default for Settings {
             policy_default_rule: "default".to_owned(),
             enforce_new_defaults: true,
             enforce_scope: true,
+            hardened: false,
             remote_content_type: RemoteContentType::default(),
             remote_timeout: 60.0,
             remote_ssl_verify_server_crt: false,

@@ -110,6 +110,15 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Images)
     .must(),
     opt(
+        "profile",
+        Choice(&["open", "hardened"]),
+        "open",
+        "Who may have data fetched from other networks (the policy ext:import_remote) unless a policy file says so: everybody \
+         who may import, as in Glance, or only the roles admin and image_import_admin.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
         "queued_image_hours",
         at_least(0),
         "0",

@@ -34,6 +34,10 @@ pub struct Passwords {
 /// Each role implies the next one.
 const CHAIN: [&str; 4] = ["admin", "manager", "member", "reader"];
 
+/// Roles beside them: of services; of those who may change every image of their project; of those who may have data
+/// fetched from other networks where few may (`[vitrine] profile = hardened`).
+const OTHERS: [&str; 3] = ["service", "image_admin", "image_import_admin"];
+
 impl Builtin {
     /// Makes what a first start needs and answers its passwords; `None` when it was all made before, or another node
     /// makes it at the same time.
@@ -109,8 +113,12 @@ fn fill(conn: &mut Conn, settings: &Settings, admin_hash: &str, demo_hash: &str)
             roles::imply(conn, &prior.id, &implied.id)?;
         }
     }
-    roles::insert(conn, &role("service"))?;
     let [admin_role, _, member_role, _] = &chain;
+    let [service, image_admin, import_admin] = OTHERS.map(role);
+    for other in [&service, &image_admin, &import_admin] {
+        roles::insert(conn, other)?;
+    }
+    roles::imply(conn, &image_admin.id, &member_role.id)?;
 
     let admin_project = project(conn, "admin", "Administration")?;
     let demo_project = project(conn, "demo", "A first project")?;

@@ -9,6 +9,7 @@ mod hostile;
 mod lost;
 mod plugins;
 mod quota;
+mod remote_rule;
 mod secrets;
 pub mod source;
 mod stores;
