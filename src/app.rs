@@ -9,6 +9,7 @@ use crate::{
     image::Images,
     import::Imports,
     metadef::Definitions,
+    notify::{Hub, webhooks::Webhooks},
     policy::Enforcer,
     store::Stores,
     work,
@@ -32,6 +33,10 @@ pub struct App {
     pub site: Site,
     /// Metadata definitions.
     pub definitions: Definitions,
+    /// Those who listen to events.
+    pub hub: Arc<Hub>,
+    /// Addresses that are told of events.
+    pub webhooks: Webhooks,
     /// The operator's settings about jobs.
     pub jobs: work::Settings,
     /// Places that only some nodes reach, and this one does; jobs name them.
@@ -53,6 +58,13 @@ impl App {
             policy,
             site: Site { images: images.clone(), cache },
             definitions: Definitions { db: images.db.clone(), access: images.access.clone() },
+            webhooks: Webhooks {
+                db: images.db.clone(),
+                access: images.access.clone(),
+                fetcher: imports.fetcher.clone(),
+                seals: imports.seals.clone(),
+            },
+            hub: Arc::new(Hub::new(images.db.clone())),
             affinities: vec![blobs.staging.id().to_owned()],
             images,
             blobs,

@@ -22,6 +22,7 @@ pub mod location;
 pub mod metadef;
 pub mod model;
 pub mod moving;
+pub mod notify;
 pub mod outbound;
 pub mod policy;
 pub mod reconcile;

@@ -66,6 +66,53 @@ pub fn after(conn: &mut Conn, sequence: i64, count: i64) -> DbResult<Vec<Recorde
         .load(conn)?)
 }
 
+/// The numbers of events between two numbers, both included.
+///
+/// # Errors
+/// Only the database's own.
+pub fn numbers(conn: &mut Conn, first: i64, last: i64) -> DbResult<Vec<i64>> {
+    let between = events::table.filter(events::sequence.between(first, last));
+    Ok(between.order(events::sequence).select(events::sequence).load(conn)?)
+}
+
+/// The events with these numbers, in their order.
+///
+/// # Errors
+/// Only the database's own.
+pub fn these(conn: &mut Conn, numbers: &[i64]) -> DbResult<Vec<Recorded>> {
+    let rows = events::table.filter(events::sequence.eq_any(numbers.to_vec()));
+    Ok(rows.order(events::sequence).select(Recorded::as_select()).load(conn)?)
+}
+
+/// The last number so far; zero before the first.
+///
+/// # Errors
+/// Only the database's own.
+pub fn last(conn: &mut Conn) -> DbResult<i64> {
+    Ok(events::table.select(max(events::sequence)).first::<Option<i64>>(conn)?.unwrap_or_default())
+}
+
+/// The events of a project's images after a place in the order, or of all images; of one image if it is named.
+///
+/// # Errors
+/// Only the database's own.
+pub fn of_project(
+    conn: &mut Conn,
+    project: Option<&str>,
+    image_id: Option<&str>,
+    sequence: i64,
+    count: i64,
+) -> DbResult<Vec<Recorded>> {
+    let mut rows = events::table.filter(events::sequence.gt(sequence)).into_boxed();
+    if let Some(project) = project {
+        rows = rows.filter(events::project_id.eq(project.to_owned()));
+    }
+    if let Some(image_id) = image_id {
+        rows = rows.filter(events::image_id.eq(image_id.to_owned()));
+    }
+    Ok(rows.order(events::sequence).limit(count).select(Recorded::as_select()).load(conn)?)
+}
+
 /// What happened to an image, oldest first, after a place in the order, up to `count`.
 ///
 /// # Errors

@@ -35,6 +35,7 @@ pub mod queued;
 pub mod quota;
 pub mod rows;
 pub mod schema;
+mod schema_webhooks;
 pub mod sealing_keys;
 mod settings;
 mod sort_keys;
@@ -43,6 +44,7 @@ pub mod statement;
 pub mod tasks;
 pub(crate) mod url;
 mod watch;
+pub mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 

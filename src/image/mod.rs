@@ -11,7 +11,6 @@ pub mod create;
 pub mod delete;
 pub mod expected;
 pub mod from_store;
-pub mod history;
 pub mod locations;
 pub mod members;
 pub mod query;

@@ -6,6 +6,7 @@ mod cache;
 pub mod engine;
 mod lost;
 pub mod reap;
+pub mod webhooks;
 
 use std::sync::Arc;
 
@@ -34,6 +35,9 @@ impl Jobs {
             telemetry::spawn(reap::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::clean_staging(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::prune_events(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(Arc::clone(&app.hub).run(stopped.clone())),
+            telemetry::spawn(webhooks::run(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(webhooks::renew_seals(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::delete_stale_images(Arc::clone(app), stopped.clone())),
             telemetry::spawn(engine::run(Arc::clone(app), stopped)),
         ];

@@ -68,6 +68,19 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Create,
+        Self::Update,
+        Self::Prepare,
+        Self::Activate,
+        Self::Deactivate,
+        Self::Delete,
+        Self::MemberCreate,
+        Self::MemberUpdate,
+        Self::MemberDelete,
+    ];
+
     /// The name in the database and in notifications.
     pub fn as_str(self) -> &'static str {
         match self {

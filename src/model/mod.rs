@@ -26,3 +26,4 @@ pub mod store_url;
 pub mod task_list;
 pub mod time;
 pub mod visibility;
+pub mod webhook;

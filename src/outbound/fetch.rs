@@ -182,7 +182,7 @@ impl Fetcher {
             let checked = filter::check(&self.guard.filter, &target)?;
             let first = origin.get_or_insert_with(|| checked.url.origin());
             let headers = if *first == checked.url.origin() { headers } else { &[] };
-            let answer = self.send(Method::GET, &checked, headers).await?;
+            let answer = self.send(Method::GET, &checked, headers, None).await?;
             match answer.status() {
                 StatusCode::MOVED_PERMANENTLY
                 | StatusCode::FOUND
@@ -227,7 +227,25 @@ impl Fetcher {
         uri: &str,
         headers: &[(&'static str, String)],
     ) -> Result<Answer, FetchError> {
-        self.send(method, &filter::check(&self.guard.filter, uri)?, headers).await
+        self.send(method, &filter::check(&self.guard.filter, uri)?, headers, None).await
+    }
+
+    /// Sends a body to one URI, and follows no redirect.
+    ///
+    /// # Errors
+    /// [`FetchError`], also for an answer that is no success.
+    pub async fn post(
+        &self,
+        uri: &str,
+        headers: &[(&'static str, String)],
+        body: String,
+    ) -> Result<(), FetchError> {
+        let checked = filter::check(&self.guard.filter, uri)?;
+        let answer = self.send(Method::POST, &checked, headers, Some(body)).await?;
+        match answer.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(FetchError::Status(status.as_u16())),
+        }
     }
 
     /// Asks one hop. The guard answers for the addresses of its name.
@@ -236,6 +254,7 @@ impl Fetcher {
         method: Method,
         checked: &Checked,
         headers: &[(&'static str, String)],
+        body: Option<String>,
     ) -> Result<Answer, FetchError> {
         self.guard.check_literal(checked)?;
         if self.settings.proxies != Proxies::Nothing {
@@ -249,6 +268,9 @@ impl Fetcher {
         let mut request = client.request(method, checked.url.clone());
         for (name, value) in headers {
             request = request.header(*name, value);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
         }
         match timeout(self.patience.first_byte, client.send(request)).await {
             Err(_) => Err(FetchError::Slow("it did not begin to answer in time")),

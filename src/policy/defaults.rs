@@ -254,5 +254,15 @@ static REGISTERED: &[Registered] = &[
     ),
     project("ext:import_remote", EVERYBODY, &["POST /v2/images/{image_id}/import"])
         .hardened("rule:context_is_admin or role:image_import_admin"),
+    project(
+        "ext:webhooks",
+        MEMBER,
+        &[
+            "GET /ext/v1/webhooks",
+            "POST /ext/v1/webhooks",
+            "GET /ext/v1/webhooks/{webhook_id}",
+            "DELETE /ext/v1/webhooks/{webhook_id}",
+        ],
+    ),
     project("stores_info_detail", ADMIN_OR_SERVICE, &["GET /v2/info/stores/detail"]).old(ADMIN, "2025.1"),
 ];

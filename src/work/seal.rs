@@ -35,6 +35,18 @@ const TAG_BYTES: usize = 16;
 #[serde(transparent)]
 pub struct Sealed(String);
 
+impl Sealed {
+    /// What a row kept.
+    pub fn of_text(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// As a row keeps it.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
 impl std::fmt::Debug for Sealed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sealed")
@@ -88,6 +100,21 @@ impl Seals {
             key = self.reload().await?.iter().find(of).cloned();
         }
         Ok(key.and_then(|key| opened(&key, &text, purpose)))
+    }
+
+    /// The secret sealed anew, if that was done with a key that another has followed.
+    ///
+    /// # Errors
+    /// As [`Seals::seal`].
+    pub async fn renewed(&self, sealed: &Sealed, purpose: &str) -> Result<Option<Sealed>> {
+        let latest = self.latest().await?.generation.to_string();
+        if sealed.0.split(':').next() == Some(latest.as_str()) {
+            return Ok(None);
+        }
+        match self.open(sealed, purpose).await? {
+            Some(secret) => self.seal(&secret, purpose).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     fn known(&self) -> Vec<KeyRow> {

@@ -11,11 +11,12 @@ pub const PATH: &str = "/ext/v1";
 const VERSION: &str = "1.0";
 
 /// Each feature with the path where it begins.
-const FEATURES: [(&str, &str); 4] = [
+const FEATURES: [(&str, &str); 5] = [
     ("consumers", "/ext/v1/consumers"),
     ("csv", "/ext/v1/images.csv"),
-    ("events", "/ext/v1/images/{id}/events"),
+    ("events", "/ext/v1/events"),
     ("jobs", "/ext/v1/jobs"),
+    ("webhooks", "/ext/v1/webhooks"),
 ];
 
 /// Lists them.

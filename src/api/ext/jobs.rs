@@ -24,8 +24,6 @@ use crate::{
 };
 
 const PATH: &str = "/ext/v1/jobs";
-/// Characters that the id of an image has at most.
-const IMAGE_ID_MAX: usize = 36;
 
 /// A job as its project sees it; which node works on it is for administrators.
 fn view(caller: &Caller, job: &Job) -> Value {
@@ -90,10 +88,7 @@ fn query_of(asked: &Asked) -> Result<TaskQuery> {
         })?;
         filters.push(("state", state.as_str().to_owned()));
     }
-    if let Some(image) = asked.get("image_id") {
-        if image.is_empty() || image.len() > IMAGE_ID_MAX {
-            return Err(Error::invalid(format!("image_id must be the id of an image, not {image:?}.")));
-        }
+    if let Some(image) = asked.image_id()? {
         filters.push(("image_id", image.to_owned()));
     }
     let sort = sort_of(asked.get("sort"))?;

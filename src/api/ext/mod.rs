@@ -8,6 +8,7 @@ mod events;
 mod jobs;
 mod page;
 mod retire;
+mod webhooks;
 
 pub use discovery::PATH;
 
@@ -20,6 +21,8 @@ pub fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/ext/v1", "GET").route(get().to(discovery::show)))
         .service(resource("/ext/v1/images.csv", "GET").route(get().to(csv::export)))
+        .service(resource("/ext/v1/events", "GET").route(get().to(events::of_project)))
+        .service(resource("/ext/v1/events/stream", "GET").route(get().to(events::stream)))
         .service(resource("/ext/v1/images/{id}/events", "GET").route(get().to(events::list)))
         .service(resource("/ext/v1/images/{id}/consumers", "GET").route(get().to(consumers::list)))
         .service(
@@ -31,6 +34,16 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/ext/v1/images/{id}/delete-preview", "GET").route(get().to(retire::preview)))
         .service(resource("/ext/v1/images/{id}/retire", "POST").route(post().to(retire::retire)))
         .service(resource("/ext/v1/images/{id}/unretire", "POST").route(post().to(retire::unretire)))
+        .service(
+            resource("/ext/v1/webhooks", "GET, POST")
+                .route(get().to(webhooks::list))
+                .route(post().to(webhooks::create)),
+        )
+        .service(
+            resource("/ext/v1/webhooks/{id}", "GET, DELETE")
+                .route(get().to(webhooks::show))
+                .route(delete().to(webhooks::delete)),
+        )
         .service(resource("/ext/v1/jobs", "GET").route(get().to(jobs::list)))
         .service(resource("/ext/v1/jobs/{id}", "GET").route(get().to(jobs::show)))
         .service(resource("/ext/v1/jobs/{id}/cancel", "POST").route(post().to(jobs::cancel)))

@@ -2,7 +2,10 @@
 
 use crate::{
     api::query::link,
-    model::error::{Error, Result},
+    model::{
+        error::{Error, Result},
+        image::ID_CHARS_MAX,
+    },
 };
 
 /// Rows of a page where nobody asks for a number.
@@ -51,6 +54,19 @@ impl Asked {
             }
         }
         Ok(Self { limit: limit.unwrap_or(ROWS), marker, rest })
+    }
+
+    /// The parameter `image_id`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what no image can be called.
+    pub fn image_id(&self) -> Result<Option<&str>> {
+        match self.get("image_id") {
+            Some(id) if id.is_empty() || id.len() > ID_CHARS_MAX => {
+                Err(Error::invalid(format!("image_id must be the id of an image, not {id:?}.")))
+            }
+            id => Ok(id),
+        }
     }
 
     /// The value of a parameter.

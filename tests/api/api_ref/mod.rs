@@ -27,6 +27,8 @@ fn filled(path: &str) -> String {
     path.split('/')
         .map(|segment| match segment {
             "{id}" => NO_IMAGE,
+            // It would last.
+            "stream" => "stream?seconds=1",
             "{name}" if path == "/v2/schemas/{name}" => "image",
             segment if segment.starts_with('{') => "none",
             segment => segment,

@@ -43,6 +43,18 @@ async fn consumers(walk: &Walk, admin: &Client, owner: &Client) {
     }
 }
 
+async fn webhooks(walk: &Walk, owner: &Client) {
+    let new = json!({"url": "http://127.0.0.1:9/x", "events": ["image.delete"]});
+    walk.ask(owner, "POST /ext/v1/webhooks", Body::Json(new.clone()), 201).await;
+    walk.ask(owner, "POST /ext/v1/webhooks", Body::Json(json!({"url": "file:///"})), 400).await;
+    walk.ask(owner, "GET /ext/v1/webhooks", Body::None, 200).await;
+    let id = owner.get("/ext/v1/webhooks").await.expect(200).json()["webhooks"][0]["id"].clone();
+    let path = format!("/ext/v1/webhooks/{}", id.as_str().unwrap());
+    for (method, status) in [("GET", 200), ("DELETE", 204), ("GET", 404), ("DELETE", 404)] {
+        walk.ask(owner, &format!("{method} {path}"), Body::None, status).await;
+    }
+}
+
 /// Everything that they answer.
 pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
     consumers(walk, admin, owner).await;
@@ -62,6 +74,13 @@ pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
     for (query, status) in [("", 200), ("?limit=1", 200), ("?marker=x", 400)] {
         walk.ask(owner, &format!("GET /ext/v1/images/{FAILED}/events{query}"), Body::None, status).await;
     }
+    for (query, status) in [("", 200), ("?limit=1", 200), ("?marker=x", 400)] {
+        walk.ask(owner, &format!("GET /ext/v1/events{query}"), Body::None, status).await;
+    }
+    for (query, status) in [("?seconds=1", 200), ("?seconds=0", 400)] {
+        walk.ask(owner, &format!("GET /ext/v1/events/stream{query}"), Body::None, status).await;
+    }
+    webhooks(walk, owner).await;
     let (failed, running) = (job_of(owner, FAILED, "failed").await, job_of(owner, STOPPED, "running").await);
     walk.ask(owner, "GET /ext/v1/jobs", Body::None, 200).await;
     for (id, call, status) in [

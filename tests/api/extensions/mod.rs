@@ -4,6 +4,8 @@ mod consumers;
 mod csv;
 mod history;
 mod jobs;
+mod stream;
+mod webhooks;
 
 use serde_json::json;
 
@@ -19,10 +21,10 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
         assert_eq!(listed["version"], "1.0");
         let features: Vec<&str> =
             listed["features"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
-        assert_eq!(features, ["consumers", "csv", "events", "jobs"]);
+        assert_eq!(features, ["consumers", "csv", "events", "jobs", "webhooks"]);
         let rels: Vec<&str> =
             listed["links"].as_array().unwrap().iter().map(|l| l["rel"].as_str().unwrap()).collect();
-        assert_eq!(rels, ["self", "consumers", "csv", "events", "jobs"]);
+        assert_eq!(rels, ["self", "consumers", "csv", "events", "jobs", "webhooks"]);
         let refused = nobody.get("/ext/v1/jobs").await.expect(401);
         assert!(refused.header("x-openstack-request-id").starts_with("req-"));
         let alice = app.as_member("alice");

@@ -1,0 +1,56 @@
+//! Has events sent to the addresses that want them.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use crate::{
+    app::App,
+    db::DbResult,
+    notify::{deliver, webhooks},
+};
+
+/// How often events are looked for.
+const PERIOD: Duration = Duration::from_secs(1);
+/// How often secrets are sealed anew whose keys are old.
+const SEALS_PERIOD: Duration = Duration::from_secs(3600);
+
+/// Sends until told to stop.
+pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let more = match turn(&app).await {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::warn!(%error, "events could not be sent to webhooks; it will be tried again");
+                false
+            }
+        };
+        let pause = if more { Duration::ZERO } else { PERIOD };
+        tokio::select! {
+            _ = stopped.changed() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Puts what is new in line, and sends what is due. Answers whether there may be more.
+///
+/// # Errors
+/// The database's.
+pub async fn turn(app: &App) -> DbResult<bool> {
+    let more = webhooks::put_in_line(&app.webhooks).await?;
+    Ok(deliver::send_due(&app.webhooks).await? || more)
+}
+
+/// Keeps secrets sealed with keys that last, until told to stop.
+pub async fn renew_seals(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = webhooks::renew_seals(&app.webhooks).await {
+            tracing::warn!(%error, "secrets of webhooks could not be sealed anew; it will be tried again");
+        }
+        tokio::select! {
+            _ = stopped.changed() => return,
+            () = tokio::time::sleep(SEALS_PERIOD) => {}
+        }
+    }
+}
