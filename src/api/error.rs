@@ -13,6 +13,7 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
+use serde_json::Value;
 
 use super::{
     State,
@@ -29,6 +30,7 @@ pub struct ApiError {
     status: StatusCode,
     text: String,
     header: Option<(HeaderName, HeaderValue)>,
+    why: Option<(&'static str, Value)>,
 }
 
 /// Result of a handler.
@@ -37,7 +39,7 @@ pub type ApiResult<T = HttpResponse> = Result<T, ApiError>;
 impl ApiError {
     /// An error with a status of HTTP's own, such as 405.
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), header: None }
+        Self { status, text: text.into(), header: None, why: None }
     }
 
     /// 405, naming what the resource allows in Glance's exact text.
@@ -46,6 +48,7 @@ impl ApiError {
             status: StatusCode::METHOD_NOT_ALLOWED,
             text: format!("The method {method} is not allowed for this resource."),
             header: (!allow.is_empty()).then(|| (ALLOW, HeaderValue::from_static(allow))),
+            why: None,
         }
     }
 
@@ -67,7 +70,12 @@ impl From<Error> for ApiError {
             }
             other => other.to_string(),
         };
-        Self { status: status_of(&error), text, header: retry_after(&error) }
+        let (status, header) = (status_of(&error), retry_after(&error));
+        let why = match error {
+            Error::Because(because) => Some((because.reason, because.details)),
+            _ => None,
+        };
+        Self { status, text, header, why }
     }
 }
 
@@ -78,7 +86,7 @@ impl fmt::Display for ApiError {
 }
 
 /// What [`render_errors`] finds on a response whose body it has to write.
-struct ErrorText(String);
+struct ErrorText(String, Option<(&'static str, Value)>);
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
@@ -91,7 +99,7 @@ impl ResponseError for ApiError {
             response.insert_header(header.clone());
         }
         let mut response = response.finish();
-        response.extensions_mut().insert(ErrorText(self.text.clone()));
+        response.extensions_mut().insert(ErrorText(self.text.clone(), self.why.clone()));
         response
     }
 }
@@ -109,11 +117,11 @@ pub async fn render_errors(
     let (request, response) = next.call(request).await?.map_into_boxed_body().into_parts();
     let response = match shape {
         Errors::Glance => {
-            with_body(response, head, |status, text| error_body(status, text, accept.as_deref()))
+            with_body(response, head, |status, text, _| error_body(status, text, accept.as_deref()))
         }
         Errors::Keystone => keystone::with_body(response),
-        Errors::Extensions => with_body(response, head, |status, text| {
-            ("application/json", extensions::body(status, title(status), text))
+        Errors::Extensions => with_body(response, head, |status, text, why| {
+            ("application/json", extensions::body(status, title(status), text, why))
         }),
     };
     Ok(ServiceResponse::new(request, response))
@@ -122,10 +130,10 @@ pub async fn render_errors(
 fn with_body(
     mut response: HttpResponse,
     head: bool,
-    body_of: impl FnOnce(StatusCode, &str) -> (&'static str, String),
+    body_of: impl FnOnce(StatusCode, &str, Option<(&'static str, Value)>) -> (&'static str, String),
 ) -> HttpResponse {
-    let Some(ErrorText(text)) = response.extensions_mut().remove::<ErrorText>() else { return response };
-    let (content_type, body) = body_of(response.status(), &text);
+    let Some(ErrorText(text, why)) = response.extensions_mut().remove::<ErrorText>() else { return response };
+    let (content_type, body) = body_of(response.status(), &text, why);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.head_mut().reason = Some(title(response.status()));
     response.set_body(BoxBody::new(if head { String::new() } else { body }))

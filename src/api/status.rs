@@ -23,6 +23,7 @@ pub fn status_of(error: &Error) -> StatusCode {
         Error::Slow(_) => StatusCode::REQUEST_TIMEOUT,
         Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Because(because) => status_of(&because.error),
         Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -76,9 +76,8 @@ impl Untouched {
 pub async fn find(images: &Images, caller: &Caller, id: &str, prefer: &[String]) -> Result<Image> {
     let mut image = query::find(images, caller, id).await?;
     if image.status == Status::Deactivated && !caller.is_admin {
-        return Err(Error::forbidden(
-            "The requested image has been deactivated. Image data download is forbidden.",
-        ));
+        let text = "The requested image has been deactivated. Image data download is forbidden.";
+        return Err(Error::forbidden(format!("{text}{}", consumers::replacement(&image))));
     }
     images.access.enforce(caller, "download_image", &image).await?;
     consumers::check_data(images, caller, &image).await?;

@@ -97,6 +97,7 @@ pub fn doom_abandoned(conn: &mut Conn, clock: &Clock) -> DbResult<Vec<String>> {
         delay_seconds: 0,
         storage_quota: None,
         in_use: InUse::Allow,
+        public_seconds: None,
         clock: clock.clone(),
     };
     let now = clock.now();

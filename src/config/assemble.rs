@@ -9,7 +9,9 @@ use crate::{
     cache, db, format,
     identity::keystone,
     image, import,
-    model::{consumer::InUse, hash::Algorithm, image_schema::ImageSchema, list::PageLimits},
+    model::{
+        consumer::InUse, hash::Algorithm, image_schema::ImageSchema, lifecycle::Obsolete, list::PageLimits,
+    },
     policy,
     telemetry::log,
     work,
@@ -277,6 +279,14 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             .string("vitrine", "in_use_delete")
             .and_then(|text| InUse::parse(&text))
             .unwrap_or_default(),
+        obsolete: loaded
+            .string("vitrine", "obsolete_images")
+            .and_then(|text| Obsolete::parse(&text))
+            .unwrap_or_default(),
+        public_seconds: loaded
+            .i64("vitrine", "public_deprecation_days")
+            .filter(|days| *days > 0)
+            .map(|days| days.saturating_mul(24 * 3600)),
         verify_downloads: loaded
             .string("vitrine", "verify_downloads")
             .and_then(|text| image::VerifyDownloads::parse(&text))

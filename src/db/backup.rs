@@ -24,6 +24,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("blobs", &["id"]),
     ("image_locations", &["id"]),
     ("consumers", &["image_id", "kind", "id"]),
+    ("image_dates", &["image_id", "act"]),
     ("jobs", &["id"]),
     ("events", &["sequence"]),
     ("event_readers", &["name"]),

@@ -15,6 +15,7 @@ mod error;
 pub mod events;
 pub mod glance;
 pub mod identity;
+pub mod image_dates;
 mod image_parts;
 pub mod images;
 mod images_filter;

@@ -333,6 +333,15 @@ diesel::allow_tables_to_appear_in_same_query!(consumers, images);
 diesel::allow_tables_to_appear_in_same_query!(consumers, image_properties);
 
 diesel::table! {
+    /// What is to be done with images by their dates.
+    image_dates (image_id, act) {
+        image_id -> Text,
+        act -> Text,
+        due_at -> BigInt,
+    }
+}
+
+diesel::table! {
     identity_keys (generation) {
         generation -> BigInt,
         kid -> Text,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 use super::{
-    Images, consumers, query, queued,
+    Images, consumers, dates, query, queued,
     turns::{Turn, Turns},
 };
 use crate::{
@@ -43,6 +43,8 @@ pub struct Door {
     pub storage_quota: Option<u64>,
     /// What becomes of images in use that are to be deleted (`in_use_delete`).
     pub in_use: InUse,
+    /// Seconds after which images for everybody are deprecated (`public_deprecation_days`).
+    pub public_seconds: Option<i64>,
     /// The time of the change.
     pub clock: Clock,
 }
@@ -57,6 +59,7 @@ impl Images {
             delay_seconds,
             storage_quota,
             in_use: self.settings.in_use,
+            public_seconds: self.settings.public_seconds,
             clock: self.db.clock.clone(),
         }
     }
@@ -133,6 +136,7 @@ impl Images {
                     false => db::images::insert_drawn(conn, &image)?,
                 }
                 db::events::insert(conn, &Event::created(&author, &image), image.created_at)?;
+                dates::note(conn, None, &image)?;
                 queued::check(conn, max, image.owner.as_deref())
             })
             .await
@@ -208,8 +212,10 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     after.updated_at = now;
     let delete_after = now.plus_seconds(door.delay_seconds);
     let mut doomed = 0_usize;
+    dates::set_default(door.public_seconds, before, &mut after, now);
     if after.status == Status::Deleted {
         db::images::delete(conn, before, now)?;
+        dates::forget(conn, before)?;
         // Only now does whoever tells of a consumer wait for us.
         consumers::check(conn, door.in_use, before)?;
         db::jobs::cancel_of_image(conn, &before.id)?;
@@ -218,6 +224,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     } else {
         adopt(conn, before, &after, now)?;
         after.revision = db::images::save(conn, before, &after)?;
+        dates::note(conn, Some(before), &after)?;
         for location in &before.locations {
             let stays = after.locations.iter().any(|l| l.blob_id == location.blob_id);
             let Some(blob_id) = location.blob_id.as_ref().filter(|_| !stays) else { continue };

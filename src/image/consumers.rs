@@ -15,6 +15,7 @@ use crate::{
         error::{Error, Result},
         event::Author,
         image::Image,
+        lifecycle,
         status::Status,
     },
 };
@@ -252,12 +253,18 @@ pub(super) async fn deleted(images: &Images, image: &Image) -> Result<Image> {
     if counts.is_empty() {
         return Ok(gone);
     }
-    let mut after = retired(image);
-    after.set_property(DELETE_UNUSED_PROPERTY, Some("true".to_owned()));
-    Ok(after)
+    Ok(going(image))
 }
 
-fn retired(image: &Image) -> Image {
+/// An image that goes with its last consumer.
+pub(super) fn going(image: &Image) -> Image {
+    let mut after = retired(image);
+    after.set_property(DELETE_UNUSED_PROPERTY, Some("true".to_owned()));
+    after
+}
+
+/// An image that serves only those who have something made from it.
+pub(super) fn retired(image: &Image) -> Image {
     let mut after = Image { os_hidden: true, ..image.clone() };
     after.set_property(LIFECYCLE_PROPERTY, Some(RETIRED.to_owned()));
     after
@@ -328,7 +335,14 @@ pub async fn check_data(images: &Images, caller: &Caller, image: &Image) -> Resu
             return Ok(());
         }
     }
-    Err(Error::forbidden("The image is retired: its data is for those who have something made from it."))
+    let text = "The image is retired: its data is for those who have something made from it.";
+    Err(Error::forbidden(format!("{text}{}", replacement(image))))
+}
+
+/// What is to be used in the place of an image, in a sentence behind another; empty where nobody says.
+pub fn replacement(image: &Image) -> String {
+    let named = lifecycle::text(image, lifecycle::REPLACED_BY_PROPERTY).filter(|id| !id.is_empty());
+    named.map(|id| format!(" It is replaced by {id}.")).unwrap_or_default()
 }
 
 /// Deletes an image that goes with its last consumer, unless it has one. Answers whether it went.

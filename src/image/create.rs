@@ -12,6 +12,7 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         image::{Image, SYSTEM_PROPERTY_PREFIX},
+        lifecycle,
         new_image::NewImage,
         status::Status,
         time::Timestamp,
@@ -55,6 +56,7 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage) -> Result<I
         expected::check_readable(&property.name, property.value.as_deref())?;
     }
     images.settings.bounds.check_record(0, &image)?;
+    lifecycle::check(None, &image)?;
     match images.insert(caller.into(), &image, is_chosen).await {
         Ok(()) => Ok(image),
         Err(DbError::Duplicate(_)) => Err(Error::conflict(format!(

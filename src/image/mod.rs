@@ -8,9 +8,11 @@ pub mod bounds;
 pub mod change;
 pub mod consumers;
 pub mod create;
+mod dates;
 pub mod delete;
 pub mod expected;
 pub mod from_store;
+pub mod lifecycle;
 pub mod locations;
 pub mod members;
 pub mod query;
@@ -30,7 +32,7 @@ pub use turns::Turns;
 use crate::{
     access::Access,
     db::Db,
-    model::{consumer::InUse, image::Location, image_schema::ImageSchema},
+    model::{consumer::InUse, image::Location, image_schema::ImageSchema, lifecycle::Obsolete},
     store::Stores,
 };
 
@@ -96,6 +98,10 @@ pub struct Settings {
     pub queued_seconds: Option<i64>,
     /// `[vitrine] in_use_delete`
     pub in_use: InUse,
+    /// `[vitrine] obsolete_images`
+    pub obsolete: Obsolete,
+    /// Seconds after which images for everybody are deprecated; `None` is never.
+    pub public_seconds: Option<i64>,
     /// `[vitrine] verify_downloads`
     pub verify_downloads: VerifyDownloads,
     /// How large records and pages may be.
@@ -163,6 +169,8 @@ impl Default for Settings {
             queued_max: None,
             queued_seconds: None,
             in_use: InUse::default(),
+            obsolete: Obsolete::default(),
+            public_seconds: None,
             verify_downloads: VerifyDownloads::default(),
             bounds: bounds::Bounds::default(),
             enabled_import_methods: texts(&["glance-direct", "web-download", "copy-image"]),

@@ -13,6 +13,7 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         image::{Image, LOCK_PROPERTY, SYSTEM_PROPERTY_PREFIX},
+        lifecycle,
         new_image::{check_number, check_text, integer, strings},
         patch::{Operation, Verb},
         status::Status,
@@ -58,6 +59,7 @@ pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Op
                 quota::check("properties", images.settings.image_property_quota, after.counted_properties())?;
             }
             images.settings.bounds.check_record(before.variable_bytes(), &after)?;
+            lifecycle::check(Some(before), &after)?;
             Ok(Some(after))
         })
         .await?;

@@ -4,6 +4,7 @@
 
 mod cache;
 pub mod engine;
+mod lifecycle;
 mod lost;
 pub mod reap;
 pub mod webhooks;
@@ -39,6 +40,7 @@ impl Jobs {
             telemetry::spawn(webhooks::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(webhooks::renew_seals(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::delete_stale_images(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(lifecycle::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(engine::run(Arc::clone(app), stopped)),
         ];
         if let Some(cache) = app.cache() {

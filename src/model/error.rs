@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use serde_json::Value;
+
 /// A failure of a use case, worded for the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -55,6 +57,9 @@ pub enum Error {
     /// Something that we depend on is away; the client may retry.
     #[error("{0}")]
     Unavailable(String),
+    /// Another failure, with a word for programs and the details that they want; only extensions show these.
+    #[error("{}", .0.error)]
+    Because(Box<Because>),
     /// A fault of ours. `message` is for the log, never for the caller.
     #[error("{message}")]
     Internal {
@@ -63,7 +68,24 @@ pub enum Error {
     },
 }
 
+/// Why, for programs.
+#[derive(Debug)]
+pub struct Because {
+    /// What went wrong.
+    pub error: Error,
+    /// A word.
+    pub reason: &'static str,
+    /// An object.
+    pub details: Value,
+}
+
 impl Error {
+    /// This failure, with a word for programs and the details, an object, that they want.
+    #[must_use]
+    pub fn because(self, reason: &'static str, details: Value) -> Self {
+        Self::Because(Box::new(Because { error: self, reason, details }))
+    }
+
     /// Bad input, in words that name the fault.
     pub fn invalid(text: impl Display) -> Self {
         Self::Invalid(text.to_string())

@@ -11,6 +11,7 @@ pub mod hash;
 pub mod image;
 pub mod image_schema;
 pub mod job;
+pub mod lifecycle;
 pub mod list;
 pub mod member;
 pub mod metadef;

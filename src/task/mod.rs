@@ -181,6 +181,7 @@ pub fn retry(conn: &mut Conn, clock: &Clock, old: &Job) -> DbResult<String> {
         delay_seconds: 0,
         storage_quota: None,
         in_use: InUse::Allow,
+        public_seconds: None,
         clock: clock.clone(),
     };
     change::in_txn(conn, &door, &id, |_, before| {

@@ -1,12 +1,13 @@
 //! Failures of the extensions: as Keystone has them, with a reason for programs and the details that they want.
 
 use actix_web::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// The body of an error. `title` is what the status is called.
-pub fn body(status: StatusCode, title: &str, text: &str) -> String {
-    let (code, reason) = (status.as_u16(), reason(status));
-    json!({"error": {"code": code, "title": title, "message": text, "reason": reason, "details": {}}})
+/// The body of an error. `title` is what the status is called; `why` is a word for programs and what they want to know.
+pub fn body(status: StatusCode, title: &str, text: &str, why: Option<(&'static str, Value)>) -> String {
+    let code = status.as_u16();
+    let (reason, details) = why.unwrap_or_else(|| (reason(status), json!({})));
+    json!({"error": {"code": code, "title": title, "message": text, "reason": reason, "details": details}})
         .to_string()
 }
 

@@ -3,7 +3,7 @@
 use crate::config::option::Kind::{Bool, Choice, Int, List, Text};
 use crate::config::option::{Group, Item, Opt, Place, at_least, opt, unset};
 use crate::config::wired::Feature;
-use crate::model::consumer::InUse;
+use crate::model::{consumer::InUse, lifecycle::Obsolete};
 
 /// The group of this file.
 pub const GROUPS: &[Group] =
@@ -115,6 +115,23 @@ const VITRINE: &[Opt] = &[
         "open",
         "Who may have data fetched from other networks (the policy ext:import_remote) unless a policy file says so: everybody \
          who may import, as in Glance, or only the roles admin and image_import_admin.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
+        "obsolete_images",
+        Choice(&Obsolete::NAMES),
+        "retire",
+        "What becomes of an image when the date in its property obsolete_at has come: it is retired, so that those who have \
+         something made from it keep it, or deactivated.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
+        "public_deprecation_days",
+        at_least(0),
+        "0",
+        "Days after which a public image is deprecated whose owner sets no date in its property deprecate_at; 0 is never.",
     )
     .of(Feature::Images)
     .must(),

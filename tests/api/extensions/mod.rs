@@ -4,6 +4,7 @@ mod consumers;
 mod csv;
 mod history;
 mod jobs;
+mod lifecycle;
 mod stream;
 mod webhooks;
 

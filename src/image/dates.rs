@@ -1,0 +1,41 @@
+//! What the door does about the dates of an image: they are entered when they are set, and go with it.
+
+use crate::{
+    db::{self, Conn, DbResult},
+    model::{
+        image::{Image, Visibility},
+        lifecycle::{Act, differ},
+        status::Status,
+        time::Timestamp,
+    },
+};
+
+/// Enters the dates that a change of an image sets, and forgets those that it takes away.
+pub(super) fn note(conn: &mut Conn, before: Option<&Image>, after: &Image) -> DbResult<()> {
+    for act in Act::ALL.into_iter().filter(|act| differ(before, after, *act)) {
+        match act.date(after) {
+            Some(date) => db::image_dates::put(conn, &after.id, act, date)?,
+            None => drop(db::image_dates::remove(conn, &after.id, act)?),
+        }
+    }
+    Ok(())
+}
+
+/// Forgets the dates of an image that goes.
+pub(super) fn forget(conn: &mut Conn, image: &Image) -> DbResult<()> {
+    match Act::ALL.into_iter().any(|act| image.property(act.property()).is_some()) {
+        true => db::image_dates::forget(conn, &image.id),
+        false => Ok(()),
+    }
+}
+
+/// Gives an image that comes to be for everybody the date when it is deprecated, where there is one for all of
+/// them: so many seconds from now.
+pub(super) fn set_default(seconds: Option<i64>, before: &Image, after: &mut Image, now: Timestamp) {
+    let Some(seconds) = seconds else { return };
+    let serves = |image: &Image| image.status == Status::Active && image.visibility == Visibility::Public;
+    let name = Act::Deprecate.property();
+    if serves(after) && !serves(before) && after.property(name).is_none() {
+        after.set_property(name, Some(now.plus_seconds(seconds).isotime()));
+    }
+}
