@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness import Server, databases, disks
+from harness import Server, databases, disks, plugin
+from harness.warm import Warm
 
 
 def pytest_unconfigure():
@@ -38,6 +39,20 @@ def mortal_database(mortal_server):
     made = mortal_server.create()
     databases.prepare(made)
     return made
+
+
+@pytest.fixture(scope="session")
+def plugin_path(tmp_path_factory):
+    """Where `openstack` finds our plug-in."""
+    return plugin.offer(tmp_path_factory.mktemp("plugin"))
+
+
+@pytest.fixture(scope="session")
+def warm(plugin_path):
+    """`openstack` with our plug-in, started once."""
+    running = Warm(plugin.variables(plugin_path))
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ a package of an environment (the SDK, a driver of a database) imports it where i
   client        one HTTP request at a time
   tokens        logging in by a clouds.yaml
   tools         the command line clients
+  warm          `openstack`, started once for many commands
+  plugin        our plug-in of `openstack`
   chaos         how long the tests of deaths are, and their seed
   load          clients at work, and what must hold of what they were told
   faults        disks that fail at the n-th call, or lose what was not synced

@@ -1,0 +1,62 @@
+"""Values that programs get as they are (`-f json`), and people in words."""
+
+import json
+
+from cliff import columns
+
+# How many characters of a value a table shows: the id of an image is that long.
+VALUE_CHARS = 36
+UNITS = ("KiB", "MiB", "GiB", "TiB")
+
+
+class Progress(columns.FormattableColumn):
+    """How far a job is."""
+
+    def human_readable(self):
+        return progress_text(self._value)
+
+
+class Changes(columns.FormattableColumn):
+    """What an event changed: pairs of an old and a new value by name, and lists of names."""
+
+    # Whose values may be secret, or have no order.
+    NAMES = ("properties", "tags_added", "tags_removed")
+
+    def human_readable(self):
+        return "; ".join(f"{name}: {self._change(name, change)}" for name, change in self._value.items())
+
+    def _change(self, name, change):
+        return (", " if name in self.NAMES else " -> ").join(shortened(plain(value)) for value in change)
+
+
+class Counts(columns.FormattableColumn):
+    """How many there are of each type."""
+
+    def human_readable(self):
+        return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in self._value.items())
+
+
+def plain(value):
+    """A value in a table: texts without quotes, the rest as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def shortened(text):
+    """As much of a text as a table has room for; hashes are longer."""
+    return text if len(text) <= VALUE_CHARS else f"{text[:VALUE_CHARS - 1]}…"
+
+
+def size_text(count):
+    """Bytes in the largest unit that leaves a digit before the point."""
+    if count < 1024:
+        return f"{count} bytes"
+    # As many units as there are whole factors of 1024.
+    power = min((count.bit_length() - 1) // 10, len(UNITS))
+    return f"{count / 1024 ** power:.1f} {UNITS[power - 1]}"
+
+
+def progress_text(progress):
+    done, total, percent = (progress[name] for name in ("bytes", "total", "percent"))
+    if percent is not None:
+        return f"{percent}% of {size_text(total)}"
+    return size_text(done) if done else ""
