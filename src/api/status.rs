@@ -36,6 +36,7 @@ pub fn retry_after(error: &Error) -> Option<(HeaderName, HeaderValue)> {
     let seconds = match error {
         Error::TooMany { after, .. } => *after,
         Error::Unavailable(_) => AWAY_SECONDS,
+        Error::Because(because) => return retry_after(&because.error),
         _ => return None,
     };
     Some((RETRY_AFTER, HeaderValue::from(seconds)))

@@ -5,7 +5,12 @@ use std::process::ExitCode;
 use super::place::Place;
 use crate::{
     db::Db,
-    reconcile::{self, Adopted, Losses, Orphans},
+    model::finding::ObjectState,
+    reconcile::{
+        self, Adopted, Orphan,
+        guard::{self, Standing},
+        scan::{Scan, Wanted},
+    },
     server::{StartError, runtime, stores},
     store::NamedStore,
 };
@@ -15,6 +20,9 @@ use crate::{
 pub enum Command {
     /// List files without a ledger row and rows without a file. Changes nothing, unless told to delete.
     Reconcile(Arguments),
+    /// Make a store this database's although it bears the mark of another: after a database was set up anew. No other
+    /// service may have its data there.
+    Claim(ClaimArguments),
     /// Give the data of stores that are not configured any more to the stores that have its URLs now: after an id was
     /// changed, or several stores took the place of one. No other node may have the former stores.
     Adopt(AdoptArguments),
@@ -43,12 +51,23 @@ pub struct Arguments {
     delete: bool,
 }
 
+/// Arguments of `vitrine store claim`.
+#[derive(Debug, clap::Args)]
+pub struct ClaimArguments {
+    #[command(flatten)]
+    place: Place,
+    /// Id of the store.
+    #[arg(value_name = "STORE")]
+    store: String,
+}
+
 /// Runs one of them. The exit code is 0 when store and ledger agree, or everything was adopted; 2 when they differ, or
 /// something was left; 1 when that cannot be told.
 pub fn run(command: Command) -> ExitCode {
     let result = match command {
         Command::Reconcile(arguments) => reconcile(arguments),
         Command::Adopt(arguments) => adopt(&arguments),
+        Command::Claim(arguments) => claim(&arguments),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -84,40 +103,55 @@ fn reconcile(arguments: Arguments) -> Result<bool, StartError> {
 }
 
 async fn one(db: &Db, named: &NamedStore, delete: bool) -> Result<bool, StartError> {
-    let failed = |e: crate::model::error::Error| StartError(format!("store {}: {e}", named.id));
+    let failed = |e: &dyn std::fmt::Display| StartError(format!("store {}: {e}", named.id));
+    match guard::standing(db, named, false).await.map_err(|e| failed(&e))? {
+        Standing::Ours | Standing::Markless => {}
+        other => return Err(failed(&guard::refusal(&named.id, &other))),
+    }
     let (mut found, mut left) = (0_usize, 0_usize);
-    let mut losses = Losses::of(db, named);
+    let scan = Scan::begin(db, named, std::env::temp_dir(), Wanted::default(), &|| Ok(()));
+    let mut scan = scan.await.map_err(|e| failed(&e))?;
     loop {
-        let batch = losses.next().await.map_err(failed)?;
-        for row in &batch {
-            println!("  no file: {} of image {}", row.name, row.image_id);
-        }
-        left = left.saturating_add(batch.len());
+        let batch = scan.next().await.map_err(|e| failed(&e))?;
         if batch.is_empty() {
             break;
         }
-    }
-    let mut orphans = Orphans::of(db, named);
-    loop {
-        let batch = orphans.next().await.map_err(failed)?;
-        for orphan in &batch {
+        for finding in &batch {
+            if finding.state == ObjectState::Missing {
+                let image = finding.image_id.as_deref().unwrap_or_default();
+                println!("  no file: {} of image {image}", finding.name);
+                left = left.saturating_add(1);
+            }
+            let Some(orphan) = Orphan::of(finding) else { continue };
             let kind = if orphan.unfinished { "no row, unfinished" } else { "no row" };
-            let deleted = delete && reconcile::delete(db, named, orphan).await.map_err(failed)?;
+            let deleted = delete && reconcile::delete(db, named, &orphan).await.map_err(|e| failed(&e))?;
             let done = if deleted { " (deleted)" } else { "" };
-            println!("  {kind}: {}{done}", orphan.name);
+            println!("  {kind}: {}{done}", orphan.name.escape_debug());
+            found = found.saturating_add(1);
             left = left.saturating_add(usize::from(!deleted));
         }
-        found = found.saturating_add(batch.len());
-        if batch.is_empty() {
-            break;
-        }
     }
-    let rows = reconcile::rows(db, named).await.map_err(failed)?;
-    println!("store {}: {} files, {rows} rows", named.id, orphans.files);
+    println!("store {}: {} files, {} rows", named.id, scan.objects, scan.rows);
     if !delete && found > 0 {
         println!("  nothing was changed; --delete deletes the files without a row");
     }
     Ok(left == 0)
+}
+
+fn claim(arguments: &ClaimArguments) -> Result<bool, StartError> {
+    let place = &arguments.place;
+    let config = place.config()?;
+    let db = place.open_as_it_is(&config)?;
+    let stores = stores::open(&config.stores, &place.folder(&config), &config.imports)?;
+    let id = &arguments.store;
+    let named = stores.get(id).ok_or_else(|| StartError(format!("there is no store {id}")))?;
+    let standing = runtime()?.block_on(guard::claim(&db, named));
+    match standing.map_err(|e| StartError(format!("store {id}: {e}")))? {
+        Standing::Ours => println!("store {id} is this database's"),
+        Standing::Markless => println!("stores of the kind of {id} bear no mark"),
+        other => return Err(StartError(guard::refusal(id, &other).to_string())),
+    }
+    Ok(true)
 }
 
 fn adopt(arguments: &AdoptArguments) -> Result<bool, StartError> {

@@ -275,6 +275,8 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             .i64("vitrine", "queued_image_hours")
             .filter(|hours| *hours > 0)
             .map(|hours| hours.saturating_mul(3600)),
+        orphan_grace_seconds: loaded.i64("vitrine", "orphan_grace_hours").unwrap_or(24).saturating_mul(3600),
+        quarantine_seconds: loaded.i64("vitrine", "quarantine_days").unwrap_or(14).saturating_mul(24 * 3600),
         in_use: loaded
             .string("vitrine", "in_use_delete")
             .and_then(|text| InUse::parse(&text))

@@ -108,6 +108,19 @@ pub fn insert(conn: &mut Conn, job: &Job) -> DbResult<()> {
     Ok(())
 }
 
+/// When the oldest job was asked for that is not over; `None` when all are.
+///
+/// # Errors
+/// Only the database's own.
+pub fn oldest_open(conn: &mut Conn) -> DbResult<Option<Timestamp>> {
+    let open = [JobStatus::Pending.as_str(), JobStatus::Processing.as_str()];
+    let oldest: Option<i64> = jobs::table
+        .filter(jobs::status.eq_any(open))
+        .select(diesel::dsl::min(jobs::created_at))
+        .first(conn)?;
+    Ok(oldest.map(Timestamp))
+}
+
 /// Finds a job.
 ///
 /// # Errors

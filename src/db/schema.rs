@@ -380,3 +380,5 @@ diesel::table! {
         replaced_at -> Nullable<BigInt>,
     }
 }
+
+pub mod stores;

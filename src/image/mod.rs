@@ -96,6 +96,10 @@ pub struct Settings {
     pub queued_max: Option<u32>,
     /// Seconds after which a queued image that nobody touches is deleted; `None` is never.
     pub queued_seconds: Option<i64>,
+    /// `[vitrine] orphan_grace_hours`, in seconds: for how long an object is left alone that nothing refers to.
+    pub orphan_grace_seconds: i64,
+    /// `[vitrine] quarantine_days`, in seconds: for how long what was taken out of the way is kept.
+    pub quarantine_seconds: i64,
     /// `[vitrine] in_use_delete`
     pub in_use: InUse,
     /// `[vitrine] obsolete_images`
@@ -168,6 +172,8 @@ impl Default for Settings {
             http_retries: 3,
             queued_max: None,
             queued_seconds: None,
+            orphan_grace_seconds: 24 * 3600,
+            quarantine_seconds: 14 * 24 * 3600,
             in_use: InUse::default(),
             obsolete: Obsolete::default(),
             public_seconds: None,

@@ -41,6 +41,7 @@ impl Jobs {
             telemetry::spawn(webhooks::renew_seals(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::delete_stale_images(Arc::clone(app), stopped.clone())),
             telemetry::spawn(lifecycle::run(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(reap::settle_quarantine(Arc::clone(app), stopped.clone())),
             telemetry::spawn(engine::run(Arc::clone(app), stopped)),
         ];
         if let Some(cache) = app.cache() {

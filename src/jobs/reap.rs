@@ -84,6 +84,32 @@ pub async fn delete_stale_images(app: Arc<App>, mut stopped: watch::Receiver<boo
     }
 }
 
+/// Goes on with moves to quarantine that stopped, deletes what lay there for long enough, and forgets what jobs found that
+/// are forgotten themselves, now and then, until told to stop.
+pub async fn settle_quarantine(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let kept = app.images.settings.quarantine_seconds;
+        match reconcile::quarantine::settle(&app.db, &app.stores, kept).await {
+            Ok(0) => {}
+            Ok(objects) => tracing::info!(objects, "objects were deleted that lay in quarantine long enough"),
+            Err(error) => tracing::warn!(%error, "the quarantine could not be looked through"),
+        }
+        match forget_findings(&app).await {
+            Ok(()) => {}
+            Err(error) => tracing::warn!(%error, "findings of forgotten jobs could not be dropped"),
+        }
+        tokio::select! {
+            _ = stopped.changed() => return,
+            () = tokio::time::sleep(QUEUED_PERIOD) => {}
+        }
+    }
+}
+
+async fn forget_findings(app: &App) -> DbResult<()> {
+    while app.db.write("finding.forget", db::stores::forget_findings_of_gone).await? {}
+    Ok(())
+}
+
 /// Drops events that nobody needs to read any more, now and then, until told to stop.
 pub async fn prune_events(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {

@@ -14,6 +14,8 @@ pub enum BlobState {
     Live,
     /// Nobody may see it any more; the reaper deletes the bytes, then the row.
     Doomed,
+    /// It lies out of the way, and its name is kept for it. No image has it.
+    Quarantined,
 }
 
 impl BlobState {
@@ -23,12 +25,13 @@ impl BlobState {
             Self::Writing => "writing",
             Self::Live => "live",
             Self::Doomed => "doomed",
+            Self::Quarantined => "quarantined",
         }
     }
 
     /// Reads the name in the database.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Writing, Self::Live, Self::Doomed].into_iter().find(|s| s.as_str() == text)
+        [Self::Writing, Self::Live, Self::Doomed, Self::Quarantined].into_iter().find(|s| s.as_str() == text)
     }
 }
 

@@ -19,11 +19,22 @@ pub enum JobKind {
     HashCalculation,
     /// The deprecated task of `POST /v2/tasks`: creates an image and imports into it.
     Import,
+    /// Looks through a store, and does something about what it finds.
+    Reconciliation,
+    /// Makes an image of what lies in a store.
+    Adoption,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::LocationImport, Self::ImageImport, Self::HashCalculation, Self::Import];
+    pub const ALL: [Self; 6] = [
+        Self::LocationImport,
+        Self::ImageImport,
+        Self::HashCalculation,
+        Self::Import,
+        Self::Reconciliation,
+        Self::Adoption,
+    ];
 
     /// The name in the database and in the log.
     pub fn as_str(self) -> &'static str {
@@ -32,13 +43,18 @@ impl JobKind {
             Self::ImageImport => "api_image_import",
             Self::HashCalculation => "hash_calculation",
             Self::Import => "import",
+            Self::Reconciliation => "store_reconcile",
+            Self::Adoption => "store_adopt",
         }
     }
 
     /// The task type in the API: Glance's schema of tasks, which clients check answers against, has no other for what
     /// reads a location.
     pub fn task_type(self) -> &'static str {
-        if self == Self::HashCalculation { Self::LocationImport.as_str() } else { self.as_str() }
+        match self {
+            Self::HashCalculation | Self::Reconciliation | Self::Adoption => Self::LocationImport.as_str(),
+            other => other.as_str(),
+        }
     }
 
     /// Reads a task type.

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod consumer;
 pub mod error;
 pub mod event;
+pub mod finding;
 pub mod hash;
 pub mod image;
 pub mod image_schema;

@@ -12,6 +12,11 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
 
+    /// A time of the system's clock.
+    pub fn of(time: std::time::SystemTime) -> Self {
+        Self(DateTime::<Utc>::from(time).timestamp_micros())
+    }
+
     fn datetime(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }

@@ -264,5 +264,18 @@ static REGISTERED: &[Registered] = &[
             "DELETE /ext/v1/webhooks/{webhook_id}",
         ],
     ),
+    project(
+        "ext:stores_admin",
+        ADMIN,
+        &[
+            "GET /ext/v1/stores",
+            "GET /ext/v1/stores/{store_id}/objects",
+            "POST /ext/v1/stores/{store_id}/reconcile",
+            "POST /ext/v1/stores/{store_id}/objects/adopt",
+            "POST /ext/v1/stores/{store_id}/quarantine/{id}/restore",
+            "POST /ext/v1/stores/{store_id}/quarantine/{id}/purge",
+            "GET /ext/v1/jobs/{job_id}/findings",
+        ],
+    ),
     project("stores_info_detail", ADMIN_OR_SERVICE, &["GET /v2/info/stores/detail"]).old(ADMIN, "2025.1"),
 ];

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 pub use super::addresses::{Addresses, Beginning, Keys};
 use super::error::StoreResult;
 use crate::{
-    model::{blob::Blob, caller::Caller, store_url::StoreUrl},
+    model::{blob::Blob, caller::Caller, store_url::StoreUrl, time::Timestamp},
     outbound::{Filter, Patience},
 };
 
@@ -39,6 +39,42 @@ pub struct Listed {
     pub name: String,
     /// Whether it is still being written, or was when its writer died.
     pub unfinished: bool,
+    /// Bytes, where the list says so.
+    pub size: Option<u64>,
+    /// When it was last written to, by the store's own clock, where the list says so.
+    pub modified: Option<Timestamp>,
+}
+
+impl Listed {
+    /// Something of which the list has no more than the name.
+    pub const fn of(name: String, unfinished: bool) -> Self {
+        Self { name, unfinished, size: None, modified: None }
+    }
+}
+
+/// What a store can do that lets things lie out of the way, and bears a mark that says whose it is.
+#[async_trait]
+pub trait Yard: Send + Sync {
+    /// What the mark of the store says. Where there is none, `own` is left as the mark, if it is given; the first of
+    /// several who do so at once wins.
+    async fn mark(&self, own: Option<&str>) -> StoreResult<Option<String>>;
+
+    /// What time it is by the clock that stamps what the store holds.
+    async fn time(&self) -> StoreResult<Timestamp>;
+
+    /// Whether what bears this name is an object of the store's own, and no link to something elsewhere.
+    async fn is_plain(&self, name: &str) -> StoreResult<bool>;
+
+    /// Moves what bears this name, finished or not, out of the way, in one step and durably; `key` finds it again.
+    /// Answers false when nothing bears the name, and true also when it lies there already.
+    async fn set_aside(&self, name: &str, unfinished: bool, key: &str) -> StoreResult<bool>;
+
+    /// Moves it back. [`StoreErrorKind::Exists`](super::StoreErrorKind::Exists) when something else bears the name by now;
+    /// false when nothing lies there.
+    async fn bring_back(&self, key: &str, name: &str, unfinished: bool) -> StoreResult<bool>;
+
+    /// Deletes what lies out of the way. That there is nothing is no failure.
+    async fn discard(&self, key: &str) -> StoreResult<()>;
 }
 
 /// A part of a blob: bytes `first ..= last`, both inside the blob.
@@ -208,6 +244,9 @@ pub trait Backend: Send + Sync {
 
     /// Everything in the store, unfinished blobs included, in any order.
     fn list(&self) -> ListStream;
+
+    /// Where things can lie out of the way; `None` in a store that has no such place.
+    fn yard(&self) -> Option<&dyn Yard>;
 }
 
 /// A kind of store.

@@ -135,7 +135,8 @@ pub async fn conforms(store: &NamedStore, held: Option<Held<'_>>) {
 
 /// Everything that a store lists, in order.
 pub async fn sorted(store: &NamedStore) -> Vec<Listed> {
-    let mut names: Vec<Listed> = store.list().try_collect().await.unwrap();
+    let listed: Vec<Listed> = store.list().try_collect().await.unwrap();
+    let mut names: Vec<Listed> = listed.into_iter().map(|of| Listed::of(of.name, of.unfinished)).collect();
     names.sort();
     names
 }

@@ -29,7 +29,7 @@ mod writing;
 pub use crate::model::store_url::StoreUrl;
 pub use backend::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, LocalFile, NewBlob,
-    Readers, Share, UNFINISHED, Writer,
+    Readers, Share, UNFINISHED, Writer, Yard,
 };
 pub use configured::Stores;
 pub use error::{StoreError, StoreErrorKind, StoreResult};

@@ -4,6 +4,7 @@
 //! note of how the store is, and leaves a trace of it.
 
 mod urls;
+mod yard;
 
 use std::{
     sync::Arc,

@@ -1,8 +1,8 @@
 //! Files and folders for nobody but the service, whatever the umask is.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
-    io,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
 };
@@ -26,4 +26,22 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 /// The file system's; [`io::ErrorKind::AlreadyExists`] when there is one.
 pub fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
+}
+
+/// Makes a file of this name and text durable in a folder, unless there is one: the first of several who do so at once
+/// wins. Blocking.
+///
+/// # Errors
+/// The file system's.
+pub fn keep(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let draft = folder.join(format!("{name}-{}", uuid::Uuid::new_v4()));
+    let mut file = new_file(&draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&draft, folder.join(name));
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+        _ => File::open(folder)?.sync_all(),
+    }
 }

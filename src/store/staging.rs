@@ -4,8 +4,7 @@
 //! that only this node has. Jobs and blobs name the place, so that nobody else touches what is there.
 
 use std::{
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -15,7 +14,7 @@ use super::{
     NamedStore, StoreError, StoreErrorKind, StoreResult,
     file::{FileStore, PARTS},
     limit::Limits,
-    private::new_file,
+    private::keep,
 };
 use crate::telemetry;
 
@@ -101,16 +100,7 @@ impl Staging {
 pub(super) fn place(folder: &Path) -> io::Result<String> {
     let path = folder.join(PLACE_FILE);
     if !path.exists() {
-        let draft = folder.join(format!("{PLACE_FILE}-{}", uuid::Uuid::new_v4()));
-        let mut file = new_file(&draft)?;
-        file.write_all(uuid::Uuid::new_v4().to_string().as_bytes())?;
-        file.sync_all()?;
-        let linked = fs::hard_link(&draft, &path);
-        fs::remove_file(&draft)?;
-        match linked {
-            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-            _ => fs::File::open(folder)?.sync_all()?,
-        }
+        keep(folder, PLACE_FILE, &uuid::Uuid::new_v4().to_string())?;
     }
     let text = fs::read_to_string(&path)?;
     match uuid::Uuid::parse_str(text.trim()) {

@@ -7,14 +7,18 @@ use crate::{
     model::{
         caller::Caller,
         error::{Error, Result},
-        job::Job,
+        job::{Job, JobKind},
     },
+    reconcile::stores,
 };
 
 /// The job, if the caller may change what it works on.
 async fn changeable(imports: &Imports, caller: &Caller, id: &str) -> Result<Job> {
     access::mutating(caller)?;
     let job = super::show(imports, caller, id).await?;
+    if job.kind == JobKind::Reconciliation {
+        stores::enforce(&imports.images, caller).await?;
+    }
     if let Some(image) = &job.image_id {
         let image = query::find(&imports.images, caller, image).await?;
         imports.images.access.enforce(caller, "modify_image", &image).await?;

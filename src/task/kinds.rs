@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use crate::{
+    blob::Blobs,
     db::{self, Conn, DbError, DbResult},
     image::Images,
     import::{
@@ -18,6 +19,7 @@ use crate::{
         error::{Error, Result},
         job::{Job, JobKind, written},
     },
+    reconcile::{adoption::Adoption, job::Reconciliation},
     work::{
         Done, Failure, Work,
         durable::{Again, Durable, Ending, input_of, state_of},
@@ -39,11 +41,13 @@ pub struct Kind {
 }
 
 /// Every kind.
-const TABLE: [Kind; 4] = [
+const TABLE: [Kind; 6] = [
     row::<LocationImport>(None),
     row::<ImageImport>(None),
     row::<HashCalculation>(None),
     row::<TaskImport>(Some(legacy::accept)),
+    row::<Reconciliation>(None),
+    row::<Adoption>(None),
 ];
 
 const fn row<D>(accept: Option<Accept>) -> Kind
@@ -62,6 +66,12 @@ trait Within {
 impl Within for Imports {
     fn within(all: &Imports) -> &Self {
         all
+    }
+}
+
+impl Within for Blobs {
+    fn within(all: &Imports) -> &Self {
+        &all.blobs
     }
 }
 

@@ -190,7 +190,7 @@ impl Table {
 }
 
 /// Lines in the form of RFC 4180.
-fn rows<R: IntoIterator<Item: AsRef<[u8]>>>(rows: impl IntoIterator<Item = R>) -> Result<Vec<u8>> {
+pub fn rows<R: IntoIterator<Item: AsRef<[u8]>>>(rows: impl IntoIterator<Item = R>) -> Result<Vec<u8>> {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
         writer.write_record(row).map_err(|e| Error::internal("a table", e))?;
@@ -201,21 +201,28 @@ fn rows<R: IntoIterator<Item: AsRef<[u8]>>>(rows: impl IntoIterator<Item = R>) -
 /// What an image has in a column.
 fn cell(view: &Value, column: &str) -> String {
     let name = OTHERWISE.iter().find(|(other, _)| *other == column).map_or(column, |(_, name)| name);
-    let text = match (name, view.get(name)) {
-        ("status_text", _) => status_text(view).to_owned(),
-        (_, Some(Value::String(text))) => text.clone(),
-        (_, Some(Value::Array(list))) => {
-            let texts: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
-            texts.join(",")
-        }
-        (_, None | Some(Value::Null)) => String::new(),
-        (_, Some(other)) => other.to_string(),
+    let text = match name {
+        "status_text" => status_text(view).to_owned(),
+        name => text_of(view.get(name)),
     };
     harmless(text)
 }
 
+/// A value as the text of a cell.
+pub fn text_of(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(list)) => {
+            let texts: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
+            texts.join(",")
+        }
+        None | Some(Value::Null) => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
 /// A text that no spreadsheet takes for a formula.
-fn harmless(text: String) -> String {
+pub fn harmless(text: String) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
 }
 

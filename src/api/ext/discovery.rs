@@ -11,11 +11,12 @@ pub const PATH: &str = "/ext/v1";
 const VERSION: &str = "1.0";
 
 /// Each feature with the path where it begins.
-const FEATURES: [(&str, &str); 5] = [
+const FEATURES: [(&str, &str); 6] = [
     ("consumers", "/ext/v1/consumers"),
     ("csv", "/ext/v1/images.csv"),
     ("events", "/ext/v1/events"),
     ("jobs", "/ext/v1/jobs"),
+    ("stores", "/ext/v1/stores"),
     ("webhooks", "/ext/v1/webhooks"),
 ];
 

@@ -14,7 +14,7 @@ use crate::{
     model::{
         caller::Caller,
         error::{Error, Result},
-        job::{Job, JobState},
+        job::{Job, JobKind, JobState},
         list::Direction,
         task_list::{SORT_KEYS, TaskQuery},
     },
@@ -26,7 +26,7 @@ use crate::{
 const PATH: &str = "/ext/v1/jobs";
 
 /// A job as its project sees it; which node works on it is for administrators.
-fn view(caller: &Caller, job: &Job) -> Value {
+pub fn view(caller: &Caller, job: &Job) -> Value {
     let (state, total) = (job.state_now(), job.bytes_total.filter(|total| *total > 0));
     let percent = total.map(|total| job.bytes_done.clamp(0, total).saturating_mul(100) / total);
     let failed = matches!(state, JobState::Failed | JobState::Cancelled);
@@ -48,6 +48,12 @@ fn view(caller: &Caller, job: &Job) -> Value {
         "updated_at": job.updated_at.isotime(),
         "expires_at": job.expires_at.map(|time| time.isotime()),
     });
+    // What it was asked for tells of stores; whoever may ask for it is told.
+    if matches!(job.kind, JobKind::Reconciliation | JobKind::Adoption)
+        && let Some(view) = view.as_object_mut()
+    {
+        view.insert("result".to_owned(), json!(job.result));
+    }
     if caller.is_admin
         && let Some(view) = view.as_object_mut()
     {
@@ -134,7 +140,13 @@ pub async fn retry(
     Ok(accepted(&state, &request, &caller.0, &job))
 }
 
-fn accepted(state: &Shared, request: &HttpRequest, caller: &Caller, job: &Job) -> HttpResponse {
-    let place = format!("{}{PATH}/{}", own_url(&state.settings, request), job.id);
+/// The URL of a job.
+pub fn place(state: &Shared, request: &HttpRequest, job: &Job) -> String {
+    format!("{}{PATH}/{}", own_url(&state.settings, request), job.id)
+}
+
+/// The answer to whoever asked for a job.
+pub fn accepted(state: &Shared, request: &HttpRequest, caller: &Caller, job: &Job) -> HttpResponse {
+    let place = place(state, request, job);
     HttpResponse::Accepted().insert_header((LOCATION, place)).json(json!({"job": view(caller, job)}))
 }

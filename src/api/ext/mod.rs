@@ -8,6 +8,7 @@ mod events;
 mod jobs;
 mod page;
 mod retire;
+mod stores;
 mod webhooks;
 
 pub use discovery::PATH;
@@ -44,6 +45,30 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(get().to(webhooks::show))
                 .route(delete().to(webhooks::delete)),
         )
+        .service(resource("/ext/v1/stores", "GET").route(get().to(stores::list)))
+        .service(resource("/ext/v1/stores/{store}", "GET").route(get().to(stores::show)))
+        .service(resource("/ext/v1/stores/{store}/objects", "GET").route(get().to(stores::objects)))
+        .service(
+            resource("/ext/v1/stores/{store}/objects/adopt", "POST")
+                .route(post().to(stores::reconcile::adopt)),
+        )
+        .service(
+            resource("/ext/v1/stores/{store}/reconcile", "POST")
+                .route(post().to(stores::reconcile::reconcile)),
+        )
+        .service(
+            resource("/ext/v1/stores/{store}/quarantine", "GET")
+                .route(get().to(stores::findings::quarantine)),
+        )
+        .service(
+            resource("/ext/v1/stores/{store}/quarantine/{id}/restore", "POST")
+                .route(post().to(stores::findings::restore)),
+        )
+        .service(
+            resource("/ext/v1/stores/{store}/quarantine/{id}/purge", "POST")
+                .route(post().to(stores::findings::purge)),
+        )
+        .service(resource("/ext/v1/jobs/{id}/findings", "GET").route(get().to(stores::findings::findings)))
         .service(resource("/ext/v1/jobs", "GET").route(get().to(jobs::list)))
         .service(resource("/ext/v1/jobs/{id}", "GET").route(get().to(jobs::show)))
         .service(resource("/ext/v1/jobs/{id}/cancel", "POST").route(post().to(jobs::cancel)))

@@ -32,11 +32,19 @@ impl Asked {
     /// # Errors
     /// [`Error::Invalid`] for a parameter that is unknown, comes twice, or is no number where one is needed.
     pub fn parse(pairs: Vec<(String, String)>, known: &[&str]) -> Result<Self> {
+        Self::parse_long(pairs, known, MARKER_MAX)
+    }
+
+    /// The same where a marker may have so many bytes.
+    ///
+    /// # Errors
+    /// As [`Asked::parse`].
+    pub fn parse_long(pairs: Vec<(String, String)>, known: &[&str], marker_max: usize) -> Result<Self> {
         let (mut limit, mut marker, mut rest) = (None, None, Vec::<(String, String)>::new());
         for (name, value) in pairs {
             let is_second = match name.as_str() {
                 "limit" => limit.replace(rows(&value)?).is_some(),
-                "marker" if value.len() > MARKER_MAX => {
+                "marker" if value.len() > marker_max => {
                     return Err(Error::invalid("marker is none that a page named."));
                 }
                 "marker" => marker.replace(value).is_some(),

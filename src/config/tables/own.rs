@@ -136,6 +136,20 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Images)
     .must(),
     opt(
+        "orphan_grace_hours",
+        Int(1, 24 * 365),
+        "24",
+        "Hours for which an object in a store is left alone that nothing refers to.",
+    )
+    .of(Feature::Images),
+    opt(
+        "quarantine_days",
+        Int(1, 3650),
+        "14",
+        "Days after which an object that was taken out of the way of a store is deleted.",
+    )
+    .of(Feature::Images),
+    opt(
         "queued_image_hours",
         at_least(0),
         "0",

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
 };
 
 use async_trait::async_trait;
@@ -11,9 +12,10 @@ use bytes::Bytes;
 use futures::{TryStreamExt, stream};
 use serde_json::{Map, json};
 
+use crate::model::time::Timestamp;
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, LocalFile, NewBlob,
-    Readers, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
+    Readers, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard,
     backend::{self, Declared, Form, Kind, NamedBy, Options, Room, Site},
 };
 
@@ -64,6 +66,7 @@ fn read(options: &mut dyn Options) -> Arc<dyn backend::Settings> {
 struct Held {
     id: String,
     chunks: Arc<[Bytes]>,
+    modified: Timestamp,
 }
 
 /// Blobs in memory. Cheap to clone; the clones share them.
@@ -221,6 +224,10 @@ impl Backend for MemoryStore {
         });
         Box::pin(batches.map_ok(|names| stream::iter(names.into_iter().map(Ok))).try_flatten())
     }
+
+    fn yard(&self) -> Option<&dyn Yard> {
+        None
+    }
 }
 
 /// Where a listing goes on.
@@ -231,17 +238,22 @@ impl MemoryStore {
     fn names_after(&self, unfinished: bool, after: Bound<String>) -> Option<(Vec<Listed>, Place)> {
         let shelf = self.shelf();
         let range = (after, Bound::Unbounded);
-        let names: Vec<String> = if unfinished {
-            shelf.parts.range(range).take(BATCH).cloned().collect()
+        let listed: Vec<Listed> = if unfinished {
+            shelf.parts.range(range).take(BATCH).map(|id| Listed::of(id.clone(), true)).collect()
         } else {
-            shelf.blobs.range(range).take(BATCH).map(|(name, _)| name.clone()).collect()
+            let of = |(name, held): (&String, &Held)| Listed {
+                size: Some(size_of(&held.chunks)),
+                modified: Some(held.modified),
+                ..Listed::of(name.clone(), false)
+            };
+            shelf.blobs.range(range).take(BATCH).map(of).collect()
         };
-        let next = match names.last() {
-            Some(last) => (unfinished, Bound::Excluded(last.clone())),
+        let next = match listed.last() {
+            Some(last) => (unfinished, Bound::Excluded(last.name.clone())),
             None if unfinished => return None,
             None => (true, Bound::Unbounded),
         };
-        Some((names.into_iter().map(|name| Listed { name, unfinished }).collect(), next))
+        Some((listed, next))
     }
 }
 
@@ -294,7 +306,11 @@ impl Writer for MemoryWriter {
                 "there is a blob of that name",
             ));
         }
-        let held = Held { id: self.id.clone(), chunks: std::mem::take(&mut self.chunks).into() };
+        let held = Held {
+            id: self.id.clone(),
+            chunks: std::mem::take(&mut self.chunks).into(),
+            modified: Timestamp::of(SystemTime::now()),
+        };
         shelf.blobs.insert(name.to_owned(), held);
         self.size = 0;
         drop(shelf);

@@ -6,7 +6,7 @@ use futures::stream;
 
 use super::{
     super::{
-        LocalFile, Share, Writer,
+        LocalFile, Share, Writer, Yard,
         backend::{NamedBy, Room},
         conformance::{get, new, put},
         file::FileStore,
@@ -153,6 +153,10 @@ impl Backend for Slow {
     fn list(&self) -> ListStream {
         Box::pin(stream::pending())
     }
+
+    fn yard(&self) -> Option<&dyn Yard> {
+        None
+    }
 }
 
 /// Proves that parts are cut from the whole for a store that gives no parts, and that one which does not answer
@@ -284,6 +288,10 @@ impl Backend for Scripted {
 
     fn list(&self) -> ListStream {
         Box::pin(stream::once(async { silence() }))
+    }
+
+    fn yard(&self) -> Option<&dyn Yard> {
+        None
     }
 }
 

@@ -56,6 +56,18 @@ impl NamedStore {
         }
     }
 
+    /// Where it keeps what it has, without secrets; `None` where URLs of others lead to many places.
+    pub fn place(&self) -> Option<String> {
+        let place = match &self.about.addresses {
+            Addresses::Below(prefixes) | Addresses::Keyed(prefixes, _) => prefixes.first()?,
+            Addresses::Snapshots { prefix, .. } => prefix,
+            Addresses::Containers { own, .. } => own,
+            Addresses::Accounts { containers } => containers,
+            Addresses::Schemes(_) => return None,
+        };
+        Some(StoreUrl::new(place).to_string())
+    }
+
     /// The URLs that a name may have here, one for each place that this store writes to; none where it only reads.
     pub fn urls_of(&self, name: &str) -> Vec<String> {
         match &self.about.addresses {

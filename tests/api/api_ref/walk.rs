@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     document::{Document, Operation},
     walk_cache::cache,
-    walk_extensions::extensions,
+    walk_extensions::{extensions, store_keeping},
     walk_metadefs::metadefs,
     walk_stores::stores,
     walk_tasks::imports_and_tasks,
@@ -283,6 +283,7 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         imports_and_tasks(&walk, &admin, &owner).await;
         metadefs(&walk, &admin, &owner).await;
         extensions(&walk, &admin, &owner).await;
+        store_keeping(&walk, &app).await;
         let several =
             Database::Sqlite.app_with(|options| options.stores = crate::stores::several(&options.data_dir));
         stores(&walk, &several.as_admin(), &several.as_member("owner")).await;

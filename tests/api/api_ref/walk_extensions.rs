@@ -3,10 +3,12 @@
 use serde_json::json;
 
 use super::walk::{Body, Walk};
-use crate::support::{Client, OCTETS, bytes, eventually};
+use crate::support::{Client, OCTETS, TestApp, bytes, eventually};
 
 const FAILED: &str = "00000000-0000-4000-8000-000000000021";
 const STOPPED: &str = "00000000-0000-4000-8000-000000000022";
+const ADOPTED: &str = "00000000-0000-4000-8000-000000000024";
+const PURGED: &str = "00000000-0000-4000-8000-000000000025";
 const USED: &str = "00000000-0000-4000-8000-000000000023";
 
 /// The id of the one job of an image, once it is in a state.
@@ -53,6 +55,69 @@ async fn webhooks(walk: &Walk, owner: &Client) {
     for (method, status) in [("GET", 200), ("DELETE", 204), ("GET", 404), ("DELETE", 404)] {
         walk.ask(owner, &format!("{method} {path}"), Body::None, status).await;
     }
+}
+
+/// A job of a store, once it is over.
+async fn over(client: &Client, id: &str) {
+    let path = format!("/ext/v1/jobs/{id}");
+    eventually("over", async || {
+        let job = client.get(&path).await.expect(200).json()["job"].clone();
+        if job["result"].is_object() { Ok(()) } else { Err(job) }
+    })
+    .await;
+}
+
+/// A file of nobody's that is two days old.
+fn orphan(app: &TestApp, name: &str) {
+    let path = app.store_folder().join(name);
+    std::fs::write(&path, b"x").unwrap();
+    let then = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 24 * 3600);
+    std::fs::File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
+}
+
+/// What is answered about stores.
+pub async fn store_keeping(walk: &Walk, app: &TestApp) {
+    let (admin, owner) = (&app.as_admin(), &app.as_member("owner"));
+    let store = "/ext/v1/stores/file";
+    for (client, line, status) in [
+        (admin, "GET /ext/v1/stores?limit=1".to_owned(), 200),
+        (owner, "GET /ext/v1/stores".to_owned(), 403),
+        (admin, format!("GET {store}"), 200),
+        (admin, "GET /ext/v1/stores/none".to_owned(), 404),
+        (admin, format!("GET {store}/objects?limit=1"), 200),
+        (admin, format!("GET {store}/objects?state=lost"), 400),
+        (admin, format!("GET {store}/quarantine"), 200),
+        (admin, format!("POST {store}/quarantine/none/restore"), 404),
+        (admin, format!("POST {store}/quarantine/none/purge"), 404),
+        (owner, format!("POST {store}/quarantine/none/purge"), 403),
+        (admin, "GET /ext/v1/jobs/none/findings".to_owned(), 404),
+    ] {
+        walk.ask(client, &line, Body::None, status).await;
+    }
+    let line = format!("POST {store}/reconcile");
+    walk.ask(admin, &line, Body::Json(json!({"actions": {"orphan": "delete"}})), 400).await;
+    let asked = walk.ask(admin, &line, Body::Json(json!({"verify": "exists"})), 202).await.json();
+    let job = asked["job"]["id"].as_str().unwrap().to_owned();
+    over(admin, &job).await;
+    walk.ask(admin, &format!("GET /ext/v1/jobs/{job}/findings"), Body::None, 200).await;
+    walk.ask(admin, &format!("GET /ext/v1/jobs/{job}/findings?format=csv"), Body::None, 200).await;
+    let line = format!("POST {store}/objects/adopt");
+    let new = json!({"key": ADOPTED, "image": {"disk_format": "raw", "container_format": "bare"}});
+    walk.ask(admin, &line, Body::Json(new.clone()), 404).await;
+    walk.ask(owner, &line, Body::Json(new.clone()), 403).await;
+    orphan(app, ADOPTED);
+    orphan(app, PURGED);
+    let apply = json!({"actions": {"orphan": "quarantine"}, "dry_run": false});
+    let asked = walk.ask(admin, &format!("POST {store}/reconcile"), Body::Json(apply), 202).await.json();
+    over(admin, asked["job"]["id"].as_str().unwrap()).await;
+    let held = walk.ask(admin, &format!("GET {store}/quarantine"), Body::None, 200).await.json();
+    for (name, call) in [(ADOPTED, "restore"), (PURGED, "purge")] {
+        let held = held["quarantine"].as_array().unwrap().iter().find(|one| one["key"] == name).unwrap();
+        let id = held["id"].as_str().unwrap();
+        walk.ask(admin, &format!("POST {store}/quarantine/{id}/{call}"), Body::None, 204).await;
+    }
+    let adopted = walk.ask(admin, &line, Body::Json(new), 202).await.json();
+    over(admin, adopted["job"]["id"].as_str().unwrap()).await;
 }
 
 /// Everything that they answer.

@@ -5,6 +5,7 @@ mod csv;
 mod history;
 mod jobs;
 mod lifecycle;
+mod stores;
 mod stream;
 mod webhooks;
 
@@ -22,10 +23,10 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
         assert_eq!(listed["version"], "1.0");
         let features: Vec<&str> =
             listed["features"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
-        assert_eq!(features, ["consumers", "csv", "events", "jobs", "webhooks"]);
+        assert_eq!(features, ["consumers", "csv", "events", "jobs", "stores", "webhooks"]);
         let rels: Vec<&str> =
             listed["links"].as_array().unwrap().iter().map(|l| l["rel"].as_str().unwrap()).collect();
-        assert_eq!(rels, ["self", "consumers", "csv", "events", "jobs", "webhooks"]);
+        assert_eq!(rels, ["self", "consumers", "csv", "events", "jobs", "stores", "webhooks"]);
         let refused = nobody.get("/ext/v1/jobs").await.expect(401);
         assert!(refused.header("x-openstack-request-id").starts_with("req-"));
         let alice = app.as_member("alice");

@@ -2,19 +2,32 @@
 
 use std::process::{Command, Output};
 
-use vitrine::{reconcile, store::NamedStore};
+use vitrine::{
+    model::finding::ObjectState,
+    reconcile::{
+        self, Orphan,
+        scan::{Scan, Wanted},
+    },
+    store::NamedStore,
+};
 
 use super::*;
 
 /// What a store has too much, what it lacks, and how many files it has.
-async fn examine(
-    db: &db::Db,
-    store: &NamedStore,
-) -> (Vec<reconcile::Orphan>, Vec<reconcile::Missing>, usize) {
-    let (mut orphans, mut losses) = (reconcile::Orphans::of(db, store), reconcile::Losses::of(db, store));
-    let (found, missing) = (orphans.next().await.unwrap(), losses.next().await.unwrap());
-    assert_eq!((orphans.next().await.unwrap(), losses.next().await.unwrap()), (vec![], vec![]));
-    (found, missing, orphans.files)
+async fn examine(db: &db::Db, store: &NamedStore) -> (Vec<Orphan>, Vec<(String, String)>, u64) {
+    let scan = Scan::begin(db, store, std::env::temp_dir(), Wanted::default(), &|| Ok(()));
+    let (mut scan, mut found) = (scan.await.unwrap(), Vec::new());
+    loop {
+        match scan.next().await.unwrap() {
+            batch if batch.is_empty() => break,
+            batch => found.extend(batch),
+        }
+    }
+    let lost = found.iter().filter(|finding| finding.state == ObjectState::Missing);
+    let missing = lost.map(|finding| (finding.name.clone(), finding.image_id.clone().unwrap())).collect();
+    let mut orphans: Vec<_> = found.iter().filter_map(Orphan::of).collect();
+    orphans.sort();
+    (orphans, missing, scan.objects)
 }
 
 on_each_database! {
@@ -54,17 +67,16 @@ on_each_database! {
         for orphan in &orphans {
             assert!(reconcile::delete(&all.db, slow, orphan).await.unwrap());
         }
-        let known = reconcile::Orphan { name: id.clone(), unfinished: false };
+        let known = Orphan { name: id.clone(), unfinished: false };
         assert!(!reconcile::delete(&all.db, slow, &known).await.unwrap());
-        let known = reconcile::Orphan { name: writing.id.clone(), unfinished: true };
+        let known = Orphan { name: writing.id.clone(), unfinished: true };
         assert!(!reconcile::delete(&all.db, slow, &known).await.unwrap());
         writer.cancel().await.unwrap();
         all.db.write("test.remove", move |conn| db::blobs::remove(conn, &writing.id)).await.unwrap();
         assert_eq!(examine(&all.db, slow).await, (vec![], vec![], 1));
-        assert_eq!(reconcile::rows(&all.db, slow).await.unwrap(), 1);
 
         std::fs::rename(folder.join(&id), app.folder().join("aside")).unwrap();
-        let gone = reconcile::Missing { name: id.clone(), image_id: id.clone() };
+        let gone = (id.clone(), id.clone());
         assert_eq!(examine(&all.db, slow).await, (vec![], vec![gone], 0));
         std::fs::rename(app.folder().join("aside"), folder.join(&id)).unwrap();
     }

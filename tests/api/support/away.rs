@@ -16,7 +16,7 @@ use vitrine::{
     server::Options,
     store::{
         About, Backend, ByteRange, ByteStream, ListStream, LocalFile, NewBlob, Readers, StoreError,
-        StoreErrorKind, StoreResult, StoreUrl, Writer,
+        StoreErrorKind, StoreResult, StoreUrl, Writer, Yard,
         backend::{self, Kind, Room, Site},
         kinds::memory,
         limit::Fencing,
@@ -175,6 +175,10 @@ impl Backend for Far {
 
     fn list(&self) -> ListStream {
         self.inner.list()
+    }
+
+    fn yard(&self) -> Option<&dyn Yard> {
+        self.inner.yard()
     }
 }
 

@@ -367,7 +367,8 @@ async fn faults_of(app: &App, named: &NamedStore) -> Vec<String> {
         }
         live.insert(name);
     }
-    for (name, unfinished) in files {
+    // What is hidden is no blob's.
+    for (name, unfinished) in files.into_iter().filter(|(name, _)| !name.starts_with('.')) {
         if unfinished || !live.contains(&name) {
             faults.push(format!("the store holds {name}, which the ledger does not know as live"));
         }

@@ -147,7 +147,7 @@ impl Folders {
 }
 
 /// What tells a file from every other, whatever its names; `None` when there is none.
-fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
+pub(super) fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some((found.dev(), found.ino()))),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -14,6 +14,7 @@ mod settings;
 mod tests;
 mod walk;
 mod writer;
+mod yard;
 
 use std::{fs, fs::File, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
@@ -26,7 +27,7 @@ pub use settings::{Folder, Mount, Settings};
 
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob, Readers,
-    Share, StoreResult, StoreUrl, Writer,
+    Share, StoreResult, StoreUrl, Writer, Yard,
     backend::{self, Kind, Room, Site},
     private::FILE_MODE,
 };
@@ -236,5 +237,9 @@ impl Backend for FileStore {
 
     fn list(&self) -> ListStream {
         walk::list(self.folders.clone())
+    }
+
+    fn yard(&self) -> Option<&dyn Yard> {
+        Some(self)
     }
 }

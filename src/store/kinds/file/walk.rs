@@ -1,7 +1,7 @@
 //! Listing the folders of a file store, a bounded number of names at a time.
 
 use std::{
-    fs::{self, ReadDir},
+    fs::{self, DirEntry, ReadDir},
     io,
     path::PathBuf,
 };
@@ -9,7 +9,10 @@ use std::{
 use futures::{TryStreamExt, stream};
 
 use super::{calls::blocking, folders::Folders};
-use crate::store::{ListStream, Listed};
+use crate::{
+    model::time::Timestamp,
+    store::{ListStream, Listed},
+};
 
 /// Names that are read at once.
 const BATCH: usize = 1000;
@@ -32,16 +35,25 @@ impl Walk {
                 continue;
             };
             match entries.next().transpose()? {
-                Some(entry) if entry.file_type()?.is_file() => {
-                    let name = entry.file_name().to_string_lossy().into_owned();
-                    names.push(Listed { name, unfinished: *unfinished });
-                }
+                Some(entry) if entry.file_type()?.is_file() => names.extend(listed(&entry, *unfinished)?),
                 Some(_) => {}
                 None => self.open = None,
             }
         }
         Ok(if names.is_empty() { None } else { Some((names, self)) })
     }
+}
+
+/// A file; `None` when it is gone by now.
+fn listed(entry: &DirEntry, unfinished: bool) -> io::Result<Option<Listed>> {
+    // Not that of what a symbolic link leads to.
+    let found = match entry.metadata() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        found => found?,
+    };
+    let name = entry.file_name().to_string_lossy().into_owned();
+    let modified = found.modified().ok().map(Timestamp::of);
+    Ok(Some(Listed { size: Some(found.len()), modified, ..Listed::of(name, unfinished) }))
 }
 
 /// Every file in the folders, those that are being written included.

@@ -17,7 +17,7 @@ use crate::outbound::{
 };
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob, Readers,
-    StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
+    StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard,
     backend::{self, Declared, Form, Kind, NamedBy, Options, Room, Site},
     range::cut,
 };
@@ -216,6 +216,10 @@ impl Backend for HttpStore {
 
     fn list(&self) -> ListStream {
         Box::pin(futures::stream::empty())
+    }
+
+    fn yard(&self) -> Option<&dyn Yard> {
+        None
     }
 }
 

@@ -29,7 +29,7 @@ use serde_json::{Map, Value, json};
 
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob, Readers,
-    StoreResult, StoreUrl, Writer,
+    StoreResult, StoreUrl, Writer, Yard,
     backend::{self, Kind, Room, Site},
 };
 use ceph::Pool;
@@ -143,5 +143,9 @@ impl Backend for RbdStore {
             async move { store.names("rbd_directory", move |pool| names::after(pool, &last, names::BATCH)).await }
         });
         Box::pin(batches.map_ok(|names| stream::iter(names.into_iter().map(Ok))).try_flatten())
+    }
+
+    fn yard(&self) -> Option<&dyn Yard> {
+        None
     }
 }

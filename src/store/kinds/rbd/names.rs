@@ -83,8 +83,8 @@ pub(super) fn after(pool: &Pool, last: &str, most: u64) -> io::Result<Option<(Ve
     let Some(last) = keys.last().cloned() else { return Ok(None) };
     let names = keys.iter().filter_map(|key| key.strip_prefix(KEY));
     let listed = names.map(|name| match name.strip_prefix(PART) {
-        Some(id) => Listed { name: id.to_owned(), unfinished: true },
-        None => Listed { name: name.to_owned(), unfinished: false },
+        Some(id) => Listed::of(id.to_owned(), true),
+        None => Listed::of(name.to_owned(), false),
     });
     Ok(Some((listed.collect(), last)))
 }

@@ -10,7 +10,10 @@ use super::{
     fault::Fault,
     line::{COPY_SOURCE, Line},
 };
-use crate::store::ByteRange;
+use crate::{
+    model::time::Timestamp,
+    store::{ByteRange, Listed},
+};
 
 /// What is spelled out in queries and paths.
 const SPELLED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -77,15 +80,15 @@ impl Calls {
         parsed(&body)
     }
 
-    /// The next names of the bucket, a thousand at most.
-    pub(super) async fn objects(&self, after: Option<&str>) -> Result<Page<String>, Fault> {
+    /// The next objects of the bucket, a thousand at most.
+    pub(super) async fn objects(&self, after: Option<&str>) -> Result<Page<Listed>, Fault> {
         let mut query = "encoding-type=url&list-type=2".to_owned();
         if let Some(token) = after {
             query = format!("continuation-token={}&{query}", spelled(token));
         }
         let page: Objects = self.get(&query).await?;
-        let names = page.contents.iter().map(|object| decoded(&object.key)).collect();
-        Ok((names, page.next.filter(|_| page.is_truncated)))
+        let listed = page.contents.iter().map(Object::listed).collect();
+        Ok((listed, page.next.filter(|_| page.is_truncated)))
     }
 
     /// The next unfinished uploads, a thousand at most, of names that begin so. `after` is as the page before says.
@@ -228,6 +231,17 @@ struct Objects {
 struct Object {
     #[serde(rename = "Key")]
     key: String,
+    #[serde(rename = "Size")]
+    size: Option<u64>,
+    #[serde(rename = "LastModified")]
+    modified: Option<String>,
+}
+
+impl Object {
+    fn listed(&self) -> Listed {
+        let modified = self.modified.as_deref().and_then(Timestamp::parse_iso);
+        Listed { size: self.size, modified, ..Listed::of(decoded(&self.key), false) }
+    }
 }
 
 #[derive(Deserialize)]
@@ -265,13 +279,16 @@ mod tests {
     #[test]
     fn listings_are_read() {
         let page = b"<?xml version=\"1.0\"?><ListBucketResult xmlns=\"x\"><Name>b</Name><IsTruncated>true</IsTruncated>\
-            <Contents><Key>a%2Fb</Key><Size>1</Size></Contents><Contents><Key>c</Key></Contents>\
+            <Contents><Key>a%2Fb</Key><Size>1</Size><LastModified>2026-01-02T03:04:05.000Z</LastModified></Contents><Contents><Key>c</Key></Contents>\
             <NextContinuationToken>t</NextContinuationToken></ListBucketResult>";
         let page: Objects = parsed(page).unwrap();
-        let names: Vec<_> = page.contents.iter().map(|object| decoded(&object.key)).collect();
+        let listed: Vec<_> = page.contents.iter().map(Object::listed).collect();
+        let modified = Timestamp::parse_iso("2026-01-02T03:04:05Z");
+        assert!(modified.is_some());
+        let first = Listed { size: Some(1), modified, ..Listed::of("a/b".to_owned(), false) };
         assert_eq!(
-            (names, page.next.as_deref(), page.is_truncated),
-            (vec!["a/b".into(), "c".into()], Some("t"), true)
+            (listed, page.next.as_deref(), page.is_truncated),
+            (vec![first, Listed::of("c".to_owned(), false)], Some("t"), true)
         );
         let empty: Uploads =
             parsed(b"<ListMultipartUploadsResult><Bucket>b</Bucket></ListMultipartUploadsResult>").unwrap();

@@ -29,7 +29,7 @@ use serde_json::{Map, json};
 
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, LocalFile, NewBlob,
-    Readers, Share, StoreError, StoreErrorKind, StoreResult, StoreUrl, UNFINISHED, Writer,
+    Readers, Share, StoreError, StoreErrorKind, StoreResult, StoreUrl, UNFINISHED, Writer, Yard,
     backend::{self, Keys, Kind, Site},
 };
 use address::{Style, is_name};
@@ -234,14 +234,13 @@ impl Backend for S3Store {
             async move {
                 let Some((unfinished, after)) = at else { return Ok(None) };
                 let failed = |fault: fault::Fault| fault.at(place);
-                let (names, next) = if unfinished {
+                let (listed, next) = if unfinished {
                     let (begun, next) = calls.uploads("", after.as_deref()).await.map_err(failed)?;
-                    (begun.into_iter().map(|upload| upload.name).collect(), next)
+                    (begun.into_iter().map(|upload| Listed::of(upload.name, true)).collect(), next)
                 } else {
                     calls.objects(after.as_deref()).await.map_err(failed)?
                 };
-                let listed: Vec<_> = names.into_iter().filter(|name| is_name(name)).collect();
-                let listed = listed.into_iter().map(move |name| Ok(Listed { name, unfinished }));
+                let listed = listed.into_iter().filter(|listed| is_name(&listed.name)).map(Ok);
                 let next = match next {
                     Some(next) => Some((unfinished, Some(next))),
                     None => (!unfinished).then_some((true, None)),
@@ -250,5 +249,9 @@ impl Backend for S3Store {
             }
         });
         Box::pin(pages.try_flatten())
+    }
+
+    fn yard(&self) -> Option<&dyn Yard> {
+        None
     }
 }

@@ -101,7 +101,7 @@ async fn what_a_dead_writer_left_is_swept() {
         for by_its_name_alone in [false, true] {
             let (blob, name) = (id(), id());
             drop(begun(&named, &blob, &name).await);
-            assert_eq!(sorted(&named).await, [Listed { name: name.clone(), unfinished: true }]);
+            assert_eq!(sorted(&named).await, [Listed::of(name.clone(), true)]);
             let other = id();
             let (_, whole) = opened(&Settings {
                 part: 10 * MIB,
@@ -113,7 +113,7 @@ async fn what_a_dead_writer_left_is_swept() {
                 false => named.delete(&blob, &name).await.unwrap(),
                 true => named.delete(&id(), &format!("{name}{UNFINISHED}")).await.unwrap(),
             }
-            assert_eq!(sorted(&named).await, [Listed { name: name.clone(), unfinished: false }]);
+            assert_eq!(sorted(&named).await, [Listed::of(name.clone(), false)]);
             assert_eq!(get(&named, &url, None).await.unwrap(), b"another's");
             named.delete(&other, &name).await.unwrap();
             assert_eq!(sorted(&named).await, []);
@@ -135,7 +135,7 @@ async fn parts_replace_nothing() {
         assert_eq!(writer.commit(&id()).await.unwrap_err().kind, StoreErrorKind::Unavailable);
         writer.cancel().await.unwrap();
         assert_eq!(get(&named, &url, None).await.unwrap(), b"first");
-        assert_eq!(sorted(&named).await, [Listed { name: name.clone(), unfinished: false }]);
+        assert_eq!(sorted(&named).await, [Listed::of(name.clone(), false)]);
     }
 }
 

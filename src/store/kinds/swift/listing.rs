@@ -12,7 +12,7 @@ use super::{
     shop::Shop,
 };
 use crate::{
-    model::image::is_uuid,
+    model::{image::is_uuid, time::Timestamp},
     outbound::Method,
     store::{ListStream, Listed, StoreError, StoreResult, UNFINISHED},
 };
@@ -23,9 +23,20 @@ const PAGE_BYTES_MAX: usize = 8 << 20;
 /// Bytes of the text of a UUID.
 const UUID_BYTES: usize = 36;
 
-#[derive(Deserialize)]
-struct Entry {
+/// An object of a container, or a container of an account.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Entry {
     name: Option<String>,
+    bytes: Option<u64>,
+    last_modified: Option<String>,
+}
+
+impl Entry {
+    /// As an object. Those with a manifest are empty themselves, so that nothing is said of their size.
+    fn listed(&self, name: &str) -> Listed {
+        let modified = self.last_modified.as_deref().and_then(Timestamp::parse_iso);
+        Listed { size: self.bytes.filter(|bytes| *bytes > 0), modified, ..Listed::of(name.to_owned(), false) }
+    }
 }
 
 /// A page of the names in a container, or of the containers of an account, and where the next one begins. That there is
@@ -36,6 +47,17 @@ pub(super) async fn page(
     prefix: &str,
     after: &str,
 ) -> Result<(Vec<String>, Option<String>), Fault> {
+    let (entries, next) = entries(line, container, prefix, after).await?;
+    Ok((entries.into_iter().filter_map(|entry| entry.name).collect(), next))
+}
+
+/// The same with what the list says besides.
+async fn entries(
+    line: &Line,
+    container: Option<&str>,
+    prefix: &str,
+    after: &str,
+) -> Result<(Vec<Entry>, Option<String>), Fault> {
     let ask = match container {
         Some(container) => Ask::of(Method::GET, container, None),
         None => Ask::of_account(Method::GET),
@@ -55,9 +77,8 @@ pub(super) async fn page(
     }
     let entries: Vec<Entry> = serde_json::from_slice(&reply.body)
         .map_err(|_| Fault::Nonsense("Swift's list is none".to_owned()))?;
-    let names: Vec<String> = entries.into_iter().filter_map(|entry| entry.name).collect();
-    let next = names.last().cloned().filter(|last| last.as_str() != after);
-    Ok((names, next))
+    let next = entries.iter().filter_map(|entry| entry.name.clone()).next_back();
+    Ok((entries, next.filter(|last| last.as_str() != after)))
 }
 
 /// What a name in a container stands for.
@@ -118,9 +139,9 @@ impl Shop {
             let start = (Arc::clone(&shop), container, Some(String::new()));
             stream::try_unfold(start, |(shop, container, after)| async move {
                 let Some(after) = after else { return Ok(None) };
-                let found = page(&shop.line, Some(&container), "", &after).await;
-                let (names, next) = found.map_err(|fault| fault.at(shop.place(&container, "")))?;
-                let listed = shop.listed(&container, &names).await?;
+                let found = entries(&shop.line, Some(&container), "", &after).await;
+                let (found, next) = found.map_err(|fault| fault.at(shop.place(&container, "")))?;
+                let listed = shop.listed(&container, &found).await?;
                 Ok::<_, StoreError>(Some((stream::iter(listed).map(Ok), (shop, container, next))))
             })
             .try_flatten()
@@ -128,14 +149,15 @@ impl Shop {
         Box::pin(pages.try_flatten())
     }
 
-    async fn listed(&self, container: &str, names: &[String]) -> StoreResult<Vec<Listed>> {
+    async fn listed(&self, container: &str, entries: &[Entry]) -> StoreResult<Vec<Listed>> {
         let mut listed = Vec::new();
-        for name in names {
+        for entry in entries {
+            let Some(name) = &entry.name else { continue };
             match meaning(name) {
-                Meaning::Object => listed.push(Listed { name: name.clone(), unfinished: false }),
+                Meaning::Object => listed.push(entry.listed(name)),
                 // One that has stayed behind says nothing.
                 Meaning::Mark(id) if self.shown_as(container, id).await?.is_none() => {
-                    listed.push(Listed { name: id.to_owned(), unfinished: true });
+                    listed.push(Listed::of(id.to_owned(), true));
                 }
                 Meaning::Mark(_) | Meaning::Segment | Meaning::Foreign => {}
             }

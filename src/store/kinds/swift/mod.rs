@@ -38,7 +38,7 @@ use crate::{
     outbound::{self, Client},
     store::{
         About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob,
-        Readers, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer,
+        Readers, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard,
         backend::{self, Kind, Room, Site},
     },
     telemetry::places::Places,
@@ -203,5 +203,9 @@ impl Backend for SwiftStore {
 
     fn list(&self) -> ListStream {
         self.shop.list()
+    }
+
+    fn yard(&self) -> Option<&dyn Yard> {
+        None
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     outbound::{Method, StatusCode},
     store::{
         About, Addresses, Backend, ByteRange, ByteStream, ListStream, LocalFile, NewBlob, Readers,
-        StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, addresses::name_in_account, backend::Room,
+        StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard, addresses::name_in_account, backend::Room,
     },
 };
 
@@ -249,5 +249,9 @@ impl Backend for ProjectsStore {
         let why = "the accounts of all projects cannot be listed";
         let error = StoreError::new(StoreErrorKind::Unsupported, "accounts of projects", why);
         Box::pin(stream::once(std::future::ready(Err(error))))
+    }
+
+    fn yard(&self) -> Option<&dyn Yard> {
+        None
     }
 }

@@ -109,7 +109,7 @@ async fn segments_make_the_whole() {
                 expected.push(name.clone());
                 expected.sort();
                 assert_eq!(names(&store).await, expected);
-                assert_eq!(sorted(&named).await, [Listed { name: name.clone(), unfinished: false }]);
+                assert_eq!(sorted(&named).await, [Listed::of(name.clone(), false)]);
                 assert_eq!(named.stat(&url).await.unwrap(), length as u64);
                 assert!(get(&named, &url, None).await.unwrap() == bytes[..length], "{length} {size:?}");
                 let edge = ByteRange {
@@ -163,11 +163,11 @@ async fn what_a_dead_writer_left_is_swept() {
             let (store, named) = opened(&settings);
             let (blob, name, other) = (id(), id(), id());
             drop(begun(&named, &blob, &name).await);
-            assert_eq!(sorted(&named).await, [Listed { name: blob.clone(), unfinished: true }]);
+            assert_eq!(sorted(&named).await, [Listed::of(blob.clone(), true)]);
             let url = put(&named, &other, &name, b"another's").await.unwrap();
             let alias = if by_its_id_alone { format!("{blob}{UNFINISHED}") } else { name.clone() };
             named.delete(&blob, &alias).await.unwrap();
-            assert_eq!(sorted(&named).await, [Listed { name: name.clone(), unfinished: false }]);
+            assert_eq!(sorted(&named).await, [Listed::of(name.clone(), false)]);
             assert_eq!(get(&named, &url, None).await.unwrap(), b"another's");
             named.delete(&other, &name).await.unwrap();
             assert_eq!(names(&store).await, [""; 0]);
@@ -186,7 +186,7 @@ async fn a_mark_that_stays_behind_costs_nothing() {
     let container = &store.shop.containers.name;
     let mark = Ask::of(Method::PUT, container, Some(&mark_of(&blob))).header(NAME, &name);
     store.shop.line.call(&mark).await.unwrap();
-    assert_eq!(sorted(&named).await, [Listed { name: name.clone(), unfinished: false }]);
+    assert_eq!(sorted(&named).await, [Listed::of(name.clone(), false)]);
     named.delete(&blob, &format!("{blob}{UNFINISHED}")).await.unwrap();
     assert_eq!(names(&store).await.len(), 3);
     assert!(get(&named, &url, None).await.unwrap() == bytes);
@@ -218,7 +218,7 @@ async fn objects_of_glance_are_served_and_deleted() {
         let url = format!("swift+config://ref1/{container}/{image}");
         assert_eq!(get(&named, &url, None).await.unwrap(), b"first second");
         assert_eq!(named.stat(&url).await.unwrap(), 12);
-        assert_eq!(sorted(&named).await, [Listed { name: image.clone(), unfinished: false }]);
+        assert_eq!(sorted(&named).await, [Listed::of(image.clone(), false)]);
         if half {
             store
                 .shop

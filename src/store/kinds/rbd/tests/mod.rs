@@ -54,7 +54,7 @@ fn uuid() -> String {
 }
 
 fn listed(name: &str, unfinished: bool) -> Listed {
-    Listed { name: name.to_owned(), unfinished }
+    Listed::of(name.to_owned(), unfinished)
 }
 
 /// Proves that the RBD store keeps the promises of stores, also where runs of zeros are not written.

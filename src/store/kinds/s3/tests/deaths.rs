@@ -90,7 +90,7 @@ async fn servers_die_and_return() {
     gateway.signal(Signal::SIGCONT);
     drop(writer);
     named.delete(&other, &other).await.unwrap();
-    assert_eq!(sorted(&named).await, [Listed { name, unfinished: false }]);
+    assert_eq!(sorted(&named).await, [Listed::of(name, false)]);
 }
 
 /// Proves that https is verified by the certificates that the operator names, and that by https, where bodies are proved by

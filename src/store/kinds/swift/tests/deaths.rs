@@ -84,5 +84,5 @@ async fn servers_die_and_return() {
     gateway.signal(Signal::SIGCONT);
     drop(writer);
     named.delete(&other, &other).await.unwrap();
-    assert_eq!(sorted(&named).await, [Listed { name, unfinished: false }]);
+    assert_eq!(sorted(&named).await, [Listed::of(name, false)]);
 }

@@ -1,0 +1,3 @@
+DROP TABLE quarantine;
+DROP TABLE store_findings;
+DROP TABLE store_states;

@@ -1,0 +1,53 @@
+//! The tables of what is known of stores.
+
+use super::jobs;
+
+diesel::table! {
+    /// What is known of a store.
+    store_states (store) {
+        store -> Text,
+        mark -> Text,
+        marked -> Bool,
+        job_id -> Nullable<Text>,
+        checked_at -> Nullable<BigInt>,
+        summary -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// What a job has found in a store.
+    store_findings (job_id, number) {
+        job_id -> Text,
+        number -> BigInt,
+        state -> Text,
+        name -> Text,
+        unfinished -> Bool,
+        bytes -> Nullable<BigInt>,
+        modified -> Nullable<BigInt>,
+        image_id -> Nullable<Text>,
+        reason -> Text,
+        outcome -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    /// Objects that lie out of the way.
+    quarantine (id) {
+        id -> Text,
+        store -> Text,
+        name -> Text,
+        unfinished -> Bool,
+        place -> Text,
+        bytes -> Nullable<BigInt>,
+        modified -> Nullable<BigInt>,
+        reason -> Text,
+        state -> Text,
+        job_id -> Nullable<Text>,
+        user_id -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(store_findings, jobs);

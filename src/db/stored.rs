@@ -1,0 +1,194 @@
+//! What the ledger has of a store, beside the images that it is for: to hold it against what the store really has.
+
+use diesel::{prelude::*, sql_types::BigInt};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Conn, DbResult, dialect,
+    schema::{blobs, image_locations, images},
+    statement::Statement,
+};
+use crate::model::{blob::BlobState, store_url::StoreUrl};
+
+/// What is to be known of the image that an object is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfImage {
+    /// `active`, or another status.
+    pub status: String,
+    /// Bytes, if known.
+    pub size: Option<i64>,
+    /// The project that owns it.
+    pub owner: Option<String>,
+    /// What it is called.
+    pub name: Option<String>,
+    /// `disk_format`.
+    pub disk_format: Option<String>,
+    /// Bytes of the disk in it.
+    pub virtual_size: Option<i64>,
+}
+
+/// A row of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its id.
+    pub id: String,
+    /// The name in the store.
+    pub name: String,
+    /// The image that it was written for.
+    pub image_id: String,
+    /// As [`BlobState::as_str`].
+    pub state: String,
+    /// Bytes, once known.
+    pub size: Option<i64>,
+    /// Until when somebody writes it, in microseconds since 1970.
+    pub lease_until: i64,
+    /// The image, if it is there or was.
+    pub image: Option<OfImage>,
+}
+
+impl Kept {
+    /// Where it stands.
+    pub fn blob_state(&self) -> Option<BlobState> {
+        BlobState::parse(&self.state)
+    }
+}
+
+type Row = (
+    (String, String, String, String, Option<i64>, i64),
+    (Option<String>, Option<i64>, Option<String>, Option<String>, Option<String>, Option<i64>),
+);
+
+fn kept(((id, name, image_id, state, size, lease_until), image): Row) -> Kept {
+    let (status, bytes, owner, called, disk_format, virtual_size) = image;
+    let image =
+        status.map(|status| OfImage { status, size: bytes, owner, name: called, disk_format, virtual_size });
+    Kept { id, name, image_id, state, size, lease_until, image }
+}
+
+/// The columns of a row and of its image.
+macro_rules! columns {
+    () => {
+        (
+            (blobs::id, blobs::name, blobs::image_id, blobs::state, blobs::size, blobs::lease_until),
+            (
+                images::status.nullable(),
+                images::size.nullable(),
+                images::owner.nullable(),
+                images::name.nullable(),
+                images::disk_format.nullable(),
+                images::virtual_size.nullable(),
+            ),
+        )
+    };
+}
+
+/// Rows of a store, from the id after `after` on.
+///
+/// # Errors
+/// Only the database's own.
+pub fn of_store(conn: &mut Conn, store: &str, after: &str, count: i64) -> DbResult<Vec<Kept>> {
+    let rows: Vec<Row> = blobs::table
+        .left_join(images::table.on(images::id.eq(blobs::image_id)))
+        .filter(blobs::store.eq(store).and(blobs::id.gt(after)))
+        .order(blobs::id)
+        .limit(count)
+        .select(columns!())
+        .load(conn)?;
+    Ok(rows.into_iter().map(kept).collect())
+}
+
+/// The rows of a store that have one of these names, or one of these as their id.
+///
+/// # Errors
+/// Only the database's own.
+pub fn named(conn: &mut Conn, store: &str, names: &[String]) -> DbResult<Vec<Kept>> {
+    let rows: Vec<Row> = blobs::table
+        .left_join(images::table.on(images::id.eq(blobs::image_id)))
+        .filter(blobs::store.eq(store).and(blobs::name.eq_any(names).or(blobs::id.eq_any(names))))
+        .select(columns!())
+        .load(conn)?;
+    Ok(rows.into_iter().map(kept).collect())
+}
+
+/// Where a live blob is; `None` when it is not live any more.
+///
+/// # Errors
+/// Only the database's own.
+pub fn place_of(conn: &mut Conn, id: &str) -> DbResult<Option<StoreUrl>> {
+    let url: Option<String> = blobs::table
+        .inner_join(image_locations::table.on(image_locations::blob_id.eq(blobs::id.nullable())))
+        .filter(blobs::id.eq(id).and(blobs::state.eq(BlobState::Live.as_str())))
+        .select(image_locations::url)
+        .first(conn)
+        .optional()?;
+    Ok(url.map(StoreUrl::new))
+}
+
+/// A location whose bytes the ledger does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Its id.
+    pub id: String,
+    /// Where it is.
+    pub url: String,
+    /// The image that has it.
+    pub image_id: String,
+}
+
+/// Such locations, from the id after `after` on.
+///
+/// # Errors
+/// Only the database's own.
+pub fn elsewhere(conn: &mut Conn, after: &str, count: i64) -> DbResult<Vec<Elsewhere>> {
+    let rows: Vec<(String, String, String)> = image_locations::table
+        .filter(image_locations::blob_id.is_null())
+        .filter(image_locations::id.gt(after))
+        .order(image_locations::id)
+        .limit(count)
+        .select((image_locations::id, image_locations::url, image_locations::image_id))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(id, url, image_id)| Elsewhere { id, url, image_id }).collect())
+}
+
+/// Whether a location whose bytes the ledger does not know may mean an object of this name.
+///
+/// # Errors
+/// Only the database's own.
+pub fn is_named_elsewhere(conn: &mut Conn, name: &str) -> DbResult<bool> {
+    let mut literal = String::with_capacity(name.len());
+    for character in name.chars() {
+        if matches!(character, '%' | '_' | '!') {
+            literal.push('!');
+        }
+        literal.push(character);
+    }
+    let found: Option<String> = image_locations::table
+        .filter(image_locations::blob_id.is_null())
+        .filter(image_locations::url.like(format!("%{literal}%")).escape('!'))
+        .select(image_locations::id)
+        .first(conn)
+        .optional()?;
+    Ok(found.is_some())
+}
+
+/// How many blobs the images have in a store, and how many bytes.
+///
+/// # Errors
+/// Only the database's own.
+pub fn count(conn: &mut Conn, store: &str) -> DbResult<(i64, i64)> {
+    #[derive(QueryableByName)]
+    struct Counted {
+        #[diesel(sql_type = BigInt)]
+        objects: i64,
+        #[diesel(sql_type = BigInt)]
+        bytes: i64,
+    }
+    let sum = dialect::of(conn).sum("size");
+    let counted =
+        Statement::new(&format!("SELECT COUNT(*) AS objects, {sum} AS bytes FROM blobs WHERE state = "))
+            .text(BlobState::Live.as_str())
+            .sql(" AND store = ")
+            .text(store);
+    let counted: Vec<Counted> = counted.load(conn)?;
+    Ok(counted.first().map_or((0, 0), |counted| (counted.objects, counted.bytes)))
+}

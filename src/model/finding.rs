@@ -1,0 +1,120 @@
+//! How what a store holds compares with what the database says of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Timestamp;
+
+/// How an object, or the lack of one, is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectState {
+    /// An image has it, and its size is right.
+    Ok,
+    /// Somebody is writing it.
+    Staging,
+    /// Whoever wrote it is gone.
+    StaleStaging,
+    /// Nothing refers to it, although it bears a name of ours.
+    Orphan,
+    /// The same, but it came only lately.
+    Young,
+    /// An image should have it, and it is not there.
+    Missing,
+    /// Its size is not that of the image.
+    SizeMismatch,
+    /// Its bytes are not those of the image.
+    HashMismatch,
+    /// Its image is active and does not know its size.
+    SizeUnknown,
+    /// Its image has it, but the server that it was captured from is gone.
+    StaleSource,
+    /// It is about to be deleted.
+    PendingDelete,
+    /// It lies out of the way.
+    Quarantined,
+    /// It bears no name of ours.
+    Foreign,
+}
+
+impl ObjectState {
+    /// Every state.
+    pub const ALL: [Self; 13] = [
+        Self::Ok,
+        Self::Staging,
+        Self::StaleStaging,
+        Self::Orphan,
+        Self::Young,
+        Self::Missing,
+        Self::SizeMismatch,
+        Self::HashMismatch,
+        Self::SizeUnknown,
+        Self::StaleSource,
+        Self::PendingDelete,
+        Self::Quarantined,
+        Self::Foreign,
+    ];
+
+    /// The name in the API and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Staging => "staging",
+            Self::StaleStaging => "stale-staging",
+            Self::Orphan => "orphan",
+            Self::Young => "young",
+            Self::Missing => "missing",
+            Self::SizeMismatch => "size-mismatch",
+            Self::HashMismatch => "hash-mismatch",
+            Self::SizeUnknown => "size-unknown",
+            Self::StaleSource => "stale-source",
+            Self::PendingDelete => "pending-delete",
+            Self::Quarantined => "quarantined",
+            Self::Foreign => "foreign",
+        }
+    }
+
+    /// Reads a name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Whether that is nothing to tell of: all is as it should be, or will be by itself.
+    pub const fn is_well(self) -> bool {
+        matches!(self, Self::Ok | Self::Staging | Self::PendingDelete | Self::Quarantined)
+    }
+}
+
+/// Something that a store holds, or lacks, and what that means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How it is to be read.
+    pub state: ObjectState,
+    /// The name of the object, or of the one that is not there.
+    pub name: String,
+    /// Whether it lies among what is being written.
+    pub unfinished: bool,
+    /// Its bytes, where the store says so.
+    pub bytes: Option<u64>,
+    /// When it was last written to, in microseconds since 1970 by the store's clock.
+    pub modified: Option<i64>,
+    /// The image that it is of.
+    pub image_id: Option<String>,
+    /// The row of the ledger.
+    pub blob_id: Option<String>,
+    /// Why it is read so, in a sentence.
+    pub reason: String,
+    /// What was done about it.
+    pub outcome: Option<String>,
+}
+
+impl Finding {
+    /// When it was last written to.
+    pub fn modified(&self) -> Option<Timestamp> {
+        self.modified.map(Timestamp)
+    }
+}
+
+/// How many findings of each state there are.
+pub type Summary = BTreeMap<ObjectState, u64>;

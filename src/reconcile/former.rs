@@ -1,0 +1,106 @@
+//! Rows under a store's former id.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    db::{self, Db, DbError, DbResult},
+    store::Stores,
+};
+
+/// Rows that are held at once.
+const BATCH: usize = 500;
+
+/// What [`adopt`] did about one former id of a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// For each store, how many rows are its own now.
+    pub moved: BTreeMap<String, usize>,
+    /// Rows that no store could take.
+    pub left: usize,
+}
+
+/// Gives the data that was stored under ids of stores which are not configured here to the stores whose URLs it has:
+/// after a change from a single store to several, or of a store's id. Only an operator knows that no other node has
+/// these stores, so nothing does this by itself. `from` is the only former id to look at; the empty one is that of
+/// locations which name none. Answers what became of each. Blocking.
+///
+/// # Errors
+/// Only the database's.
+pub fn adopt(db: &Db, stores: &Stores, from: Option<&str>) -> DbResult<BTreeMap<String, Adopted>> {
+    let known = ids(stores);
+    let (mut after, mut all) = (String::new(), BTreeMap::<String, Adopted>::new());
+    loop {
+        let batch = db.write_blocking(|conn| db::ledger::strays(conn, &known, &after, BATCH as i64))?;
+        let Some(last) = batch.last() else { break };
+        after.clone_from(&last.id);
+        for location in &batch {
+            let former = location.store.clone().unwrap_or_default();
+            if from.is_some_and(|id| id != former) {
+                continue;
+            }
+            let adopted = all.entry(former).or_default();
+            let Some(named) = stores.for_location(location) else {
+                adopted.left = adopted.left.saturating_add(1);
+                continue;
+            };
+            let moved =
+                db.write_blocking(|conn| db::ledger::adopt(conn, location, &named.id, db.clock.now()));
+            adopted.count(&named.id, moved)?;
+        }
+    }
+    for (former, adopted) in &mut all {
+        adopt_rest(db, former, adopted)?;
+    }
+    Ok(all)
+}
+
+/// Blobs without a location are on their way out and have no URL. They are in the store that has everything else of
+/// their former store, if there is only one.
+fn adopt_rest(db: &Db, former: &str, adopted: &mut Adopted) -> DbResult<()> {
+    let only = match adopted.moved.keys().collect::<Vec<_>>().as_slice() {
+        [only] if adopted.left == 0 => Some((*only).clone()),
+        _ => None,
+    };
+    let mut after = String::new();
+    loop {
+        let ids = db.write_blocking(|conn| db::ledger::ids_of_store(conn, former, &after, BATCH as i64))?;
+        let Some(last) = ids.last() else { return Ok(()) };
+        after.clone_from(last);
+        for id in &ids {
+            let Some(store) = &only else {
+                adopted.left = adopted.left.saturating_add(1);
+                continue;
+            };
+            let moved = db.write_blocking(|conn| db::ledger::adopt_blob(conn, id, store, db.clock.now()));
+            adopted.count(store, moved)?;
+        }
+    }
+}
+
+impl Adopted {
+    fn count(&mut self, store: &str, moved: DbResult<()>) -> DbResult<()> {
+        match moved {
+            Ok(()) => {
+                let count = self.moved.entry(store.to_owned()).or_default();
+                *count = count.saturating_add(1);
+            }
+            // The ledger of that store has another blob of this name.
+            Err(DbError::Duplicate(_)) => self.left = self.left.saturating_add(1),
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    }
+}
+
+/// Former ids of stores that locations name, and how many do. Blocking.
+///
+/// # Errors
+/// Only the database's.
+pub fn former_ids(db: &Db, stores: &Stores) -> DbResult<Vec<(String, i64)>> {
+    let known = ids(stores);
+    db.write_blocking(|conn| db::ledger::former_stores(conn, &known))
+}
+
+fn ids(stores: &Stores) -> Vec<String> {
+    stores.iter().map(|named| named.id.clone()).collect()
+}

@@ -1,0 +1,140 @@
+//! Taking objects out of the way, and back. A record comes before the move and is completed after it, so that whatever
+//! stops half-way is gone on with; the row of the ledger that keeps the name has no upload come in between.
+
+use super::scan::store_fault;
+use crate::{
+    db::{
+        self, Db, DbError,
+        quarantine::{Aside, HELD, MOVING},
+    },
+    model::{
+        error::{Error, Result},
+        finding::Finding,
+        job::Job,
+    },
+    store::{NamedStore, StoreErrorKind, Stores},
+    work::{Done, Failure},
+};
+
+/// Records that one look takes.
+const BATCH: i64 = 100;
+/// Seconds after which somebody else goes on with a move that was not finished.
+const MOVING_SECONDS: i64 = 60;
+
+/// Takes what a finding tells of out of the way, for a job; answers what became of it, in words.
+///
+/// # Errors
+/// [`Failure::Again`] when the store or the database does not answer.
+pub async fn put(db: &Db, named: &NamedStore, finding: &Finding, job: &Job) -> Done<String> {
+    let (now, id) = (db.clock.now(), uuid::Uuid::new_v4().to_string());
+    let day = now.isotime();
+    let aside = Aside {
+        place: format!("{}/{id}", day.get(..10).unwrap_or("day")),
+        id,
+        store: named.id.clone(),
+        name: finding.name.clone(),
+        unfinished: finding.unfinished,
+        bytes: finding.bytes.and_then(|bytes| i64::try_from(bytes).ok()),
+        modified: finding.modified,
+        reason: finding.reason.clone(),
+        state: MOVING.to_owned(),
+        job_id: Some(job.id.clone()),
+        user_id: job.user_id.clone(),
+        request_id: job.request_id.clone(),
+        created_at: now.0,
+        updated_at: now.0,
+    };
+    let row = aside.clone();
+    match db.write("quarantine.enter", move |conn| db::quarantine::enter(conn, &row)).await {
+        Ok(true) => {}
+        Ok(false) | Err(DbError::Duplicate(_)) => return Ok("kept: something refers to it by now".to_owned()),
+        Err(other) => return Err(other.into()),
+    }
+    match go_on(db, named, &aside).await? {
+        true => Ok(format!("quarantined as {}", aside.id)),
+        false => Ok("gone by itself".to_owned()),
+    }
+}
+
+/// Finishes a move; answers false, and forgets the record, when there is nothing to move.
+async fn go_on(db: &Db, named: &NamedStore, aside: &Aside) -> Done<bool> {
+    let moved = named.set_aside(&aside.name, aside.unfinished, &aside.place).await.map_err(store_fault)?;
+    let (id, now) = (aside.id.clone(), db.clock.now());
+    let record = move |conn: &mut db::Conn| match moved {
+        true => db::quarantine::set_state(conn, &id, HELD, now),
+        false => db::quarantine::remove(conn, &id),
+    };
+    db.write("quarantine.moved", record).await?;
+    Ok(moved)
+}
+
+/// Moves an object back under its name.
+///
+/// # Errors
+/// [`Error::NotFound`] when it does not lie there any more, [`Error::Conflict`] when something else bears the name by
+/// now.
+pub async fn restore(db: &Db, named: &NamedStore, aside: &Aside) -> Result<()> {
+    let failed = |failure: Failure| Error::Unavailable(failure.to_string());
+    if aside.state != HELD && !go_on(db, named, aside).await.map_err(failed)? {
+        return Err(gone(aside));
+    }
+    let back = match named.bring_back(&aside.place, &aside.name, aside.unfinished).await {
+        Err(error) if error.kind == StoreErrorKind::Exists => {
+            return Err(Error::conflict(format!("Something else is called {} by now.", aside.name)));
+        }
+        back => back.map_err(|error| failed(store_fault(error)))?,
+    };
+    // A restoration before this one may have come as far as that.
+    let is_there = back || named.holds(&aside.name).await.is_ok_and(|held| held);
+    let id = aside.id.clone();
+    db.write("quarantine.remove", move |conn| db::quarantine::remove(conn, &id)).await?;
+    if is_there { Ok(()) } else { Err(gone(aside)) }
+}
+
+fn gone(aside: &Aside) -> Error {
+    Error::NotFound(format!("Nothing lies in quarantine as {}.", aside.id))
+}
+
+/// Deletes an object that lies out of the way, for good. One whose move was not finished is moved first: nothing is ever
+/// deleted under its own name.
+///
+/// # Errors
+/// [`Failure::Again`] when the store or the database does not answer.
+pub async fn purge(db: &Db, named: &NamedStore, aside: &Aside) -> Done<()> {
+    if aside.state != HELD && !go_on(db, named, aside).await? {
+        return Ok(());
+    }
+    named.discard(&aside.place).await.map_err(store_fault)?;
+    let id = aside.id.clone();
+    db.write("quarantine.remove", move |conn| db::quarantine::remove(conn, &id)).await?;
+    Ok(())
+}
+
+/// Goes on with moves that stopped half-way, and deletes what has lain out of the way for so many seconds. Answers how
+/// many objects were deleted. A store that does not answer keeps no other from its turn.
+///
+/// # Errors
+/// The database's.
+pub async fn settle(db: &Db, stores: &Stores, kept_seconds: i64) -> Result<usize> {
+    let (mut deleted, mut after) = (0_usize, String::new());
+    loop {
+        let (now, from) = (db.clock.now(), after.clone());
+        let before = now.plus_seconds(kept_seconds.saturating_neg());
+        let read = move |conn: &mut db::Conn| db::quarantine::due(conn, before, &from, BATCH);
+        let due = db.read("quarantine.due", read).await?;
+        let Some(last) = due.last() else { return Ok(deleted) };
+        after.clone_from(&last.id);
+        for aside in &due {
+            let Some(named) = stores.get(&aside.store) else { continue };
+            let is_stuck = aside.updated_at <= now.plus_seconds(-MOVING_SECONDS).0;
+            let done = match (aside.state == HELD, aside.created_at < before.0) {
+                (_, true) => purge(db, named, aside).await.map(|()| deleted = deleted.saturating_add(1)),
+                (false, false) if is_stuck => go_on(db, named, aside).await.map(drop),
+                (false | true, false) => Ok(()),
+            };
+            if let Err(error) = done {
+                tracing::warn!(id = %aside.id, store = %aside.store, %error, "a quarantined object waits");
+            }
+        }
+    }
+}
