@@ -42,3 +42,20 @@ CREATE TABLE quarantine (
     PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 CREATE INDEX quarantine_of_store ON quarantine (store, id);
+-- Ids are compared with those of jobs, whose collation pads nothing and has another name on MySQL.
+SET @collation = (
+    SELECT collation_name FROM information_schema.collations
+    WHERE collation_name IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin') ORDER BY collation_name DESC LIMIT 1
+);
+SET @change = CONCAT('ALTER TABLE store_states CONVERT TO CHARACTER SET utf8mb4 COLLATE ', @collation);
+PREPARE change_table FROM @change;
+EXECUTE change_table;
+DEALLOCATE PREPARE change_table;
+SET @change = CONCAT('ALTER TABLE store_findings CONVERT TO CHARACTER SET utf8mb4 COLLATE ', @collation);
+PREPARE change_table FROM @change;
+EXECUTE change_table;
+DEALLOCATE PREPARE change_table;
+SET @change = CONCAT('ALTER TABLE quarantine CONVERT TO CHARACTER SET utf8mb4 COLLATE ', @collation);
+PREPARE change_table FROM @change;
+EXECUTE change_table;
+DEALLOCATE PREPARE change_table;

@@ -64,7 +64,7 @@ pub async fn findings(
     let after = after_of(asked.marker.as_deref())?;
     let page = domain::findings(&state.app.images, &caller.0, &id, (wanted, after, asked.limit)).await?;
     if is_table {
-        return table(state, caller, id.into_inner(), wanted, (asked.limit, page));
+        return Ok(table(state, caller, id.into_inner(), wanted, (asked.limit, page))?);
     }
     let path = format!("/ext/v1/jobs/{id}/findings");
     let next = last_of(&page, asked.limit).map(|number| link_after(&path, &asked, &number.to_string()));
@@ -80,7 +80,7 @@ fn table(
     job: String,
     wanted: Option<ObjectState>,
     (limit, first): (u32, Numbered),
-) -> ApiResult {
+) -> Result<HttpResponse> {
     let head = csv::rows([COLUMNS])?;
     let name = format!("findings-{}.csv", if is_uuid(&job) { &job } else { "job" });
     let next = last_of(&first, limit);
