@@ -42,7 +42,7 @@ const FLOORS: [&[&str]; 16] = [
 
 /// What only the door may say: nothing else inserts, saves or deletes an image.
 const DOOR: &str = "image/change";
-const BEHIND_THE_DOOR: [&str; 4] = ["insert", "insert_drawn", "save", "delete"];
+const BEHIND_THE_DOOR: [&str; 5] = ["insert", "insert_drawn", "save", "delete", "restore"];
 /// The statements behind it.
 const STATEMENTS: &str = "db/images";
 

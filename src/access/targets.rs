@@ -129,3 +129,16 @@ impl Target for CallerTarget<'_> {
         vec![("project_id".to_owned(), json!(self.0.project_id))]
     }
 }
+
+/// A project, by its id, as the target of a rule.
+pub struct ProjectTarget<'a>(pub &'a str);
+
+impl Target for ProjectTarget<'_> {
+    fn get(&self, key: &str) -> Option<Cow<'_, str>> {
+        (key == "project_id").then_some(Cow::Borrowed(self.0))
+    }
+
+    fn entries(&self) -> Vec<(String, Value)> {
+        vec![("project_id".to_owned(), json!(self.0))]
+    }
+}

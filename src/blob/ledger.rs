@@ -95,6 +95,7 @@ pub fn doom_abandoned(conn: &mut Conn, clock: &Clock) -> DbResult<Vec<String>> {
     let door = Door {
         author: Author::service(),
         delay_seconds: 0,
+        bin_seconds: 0,
         storage_quota: None,
         in_use: InUse::Allow,
         public_seconds: None,

@@ -281,6 +281,7 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             .string("vitrine", "in_use_delete")
             .and_then(|text| InUse::parse(&text))
             .unwrap_or_default(),
+        trash_seconds: loaded.i64("vitrine", "trash_days").unwrap_or(0).saturating_mul(24 * 3600),
         obsolete: loaded
             .string("vitrine", "obsolete_images")
             .and_then(|text| Obsolete::parse(&text))

@@ -139,6 +139,27 @@ pub fn doom_of_image(
     Ok(doom.kept().execute(conn)?)
 }
 
+/// Takes a blob back that is doomed and whose time has not come. Answers whether it is live again.
+///
+/// # Errors
+/// Only the database's own.
+pub fn revive(conn: &mut Conn, id: &str, now: Timestamp) -> DbResult<bool> {
+    let row = blobs::table
+        .filter(blobs::id.eq(id))
+        .filter(blobs::state.eq(BlobState::Doomed.as_str()))
+        .filter(blobs::delete_after.gt(now.0))
+        .filter(blobs::lease_until.lt(now.0));
+    let changed = diesel::update(row)
+        .set((
+            blobs::state.eq(BlobState::Live.as_str()),
+            blobs::delete_after.eq(0),
+            blobs::attempts.eq(0),
+            blobs::updated_at.eq(now.0),
+        ))
+        .execute(conn)?;
+    Ok(changed == 1)
+}
+
 /// Dooms one blob and ends its lease, so that the reaper takes it at `delete_after`.
 ///
 /// # Errors

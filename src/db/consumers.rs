@@ -4,7 +4,7 @@ use diesel::{dsl::count_star, prelude::*};
 
 use super::{
     Conn, DbError, DbResult,
-    schema::{consumers, image_properties, images},
+    schema::{consumers, image_properties, images, trash},
 };
 use crate::model::{
     consumer::{Consumer, ConsumerKind, DELETE_UNUSED_PROPERTY},
@@ -190,8 +190,11 @@ pub fn of_scope(conn: &mut Conn, scope: &str) -> DbResult<Vec<Consumer>> {
 /// Only the database's own.
 pub fn remove_orphans(conn: &mut Conn, count: i64) -> DbResult<usize> {
     let there = images::table.filter(images::id.eq(consumers::image_id)).filter(images::deleted.eq(false));
+    // Those of images that may come back do too.
+    let binned = trash::table.filter(trash::image_id.eq(consumers::image_id));
     let found: Vec<(String, String, String)> = consumers::table
         .filter(diesel::dsl::not(diesel::dsl::exists(there)))
+        .filter(diesel::dsl::not(diesel::dsl::exists(binned)))
         .limit(count)
         .select((consumers::image_id, consumers::kind, consumers::id))
         .load(conn)?;

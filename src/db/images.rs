@@ -340,6 +340,35 @@ pub fn delete(conn: &mut Conn, image: &Image, now: Timestamp) -> DbResult<()> {
     Ok(())
 }
 
+/// Undoes [`delete`]: a tombstone is an image again, with what hung on it. Answers the new revision.
+///
+/// # Errors
+/// [`DbError::Stale`] when `image` is no longer what the database has.
+pub fn restore(conn: &mut Conn, image: &Image) -> DbResult<i64> {
+    let revision = image.revision.wrapping_add(1);
+    let restore = Statement::new("UPDATE images SET deleted = ")
+        .boolean(false)
+        .sql(", deleted_at = NULL, status = ")
+        .text(image.status.as_str())
+        .sql(", updated_at = ")
+        .integer(image.updated_at.0)
+        .sql(", revision = ")
+        .integer(revision)
+        .sql(" WHERE id = ")
+        .text(&image.id)
+        .sql(" AND revision = ")
+        .integer(image.revision)
+        .sql(" AND deleted = ")
+        .boolean(true);
+    if restore.execute(conn)? != 1 {
+        return Err(DbError::stale("image", &image.id));
+    }
+    image_parts::save_properties(conn, &image.id, &Properties::default(), &image.properties)?;
+    image_parts::save_tags(conn, &image.id, &[], &image.tags)?;
+    image_parts::save_locations(conn, &image.id, &[], &image.locations)?;
+    Ok(revision)
+}
+
 /// Drops the rows of images that were deleted before a time and have no data any more, the oldest first, `count` at most.
 /// Their ids are kept apart, so that nobody gives one to other data (OSSN-0075). Answers how many went.
 ///

@@ -1,6 +1,8 @@
 //! The tables as diesel sees them. The truth is in `migrations/`; times are microseconds since 1970 UTC.
 #![allow(missing_docs)]
 
+pub use super::schema_of_lives::*;
+
 diesel::table! {
     images (id) {
         id -> Text,
@@ -331,15 +333,6 @@ diesel::table! {
 }
 diesel::allow_tables_to_appear_in_same_query!(consumers, images);
 diesel::allow_tables_to_appear_in_same_query!(consumers, image_properties);
-
-diesel::table! {
-    /// What is to be done with images by their dates.
-    image_dates (image_id, act) {
-        image_id -> Text,
-        act -> Text,
-        due_at -> BigInt,
-    }
-}
 
 diesel::table! {
     identity_keys (generation) {

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
@@ -22,6 +23,7 @@ use crate::{
         error::{Error, Result},
         event::{Author, Event},
         image::{Image, Location},
+        member::MemberStatus,
         status::Status,
         time::Timestamp,
     },
@@ -41,6 +43,8 @@ pub struct Door {
     pub delay_seconds: i64,
     /// Bytes that the author's project may keep (`user_storage_quota`).
     pub storage_quota: Option<u64>,
+    /// Seconds for which a deleted image can come back (`trash_days`, `delayed_delete`); 0 is not at all.
+    pub bin_seconds: i64,
     /// What becomes of images in use that are to be deleted (`in_use_delete`).
     pub in_use: InUse,
     /// Seconds after which images for everybody are deprecated (`public_deprecation_days`).
@@ -57,6 +61,7 @@ impl Images {
         Door {
             author,
             delay_seconds,
+            bin_seconds: delay_seconds.max(self.settings.trash_seconds),
             storage_quota,
             in_use: self.settings.in_use,
             public_seconds: self.settings.public_seconds,
@@ -214,6 +219,16 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     let mut doomed = 0_usize;
     dates::set_default(door.public_seconds, before, &mut after, now);
     if after.status == Status::Deleted {
+        let has_data = matches!(before.status, Status::Active | Status::Deactivated);
+        let delete_after = match has_data && door.bin_seconds > 0 {
+            true => {
+                let expires_at = now.plus_seconds(door.bin_seconds);
+                let members = db::members::list(conn, &before.id)?;
+                db::trash::put(conn, before, &members, now, expires_at)?;
+                expires_at
+            }
+            false => delete_after,
+        };
         db::images::delete(conn, before, now)?;
         dates::forget(conn, before)?;
         // Only now does whoever tells of a consumer wait for us.
@@ -240,6 +255,40 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     db::events::insert(conn, &Event::changed(&door.author, before, &after), now)?;
     check_storage(conn, door, before, &after)?;
     Ok((after, doomed))
+}
+
+/// That there is no such image in the bin, or none that the caller may see.
+pub(super) fn not_in_bin(id: &str) -> Error {
+    Error::NotFound(format!("Image {id} is not in the bin.")).because("not-in-trash", json!({}))
+}
+
+/// Brings a deleted image back from the bin, as it was.
+///
+/// # Errors
+/// [`Error::NotFound`] when it is not there, [`Error::Conflict`] when its data is about to go, and those of the quota.
+pub(super) fn restore(conn: &mut Conn, door: &Door, id: &str) -> DbResult<Image> {
+    let now = door.clock.now();
+    let found = db::trash::find(conn, id)?.filter(|binned| binned.expires_at > now);
+    let Some(binned) = found else { return Err(not_in_bin(id).into()) };
+    let mut after = Image { updated_at: now, ..binned.image };
+    for blob in after.locations.iter().filter_map(|location| location.blob_id.as_ref()) {
+        if !db::blobs::revive(conn, blob, now)? {
+            return Err(Error::conflict(format!("The data of image {id} is about to be deleted.")).into());
+        }
+    }
+    after.revision = db::images::restore(conn, &after)?;
+    for (member, status) in &binned.members {
+        db::members::insert(conn, &after, member, now)?;
+        if let Some(status) = MemberStatus::parse(status) {
+            db::members::set_status(conn, id, member, status, now)?;
+        }
+    }
+    db::trash::remove(conn, id)?;
+    dates::note_ahead(conn, &after, now)?;
+    let before = Image { status: Status::Deleted, locations: Vec::new(), ..after.clone() };
+    db::events::insert(conn, &Event::changed(&door.author, &before, &after), now)?;
+    check_storage(conn, door, &before, &after)?;
+    Ok(after)
 }
 
 /// Enters the data of new locations into the ledger that was in its store before.

@@ -11,6 +11,7 @@ use crate::{
     model::{
         caller::Caller,
         error::{Error, Result},
+        family,
         image::{Image, SYSTEM_PROPERTY_PREFIX},
         lifecycle,
         new_image::NewImage,
@@ -57,6 +58,7 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage) -> Result<I
     }
     images.settings.bounds.check_record(0, &image)?;
     lifecycle::check(None, &image)?;
+    family::check(None, &image)?;
     match images.insert(caller.into(), &image, is_chosen).await {
         Ok(()) => Ok(image),
         Err(DbError::Duplicate(_)) => Err(Error::conflict(format!(

@@ -21,6 +21,16 @@ pub(super) fn note(conn: &mut Conn, before: Option<&Image>, after: &Image) -> Db
     Ok(())
 }
 
+/// Enters the dates of an image that comes back, but for those that have passed.
+pub(super) fn note_ahead(conn: &mut Conn, image: &Image, now: Timestamp) -> DbResult<()> {
+    for act in Act::ALL {
+        if let Some(date) = act.date(image).filter(|date| *date > now) {
+            db::image_dates::put(conn, &image.id, act, date)?;
+        }
+    }
+    Ok(())
+}
+
 /// Forgets the dates of an image that goes.
 pub(super) fn forget(conn: &mut Conn, image: &Image) -> DbResult<()> {
     match Act::ALL.into_iter().any(|act| image.property(act.property()).is_some()) {

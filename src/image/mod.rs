@@ -4,6 +4,7 @@
 //! no HTTP and no SQL. Bytes are the matter of `blob/`.
 
 pub mod actions;
+pub mod bin;
 pub mod bounds;
 pub mod change;
 pub mod consumers;
@@ -11,6 +12,7 @@ pub mod create;
 mod dates;
 pub mod delete;
 pub mod expected;
+pub mod families;
 pub mod from_store;
 pub mod lifecycle;
 pub mod locations;
@@ -18,6 +20,7 @@ pub mod members;
 pub mod query;
 pub mod queued;
 pub mod readers;
+pub mod retention;
 pub mod signature;
 pub mod tags;
 mod turns;
@@ -82,6 +85,8 @@ pub struct Settings {
     pub delayed_delete: bool,
     /// `scrub_time`: how long deleted data stays when `delayed_delete` is on.
     pub scrub_time_seconds: i64,
+    /// Seconds for which deleted images can come back, where `delayed_delete` does not keep them for longer; 0 is not.
+    pub trash_seconds: i64,
     /// `show_image_direct_url`
     pub show_image_direct_url: bool,
     /// `show_multiple_locations`
@@ -165,6 +170,7 @@ impl Default for Settings {
             image_member_quota: 128,
             delayed_delete: false,
             scrub_time_seconds: 0,
+            trash_seconds: 0,
             show_image_direct_url: false,
             show_multiple_locations: false,
             image_location_quota: 10,

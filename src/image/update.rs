@@ -12,6 +12,7 @@ use crate::{
     model::{
         caller::Caller,
         error::{Error, Result},
+        family,
         image::{Image, LOCK_PROPERTY, SYSTEM_PROPERTY_PREFIX},
         lifecycle,
         new_image::{check_number, check_text, integer, strings},
@@ -60,6 +61,7 @@ pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Op
             }
             images.settings.bounds.check_record(before.variable_bytes(), &after)?;
             lifecycle::check(Some(before), &after)?;
+            family::check(Some(before), &after)?;
             Ok(Some(after))
         })
         .await?;

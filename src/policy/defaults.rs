@@ -277,5 +277,20 @@ static REGISTERED: &[Registered] = &[
             "GET /ext/v1/jobs/{job_id}/findings",
         ],
     ),
+    project(
+        "ext:family_publish",
+        MEMBER,
+        &["POST /ext/v1/families/{name}/publish", "POST /ext/v1/families/{name}/rollback"],
+    ),
+    project(
+        "ext:retention",
+        MEMBER,
+        &[
+            "GET /ext/v1/retention/{project_id}",
+            "PUT /ext/v1/retention/{project_id}",
+            "DELETE /ext/v1/retention/{project_id}",
+            "POST /ext/v1/retention/{project_id}/run",
+        ],
+    ),
     project("stores_info_detail", ADMIN_OR_SERVICE, &["GET /v2/info/stores/detail"]).old(ADMIN, "2025.1"),
 ];

@@ -179,6 +179,7 @@ pub fn retry(conn: &mut Conn, clock: &Clock, old: &Job) -> DbResult<String> {
     let door = Door {
         author: Author::from(old),
         delay_seconds: 0,
+        bin_seconds: 0,
         storage_quota: None,
         in_use: InUse::Allow,
         public_seconds: None,

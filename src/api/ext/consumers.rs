@@ -1,9 +1,12 @@
 //! `/ext/v1/images/{id}/consumers` and `/ext/v1/consumers`: who uses an image, as services tell.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Path};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::page::{Asked, link_after};
+use super::{
+    body::{object, only, optional, word},
+    page::{Asked, link_after},
+};
 use crate::{
     api::{
         error::ApiResult,
@@ -21,6 +24,8 @@ use crate::{
 
 /// Consumers that one scope may have.
 const SCOPE_MAX: usize = 2000;
+/// Bytes of a marker: a type and an id.
+const MARKER_MAX: usize = 272;
 
 fn view(consumer: &Consumer) -> Value {
     json!({
@@ -42,39 +47,9 @@ fn kind_of(text: &str) -> Result<ConsumerKind> {
     })
 }
 
-/// A word of others: printable, without blanks, of bounded length.
-fn word(name: &str, text: &str, chars_max: usize) -> Result<String> {
-    let fits = !text.is_empty() && text.chars().count() <= chars_max;
-    if fits && text.chars().all(|c| c.is_ascii_graphic()) {
-        return Ok(text.to_owned());
-    }
-    Err(Error::invalid(format!(
-        "{name} must have 1 to {chars_max} printable characters of ASCII and no blanks."
-    )))
-}
-
-fn optional(object: &Map<String, Value>, name: &str) -> Result<Option<String>> {
-    match object.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => word(name, text, TEXT_CHARS_MAX).map(Some),
-        Some(_) => Err(Error::invalid(format!("{name} must be a text."))),
-    }
-}
-
-fn only(object: &Map<String, Value>, known: &[&str]) -> Result<()> {
-    match object.keys().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(Error::invalid(format!("There is no member {name:?} here."))),
-        None => Ok(()),
-    }
-}
-
-fn object(value: &Value) -> Result<&Map<String, Value>> {
-    value.as_object().ok_or_else(|| Error::invalid("An object is expected."))
-}
-
 /// Lists the consumers of an image that the caller may see.
 pub async fn list(state: Shared, caller: Identified, request: HttpRequest, id: Path<String>) -> ApiResult {
-    let asked = Asked::parse(pairs(request.query_string())?, &[])?;
+    let asked = Asked::parse_long(pairs(request.query_string())?, &[], MARKER_MAX)?;
     let after = match &asked.marker {
         None => None,
         Some(marker) => {

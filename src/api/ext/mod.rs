@@ -1,14 +1,18 @@
 //! `/ext/v1`: what the service does beyond Glance. Nothing here changes what `/v2` answers.
 
+mod body;
 mod consumers;
 mod csv;
 mod discovery;
 pub mod error;
 mod events;
+mod families;
 mod jobs;
 mod page;
+mod retention;
 mod retire;
 mod stores;
+mod trash;
 mod webhooks;
 
 pub use discovery::PATH;
@@ -69,8 +73,25 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(post().to(stores::findings::purge)),
         )
         .service(resource("/ext/v1/jobs/{id}/findings", "GET").route(get().to(stores::findings::findings)))
+        .service(resource("/ext/v1/families", "GET").route(get().to(families::list)))
+        .service(resource("/ext/v1/families/{name}/publish", "POST").route(post().to(families::publish)))
+        .service(resource("/ext/v1/families/{name}/rollback", "POST").route(post().to(families::rollback)))
+        .service(resource("/ext/v1/families/{owner}/{name}", "GET").route(get().to(families::show)))
+        .service(
+            resource("/ext/v1/families/{owner}/{name}/current", "GET").route(get().to(families::current)),
+        )
         .service(resource("/ext/v1/jobs", "GET").route(get().to(jobs::list)))
         .service(resource("/ext/v1/jobs/{id}", "GET").route(get().to(jobs::show)))
         .service(resource("/ext/v1/jobs/{id}/cancel", "POST").route(post().to(jobs::cancel)))
-        .service(resource("/ext/v1/jobs/{id}/retry", "POST").route(post().to(jobs::retry)));
+        .service(resource("/ext/v1/jobs/{id}/retry", "POST").route(post().to(jobs::retry)))
+        .service(
+            resource("/ext/v1/retention/{project}", "GET, PUT, DELETE")
+                .route(get().to(retention::list))
+                .route(put().to(retention::put))
+                .route(delete().to(retention::remove)),
+        )
+        .service(resource("/ext/v1/retention/{project}/run", "POST").route(post().to(retention::run)))
+        .service(resource("/ext/v1/trash", "GET").route(get().to(trash::list)))
+        .service(resource("/ext/v1/trash/{id}", "DELETE").route(delete().to(trash::purge)))
+        .service(resource("/ext/v1/trash/{id}/restore", "POST").route(post().to(trash::restore)));
 }

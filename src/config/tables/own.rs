@@ -119,6 +119,15 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Images)
     .must(),
     opt(
+        "trash_days",
+        at_least(0),
+        "0",
+        "Days for which a deleted image can be brought back; 0 is none. With delayed_delete it can be for scrub_time, if that \
+         is longer.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
         "obsolete_images",
         Choice(&Obsolete::NAMES),
         "retire",

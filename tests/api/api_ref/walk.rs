@@ -24,6 +24,7 @@ const BARE: &str = "00000000-0000-4000-8000-000000000003";
 const LIMIT_OF_FAULTS: u16 = 500;
 
 /// A body and its media type.
+#[derive(Clone)]
 pub enum Body {
     None,
     Json(Value),
@@ -268,6 +269,7 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         let app = Database::Sqlite.app_with(|options| {
             options.image.show_image_direct_url = true;
             options.image.show_multiple_locations = true;
+            options.image.trash_seconds = 3600;
             reach_loopback(options);
             options.image.enabled_import_methods =
                 ["glance-direct", "web-download", "copy-image"].map(str::to_owned).to_vec();
@@ -284,6 +286,8 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         metadefs(&walk, &admin, &owner).await;
         extensions(&walk, &admin, &owner).await;
         store_keeping(&walk, &app).await;
+        // Nothing stays in the bin.
+        app.later(7200);
         let several =
             Database::Sqlite.app_with(|options| options.stores = crate::stores::several(&options.data_dir));
         stores(&walk, &several.as_admin(), &several.as_member("owner")).await;

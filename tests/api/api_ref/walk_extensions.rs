@@ -9,6 +9,7 @@ const FAILED: &str = "00000000-0000-4000-8000-000000000021";
 const STOPPED: &str = "00000000-0000-4000-8000-000000000022";
 const ADOPTED: &str = "00000000-0000-4000-8000-000000000024";
 const PURGED: &str = "00000000-0000-4000-8000-000000000025";
+const MEMBER: &str = "00000000-0000-4000-8000-000000000026";
 const USED: &str = "00000000-0000-4000-8000-000000000023";
 
 /// The id of the one job of an image, once it is in a state.
@@ -120,9 +121,55 @@ pub async fn store_keeping(walk: &Walk, app: &TestApp) {
     over(admin, adopted["job"]["id"].as_str().unwrap()).await;
 }
 
+async fn families(walk: &Walk, owner: &Client) {
+    let new = json!({"id": MEMBER, "disk_format": "raw", "container_format": "bare", "name": "build 1"});
+    walk.ask(owner, "POST /v2/images", Body::Json(new), 201).await;
+    let publish = "POST /ext/v1/families/debian-12/publish";
+    let publication = Body::Json(json!({"image_id": MEMBER, "plain_name": "Debian 12"}));
+    walk.ask(owner, publish, publication.clone(), 409).await;
+    walk.ask(owner, &format!("PUT /v2/images/{MEMBER}/file"), Body::Of(OCTETS, bytes(5)), 204).await;
+    walk.ask(owner, publish, publication, 200).await;
+    let shown = owner.show(MEMBER).await.expect(200).json();
+    let project = shown["owner"].as_str().unwrap();
+    let rules = format!("/ext/v1/retention/{project}");
+    let rule = Body::Json(json!({"keep_last": 3, "action": "retire"}));
+    for (line, body, status) in [
+        ("GET /ext/v1/families?limit=1".to_owned(), Body::None, 200),
+        (format!("GET /ext/v1/families/{project}/debian-12"), Body::None, 200),
+        (format!("GET /ext/v1/families/{project}/none"), Body::None, 404),
+        (format!("GET /ext/v1/families/{project}/debian-12/current"), Body::None, 303),
+        (format!("PUT {rules}?family=debian-12"), rule.clone(), 200),
+        (format!("PUT {rules}?family=No"), rule, 400),
+        (format!("POST {rules}/run?family=debian-12&dry_run=true"), Body::None, 200),
+        (format!("GET {rules}"), Body::None, 200),
+        (format!("DELETE {rules}?family=debian-12"), Body::None, 204),
+        ("POST /ext/v1/families/debian-12/rollback".to_owned(), Body::None, 200),
+        ("POST /ext/v1/families/debian-12/rollback".to_owned(), Body::None, 404),
+    ] {
+        walk.ask(owner, &line, body, status).await;
+    }
+}
+
+async fn trash(walk: &Walk, owner: &Client) {
+    let path = format!("/ext/v1/trash/{MEMBER}");
+    for (line, status) in [
+        (format!("DELETE /v2/images/{MEMBER}"), 204),
+        ("GET /ext/v1/trash".to_owned(), 200),
+        (format!("POST {path}/restore"), 204),
+        (format!("POST {path}/restore"), 404),
+        (format!("DELETE /v2/images/{MEMBER}"), 204),
+        (format!("DELETE {path}"), 204),
+        (format!("DELETE {path}"), 404),
+    ] {
+        walk.ask(owner, &line, Body::None, status).await;
+    }
+}
+
 /// Everything that they answer.
 pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
     consumers(walk, admin, owner).await;
+    families(walk, owner).await;
+    trash(walk, owner).await;
     walk.ask(owner, "GET /ext/v1", Body::None, 200).await;
     // Nobody listens at the first; the second takes connections and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -2,11 +2,14 @@
 
 mod consumers;
 mod csv;
+mod families;
 mod history;
 mod jobs;
 mod lifecycle;
+mod retention;
 mod stores;
 mod stream;
+mod trash;
 mod webhooks;
 
 use serde_json::json;
@@ -23,10 +26,13 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
         assert_eq!(listed["version"], "1.0");
         let features: Vec<&str> =
             listed["features"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
-        assert_eq!(features, ["consumers", "csv", "events", "jobs", "stores", "webhooks"]);
+        let known =
+            ["consumers", "csv", "events", "families", "jobs", "retention", "stores", "trash", "webhooks"];
+        assert_eq!(features, known);
         let rels: Vec<&str> =
             listed["links"].as_array().unwrap().iter().map(|l| l["rel"].as_str().unwrap()).collect();
-        assert_eq!(rels, ["self", "consumers", "csv", "events", "jobs", "stores", "webhooks"]);
+        assert_eq!(rels[0], "self");
+        assert_eq!(rels[1..], known);
         let refused = nobody.get("/ext/v1/jobs").await.expect(401);
         assert!(refused.header("x-openstack-request-id").starts_with("req-"));
         let alice = app.as_member("alice");

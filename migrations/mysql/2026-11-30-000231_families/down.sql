@@ -1,0 +1,2 @@
+DROP TABLE family_publications;
+DROP TABLE families;

@@ -1,0 +1,11 @@
+-- Which images of a project stay, those of one family or, with an empty one, all others. `report` is that of the last run.
+CREATE TABLE retention_rules (
+    owner TEXT NOT NULL,
+    family TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    next_run_at BIGINT NOT NULL,
+    report TEXT,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (owner, family)
+);
+CREATE INDEX retention_rules_due ON retention_rules (next_run_at);

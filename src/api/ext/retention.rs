@@ -1,0 +1,126 @@
+//! `/ext/v1/retention/{project}`: which images of a project stay.
+
+use actix_web::{HttpRequest, HttpResponse, web::Path};
+use serde_json::{Value, json};
+
+use super::page::{Asked, link_after};
+use crate::{
+    api::{
+        error::ApiResult,
+        extract::{Identified, JsonBody, NoBody, Shared},
+        query::pairs,
+    },
+    db::retention::Kept,
+    image::retention as domain,
+    model::{
+        error::{Error, Result},
+        family::check_name,
+        image::TEXT_CHARS_MAX,
+        retention::Rule,
+    },
+};
+
+fn view(kept: &Kept) -> Value {
+    let report: Option<Value> = kept.report.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    json!({
+        "project_id": kept.owner,
+        "family": Some(&kept.family).filter(|family| !family.is_empty()),
+        "rule": kept.rule.to_json(),
+        "next_run_at": kept.next_run_at.isotime(),
+        "report": report,
+    })
+}
+
+/// A project in a path.
+fn project(text: &str) -> Result<()> {
+    if text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0') {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("The id of a project has {TEXT_CHARS_MAX} characters at most.")))
+}
+
+/// The parameters of a call about one rule: the family, empty for none, and whether nothing is to be changed.
+fn asked(request: &HttpRequest, can_be_dry: bool) -> Result<(String, bool)> {
+    let (mut family, mut dry_run) = (None, None);
+    for (name, value) in pairs(request.query_string())? {
+        let is_second = match &*name {
+            "family" => {
+                check_name(&value)?;
+                family.replace(value).is_some()
+            }
+            "dry_run" if can_be_dry => {
+                let flag = match &*value {
+                    "true" => true,
+                    "false" => false,
+                    _ => return Err(Error::invalid(format!("dry_run is true or false, not {value:?}."))),
+                };
+                dry_run.replace(flag).is_some()
+            }
+            _ => return Err(Error::invalid(format!("This call has no parameter {name:?}."))),
+        };
+        if is_second {
+            return Err(Error::invalid(format!("{name} is there twice.")));
+        }
+    }
+    Ok((family.unwrap_or_default(), dry_run.unwrap_or(false)))
+}
+
+/// Lists the rules of a project, that of all families first.
+pub async fn list(state: Shared, caller: Identified, request: HttpRequest, owner: Path<String>) -> ApiResult {
+    project(&owner)?;
+    let asked = Asked::parse(pairs(request.query_string())?, &[])?;
+    let after = asked.marker.clone().filter(|marker| marker != "-");
+    if let Some(family) = &after {
+        check_name(family)?;
+    }
+    let after = asked.marker.as_ref().map(|_| after.unwrap_or_default());
+    let found = domain::list(&state.app.images, &caller.0, &owner, after, asked.limit).await?;
+    let last = found.last().filter(|_| found.len() as u64 == u64::from(asked.limit));
+    let marker = |kept: &Kept| if kept.family.is_empty() { "-".to_owned() } else { kept.family.clone() };
+    let next = last.map(|last| link_after(&format!("/ext/v1/retention/{owner}"), &asked, &marker(last)));
+    let rules: Vec<Value> = found.iter().map(view).collect();
+    Ok(HttpResponse::Ok().json(json!({"rules": rules, "next": next})))
+}
+
+/// Sets a rule.
+pub async fn put(
+    state: Shared,
+    caller: Identified,
+    request: HttpRequest,
+    owner: Path<String>,
+    body: JsonBody,
+) -> ApiResult {
+    project(&owner)?;
+    let (family, _) = asked(&request, false)?;
+    let rule = Rule::parse(&body.small()?)?;
+    let kept = domain::put(&state.app.images, &caller.0, &owner, &family, rule).await?;
+    Ok(HttpResponse::Ok().json(json!({"rule": view(&kept)})))
+}
+
+/// Removes a rule.
+pub async fn remove(
+    state: Shared,
+    caller: Identified,
+    request: HttpRequest,
+    owner: Path<String>,
+    _: NoBody,
+) -> ApiResult {
+    project(&owner)?;
+    let (family, _) = asked(&request, false)?;
+    domain::remove(&state.app.images, &caller.0, &owner, &family).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Applies a rule now, or says what that would do.
+pub async fn run(
+    state: Shared,
+    caller: Identified,
+    request: HttpRequest,
+    owner: Path<String>,
+    _: NoBody,
+) -> ApiResult {
+    project(&owner)?;
+    let (family, dry_run) = asked(&request, true)?;
+    let report = domain::run(&state.app.images, &caller.0, &owner, &family, dry_run).await?;
+    Ok(HttpResponse::Ok().json(json!({"report": report})))
+}

@@ -1,0 +1,61 @@
+//! The tables of what becomes of images in the course of time, and of what projects want and may: those of
+//! [`super::schema`] whose rows no Glance has.
+#![allow(missing_docs)]
+
+use super::schema::{consumers, images};
+
+diesel::table! {
+    /// Families of images that were published.
+    families (owner, name) {
+        owner -> Text,
+        name -> Text,
+        publications -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// The latest publications of families.
+    family_publications (owner, name, number) {
+        owner -> Text,
+        name -> Text,
+        number -> BigInt,
+        image_id -> Text,
+        changes -> Text,
+        published_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// Which images of a project stay.
+    retention_rules (owner, family) {
+        owner -> Text,
+        family -> Text,
+        rule -> Text,
+        next_run_at -> BigInt,
+        report -> Nullable<Text>,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// Deleted images that can come back.
+    trash (image_id) {
+        image_id -> Text,
+        owner -> Nullable<Text>,
+        deleted_at -> BigInt,
+        expires_at -> BigInt,
+        record -> Text,
+    }
+}
+
+diesel::table! {
+    /// What is to be done with images by their dates.
+    image_dates (image_id, act) {
+        image_id -> Text,
+        act -> Text,
+        due_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(trash, images);
+diesel::allow_tables_to_appear_in_same_query!(trash, consumers);
