@@ -99,6 +99,7 @@ pub fn doom_abandoned(conn: &mut Conn, clock: &Clock) -> DbResult<Vec<String>> {
         storage_quota: None,
         in_use: InUse::Allow,
         public_seconds: None,
+        limits: None,
         clock: clock.clone(),
     };
     let now = clock.now();

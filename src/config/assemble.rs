@@ -10,7 +10,8 @@ use crate::{
     identity::keystone,
     image, import,
     model::{
-        consumer::InUse, hash::Algorithm, image_schema::ImageSchema, lifecycle::Obsolete, list::PageLimits,
+        consumer::InUse, hash::Algorithm, image_schema::ImageSchema, lifecycle::Obsolete, limits::Limits,
+        list::PageLimits,
     },
     policy,
     telemetry::log,
@@ -281,6 +282,7 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             .string("vitrine", "in_use_delete")
             .and_then(|text| InUse::parse(&text))
             .unwrap_or_default(),
+        limits: limits(loaded),
         trash_seconds: loaded.i64("vitrine", "trash_days").unwrap_or(0).saturating_mul(24 * 3600),
         obsolete: loaded
             .string("vitrine", "obsolete_images")
@@ -296,6 +298,15 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             .unwrap_or_default(),
         bounds: bounds(loaded),
         enabled_import_methods: loaded.list(d, "enabled_import_methods"),
+    }
+}
+
+fn limits(loaded: &Loaded) -> Limits {
+    Limits {
+        enabled: Some(loaded.bool("vitrine", "custom_images")),
+        sentence: loaded.nonempty("vitrine", "custom_images_sentence"),
+        image_count_total: loaded.u64("vitrine", "images_per_project"),
+        private_images: loaded.u64("vitrine", "private_images_per_project"),
     }
 }
 

@@ -27,6 +27,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("image_dates", &["image_id", "act"]),
     ("store_states", &["store"]),
     ("quarantine", &["id"]),
+    ("project_limits", &["project_id"]),
     ("trash", &["image_id"]),
     ("families", &["owner", "name"]),
     ("family_publications", &["owner", "name", "number"]),

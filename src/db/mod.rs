@@ -32,6 +32,7 @@ pub mod metadefs;
 mod migrate;
 pub mod nodes;
 mod patience;
+pub mod project_limits;
 pub mod purge;
 pub mod quarantine;
 pub mod queued;

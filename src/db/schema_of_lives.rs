@@ -49,6 +49,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What single projects may have.
+    project_limits (project_id) {
+        project_id -> Text,
+        limits -> Text,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
     /// What is to be done with images by their dates.
     image_dates (image_id, act) {
         image_id -> Text,

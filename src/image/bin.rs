@@ -7,7 +7,6 @@ use crate::{
     model::{
         caller::Caller,
         error::{Error, Result},
-        event::Author,
         image::{ID_CHARS_MAX, Image},
         time::Timestamp,
     },
@@ -64,7 +63,7 @@ async fn find(images: &Images, caller: &Caller, id: &str) -> Result<Binned> {
 pub async fn restore(images: &Images, caller: &Caller, id: &str) -> Result<Image> {
     let binned = find(images, caller, id).await?;
     check_data(images, &binned.image).await?;
-    let (door, key) = (images.door(Author::from(caller)), id.to_owned());
+    let (door, key) = (images.door_of(caller), id.to_owned());
     let write = images.db.write("trash.restore", move |conn| change::restore(conn, &door, &key));
     let image = write.await?;
     super::readers::admit(images, id).await;

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
-    Images, consumers, dates, query, queued,
+    Images, consumers, dates, limits, query, queued,
     turns::{Turn, Turns},
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
         error::{Error, Result},
         event::{Author, Event},
         image::{Image, Location},
+        limits::Limits,
         member::MemberStatus,
         status::Status,
         time::Timestamp,
@@ -49,6 +50,8 @@ pub struct Door {
     pub in_use: InUse,
     /// Seconds after which images for everybody are deprecated (`public_deprecation_days`).
     pub public_seconds: Option<i64>,
+    /// What each project may have that has no limits of its own; `None` is for those who are not held to any.
+    pub limits: Option<Limits>,
     /// The time of the change.
     pub clock: Clock,
 }
@@ -65,8 +68,15 @@ impl Images {
             storage_quota,
             in_use: self.settings.in_use,
             public_seconds: self.settings.public_seconds,
+            limits: None,
             clock: self.db.clock.clone(),
         }
+    }
+
+    /// The door as it is for a caller: what projects may have binds all but administrators.
+    pub fn door_of(&self, caller: &Caller) -> Door {
+        let limits = (!caller.is_admin).then(|| self.settings.limits.clone());
+        Door { limits, ..self.door(caller.into()) }
     }
 
     /// Changes an image for a caller. `decide` gets the image as the caller sees it and answers its new state, or `None`
@@ -85,7 +95,7 @@ impl Images {
             let before = query::find(self, caller, id).await?;
             let Some(after) = decide(&before).await? else { return Ok(before) };
             access::owned(caller, &before)?;
-            match self.save(caller.into(), before, after).await {
+            match self.save(self.door_of(caller), before, after).await {
                 Err(DbError::Stale(_)) => tries.again().await?,
                 other => return Ok(other?),
             }
@@ -108,7 +118,7 @@ impl Images {
             let found = query::find_unseen(self, id).await?;
             let before = found.ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
             let Some(after) = decide(&before)? else { return Ok(before) };
-            match self.save(author.clone(), before, after).await {
+            match self.save(self.door(author.clone()), before, after).await {
                 Err(DbError::Stale(_)) => tries.again().await?,
                 other => return Ok(other?),
             }
@@ -117,8 +127,7 @@ impl Images {
 
     /// Saves what was decided, if the image is still what the decision was about. The reaper is woken only for what it
     /// can reap: each of its looks writes, and on SQLite the next change waits for that.
-    async fn save(&self, author: Author, before: Image, after: Image) -> DbResult<Image> {
-        let door = self.door(author);
+    async fn save(&self, door: Door, before: Image, after: Image) -> DbResult<Image> {
         let write = self.db.write("image.save", move |conn| save(conn, &door, &before, after.clone()));
         let (saved, doomed) = write.await?;
         if doomed > 0 {
@@ -132,16 +141,17 @@ impl Images {
     /// # Errors
     /// [`DbError::Duplicate`] when its id is in use or was ever used; [`Error::TooLarge`] when the project has too many
     /// without data.
-    pub async fn insert(&self, author: Author, image: &Image, is_chosen: bool) -> DbResult<()> {
-        let (image, max) = (image.clone(), self.settings.queued_max);
+    pub async fn insert(&self, caller: &Caller, image: &Image, is_chosen: bool) -> DbResult<()> {
+        let (image, max, door) = (image.clone(), self.settings.queued_max, self.door_of(caller));
         self.db
             .write("image.insert", move |conn| {
                 match is_chosen {
                     true => db::images::insert(conn, &image)?,
                     false => db::images::insert_drawn(conn, &image)?,
                 }
-                db::events::insert(conn, &Event::created(&author, &image), image.created_at)?;
+                db::events::insert(conn, &Event::created(&door.author, &image), image.created_at)?;
                 dates::note(conn, None, &image)?;
+                limits::check(conn, door.limits.as_ref(), None, &image)?;
                 queued::check(conn, max, image.owner.as_deref())
             })
             .await
@@ -254,6 +264,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     }
     db::events::insert(conn, &Event::changed(&door.author, before, &after), now)?;
     check_storage(conn, door, before, &after)?;
+    limits::check(conn, door.limits.as_ref(), Some(before), &after)?;
     Ok((after, doomed))
 }
 
@@ -288,6 +299,7 @@ pub(super) fn restore(conn: &mut Conn, door: &Door, id: &str) -> DbResult<Image>
     let before = Image { status: Status::Deleted, locations: Vec::new(), ..after.clone() };
     db::events::insert(conn, &Event::changed(&door.author, &before, &after), now)?;
     check_storage(conn, door, &before, &after)?;
+    limits::check(conn, door.limits.as_ref(), Some(&before), &after)?;
     Ok(after)
 }
 

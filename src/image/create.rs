@@ -59,7 +59,7 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage) -> Result<I
     images.settings.bounds.check_record(0, &image)?;
     lifecycle::check(None, &image)?;
     family::check(None, &image)?;
-    match images.insert(caller.into(), &image, is_chosen).await {
+    match images.insert(caller, &image, is_chosen).await {
         Ok(()) => Ok(image),
         Err(DbError::Duplicate(_)) => Err(Error::conflict(format!(
             "Image ID {} already exists, or was used by a deleted image.",

@@ -18,7 +18,6 @@ use crate::{
     model::{
         caller::Caller,
         error::{Error, Result},
-        event::Author,
         family::{self, CANDIDATE_PROPERTY, FAMILY_PROPERTY, Face, Line, Publication},
         image::{Image, Visibility},
         lifecycle::{self, REPLACED_BY_PROPERTY},
@@ -169,7 +168,7 @@ async fn carry_out(images: &Images, caller: &Caller, wish: Wish) -> Result<Vec<I
         for (before, after) in &plan.steps {
             authorize(images, caller, before, after).await?;
         }
-        let (allowed, door, asked) = (plan.key(), images.door(Author::from(caller)), wish.clone());
+        let (allowed, door, asked) = (plan.key(), images.door_of(caller), wish.clone());
         let write = images.db.write("family.publish", move |conn| apply(conn, &door, &asked, &allowed));
         let Some(changed) = write.await? else { continue };
         for image in &changed {

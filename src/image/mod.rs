@@ -4,6 +4,7 @@
 //! no HTTP and no SQL. Bytes are the matter of `blob/`.
 
 pub mod actions;
+pub mod attach;
 pub mod bin;
 pub mod bounds;
 pub mod change;
@@ -15,6 +16,7 @@ pub mod expected;
 pub mod families;
 pub mod from_store;
 pub mod lifecycle;
+pub mod limits;
 pub mod locations;
 pub mod members;
 pub mod query;
@@ -35,7 +37,9 @@ pub use turns::Turns;
 use crate::{
     access::Access,
     db::Db,
-    model::{consumer::InUse, image::Location, image_schema::ImageSchema, lifecycle::Obsolete},
+    model::{
+        consumer::InUse, image::Location, image_schema::ImageSchema, lifecycle::Obsolete, limits::Limits,
+    },
     store::Stores,
 };
 
@@ -107,6 +111,8 @@ pub struct Settings {
     pub quarantine_seconds: i64,
     /// `[vitrine] in_use_delete`
     pub in_use: InUse,
+    /// What each project may have that has no limits of its own.
+    pub limits: Limits,
     /// `[vitrine] obsolete_images`
     pub obsolete: Obsolete,
     /// Seconds after which images for everybody are deprecated; `None` is never.
@@ -181,6 +187,7 @@ impl Default for Settings {
             orphan_grace_seconds: 24 * 3600,
             quarantine_seconds: 14 * 24 * 3600,
             in_use: InUse::default(),
+            limits: Limits::default(),
             obsolete: Obsolete::default(),
             public_seconds: None,
             verify_downloads: VerifyDownloads::default(),

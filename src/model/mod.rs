@@ -14,6 +14,7 @@ pub mod image;
 pub mod image_schema;
 pub mod job;
 pub mod lifecycle;
+pub mod limits;
 pub mod list;
 pub mod member;
 pub mod metadef;

@@ -292,5 +292,12 @@ static REGISTERED: &[Registered] = &[
             "POST /ext/v1/retention/{project_id}/run",
         ],
     ),
+    project(
+        "ext:limits",
+        ADMIN,
+        &["PUT /ext/v1/projects/{id}/limits", "DELETE /ext/v1/projects/{id}/limits"],
+    ),
+    project("ext:limits_show", READER, &["GET /ext/v1/projects/{id}/limits"]),
+    project("ext:attach", ADMIN, &["POST /ext/v1/images/{id}/attach", "POST /ext/v1/images/{id}/detach"]),
     project("stores_info_detail", ADMIN_OR_SERVICE, &["GET /v2/info/stores/detail"]).old(ADMIN, "2025.1"),
 ];

@@ -183,6 +183,7 @@ pub fn retry(conn: &mut Conn, clock: &Clock, old: &Job) -> DbResult<String> {
         storage_quota: None,
         in_use: InUse::Allow,
         public_seconds: None,
+        limits: None,
         clock: clock.clone(),
     };
     change::in_txn(conn, &door, &id, |_, before| {

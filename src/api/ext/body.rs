@@ -1,4 +1,5 @@
-//! What the bodies of the extensions have in common: objects without members that nobody reads, and words of bounded length.
+//! What the bodies of the extensions have in common: objects without members that nobody reads, and words of bounded length; and projects in
+//! paths.
 
 use serde_json::{Map, Value};
 
@@ -57,4 +58,12 @@ pub fn only(object: &Map<String, Value>, known: &[&str]) -> Result<()> {
 /// The object that a body is to be.
 pub fn object(value: &Value) -> Result<&Map<String, Value>> {
     value.as_object().ok_or_else(|| Error::invalid("An object is expected."))
+}
+
+/// Requires that a text in a path can be the id of a project.
+pub fn project(text: &str) -> Result<()> {
+    if text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0') {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("The id of a project has {TEXT_CHARS_MAX} characters at most.")))
 }

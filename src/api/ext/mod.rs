@@ -1,5 +1,6 @@
 //! `/ext/v1`: what the service does beyond Glance. Nothing here changes what `/v2` answers.
 
+mod attach;
 mod body;
 mod consumers;
 mod csv;
@@ -8,6 +9,7 @@ pub mod error;
 mod events;
 mod families;
 mod jobs;
+mod limits;
 mod page;
 mod retention;
 mod retire;
@@ -91,6 +93,14 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(delete().to(retention::remove)),
         )
         .service(resource("/ext/v1/retention/{project}/run", "POST").route(post().to(retention::run)))
+        .service(resource("/ext/v1/images/{id}/attach", "POST").route(post().to(attach::attach)))
+        .service(resource("/ext/v1/images/{id}/detach", "POST").route(post().to(attach::detach)))
+        .service(
+            resource("/ext/v1/projects/{id}/limits", "GET, PUT, DELETE")
+                .route(get().to(limits::show))
+                .route(put().to(limits::put))
+                .route(delete().to(limits::remove)),
+        )
         .service(resource("/ext/v1/trash", "GET").route(get().to(trash::list)))
         .service(resource("/ext/v1/trash/{id}", "DELETE").route(delete().to(trash::purge)))
         .service(resource("/ext/v1/trash/{id}/restore", "POST").route(post().to(trash::restore)));

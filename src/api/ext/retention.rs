@@ -3,7 +3,10 @@
 use actix_web::{HttpRequest, HttpResponse, web::Path};
 use serde_json::{Value, json};
 
-use super::page::{Asked, link_after};
+use super::{
+    body::project,
+    page::{Asked, link_after},
+};
 use crate::{
     api::{
         error::ApiResult,
@@ -15,7 +18,6 @@ use crate::{
     model::{
         error::{Error, Result},
         family::check_name,
-        image::TEXT_CHARS_MAX,
         retention::Rule,
     },
 };
@@ -29,14 +31,6 @@ fn view(kept: &Kept) -> Value {
         "next_run_at": kept.next_run_at.isotime(),
         "report": report,
     })
-}
-
-/// A project in a path.
-fn project(text: &str) -> Result<()> {
-    if text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0') {
-        return Ok(());
-    }
-    Err(Error::invalid(format!("The id of a project has {TEXT_CHARS_MAX} characters at most.")))
 }
 
 /// The parameters of a call about one rule: the family, empty for none, and whether nothing is to be changed.

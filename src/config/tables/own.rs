@@ -119,6 +119,32 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Images)
     .must(),
     opt(
+        "custom_images",
+        Bool,
+        "true",
+        "Whether projects may make images of their own. Administrators always may, and PUT /ext/v1/projects/{id}/limits says \
+         otherwise for single projects.",
+    )
+    .of(Feature::Images)
+    .must(),
+    unset(
+        "custom_images_sentence",
+        Text,
+        "What projects are told that may not; unset it is `Images are not enabled for this project in this region`.",
+    )
+    .of(Feature::Images)
+    .must(),
+    unset("images_per_project", at_least(0), "Images that one project may have; unset is no limit.")
+        .of(Feature::Images)
+        .must(),
+    unset(
+        "private_images_per_project",
+        at_least(0),
+        "Images that one project may have and that nobody else sees; unset is no limit.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
         "trash_days",
         at_least(0),
         "0",

@@ -150,6 +150,24 @@ async fn families(walk: &Walk, owner: &Client) {
     }
 }
 
+async fn limits(walk: &Walk, admin: &Client, owner: &Client) {
+    let project = owner.show(USED).await.expect(200).json()["owner"].as_str().unwrap().to_owned();
+    let (path, image) = (format!("/ext/v1/projects/{project}/limits"), format!("/ext/v1/images/{USED}"));
+    let given = || Body::Json(json!({"project_id": "elsewhere"}));
+    for (client, line, body, status) in [
+        (admin, format!("PUT {path}"), Body::Json(json!({"private_images": 50})), 204),
+        (owner, format!("PUT {path}"), Body::Json(json!({})), 403),
+        (owner, format!("GET {path}"), Body::None, 200),
+        (admin, format!("DELETE {path}"), Body::None, 204),
+        (admin, format!("POST {image}/attach"), given(), 200),
+        (owner, format!("POST {image}/attach"), given(), 403),
+        (admin, format!("POST {image}/detach"), given(), 204),
+        (admin, format!("POST {image}/detach"), given(), 404),
+    ] {
+        walk.ask(client, &line, body, status).await;
+    }
+}
+
 async fn trash(walk: &Walk, owner: &Client) {
     let path = format!("/ext/v1/trash/{MEMBER}");
     for (line, status) in [
@@ -170,6 +188,7 @@ pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
     consumers(walk, admin, owner).await;
     families(walk, owner).await;
     trash(walk, owner).await;
+    limits(walk, admin, owner).await;
     walk.ask(owner, "GET /ext/v1", Body::None, 200).await;
     // Nobody listens at the first; the second takes connections and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,11 +1,13 @@
 //! `/ext/v1`: what the service does beyond Glance.
 
+mod attach;
 mod consumers;
 mod csv;
 mod families;
 mod history;
 mod jobs;
 mod lifecycle;
+mod limits;
 mod retention;
 mod stores;
 mod stream;
@@ -26,8 +28,18 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
         assert_eq!(listed["version"], "1.0");
         let features: Vec<&str> =
             listed["features"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
-        let known =
-            ["consumers", "csv", "events", "families", "jobs", "retention", "stores", "trash", "webhooks"];
+        let known = [
+            "consumers",
+            "csv",
+            "events",
+            "families",
+            "jobs",
+            "limits",
+            "retention",
+            "stores",
+            "trash",
+            "webhooks",
+        ];
         assert_eq!(features, known);
         let rels: Vec<&str> =
             listed["links"].as_array().unwrap().iter().map(|l| l["rel"].as_str().unwrap()).collect();

@@ -1,0 +1,6 @@
+-- What projects may have that differ from the others, as JSON.
+CREATE TABLE project_limits (
+    project_id VARCHAR(255) NOT NULL PRIMARY KEY,
+    limits TEXT NOT NULL,
+    updated_at BIGINT NOT NULL
+);

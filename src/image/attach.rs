@@ -1,0 +1,108 @@
+//! Giving an image to a project and taking it back, each in one call.
+
+use serde_json::json;
+
+use super::{Images, change, query, readers};
+use crate::{
+    access::{self, quota},
+    db::{self, Conn},
+    model::{
+        caller::Caller,
+        consumer::InUse,
+        error::{Error, Result},
+        event::{Author, Event, EventKind},
+        image::{Image, TEXT_CHARS_MAX, Visibility},
+        member::{Member, MemberStatus},
+        new_image::check_text,
+    },
+};
+
+/// The rule of those who accept in the name of a project.
+const RULE: &str = "ext:attach";
+
+async fn enforce(images: &Images, caller: &Caller, id: &str, project: &str) -> Result<Image> {
+    access::mutating(caller)?;
+    if project.is_empty() || project.chars().count() > TEXT_CHARS_MAX {
+        return Err(Error::invalid(format!("project_id has 1 to {TEXT_CHARS_MAX} characters.")));
+    }
+    check_text("project_id", project)?;
+    let image = query::show(images, caller, id).await?;
+    images.access.enforce(caller, RULE, &image).await?;
+    if image.owner.as_deref() == Some(project) {
+        return Err(Error::conflict(format!("Image {id} is the project's own.")));
+    }
+    Ok(image)
+}
+
+/// Gives an image to a project, which finds it in its lists at once; a private image is shared from then on. Once more is no
+/// failure.
+///
+/// # Errors
+/// [`Error::ImageNotFound`], [`Error::Forbidden`] without the right, [`Error::Conflict`] for images that everybody sees, and
+/// [`Error::TooLarge`] over the member quota.
+pub async fn attach(images: &Images, caller: &Caller, id: &str, project: &str) -> Result<Member> {
+    let image = enforce(images, caller, id, project).await?;
+    let (door, name) = (images.door(Author::from(caller)), project.to_owned());
+    let limit = images.settings.image_member_quota;
+    let write = images.db.write("member.attach", move |conn| {
+        let image = change::in_txn(conn, &door, &image.id, |_, image| match image.visibility {
+            Visibility::Shared => Ok(None),
+            Visibility::Private => Ok(Some(Image { visibility: Visibility::Shared, ..image.clone() })),
+            other => {
+                Err(Error::conflict(format!("Image {} is {other}; projects have it already.", image.id))
+                    .into())
+            }
+        })?;
+        let now = door.clock.now();
+        let kind = match db::members::find(conn, &image.id, &name)? {
+            Some(member) if member.status == MemberStatus::Accepted => return Ok(member),
+            Some(_) => EventKind::MemberUpdate,
+            None => {
+                let count = usize::try_from(db::members::count(conn, &image.id)?).unwrap_or(usize::MAX);
+                quota::check("members for this image", limit, count.saturating_add(1))?;
+                db::members::insert(conn, &image, &name, now)?;
+                EventKind::MemberCreate
+            }
+        };
+        let member = db::members::set_status(conn, &image.id, &name, MemberStatus::Accepted, now)?;
+        let event = Event::of_member(kind, &door.author, &image, &name, member.status.as_str());
+        db::events::insert(conn, &event, now)?;
+        Ok(member)
+    });
+    let member = write.await?;
+    readers::admit(images, id).await;
+    Ok(member)
+}
+
+/// Takes an image back from a project. Where images in use are guarded, not from one that has something made from it.
+///
+/// # Errors
+/// [`Error::ImageNotFound`], [`Error::Forbidden`] without the right, [`Error::NotFound`] for a project that does not have it,
+/// [`Error::Conflict`] when it is in use.
+pub async fn detach(images: &Images, caller: &Caller, id: &str, project: &str) -> Result<()> {
+    let image = enforce(images, caller, id, project).await?;
+    let guards = super::consumers::policy_of(images.settings.in_use, &image) != InUse::Allow;
+    let (author, name, clock) = (Author::from(caller), project.to_owned(), images.db.clock.clone());
+    let write = images.db.write("member.detach", move |conn: &mut Conn| {
+        // Whoever tells of a consumer waits for us.
+        if !db::consumers::hold_image(conn, &image.id)? {
+            return Err(Error::ImageNotFound(image.id.clone()).into());
+        }
+        if guards && db::consumers::has_project(conn, &image.id, &name)? {
+            let text = format!("Project {name} has something made from image {}.", image.id);
+            return Err(Error::conflict(text).because("image-in-use", json!({})).into());
+        }
+        let now = clock.now();
+        let removed = db::members::remove(conn, &image.id, &name, now)?;
+        if removed {
+            let event = Event::of_member(EventKind::MemberDelete, &author, &image, &name, "");
+            db::events::insert(conn, &event, now)?;
+        }
+        Ok(removed)
+    });
+    if !write.await? {
+        return Err(Error::NotFound(format!("Project {project:?} is not a member of image {id}.")));
+    }
+    readers::admit(images, id).await;
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! What a project may have.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    error::{Error, Result},
+    image::has_supplementary_character,
+};
+
+/// Characters of the sentence that an operator writes.
+const SENTENCE_MAX: usize = 255;
+/// Images that a limit can name.
+const COUNT_MAX: u64 = i64::MAX as u64;
+
+/// The limits of a project; what is absent is as for all others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Whether the project may make images at all.
+    pub enabled: Option<bool>,
+    /// What it is told if not.
+    pub sentence: Option<String>,
+    /// Images at most.
+    pub image_count_total: Option<u64>,
+    /// Images that nobody else sees, at most.
+    pub private_images: Option<u64>,
+}
+
+impl Limits {
+    /// Reads limits.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]
+    pub fn parse(value: &Value) -> Result<Self> {
+        if !value.is_object() {
+            return Err(Error::invalid("The limits are an object."));
+        }
+        let limits: Self =
+            serde_json::from_value(value.clone()).map_err(|e| Error::invalid(format!("The limits: {e}.")))?;
+        if let Some(sentence) = &limits.sentence
+            && (sentence.is_empty()
+                || sentence.chars().count() > SENTENCE_MAX
+                || sentence.chars().any(char::is_control)
+                || has_supplementary_character(sentence))
+        {
+            return Err(Error::invalid(format!("sentence is a line of 1 to {SENTENCE_MAX} characters.")));
+        }
+        let counts = [limits.image_count_total, limits.private_images];
+        if counts.into_iter().flatten().any(|count| count > COUNT_MAX) {
+            return Err(Error::invalid(format!("A limit is {COUNT_MAX} at most.")));
+        }
+        Ok(limits)
+    }
+
+    /// These where they say something, else those of all.
+    #[must_use]
+    pub fn over(self, all: &Self) -> Self {
+        Self {
+            enabled: self.enabled.or(all.enabled),
+            sentence: self.sentence.or_else(|| all.sentence.clone()),
+            image_count_total: self.image_count_total.or(all.image_count_total),
+            private_images: self.private_images.or(all.private_images),
+        }
+    }
+
+    /// Requires that a project has no more than it may.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], with what it had before this one came.
+    pub fn check(&self, usage: &Usage) -> Result<()> {
+        if self.enabled == Some(false) || self.image_count_total == Some(0) {
+            let text = "Images are not enabled for this project in this region";
+            return Err(Error::TooLarge(self.sentence.clone().unwrap_or_else(|| text.to_owned())));
+        }
+        for (name, limit, used) in [
+            ("image_count_total", self.image_count_total, usage.images),
+            ("private_images", self.private_images, usage.private_images),
+        ] {
+            if let Some(limit) = limit.filter(|limit| used > *limit) {
+                let before = used.saturating_sub(1);
+                return Err(Error::TooLarge(format!(
+                    "Maximum image limit reached: {name} {before} of {limit} used"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anything is limited.
+    pub fn limit(&self) -> bool {
+        self.enabled == Some(false) || self.image_count_total.is_some() || self.private_images.is_some()
+    }
+}
+
+/// What a project has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Images.
+    pub images: u64,
+    /// Images that nobody else sees.
+    pub private_images: u64,
+}
