@@ -4,6 +4,7 @@
 # make matrix   every suite on every database
 # make bench    the same work on a real Glance and on Vitrine, in one table:  make bench BENCH="--images 1000 --only list"
 # make chaos    deaths of servers, databases and disks for an hour, far more of them than in `make test`
+# make usage    10,000 histories of images, and what is charged for them, against an oracle (an hour)
 # make fuzz     every parser against libFuzzer, so many seconds each:  make fuzz SECONDS=600 TARGETS="query range"
 # make lint     Rust, Python and shell; licences, advisories
 # make numbers  how long files and functions are, how much of the tree is tests, what is there twice
@@ -28,7 +29,7 @@ TEST_PACKAGES = $(BUILD_PACKAGES) openssl python3 python3-venv qemu-utils ipxe f
 CEPH_PACKAGES = ceph-mon ceph-osd ceph-common radosgw python3-rados python3-rbd
 BENCH_PACKAGES = $(BUILD_PACKAGES) openssl python3 python3-venv qemu-utils postgresql mariadb-server nginx-light
 
-.PHONY: run build install test matrix bench chaos fuzz lint numbers
+.PHONY: run build install test matrix bench chaos usage fuzz lint numbers
 
 LINT_PACKAGES = $(BUILD_PACKAGES) git python3 python3-venv shellcheck
 
@@ -60,6 +61,13 @@ bench: build
 chaos:
 	tools/packages $(TEST_PACKAGES)
 	tools/test chaos
+
+# Histories that `make usage` lives through.
+HISTORIES ?= 10000
+
+usage:
+	tools/packages $(BUILD_PACKAGES)
+	USAGE_HISTORIES=$(HISTORIES) cargo test --locked --release --test usage -- --nocapture
 
 fuzz:
 	tools/packages $(BUILD_PACKAGES) g++ python3

@@ -12,6 +12,7 @@ use crate::{
     notify::{Hub, webhooks::Webhooks},
     policy::Enforcer,
     store::Stores,
+    usage::{self, Usage},
     work,
 };
 
@@ -37,6 +38,8 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// Addresses that are told of events.
     pub webhooks: Webhooks,
+    /// What has been used and what it costs.
+    pub usage: Usage,
     /// The operator's settings about jobs.
     pub jobs: work::Settings,
     /// Places that only some nodes reach, and this one does; jobs name them.
@@ -50,6 +53,7 @@ impl App {
         cache: Option<Arc<Cache>>,
         policy: Arc<Enforcer>,
         jobs: work::Settings,
+        usage: usage::Settings,
     ) -> Self {
         let (images, blobs) = (imports.images.clone(), imports.blobs.clone());
         Self {
@@ -65,6 +69,7 @@ impl App {
                 seals: imports.seals.clone(),
             },
             hub: Arc::new(Hub::new(images.db.clone())),
+            usage: Usage::new(images.db.clone(), images.access.clone(), usage),
             affinities: vec![blobs.staging.id().to_owned()],
             images,
             blobs,

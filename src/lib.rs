@@ -30,4 +30,5 @@ pub mod server;
 pub mod store;
 pub mod task;
 pub mod telemetry;
+pub mod usage;
 pub mod work;

@@ -124,7 +124,7 @@ impl Server {
         };
         check_confinement(options)?;
         let imports = assemble(images, staging, options);
-        let app = Arc::new(App::new(imports, cache, policy, options.jobs));
+        let app = Arc::new(App::new(imports, cache, policy, options.jobs, options.usage));
         if embedded {
             // The lock on the folder says that nobody else writes: what a killed server left can go at once.
             let node = app.leases().node.clone();

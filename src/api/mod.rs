@@ -46,6 +46,7 @@ use std::sync::Arc;
 use crate::{app::App, identity::Identity};
 
 pub use absent::listen_without_database;
+pub(crate) use ext::usage_table;
 pub use gate::{Bounds, Gate};
 pub(crate) use images::rendered;
 pub use listen::{Listening, listen};

@@ -17,6 +17,7 @@ mod policy;
 mod serve;
 mod store;
 mod stores;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -66,6 +67,9 @@ enum Command {
     Store(store::Command),
     /// Tell how each configured store is, tried from here: its state, room, latency and errors.
     Stores(stores::Arguments),
+    /// Report what was used and what it costs, set rates, check the ledger.
+    #[command(subcommand)]
+    Usage(usage::Command),
     /// Run a program that may do next to nothing; the server calls this itself.
     #[command(hide = true)]
     Confine(confine::Arguments),
@@ -93,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Policy(command) => return policy::run(command),
         Command::Store(command) => return store::run(command),
         Command::Stores(arguments) => return stores::run(&arguments),
+        Command::Usage(command) => return usage::run(command),
         Command::Confine(arguments) => return confine::run(arguments),
     };
     match result {

@@ -107,6 +107,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         image: config.image,
         imports: config.imports,
         jobs: config.jobs,
+        usage: config.usage,
         transfers: config.transfers,
         api: config.api,
         ..Options::embedded(data_dir, bind)

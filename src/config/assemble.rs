@@ -15,7 +15,7 @@ use crate::{
     },
     policy,
     telemetry::log,
-    work,
+    usage, work,
 };
 
 use super::check::{Finding, Topic};
@@ -23,7 +23,7 @@ use super::flavor::Flavor;
 use super::origin::Origin;
 use super::{
     Loaded, assemble_cache, assemble_database, assemble_health, assemble_imports, assemble_keystone,
-    assemble_policy, assemble_stores, assemble_stores::Stores,
+    assemble_policy, assemble_stores, assemble_stores::Stores, assemble_usage,
 };
 
 /// Everything that the server is started with.
@@ -51,6 +51,8 @@ pub struct Config {
     pub imports: import::Settings,
     /// Settings about jobs.
     pub jobs: work::Settings,
+    /// Settings about usage.
+    pub usage: usage::Settings,
     /// The database; `None` is the embedded one.
     pub database: Option<db::Settings>,
     /// Proxies whose word on the address of a client counts.
@@ -101,6 +103,7 @@ impl Config {
             cache: assemble_cache::cache(loaded, flavor, &mut findings),
             imports: assemble_imports::imports(loaded, &mut findings),
             jobs: jobs(loaded),
+            usage: assemble_usage::usage(loaded, &mut findings),
             declarations: declarations(loaded, &image, &mut findings),
             image,
             database: assemble_database::database(loaded, &mut findings),

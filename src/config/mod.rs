@@ -15,6 +15,7 @@ mod assemble_imports;
 mod assemble_keystone;
 mod assemble_policy;
 mod assemble_stores;
+mod assemble_usage;
 mod check;
 mod flavor;
 pub(crate) mod ini;

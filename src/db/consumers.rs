@@ -5,6 +5,7 @@ use diesel::{dsl::count_star, prelude::*};
 use super::{
     Conn, DbError, DbResult,
     schema::{consumers, image_properties, images, trash},
+    usage,
 };
 use crate::model::{
     consumer::{Consumer, ConsumerKind, DELETE_UNUSED_PROPERTY},
@@ -87,6 +88,7 @@ pub fn put(conn: &mut Conn, consumer: &Consumer) -> DbResult<bool> {
     } else {
         diesel::insert_into(consumers::table).values(ConsumerRow::of(consumer)).execute(conn)?;
     }
+    usage::license(conn, consumer, !known, consumer.last_seen)?;
     Ok(!known)
 }
 
@@ -105,16 +107,26 @@ pub fn find(conn: &mut Conn, image_id: &str, kind: ConsumerKind, id: &str) -> Db
     row.map(ConsumerRow::into_consumer).transpose()
 }
 
-/// Removes a consumer. Answers whether it was there.
+/// Removes a consumer, and ends its licence. Answers whether it was there.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn remove(conn: &mut Conn, image_id: &str, kind: ConsumerKind, id: &str) -> DbResult<bool> {
+pub fn remove(
+    conn: &mut Conn,
+    image_id: &str,
+    kind: ConsumerKind,
+    id: &str,
+    now: Timestamp,
+) -> DbResult<bool> {
     let row = consumers::table
         .filter(consumers::image_id.eq(image_id))
         .filter(consumers::kind.eq(kind.as_str()))
         .filter(consumers::id.eq(id));
-    Ok(diesel::delete(row).execute(conn)? > 0)
+    let is_gone = diesel::delete(row).execute(conn)? > 0;
+    if is_gone {
+        usage::end_license(conn, image_id, kind, id, now)?;
+    }
+    Ok(is_gone)
 }
 
 /// The consumers of an image by kind and id, after one of them, up to `count`; of one project if `project` names it.

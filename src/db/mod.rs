@@ -52,6 +52,10 @@ pub mod stores;
 pub mod tasks;
 pub mod trash;
 pub(crate) mod url;
+pub mod usage;
+pub mod usage_check;
+pub mod usage_report;
+mod usage_tables;
 mod watch;
 pub mod webhooks;
 

@@ -1,7 +1,8 @@
 //! The one door for changes of an image: load, decide, save by revision, and again when another change came first.
 //!
 //! Nothing else inserts, saves or deletes an image. The door holds a change against the status machine, stamps its
-//! time, dooms the blobs of locations that went, and writes the event of the change, all in one transaction.
+//! time, dooms the blobs of locations that went, and writes the event of the change and what it means for the bill, all in
+//! one transaction.
 
 use std::time::{Duration, Instant};
 
@@ -263,6 +264,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
         }
     }
     db::events::insert(conn, &Event::changed(&door.author, before, &after), now)?;
+    db::usage::record(conn, before, &after, now)?;
     check_storage(conn, door, before, &after)?;
     limits::check(conn, door.limits.as_ref(), Some(before), &after)?;
     Ok((after, doomed))

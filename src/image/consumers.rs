@@ -83,9 +83,9 @@ pub async fn remove(
 ) -> Result<()> {
     enforce(images, caller).await?;
     let image = query::find(images, caller, image).await?;
-    let (key, consumer) = (image.id.clone(), id.to_owned());
+    let (key, consumer, clock) = (image.id.clone(), id.to_owned(), images.db.clock.clone());
     let remove = move |conn: &mut Conn| {
-        let removed = db::consumers::remove(conn, &key, kind, &consumer)?;
+        let removed = db::consumers::remove(conn, &key, kind, &consumer, clock.now())?;
         Ok((removed, db::consumers::counts(conn, &key)?.is_empty()))
     };
     let (removed, is_unused) = images.db.write("consumer.remove", remove).await?;
@@ -144,6 +144,7 @@ pub async fn replace(
     all: Vec<Consumer>,
 ) -> Result<Replaced> {
     enforce(images, caller).await?;
+    let clock = images.db.clock.clone();
     let write = images.db.write("consumer.replace", move |conn| {
         let mut replaced = Replaced::default();
         let images: BTreeSet<&String> = all.iter().map(|consumer| &consumer.image_id).collect();
@@ -162,7 +163,7 @@ pub async fn replace(
         }
         for old in db::consumers::of_scope(conn, &scope)? {
             if !kept.contains(&(&old.image_id, old.kind, &old.id)) {
-                db::consumers::remove(conn, &old.image_id, old.kind, &old.id)?;
+                db::consumers::remove(conn, &old.image_id, old.kind, &old.id, clock.now())?;
                 replaced.removed = replaced.removed.saturating_add(1);
             }
         }

@@ -12,19 +12,32 @@ use super::time::Timestamp;
 /// What time it is. Clones are the same clock: whoever turns one turns all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    /// Seconds by which it is ahead of the machine's clock.
+    /// Microseconds by which it is ahead of the machine's clock, or of where it stands.
     ahead: Arc<AtomicI64>,
+    stands_at: Option<Timestamp>,
 }
 
 impl Clock {
     /// The present moment.
     pub fn now(&self) -> Timestamp {
-        Timestamp(Utc::now().timestamp_micros()).plus_seconds(self.ahead.load(Ordering::Relaxed))
+        let since = self.stands_at.map_or_else(|| Utc::now().timestamp_micros(), |time| time.0);
+        Timestamp(since.saturating_add(self.ahead.load(Ordering::Relaxed)))
+    }
+
+    /// A clock that stands still unless it is turned, for histories that are the same each time.
+    pub fn standing(time: Timestamp) -> Self {
+        Self { stands_at: Some(time), ..Self::default() }
+    }
+
+    /// Puts a standing clock to a moment.
+    pub fn set(&self, time: Timestamp) {
+        let from = self.stands_at.unwrap_or(time);
+        self.ahead.store(time.0.saturating_sub(from.0), Ordering::Relaxed);
     }
 
     /// Puts the clock forward by `seconds`, so that a test need not wait for what is due later.
     pub fn turn(&self, seconds: i64) {
-        self.ahead.fetch_add(seconds, Ordering::Relaxed);
+        self.ahead.fetch_add(seconds.saturating_mul(1_000_000), Ordering::Relaxed);
     }
 }
 
@@ -39,5 +52,10 @@ mod tests {
         clock.clone().turn(3600);
         assert!(clock.now() >= before.plus_seconds(3600));
         assert!(Clock::default().now() < before.plus_seconds(3600));
+        let standing = Clock::standing(before);
+        standing.clone().turn(1);
+        assert_eq!(standing.now(), before.plus_seconds(1));
+        standing.set(before);
+        assert_eq!(standing.now(), before);
     }
 }

@@ -30,5 +30,6 @@ pub mod status;
 pub mod store_url;
 pub mod task_list;
 pub mod time;
+pub mod usage;
 pub mod visibility;
 pub mod webhook;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     db::{
-        Conn, DbResult,
+        self, Conn, DbResult,
         glance::{self, tables, target},
         rows::Row,
     },
@@ -94,13 +94,20 @@ pub fn take(plan: &Plan<'_>, found: Found, mark: Option<&str>, told: &mut dyn To
     if !plan.dry_run {
         let old: Vec<String> = taken.ids.iter().filter(|id| known.contains_key(*id)).cloned().collect();
         taken.spare_names(plan, &old)?;
-        plan.target.write_blocking(|conn| write(conn, &taken, &old, plan.name, mark))?;
+        let now = plan.target.clock.now();
+        plan.target.write_blocking(|conn| write(conn, (&taken, now), &old, plan.name, mark))?;
     }
     taken.notes.into_iter().for_each(|note| told.note(note));
     Ok(taken.ids.len() as u64)
 }
 
-fn write(conn: &mut Conn, taken: &Taken, old: &[String], source: &str, mark: Option<&str>) -> DbResult<()> {
+fn write(
+    conn: &mut Conn,
+    (taken, now): (&Taken, Timestamp),
+    old: &[String],
+    source: &str,
+    mark: Option<&str>,
+) -> DbResult<()> {
     target::remove(conn, old)?;
     glance::insert(conn, target::IMAGES, &taken.images)?;
     glance::insert(conn, target::PROPERTIES, &taken.properties)?;
@@ -108,6 +115,7 @@ fn write(conn: &mut Conn, taken: &Taken, old: &[String], source: &str, mark: Opt
     glance::insert(conn, target::MEMBERS, &taken.members)?;
     glance::insert(conn, target::BLOBS, &taken.blobs)?;
     glance::insert(conn, target::LOCATIONS, &taken.locations)?;
+    db::usage::settle(conn, &taken.ids, now)?;
     match mark {
         Some(mark) => target::set_mark(conn, source, mark),
         None => Ok(()),

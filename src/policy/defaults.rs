@@ -299,5 +299,22 @@ static REGISTERED: &[Registered] = &[
     ),
     project("ext:limits_show", READER, &["GET /ext/v1/projects/{id}/limits"]),
     project("ext:attach", ADMIN, &["POST /ext/v1/images/{id}/attach", "POST /ext/v1/images/{id}/detach"]),
+    project(
+        "ext:usage_own",
+        "role:reader and project_id:%(project_id)s",
+        &["GET /ext/v1/usage/report", "GET /ext/v1/usage/now", "GET /ext/v1/usage/image-hours"],
+    ),
+    project(
+        "ext:usage_all",
+        ADMIN,
+        &[
+            "GET /ext/v1/usage/report",
+            "GET /ext/v1/usage/now",
+            "GET /ext/v1/usage/image-hours",
+            "GET /ext/v1/usage/events",
+            "GET /ext/v1/usage/rates",
+            "PUT /ext/v1/usage/rates",
+        ],
+    ),
     project("stores_info_detail", ADMIN_OR_SERVICE, &["GET /v2/info/stores/detail"]).old(ADMIN, "2025.1"),
 ];

@@ -96,10 +96,11 @@ fn settings(options: &Options, policy: &Enforcer) -> BTreeMap<String, String> {
     });
     let folder = own_folder.then(|| fs::canonicalize(&options.data_dir).ok());
     let rules = policy.rules();
-    let groups: [(&str, String); 9] = [
+    let groups: [(&str, String); 10] = [
         ("stores", hash(&(&options.stores.list, &options.stores.default, options.stores.multiple, folder))),
         ("images", hash(&(&options.image, &options.declarations))),
         ("imports", hash(&options.imports)),
+        ("usage", hash(&options.usage)),
         ("jobs", hash(&(jobs.lease_seconds, jobs.lost_seconds, jobs.per_project, jobs.kept_seconds))),
         // The same everywhere: what counts is that it is there.
         (node::STAGING, hash(&"renewed")),

@@ -8,7 +8,7 @@ use crate::{
     blob::transfers,
     cache, config, db,
     identity::{Identity, builtin},
-    image, import, policy, work,
+    image, import, policy, usage, work,
 };
 
 /// Which identity service tells who is calling.
@@ -47,6 +47,8 @@ pub struct Options {
     pub imports: import::Settings,
     /// The operator's settings about jobs.
     pub jobs: work::Settings,
+    /// The operator's settings about usage.
+    pub usage: usage::Settings,
     /// The operator's settings about uploads and downloads at once.
     pub transfers: transfers::Settings,
     /// The operator's settings about HTTP.
@@ -76,6 +78,7 @@ impl Options {
             image: image::Settings::default(),
             imports: import::Settings::default(),
             jobs: work::Settings::default(),
+            usage: usage::Settings::default(),
             transfers: transfers::Settings::default(),
             api: api::Settings::default(),
             policy: policy::Settings::default(),

@@ -11,7 +11,7 @@ pub const PATH: &str = "/ext/v1";
 const VERSION: &str = "1.0";
 
 /// Each feature with the path where it begins.
-const FEATURES: [(&str, &str); 10] = [
+const FEATURES: [(&str, &str); 11] = [
     ("consumers", "/ext/v1/consumers"),
     ("csv", "/ext/v1/images.csv"),
     ("events", "/ext/v1/events"),
@@ -21,6 +21,7 @@ const FEATURES: [(&str, &str); 10] = [
     ("retention", "/ext/v1/retention/{project}"),
     ("stores", "/ext/v1/stores"),
     ("trash", "/ext/v1/trash"),
+    ("usage", "/ext/v1/usage/report"),
     ("webhooks", "/ext/v1/webhooks"),
 ];
 

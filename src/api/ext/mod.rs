@@ -15,6 +15,8 @@ mod retention;
 mod retire;
 mod stores;
 mod trash;
+mod usage;
+pub mod usage_table;
 mod webhooks;
 
 pub use discovery::PATH;
@@ -81,6 +83,15 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/ext/v1/families/{owner}/{name}", "GET").route(get().to(families::show)))
         .service(
             resource("/ext/v1/families/{owner}/{name}/current", "GET").route(get().to(families::current)),
+        )
+        .service(resource("/ext/v1/usage/report", "GET").route(get().to(usage::report)))
+        .service(resource("/ext/v1/usage/now", "GET").route(get().to(usage::now)))
+        .service(resource("/ext/v1/usage/image-hours", "GET").route(get().to(usage::hours)))
+        .service(resource("/ext/v1/usage/events", "GET").route(get().to(usage::events)))
+        .service(
+            resource("/ext/v1/usage/rates", "GET, PUT")
+                .route(get().to(usage::rates))
+                .route(put().to(usage::set_rates)),
         )
         .service(resource("/ext/v1/jobs", "GET").route(get().to(jobs::list)))
         .service(resource("/ext/v1/jobs/{id}", "GET").route(get().to(jobs::show)))

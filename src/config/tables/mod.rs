@@ -14,6 +14,7 @@ mod own;
 mod services;
 mod stores;
 mod stores_block;
+mod usage;
 
 use std::sync::LazyLock;
 
@@ -29,6 +30,7 @@ pub static GROUPS: LazyLock<Vec<&[Group]>> = LazyLock::new(|| {
         services::GROUPS,
         own::GROUPS,
         bounds::GROUPS,
+        usage::GROUPS,
         identity::GROUPS,
         stores::GROUPS,
         &kinds::GROUPS,

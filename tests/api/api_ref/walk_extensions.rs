@@ -168,6 +168,31 @@ async fn limits(walk: &Walk, admin: &Client, owner: &Client) {
     }
 }
 
+/// Reports, what billers pull, and the rates.
+async fn usage(walk: &Walk, admin: &Client, owner: &Client) {
+    let month = "from=2026-11-01T00:00Z&to=2036-12-01T00:00Z";
+    let report = "GET /ext/v1/usage/report?";
+    let rates = json!({"currency": "EUR", "default": "0.05", "licenses": {"gold": "1"}});
+    let others = json!({"currency": "USD"});
+    for (client, line, body, status) in [
+        (owner, "PUT /ext/v1/usage/rates".to_owned(), Body::Json(rates.clone()), 403),
+        (admin, "PUT /ext/v1/usage/rates".to_owned(), Body::Json(rates), 200),
+        (admin, "PUT /ext/v1/usage/rates".to_owned(), Body::Json(others), 409),
+        (admin, "GET /ext/v1/usage/rates".to_owned(), Body::None, 200),
+        (admin, format!("{report}{month}"), Body::None, 200),
+        (owner, format!("{report}{month}&format=csv&group=store"), Body::None, 200),
+        (owner, format!("{report}{month}&project=another"), Body::None, 403),
+        (owner, format!("{report}from=x"), Body::None, 400),
+        (admin, "GET /ext/v1/usage/now?limit=1".to_owned(), Body::None, 200),
+        (admin, "GET /ext/v1/usage/events?since=0".to_owned(), Body::None, 200),
+        (owner, "GET /ext/v1/usage/events".to_owned(), Body::None, 403),
+        (admin, "GET /ext/v1/usage/image-hours?from=2026-11-01".to_owned(), Body::None, 200),
+        (admin, "GET /ext/v1/usage/image-hours".to_owned(), Body::None, 400),
+    ] {
+        walk.ask(client, &line, body, status).await;
+    }
+}
+
 async fn trash(walk: &Walk, owner: &Client) {
     let path = format!("/ext/v1/trash/{MEMBER}");
     for (line, status) in [
@@ -189,6 +214,7 @@ pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
     families(walk, owner).await;
     trash(walk, owner).await;
     limits(walk, admin, owner).await;
+    usage(walk, admin, owner).await;
     walk.ask(owner, "GET /ext/v1", Body::None, 200).await;
     // Nobody listens at the first; the second takes connections and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

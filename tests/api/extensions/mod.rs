@@ -1,6 +1,7 @@
 //! `/ext/v1`: what the service does beyond Glance.
 
 mod attach;
+mod billers;
 mod consumers;
 mod csv;
 mod families;
@@ -12,6 +13,7 @@ mod retention;
 mod stores;
 mod stream;
 mod trash;
+mod usage;
 mod webhooks;
 
 use serde_json::json;
@@ -38,6 +40,7 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
             "retention",
             "stores",
             "trash",
+            "usage",
             "webhooks",
         ];
         assert_eq!(features, known);

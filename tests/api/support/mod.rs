@@ -348,7 +348,25 @@ async fn faults(app: &App) -> Vec<String> {
     for named in app.stores.iter().filter(|named| named.capabilities().writes) {
         faults.extend(faults_of(app, named).await);
     }
+    faults.extend(usage_faults(app).await);
     faults
+}
+
+/// Holds the ledger of usage against the images that came by the API: what tests write behind its back was never made.
+async fn usage_faults(app: &App) -> Vec<String> {
+    let read = |conn: &mut db::Conn| {
+        let (mut faults, _) = db::usage_check::images(conn, "", 10_000)?;
+        faults.extend(db::usage_check::strays(conn, 10_000)?);
+        let mut told = Vec::new();
+        for (id, fault) in faults {
+            let first = db::events::of_image(conn, &id, 0, 1)?;
+            if first.first().is_some_and(|event| event.kind == "image.create") {
+                told.push(format!("image {id}: {fault}"));
+            }
+        }
+        Ok(told)
+    };
+    app.db.read("test.usage", read).await.unwrap()
 }
 
 async fn faults_of(app: &App, named: &NamedStore) -> Vec<String> {
