@@ -1,11 +1,14 @@
 """The command line clients, and tools that check our numbers without our code."""
 
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import subprocess
 import sys
+
+from . import warm
 
 
 class Tool:
@@ -15,12 +18,19 @@ class Tool:
         self.argv = [str(pathlib.Path(sys.prefix) / "bin" / name), "--os-cloud", cloud]
         self.env = {key: value for key, value in os.environ.items() if not key.startswith("OS_")}
         self.env["OS_CLIENT_CONFIG_FILE"] = str(clouds_yaml or server.clouds_yaml)
-        self.server = server
+        self.name, self.server = name, server
+
+    @functools.cached_property
+    def warm(self):
+        """What runs the commands instead of a process for each."""
+        return warm.shared() if self.name == "openstack" else None
 
     def run(self, *arguments):
         # At a terminal, as users are: from anything else the clients read the data of an image.
         terminal, stdin = os.openpty()
         try:
+            if self.warm:
+                return self.warm.run([*self.argv[1:], *map(str, arguments)], self.env, os.ttyname(stdin))
             return subprocess.run([*self.argv, *map(str, arguments)], env=self.env, text=True,
                                   stdin=stdin, capture_output=True, timeout=300)
         finally:

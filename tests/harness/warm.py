@@ -4,14 +4,20 @@ What is run is what the program itself runs. `serve` is the other end, which rea
 writes its exit code.
 """
 
+import atexit
+import functools
 import json
 import logging
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 
+# A command that takes longer is killed.
+LIMIT_S = 300
 START = "import sys; sys.path.append(sys.argv.pop()); import warm; warm.serve()"
 
 
@@ -19,6 +25,7 @@ class Warm:
     """Runs commands one at a time, of a program that was started with these variables besides the usual ones."""
 
     def __init__(self, variables):
+        self.one_at_a_time = threading.Lock()
         argv = [sys.executable, "-c", START, pathlib.Path(__file__).parent]
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=os.environ | variables)
@@ -28,14 +35,23 @@ class Warm:
         with tempfile.TemporaryDirectory() as folder:
             out, err = (pathlib.Path(folder, name) for name in ("out", "err"))
             order = {"argv": arguments, "env": env, "places": [str(place) for place in (stdin, out, err)]}
-            self.process.stdin.write(json.dumps(order) + "\n")
-            self.process.stdin.flush()
-            code = int(self.process.stdout.readline())
+            with self.one_at_a_time:
+                self.process.stdin.write(json.dumps(order) + "\n")
+                self.process.stdin.flush()
+                code = int(self.process.stdout.readline())
             return subprocess.CompletedProcess(arguments, code, out.read_bytes().decode(), err.read_bytes().decode())
 
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+
+
+@functools.cache
+def shared():
+    """One for everything that needs no variables."""
+    made = Warm({})
+    atexit.register(made.close)
+    return made
 
 
 def serve():
@@ -66,6 +82,7 @@ def redirect(places):
 
 
 def carry_out(shell, argv, env, places):
+    signal.alarm(LIMIT_S)
     redirect(places)
     os.environ.clear()
     os.environ.update(env)
