@@ -83,6 +83,22 @@ class ForEach(Command):
             raise exceptions.CommandError(f"{failed} of {total} {self.noun}s failed to {self.verb}.")
 
 
+class OfProject:
+    """A command on what some project has, or else the caller's."""
+
+    def owner(self, parsed_args):
+        if parsed_args.project:
+            return self.project_id(parsed_args.project)
+        own = self.app.client_manager.auth_ref
+        if not own:
+            raise exceptions.CommandError("Without a login, --project has to say whose it is.")
+        return own.project_id
+
+
+def add_owner(parser):
+    parser.add_argument("--project", metavar="<project>", help="Whose it is (name or ID; default: the user's project)")
+
+
 def add_image(parser, **more):
     parser.add_argument("image", metavar="<image>", help="Image (name or ID)", **more)
 
