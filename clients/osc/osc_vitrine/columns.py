@@ -29,6 +29,13 @@ class Changes(columns.FormattableColumn):
         return (", " if name in self.NAMES else " -> ").join(shortened(plain(value)) for value in change)
 
 
+class Quantity(columns.FormattableColumn):
+    """A number with as many decimals as the service counts."""
+
+    def human_readable(self):
+        return f"{self._value:.6f}"
+
+
 class Counts(columns.FormattableColumn):
     """How many there are of each type."""
 
