@@ -19,7 +19,7 @@ MORE_COLUMNS = [("Message", "message"), ("Project ID", "project_id"), ("User ID"
 
 
 def shown(job):
-    return base.fields(job, progress=Progress, error=format_columns.DictColumn)
+    return base.fields(job, progress=Progress, error=format_columns.DictColumn, result=format_columns.DictColumn)
 
 
 def wait_for(extensions, job_id, timeout_s=None, interval_s=1.0):
