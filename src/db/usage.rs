@@ -162,7 +162,8 @@ pub fn record(conn: &mut Conn, before: &Image, after: &Image, now: Timestamp) ->
         (None, None) => Ok(()),
         (None, Some(new)) => {
             // Only what was deleted and comes back has been here before.
-            let last = if before.status == Status::PendingDelete { last_end(conn, id)? } else { None };
+            let was_deleted = matches!(before.status, Status::PendingDelete | Status::Deleted);
+            let last = if was_deleted { last_end(conn, id)? } else { None };
             let why = if last.is_some() { "restored" } else { "activated" };
             open(conn, (id, ""), &new, Timestamp(now.0.max(last.unwrap_or(now.0))), why)
         }

@@ -300,6 +300,7 @@ pub(super) fn restore(conn: &mut Conn, door: &Door, id: &str) -> DbResult<Image>
     dates::note_ahead(conn, &after, now)?;
     let before = Image { status: Status::Deleted, locations: Vec::new(), ..after.clone() };
     db::events::insert(conn, &Event::changed(&door.author, &before, &after), now)?;
+    db::usage::record(conn, &before, &after, now)?;
     check_storage(conn, door, &before, &after)?;
     limits::check(conn, door.limits.as_ref(), Some(&before), &after)?;
     Ok(after)

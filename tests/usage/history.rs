@@ -106,6 +106,9 @@ impl History {
             author: Author::service(),
             delay_seconds: 0,
             storage_quota: None,
+            bin_seconds: 0,
+            public_seconds: None,
+            limits: None,
             in_use: InUse::Allow,
             clock: db.clock.clone(),
         };

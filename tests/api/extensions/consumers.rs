@@ -56,6 +56,10 @@ on_each_database! {
         assert_eq!(ids(&app.as_admin()).await, ["s1", "s2", "v1"]);
         assert_eq!(ids(&bob).await, ["s1"]);
         assert_eq!(ids(&alice).await, Vec::<String>::new());
+        // Of images that services do not see, too.
+        let private = alice.created(image().raw().private()).await;
+        told(&app, &private, "server/s9", "alice").await.expect(201);
+        app.as_service().delete(&format!("/ext/v1/images/{private}/consumers/server/s9")).await.expect(204);
         bob.put(&format!("{path}/server/s3")).await.expect(403);
         bob.delete(&format!("{path}/server/s1")).await.expect(403);
 

@@ -56,6 +56,13 @@ on_each_database! {
         }
         app.as_reader("alice").post(&format!("{PATH}/{id}/restore")).await.expect(403);
         alice.post(&format!("{PATH}/{id}/restore")).await.expect(204);
+        // It is charged for until it went, and from now on.
+        let ledger = app.as_admin().get("/ext/v1/usage/events").await.expect(200).json()["events"].clone();
+        let why: Vec<&Value> = ledger.as_array().unwrap().iter().map(|event| match event["type"] == "opened" {
+            true => &event["interval"]["opened_by"],
+            false => &event["interval"]["closed_by"],
+        }).collect();
+        assert_eq!(why, ["activated", "deleted", "restored"]);
         let mut after = alice.show(&id).await.json();
         after["updated_at"] = before["updated_at"].clone();
         assert_eq!(after, before);
