@@ -11,7 +11,7 @@ use crate::{
     db::{self, Conn, DbResult, image_dates::Due},
     model::{
         consumer::InUse,
-        error::{Error, Result},
+        error::Result,
         event::Author,
         image::Image,
         lifecycle::{Act, Obsolete},
@@ -46,17 +46,11 @@ pub async fn act(images: &Images) -> Result<usize> {
                     done = done.saturating_add(1);
                 }
                 Ok(false) => {}
-                // It is gone, in use, or its store is away.
-                Err(
-                    reason @ (Error::Conflict(_)
-                    | Error::ImageNotFound(_)
-                    | Error::Unavailable(_)
-                    | Error::Because(_)),
-                ) => {
+                // It is gone, in use, or its store is away; none keeps the others waiting.
+                Err(reason) => {
                     tracing::info!(image = id, what, %reason, "a date of an image has come, and nothing can be done");
                     postpone(images, due, now).await?;
                 }
-                Err(error) => return Err(error),
             }
         }
     }
