@@ -306,7 +306,7 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
 
 fn limits(loaded: &Loaded) -> Limits {
     Limits {
-        enabled: Some(loaded.bool("vitrine", "custom_images")),
+        enabled: (!loaded.bool("vitrine", "custom_images")).then_some(false),
         sentence: loaded.nonempty("vitrine", "custom_images_sentence"),
         image_count_total: loaded.u64("vitrine", "images_per_project"),
         private_images: loaded.u64("vitrine", "private_images_per_project"),

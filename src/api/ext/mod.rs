@@ -53,6 +53,16 @@ pub fn configure(config: &mut ServiceConfig) {
                 .route(get().to(webhooks::show))
                 .route(delete().to(webhooks::delete)),
         )
+        .service(resource("/ext/v1/jobs", "GET").route(get().to(jobs::list)))
+        .service(resource("/ext/v1/jobs/{id}", "GET").route(get().to(jobs::show)))
+        .service(resource("/ext/v1/jobs/{id}/cancel", "POST").route(post().to(jobs::cancel)))
+        .service(resource("/ext/v1/jobs/{id}/retry", "POST").route(post().to(jobs::retry)));
+    config.configure(keeping_stores).configure(charging).configure(lives);
+}
+
+/// What lies in stores.
+fn keeping_stores(config: &mut ServiceConfig) {
+    config
         .service(resource("/ext/v1/stores", "GET").route(get().to(stores::list)))
         .service(resource("/ext/v1/stores/{store}", "GET").route(get().to(stores::show)))
         .service(resource("/ext/v1/stores/{store}/objects", "GET").route(get().to(stores::objects)))
@@ -76,14 +86,12 @@ pub fn configure(config: &mut ServiceConfig) {
             resource("/ext/v1/stores/{store}/quarantine/{id}/purge", "POST")
                 .route(post().to(stores::findings::purge)),
         )
-        .service(resource("/ext/v1/jobs/{id}/findings", "GET").route(get().to(stores::findings::findings)))
-        .service(resource("/ext/v1/families", "GET").route(get().to(families::list)))
-        .service(resource("/ext/v1/families/{name}/publish", "POST").route(post().to(families::publish)))
-        .service(resource("/ext/v1/families/{name}/rollback", "POST").route(post().to(families::rollback)))
-        .service(resource("/ext/v1/families/{owner}/{name}", "GET").route(get().to(families::show)))
-        .service(
-            resource("/ext/v1/families/{owner}/{name}/current", "GET").route(get().to(families::current)),
-        )
+        .service(resource("/ext/v1/jobs/{id}/findings", "GET").route(get().to(stores::findings::findings)));
+}
+
+/// What images cost.
+fn charging(config: &mut ServiceConfig) {
+    config
         .service(resource("/ext/v1/usage/report", "GET").route(get().to(usage::report)))
         .service(resource("/ext/v1/usage/now", "GET").route(get().to(usage::now)))
         .service(resource("/ext/v1/usage/image-hours", "GET").route(get().to(usage::hours)))
@@ -92,11 +100,19 @@ pub fn configure(config: &mut ServiceConfig) {
             resource("/ext/v1/usage/rates", "GET, PUT")
                 .route(get().to(usage::rates))
                 .route(put().to(usage::set_rates)),
+        );
+}
+
+/// How images come and go, and whose they are.
+fn lives(config: &mut ServiceConfig) {
+    config
+        .service(resource("/ext/v1/families", "GET").route(get().to(families::list)))
+        .service(resource("/ext/v1/families/{name}/publish", "POST").route(post().to(families::publish)))
+        .service(resource("/ext/v1/families/{name}/rollback", "POST").route(post().to(families::rollback)))
+        .service(resource("/ext/v1/families/{owner}/{name}", "GET").route(get().to(families::show)))
+        .service(
+            resource("/ext/v1/families/{owner}/{name}/current", "GET").route(get().to(families::current)),
         )
-        .service(resource("/ext/v1/jobs", "GET").route(get().to(jobs::list)))
-        .service(resource("/ext/v1/jobs/{id}", "GET").route(get().to(jobs::show)))
-        .service(resource("/ext/v1/jobs/{id}/cancel", "POST").route(post().to(jobs::cancel)))
-        .service(resource("/ext/v1/jobs/{id}/retry", "POST").route(post().to(jobs::retry)))
         .service(
             resource("/ext/v1/retention/{project}", "GET, PUT, DELETE")
                 .route(get().to(retention::list))
