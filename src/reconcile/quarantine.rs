@@ -1,7 +1,10 @@
 //! Taking objects out of the way, and back. A record comes before the move and is completed after it, so that whatever
 //! stops half-way is gone on with; the row of the ledger that keeps the name has no upload come in between.
 
-use super::scan::store_fault;
+use super::{
+    guard::{self, Standing},
+    scan::store_fault,
+};
 use crate::{
     db::{
         self, Db, DbError,
@@ -56,8 +59,17 @@ pub async fn put(db: &Db, named: &NamedStore, finding: &Finding, job: &Job) -> D
     }
 }
 
+/// Requires that a store is there: below a mount point nothing lies anywhere, which says nothing of the records.
+async fn require(db: &Db, named: &NamedStore) -> Done<()> {
+    match guard::standing(db, named, false).await? {
+        Standing::Ours | Standing::Markless => Ok(()),
+        other => Err(Failure::Again(guard::refusal(&named.id, &other).to_string())),
+    }
+}
+
 /// Finishes a move; answers false, and forgets the record, when there is nothing to move.
 async fn go_on(db: &Db, named: &NamedStore, aside: &Aside) -> Done<bool> {
+    require(db, named).await?;
     let moved = named.set_aside(&aside.name, aside.unfinished, &aside.place).await.map_err(store_fault)?;
     let (id, now) = (aside.id.clone(), db.clock.now());
     let record = move |conn: &mut db::Conn| match moved {
@@ -75,6 +87,7 @@ async fn go_on(db: &Db, named: &NamedStore, aside: &Aside) -> Done<bool> {
 /// now.
 pub async fn restore(db: &Db, named: &NamedStore, aside: &Aside) -> Result<()> {
     let failed = |failure: Failure| Error::Unavailable(failure.to_string());
+    require(db, named).await.map_err(failed)?;
     if aside.state != HELD && !go_on(db, named, aside).await.map_err(failed)? {
         return Err(gone(aside));
     }
@@ -101,6 +114,7 @@ fn gone(aside: &Aside) -> Error {
 /// # Errors
 /// [`Failure::Again`] when the store or the database does not answer.
 pub async fn purge(db: &Db, named: &NamedStore, aside: &Aside) -> Done<()> {
+    require(db, named).await?;
     if aside.state != HELD && !go_on(db, named, aside).await? {
         return Ok(());
     }

@@ -23,7 +23,11 @@ on_each_database! {
         let app = database.app();
         let (folder, admin) = (app.store_folder(), app.as_admin());
         stored(&app, "data").await;
-        reconciled(&app, json!({})).await;
+        let orphan = fresh_id();
+        file(&folder, &orphan, b"x", 48 * HOUR);
+        reconciled(&app, apply()).await;
+        let held = all(&admin, "/ext/v1/stores/file/quarantine", "quarantine").await;
+        let restore = format!("/ext/v1/stores/file/quarantine/{}/restore", held[0]["id"].as_str().unwrap());
         let away = folder.with_extension("away");
         std::fs::rename(&folder, &away).unwrap();
         let path = "/ext/v1/stores/file/reconcile";
@@ -34,8 +38,16 @@ on_each_database! {
         let refused = admin.post(path).json(&apply()).await.expect(503).json()["error"].clone();
         assert_eq!(refused["reason"], "store-missing");
         assert_eq!(admin.get("/ext/v1/stores/file").await.expect(200).json()["store"]["state"], "missing");
+        // Nor is anything known to be gone that lies out of the way there.
+        admin.post(&restore).await.expect(503);
+        app.later(15 * 24 * 3600);
+        let inner = app.app();
+        let settled = vitrine::reconcile::quarantine::settle(&inner.db, &inner.stores, 14 * 24 * 3600).await;
+        assert_eq!(settled.unwrap(), 0);
         std::fs::remove_dir_all(&folder).unwrap();
         std::fs::rename(&away, &folder).unwrap();
+        admin.post(&restore).await.expect(204);
+        std::fs::remove_file(folder.join(&orphan)).unwrap();
         assert_eq!(reconciled(&app, apply()).await.0["summary"], json!({"ok": 1}));
         clear(&app).await;
     }
