@@ -4,8 +4,9 @@ use diesel::{dsl::count_star, prelude::*};
 use serde_json::{Map, Value};
 
 use super::{
-    Conn, DbError, DbResult,
+    Conn, DbError, DbResult, images,
     schema::{blobs, image_locations},
+    usage,
 };
 use crate::model::{blob::BlobState, image::Location, store_url::StoreUrl, time::Timestamp};
 
@@ -138,9 +139,16 @@ pub fn adopt(conn: &mut Conn, location: &Location, store: &str, now: Timestamp) 
     if let Some(blob) = &location.blob_id {
         adopt_blob(conn, blob, store, now)?;
     }
-    diesel::update(image_locations::table.filter(image_locations::id.eq(&location.id)))
-        .set(image_locations::store.eq(Some(store)))
-        .execute(conn)?;
+    let row = || image_locations::table.filter(image_locations::id.eq(&location.id));
+    let image: Option<String> = row().select(image_locations::image_id).first(conn).optional()?;
+    let before = image.as_deref().map(|id| images::find(conn, id)).transpose()?.flatten();
+    diesel::update(row()).set(image_locations::store.eq(Some(store))).execute(conn)?;
+    // What is charged for by store goes on by the name that the store has now.
+    if let Some(before) = before
+        && let Some(after) = images::find(conn, &before.id)?
+    {
+        usage::record(conn, &before, &after, now)?;
+    }
     Ok(())
 }
 

@@ -106,7 +106,8 @@ pub async fn copy(app: &TestApp, id: &str, store: &str, data: &[u8]) -> String {
             let mut after = before.clone();
             after.locations.push(location.clone());
             db::blobs::make_live(conn, &blob.id, &blob.holder, size, now)?;
-            db::images::save(conn, &before, &after).map(drop)
+            db::images::save(conn, &before, &after)?;
+            db::usage::record(conn, &before, &after, now)
         })
         .await
         .unwrap();
