@@ -9,6 +9,8 @@ mod history;
 mod oracle;
 #[path = "usage/rounding.rs"]
 mod rounding;
+#[path = "usage/vectors.rs"]
+mod vectors;
 
 use std::{
     collections::BTreeMap,

@@ -1,9 +1,13 @@
 //! The ledger of usage: intervals that are opened and closed in the transactions that change images and consumers.
 
+use std::collections::{HashMap, HashSet};
+
 use diesel::prelude::*;
 
 use super::{
     Conn, DbError, DbResult,
+    images::{ImageRow, load_parts},
+    rows::{self, Row},
     schema::{image_properties, images},
     statement::Statement,
     usage_tables::usage_intervals,
@@ -203,26 +207,88 @@ fn turn(conn: &mut Conn, of: (&str, &str), new: &Metered, why: &str, now: Timest
 /// # Errors
 /// Only the database's own.
 pub fn settle(conn: &mut Conn, ids: &[String], now: Timestamp) -> DbResult<()> {
-    for id in ids {
-        let image = super::images::find(conn, id)?;
-        let Some((image, metered)) = image.as_ref().and_then(|image| Some((image, Metered::of(image)?)))
-        else {
-            close(conn, id, None, now, "deleted")?;
-            continue;
-        };
-        match open_metered(conn, id, "")? {
-            None => {
-                let last = last_end(conn, id)?.unwrap_or(i64::MIN);
-                open(conn, (id, ""), &metered, image.created_at.max(Timestamp(last)), "found")?;
-            }
-            Some(old) => {
+    let rows: Vec<ImageRow> = images::table
+        .filter(images::id.eq_any(ids))
+        .filter(images::deleted.eq(false))
+        .select(ImageRow::as_select())
+        .load(conn)?;
+    let found = load_parts(conn, rows)?;
+    let known: Vec<(String, String, Option<i64>)> = usage_intervals::table
+        .filter(usage_intervals::image_id.eq_any(ids))
+        .order(usage_intervals::id)
+        .select((usage_intervals::image_id, usage_intervals::consumer, usage_intervals::to_ts))
+        .load(conn)?;
+    // Of each image, when its last interval ended; of the image itself, and for closing also of licences.
+    let (mut ends, mut open_ones) = (HashMap::new(), HashSet::new());
+    for (id, consumer, to) in &known {
+        if consumer.is_empty() {
+            ends.insert(id, *to);
+        }
+        if to.is_none() {
+            open_ones.insert(id);
+        }
+    }
+    let mut charged = HashSet::new();
+    let mut fresh: Vec<Row> = Vec::new();
+    for image in &found {
+        let Some(metered) = Metered::of(image) else { continue };
+        charged.insert(&image.id);
+        match ends.get(&image.id) {
+            Some(None) => {
+                let old = open_metered(conn, &image.id, "")?.unwrap_or_default();
                 if let Some(why) = old.differs(&metered) {
-                    turn(conn, (id, ""), &metered, why, now)?;
+                    turn(conn, (&image.id, ""), &metered, why, now)?;
                 }
+            }
+            last => {
+                let from = image.created_at.0.max(last.copied().flatten().unwrap_or(i64::MIN));
+                fresh.push(row(&image.id, &metered, from));
             }
         }
     }
-    Ok(())
+    for id in open_ones.difference(&charged) {
+        close(conn, id, None, now, "deleted")?;
+    }
+    rows::insert(conn, "usage_intervals", &COLUMNS, &fresh)
+}
+
+/// The columns of [`row`].
+const COLUMNS: [&str; 14] = [
+    "image_id",
+    "consumer",
+    "project_id",
+    "bytes",
+    "virtual_bytes",
+    "stores",
+    "image_name",
+    "media_group",
+    "tags",
+    "sku",
+    "is_public",
+    "from_ts",
+    "opened_by",
+    "pending",
+];
+
+/// An interval of an image that was found, to be written with others.
+fn row(id: &str, metered: &Metered, from: i64) -> Row {
+    let (facts, labels) = (&metered.facts, &metered.labels);
+    vec![
+        id.into(),
+        "".into(),
+        facts.project.clone().into(),
+        facts.bytes.into(),
+        facts.virtual_bytes.into(),
+        array(&facts.stores).into(),
+        labels.name.clone().into(),
+        labels.media_group.clone().into(),
+        array(&labels.tags).into(),
+        labels.sku.clone().into(),
+        labels.is_public.into(),
+        from.into(),
+        "found".into(),
+        OPENING.into(),
+    ]
 }
 
 /// What the open interval says.

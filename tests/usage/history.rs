@@ -26,7 +26,7 @@ const TAGS: [&str; 3] = ["a", "b", "ü"];
 /// A database in which images live, and the time there.
 pub struct History {
     db: Db,
-    door: Door,
+    pub door: Door,
 }
 
 fn pick<T: Copy>(rng: &mut StdRng, all: &[T]) -> T {
@@ -42,7 +42,7 @@ fn size(rng: &mut StdRng) -> i64 {
     rng.random_range(0..=largest)
 }
 
-fn new(id: &str, now: Timestamp) -> Image {
+pub fn new(id: &str, now: Timestamp) -> Image {
     Image {
         member: None,
         locations: Vec::new(),
