@@ -86,8 +86,9 @@ fn book(rng: &mut StdRng, begin: Timestamp) -> Book {
         let mut some = |names: &[&str]| -> BTreeMap<String, i64> {
             names
                 .iter()
-                .filter_map(|name| {
-                    rng.random_bool(0.6).then(|| ((*name).to_owned(), rng.random_range(0..9_000_000)))
+                .filter_map(|name| match rng.random_bool(0.6) {
+                    true => Some(((*name).to_owned(), rng.random_range(0..9_000_000))),
+                    false => None,
                 })
                 .collect()
         };
