@@ -95,7 +95,8 @@ def check_usage(server):
         "SELECT a.image_id FROM usage_intervals a JOIN usage_intervals b ON a.image_id = b.image_id "
         "AND a.consumer = b.consumer AND a.id < b.id WHERE a.to_ts IS NULL OR a.to_ts > b.from_ts")
     assert twice == [], f"intervals of one image overlap: {twice}"
-    ends = dict(server.rows("SELECT image_id, to_ts FROM usage_intervals WHERE consumer = '' AND closed_by = 'deleted'"))
+    ends = dict(server.rows(
+        "SELECT image_id, to_ts FROM usage_intervals WHERE consumer = '' AND closed_by = 'deleted'"))
     deletions = dict(server.rows("SELECT image_id, created_at FROM events WHERE kind = 'image.delete'"))
     late = [image for image in ends.keys() & deletions.keys() if ends[image] != deletions[image]]
     assert late == [], f"these are charged until another moment than their deletion: {late}"
