@@ -17,6 +17,11 @@ const POSTGRES_LOCK: i64 = 0x7669_7472_696e_6501;
 /// The same on MySQL, where locks belong to the server: the name of the database is part of it.
 const MYSQL_LOCK: &str = "CONCAT('vitrine ', MD5(DATABASE()))";
 
+/// How MySQL says that transactions are in the way; how often, and after what pause, a migration is tried again then.
+const IN_THE_WAY: [&str; 2] = ["Lock wait timeout exceeded", "Deadlock found"];
+const TRIES: u32 = 20;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+
 /// Why the schema cannot be read or brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
@@ -273,11 +278,26 @@ fn apply<DB: diesel::backend::Backend>(
             Phase::Contract => removes(&version),
         };
         if is_due {
-            conn.run_migration(migration.as_ref()).map_err(failed)?;
+            patiently(|| conn.run_migration(migration.as_ref()).map(drop)).map_err(failed)?;
             applied.push(name);
         }
     }
     Ok(applied)
+}
+
+/// Tries again while transactions under way are in the way of a change of a table: MySQL does not see that they wait for
+/// each other where one waits for the table and the other for a row. What a migration changed before stays there, so those
+/// that change tables in use can be repeated.
+fn patiently<E: std::fmt::Display>(mut change: impl FnMut() -> Result<(), E>) -> Result<(), E> {
+    for _ in 0..TRIES {
+        match change() {
+            Err(error) if IN_THE_WAY.iter().any(|text| error.to_string().contains(text)) => {
+                std::thread::sleep(PAUSE);
+            }
+            result => return result,
+        }
+    }
+    change()
 }
 
 /// One part of an upgrade may not overtake another: what is to be removed may be in the way of what a later version

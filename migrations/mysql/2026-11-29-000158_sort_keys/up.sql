@@ -1,11 +1,19 @@
 -- An order for each key by which lists of images can be sorted, in each way of seeing an image: as its owner, as everybody
 -- where it is public or of the community, as an administrator. What is shared with a project is sorted in each request.
 -- No index can be of an expression on MariaDB, so the values that NULL stands for have columns, which take no room but there.
-ALTER TABLE images
-    ADD COLUMN name_key VARCHAR(255) AS (COALESCE(name, '')) VIRTUAL,
-    ADD COLUMN container_format_key VARCHAR(64) AS (COALESCE(container_format, '')) VIRTUAL,
-    ADD COLUMN disk_format_key VARCHAR(64) AS (COALESCE(disk_format, '')) VIRTUAL,
-    ADD COLUMN size_key BIGINT AS (COALESCE(size, 0)) VIRTUAL;
+-- They are there already where transactions under way were in the way of the rest, and this is tried again.
+SET @change = (
+    SELECT IF(COUNT(*) > 0, 'DO 0', 'ALTER TABLE images
+        ADD COLUMN name_key VARCHAR(255) AS (COALESCE(name, '''')) VIRTUAL,
+        ADD COLUMN container_format_key VARCHAR(64) AS (COALESCE(container_format, '''')) VIRTUAL,
+        ADD COLUMN disk_format_key VARCHAR(64) AS (COALESCE(disk_format, '''')) VIRTUAL,
+        ADD COLUMN size_key BIGINT AS (COALESCE(size, 0)) VIRTUAL')
+    FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND table_name = 'images' AND column_name = 'name_key'
+);
+PREPARE change_table FROM @change;
+EXECUTE change_table;
+DEALLOCATE PREPARE change_table;
 ALTER TABLE images
     ADD INDEX images_own_by_name (deleted, owner, name_key, created_at, id),
     ADD INDEX images_own_by_status (deleted, owner, status, created_at, id),
