@@ -123,15 +123,22 @@ pub fn delete(conn: &mut Conn, id: &str) -> DbResult<()> {
     Ok(())
 }
 
+/// The position of a reader, if it has one.
+///
+/// # Errors
+/// Only the database's own.
+pub fn reader(conn: &mut Conn, name: &str) -> DbResult<Option<String>> {
+    Ok(event_readers::table.find(name).select(event_readers::position).first(conn).optional()?)
+}
+
 /// Locks a reader's row until the transaction ends, and answers its position; enters it with `first` if there is none.
 ///
 /// # Errors
 /// Only the database's own.
 pub fn lock_reader(conn: &mut Conn, name: &str, first: &str) -> DbResult<String> {
-    let row = event_readers::table.find(name);
     // An update locks on all three databases.
-    diesel::update(row).set(event_readers::name.eq(name)).execute(conn)?;
-    if let Some(text) = row.select(event_readers::position).first::<String>(conn).optional()? {
+    diesel::update(event_readers::table.find(name)).set(event_readers::name.eq(name)).execute(conn)?;
+    if let Some(text) = reader(conn, name)? {
         return Ok(text);
     }
     let values = (event_readers::name.eq(name), event_readers::position.eq(first));
@@ -179,6 +186,27 @@ pub fn enqueue(conn: &mut Conn, hook: &Webhook, deliveries: &[Delivery], most: i
     Ok(())
 }
 
+/// Whether something waits for an address that may be claimed.
+///
+/// # Errors
+/// Only the database's own.
+pub fn is_any_due(conn: &mut Conn, now: Timestamp) -> DbResult<bool> {
+    Ok(!due(conn, now, 1)?.is_empty())
+}
+
+fn due(conn: &mut Conn, now: Timestamp, count: i64) -> DbResult<Vec<WebhookRow>> {
+    let something = webhook_deliveries::table
+        .filter(webhook_deliveries::webhook_id.eq(webhooks::id))
+        .select(count_star());
+    let due = webhooks::table
+        .filter(webhooks::run_after.le(now.0))
+        .filter(webhooks::lease_until.lt(now.0))
+        .filter(something.single_value().gt(0))
+        .order(webhooks::run_after)
+        .limit(count);
+    Ok(due.select(WebhookRow::as_select()).load(conn)?)
+}
+
 /// Claims addresses for which something waits and that are due, up to `count`.
 ///
 /// # Errors
@@ -190,18 +218,8 @@ pub fn claim(
     until: Timestamp,
     count: i64,
 ) -> DbResult<Vec<Webhook>> {
-    let something = webhook_deliveries::table
-        .filter(webhook_deliveries::webhook_id.eq(webhooks::id))
-        .select(count_star());
-    let due = webhooks::table
-        .filter(webhooks::run_after.le(now.0))
-        .filter(webhooks::lease_until.lt(now.0))
-        .filter(something.single_value().gt(0))
-        .order(webhooks::run_after)
-        .limit(count);
-    let found: Vec<WebhookRow> = due.select(WebhookRow::as_select()).load(conn)?;
     let mut claimed = Vec::new();
-    for row in found {
+    for row in due(conn, now, count)? {
         let free = webhooks::table.find(&row.id).filter(webhooks::lease_until.eq(row.lease_until));
         let values = (webhooks::holder.eq(holder), webhooks::lease_until.eq(until.0));
         if diesel::update(free).set(values).execute(conn)? == 1 {

@@ -38,7 +38,11 @@ const SIGNATURE: &str = "X-Signature";
 /// # Errors
 /// Only the database's; an address that fails is noted in its row.
 pub async fn send_due(hooks: &Webhooks) -> DbResult<bool> {
-    let (holder, now) = (Uuid::new_v4().to_string(), hooks.db.clock.now());
+    let now = hooks.db.clock.now();
+    if !hooks.db.read("webhook.is_due", move |conn| db::webhooks::is_any_due(conn, now)).await? {
+        return Ok(false);
+    }
+    let holder = Uuid::new_v4().to_string();
     let until = now.plus_seconds(LEASE_SECONDS);
     let name = holder.clone();
     let claim = move |conn: &mut db::Conn| db::webhooks::claim(conn, &name, now, until, AT_ONCE);

@@ -209,11 +209,19 @@ pub async fn renew_seals(hooks: &Webhooks) -> Result<()> {
 /// # Errors
 /// Only the database's.
 pub async fn put_in_line(hooks: &Webhooks) -> DbResult<bool> {
-    let any = hooks.db.read("webhook.any", |conn| db::webhooks::list(conn, None, "", 1)).await?;
-    if any.is_empty() {
+    let now = hooks.db.clock.now();
+    // Most of the time there is nothing, which takes no lock to see.
+    let anything = move |conn: &mut Conn| {
+        if db::webhooks::list(conn, None, "", 1)?.is_empty() {
+            return Ok(false);
+        }
+        let noted = db::webhooks::reader(conn, READER)?;
+        let mut position = Position::parse(noted.as_deref().unwrap_or_default());
+        Ok(!position.read(conn, now, 1)?.is_empty())
+    };
+    if !hooks.db.read("webhook.any", anything).await? {
         return Ok(false);
     }
-    let now = hooks.db.clock.now();
     let put = move |conn: &mut Conn| {
         let first = Position::after(events::last(conn)?).text();
         let before = db::webhooks::lock_reader(conn, READER, &first)?;
