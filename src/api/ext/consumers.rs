@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     body::{object, only, optional, word},
-    page::{Asked, link_after},
+    page::{Asked, next_page},
 };
 use crate::{
     api::{
@@ -59,9 +59,8 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest, id: P
         }
     };
     let found = domain::list(&state.app.images, &caller.0, &id, after, asked.limit).await?;
-    let last = found.last().filter(|_| found.len() as u64 == u64::from(asked.limit));
     let path = format!("/ext/v1/images/{id}/consumers");
-    let next = last.map(|last| link_after(&path, &asked, &format!("{}:{}", last.kind.as_str(), last.id)));
+    let next = next_page(&path, &asked, &found, |last| format!("{}:{}", last.kind.as_str(), last.id));
     let consumers: Vec<Value> = found.iter().map(view).collect();
     Ok(HttpResponse::Ok().json(json!({"consumers": consumers, "next": next})))
 }

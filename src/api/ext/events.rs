@@ -12,7 +12,7 @@ use futures::{StreamExt, stream};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
-use super::page::{Asked, link_after};
+use super::page::{Asked, next_page};
 use crate::{
     api::{
         error::ApiResult,
@@ -39,19 +39,13 @@ fn number(name: &str, text: &str) -> Result<i64> {
     number.ok_or_else(|| Error::invalid(format!("Invalid {name}: {text:?} is not the id of an event.")))
 }
 
-/// The page that follows a full one.
-fn next_of(path: &str, asked: &Asked, events: &[Recorded]) -> Option<String> {
-    let last = events.last().filter(|_| events.len() as u64 == u64::from(asked.limit))?;
-    Some(link_after(path, asked, &last.sequence.to_string()))
-}
-
 /// Lists those of the caller's project, oldest first; of all projects to administrators.
 pub async fn of_project(state: Shared, caller: Identified, request: HttpRequest) -> ApiResult {
     let asked = Asked::parse(pairs(request.query_string())?, &["image_id"])?;
     let after = asked.marker.as_deref().map_or(Ok(0), |marker| number("marker", marker))?;
     let image = asked.image_id()?.map(str::to_owned);
     let events = history::of_project(&state.app.images, &caller.0, image, after, asked.limit).await?;
-    let next = next_of("/ext/v1/events", &asked, &events);
+    let next = next_page("/ext/v1/events", &asked, &events, |last| last.sequence.to_string());
     let events = events.iter().map(told).collect::<Result<Vec<_>>>()?;
     Ok(HttpResponse::Ok().json(json!({"events": events, "next": next})))
 }
@@ -110,7 +104,8 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest, id: P
     let asked = Asked::parse(pairs(request.query_string())?, &[])?;
     let after = asked.marker.as_deref().map_or(Ok(0), |marker| number("marker", marker))?;
     let events = history::of_image(&state.app.images, &caller.0, &id, after, asked.limit).await?;
-    let next = next_of(&format!("/ext/v1/images/{id}/events"), &asked, &events);
+    let next =
+        next_page(&format!("/ext/v1/images/{id}/events"), &asked, &events, |last| last.sequence.to_string());
     let events = events.iter().map(told).collect::<Result<Vec<_>>>()?;
     Ok(HttpResponse::Ok().json(json!({"events": events, "next": next})))
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     body::{flag, object, only, text, word},
-    page::{Asked, link_after},
+    page::{Asked, link_after, next_page},
 };
 use crate::{
     api::{
@@ -58,8 +58,7 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> Ap
         }
     };
     let found = domain::list(&state.app.images, &caller.0, after, asked.limit).await?;
-    let last = found.last().filter(|_| found.len() as u64 == u64::from(asked.limit));
-    let next = last.map(|(owner, name)| link_after(PATH, &asked, &format!("{owner}:{name}")));
+    let next = next_page(PATH, &asked, &found, |(owner, name)| format!("{owner}:{name}"));
     let known = found.iter().filter(|(_, name)| check_name(name).is_ok());
     let families: Vec<Value> = known.map(|(owner, name)| json!({"owner": owner, "name": name})).collect();
     Ok(HttpResponse::Ok().json(json!({"families": families, "next": next})))

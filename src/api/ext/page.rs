@@ -83,6 +83,12 @@ impl Asked {
     }
 }
 
+/// The link to the page after `found`, which is there if this one is full; `marker` names its last row.
+pub fn next_page<T>(path: &str, asked: &Asked, found: &[T], marker: impl Fn(&T) -> String) -> Option<String> {
+    let last = found.last().filter(|_| found.len() as u64 == u64::from(asked.limit))?;
+    Some(link_after(path, asked, &marker(last)))
+}
+
 /// The link to the page that begins after `marker`.
 pub fn link_after(path: &str, asked: &Asked, marker: &str) -> String {
     let mut pairs = asked.rest.clone();

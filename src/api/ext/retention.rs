@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     body::project,
-    page::{Asked, link_after},
+    page::{Asked, next_page},
 };
 use crate::{
     api::{
@@ -69,9 +69,8 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest, owner
     }
     let after = asked.marker.as_ref().map(|_| after.unwrap_or_default());
     let found = domain::list(&state.app.images, &caller.0, &owner, after, asked.limit).await?;
-    let last = found.last().filter(|_| found.len() as u64 == u64::from(asked.limit));
     let marker = |kept: &Kept| if kept.family.is_empty() { "-".to_owned() } else { kept.family.clone() };
-    let next = last.map(|last| link_after(&format!("/ext/v1/retention/{owner}"), &asked, &marker(last)));
+    let next = next_page(&format!("/ext/v1/retention/{owner}"), &asked, &found, marker);
     let rules: Vec<Value> = found.iter().map(view).collect();
     Ok(HttpResponse::Ok().json(json!({"rules": rules, "next": next})))
 }

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web::Path};
 use serde_json::{Value, json};
 
-use super::page::{Asked, link_after};
+use super::page::{Asked, next_page};
 use crate::{
     api::{
         error::ApiResult,
@@ -41,9 +41,8 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> Ap
         }
     };
     let found = domain::list(&state.app.images, &caller.0, after, asked.limit).await?;
-    let last = found.last().filter(|_| found.len() as u64 == u64::from(asked.limit));
     let marker = |binned: &Binned| format!("{}:{}", binned.deleted_at.0, binned.image.id);
-    let next = last.map(|last| link_after(PATH, &asked, &marker(last)));
+    let next = next_page(PATH, &asked, &found, marker);
     let images: Vec<Value> = found.iter().map(view).collect();
     Ok(HttpResponse::Ok().json(json!({"images": images, "next": next})))
 }

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::{
-    page::{Asked, link_after},
+    page::{Asked, link_after, next_page},
     usage_table as table,
 };
 use crate::{
@@ -164,8 +164,7 @@ pub async fn events(state: Shared, caller: Identified, request: HttpRequest) -> 
     let after = after
         .ok_or_else(|| Error::invalid(format!("since must be the number of an event, not {since:?}.")))?;
     let found = state.app.usage.entries(&caller.0, after, asked.limit).await?;
-    let last = found.last().filter(|_| found.len() as u64 == u64::from(asked.limit));
-    let next = last.map(|last| link_after(EVENTS_PATH, &asked, &last.seq.to_string()));
+    let next = next_page(EVENTS_PATH, &asked, &found, |last| last.seq.to_string());
     let events: Vec<Value> = found
         .iter()
         .map(|entry| {

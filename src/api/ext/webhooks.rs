@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web::Path};
 use serde_json::{Value, json};
 
-use super::page::{Asked, link_after};
+use super::page::{Asked, next_page};
 use crate::{
     api::{
         error::ApiResult,
@@ -96,8 +96,7 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> Ap
     let asked = Asked::parse(pairs(request.query_string())?, &[])?;
     let after = asked.marker.clone().unwrap_or_default();
     let found = domain::list(&state.app.webhooks, &caller.0, after, asked.limit).await?;
-    let last = found.last().filter(|_| found.len() as u64 == u64::from(asked.limit));
-    let next = last.map(|last| link_after(PATH, &asked, &last.id));
+    let next = next_page(PATH, &asked, &found, |last| last.id.clone());
     let hooks: Vec<Value> = found.iter().map(view).collect();
     Ok(HttpResponse::Ok().json(json!({"webhooks": hooks, "next": next})))
 }

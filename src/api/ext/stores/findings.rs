@@ -13,7 +13,7 @@ use crate::{
         error::ApiResult,
         ext::{
             csv,
-            page::{Asked, link_after},
+            page::{Asked, link_after, next_page},
         },
         extract::{Identified, NoBody, Shared},
         query::pairs,
@@ -138,8 +138,7 @@ pub async fn quarantine(
     let asked = Asked::parse(pairs(request.query_string())?, &[])?;
     let after = asked.marker.as_deref().unwrap_or_default();
     let page = domain::quarantined(&state.app.images, &caller.0, &id, after, asked.limit).await?;
-    let last = page.last().filter(|_| page.len() as u64 == u64::from(asked.limit));
-    let next = last.map(|last| link_after(&format!("{PATH}/{id}/quarantine"), &asked, &last.id));
+    let next = next_page(&format!("{PATH}/{id}/quarantine"), &asked, &page, |last| last.id.clone());
     let objects: Vec<Value> = page.iter().map(aside).collect();
     Ok(HttpResponse::Ok().json(json!({"quarantine": objects, "next": next})))
 }

@@ -6,7 +6,7 @@ pub mod reconcile;
 use actix_web::{HttpRequest, HttpResponse, web::Path};
 use serde_json::{Value, json};
 
-use super::page::{Asked, link_after};
+use super::page::{Asked, link_after, next_page};
 use crate::{
     api::{
         error::ApiResult,
@@ -90,8 +90,7 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> Ap
     let asked = Asked::parse(pairs(request.query_string())?, &[])?;
     let after = asked.marker.as_deref().unwrap_or_default();
     let known = domain::list(&state.app.images, &caller.0, (after, asked.limit)).await?;
-    let last = known.last().filter(|_| known.len() as u64 == u64::from(asked.limit));
-    let next = last.map(|last| link_after(PATH, &asked, &last.named.id));
+    let next = next_page(PATH, &asked, &known, |last| last.named.id.clone());
     let stores: Vec<Value> = known.iter().map(store).collect();
     Ok(HttpResponse::Ok().json(json!({"stores": stores, "next": next})))
 }
