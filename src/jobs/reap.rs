@@ -33,6 +33,9 @@ const EVENTS_KEPT: i64 = 100_000;
 const EVENTS_BATCH: i64 = 500;
 /// Blobs claimed at once.
 const BATCH: i64 = 32;
+/// Tries of a deletion that fails after which the wait for the next one doubles. Most of what refuses is over in seconds,
+/// like the time in which Ceph still counts a dead process among the users of an image.
+const TRIES_OF_ONE_WAIT: i32 = 2;
 /// Longest wait between two tries of a deletion that fails, in seconds.
 const BACK_OFF_SECONDS_MAX: i64 = 3600;
 
@@ -205,7 +208,7 @@ async fn record(app: &App, blob: Blob, result: Result<(), String>) -> DbResult<(
     match result {
         Ok(()) => app.db.write("blob.remove", move |conn| db::blobs::remove(conn, &blob.id)).await,
         Err(reason) => {
-            let wait = 1_i64 << blob.attempts.clamp(0, 20);
+            let wait = 1_i64 << (blob.attempts / TRIES_OF_ONE_WAIT).clamp(0, 20);
             let again_at = app.db.clock.now().plus_seconds(wait.min(BACK_OFF_SECONDS_MAX));
             tracing::warn!(blob = %blob.id, store = %blob.store, reason, "a blob could not be deleted yet");
             app.db
