@@ -31,7 +31,8 @@ on_each_database! {
         let app = app(database);
         let (alice, bob) = (app.as_member("alice"), app.as_member("bob"));
         let new = image().raw().shared().named("kept").tags(&["a", "b"]).with("colour", "red");
-        let id = alice.created(new.with("delete_at", "2000-01-01")).await;
+        let tomorrow = app.app().db.clock.now().plus_seconds(DAY).isotime();
+        let id = alice.created(new.with("delete_at", tomorrow)).await;
         alice.upload(&id, "data").await.expect(204);
         alice.share(&id, "bob").await.expect(200);
         bob.answer(&id, "bob", "accepted").await.expect(200);
