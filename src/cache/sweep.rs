@@ -54,8 +54,15 @@ impl Cache {
             if !alive.contains(&file.name) {
                 tracing::info!(image = %file.name, "dropped from the cache: the image is gone");
                 self.drop_locked(&file.name).await?;
-            } else if !records.contains_key(&file.name) {
-                strays.push(file);
+                continue;
+            }
+            match records.get(&file.name) {
+                None => strays.push(file),
+                Some(record) if u64::try_from(record.size) != Ok(file.size) => {
+                    tracing::warn!(image = %file.name, "a file in the cache has another size than its record");
+                    self.drop_locked(&file.name).await?;
+                }
+                Some(_) => {}
             }
         }
         Ok(strays)

@@ -138,10 +138,15 @@ on_each_database! {
         let (whole, wrong, short) =
             (app.active(&data).await, app.active(&data).await, app.active(&data).await);
         let (lost, cut, gone) = (app.active(&data).await, app.active(&data).await, fresh_id());
-        let content = content_of(&app, &lost).await;
-        let (node, row) = (1, record_for(&lost, &content, 5000));
-        app.app().db.write("test.row", move |c| db::cached_images::insert(c, node, &row)).await.unwrap();
+        let torn = app.active(&data).await;
+        for id in [&lost, &torn] {
+            let content = content_of(&app, id).await;
+            let (node, row) = (1, record_for(id, &content, 5000));
+            app.app().db.write("test.row", move |c| db::cached_images::insert(c, node, &row)).await.unwrap();
+        }
         app.restart(|app| {
+            // Recorded, and shortened by a file system that did not keep its word.
+            fs::write(app.cache_path(&torn), &data[..3000]).unwrap();
             // Renamed, not recorded.
             fs::write(app.cache_path(&whole), &data).unwrap();
             fs::write(app.cache_path(&wrong), vec![1; 5000]).unwrap();
@@ -163,7 +168,7 @@ on_each_database! {
         let hidden = app.hide(&whole);
         assert_eq!(alice.download(&whole).await.expect(200).body, data);
         drop(hidden);
-        for id in [&wrong, &short, &lost, &cut] {
+        for id in [&wrong, &short, &lost, &cut, &torn] {
             assert_eq!(alice.download(id).await.expect(200).body, data);
             app.cached_at_last(id).await;
         }
