@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from harness import chaos, databases, faults, story, world
+from harness import chaos, databases, faults, invariants, story, world
 
 ROUNDS = 6
 CLIENTS = 4
@@ -78,6 +78,8 @@ class Story(story.Story):
         return found
 
     def round(self, fault):
+        # What is being written now would be taken for what the disk has.
+        invariants.cache_at_rest(self.node, self.node.layout)
         self.disk.sync()
         self.work(CLIENTS)
         fault()

@@ -136,12 +136,22 @@ def check_staging(server, layout):
     assert all(status == "uploading" for *_, status in staged), staged
 
 
-def check_cache(server, layout):
-    """A copy is a file and a record, and its bytes are its image's."""
+def cache_at_rest(server, layout):
+    """Waits until no copy is being made: that goes on after the answer which it is made of."""
     def agree():
         cached = dict(server.rows("SELECT image_id, size FROM cached_images"))
         return cached == files(layout.cache) and not files(layout.cache / "incomplete")
-    wait_for("cache and records agree", agree)
+    try:
+        wait_for("cache and records agree", agree)
+    except AssertionError as fault:
+        records = dict(server.rows("SELECT image_id, size FROM cached_images"))
+        raise AssertionError(f"{fault}: records {records}, files {files(layout.cache)}, "
+                             f"incomplete {files(layout.cache / 'incomplete')}") from fault
+
+
+def check_cache(server, layout):
+    """A copy is a file and a record, and its bytes are its image's."""
+    cache_at_rest(server, layout)
     hashes = dict(server.rows("SELECT id, os_hash_value FROM images WHERE status = 'active' AND NOT deleted"))
     for name in files(layout.cache):
         # The copy of an image that has just been deleted goes a moment later.
