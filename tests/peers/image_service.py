@@ -231,8 +231,8 @@ def start_vitrine(folder, port, keystone_url, binary, options=(), metadefs=None,
                [pathlib.Path(binary).resolve(), "serve", "--config-file", conf,
                 "--data-dir", folder / "data", "--bind", f"127.0.0.1:{port}"],
                f"{url}/versions")
-    # As `glance-manage db load_metadefs` does for the reference; what is there already stays.
-    subprocess.run([pathlib.Path(binary).resolve(), "metadefs", "load", "--database",
-                    database, *([metadefs] if metadefs else [])],
-                   check=True, stdout=subprocess.DEVNULL)
+    # As `glance-manage db load_metadefs` does for the reference; a database that was made beforehand has the catalogue.
+    for words in [["unload"], ["load", metadefs]] if metadefs else [["load"]]:
+        subprocess.run([pathlib.Path(binary).resolve(), "metadefs", words[0], "--database", database, *words[1:]],
+                       check=True, stdout=subprocess.DEVNULL)
     return url
