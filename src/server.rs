@@ -121,6 +121,7 @@ impl Server {
             schema: Arc::new(schema),
             doomed: Arc::new(Notify::new()),
             turns: Turns::default(),
+            hidden_groups: Arc::default(),
         };
         check_confinement(options)?;
         let imports = assemble(images, staging, options);

@@ -100,6 +100,7 @@ pub fn doom_abandoned(conn: &mut Conn, clock: &Clock) -> DbResult<Vec<String>> {
         in_use: InUse::Allow,
         public_seconds: None,
         limits: None,
+        groups_strict: false,
         clock: clock.clone(),
     };
     let now = clock.now();

@@ -291,6 +291,7 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             .string("vitrine", "obsolete_images")
             .and_then(|text| Obsolete::parse(&text))
             .unwrap_or_default(),
+        media_groups_strict: loaded.bool("vitrine", "media_groups_strict"),
         public_seconds: loaded
             .i64("vitrine", "public_deprecation_days")
             .filter(|days| *days > 0)

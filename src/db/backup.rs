@@ -31,6 +31,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("trash", &["image_id"]),
     ("families", &["owner", "name"]),
     ("family_publications", &["owner", "name", "number"]),
+    ("media_groups", &["folded"]),
     ("retention_rules", &["owner", "family"]),
     ("usage_intervals", &["id"]),
     ("usage_entries", &["seq"]),

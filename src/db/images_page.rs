@@ -4,6 +4,8 @@
 //! one page, and no image is in two branches, so a page costs the page however many images there are. Only what is shared
 //! with a project is sorted in the request, unless it is by `created_at`.
 
+use std::sync::Arc;
+
 use diesel::RunQueryDsl;
 
 use super::{
@@ -16,6 +18,7 @@ use super::{
 use crate::model::{
     image::Image,
     list::{Direction, Filter},
+    media_group::GROUP_PROPERTY,
     member::MemberStatus,
     visibility::{MemberFilter, Scope, Visibility, VisibilityFilter},
 };
@@ -29,6 +32,8 @@ pub struct Page {
     pub filters: Vec<Filter>,
     /// Hidden images only, or none of them.
     pub os_hidden: bool,
+    /// The media groups whose images are as good as hidden.
+    pub hidden_groups: Arc<[String]>,
     /// Sort keys; the last ones must make the order total.
     pub sort: Vec<(&'static str, Direction)>,
     /// The image after which the page starts.
@@ -57,7 +62,8 @@ impl Page {
             _ => return false,
         };
         let is_common = self.limit == DEFAULT_LIMIT && self.scope.visibility == VisibilityFilter::Default;
-        ties && self.filters.is_empty() && USUAL_LIMITS.contains(&self.limit) && (is_by_age || is_common)
+        let is_plain = self.filters.is_empty() && self.hidden_groups.is_empty();
+        ties && is_plain && USUAL_LIMITS.contains(&self.limit) && (is_by_age || is_common)
     }
 }
 
@@ -87,7 +93,8 @@ pub fn load(conn: &mut Conn, page: &Page) -> DbResult<Loaded> {
 
 /// The query of a page; `None` where nothing can be on it.
 pub fn statement(conn: &Conn, page: &Page) -> Option<Statement> {
-    let branches = branches(conn, page);
+    let branches: Vec<Statement> =
+        hiding(page).iter().flat_map(|hiding| branches(conn, page, hiding)).collect();
     if branches.is_empty() || page.limit == 0 || page.filters.contains(&Filter::Never) {
         return None;
     }
@@ -138,9 +145,27 @@ fn limit(page: &Page) -> String {
     format!(" LIMIT {}", page.limit)
 }
 
+/// The conditions of being hidden, or of not being it; each image meets one of them at most.
+fn hiding(page: &Page) -> Vec<Statement> {
+    let own = Statement::new("i.os_hidden = ").boolean(page.os_hidden);
+    if page.hidden_groups.is_empty() {
+        return vec![own];
+    }
+    let by_group =
+        Statement::new("EXISTS (SELECT 1 FROM image_properties g WHERE g.image_id = i.id AND g.name = ")
+            .text(GROUP_PROPERTY)
+            .sql(" AND g.value IN ")
+            .texts(page.hidden_groups.iter().map(String::as_str))
+            .sql(")");
+    match page.os_hidden {
+        false => vec![own.sql(" AND NOT ").then(by_group)],
+        true => vec![own, Statement::new("i.os_hidden = ").boolean(false).sql(" AND ").then(by_group)],
+    }
+}
+
 /// The branches of the scope; disjoint by construction.
-fn branches(conn: &Conn, page: &Page) -> Vec<Statement> {
-    let all = |condition: Statement| branch(conn, page, condition);
+fn branches(conn: &Conn, page: &Page, hiding: &Statement) -> Vec<Statement> {
+    let all = |condition: Statement| branch(conn, page, condition, hiding);
     // Spelled, not bound: there are indexes of what is visible to others alone.
     let only = |visibility: Visibility| {
         let for_others = matches!(visibility, Visibility::Public | Visibility::Community);
@@ -185,7 +210,7 @@ fn branches(conn: &Conn, page: &Page) -> Vec<Statement> {
         }
         VisibilityFilter::Only(Visibility::Shared) => {
             let mut list = vec![all(both(own(project), only(Visibility::Shared)))];
-            list.extend(shared_branches(conn, page, project));
+            list.extend(shared_branches(conn, page, project, hiding));
             list
         }
         wanted @ (VisibilityFilter::Default | VisibilityFilter::All) => {
@@ -193,14 +218,14 @@ fn branches(conn: &Conn, page: &Page) -> Vec<Statement> {
             if wanted == VisibilityFilter::All {
                 list.push(all(both(only(Visibility::Community), foreign(project))));
             }
-            list.extend(shared_branches(conn, page, project));
+            list.extend(shared_branches(conn, page, project, hiding));
             list
         }
     }
 }
 
 /// One branch for each membership status, since the index on memberships is ordered within a status.
-fn shared_branches(conn: &Conn, page: &Page, project: &str) -> Vec<Statement> {
+fn shared_branches(conn: &Conn, page: &Page, project: &str, hiding: &Statement) -> Vec<Statement> {
     let statuses: Vec<MemberStatus> = match page.scope.members {
         MemberFilter::All => MemberStatus::ALL.to_vec(),
         MemberFilter::Only(status) => vec![status],
@@ -224,12 +249,13 @@ fn shared_branches(conn: &Conn, page: &Page, project: &str) -> Vec<Statement> {
                 .text(project)
                 .sql(")");
             let rows = if by_member { Rows::Memberships } else { Rows::Images };
-            select(conn, page, &from, condition, rows)
+            select(conn, page, &from, condition.sql(" AND ").then(hiding.clone()), rows)
         })
         .collect()
 }
 
-fn branch(conn: &Conn, page: &Page, condition: Statement) -> Statement {
+fn branch(conn: &Conn, page: &Page, condition: Statement, hiding: &Statement) -> Statement {
+    let condition = condition.sql(" AND ").then(hiding.clone());
     select(conn, page, " FROM images i WHERE ", condition, Rows::Images)
 }
 
@@ -239,9 +265,7 @@ fn select(conn: &Conn, page: &Page, from: &str, condition: Statement, rows: Rows
         .sql(from)
         .sql(&dialect::of(conn).not_deleted("i"))
         .sql(" AND ")
-        .then(condition)
-        .sql(" AND i.os_hidden = ")
-        .boolean(page.os_hidden);
+        .then(condition);
     for condition in conditions(&page.filters) {
         statement = statement.sql(" AND ").then(condition);
     }

@@ -27,6 +27,7 @@ mod keyset;
 mod lane;
 pub mod ledger;
 mod limits;
+pub mod media_groups;
 pub mod members;
 pub mod metadefs;
 mod migrate;

@@ -38,6 +38,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// Groups in which images are offered.
+    media_groups (folded) {
+        folded -> Text,
+        name -> Text,
+        label -> Text,
+        description -> Nullable<Text>,
+        icon -> Nullable<Text>,
+        visible -> Bool,
+        position -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
     /// Deleted images that can come back.
     trash (image_id) {
         image_id -> Text,

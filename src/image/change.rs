@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
-    Images, consumers, dates, limits, query, queued,
+    Images, consumers, dates, group_names, limits, query, queued,
     turns::{Turn, Turns},
 };
 use crate::{
@@ -53,6 +53,8 @@ pub struct Door {
     pub public_seconds: Option<i64>,
     /// What each project may have that has no limits of its own; `None` is for those who are not held to any.
     pub limits: Option<Limits>,
+    /// Whether images may only be in media groups that there are (`media_groups_strict`).
+    pub groups_strict: bool,
     /// The time of the change.
     pub clock: Clock,
 }
@@ -70,6 +72,7 @@ impl Images {
             in_use: self.settings.in_use,
             public_seconds: self.settings.public_seconds,
             limits: None,
+            groups_strict: false,
             clock: self.db.clock.clone(),
         }
     }
@@ -77,7 +80,8 @@ impl Images {
     /// The door as it is for a caller: what projects may have binds all but administrators.
     pub fn door_of(&self, caller: &Caller) -> Door {
         let limits = (!caller.is_admin).then(|| self.settings.limits.clone());
-        Door { limits, ..self.door(caller.into()) }
+        let groups_strict = self.settings.media_groups_strict;
+        Door { limits, groups_strict, ..self.door(caller.into()) }
     }
 
     /// Changes an image for a caller. `decide` gets the image as the caller sees it and answers its new state, or `None`
@@ -152,6 +156,7 @@ impl Images {
                 }
                 db::events::insert(conn, &Event::created(&door.author, &image), image.created_at)?;
                 dates::note(conn, None, &image)?;
+                group_names::check(conn, door.groups_strict, None, &image)?;
                 limits::check(conn, door.limits.as_ref(), None, &image)?;
                 queued::check(conn, max, image.owner.as_deref())
             })
@@ -251,6 +256,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
         adopt(conn, before, &after, now)?;
         after.revision = db::images::save(conn, before, &after)?;
         dates::note(conn, Some(before), &after)?;
+        group_names::check(conn, door.groups_strict, Some(before), &after)?;
         for location in &before.locations {
             let stays = after.locations.iter().any(|l| l.blob_id == location.blob_id);
             let Some(blob_id) = location.blob_id.as_ref().filter(|_| !stays) else { continue };

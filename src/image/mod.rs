@@ -15,9 +15,11 @@ pub mod delete;
 pub mod expected;
 pub mod families;
 pub mod from_store;
+pub mod group_names;
 pub mod lifecycle;
 pub mod limits;
 pub mod locations;
+pub mod media_groups;
 pub mod members;
 pub mod query;
 pub mod queued;
@@ -60,6 +62,8 @@ pub struct Images {
     pub doomed: Arc<Notify>,
     /// Where changes of one image stand in line.
     pub turns: Turns,
+    /// The media groups that only administrators find in lists.
+    pub hidden_groups: Arc<group_names::Hidden>,
 }
 
 /// The operator's settings about images; names and defaults are Glance's.
@@ -115,6 +119,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `[vitrine] obsolete_images`
     pub obsolete: Obsolete,
+    /// `[vitrine] media_groups_strict`: images can only be put into groups that there are.
+    pub media_groups_strict: bool,
     /// Seconds after which images for everybody are deprecated; `None` is never.
     pub public_seconds: Option<i64>,
     /// `[vitrine] verify_downloads`
@@ -189,6 +195,7 @@ impl Default for Settings {
             in_use: InUse::default(),
             limits: Limits::default(),
             obsolete: Obsolete::default(),
+            media_groups_strict: false,
             public_seconds: None,
             verify_downloads: VerifyDownloads::default(),
             bounds: bounds::Bounds::default(),

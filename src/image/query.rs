@@ -1,5 +1,7 @@
 //! Showing one image and listing many, within what the caller may see.
 
+use std::sync::Arc;
+
 use crate::{
     access::{
         self,
@@ -59,6 +61,10 @@ pub async fn list(images: &Images, caller: &Caller, query: ListQuery) -> Result<
         scope: Scope::of(caller, query.members, query.visibility),
         filters: readable(images, caller, query.filters),
         os_hidden: query.os_hidden,
+        hidden_groups: match caller.is_admin {
+            true => Arc::default(),
+            false => images.hidden_groups.names(&images.db).await?,
+        },
         sort: query.sort,
         after,
         limit,

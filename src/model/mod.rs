@@ -16,6 +16,7 @@ pub mod job;
 pub mod lifecycle;
 pub mod limits;
 pub mod list;
+pub mod media_group;
 pub mod member;
 pub mod metadef;
 pub mod new_image;

@@ -298,6 +298,15 @@ static REGISTERED: &[Registered] = &[
         &["PUT /ext/v1/projects/{id}/limits", "DELETE /ext/v1/projects/{id}/limits"],
     ),
     project("ext:limits_show", READER, &["GET /ext/v1/projects/{id}/limits"]),
+    project(
+        "ext:media_groups",
+        ADMIN,
+        &[
+            "POST /ext/v1/media-groups",
+            "PATCH /ext/v1/media-groups/{name}",
+            "DELETE /ext/v1/media-groups/{name}",
+        ],
+    ),
     project("ext:attach", ADMIN, &["POST /ext/v1/images/{id}/attach", "POST /ext/v1/images/{id}/detach"]),
     project(
         "ext:usage_own",

@@ -184,6 +184,7 @@ pub fn retry(conn: &mut Conn, clock: &Clock, old: &Job) -> DbResult<String> {
         in_use: InUse::Allow,
         public_seconds: None,
         limits: None,
+        groups_strict: false,
         clock: clock.clone(),
     };
     change::in_txn(conn, &door, &id, |_, before| {

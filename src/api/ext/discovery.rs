@@ -11,13 +11,14 @@ pub const PATH: &str = "/ext/v1";
 const VERSION: &str = "1.0";
 
 /// Each feature with the path where it begins.
-const FEATURES: [(&str, &str); 11] = [
+const FEATURES: [(&str, &str); 12] = [
     ("consumers", "/ext/v1/consumers"),
     ("csv", "/ext/v1/images.csv"),
     ("events", "/ext/v1/events"),
     ("families", "/ext/v1/families"),
     ("jobs", "/ext/v1/jobs"),
     ("limits", "/ext/v1/projects/{id}/limits"),
+    ("media-groups", "/ext/v1/media-groups"),
     ("retention", "/ext/v1/retention/{project}"),
     ("stores", "/ext/v1/stores"),
     ("trash", "/ext/v1/trash"),

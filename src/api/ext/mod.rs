@@ -10,6 +10,7 @@ mod events;
 mod families;
 mod jobs;
 mod limits;
+mod media_groups;
 mod page;
 mod retention;
 mod retire;
@@ -21,7 +22,7 @@ mod webhooks;
 
 pub use discovery::PATH;
 
-use actix_web::web::{ServiceConfig, delete, get, post, put};
+use actix_web::web::{ServiceConfig, delete, get, patch, post, put};
 
 use super::resource::resource;
 
@@ -106,6 +107,17 @@ fn charging(config: &mut ServiceConfig) {
 /// How images come and go, and whose they are.
 fn lives(config: &mut ServiceConfig) {
     config
+        .service(
+            resource("/ext/v1/media-groups", "GET, POST")
+                .route(get().to(media_groups::list))
+                .route(post().to(media_groups::create)),
+        )
+        .service(
+            resource("/ext/v1/media-groups/{name}", "GET, PATCH, DELETE")
+                .route(get().to(media_groups::show))
+                .route(patch().to(media_groups::update))
+                .route(delete().to(media_groups::delete)),
+        )
         .service(resource("/ext/v1/families", "GET").route(get().to(families::list)))
         .service(resource("/ext/v1/families/{name}/publish", "POST").route(post().to(families::publish)))
         .service(resource("/ext/v1/families/{name}/rollback", "POST").route(post().to(families::rollback)))

@@ -163,6 +163,14 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Images)
     .must(),
     opt(
+        "media_groups_strict",
+        Bool,
+        "false",
+        "Whether the property media_group of an image must be the name of a media group; if not, any text is taken.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
         "public_deprecation_days",
         at_least(0),
         "0",

@@ -7,12 +7,11 @@ pub mod sums;
 
 use super::{
     image::{Image, TEXT_CHARS_MAX, Visibility},
+    media_group::GROUP_PROPERTY,
     status::Status,
     time::Timestamp,
 };
 
-/// The property that names the media group of an image.
-pub const GROUP_PROPERTY: &str = "media_group";
 /// The property that names what an image is sold as.
 pub const SKU_PROPERTY: &str = "license_sku";
 

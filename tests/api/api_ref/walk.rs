@@ -31,7 +31,7 @@ pub enum Body {
     Of(&'static str, Vec<u8>),
 }
 
-fn patch(operations: Value) -> Body {
+pub fn patch(operations: Value) -> Body {
     Body::Of(PATCH_V21, operations.to_string().into_bytes())
 }
 

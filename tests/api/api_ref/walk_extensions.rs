@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::walk::{Body, Walk};
+use super::walk::{Body, Walk, patch};
 use crate::support::{Client, OCTETS, TestApp, bytes, eventually};
 
 const FAILED: &str = "00000000-0000-4000-8000-000000000021";
@@ -150,6 +150,30 @@ async fn families(walk: &Walk, owner: &Client) {
     }
 }
 
+async fn media_groups(walk: &Walk, admin: &Client, owner: &Client) {
+    let groups = "/ext/v1/media-groups";
+    let put = patch(json!([{"op": "add", "path": "/media_group", "value": "Linux"}]));
+    for (client, line, body, status) in [
+        (owner, format!("POST {groups}"), Body::Json(json!({"name": "Linux"})), 403),
+        (admin, format!("POST {groups}"), Body::Json(json!({"name": "Linux"})), 201),
+        (admin, format!("POST {groups}"), Body::Json(json!({"name": "linux"})), 409),
+        (admin, format!("POST {groups}"), Body::Json(json!({"name": "/"})), 400),
+        (owner, format!("PATCH /v2/images/{USED}"), put, 200),
+        (owner, format!("GET {groups}?limit=1"), Body::None, 200),
+        (owner, format!("GET {groups}?with=images"), Body::None, 200),
+        (owner, format!("GET {groups}?with=love"), Body::None, 400),
+        (owner, format!("GET {groups}/Linux"), Body::None, 200),
+        (owner, format!("GET {groups}/None"), Body::None, 404),
+        (owner, format!("PATCH {groups}/Linux"), Body::Json(json!({"order": 1})), 403),
+        (admin, format!("PATCH {groups}/Linux"), Body::Json(json!({"order": 1, "icon": "tux"})), 200),
+        (admin, format!("DELETE {groups}/Linux"), Body::None, 409),
+        (admin, format!("DELETE {groups}/Linux?clear=true"), Body::None, 204),
+        (admin, format!("DELETE {groups}/Linux"), Body::None, 404),
+    ] {
+        walk.ask(client, &line, body, status).await;
+    }
+}
+
 async fn limits(walk: &Walk, admin: &Client, owner: &Client) {
     let project = owner.show(USED).await.expect(200).json()["owner"].as_str().unwrap().to_owned();
     let (path, image) = (format!("/ext/v1/projects/{project}/limits"), format!("/ext/v1/images/{USED}"));
@@ -213,6 +237,7 @@ pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
     consumers(walk, admin, owner).await;
     families(walk, owner).await;
     trash(walk, owner).await;
+    media_groups(walk, admin, owner).await;
     limits(walk, admin, owner).await;
     usage(walk, admin, owner).await;
     walk.ask(owner, "GET /ext/v1", Body::None, 200).await;

@@ -9,6 +9,7 @@ mod history;
 mod jobs;
 mod lifecycle;
 mod limits;
+mod media_groups;
 mod retention;
 mod stores;
 mod stream;
@@ -37,6 +38,7 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
             "families",
             "jobs",
             "limits",
+            "media-groups",
             "retention",
             "stores",
             "trash",

@@ -120,7 +120,16 @@ fn page(
     let mut sort = vec![(key, direction)];
     sort.extend(["created_at", "id"].iter().filter(|tie| **tie != key).map(|tie| (*tie, direction)));
     let (scope, filters) = (scope.clone(), Vec::<Filter>::new());
-    images_page::Page { scope, filters, os_hidden: false, sort, after, limit: 25, bytes_max: 1 << 20 }
+    images_page::Page {
+        scope,
+        filters,
+        os_hidden: false,
+        hidden_groups: std::sync::Arc::default(),
+        sort,
+        after,
+        limit: 25,
+        bytes_max: 1 << 20,
+    }
 }
 
 /// Requires that no list sort more than pages and what is shared.

@@ -161,6 +161,7 @@ on_each_database! {
                             scope: scope.clone(),
                             filters: Vec::new(),
                             os_hidden: false,
+                            hidden_groups: std::sync::Arc::default(),
                             sort: sort.clone(),
                             after: None,
                             limit,

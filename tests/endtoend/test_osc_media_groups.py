@@ -1,0 +1,42 @@
+"""`openstack image media group`, the plug-in's commands for the groups in which images are offered."""
+
+import pytest
+
+from harness import Server, plugin
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory):
+    with Server(tmp_path_factory.mktemp("cloud") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def openstack(cloud, plugin_path, warm):
+    return plugin.Extended(cloud, plugin_path, warm)
+
+
+@pytest.fixture(scope="module")
+def admin(cloud, plugin_path, warm):
+    return plugin.Extended(cloud, plugin_path, warm, "vitrine-admin")
+
+
+def test_groups_come_and_go(openstack, admin):
+    """An administrator makes groups, renames them and deletes them; the images follow, and customers see the visible ones."""
+    made = admin("image", "media", "group", "create", "Linux", "--order", "2", "--description", "Penguins", "-f", "json")
+    assert '"label": "Linux"' in made
+    admin("image", "media", "group", "create", "Drivers", "--hidden")
+    assert "(HTTP 403)" in openstack.refused("image", "media", "group", "create", "Mine")
+    assert [row["Name"] for row in openstack.json("image", "media", "group", "list")] == ["Linux"]
+    assert [row["Name"] for row in openstack.json("image", "media", "group", "list", "--hidden")] == ["Drivers"]
+    image = openstack.json("image", "create", "penguin", "--property", "media_group=Linux")["id"]
+    shown = admin.json("image", "media", "group", "set", "Linux", "--name", "Free systems", "--visible")
+    assert (shown["name"], shown["order"]) == ("Free systems", 2)
+    assert openstack.json("image", "show", image)["properties"]["media_group"] == "Free systems"
+    assert "(HTTP 409)" in admin.refused("image", "media", "group", "delete", "Free systems")
+    admin("image", "media", "group", "delete", "--reassign", "Drivers", "Free systems")
+    assert openstack.json("image", "list", "--name", "penguin") == []
+    assert [row["ID"] for row in openstack.json("image", "list", "--hidden", "--name", "penguin")] == [image]
+    admin("image", "media", "group", "delete", "--clear", "Drivers")
+    assert [row["ID"] for row in openstack.json("image", "list", "--name", "penguin")] == [image]
+    assert admin.json("image", "media", "group", "list") == []
