@@ -1,4 +1,5 @@
-//! The long-lived parts of the service, as the server makes them and the API hands them on: one handle a room.
+//! The long-lived parts of the service, as the server creates them and the API passes them on: one handle for each
+//! room.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! Who may do what: callers and targets, questions to the policy, protection of properties, quotas.
+//! Authorisation shared by several rooms: callers and targets, policy checks, property protections, quotas.
 //!
-//! A question that concerns one room alone (may this member answer?) stays in that room; what several ask is here.
+//! A check that concerns one room only (may this member answer?) is in that room.
 
 pub mod protection;
 pub mod quota;

@@ -1,4 +1,4 @@
-//! Quotas: how many, and how many bytes (`glance/quota/__init__.py`).
+//! Quotas on numbers and bytes (`glance/quota/__init__.py`).
 
 use crate::{
     db::{self, Conn, Db, DbResult},

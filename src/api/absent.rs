@@ -1,4 +1,4 @@
-//! What a server answers whose database is not there yet: `/healthcheck` says so, everything else is to be tried again.
+//! Responses while the database is not available yet: `/healthcheck` reports it, everything else asks to retry.
 
 use std::net::TcpListener;
 

@@ -1,6 +1,6 @@
-//! The access log: one line for each request, written when its answer is out or its client is gone.
+//! The access log: one line for each request, written when its response is complete or its client is gone.
 //!
-//! Also puts the request into a span of the log, which covers the handler and the body that it streams.
+//! Also puts the request into a tracing span, which covers the handler and the body that it streams.
 
 use std::{
     cell::Cell,

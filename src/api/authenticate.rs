@@ -1,4 +1,4 @@
-//! From the tokens of a request to its caller (`glance/api/middleware/context.py: ContextMiddleware`).
+//! Determines the caller from the tokens of a request (`glance/api/middleware/context.py: ContextMiddleware`).
 
 use actix_web::{
     Error as ActixError, HttpMessage,

@@ -1,4 +1,4 @@
-//! Which answers are compressed when the operator asks for it (`glance/api/middleware/gzip.py`).
+//! Which responses are compressed when the operator enables compression (`glance/api/middleware/gzip.py`).
 
 use actix_web::{
     Error as ActixError,

@@ -1,9 +1,9 @@
-//! What stands between the sockets and HTTP: it closes connections whose clients take too long, or that have to go for
-//! others, and gives an answer in words to what is no HTTP.
+//! The layer between sockets and HTTP: closes connections whose clients are too slow or that must make room for
+//! others, and gives a body to the response for requests that are not HTTP.
 //!
-//! The framework refuses a request that it cannot read with a bare status, and offers no place to give that a body.
-//! So its answer is recognised on its way out. An answer of ours can never be taken for one: while a request is
-//! being served, and until every byte of its answer is written, nothing is looked at.
+//! The framework refuses a request that it cannot parse with a bare status, and offers no hook to give that a body.
+//! So its response is recognised on its way out. A response of a handler cannot be mistaken for one: nothing is
+//! inspected while a request is being served, until every byte of its response is written.
 
 use std::{
     cell::{Cell, RefCell},

@@ -1,4 +1,4 @@
-//! What handlers ask of a request; bad input never reaches a handler.
+//! Extractors for handlers; invalid input never reaches a handler.
 
 use std::{
     future::{Ready, ready},

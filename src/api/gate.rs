@@ -1,9 +1,9 @@
-//! Who may be connected. Connections are shared: each peer has its share, all together leave descriptors for what they
-//! ask for, and beside them there is a reserve, so that a load balancer's question is always heard.
+//! Limits on connections. Each peer has a share, all connections together leave descriptors for the requests they
+//! make, and a reserve ensures that a load balancer's health check is always answered.
 //!
-//! Every connection begins by waiting for a request. One that waits can be dismissed for another, the one that has waited
-//! longest first; one whose request is being served cannot, unless it keeps its small body back. So whoever sends what he
-//! has to say gets through, however many do not.
+//! Every connection begins by waiting for a request. A waiting connection can be closed to make room for another, the
+//! one that has waited longest first. A connection whose request is being served cannot, unless its small body does
+//! not arrive. So a client that sends its request is served, however many do not.
 
 use std::{
     collections::{BTreeMap, HashMap},

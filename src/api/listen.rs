@@ -1,4 +1,4 @@
-//! From a listener to the routes.
+//! From a listening socket to the routes.
 
 use std::{io, net::TcpListener, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The first page of the URL map: what hangs where, who checks the caller there, and how errors look.
+//! The map of URL prefixes: which API serves a prefix, how callers are authenticated there, and the shape of errors.
 
 use super::{
     ext, health, identity,

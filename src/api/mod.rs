@@ -1,7 +1,7 @@
-//! HTTP: the only room that knows actix-web. Turns requests into calls of the domain and answers into HTTP.
+//! HTTP: the only room that uses actix-web. Turns requests into calls of the domain, and results into responses.
 //!
-//! Holds no rule about images. `map.rs` is the first page of the URL map, `routes.rs` the next; a handler extracts, calls
-//! one use case and renders.
+//! Contains no rules about images. `map.rs` maps URL prefixes to APIs, `routes.rs` has the routes of the Image API; a
+//! handler extracts, calls one use case and renders.
 
 mod absent;
 mod access_log;

@@ -1,4 +1,4 @@
-//! What a mount says of the paths below its prefix, and how the mount of a path is found.
+//! The properties of the paths below a prefix, and the lookup of the prefix of a path.
 
 use std::{borrow::Cow, sync::Arc};
 

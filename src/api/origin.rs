@@ -1,4 +1,4 @@
-//! The URL by which a client reached us, proxies considered (`oslo_middleware/http_proxy_to_wsgi.py`).
+//! The URL by which a client reached us, taking proxies into account (`oslo_middleware/http_proxy_to_wsgi.py`).
 
 use actix_web::{
     HttpRequest,

@@ -1,4 +1,4 @@
-//! How slow a client may be with data, in either direction: `client_socket_timeout` and a rate that everybody has.
+//! The minimum pace of image data in either direction: `client_socket_timeout` and a fixed rate.
 
 use std::time::Duration;
 

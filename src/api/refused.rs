@@ -1,4 +1,4 @@
-//! Puts words to what the framework refuses without: requests that it cannot read.
+//! Gives a body to the framework's bare refusals of requests that it cannot parse.
 
 use actix_web::http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! The id of a request and who made it: made in one place, read by the answer, the log and the domain.
+//! The id of a request and its caller: created in one place, read by the response, the log and the domain.
 
 use actix_web::{
     Error as ActixError, HttpMessage,

@@ -1,4 +1,4 @@
-//! Resources that know which methods they take.
+//! Resources that know their allowed methods.
 
 use actix_web::{HttpRequest, HttpResponse, Resource, http::StatusCode, web};
 

@@ -1,7 +1,7 @@
-//! Data that is sent from a file to the socket by the kernel, without passing through here.
+//! Sends data from a file to the socket in the kernel, without copying it through the process.
 //!
-//! A file may be on a disk, and the kernel waits for that: parts are sent on threads that may block, never for longer
-//! than the socket has room, so that a client that does not read holds none.
+//! The kernel may have to wait for the disk, so parts are sent on threads that may block, never for longer than the
+//! socket has room. A client that does not read holds no thread.
 
 use std::{fs::File, io, os::unix::fs::FileExt, pin::Pin, sync::Arc, time::Duration};
 

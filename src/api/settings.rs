@@ -1,4 +1,4 @@
-//! The operator's settings about HTTP, as `config` assembles them.
+//! The operator's HTTP settings, as `config` assembles them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The only table from what went wrong to a status of HTTP, and to when it may go better.
+//! The only table from errors to HTTP statuses, and to `Retry-After`.
 
 use actix_web::http::{
     StatusCode,

@@ -1,4 +1,4 @@
-//! The tokens that a request carries, not yet believed.
+//! The tokens that a request carries, before validation.
 
 use actix_web::http::header::HeaderMap;
 

@@ -1,8 +1,9 @@
-//! Measures a stream as it passes: its size, its hashes and its disk format, each byte read once.
+//! Measures a stream as it passes: its size, its hashes and its disk format, reading each byte once.
 //!
-//! Chunks are shared, not copied, and handed to threads batch by batch. SHA-512, and MD5 beside it, which images have by
-//! default, are taken together, of this stream and of others ([`super::pool`]). Other hashes are OpenSSL's: with processors to
-//! spare each that takes long runs on a thread of its own; otherwise one thread does it all, which costs less in sum.
+//! Chunks are shared, not copied, and passed to threads in batches. SHA-512, and with it MD5, which images have by
+//! default, are computed together for this and other streams ([`super::pool`]). OpenSSL computes other hashes. With
+//! idle processors each expensive hash runs on a thread of its own; otherwise one thread computes all, which costs
+//! less in total.
 
 use std::sync::LazyLock;
 

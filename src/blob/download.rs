@@ -1,4 +1,4 @@
-//! Bytes out (`glance/api/v2/image_data.py: ImageDataController.download`).
+//! Downloads (`glance/api/v2/image_data.py: ImageDataController.download`).
 
 use futures::StreamExt;
 

@@ -1,4 +1,4 @@
-//! A blob from the row that says so to the bytes that are shown, or taken back.
+//! A blob while it is written: from its row to published data, or to its removal.
 
 use std::sync::Arc;
 

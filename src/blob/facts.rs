@@ -1,4 +1,4 @@
-//! What data is: its size, its hashes, its format, and whether it may become the data of its image.
+//! The properties of received data: its size, hashes and format, and whether it may become the data of its image.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! A store's failure in the caller's words; the log gets the place and the reason.
+//! Errors of stores in terms that callers understand; the log gets the location and the cause.
 
 use crate::{
     model::{blob::Blob, error::Error},

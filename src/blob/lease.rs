@@ -1,7 +1,8 @@
-//! Leases: for how long the word of a process about its own work counts, and what in it still works.
+//! Leases: how long a process's claim on its own work is valid.
 //!
-//! A blob that is being written names the upload, or the attempt at a job, that holds it. The process renews the leases
-//! of those of its holders that live; what a holder leaves behind, however it ended, runs out and is the reaper's.
+//! A blob that is being written names its holder, an upload or an attempt at a job. The process renews the leases of
+//! its living holders. When a holder has ended, in whatever way, its lease expires and the reaper takes over what it
+//! left.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! The ledger's transitions that touch an image, inside somebody's transaction.
+//! State transitions of blobs that also change an image, within a caller's transaction.
 
 use crate::{
     db::{self, Conn, DbError, DbResult},

@@ -1,5 +1,5 @@
-//! The byte path: data comes from a client, a web server or a store, is limited, measured and written in one place
-//! ([`pour`]), and the ledger says at every moment whose it is ([`draft`], [`ledger`]).
+//! The path of image data: data comes from a client, a web server or a store, and is limited, hashed and written in
+//! one place ([`pour`]). At every moment the table of blobs says who owns it ([`draft`], [`ledger`]).
 
 pub mod digests;
 pub mod download;

@@ -1,4 +1,4 @@
-//! The one loop in which bytes are received: from a source, within limits, past the digests, into a sink.
+//! The only loop that receives data: from a source, within limits, through the digests, into a sink.
 
 use async_trait::async_trait;
 use bytes::Bytes;

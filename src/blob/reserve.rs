@@ -1,5 +1,6 @@
-//! Room under a project's storage quota for data on its way: all of it at once where the size is known, else in steps
-//! ahead of the data. A reservation is part of the blob's row in the ledger, so it goes with it, whoever ends the work.
+//! Reservations in a project's storage quota for data that is being received: all of it if the size is known,
+//! otherwise in steps ahead of the data. A reservation is part of the blob's row, so it ends with the row, whoever
+//! removes it.
 
 use async_trait::async_trait;
 use bytes::Bytes;

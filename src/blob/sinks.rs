@@ -1,5 +1,5 @@
-//! One read, many stores: shared chunks go to every store at once, and a store that fails is left out if the others may
-//! do without it. Where a store can simply take a file over, nothing is written at all.
+//! One read, several stores: shared chunks go to every store at once, and a store that fails is left out if the
+//! others may continue without it. A store that can take a file over needs no write at all.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! How many transfers are under way at once, for each project and on this node: one project with many of them shuts
-//! nobody else out, and memory and descriptors are bounded whatever anybody does.
+//! Limits on the number of concurrent transfers, for each project and for this node. One project with many transfers
+//! does not block others, and memory and descriptors are bounded.
 
 use std::{
     collections::HashMap,

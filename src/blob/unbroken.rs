@@ -1,4 +1,4 @@
-//! A download that goes on where it broke off, from another location of the same data.
+//! A download that continues from another location of the same data after a failure.
 
 use std::collections::VecDeque;
 

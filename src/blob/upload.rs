@@ -1,9 +1,9 @@
-//! Bytes in: from a queued image and a client's stream to an active image whose every byte is durable and hashed
+//! Uploads: from a queued image and a client's stream to an active image whose data is durable and hashed
 //! (`glance/api/v2/image_data.py: ImageDataController.upload`).
 //!
-//! The image and its blob enter the books together (`saving`, `writing`) before the first byte, and leave
-//! together (`active`, `live`) after the last one is durable. Whatever happens in between, the image returns
-//! to `queued` and the blob goes: by this use case if it still runs, else by the reaper once the lease ends.
+//! The image and its blob change together to `saving` and `writing` before the first byte, and to `active` and `live`
+//! after the last one is durable. After any failure in between, the image returns to `queued` and the blob is
+//! removed: by this use case if it still runs, otherwise by the reaper when the lease has expired.
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -1,5 +1,5 @@
-//! Data held against what its image says of it, while it is on its way to a reader. The last of it stays here until the
-//! verdict: what is not the image's data never arrives whole.
+//! Checks data against the hash and size of its image while it is sent to a reader. The end of the data is withheld
+//! until the result is known, so wrong data never arrives complete.
 
 use std::collections::VecDeque;
 

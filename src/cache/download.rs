@@ -1,4 +1,4 @@
-//! Bytes out, from the copy on this node if there is one, and into a copy on their way if there is none.
+//! Downloads from the copy on this node if there is one, otherwise from a store while making a copy.
 
 use std::sync::Arc;
 

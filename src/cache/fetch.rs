@@ -1,4 +1,4 @@
-//! Caching an image that waits in the queue (`glance/image_cache/prefetcher.py: Prefetcher.fetch_image_into_cache`).
+//! Caching an image from the queue (`glance/image_cache/prefetcher.py: Prefetcher.fetch_image_into_cache`).
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
-//! Making a copy while the data passes on its way to somebody else (`ImageCache.cache_tee_iter`).
+//! Makes a copy while the data is sent to a reader (`ImageCache.cache_tee_iter`).
 //!
-//! The data goes through a bounded queue to a task that writes, hashes and records it. The reader waits for the
-//! disk of the cache for a moment only; then it goes on alone, and there is no copy.
+//! The data passes through a bounded queue to a task that writes, hashes and records it. The reader waits only
+//! briefly for the disk of the cache; then it continues alone, and no copy is made.
 
 use std::{sync::Arc, time::Duration};
 

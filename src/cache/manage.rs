@@ -1,5 +1,4 @@
-//! What operators do with the cache of the node that answers
-//! (`glance/api/v2/cached_images.py: CacheController`).
+//! Operators' calls on the cache of the node that answers (`glance/api/v2/cached_images.py: CacheController`).
 
 use std::sync::Arc;
 

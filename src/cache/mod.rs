@@ -1,9 +1,8 @@
-//! The image cache of this node: copies of images' data on a disk that is near
-//! (`glance/image_cache/__init__.py: ImageCache`).
+//! The image cache of this node: copies of image data on a local disk (`glance/image_cache/__init__.py: ImageCache`).
 //!
-//! A copy is a file and a record, made in this order: bytes, hash, sync, rename, record. It goes in the order file,
-//! record. So after a death there is a file without a record, which is looked into and recorded, or a record without
-//! a file, which is dropped; both by [`Cache::sweep`].
+//! A copy is a file and a record, created in this order: write, hash, sync, rename, record. It is removed in the
+//! order file, record. So a crash leaves either a file without a record, which is checked and recorded, or a record
+//! without a file, which is deleted; [`Cache::sweep`] does both.
 
 pub mod download;
 mod fetch;

@@ -1,4 +1,4 @@
-//! The limit on the size of the cache: who wants to come in makes others leave, the least recently used first.
+//! The size limit of the cache: the least recently used copies are removed to make room.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! Bringing files and records together: after a death, after a move from Glance, after others deleted images.
+//! Reconciles files and records: after a crash, after a migration from Glance, after images were deleted elsewhere.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,5 +1,5 @@
-//! `vitrine db backup | restore`: all rows in one file, from any database to any other. The file is lines of JSON, compressed
-//! by zstd: a head, then for each table its columns and its rows, and at the end how many there were.
+//! `vitrine db backup | restore`: all rows in one file, from any database to any other. The file is zstd-compressed
+//! JSON lines: a header, then for each table its columns and its rows, and at the end the number of rows.
 
 use std::{
     fs::{self, File, OpenOptions},

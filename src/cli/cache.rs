@@ -1,5 +1,5 @@
-//! `vitrine cache`: looks after the cache folder of this machine, while its server may be running; what
-//! `glance-cache-manage`, `glance-cache-pruner` and `glance-cache-cleaner` do.
+//! `vitrine cache`: manages the cache folder of this machine while its server may be running, like
+//! `glance-cache-manage`, `glance-cache-pruner` and `glance-cache-cleaner`.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! `vitrine config`: says what is wrong with a configuration, and writes a sample of one.
+//! `vitrine config`: checks a configuration, and writes a sample.
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 

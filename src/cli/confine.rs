@@ -1,4 +1,4 @@
-//! `vitrine confine`: a process that takes its own rights away and becomes another program. The server calls it; see
+//! `vitrine confine`: a process that drops its rights and executes another program. The server calls it; see
 //! `import/confine`.
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};

@@ -1,6 +1,6 @@
-//! `vitrine db sync | check | version | expand | migrate | contract | backup | restore | purge`: the schema of the database, and
-//! its rows as a whole. `sync` and its parts are the only ones who change the schema of a database which is
-//! not the embedded one.
+//! `vitrine db sync | check | version | expand | migrate | contract | backup | restore | purge`: the schema of the
+//! database, and its rows as a whole. Only `sync` and its parts change the schema of a database other than the
+//! embedded one.
 
 use std::{path::PathBuf, process::ExitCode};
 

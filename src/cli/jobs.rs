@@ -1,4 +1,4 @@
-//! `vitrine jobs list | show | cancel | retry`: what an operator does about durable work, straight in the database.
+//! `vitrine jobs list | show | cancel | retry`: manages jobs directly in the database.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! `vitrine keys list | rotate`: the keys with which the built-in identity signs tokens, on all nodes.
+//! `vitrine keys list | rotate`: the keys with which the built-in identity signs tokens on all nodes.
 
 use std::io::Write;
 

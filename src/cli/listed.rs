@@ -1,4 +1,4 @@
-//! How a command ends that lists things and says by its exit code whether all is well with them.
+//! The exit code of commands that list things and report whether all of them are well.
 
 use std::{io::Write, process::ExitCode};
 

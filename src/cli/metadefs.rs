@@ -1,4 +1,4 @@
-//! `vitrine metadefs load | unload | export`: what `glance-manage db_load_metadefs` and its neighbours do, in the
+//! `vitrine metadefs load | unload | export`: the same as `glance-manage db_load_metadefs` and its siblings, with the
 //! same files (`glance/cmd/manage.py: DbCommands.load_metadefs`).
 
 use std::{

@@ -1,4 +1,4 @@
-//! `vitrine import-glance | export-glance`: takes over what a database of Glance has, and gives it back.
+//! `vitrine import-glance | export-glance`: migrates a Glance database to Vitrine and back.
 
 use std::{
     io::{IsTerminal, Write},

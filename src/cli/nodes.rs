@@ -1,4 +1,4 @@
-//! `vitrine nodes`: the servers on a database, whether they run, and where they disagree.
+//! `vitrine nodes`: the servers on a database, their state, and where their settings differ.
 
 use std::process::ExitCode;
 

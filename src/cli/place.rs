@@ -1,4 +1,4 @@
-//! Where a command finds its configuration and its database: the arguments that most commands share.
+//! The arguments for the configuration and the database that most commands share.
 
 use std::{
     path::{Path, PathBuf},

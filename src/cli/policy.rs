@@ -1,5 +1,5 @@
-//! `vitrine policy sample | check | show | explain`: what `oslopolicy-sample-generator`, `oslopolicy-validator`,
-//! `oslopolicy-policy-generator` and `oslopolicy-checker` tell of Glance's rules.
+//! `vitrine policy sample | check | show | explain`: the counterparts of `oslopolicy-sample-generator`,
+//! `oslopolicy-validator`, `oslopolicy-policy-generator` and `oslopolicy-checker`.
 
 use std::{io::Write, process::ExitCode};
 

@@ -1,4 +1,4 @@
-//! `vitrine store`: looks after the stores while servers may be running.
+//! `vitrine store`: maintains the stores while servers may be running.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `vitrine stores`: how each configured store is, as this machine finds it.
+//! `vitrine stores`: the health of each configured store, seen from this machine.
 
 use std::{path::Path, process::ExitCode, time::Duration};
 

@@ -1,4 +1,4 @@
-//! `vitrine usage report | rates | check`: what an operator asks of the ledger of usage, straight in the database.
+//! `vitrine usage report | rates | check`: queries of the usage ledger, directly in the database.
 
 use std::{io::Write, process::ExitCode, sync::Arc};
 

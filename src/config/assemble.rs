@@ -1,4 +1,4 @@
-//! The typed result: what was read, as the settings that each room owns.
+//! Assembles the settings of each room from the values read.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The image cache: its options and what the flavour says about it (`glance/sqlite_migration.py`,
+//! The image cache: its options and the effect of the flavor (`glance/sqlite_migration.py`,
 //! `glance/image_cache/__init__.py`).
 
 use std::time::Duration;

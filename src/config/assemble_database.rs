@@ -1,4 +1,4 @@
-//! The database: options of oslo.db (`oslo_db/options.py`), and how long anybody waits for it.
+//! The database: options of oslo.db (`oslo_db/options.py`), and how long requests wait for it.
 
 use super::Loaded;
 use super::check::{Finding, Topic};

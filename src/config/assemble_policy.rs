@@ -1,4 +1,4 @@
-//! `[oslo_policy]` and the property protections: who may do what.
+//! `[oslo_policy]` and the property protections.
 
 use std::path::PathBuf;
 

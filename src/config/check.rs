@@ -1,4 +1,4 @@
-//! What `vitrine config check` says: findings about the configuration, as text and as JSON.
+//! The output of `vitrine config check`: findings about the configuration, as text and as JSON.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Which parts of the service `[paste_deploy] flavor` asks for.
+//! The parts of the service that `[paste_deploy] flavor` enables.
 
 use super::Loaded;
 

@@ -1,7 +1,7 @@
-//! The INI dialect of oslo.config: text in; sections, keys and values with their lines out.
+//! The INI dialect of oslo.config: parses text into sections, keys and values with their lines.
 //!
-//! Matches `oslo_config/iniparser.py`, which stops at the first fault; here all faults of a file
-//! are found. Types and `$` references are not looked at.
+//! Matches `oslo_config/iniparser.py`, which stops at the first error; this parser reports all errors of a file. It
+//! does not interpret types and `$` references.
 
 /// One assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Reads all sources and decides about every option: the one way to a `Loaded`.
+//! Reads all sources and decides about every option: the only way to a `Loaded`.
 
 use std::collections::{BTreeMap, HashMap};
 

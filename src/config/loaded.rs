@@ -1,4 +1,4 @@
-//! What was read, with typed access: the values that `Config` is assembled from.
+//! The values read, with typed access; `Config` is assembled from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,11 +1,9 @@
-//! Configuration in Glance's own form: `glance-api.conf` in oslo.config's dialect, and the
-//! environment as `OS_<SECTION>__<OPTION>`. It is read once, at start; only this room reads the
-//! environment.
+//! Configuration in Glance's format: `glance-api.conf` in oslo.config's dialect, and environment variables
+//! `OS_<SECTION>__<OPTION>`. It is read once, at start; only this room reads the environment.
 //!
-//! `tables` holds every option that is known, `wired` says which of them have an effect so far,
-//! `ini` reads text, `resolve` finds what holds, `load` decides and reports, `check` is the report.
-//! An option that is known is honoured, or refused with a reason, or named in a warning that says
-//! why it has no effect; one that is not known is named in a warning.
+//! `tables` has every known option, `wired` says which of them have an effect, `ini` parses text, `resolve` finds the
+//! effective value, `load` decides and reports, `check` is the report. A known option is honoured, or refused with a
+//! reason, or reported with the reason why it has no effect; an unknown one is reported.
 
 mod assemble;
 mod assemble_cache;

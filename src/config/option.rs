@@ -1,6 +1,6 @@
-//! What an option is: its type, default, rating, and what Vitrine does with it.
+//! The description of an option: its type, default, status, and what Vitrine does with it.
 //!
-//! The options themselves are in `tables`; which feature is wired is in `wired`.
+//! The options themselves are in `tables`; `wired` says which features are implemented.
 
 use super::wired::{Feature, Status};
 

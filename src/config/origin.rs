@@ -1,4 +1,4 @@
-//! Where a value of the configuration was written, for messages.
+//! The place where a configuration value was written, for messages.
 
 use std::{fmt, path::Path, sync::Arc};
 

@@ -1,5 +1,5 @@
-//! Which option stands in which section: the tables, and the sections that `enabled_backends` and
-//! `auth_section` add to them.
+//! Which options belong to which section: the tables, and the sections added by `enabled_backends` and
+//! `auth_section`.
 
 use super::option::{Group, Opt, Place};
 use super::sources::normal;

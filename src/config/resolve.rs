@@ -1,4 +1,4 @@
-//! From what was written to what holds: precedence, earlier names, `$` references and types
+//! From written values to effective values: precedence, deprecated names, `$` references and types
 //! (`oslo_config/cfg.py::ConfigOpts._do_get`).
 
 use std::cell::RefCell;

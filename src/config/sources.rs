@@ -1,4 +1,4 @@
-//! Where values come from: files, folders of files, the environment and the command line.
+//! Sources of values: files, folders of files, the environment and the command line.
 
 use std::collections::HashMap;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Names in files and in the environment that are no option's: each is told once.
+//! Unknown names in files and in the environment; each is reported once.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Text to typed values, as `oslo_config/types.py` converts them.
+//! Converts text to typed values, as `oslo_config/types.py` does.
 
 use std::net::Ipv6Addr;
 

@@ -1,4 +1,4 @@
-//! Which features are wired to their options: the one place to change when a feature lands.
+//! Which features are implemented: the one place to change when a feature is added.
 
 /// What happens to an option that is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

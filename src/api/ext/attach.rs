@@ -1,4 +1,4 @@
-//! `POST /ext/v1/images/{id}/attach` and `…/detach`: an image is given to a project, and taken back.
+//! `POST /ext/v1/images/{id}/attach` and `…/detach`: makes a project an accepted member of an image, and undoes it.
 
 use actix_web::{HttpResponse, web::Path};
 use serde_json::{Value, json};

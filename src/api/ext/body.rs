@@ -1,4 +1,4 @@
-//! What the bodies of the extensions have in common: objects without members that nobody reads, and words of bounded length; and projects in
+//! Shared by the bodies of the extensions: objects without unknown members, words of bounded length, and projects in
 //! paths.
 
 use serde_json::{Map, Value};

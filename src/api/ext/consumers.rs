@@ -1,4 +1,4 @@
-//! `/ext/v1/images/{id}/consumers` and `/ext/v1/consumers`: who uses an image, as services tell.
+//! `/ext/v1/images/{id}/consumers` and `/ext/v1/consumers`: the consumers of images, as services register them.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Path};
 use serde_json::{Value, json};

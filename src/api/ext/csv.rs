@@ -1,7 +1,7 @@
-//! `GET /ext/v1/images.csv`: the list of images as a table, with every filter and order of `GET /v2/images` and without
-//! pages.
+//! `GET /ext/v1/images.csv`: the list of images as a table, with every filter and order of `GET /v2/images` and
+//! without pages.
 //!
-//! A page is read from the database when the one before is on its way, so that memory does not grow with the list.
+//! Each page is read from the database after the previous one has been sent, so memory does not grow with the list.
 
 use actix_web::{
     HttpRequest, HttpResponse,

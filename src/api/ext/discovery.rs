@@ -1,4 +1,4 @@
-//! `GET /ext/v1`: what extensions there are, for everybody.
+//! `GET /ext/v1`: the list of extensions, for everybody.
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};

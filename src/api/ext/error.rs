@@ -1,4 +1,4 @@
-//! Failures of the extensions: as Keystone has them, with a reason for programs and the details that they want.
+//! Errors of the extensions: Keystone's shape, with a reason for programs and details.
 
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};

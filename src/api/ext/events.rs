@@ -1,5 +1,5 @@
-//! `GET /ext/v1/images/{id}/events`: what happened to an image; `GET /ext/v1/events`: to all of a project; and
-//! `GET /ext/v1/events/stream`: as it happens, as server-sent events.
+//! `GET /ext/v1/images/{id}/events`: the history of an image; `GET /ext/v1/events`: of all images of a project; and
+//! `GET /ext/v1/events/stream`: events as they happen, as server-sent events.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `/ext/v1/families`: images that are versions of one thing, and which of them is the current one.
+//! `/ext/v1/families`: images that are versions of one thing, and which is current.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web::Path};
 use serde_json::{Value, json};

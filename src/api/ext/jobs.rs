@@ -1,4 +1,5 @@
-//! `/ext/v1/jobs`: durable work with its progress; the same rows as Glance's tasks, for everybody who may see them.
+//! `/ext/v1/jobs`: background jobs with their progress; the same rows as Glance's tasks, for everybody who may see
+//! them.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web::Path};
 use serde_json::{Value, json};

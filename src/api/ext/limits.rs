@@ -1,4 +1,4 @@
-//! `/ext/v1/projects/{id}/limits`: what a project may have.
+//! `/ext/v1/projects/{id}/limits`: the limits of a project.
 
 use actix_web::{HttpResponse, web::Path};
 use serde_json::json;

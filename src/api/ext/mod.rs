@@ -1,4 +1,4 @@
-//! `/ext/v1`: what the service does beyond Glance. Nothing here changes what `/v2` answers.
+//! `/ext/v1`: what the service offers beyond Glance. Nothing here changes `/v2`.
 
 mod attach;
 mod body;

@@ -1,4 +1,4 @@
-//! What the lists of the extensions have in common: `limit`, `marker`, and no parameter that nobody reads.
+//! Shared by the lists of the extensions: `limit`, `marker`, and the refusal of unknown parameters.
 
 use crate::{
     api::query::link,

@@ -1,4 +1,4 @@
-//! `/ext/v1/retention/{project}`: which images of a project stay.
+//! `/ext/v1/retention/{project}`: retention rules of a project.
 
 use actix_web::{HttpRequest, HttpResponse, web::Path};
 use serde_json::{Value, json};

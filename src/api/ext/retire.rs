@@ -1,4 +1,4 @@
-//! Images that are taken from those who have nothing of them yet, and what a deletion would do.
+//! Retiring images, and the preview of a deletion.
 
 use actix_web::{HttpResponse, web::Path};
 use serde_json::{Map, Value, json};

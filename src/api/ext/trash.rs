@@ -1,4 +1,4 @@
-//! `/ext/v1/trash`: deleted images that can come back.
+//! `/ext/v1/trash`: deleted images that can be restored.
 
 use actix_web::{HttpRequest, HttpResponse, web::Path};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! `/ext/v1/usage`: what projects have used and what it costs.
+//! `/ext/v1/usage`: usage of projects and its cost.
 
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! `/ext/v1/webhooks`: addresses that are told of events.
+//! `/ext/v1/webhooks`: addresses to which events are sent.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web::Path};
 use serde_json::{Value, json};

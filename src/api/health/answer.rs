@@ -1,4 +1,4 @@
-//! How `/healthcheck` puts what it has to say.
+//! Renders the result of `/healthcheck`.
 
 use std::io;
 

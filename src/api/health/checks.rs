@@ -1,4 +1,4 @@
-//! What `/healthcheck` looks at: the backends of `[healthcheck]` (`oslo_middleware/healthcheck`).
+//! The checks of `/healthcheck`: the backends of `[healthcheck]` (`oslo_middleware/healthcheck`).
 
 use std::{collections::BTreeMap, path::PathBuf};
 

@@ -1,4 +1,4 @@
-//! `/v3/auth`: tokens, and what the caller's own token leads to.
+//! `/v3/auth`: tokens, and what the caller's token can be scoped to.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The address of a client, proxies considered.
+//! The address of a client, taking proxies into account.
 
 use std::net::IpAddr;
 

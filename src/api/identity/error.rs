@@ -1,4 +1,4 @@
-//! Failures in the shape in which Keystone answers them.
+//! Errors in Keystone's shape.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! What handlers take from a request: the caller's token, a JSON body, filters, and the address under which the
-//! client reached us.
+//! What handlers take from a request: the caller's token, a JSON body, filters, and the URL by which the client
+//! reached us.
 
 use std::{collections::HashMap, sync::Arc};
 

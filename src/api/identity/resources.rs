@@ -1,4 +1,4 @@
-//! The resources that are all managed alike: list, show, create, update and delete by id.
+//! The resources that share the same operations: list, show, create, update and delete by id.
 
 macro_rules! resource {
     ($name:ident, $plural:literal, $list:ident, $show:ident, $create:ident, $update:ident, $delete:ident) => {

@@ -1,4 +1,4 @@
-//! Answers whose data is a file: the connection sends it, or a proxy in front does.
+//! Responses whose data is a file, sent by the connection or by a proxy in front.
 
 use std::{
     io,

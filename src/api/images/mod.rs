@@ -1,4 +1,4 @@
-//! `/v2/images` and below: one file for each thing that clients do.
+//! `/v2/images` and below: one file for each operation.
 
 pub mod actions;
 pub mod create;

@@ -1,6 +1,6 @@
-//! An image as its JSON, keys in Glance's order (`glance/api/v2/images.py: ResponseSerializer._format_image`).
+//! An image as JSON, with keys in Glance's order (`glance/api/v2/images.py: ResponseSerializer._format_image`).
 //!
-//! It is written into the answer as it is gone through: a page of images is made of nothing else.
+//! It is serialised directly into the response, because a page of images consists of nothing else.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 

@@ -1,4 +1,4 @@
-//! What several calls read of a query.
+//! Query parameters that several calls share.
 
 /// The `resource_type` of a query string; an empty one counts as none.
 pub(super) fn resource_type(pairs: &[(String, String)]) -> Option<&str> {

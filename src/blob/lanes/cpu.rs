@@ -1,5 +1,5 @@
-//! Which kernels the processor can run, and the calls of them: the only unsafe code of this room. A kernel is called only
-//! by way of a [`Cpu`], and there is one only where the processor has said that it knows the instructions.
+//! Detects the kernels that the processor can run, and calls them: the only unsafe code of this room. A kernel is
+//! called only through a [`Cpu`], which exists only if the processor has reported the instructions.
 
 #![allow(unsafe_code)]
 

@@ -1,9 +1,9 @@
-//! MD5 and SHA-512 of several streams at once, one stream in each lane of a wide register, and of one stream with the
-//! steps of both woven into each other. OpenSSL has neither; [`sums`] is how the rest of the service asks for it.
+//! MD5 and SHA-512 of several streams at once, one stream in each lane of a SIMD register, and of one stream with the
+//! steps of both hashes interleaved. OpenSSL has neither; [`sums`] is the interface for the rest of the service.
 //!
-//! Each step of a hash waits for the one before it, so that a processor spends most of its time on one stream waiting.
-//! `rounds` has the algorithms, `rows` and `values` bring bytes into lanes, `md5`, `sha512` and `woven` are kernels, and
-//! [`cpu`] calls those that the processor has instructions for.
+//! Each step of a hash waits for the previous one, so a processor spends most of its time on a single stream waiting.
+//! `rounds` has the algorithms, `rows` and `values` arrange bytes in lanes, `md5`, `sha512` and `woven` are kernels,
+//! and [`cpu`] calls those whose instructions the processor has.
 
 pub mod cpu;
 #[cfg(target_arch = "x86_64")]

@@ -1,5 +1,5 @@
-//! The rounds of MD5 (RFC 1321) and of SHA-512 (FIPS 180-4), once for registers of every kind: a kernel has operations of
-//! these names, and has the rounds written out in a row.
+//! The rounds of MD5 (RFC 1321) and of SHA-512 (FIPS 180-4), written once for registers of every kind: a kernel
+//! defines operations of these names, and the rounds are unrolled in it.
 
 /// What MD5 adds in each step.
 #[rustfmt::skip]

@@ -1,4 +1,5 @@
-//! Blocks of several streams, turned so that each register has the same word of all of them, one stream a lane.
+//! Blocks of several streams, transposed so that each register has the same word of all of them, one stream in each
+//! lane.
 
 use std::arch::x86_64::*;
 

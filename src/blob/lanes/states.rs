@@ -1,4 +1,4 @@
-//! What MD5 and SHA-512 remember, and what they take at once.
+//! The states of MD5 and SHA-512, and their block sizes.
 
 /// What MD5 remembers of a stream.
 pub(super) type Md5State = [u32; 4];

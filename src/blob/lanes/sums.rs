@@ -1,4 +1,4 @@
-//! What is remembered of a stream that is hashed, and how the next bytes of several streams are taken together.
+//! The hash state of a stream, and the step that processes the next bytes of several streams together.
 
 use std::collections::VecDeque;
 

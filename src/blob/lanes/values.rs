@@ -1,4 +1,4 @@
-//! Values of single lanes, into registers and out of them.
+//! Moves values of single lanes into registers and out of them.
 
 use std::arch::x86_64::*;
 

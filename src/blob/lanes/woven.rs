@@ -1,5 +1,5 @@
-//! MD5 and SHA-512 of one stream, woven into each other: while a step of one waits for the step before it, the processor
-//! has steps of the other to do. SHA-512 works in plain registers, and has its words spread in wide ones.
+//! MD5 and SHA-512 of one stream, interleaved: while a step of one waits for the previous step, the processor
+//! executes steps of the other. SHA-512 works in general registers, with its message words in SIMD registers.
 
 use std::arch::x86_64::*;
 

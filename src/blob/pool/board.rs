@@ -1,4 +1,4 @@
-//! Who has something to be hashed, in the order of turns: one project after the other, one stream after the other.
+//! The streams that have data to hash, in scheduling order: one project after the other, one stream after the other.
 
 use std::{
     collections::{HashMap, VecDeque},

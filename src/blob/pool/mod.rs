@@ -1,9 +1,9 @@
-//! Hashes streams together. Whoever has a batch puts it down, and a thread takes what is there, of up to eight streams at
-//! once ([`super::lanes`]). A stream alone is taken at once; among others it waits until all of them have a batch, but
-//! never so long that its source would have to wait for that.
+//! Hashes streams together. A stream submits a batch, and a thread takes the submitted batches of up to eight streams
+//! at once ([`super::lanes`]). A single stream is processed at once. Among several, a batch waits until all streams
+//! have one, but never so long that its source would have to wait.
 //!
-//! Threads stay while there is something to do, and a stream that stalls holds none. One thread does the work of several
-//! streams for less than two would; there are more only where a source has to wait, and never more than for every second
+//! Threads stay while there is work, and a stalled stream holds none. One thread processes several streams at less
+//! cost than two would; more threads start only if a source has to wait, and never more than one for every second
 //! processor.
 
 mod board;

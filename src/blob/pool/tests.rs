@@ -1,4 +1,4 @@
-//! That streams come to their hashes however they come together, take turns, and leave nothing behind.
+//! Streams get correct hashes however they are combined, take turns, and leave nothing behind.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `glance-cache-manage`: looks after the cache of a server from outside, by the calls of the flavor `cachemanagement`
+//! `glance-cache-manage`: manages the cache of a server through the calls of the flavor `cachemanagement`
 //! (`glance/cmd/cache_manage.py`).
 
 use std::{

@@ -1,5 +1,5 @@
-//! What Glance's programs have in common: the arguments of oslo.config and oslo.log, the files that they read when none
-//! is named, and how they end.
+//! Shared by Glance's commands: the arguments of oslo.config and oslo.log, the default configuration files, and exit
+//! codes.
 
 use std::{ffi::OsString, process::ExitCode};
 

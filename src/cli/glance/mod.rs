@@ -1,5 +1,5 @@
-//! The names that deployment tools call: one binary that looks at the name by which it was called, and does what Glance's
-//! program of that name does, with its arguments and exit codes (`glance/cmd/`).
+//! The command names that deployment tools call: the binary acts as Glance's program of the name by which it was
+//! called, with its arguments and exit codes (`glance/cmd/`).
 
 mod cache;
 mod cache_manage;

@@ -1,4 +1,4 @@
-//! A client of the Image API for programs that work on a server from outside.
+//! A client of the Image API for commands that work on a remote server.
 
 use serde_json::{Map, Value};
 

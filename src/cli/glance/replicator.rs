@@ -1,6 +1,5 @@
-//! `glance-replicator`: images of one server compared with, or copied to, those of another, or a folder. Glance's own still
-//! speaks a version of the API that its server has not had since Rocky; this one speaks the present
-//! (`glance/cmd/replicator.py`).
+//! `glance-replicator`: compares or copies images between two servers, or a server and a folder. Glance's own uses an
+//! API version that its server removed in Rocky; this one uses API v2 (`glance/cmd/replicator.py`).
 
 use std::{
     collections::BTreeSet,

@@ -1,5 +1,5 @@
-//! `glance-scrubber`: has nothing left to do, since the servers delete the data of deleted images themselves, also when
-//! that is delayed (`glance/cmd/scrubber.py`).
+//! `glance-scrubber`: does nothing, because the servers delete the data of deleted images themselves, also with
+//! delayed deletion (`glance/cmd/scrubber.py`).
 
 use std::{ffi::OsString, process::ExitCode};
 

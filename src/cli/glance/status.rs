@@ -1,5 +1,5 @@
-//! `glance-status upgrade check`: whether a node of this version can start from the configuration and the database that are
-//! there (`glance/cmd/status.py`, `oslo_upgradecheck`).
+//! `glance-status upgrade check`: whether a node of this version can start with the present configuration and
+//! database (`glance/cmd/status.py`, `oslo_upgradecheck`).
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -1,4 +1,4 @@
-//! `[vitrine]`: what strangers can make the service do at most.
+//! `[vitrine]`: limits on what callers can make the service do.
 
 use crate::config::option::{Group, Opt, Place, at_least, opt, unset};
 use crate::config::wired::Feature;

@@ -1,4 +1,4 @@
-//! The options of the stores that Vitrine can open, as each kind declares them.
+//! The options of the supported stores, as each store type declares them.
 
 use std::sync::LazyLock;
 

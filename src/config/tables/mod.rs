@@ -1,5 +1,5 @@
-//! Every option that Vitrine knows: the facts of Glance 2026.2 and the libraries it reads options
-//! with, and a sentence of our own for each.
+//! Every option that Vitrine knows: the facts from Glance 2026.2 and the libraries whose options it reads, and our
+//! own description of each.
 
 mod bounds;
 mod defaults;

@@ -1,4 +1,4 @@
-//! Options and sections that deployments still write and that have no effect, with the reason.
+//! Options and sections that deployments still set and that have no effect, with the reason.
 
 use crate::config::option::{Group, Opt, Place, gone};
 use crate::config::wired::Feature;

@@ -1,4 +1,4 @@
-//! `[vitrine]`: what Glance has no options for.
+//! `[vitrine]`: options that Glance does not have.
 
 use crate::config::option::Kind::{Bool, Choice, Int, List, Text};
 use crate::config::option::{Group, Item, Opt, Place, at_least, opt, unset};

@@ -1,4 +1,4 @@
-//! What reconciliations have found, and what lies out of the way since.
+//! The findings of reconciliations, and the quarantine.
 
 use actix_web::{
     HttpRequest, HttpResponse,

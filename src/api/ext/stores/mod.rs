@@ -1,4 +1,4 @@
-//! `/ext/v1/stores`: how stores are, and what lies in them.
+//! `/ext/v1/stores`: the health and contents of stores.
 
 pub mod findings;
 pub mod reconcile;

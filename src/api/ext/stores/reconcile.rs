@@ -1,4 +1,4 @@
-//! Asking for a reconciliation of a store, and for an image of what lies there.
+//! Requests for a reconciliation of a store, and for the adoption of an object as an image.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web::Path};
 use serde_json::{Map, Value, json};

@@ -1,4 +1,5 @@
-//! That every kernel which this processor has comes to what OpenSSL comes to, however streams are cut and put together.
+//! Every kernel that this processor supports gives the same results as OpenSSL, however streams are split and
+//! combined.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use openssl::hash::{MessageDigest, hash};
