@@ -1,5 +1,5 @@
-//! All rows of all tables, read from one state of the database and written into another of any kind. Rows travel as arrays
-//! of JSON, with booleans as such on every database.
+//! All rows of all tables, read from one consistent state of the database and written into another of any kind. Rows
+//! are JSON arrays, with real booleans whatever the database.
 
 use serde_json::Value;
 

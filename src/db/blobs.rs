@@ -1,5 +1,5 @@
-//! The ledger of blobs: a row before there is a byte, `live` in the transaction that points an image to it,
-//! `doomed` until the reaper has deleted the bytes.
+//! The table of blobs: a row exists before the first byte, is `live` in the transaction that adds the location, and
+//! `doomed` until the reaper has deleted the data.
 
 use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
 

@@ -1,5 +1,5 @@
-//! `read_default_file` in the URL of a MySQL: what such a file says of TLS, as PyMySQL takes it
-//! (`pymysql/connections.py`, `pymysql/optionfile.py`). RHOSO's operator puts all of it there.
+//! `read_default_file` in a MySQL URL: the TLS options of that file, interpreted as PyMySQL does
+//! (`pymysql/connections.py`, `pymysql/optionfile.py`). RHOSO's operator sets TLS there.
 
 use std::{fs::File, io::Read};
 

@@ -1,4 +1,4 @@
-//! One connection type over the three databases.
+//! One connection type for the three databases.
 
 use diesel::{MysqlConnection, PgConnection, SqliteConnection};
 

@@ -1,4 +1,4 @@
-//! How the pool opens connections, and what it holds of each.
+//! How the pool opens connections, and the state it keeps for each.
 
 use std::{
     ops::{Deref, DerefMut},

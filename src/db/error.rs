@@ -1,4 +1,4 @@
-//! What a statement can answer besides its result.
+//! Errors of statements.
 
 use std::{cell::RefCell, fmt};
 

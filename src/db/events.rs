@@ -1,7 +1,8 @@
-//! The outbox of changes: written in the transaction that changes, read in order, dropped by age and number.
+//! The outbox of changes: written in the transaction of the change, read in order, deleted by age and number.
 //!
-//! Numbers are given before commits: on a database that lets several writers run, a reader may see a number before a
-//! lower one. Whoever follows the outbox waits for gaps, or asks for what is a little older than now.
+//! Sequence numbers are assigned before commits: on a database with several concurrent writers, a reader may see a
+//! number before a lower one. Readers of the outbox wait for gaps, or read only events that are slightly older than
+//! now.
 
 use diesel::{dsl::max, prelude::*};
 

@@ -1,4 +1,4 @@
-//! Families of images, and what was published in them.
+//! Families of images, and their publications.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What is to be done with images by their dates, and when.
+//! Pending actions on images by their dates.
 
 use diesel::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What the filters of a list become in SQL.
+//! Translates the filters of a list into SQL.
 
 use super::statement::Statement;
 use crate::model::list::{Comparison, Filter};

@@ -1,8 +1,8 @@
-//! The list query: a [`Scope`], filters and a place in the order become one statement.
+//! The list query: turns a [`Scope`], filters and a position into one statement.
 //!
-//! Each way of seeing an image is a branch of a `UNION ALL`. A branch walks an index in order and stops after
-//! one page, and no image is in two branches, so a page costs the page however many images there are. Only what is shared
-//! with a project is sorted in the request, unless it is by `created_at`.
+//! Each way of seeing an image is a branch of a `UNION ALL`. A branch reads an index in order and stops after one
+//! page, and no image is in two branches, so the cost of a page does not depend on the number of images. Only images
+//! shared with a project are sorted in the request, unless the order is by `created_at`.
 
 use std::sync::Arc;
 

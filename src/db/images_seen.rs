@@ -1,4 +1,4 @@
-//! One image as a project sees it, each with one statement: what most requests begin with.
+//! One image as a project sees it, in a single statement; most requests begin with it.
 
 use diesel::{QueryableByName, RunQueryDsl, sql_types::Bool};
 

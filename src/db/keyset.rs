@@ -1,4 +1,4 @@
-//! Pages of a list in a total order: `ORDER BY`, and the condition that a row comes after the marker.
+//! Keyset pagination in a total order: `ORDER BY`, and the condition that a row comes after the marker.
 
 use super::statement::Statement;
 use crate::model::{list::Direction, time::Timestamp};

@@ -1,4 +1,4 @@
-//! Connections, and who may use one now.
+//! Connections of the pool, and who may use one.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Looking over the whole ledger of blobs: to compare it with a store, and to follow stores that were renamed.
+//! Iterates over all blobs: to compare them with a store, and to follow renamed stores.
 
 use diesel::{dsl::count_star, prelude::*};
 use serde_json::{Map, Value};

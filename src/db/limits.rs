@@ -1,4 +1,4 @@
-//! How long anybody waits for the database, and for how much of it.
+//! How long requests wait for the database, and limits on its use.
 
 use std::time::Duration;
 

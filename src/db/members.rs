@@ -1,5 +1,5 @@
-//! Image members. A removed membership leaves its row, so that adding the project again keeps the first
-//! `created_at`, as Glance does.
+//! Image members. A removed membership leaves its row, so that adding the project again keeps the first `created_at`,
+//! as Glance does.
 
 use diesel::prelude::*;
 

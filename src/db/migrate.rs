@@ -1,4 +1,4 @@
-//! The migrations of the three databases, built into the binary, and who may apply them when.
+//! The migrations of the three databases, built into the binary, and the rules for applying them.
 
 use diesel::{
     Connection, MysqlConnection, PgConnection, RunQueryDsl, SqliteConnection, connection::SimpleConnection,

@@ -1,7 +1,7 @@
-//! The only room with SQL: one file for each aggregate, two doors ([`Db::read`] and [`Db::write`]).
+//! The only room with SQL: one file for each aggregate, two entry points ([`Db::read`] and [`Db::write`]).
 //!
-//! Every closure runs on a blocking thread with one connection of a bounded pool; a write is one transaction
-//! that is tried again when the database asks for it (serialization failure, deadlock, busy).
+//! Every closure runs on a blocking thread with one connection of a bounded pool. A write is one transaction, which
+//! is repeated when the database requires it (serialization failure, deadlock, busy).
 
 pub mod backup;
 pub mod blobs;

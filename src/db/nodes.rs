@@ -1,4 +1,4 @@
-//! The rows of running servers. A server writes its own and no other; rows of the dead go after a while.
+//! The rows of running servers. A server writes only its own; rows of dead servers are deleted after a while.
 
 use diesel::prelude::*;
 

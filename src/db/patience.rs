@@ -1,4 +1,4 @@
-//! How often and how long a transaction that met another one is tried again.
+//! How often and at what intervals a transaction is repeated after a conflict.
 
 use std::time::{Duration, Instant};
 

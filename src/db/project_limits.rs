@@ -1,4 +1,4 @@
-//! What single projects may have, and what they do have.
+//! Limits of single projects, and their usage.
 
 use diesel::prelude::*;
 

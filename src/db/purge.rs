@@ -1,5 +1,5 @@
-//! Rows that only tell of what was there once, dropped when an operator asks for it: memberships that were taken back. Those
-//! of images are dropped in `images.rs`, and only their ids remain.
+//! Deletes old rows of removed memberships when an operator asks for it. Rows of images are purged in `images.rs`,
+//! which keeps their ids.
 
 use diesel::prelude::*;
 

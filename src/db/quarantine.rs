@@ -1,4 +1,4 @@
-//! Objects that lie out of the way: why, where, since when. While one does, a row of the ledger keeps its name for it.
+//! Objects in quarantine: why, where, since when. Meanwhile a row in the table of blobs reserves the object's name.
 
 use diesel::prelude::*;
 

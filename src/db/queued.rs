@@ -1,4 +1,4 @@
-//! Images without data: how many a project has, and which have waited for it too long.
+//! Images without data: how many a project has, and which have waited too long.
 
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, NullableExpressionMethods, QueryDsl, RunQueryDsl,

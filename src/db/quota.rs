@@ -1,6 +1,5 @@
-//! What projects use of their quotas. It is counted from the rows themselves each time, so that there is no counter that
-//! could drift; whoever counts in order to add something locks the project's account first, so that nobody else adds
-//! meanwhile.
+//! The storage that projects use. It is counted from rows each time, so there is no counter that could drift. Code
+//! that counts in order to add something locks the project's account first, so that nobody else adds meanwhile.
 
 use diesel::{prelude::*, sql_types::BigInt};
 

@@ -1,4 +1,4 @@
-//! Rules that say which images of a project stay.
+//! Retention rules.
 
 use diesel::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Rows as values of JSON, of tables that no type of ours stands for: how they are read, and how they are written.
+//! Rows as JSON values, for tables without a Rust type: reading and writing them.
 
 use std::borrow::Borrow;
 

@@ -1,4 +1,4 @@
-//! The tables as diesel sees them. The truth is in `migrations/`; times are microseconds since 1970 UTC.
+//! The tables for diesel. `migrations/` is authoritative; times are microseconds since 1970 UTC.
 #![allow(missing_docs)]
 
 pub use super::schema_of_lives::*;

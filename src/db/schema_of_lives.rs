@@ -1,5 +1,5 @@
-//! The tables of what becomes of images in the course of time, and of what projects want and may: those of
-//! [`super::schema`] whose rows no Glance has.
+//! The tables about the lifecycle of images and the limits and rules of projects, which Glance does not have; see
+//! [`super::schema`].
 #![allow(missing_docs)]
 
 use super::schema::{consumers, images};

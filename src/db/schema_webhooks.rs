@@ -1,4 +1,4 @@
-//! The tables of readers of the outbox, in the words of diesel.
+//! The tables of webhooks and their positions in the outbox, for diesel.
 
 #![allow(missing_docs)]
 diesel::table! {

@@ -1,4 +1,4 @@
-//! The keys that seal secrets in other rows, generation after generation; several nodes share them.
+//! The keys that encrypt secrets in other rows, in generations; all nodes share them.
 
 use diesel::{dsl::max, prelude::*};
 

@@ -1,4 +1,4 @@
-//! How to reach the database, and how its connections are treated.
+//! How to reach the database, and how its connections are configured.
 
 use super::{Limits, url::Place};
 

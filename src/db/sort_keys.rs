@@ -1,5 +1,5 @@
-//! The orders of lists of images. Each is an index that every new row costs a place at random, so a table that is to be
-//! filled is filled without them, and they are made at the end, sorted.
+//! The sort orders of image lists. Each is an index, and inserting into it costs a write at a random position. A
+//! table that is filled in bulk is therefore filled without these indexes, which are created at the end.
 
 use diesel::{RunQueryDsl, connection::SimpleConnection, sql_query, sql_types};
 

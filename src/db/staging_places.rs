@@ -1,5 +1,5 @@
-//! Staging folders, and when a node that reaches one last said so. What is staged in a folder that nobody reaches any more
-//! is found here.
+//! Staging folders, and when a node that can reach one last reported it. Finds data staged in folders that no node
+//! reaches any more.
 
 use diesel::prelude::*;
 

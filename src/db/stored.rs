@@ -1,4 +1,4 @@
-//! What the ledger has of a store, beside the images that it is for: to hold it against what the store really has.
+//! The blobs of a store with their images, for comparison with the contents of the store.
 
 use diesel::{prelude::*, sql_types::BigInt};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What is known of stores, and what was found in them.
+//! What is known about stores, and the findings of reconciliations.
 
 use diesel::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Deleted images that can come back.
+//! Deleted images that can be restored.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};

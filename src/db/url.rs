@@ -1,5 +1,5 @@
-//! The URL of the database: SQLAlchemy's spelling in, what the client libraries read out. An option that has no effect
-//! here is refused, since whoever wrote `ssl_ca` relies on it.
+//! Translates the database URL from SQLAlchemy's spelling to what the client libraries read. An option that has no
+//! effect here is refused, because whoever wrote `ssl_ca` relies on it.
 
 use super::{Limits, client_file};
 

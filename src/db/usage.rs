@@ -1,4 +1,4 @@
-//! The ledger of usage: intervals that are opened and closed in the transactions that change images and consumers.
+//! The usage ledger: intervals that are opened and closed in the transactions that change images and consumers.
 
 use std::collections::{HashMap, HashSet};
 

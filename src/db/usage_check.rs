@@ -1,4 +1,4 @@
-//! Holds the ledger of usage against the images.
+//! Compares the usage ledger with the images.
 
 use std::collections::HashMap;
 

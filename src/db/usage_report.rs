@@ -1,4 +1,4 @@
-//! What is read of the ledger of usage, and the numbers that its entries get for billers; the rates.
+//! Reads of the usage ledger, the sequence numbers of its entries for billing systems, and the rates.
 
 use diesel::{
     dsl::{max, min},

@@ -1,4 +1,4 @@
-//! The tables of the ledger of usage, as diesel sees them; see `schema.rs`.
+//! The tables of the usage ledger, for diesel; see `schema.rs`.
 #![allow(missing_docs)]
 
 use super::schema::images;

@@ -1,8 +1,8 @@
 //! Whether the database answers.
 //!
-//! No client library can be told to give up a statement that hangs, so nobody waits for one: who has waited for a while
-//! has the database asked, on a connection of its own, and once that goes unanswered everybody is sent away until it
-//! does. The threads that hang keep their seats, of which there are so many; the others get a new lane.
+//! No client library can abort a statement that hangs, so nobody waits for one. After waiting for a while, a request
+//! has the database probed on a separate connection; if the probe is not answered, all requests are refused until it
+//! is. Hanging threads keep their places, whose number is bounded; the others get a new lane.
 
 use std::sync::{
     Arc, Mutex, PoisonError, RwLock, Weak,

@@ -1,4 +1,4 @@
-//! Addresses that are told of events, and what waits to be sent to them.
+//! Webhooks, and the events that wait to be sent to them.
 
 use diesel::{dsl::count_star, prelude::*};
 

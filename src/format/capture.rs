@@ -1,4 +1,4 @@
-//! The few bytes of a passing stream that an inspector keeps, and how to read numbers from them.
+//! The few bytes of a passing stream that an inspector keeps, and reading numbers from them.
 
 /// Keeps up to `N` bytes that begin at one offset of the stream, whatever the pieces they arrive in.
 ///

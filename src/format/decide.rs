@@ -1,4 +1,4 @@
-//! Holds what was found against what the user declared: the verdict on an upload.
+//! Compares the result of an inspection with the declared formats: accepts or refuses an upload.
 
 use super::inspection::{Detected, Fault, Inspection};
 use thiserror::Error;

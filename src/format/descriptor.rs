@@ -1,7 +1,8 @@
-//! The text inside a VMDK, read byte by byte so that none of it need be kept: which kind of disk, and which files.
+//! Parses the text descriptor of a VMDK byte by byte, so that none of it need be kept: the type of disk, and the
+//! files it refers to.
 //!
-//! QEMU takes some values from wherever their name first occurs, in a comment too, and with respect to case;
-//! so every occurrence counts here, in any case.
+//! QEMU takes some values from the first occurrence of their name, even in a comment, and case-sensitively; so every
+//! occurrence counts here, in any case.
 
 /// QEMU reads no more of a descriptor than this many bytes.
 pub(super) const LENGTH_MAX: u64 = (1 << 20) - 1;

@@ -1,4 +1,4 @@
-//! gpt: any disk that begins with a partition table's boot sector, be it a GPT's protective MBR or a plain MBR.
+//! gpt: any disk that begins with the boot sector of a partition table, a GPT's protective MBR or a plain MBR.
 
 use super::capture::{has, le_u32};
 use super::inspection::Detected;

@@ -1,4 +1,4 @@
-//! What an inspection found: the formats a stream matched, and what is wrong with each.
+//! The result of an inspection: the formats that a stream matched, and what is wrong with each.
 
 /// One failed safety check of a detected format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

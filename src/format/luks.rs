@@ -1,4 +1,4 @@
-//! luks: encrypted disks, version 1 only. What lies inside the encryption is not looked at.
+//! luks: encrypted disks, version 1 only. The encrypted content is not inspected.
 
 use super::capture::{be_u16, be_u32, has};
 use super::inspection::Detected;

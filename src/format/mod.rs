@@ -1,8 +1,8 @@
-//! Looks at a disk image as it passes and says what it is, how large it is unpacked, and whether it is safe.
+//! Inspects a disk image as it passes: its format, its virtual size, and whether it is safe.
 //!
-//! Bytes in, verdict out: no I/O, no trust in what a header claims, no second pass. The rules are those of
-//! `oslo_utils.imageutils.format_inspector`, which Glance runs over every upload; where they are stricter the
-//! file of the format says why. `decide` applies them to the `disk_format` that the user declared.
+//! No I/O, no trust in what a header claims, no second pass. The rules are those of
+//! `oslo_utils.imageutils.format_inspector`, which Glance runs over every upload; where they are stricter, the file
+//! of the format says why. `decide` applies them to the `disk_format` that the user declared.
 
 mod capture;
 mod decide;

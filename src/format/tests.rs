@@ -1,4 +1,4 @@
-//! Hand-made headers, whole, cut and corrupted; and that neither cuts nor noise confuse the inspector.
+//! Hand-made headers, complete, truncated and corrupted; neither truncation nor noise confuses the inspector.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! vhd: Virtual PC's format, which `qemu-img` calls vpc. A fixed VHD, whose only mark is a trailer, is raw here.
+//! vhd: Virtual PC's format, which `qemu-img` calls vpc. A fixed VHD, which has only a trailer, counts as raw here.
 
 use super::capture::{be_u64, has};
 use super::inspection::Detected;

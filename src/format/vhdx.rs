@@ -1,4 +1,4 @@
-//! vhdx: Hyper-V's format. The size hides behind two tables, each entry of which is looked at as it passes.
+//! vhdx: Hyper-V's format. The virtual size is found through two tables, whose entries are inspected as they pass.
 
 use super::capture::{Region, has, le_u16, le_u32, le_u64};
 use super::inspection::Detected;

@@ -1,4 +1,5 @@
-//! vmdk: VMware's format. A sparse file with its descriptor inside may pass; a bare descriptor names other files.
+//! vmdk: VMware's format. A sparse file with an embedded descriptor may be accepted; a bare descriptor refers to
+//! other files.
 
 use super::capture::{Tail, has, le_u32, le_u64};
 use super::descriptor::{Descriptor, LENGTH_MAX, Word};

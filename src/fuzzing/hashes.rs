@@ -1,4 +1,4 @@
-//! Streams that are hashed together: what each comes to is the hash library's word.
+//! Streams that are hashed together: every result must equal OpenSSL's.
 
 use std::collections::VecDeque;
 

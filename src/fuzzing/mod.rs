@@ -1,5 +1,5 @@
-//! What fuzzers call: one function for each parser that meets bytes of strangers. Each takes any bytes, and panics when
-//! the parser breaks a promise of its own; `fuzz/` and `tests/fuzz.rs` make the bytes.
+//! Fuzz targets: one function for each parser of untrusted bytes. Each accepts any bytes, and panics when the parser
+//! violates one of its properties; `fuzz/` and `tests/fuzz.rs` generate the input.
 
 #![allow(clippy::panic)] // a panic is how a fuzzer is told
 

@@ -1,4 +1,4 @@
-//! What operators write, and what stands in the line and the headers of a request.
+//! Texts that operators write, and the request line and headers.
 
 use std::{path::Path, sync::OnceLock};
 

@@ -1,4 +1,4 @@
-//! Access rules of application credentials: which requests a restricted token may make.
+//! Access rules of application credentials: the requests that a restricted token may make.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! Who is calling: a token becomes a [`Caller`], by a real Keystone or by the built-in one.
+//! Authentication: turns a token into a [`Caller`], with a real Keystone or the built-in one.
 
 mod access_rules;
 pub mod builtin;

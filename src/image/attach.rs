@@ -1,4 +1,4 @@
-//! Giving an image to a project and taking it back, each in one call.
+//! Attaching an image to a project and detaching it, each in one call.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The bin: deleted images whose data is still there, and which come back as they were.
+//! The trash: deleted images whose data is still there, and their restoration.
 
 use super::{Images, change};
 use crate::{

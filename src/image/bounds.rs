@@ -1,4 +1,4 @@
-//! How large the record of an image may be, so that one image, or one page of a list, stays a small thing.
+//! Limits on the size of an image record and of a list page.
 
 use crate::model::{
     error::{Error, Result},

@@ -1,8 +1,8 @@
-//! The one door for changes of an image: load, decide, save by revision, and again when another change came first.
+//! The only code that changes images: load, decide, save by revision, and repeat when another change came first.
 //!
-//! Nothing else inserts, saves or deletes an image. The door holds a change against the status machine, stamps its
-//! time, dooms the blobs of locations that went, and writes the event of the change and what it means for the bill, all in
-//! one transaction.
+//! Nothing else inserts, saves or deletes an image. In one transaction this checks the change against the status
+//! machine, sets the time, marks the blobs of removed locations `doomed`, and writes the event and the effect on
+//! usage.
 
 use std::time::{Duration, Instant};
 

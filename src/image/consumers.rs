@@ -1,4 +1,4 @@
-//! Who uses an image, what that means for its deletion, and images that serve nobody else any more.
+//! Consumers of images, their effect on deletion, and retired images.
 
 use std::collections::{BTreeSet, HashSet};
 

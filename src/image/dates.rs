@@ -1,4 +1,4 @@
-//! What the door does about the dates of an image: they are entered when they are set, and go with it.
+//! Records the dates of an image when they are set, and deletes them with the image.
 
 use crate::{
     db::{self, Conn, DbResult},

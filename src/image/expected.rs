@@ -1,5 +1,5 @@
-//! What the owner of an image expects of its bytes: the properties `expected_hash` (the bytes as they come) and
-//! `expected_stored_hash` (the bytes as they are kept), and what the address of a download says of them.
+//! The hashes that the owner expects: the properties `expected_hash` (data as received) and `expected_stored_hash`
+//! (data as stored), and the fragment of a download URI.
 
 use crate::model::{
     error::{Error, Result},

@@ -1,4 +1,4 @@
-//! Families: which image is the current one, publishing the next one in one step, and taking that back.
+//! Families: the current image, atomic publication of the next one, and rollback.
 
 use serde_json::json;
 

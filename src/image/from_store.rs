@@ -1,5 +1,5 @@
-//! What several stores add to an image: taking its data out of one of them
-//! (`glance/api/v2/images.py: ImagesController.delete_from_store`), and what callers are told about the stores.
+//! Several stores: deleting an image's data from one of them (`glance/api/v2/images.py:
+//! ImagesController.delete_from_store`), and what callers are shown about stores.
 
 use super::{Images, locations};
 use crate::{

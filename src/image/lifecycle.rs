@@ -1,6 +1,6 @@
-//! Images that come into age: dates that hide them, take them out of use and delete them.
+//! The dates of images: hiding, retiring and deleting them when they come.
 //!
-//! A date acts once. What somebody changes afterwards stays as he left it, until he sets another date.
+//! A date acts once. A later change by a user stays until another date is set.
 
 use super::{
     Images,

@@ -1,4 +1,4 @@
-//! How many images a project may have, and whether any at all.
+//! Limits on the number of images of a project, and regions without custom images.
 
 use super::Images;
 use crate::{

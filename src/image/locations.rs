@@ -1,5 +1,5 @@
-//! Where the data of an image is: the list of its locations, and the legacy patches of them
-//! (`glance/api/v2/images.py: _do_add_locations …`, `get_locations`).
+//! The locations of an image, and the legacy patches of them (`glance/api/v2/images.py: _do_add_locations …`,
+//! `get_locations`).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! Sharing an image with projects: add, list, show, answer, remove (`glance/api/v2/image_members.py`).
+//! Sharing an image with projects: add, list, show, accept or reject, remove (`glance/api/v2/image_members.py`).
 
 use super::{Images, query, readers};
 use crate::{

@@ -1,7 +1,7 @@
-//! The one door for changes of an image, and the questions about it: create, list, show, change, share, delete.
+//! Images: create, list, show, change, share, delete; `change` makes every change.
 //!
-//! A use case is one function whose steps are consecutive lines; it takes the [`Images`] and the caller first. It knows
-//! no HTTP and no SQL. Bytes are the matter of `blob/`.
+//! A use case is one function whose steps are consecutive lines; it takes the [`Images`] and the caller first. It
+//! knows no HTTP and no SQL. `blob/` handles data.
 
 pub mod actions;
 pub mod attach;

@@ -1,4 +1,4 @@
-//! Showing one image and listing many, within what the caller may see.
+//! Showing one image and listing many, restricted to what the caller may see.
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
-//! Images that wait for data: a project may have so many of them, for so long. Both bounds are off unless the operator
-//! sets them.
+//! Limits on images without data: their number in a project, and their age. Both are off by default.
 
 use super::Images;
 use crate::{

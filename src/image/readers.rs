@@ -1,5 +1,5 @@
-//! Who may read an image's data at the service behind a store, where each project has a place of its own there
-//! (`glance/location.py: ImageRepoProxy._set_acls`).
+//! Sets the read ACLs of an image's data in stores where each project has its own account (`glance/location.py:
+//! ImageRepoProxy._set_acls`).
 
 use super::Images;
 use crate::{

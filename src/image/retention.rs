@@ -1,4 +1,4 @@
-//! Rules of projects about which of their images stay, applied each day and when somebody asks.
+//! Retention rules of projects, applied daily and on request.
 
 use std::collections::{HashMap, HashSet};
 

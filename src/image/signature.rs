@@ -1,5 +1,5 @@
-//! Images with a signature (`cursive/signature_utils.py: should_create_verifier`): Glance checks it when the data comes.
-//! We have no key manager to ask for the certificate yet, and what cannot be verified is refused.
+//! Signed images (`cursive/signature_utils.py: should_create_verifier`): Glance verifies the signature on upload.
+//! There is no key manager here that could provide the certificate, so such data is refused.
 
 use crate::model::error::{Error, Result};
 

@@ -1,5 +1,5 @@
-//! Turns at an image: whose change came to nothing because another one was faster gets in line with the others of this
-//! node, and nobody wears himself out in races that he loses again and again.
+//! Turns for changes of an image: a change that lost a race queues up with the others of this node, so that none
+//! loses again and again.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,5 @@
-//! The last step: blobs turn `live`, the image gets its data, the lock and the staged data go; one transaction.
+//! The last step, one transaction: blobs become `live`, the image gets its data, the lock and the staged data are
+//! removed.
 
 use super::{
     FAILED_IMPORT, IMPORTING_TO_STORES, Imports,

@@ -1,4 +1,4 @@
-//! An import as it is asked for: the body of `POST /v2/images/{id}/import`.
+//! The body of `POST /v2/images/{id}/import`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

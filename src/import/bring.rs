@@ -1,4 +1,4 @@
-//! Brings data into the staging folder, and looks at data that is there.
+//! Brings data into the staging folder, and inspects data that is there.
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Compressed data by its first bytes: of which kind it is, and how much memory it takes to unpack.
+//! Recognises compressed data by its first bytes, and how much memory its decoder needs.
 
 /// Bytes from the beginning of data that tell both.
 pub(super) const HEAD_BYTES: u64 = 1100;

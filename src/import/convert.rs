@@ -1,7 +1,6 @@
-//! Conversion, for the plug-in `image_conversion` and for stores that want a format: `qemu-img` in a process that can
-//! do nothing else, within bounds on memory, processor, output and time
-//! (`glance/async_/flows/plugins/image_conversion.py`). It never sees data that the inspector refused, nor a disk
-//! that has no room here.
+//! Conversion, for the plug-in `image_conversion` and for stores with a format: `qemu-img` in a confined process,
+//! with limits on memory, processor, output and time (`glance/async_/flows/plugins/image_conversion.py`). It never
+//! receives data that the inspector refused, nor a disk for which there is no space.
 
 use std::{
     fs::{OpenOptions, Permissions},

@@ -1,4 +1,4 @@
-//! `copy-image`: an active image gets further stores, from one of those that have it.
+//! `copy-image`: copies the data of an active image to further stores.
 
 use std::collections::VecDeque;
 

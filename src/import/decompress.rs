@@ -1,4 +1,4 @@
-//! The plug-in `image_decompression`: one layer of gzip, bzip2, xz, lzma, zstd or zip comes off, within bounds on size,
+//! The plug-in `image_decompression`: removes one layer of gzip, bzip2, xz, lzma, zstd or zip, within limits on size,
 //! ratio and memory (`glance/async_/flows/plugins/image_decompression.py`).
 
 use std::{

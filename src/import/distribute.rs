@@ -1,4 +1,4 @@
-//! Data to all the stores of an import: by one read, or without any where the stores can take the staged file over.
+//! Writes data to all stores of an import: with one read, or without any if the stores can take the staged file over.
 
 use async_trait::async_trait;
 

@@ -1,4 +1,4 @@
-//! The job of an import: its steps in order, and the way back when one fails.
+//! The import job: its steps in order, and the recovery when one fails.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};

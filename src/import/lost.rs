@@ -1,4 +1,4 @@
-//! Staged data of nodes that do not return: its images are queued again, and their owners are told by a task.
+//! Staged data of nodes that do not return: its images are queued again, and a task tells their owners.
 
 use serde_json::json;
 

@@ -1,8 +1,9 @@
 //! Imports: data that is staged, fetched or copied becomes the data of an image, by a job whose every step can be
 //! repeated (`glance/async_/flows/api_image_import.py`).
 //!
-//! Steps: plan (the image turns `importing`), bring (data into the staging folder), plug-ins, distribute (one read,
-//! all stores), activate. What a step has finished is in the job's state, in the transaction that finished it.
+//! Steps: plan (the image becomes `importing`), bring (data into the staging folder), plug-ins, distribute (one read,
+//! all stores), activate. The results of finished steps are in the job's state, written in the transaction that
+//! finished them.
 
 mod activate;
 pub mod asked;

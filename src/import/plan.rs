@@ -1,4 +1,4 @@
-//! What an import is to do, and how an image tells of its stores meanwhile.
+//! The stores of an import, and how the image shows them meanwhile.
 
 use serde::{Deserialize, Serialize};
 

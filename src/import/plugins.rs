@@ -1,5 +1,5 @@
-//! The plug-ins of the operator, in their order; each is done once, and what it changes about the image is kept in the
-//! job's state until the image turns active.
+//! The configured plug-ins, in their order. Each runs once, and its changes to the image are kept in the job's state
+//! until the image becomes active.
 
 use super::{Imports, bring, convert, decompress, ova, settings::Plugin, state::State, wish};
 use crate::{

@@ -1,5 +1,5 @@
-//! `POST /v2/images/{id}/import`: what may be asked for, checked in Glance's order, becomes a job
-//! (`glance/api/v2/images.py: ImagesController.import_image`).
+//! `POST /v2/images/{id}/import`: checks a request in Glance's order and creates the job (`glance/api/v2/images.py:
+//! ImagesController.import_image`).
 
 use super::{
     Imports,

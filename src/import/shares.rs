@@ -1,4 +1,4 @@
-//! What jobs of this node share that work on data: processes that convert, and memory for decoders.
+//! Resources that the jobs of this node share: converter processes, and memory for decoders.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `PUT /v2/images/{id}/stage`: bytes into the staging folder (`glance/api/v2/image_data.py: stage`).
+//! `PUT /v2/images/{id}/stage`: writes data to the staging folder (`glance/api/v2/image_data.py: stage`).
 
 use tokio::sync::mpsc;
 

@@ -1,4 +1,4 @@
-//! Blobs in the staging folder during an import: begun, finished together with the step that made them, dropped.
+//! Blobs in the staging folder during an import: begun, finished together with the step that made them, removed.
 
 use super::{
     Imports,

@@ -1,4 +1,4 @@
-//! What the steps of an import have done so far, as the job's row keeps it.
+//! The results of an import's steps, as the job's row keeps them.
 
 use serde::{Deserialize, Serialize};
 

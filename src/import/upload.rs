@@ -1,6 +1,6 @@
-//! `PUT /v2/images/{id}/file` into a store that wants another format than the image has: the data is received into
-//! the staging folder, and a job converts and stores it. The image is `saving` until that has come to its end, as in
-//! any upload; the client is answered as soon as the data is safe, or a little later, when the job has ended by then.
+//! `PUT /v2/images/{id}/file` into a store with another format than the image's: the data is received into the
+//! staging folder, and a job converts and stores it. The image is `saving` until the job ends, as in any upload. The
+//! client is answered when the data is safe, or slightly later if the job ends in that time.
 
 use tokio::{
     sync::mpsc,

@@ -1,5 +1,5 @@
-//! Stores that want the disks that they keep in one format (`vitrine_disk_format`): what has to be converted before
-//! they are written, and what is not written there.
+//! Stores that keep disks in one format (`vitrine_disk_format`): which data has to be converted before it is written,
+//! and which cannot be written there.
 
 use super::{
     Imports, bring,

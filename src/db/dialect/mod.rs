@@ -1,5 +1,5 @@
-//! What the three databases do differently, one file for each: how a connection is set up, how transactions begin and
-//! end, what an error means, and the few expressions that each spells its own way.
+//! The differences between the three databases, one file for each: how a connection is set up, how transactions begin
+//! and end, the classification of errors, and the few expressions that each writes differently.
 
 mod mysql;
 mod postgres;

@@ -1,4 +1,4 @@
-//! What each dialect must say, and what they share in judging errors.
+//! The trait that each dialect implements, and the classification of errors that they share.
 
 use diesel::{QueryResult, result::Error as DieselError};
 

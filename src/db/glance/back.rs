@@ -1,4 +1,4 @@
-//! What goes back to Glance's tables, and what of ours it is made of.
+//! The columns of Glance's tables, and the rows of ours from which they are made.
 
 use serde_json::Value;
 

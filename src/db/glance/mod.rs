@@ -1,5 +1,6 @@
-//! Glance's own database, and rows of ours as they come from there or go there. Glance's tables are read and written as
-//! they are (`glance/db/sqlalchemy/models.py`), a value of JSON for each column; ours through the same door as backups.
+//! Glance's own database, and our rows that come from there or go there. Glance's tables are read and written
+//! unchanged (`glance/db/sqlalchemy/models.py`), with a JSON value for each column; our own with the functions used
+//! by backups.
 
 pub mod back;
 pub mod tables;

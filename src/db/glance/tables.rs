@@ -1,4 +1,4 @@
-//! What is read from Glance's tables.
+//! The columns read from Glance's tables.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Rows of ours, written in the place of those that are there by the same keys.
+//! Writes our rows to Glance's tables, replacing those with the same keys.
 
 use serde_json::Value;
 

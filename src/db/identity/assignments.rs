@@ -1,4 +1,4 @@
-//! Who has which role on which project, domain, or the whole system.
+//! Role assignments on projects, domains and the whole system.
 
 use diesel::{prelude::*, sql_types::Bool};
 

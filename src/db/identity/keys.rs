@@ -1,4 +1,4 @@
-//! The keys that sign tokens, generation after generation; several nodes share them.
+//! The keys that sign tokens, in generations; all nodes share them.
 
 use diesel::{dsl::max, prelude::*};
 

@@ -1,4 +1,4 @@
-//! Unified limits: registered ones (the default for everybody) and those of one project or domain.
+//! Unified limits: registered ones (defaults) and those of one project or domain.
 
 use diesel::prelude::*;
 

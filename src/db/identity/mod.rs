@@ -1,5 +1,6 @@
-//! The built-in identity's rows: domains, projects, users, roles and who has them, the catalog, application
-//! credentials, limits, revocations, and the keys that sign tokens. What may be done with them is decided in `identity/builtin`.
+//! The rows of the built-in identity: domains, projects, users, roles and their assignments, the catalog, application
+//! credentials, limits, revocations, and the keys that sign tokens. `identity/builtin` decides what may be done with
+//! them.
 
 pub mod app_credentials;
 pub mod assignments;

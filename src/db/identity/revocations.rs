@@ -1,4 +1,4 @@
-//! Revocations: which tokens, not yet expired, are no longer good.
+//! Revocations of unexpired tokens.
 
 use diesel::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Roles, and which role implies which.
+//! Roles and implied roles.
 
 use diesel::prelude::*;
 

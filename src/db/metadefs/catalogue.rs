@@ -1,4 +1,4 @@
-//! Whole catalogues: load many namespaces at once, remove all, read all.
+//! Whole catalogues: loading many namespaces at once, removing all, reading all.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! What the statements about definitions share.
+//! Shared by the statements about definitions.
 
 use crate::model::{list::Direction, metadef::list::Sort, time::Timestamp};
 

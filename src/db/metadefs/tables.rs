@@ -1,5 +1,5 @@
-//! The tables of metadata definitions as diesel sees them. The truth is in `migrations/`; times are microseconds
-//! since 1970 UTC.
+//! The tables of metadata definitions for diesel. `migrations/` is authoritative; times are microseconds since 1970
+//! UTC.
 #![allow(missing_docs)]
 
 diesel::table! {

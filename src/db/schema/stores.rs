@@ -1,4 +1,4 @@
-//! The tables of what is known of stores.
+//! The tables about the contents of stores.
 
 use super::jobs;
 

@@ -1,4 +1,4 @@
-//! `clouds.yaml`, so that the first user need not assemble it.
+//! `clouds.yaml`, written for the first user.
 
 use std::{
     fs::{self, File, OpenOptions},

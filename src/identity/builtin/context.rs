@@ -1,4 +1,4 @@
-//! What a token stands for: its user, scope and roles as the database has them now.
+//! The current meaning of a token: its user, scope and roles, as the database has them now.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The files in which an earlier version kept its signing keys: they are taken into the database once, and then removed.
+//! The signing key files of an earlier version: they are moved to the database once.
 
 use std::{
     fs::{self, File},

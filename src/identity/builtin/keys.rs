@@ -1,7 +1,7 @@
-//! The keys that sign tokens: P-256, one row each, so that all nodes sign and verify with the same ones.
+//! The keys that sign tokens: P-256, one row each, so that all nodes sign and verify with the same keys.
 //!
-//! The key that nothing has replaced signs; older ones are kept until the last token that they signed has expired. A
-//! key id is `<seconds since 1970 at which it was made>-<8 hexadecimal digits>`.
+//! The newest key signs; older ones are kept until the last token that they signed has expired. A key id is
+//! `<creation time in seconds since 1970>-<8 hexadecimal digits>`.
 
 use std::sync::{
     Arc, PoisonError, RwLock,

@@ -1,4 +1,4 @@
-//! Logging in, and rescoping: proofs become a token.
+//! Logging in and rescoping: checks credentials and issues a token.
 
 use std::{net::IpAddr, sync::Arc};
 

@@ -1,7 +1,7 @@
-//! The built-in identity: our own users, projects, roles and catalog, and tokens signed with our own keys.
+//! The built-in identity: its own users, projects, roles and catalog, and tokens signed with its own keys.
 //!
-//! A token says who and where; roles, and whether all of it is still good, come from the database at each use,
-//! through a cache of a few seconds that every change made by this process empties at once.
+//! A token contains user and scope. Roles and validity are read from the database at each use, through a cache of a
+//! few seconds, which every change made by this process empties at once.
 
 pub mod bootstrap;
 pub mod clouds;

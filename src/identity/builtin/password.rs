@@ -1,8 +1,8 @@
-//! Password and secret hashes: argon2id, on blocking threads, a few at once so that a flood of logins costs time
-//! and not memory.
+//! Hashes of passwords and secrets: argon2id, on blocking threads, few at a time, so that a flood of logins takes
+//! time but no memory.
 //!
-//! The memory of a hash is kept and used again: allocated anew each time, it would stay behind in the allocator
-//! once for every thread that ever hashed.
+//! The memory of a hash is reused. If it were allocated each time, the allocator would keep one copy for every thread
+//! that ever hashed.
 
 use std::sync::{
     Arc, Mutex, PoisonError,

@@ -1,4 +1,4 @@
-//! The body of `POST /v3/auth/tokens`: read, checked for shape, nothing looked up yet.
+//! The body of `POST /v3/auth/tokens`: parsed and validated, before any lookup.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! Ending tokens before their time. Rows outlive a restart; they are reaped with the last token they concern.
+//! Revocation of tokens. Rows survive a restart and are deleted with the last token they concern.
 
 use super::{Builtin, context::Token, new_id};
 use crate::{

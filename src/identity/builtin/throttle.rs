@@ -1,7 +1,7 @@
-//! Slows down the guessing of passwords: failed logins are counted for each user and address, in bounded memory.
+//! Slows down password guessing: failed logins are counted by user and address, in bounded memory.
 //!
-//! A login beyond the limit is refused without a look at its password, and told when to come back. Users who do not
-//! exist are counted like others, so it says nothing about who exists.
+//! A login beyond the limit is refused without checking its password, with a time to retry. Unknown users are counted
+//! like others, so it does not disclose who exists.
 
 use std::{
     net::IpAddr,

@@ -1,5 +1,5 @@
-//! The text of a token: a signed JWT with the claims of Keystone's JWS tokens. Roles are not in it; they are read
-//! from the database each time, so that taking one away works at once.
+//! The text of a token: a signed JWT with the claims of Keystone's JWS tokens. Roles are not included; they are read
+//! from the database each time, so that removing one takes effect at once.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, Header, Validation};

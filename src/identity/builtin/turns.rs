@@ -1,6 +1,6 @@
-//! Who may hash next. Hashing is what a login costs, so its turns are shared out: those who have logged in before from
-//! where they are come first, then everybody else, each address and each account in its turn. The line is bounded; when
-//! it is full, whoever stands last leaves.
+//! The order in which logins are hashed. Hashing is the expensive part of a login, so it is shared fairly: first
+//! those who have logged in before from the same address, then everybody else, each address and each account in turn.
+//! The queue is bounded; when it is full, the last in it is refused.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,4 +1,4 @@
-//! From the text of a token to what it stands for, and to the [`Caller`] of an image request.
+//! Validates the text of a token and produces its context and the [`Caller`] of an image request.
 
 use std::sync::{Arc, atomic::Ordering};
 

@@ -1,4 +1,4 @@
-//! A Keystone for tests: it counts what it is asked and fails on demand.
+//! A Keystone for tests: it counts its requests and fails on demand.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! Requests to Keystone: one pool of connections, everything bounded, repeated when the connection fails.
+//! Requests to Keystone: one connection pool, limits on everything, repeated when the connection fails.
 
 use std::fs;
 use std::path::Path;

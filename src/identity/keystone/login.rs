@@ -1,4 +1,4 @@
-//! The body of the service user's login request, from the options that say who it is and where it works.
+//! The body of the service user's login request.
 
 use serde_json::{Map, Value, json};
 

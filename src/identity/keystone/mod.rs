@@ -1,4 +1,4 @@
-//! Tokens validated by a real Keystone v3, as keystonemiddleware's `auth_token` does it.
+//! Tokens validated by a real Keystone v3, as in keystonemiddleware's `auth_token`.
 
 mod http;
 mod login;

@@ -1,4 +1,4 @@
-//! The service user's own token, and the Keystone endpoint that its catalog names.
+//! The service user's token, and the Keystone endpoint in its catalog.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

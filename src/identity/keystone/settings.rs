@@ -1,4 +1,4 @@
-//! `[keystone_authtoken]`: how Keystone is reached, and as whom; checked before anything is asked.
+//! `[keystone_authtoken]`: how to reach Keystone, and with which credentials; validated before the first request.
 
 use std::fmt;
 use std::path::PathBuf;

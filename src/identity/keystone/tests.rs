@@ -1,4 +1,4 @@
-//! The provider against a fake Keystone: who is asked how often, and what becomes of each answer.
+//! The provider against a fake Keystone: the number of requests, and the effect of each response.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

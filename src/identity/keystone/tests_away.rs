@@ -1,4 +1,4 @@
-//! The provider against a Keystone that fails, is silent or is not there.
+//! The provider against a Keystone that fails, hangs or does not exist.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! The provider against a Keystone behind TLS: whom we trust, and how we show who we are.
+//! The provider against a Keystone with TLS: server verification and client certificates.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! What Keystone says about a token, and the [`Caller`] that it makes.
+//! Keystone's description of a token, and the [`Caller`] made from it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, de};

@@ -1,4 +1,4 @@
-//! The process that takes its own rights away and becomes another program.
+//! The process that drops its rights and executes another program.
 
 use std::{
     collections::BTreeMap,

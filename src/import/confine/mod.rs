@@ -1,9 +1,8 @@
-//! A program that reads what strangers sent, started so that it can do little else: no network, no file but the one that
-//! it reads and the one that it writes, bounds on processor, memory, output and descriptors, a process group that ends
-//! as one and with this process.
+//! Runs a program on untrusted data in confinement: no network, no files except its input and output, limits on
+//! processor, memory, output and descriptors, and a process group that ends as a whole and with this process.
 //!
-//! This program starts itself as `vitrine confine …`; that process takes away its own rights ([`inside`]) and then
-//! becomes the program. So nothing unsafe has to be done between fork and exec, and no other tool is needed.
+//! This program starts itself as `vitrine confine …`; that process drops its rights ([`inside`]) and then executes
+//! the program. So nothing unsafe has to be done between fork and exec, and no other tool is needed.
 
 pub mod inside;
 

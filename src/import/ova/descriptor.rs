@@ -1,4 +1,4 @@
-//! The descriptor of an appliance (DSP0243, versions 1 and 2): which file is its disk, and what hardware it expects.
+//! The descriptor of an appliance (DSP0243, versions 1 and 2): its disk file and its hardware.
 
 use super::xml::{Element, parse};
 

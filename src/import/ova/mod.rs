@@ -1,6 +1,6 @@
-//! The plug-in `ovf_process`: of an OVA, the disk that its descriptor names is kept, with what the descriptor says of
-//! hardware as properties (`glance/async_/flows/ovf_process.py`, where only administrators have it). Nothing is
-//! unpacked to a name from the archive: the disk is a part of the staged file, which is read into another one.
+//! The plug-in `ovf_process`: extracts the disk that the descriptor of an OVA names, and sets properties from its
+//! hardware (`glance/async_/flows/ovf_process.py`, for administrators only there). No name from the archive is used
+//! as a path: the disk is a range of the staged file, which is read into another one.
 
 mod descriptor;
 mod properties;

@@ -1,4 +1,4 @@
-//! What a descriptor says of hardware, in the words that Nova understands (`nova/objects/image_meta.py`).
+//! The hardware in a descriptor as image properties that Nova understands (`nova/objects/image_meta.py`).
 
 use super::descriptor::Appliance;
 

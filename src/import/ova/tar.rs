@@ -1,5 +1,5 @@
-//! The members of an OVA: a tar archive of which only the headers are read, within bounds on all that it may make us
-//! read or keep. What is not a plain file of a plain name is refused.
+//! The members of an OVA: a tar archive of which only the headers are read, with limits on everything that is read or
+//! kept. Anything but a plain file with a plain name is refused.
 
 use std::io::{self, Read, Seek, SeekFrom};
 

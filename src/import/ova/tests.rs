@@ -1,4 +1,4 @@
-//! Descriptors as the usual tools write them, and the headers of archives.
+//! Descriptors as common tools write them, and archive headers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::{descriptor, properties, tar};

@@ -1,4 +1,4 @@
-//! Descriptors as trees: XML without entities, document types or anything else that is not said in it, and bounded.
+//! Parses descriptors into trees: bounded XML without entities and document types.
 
 use quick_xml::{
     Reader, XmlVersion,

@@ -1,4 +1,4 @@
-//! Giving and taking roles, and the list of who has which.
+//! Granting and revoking roles, and the list of assignments.
 
 use std::collections::{BTreeMap, HashMap};
 

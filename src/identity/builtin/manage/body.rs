@@ -1,4 +1,4 @@
-//! Reading what a client sends about a resource: typed attributes, bounded, with the further ones kept as they are.
+//! Reads resources from request bodies: typed, bounded attributes; additional ones are kept as they are.
 
 use serde_json::{Map, Value};
 

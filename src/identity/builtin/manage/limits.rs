@@ -1,4 +1,4 @@
-//! Unified limits, which services read to know their quotas. The enforcement model is flat.
+//! Unified limits, from which services read their quotas. The enforcement model is flat.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Managing what the built-in identity knows: who may, what is checked, what else a change brings about.
+//! Management of the built-in identity: authorisation, validation, and the consequences of a change.
 
 mod assignments;
 mod body;

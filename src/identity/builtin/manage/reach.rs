@@ -1,4 +1,4 @@
-//! Where a user can get to: the projects, domains and system that a token of theirs may be scoped to.
+//! The possible scopes of a user: the projects, domains and system that a token can be scoped to.
 
 use crate::{
     db::identity::{

@@ -1,4 +1,4 @@
-//! Roles, and which implies which.
+//! Roles and implied roles.
 
 use super::{
     Filters, admin_only,
