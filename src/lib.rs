@@ -1,7 +1,7 @@
-//! Vitrine: an image service that speaks the OpenStack Glance v2 API.
+//! Vitrine: an image service that implements the OpenStack Glance v2 API.
 //!
-//! Rooms, and the one direction in which imports point:
-//! `cli -> server -> {api, jobs} -> domain -> {policy, identity, store, format, db} -> telemetry -> model`.
+//! Rooms, and the direction of imports: `cli -> server -> {api, jobs} -> domain -> {policy, identity, store, format,
+//! db} -> telemetry -> model`.
 
 pub mod access;
 pub mod api;

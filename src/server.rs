@@ -1,4 +1,4 @@
-//! Puts the house together: opens the database and the stores, starts the API and the jobs, stops cleanly.
+//! Assembles the service: opens the database and the stores, starts the API and the jobs, stops cleanly.
 
 mod awaited;
 pub mod database;

@@ -1,4 +1,4 @@
-//! What the image cache needs done: it is swept now and then, and images that wait in its queue are fetched.
+//! Maintenance of the image cache: periodic sweeps, and fetching of queued images.
 
 use std::{
     collections::{HashMap, HashSet},

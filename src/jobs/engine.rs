@@ -1,7 +1,8 @@
-//! The engine: claims jobs, runs them under a lease that it renews, records what came of them.
+//! The engine: claims jobs, runs them under a lease that it renews, and records their results.
 //!
-//! A job whose node dies is claimed by another once its lease has run out, and goes on from its last recorded
-//! step. How many work at once is bounded, on this node and for each project, and so is how many wait for others.
+//! When a node dies, another claims its jobs after the leases have expired, and continues from the last recorded
+//! step. The number of running jobs is limited, on this node and for each project, and so is the number of waiting
+//! ones.
 
 use std::{
     collections::BTreeSet,

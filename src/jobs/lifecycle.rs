@@ -1,4 +1,4 @@
-//! Does with images what their dates and the rules of their projects say, every minute.
+//! Applies the dates of images and the retention rules of projects, every minute.
 
 use std::{sync::Arc, time::Duration};
 

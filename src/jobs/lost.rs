@@ -1,4 +1,5 @@
-//! Says that this node reaches its staging folder, and gives up what is staged in folders that nobody reaches any more.
+//! Reports that this node can reach its staging folder, and gives up data staged in folders that no node reaches any
+//! more.
 
 use std::sync::Arc;
 

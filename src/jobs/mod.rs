@@ -1,6 +1,6 @@
-//! Work that no request waits for: leases are renewed, what was left behind is cleaned up.
+//! Background work: leases are renewed, remains are cleaned up.
 //!
-//! Stands above the domain, beside `api`; the domain never calls it but only leaves rows for it.
+//! Above the domain, beside `api`; the domain never calls it but only leaves rows for it.
 
 mod cache;
 pub mod engine;

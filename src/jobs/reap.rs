@@ -1,5 +1,5 @@
-//! The reaper: returns abandoned uploads to `queued`, deletes the bytes of doomed blobs, and cleans the staging folder.
-//! Every step can be repeated, and any node can take any of them.
+//! The reaper: returns abandoned uploads to `queued`, deletes the data of doomed blobs, and cleans the staging
+//! folder. Every step can be repeated, and any node can do any of them.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Has events sent to the addresses that want them.
+//! Sends events to webhooks.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Hashes that an active image lacks: its data was added where nobody measured it, or measuring it failed. An
-//! administrator has them found by `POST /v2/images/{id}/hash`, which Glance's specification of 2025.1 describes.
+//! Computes hashes that an active image lacks because its data was added without hashing, or hashing failed. An
+//! administrator requests it with `POST /v2/images/{id}/hash`, which Glance's specification of 2025.1 describes.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! The job behind `POST /v2/images/{id}/locations` (`glance/async_/flows/location_import.py`).
 //!
-//! Steps are told apart by the image itself: `queued` (nothing done), `importing` or `active` with the location
-//! (hashing). Each can be repeated.
+//! The image itself shows the current step: `queued` (nothing done), `importing` or `active` with the location
+//! (hashing). Each step can be repeated.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What the data behind a location is, and how the image is told.
+//! Measures the data behind a location and updates the image.
 
 use async_trait::async_trait;
 use bytes::Bytes;

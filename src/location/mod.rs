@@ -1,5 +1,5 @@
-//! Adding data that is in a store already: the call that starts it, and the job that checks, hashes and activates
-//! (`glance/api/v2/images.py: add_location`); finding hashes that such an image lacks.
+//! Adding locations whose data is already in a store: the call that starts it, and the job that checks, hashes and
+//! activates (`glance/api/v2/images.py: add_location`); computing hashes that such an image lacks.
 
 pub mod hash;
 pub mod job;

@@ -1,5 +1,5 @@
-//! Finding a namespace as a caller sees it, and asking the policy about it
-//! (`glance/api/v2/policy.py: MetadefAPIPolicy`).
+//! Finding a namespace as a caller sees it, and the policy checks for it (`glance/api/v2/policy.py:
+//! MetadefAPIPolicy`).
 
 use std::borrow::Cow;
 

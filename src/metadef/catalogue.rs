@@ -1,4 +1,4 @@
-//! The catalogue that is built into the binary, and the loading, removing and writing of whole catalogues
+//! The built-in catalogue, and the loading, removing and writing of whole catalogues
 //! (`glance/db/sqlalchemy/metadata.py`).
 
 use std::collections::BTreeSet;

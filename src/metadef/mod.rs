@@ -1,6 +1,6 @@
 //! Metadata definitions: namespaces, objects, properties, tags, resource types, and whole catalogues.
 //!
-//! The order of the steps is Glance's: the namespace as the database shows it (404), the policy (404 or 403), the
+//! The order of the checks is Glance's: the namespace as the database shows it (404), the policy (404 or 403), the
 //! part of the namespace (404), protection (403), then the change.
 
 pub mod access;

@@ -1,4 +1,4 @@
-//! The ledger's words: a blob is what a store holds for an image; every blob has a row before it has a byte.
+//! Blobs: what a store holds for an image. Every blob has a row before its first byte.
 
 use super::{
     image::{Image, Location},

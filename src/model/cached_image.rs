@@ -1,4 +1,4 @@
-//! A copy of an image's data on the disk of one node.
+//! A copy of an image's data in the cache of one node.
 
 use super::time::Timestamp;
 

@@ -1,4 +1,4 @@
-//! Who is calling: the identity that a validated token gives to one request.
+//! The caller: the identity that a validated token gives to a request.
 
 use std::{fmt, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! The clock that the service goes by.
+//! The clock of the service.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,4 @@
-//! Consumers of images: what services tell of that was made from an image and needs it.
+//! Consumers of images: resources that services have created from an image and that depend on it.
 
 use super::time::Timestamp;
 

@@ -1,4 +1,4 @@
-//! What can go wrong, in Glance's words. HTTP statuses are chosen in `api/status.rs` alone.
+//! Errors, in Glance's terms. HTTP statuses are chosen only in `api/status.rs`.
 
 use std::fmt::Display;
 

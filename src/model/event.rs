@@ -1,4 +1,4 @@
-//! What the service tells about changes: one row of the outbox for each (`glance/notifier.py` names the kinds).
+//! Events about changes: one row of the outbox each (`glance/notifier.py` names the types).
 
 use std::collections::HashSet;
 

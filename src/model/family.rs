@@ -1,4 +1,4 @@
-//! Families of images: one project's images that are versions of one thing, of which the newest is the current one.
+//! Families of images: images of one project that are versions of one thing, of which the newest is current.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! How what a store holds compares with what the database says of it.
+//! The result of comparing an object in a store with the database.
 
 use std::collections::BTreeMap;
 

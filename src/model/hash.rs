@@ -1,4 +1,4 @@
-//! The hash algorithms that images know, once for all who name one, and how a digest is printed.
+//! The hash algorithms that images know, and the printing of digests.
 
 use std::collections::BTreeMap;
 

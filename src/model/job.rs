@@ -1,4 +1,4 @@
-//! Durable work: what kinds there are, where a piece of it stands. Glance's tasks are these rows.
+//! Jobs: their kinds and their states. Glance's tasks are these rows.
 
 use serde::Serialize;
 use serde_json::Value;

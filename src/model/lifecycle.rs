@@ -1,4 +1,4 @@
-//! The dates of an image, and what is done with it when they come.
+//! The dates of an image, and their actions.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What a project may have.
+//! The limits of a project.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,5 +1,4 @@
-//! What `GET /v2/images` asks for: filters, order and page, read from the query string
-//! (`glance/api/v2/images.py: RequestDeserializer.index`).
+//! The query of `GET /v2/images`: filters, order and page (`glance/api/v2/images.py: RequestDeserializer.index`).
 
 mod sort;
 

@@ -1,4 +1,4 @@
-//! The ground of the house: plain types and pure rules. No I/O, no framework, no SQL.
+//! The lowest room: plain types and pure rules. No I/O, no framework, no SQL.
 
 pub mod blob;
 pub mod cached_image;

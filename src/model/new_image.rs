@@ -1,4 +1,4 @@
-//! The body of `POST /v2/images`, read and checked as far as the body alone decides
+//! The body of `POST /v2/images`, parsed and checked as far as possible without the database
 //! (`glance/api/v2/images.py: RequestDeserializer.create`).
 
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! A node: one running server, as the others see it, and where nodes that should agree do not.
+//! A node, one running server, as other nodes see it, and the settings that should be equal but differ.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The JSON patches of images: Glance's own two dialects, read whole before anything is looked up
-//! (`glance/api/v2/images.py: RequestDeserializer.update`).
+//! The JSON patches of images: Glance's two dialects, parsed completely before any lookup (`glance/api/v2/images.py:
+//! RequestDeserializer.update`).
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! JSON pointers as image patches write them (`glance/api/v2/images.py: RequestDeserializer._decode_json_pointer`).
+//! JSON pointers in image patches (`glance/api/v2/images.py: RequestDeserializer._decode_json_pointer`).
 
 use super::error::{Error, Result};
 

@@ -1,4 +1,4 @@
-//! The custom properties of an image: in order of addition, and found by name whatever their number.
+//! The custom properties of an image: in order of addition, with fast lookup by name.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! Byte ranges of downloads, by Glance's reading of `Range` and of the legacy request header `Content-Range`
+//! Byte ranges of downloads, interpreted as in Glance: `Range` and the legacy request header `Content-Range`
 //! (`glance/common/wsgi.py: Request.get_range_from_request`).
 
 use super::error::{Error, Result};

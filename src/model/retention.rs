@@ -1,4 +1,4 @@
-//! Which images of a project stay, and why.
+//! Decides which images of a project a retention rule keeps, and why.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! What does not fit a JSON schema, in words that say what would.
+//! Violations of a JSON schema, described by what would be valid.
 
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The address of a blob, which keeps its secrets to itself when it is shown.
+//! The URL of a blob, which hides its secrets when it is printed.
 
 use std::{borrow::Cow, fmt};
 

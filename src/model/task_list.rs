@@ -1,4 +1,4 @@
-//! What `GET /v2/tasks` asks for: filters, order and page (`glance/api/v2/tasks.py: RequestDeserializer.index`).
+//! The query of `GET /v2/tasks`: filters, order and page (`glance/api/v2/tasks.py: RequestDeserializer.index`).
 
 use super::{
     error::{Error, Result},

@@ -1,4 +1,4 @@
-//! Addresses that are told of events.
+//! Webhooks: addresses to which events are sent.
 
 use super::time::Timestamp;
 

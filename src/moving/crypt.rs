@@ -1,5 +1,5 @@
-//! URLs of locations as Glance encrypts them with `metadata_encryption_key` (`glance/common/crypt.py`): AES in CBC, the
-//! vector first, all in URL-safe base64; behind the URL stand a zero byte and padding.
+//! Location URLs as Glance encrypts them with `metadata_encryption_key` (`glance/common/crypt.py`): AES-CBC with the
+//! IV first, all in URL-safe base64; a zero byte and padding follow the URL.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE};
 use openssl::{

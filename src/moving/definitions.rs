@@ -1,4 +1,4 @@
-//! Metadata definitions: those of the source take the place of all that are here.
+//! Metadata definitions: those of the source replace all that are here.
 
 use serde_json::{Value, json};
 

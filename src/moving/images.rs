@@ -1,4 +1,4 @@
-//! Images with what hangs on them.
+//! Images with their properties, tags, members and locations.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

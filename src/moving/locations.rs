@@ -1,4 +1,4 @@
-//! Where the data of images is, and the ledger of what is in stores of ours.
+//! Locations of images, and blob rows for data in our stores.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

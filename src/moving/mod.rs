@@ -1,6 +1,6 @@
-//! Moving in: what a Glance's database has becomes rows of ours, and no data is touched: the stores keep their
-//! files. Ids, times and owners stay. A pass can be stopped and goes on where it was; a later one takes what has changed
-//! since. `back` is the other way.
+//! Import from Glance: copies the contents of a Glance database into ours without touching image data, which stays in
+//! the stores. Ids, times and owners are kept. An interrupted pass continues where it was; a later one copies what
+//! has changed since. `back` is the opposite direction.
 
 mod back;
 mod crypt;

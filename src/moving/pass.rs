@@ -1,4 +1,4 @@
-//! How a pass goes on, whichever way things move: everything in the order of the ids, then what has changed since.
+//! The course of a pass, in either direction: everything in the order of the ids, then what has changed since.
 
 use std::sync::mpsc;
 

@@ -1,4 +1,4 @@
-//! What a takeover is told, and what it tells.
+//! The options of a migration, and its report.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Tasks, which are jobs that are over.
+//! Tasks, which become finished jobs.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Values of Glance's rows, which each database writes in its own way.
+//! Values of Glance's rows, which each database represents differently.
 
 use serde_json::Value;
 

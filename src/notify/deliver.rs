@@ -1,4 +1,4 @@
-//! Sends events to the addresses that wait for them: in order, signed, again after a while when one does not take them.
+//! Sends events to webhooks: in order, signed, repeated after a while on failure.
 
 use std::time::Duration;
 

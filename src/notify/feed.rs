@@ -1,6 +1,6 @@
-//! Where a reader of the outbox stands. Numbers are given before transactions end, so that a reader may see a number
-//! before a lower one; what is missing is looked for again until no transaction can still bring it. Events of one image
-//! come in their order all the same: whoever writes one holds the image until its transaction ends.
+//! The position of a reader in the outbox. Numbers are assigned before transactions end, so a reader may see a number
+//! before a lower one; missing numbers are looked for again until no transaction can add them. Events of one image
+//! are in order nevertheless: their writer holds the image until its transaction ends.
 
 use serde::{Deserialize, Serialize};
 

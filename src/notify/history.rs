@@ -1,4 +1,4 @@
-//! What happened to images, for those who own them: as it is written down, and as it happens.
+//! The history of images, for their owners: as recorded, and as it happens.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Events as they come, for clients that listen. One task of a node reads the outbox for all of them, and only while there
-//! are any.
+//! Live events for connected clients. One task of a node reads the outbox for all of them, and only while there are
+//! any.
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,5 @@
-//! Tells of changes to those who want to hear: readers of the outbox that the door of images writes. Nothing here is on
-//! the way of a request that changes an image.
+//! Event streams and webhooks: the readers of the outbox. Nothing here is involved in a request that changes an
+//! image.
 
 pub mod deliver;
 mod feed;

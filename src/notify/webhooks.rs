@@ -1,4 +1,4 @@
-//! Addresses that are told of events: made, shown and removed by projects; and events put in line for them.
+//! Webhooks: created, shown and removed by projects; and events queued for them.
 
 use openssl::rand::rand_bytes;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Errors in words.
+//! Describes errors with their causes.
 
 use std::{error::Error, fmt::Write};
 

@@ -1,4 +1,4 @@
-//! A client of other servers: bounded, counted, and traced where that makes sense.
+//! An HTTP client with limits, metrics, and trace headers where they make sense.
 
 use std::{error::Error, time::Duration};
 

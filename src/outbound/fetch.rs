@@ -1,5 +1,5 @@
-//! Fetches from other people's web servers, at addresses that callers name: every hop is filtered, resolved once, and connected to the
-//! very address that was checked; a source that stalls, crawls or lies about its size is cut.
+//! Fetches from addresses that callers name: every redirect is filtered, resolved once, and connected to exactly the
+//! address that was checked. A source that stalls, is too slow or lies about its size is cut off.
 
 use std::{
     sync::{Arc, OnceLock},

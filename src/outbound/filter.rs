@@ -1,5 +1,5 @@
-//! Which URIs may be fetched from: scheme, host and port against the operator's lists, and addresses against what
-//! is on the public Internet (`glance/common/utils.py: validate_import_uri, normalize_hostname`).
+//! Which URIs may be fetched: scheme, host and port against the operator's lists, and addresses against the public
+//! Internet (`glance/common/utils.py: validate_import_uri, normalize_hostname`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,4 +1,4 @@
-//! Names of sources turned into addresses, of which a client is given only those that the filter lets pass.
+//! Resolves names of sources to addresses, and passes on only those that the filter allows.
 
 use std::{
     net::{IpAddr, SocketAddr},

@@ -1,8 +1,8 @@
-//! The one way out to the network: everything that this process asks of other servers goes through here.
+//! All outgoing network traffic: every request of this process to other servers goes through here.
 //!
-//! [`Client`] is for servers that the operator configured: bounded in time, verified by TLS as its [`Settings`] say, by
-//! way of a proxy where there is one, counted, and with the id of the causing request where the other side is of the
-//! same cloud. [`Fetcher`] is for addresses that a caller names: those are filtered besides, at every hop.
+//! [`Client`] is for servers that the operator configured: time limits, TLS verification as its [`Settings`] say, a
+//! proxy if there is one, metrics, and the id of the causing request if the server belongs to the same cloud.
+//! [`Fetcher`] is for addresses that callers name; these are also filtered at every redirect.
 
 mod causes;
 mod client;

@@ -1,4 +1,4 @@
-//! Whom we trust, and who we say that we are: certificates out of PEM files.
+//! Trusted authorities and client certificates, read from PEM files.
 
 use openssl::pkey::PKey;
 use reqwest::ClientBuilder;

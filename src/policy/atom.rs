@@ -1,4 +1,4 @@
-//! The two sides of one check: the `%(key)s` template on the right, and what stands left of the colon.
+//! The two sides of a check: the `%(key)s` template on the right, and what is left of the colon.
 
 use std::borrow::Cow;
 

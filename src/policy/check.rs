@@ -1,4 +1,4 @@
-//! Evaluation of a tree against one caller and one target.
+//! Evaluates a tree for one caller and one target.
 
 use std::cell::Cell;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! What a table of rules says, and what the log says where it cannot.
+//! Decisions from a table of rules, and the log lines where none is possible.
 
 use super::check::Evaluation;
 use super::fault::Fault;

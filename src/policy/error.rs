@@ -1,4 +1,4 @@
-//! What can go wrong with policy.
+//! Errors of the policy room.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What keeps a check from being decided.
+//! Reasons why a check cannot be decided.
 
 /// Why an evaluation ended without yes or no; where oslo.policy raises, the decision is a denial
 /// that no `not` can turn round.

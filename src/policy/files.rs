@@ -1,4 +1,4 @@
-//! Operators' policy files: finding, reading, merging, and noticing that they have changed.
+//! Operators' policy files: finding, reading, merging, and noticing changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

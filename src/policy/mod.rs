@@ -1,9 +1,8 @@
-//! Answers one question: may they? Rules in the oslo.policy language, Glance's defaults, and the
-//! files in which operators override them.
+//! Authorisation: rules in the oslo.policy language, Glance's defaults, and the files in which operators override
+//! them.
 //!
-//! Who asks is a [`Caller`], what about is a [`Target`], and [`Enforcer`] decides. Rules are looked
-//! up in an immutable table; [`Enforcer::watch`] swaps it when a file changes, so that deciding
-//! never touches the disk.
+//! [`Enforcer`] decides for a [`Caller`] and a [`Target`]. Rules are looked up in an immutable table;
+//! [`Enforcer::watch`] replaces it when a file changes, so decisions never access the disk.
 
 mod atom;
 mod check;

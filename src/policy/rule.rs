@@ -1,4 +1,4 @@
-//! The policy language as a tree: tokens, grammar, and how a tree reads as text.
+//! The policy language as a tree: tokens, grammar, and printing a tree as text.
 
 use std::fmt;
 

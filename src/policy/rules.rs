@@ -1,4 +1,4 @@
-//! The table of rules in force: registered defaults, and what operators' files put over them.
+//! The table of rules in force: registered defaults, overridden by operators' files.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What a rule is asked about: the attributes of the image, namespace or caller under the policy's eye.
+//! The target of a policy check: the attributes of the image, namespace or caller.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,4 @@
-//! What operators ask of their rules: a sample file, the rules in force, faults in their files, and
-//! why a caller was refused.
+//! The operators' tools: a sample file, the rules in force, errors in their files, and why a caller was refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};

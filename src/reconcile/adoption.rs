@@ -1,5 +1,5 @@
-//! Making an image of what lies in a store and nobody has: it is read once, judged and hashed like an upload, and stays
-//! where it is.
+//! Makes an image from an object in a store that belongs to nobody: it is read once, checked and hashed like an
+//! upload, and stays where it is.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

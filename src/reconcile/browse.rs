@@ -1,5 +1,5 @@
-//! What really lies in a store, a page at a time in the order of the names. The store is listed from its beginning for
-//! each page, and of what it lists no more than a page's worth is held.
+//! The contents of a store, in pages ordered by name. The store is listed from its beginning for each page, and at
+//! most a page of it is held in memory.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Deleting what nothing knows, at an operator's word or where nobody but this service writes.
+//! Deletes objects that no row refers to, on an operator's request or where only this service writes.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Rows under a store's former id.
+//! Rows with a store's former id.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Whether a store is this database's, and there at all: nothing is judged by a store that is not mounted, and nothing is
-//! taken out of the way in one that another service has.
+//! Whether a store is mounted and belongs to this database: an unmounted store is not compared, and nothing is moved
+//! in a store that belongs to another service.
 
 use serde_json::json;
 

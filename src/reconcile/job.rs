@@ -1,4 +1,4 @@
-//! The durable work of looking through a store, and of doing something about what is found.
+//! The job that compares a store with the database and acts on the findings.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What an object of a store means, given all that the database says of its name. Nothing is looked up here.
+//! Classifies an object of a store by what the database says about its name. Nothing is looked up here.
 
 use serde::{Deserialize, Serialize};
 

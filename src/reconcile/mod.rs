@@ -1,9 +1,8 @@
-//! Holding stores against the database: what lies there, what is missing, what is done about it, and rows under a store's
-//! former id.
+//! Compares stores with the database: objects, missing data, actions on findings, and rows with a store's former id.
 //!
-//! [`scan`] looks through a whole store, [`browse`] through a page of it; both read what they find by [`judge`]. What is
-//! taken out of the way ([`quarantine`]) comes back by a word; only what lies there is ever deleted. [`guard`] refuses all
-//! of it for a store that is not there or has another service's mark.
+//! [`scan`] goes through a whole store, [`browse`] through a page of it; both classify objects with [`judge`]. An
+//! object in [`quarantine`] can be restored; only objects there are ever deleted. [`guard`] refuses all of this for a
+//! store that is not mounted or has another service's mark.
 
 pub mod adoption;
 pub mod browse;

@@ -1,5 +1,5 @@
-//! Taking objects out of the way, and back. A record comes before the move and is completed after it, so that whatever
-//! stops half-way is gone on with; the row of the ledger that keeps the name has no upload come in between.
+//! Moves objects into quarantine and back. A record is written before the move and completed after it, so an
+//! interrupted move is continued; the blob row that reserves the name keeps uploads away.
 
 use super::{
     guard::{self, Standing},

@@ -1,8 +1,8 @@
-//! Looking through a whole store: what it lists and what the database has of it, brought into one order and read side by
-//! side. Memory does not grow with either.
+//! Goes through a whole store: its listing and the rows of the database are sorted and compared side by side, in
+//! constant memory.
 //!
-//! The store is listed first and the database read after that, since a row is there before its object. What then looks
-//! wrong is looked at once more, row and object, before it is told: servers are at work meanwhile.
+//! The store is listed before the database is read, because a row exists before its object. Every suspicious row and
+//! object is checked again before it is reported, because servers are running meanwhile.
 
 use std::{collections::HashMap, io, path::PathBuf};
 

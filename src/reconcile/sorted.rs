@@ -1,5 +1,5 @@
-//! Pairs of bytes in the order of their first halves, however many there are: what does not fit into memory lies in files
-//! that have no name and go with the process.
+//! Sorts any number of pairs of bytes by their first halves: what does not fit into memory is in unnamed files that
+//! disappear with the process.
 
 use std::{
     cmp::Reverse,

@@ -1,4 +1,4 @@
-//! The use cases of those who look after stores.
+//! The use cases of store administrators.
 
 use std::collections::BTreeMap;
 

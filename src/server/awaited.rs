@@ -1,5 +1,5 @@
-//! A database that is not there yet is asked again (`[database] max_retries` and `retry_interval`); a server answers
-//! meanwhile that it waits.
+//! Retries a database that is not available yet (`[database] max_retries` and `retry_interval`); meanwhile the server
+//! answers that it waits.
 
 use std::{
     net::TcpListener,

@@ -1,5 +1,5 @@
-//! Opens the database for the server and for commands: one of SQLite, which is one node's alone, brings itself up to
-//! date; one that nodes share is taken as `vitrine db sync` left it.
+//! Opens the database for the server and for commands. An SQLite database, which belongs to one node, is upgraded;
+//! the schema of a shared one must be as `vitrine db sync` left it.
 
 use std::{
     fs::File,

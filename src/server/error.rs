@@ -1,4 +1,4 @@
-//! Why the server, or a command, cannot do its work.
+//! Errors that prevent the server or a command from working.
 
 /// Why the server does not start, in a sentence for the operator.
 #[derive(Debug, thiserror::Error)]

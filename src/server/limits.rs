@@ -1,4 +1,4 @@
-//! What the operating system lets the process have, and how it is shared.
+//! The resource limits of the process, and how they are shared.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 

@@ -1,4 +1,4 @@
-//! What this node tells the others that share its database, and what it makes of what they tell.
+//! What this node reports to the other nodes on its database, and its reaction to their reports.
 
 use std::{any::Any, collections::BTreeMap, fmt::Debug, fs, net::SocketAddr};
 

@@ -1,4 +1,4 @@
-//! What `serve` is told.
+//! The options of `serve`.
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -1,5 +1,5 @@
-//! How a server stops: it says so first and goes on for a while, so that balancers send their requests elsewhere; then it
-//! hears no new connections and finishes what is under way. A second signal ends that at once.
+//! How a server stops: it announces this and continues for a while, so that balancers use other nodes; then it
+//! accepts no new connections and finishes running requests. A second signal ends it at once.
 
 use std::{net::TcpListener, time::Duration};
 

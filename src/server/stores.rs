@@ -1,4 +1,4 @@
-//! Opens the stores of the configuration, for the server and for commands that look into them.
+//! Opens the configured stores, for the server and for commands.
 
 use std::path::{Path, PathBuf};
 

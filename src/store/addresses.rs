@@ -1,4 +1,4 @@
-//! Which URLs are of a store, and the names in them.
+//! Which URLs belong to a store, and the names in them.
 
 use std::fmt::Debug;
 

@@ -1,5 +1,5 @@
-//! What a store is and can do ([`Backend`]), and what a kind of store tells of itself ([`Kind`]): the row that it has in
-//! the table of [`super::kinds`].
+//! The interface of a store ([`Backend`]), and the description of a store type ([`Kind`]): its row in the table of
+//! [`super::kinds`].
 
 use std::{
     any::Any,

@@ -1,4 +1,4 @@
-//! The configured stores: by id, by URL, by location, and in the order that their weights give.
+//! The configured stores: by id, by URL, by location, and in the order of their weights.
 
 use std::collections::BTreeMap;
 

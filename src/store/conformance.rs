@@ -1,4 +1,4 @@
-//! The suite that every store passes: what the domain relies on, whatever is behind the trait.
+//! The tests that every store type passes: what the domain expects of any [`Backend`].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;

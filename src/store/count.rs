@@ -1,4 +1,4 @@
-//! What a store has done, for metrics.
+//! Metrics of a store.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

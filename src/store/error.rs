@@ -1,4 +1,4 @@
-//! Why a store could not do as asked: a kind to decide by, and the cause, which keeps its type.
+//! Errors of stores: a kind for decisions, and the typed cause.
 
 use std::{error::Error, io};
 

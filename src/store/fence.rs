@@ -1,8 +1,8 @@
-//! A store that does not answer is left alone: calls of it fail at once, instead of each after its time, until it answers
-//! again, for which it is asked from time to time.
+//! A store that does not answer is fenced: calls to it fail at once instead of after a time-out, until it answers a
+//! periodic probe.
 //!
-//! No call alone gets it there: when so many in a row had no answer, the store itself is asked something that has nothing
-//! to do with them. One that answers that is not left alone, whatever a caller's own data does.
+//! Calls alone do not fence a store: after a number of unanswered calls in a row, the store is sent an independent
+//! probe, and it is fenced only if that fails too. So a caller's own data cannot fence a store.
 
 use std::{
     sync::{

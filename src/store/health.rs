@@ -1,5 +1,4 @@
-//! How a store is: whether it answers, how fast, how much room it has, and what went wrong lately. What is kept of that
-//! does not grow.
+//! The health of a store: whether it answers, how fast, its free space, and recent errors. Memory is constant.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,4 @@
-//! How much of a store may be in use at once, and how long it may take to answer.
+//! Limits on the concurrent use of a store, and on its response times.
 
 use std::{sync::Arc, time::Duration};
 

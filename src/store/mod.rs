@@ -1,8 +1,8 @@
-//! Stores move bytes: they know blobs, URLs, ranges and streams, and no image.
+//! Stores move data: they know blobs, URLs, ranges and streams, but no images.
 //!
-//! A kind of store implements [`Backend`], and nobody but [`NamedStore`] calls it: that layer seats, bounds in time,
+//! A store type implements [`Backend`], and only [`NamedStore`] calls it: that layer limits concurrency and time,
 //! counts and traces. A blob becomes visible under its name in one step, when its writer commits; until then nobody
-//! reads it and cancelling leaves nothing behind.
+//! can read it, and cancelling leaves nothing behind.
 
 mod addresses;
 pub mod backend;

@@ -1,7 +1,7 @@
-//! A configured store, as the rest of Vitrine sees it: the one caller of its [`Backend`].
+//! A configured store, as the rest of Vitrine sees it: the only caller of its [`Backend`].
 //!
-//! It lets a bounded number of readers and writers in, bounds how long an answer may take, counts what is done, takes
-//! note of how the store is, and leaves a trace of it.
+//! It limits the numbers of readers and writers and the response time, counts operations, records the store's health,
+//! and traces calls.
 
 mod urls;
 mod yard;

@@ -1,4 +1,4 @@
-//! Where it is noted down how the calls of a store end.
+//! Records how the calls of a store end.
 
 use std::{
     sync::Arc,

@@ -1,4 +1,4 @@
-//! Files and folders for nobody but the service, whatever the umask is.
+//! Creates files and folders that only the service can access, whatever the umask.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},

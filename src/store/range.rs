@@ -1,4 +1,4 @@
-//! A part of a blob, cut from a stream of the whole, for stores and servers that only give the whole.
+//! Cuts a range from the stream of a whole blob, for stores and servers without ranges.
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, future::ready};

@@ -1,5 +1,5 @@
-//! The real servers on which kinds of stores are tested that keep their data elsewhere. All tests share them; whoever
-//! asks first starts them.
+//! The real servers on which remote store types are tested. All tests share them; the first test that needs one
+//! starts it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{path::Path, process::Command, sync::LazyLock};

@@ -1,9 +1,9 @@
-//! One read of a store for everybody who wants the same data at the same time.
+//! One read of a store for all concurrent readers of the same data.
 //!
-//! A task reads and puts what comes into a window of bounded size, from which all readers take it. It reads on when the
-//! first of them wants more, so that nobody waits for a slower one; whoever is so slow that what he wants has left the
-//! window reads the rest by himself. Who comes while the window still begins with the first byte joins, others begin a
-//! read of their own, which again others may join.
+//! A task reads into a window of bounded size, from which all readers take the data. It reads on when the first of
+//! them wants more, so nobody waits for a slower one; a reader that falls behind the window reads the rest itself. A
+//! reader that comes while the window still begins with the first byte joins, others begin a read of their own, which
+//! again others may join.
 
 use std::{
     collections::{HashMap, VecDeque},

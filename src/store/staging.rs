@@ -1,7 +1,7 @@
-//! The staging folder: data that waits to be imported. It is a file store with a place of its own in the ledger.
+//! The staging folder: data that waits to be imported. It is a file store with its own place in the table of blobs.
 //!
-//! Nodes that share the folder share its place, by a file in it; a folder that only one node reaches is a place
-//! that only this node has. Jobs and blobs name the place, so that nobody else touches what is there.
+//! Nodes that share the folder share its place, identified by a file in it; a folder that only one node reaches is a
+//! place of that node. Jobs and blobs name the place, so that nobody else touches what is there.
 
 use std::{
     fs, io,

@@ -1,4 +1,4 @@
-//! A blob that is being written, as the domain sees it: seated, bounded in time, counted.
+//! A blob that is being written, as the domain sees it: with limits on concurrency and time, and metrics.
 
 use std::time::Duration;
 

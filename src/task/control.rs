@@ -1,4 +1,4 @@
-//! Stopping work and asking for it anew, for those who may change its image.
+//! Cancelling and retrying jobs, for callers who may change their image.
 
 use crate::{
     access, db,

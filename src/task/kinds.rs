@@ -1,5 +1,5 @@
-//! The table of durable work: one row for each kind. The engine runs what a row names, an operator repeats it, and
-//! `POST /v2/tasks` takes the public ones.
+//! The table of job kinds, one row each. The engine runs the kind of a row, an operator retries it, and `POST
+//! /v2/tasks` accepts the public kinds.
 
 use futures::future::BoxFuture;
 use serde_json::{Map, Value};

@@ -1,5 +1,5 @@
-//! Threads of one's own for calls that may hang for as long as somebody else likes: a bounded number, so that what hangs
-//! costs those who asked for it, and neither the async workers nor the threads that all share.
+//! A dedicated, bounded set of threads for calls that may hang indefinitely. A hang affects only the callers of that
+//! set, neither the async workers nor the shared threads.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,4 @@
-//! Where the log goes and how its lines look.
+//! The destination and format of the log.
 
 use std::{fs::OpenOptions, io::IsTerminal, os::unix::fs::OpenOptionsExt, path::PathBuf, sync::Mutex};
 

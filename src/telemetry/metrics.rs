@@ -1,7 +1,7 @@
-//! Figures of this process: how often what was done, how long it took, how many bytes went where.
+//! Metrics of this process: counts, durations and bytes.
 //!
-//! Names and labels are Prometheus's. Every label has few values: names of statements and operations stand in the
-//! code, ids of stores in the configuration; nothing that a caller sends becomes one.
+//! Names and labels follow Prometheus. Every label has few values: names of statements and operations are fixed in
+//! the code, ids of stores come from the configuration, and nothing that a caller sends becomes one.
 
 use std::{
     borrow::Cow,

@@ -1,8 +1,8 @@
-//! What the operator sees of a running server: the log, the span that ties its lines to a request, and figures.
+//! Observability of a running server: the log, the span that ties its lines to a request, and metrics.
 //!
-//! Stands right above `model`, so that every other room can use it. Work that leaves the present task goes through
-//! [`spawn`], [`spawn_local`], [`spawn_in`] or [`blocking`], which take its cause along; nothing else in `src/` starts
-//! tasks or threads. [`relay`] is how a stream is worked on by threads; a [`crew`] is threads for what may hang.
+//! Directly above `model`, so every other room can use it. Work that leaves the current task goes through [`spawn`],
+//! [`spawn_local`], [`spawn_in`] or [`blocking`], which pass the request's span along; nothing else in `src/` starts
+//! tasks or threads. [`relay`] processes a stream on threads; a [`crew`] has threads for calls that may hang.
 
 pub mod crew;
 pub mod log;

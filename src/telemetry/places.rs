@@ -1,5 +1,4 @@
-//! Places to work in, shared fairly: when all are taken, those who wait get their turn one project after the other, however
-//! much work one of them has.
+//! A fair semaphore: when all places are taken, projects get them in turn, however much work one of them has.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -1,5 +1,5 @@
-//! Work on the pieces of a stream in their order, on threads that stay while there is something to do: a stream that
-//! stalls holds what has come of its next batch, and no thread.
+//! Processes the pieces of a stream in order, on threads that exist only while there is work: a stalled stream keeps
+//! its incomplete batch, but no thread.
 
 use std::{
     collections::VecDeque,

@@ -1,4 +1,4 @@
-//! What goes along with work wherever it is done: the span of the log, and the id of the request that caused it.
+//! The context that accompanies work to any thread: the tracing span, and the id of the request that caused it.
 
 use std::{sync::Arc, thread::Scope};
 

@@ -1,4 +1,4 @@
-//! Lines of a report: what shares are added to, and what comes out in the end.
+//! Lines of a report: the sums of shares, and the final values.
 
 use std::collections::BTreeMap;
 

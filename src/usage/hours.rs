@@ -1,4 +1,4 @@
-//! What billers pull: each hour of each image, once the hour is over.
+//! Records for billing systems: each hour of each image, once the hour is over.
 
 use std::sync::Arc;
 

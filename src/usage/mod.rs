@@ -1,7 +1,7 @@
-//! What projects have used and what it costs: reports from the ledger of usage, what billers pull from it, and the rates.
+//! Usage of projects and its cost: reports from the usage ledger, records for billing systems, and the rates.
 //!
-//! The ledger itself is written by the door for changes and by whoever enters consumers, in the same transactions
-//! (`db/usage.rs`); how it is counted says `model/usage/`.
+//! The ledger itself is written in the transactions that change images and consumers (`db/usage.rs`); `model/usage/`
+//! defines how it is counted.
 
 mod charged;
 mod hours;

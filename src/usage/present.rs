@@ -1,4 +1,4 @@
-//! What is charged for at the moment.
+//! What is being charged at the moment.
 
 use std::collections::BTreeMap;
 

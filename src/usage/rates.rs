@@ -1,4 +1,4 @@
-//! The rates, by the time from which they hold.
+//! The rates, by the time from which they apply.
 
 use serde_json::Value;
 

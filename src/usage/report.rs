@@ -1,4 +1,4 @@
-//! A report of a period: the same whenever it is asked for, as long as the rates of the period stay.
+//! A report of a period: it stays the same while the rates of the period do.
 
 use std::sync::Arc;
 

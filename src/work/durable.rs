@@ -1,4 +1,4 @@
-//! What a kind of durable work is: what it is asked for, what it remembers, how it runs, how it is taken back.
+//! The interface of a job kind: its input, its state, how it runs, how it is undone.
 
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};

@@ -1,4 +1,4 @@
-//! Who waits in this process for the end of a job that it may be working on itself.
+//! Waiting in this process for the end of a job that this process may be running itself.
 
 use std::{
     collections::HashMap,

@@ -1,5 +1,5 @@
-//! A piece of durable work as the domain sees it: asked for ([`queue`]), and while it runs, with progress to report and
-//! a wish to stop to obey.
+//! Durable jobs as the domain sees them: enqueued ([`queue`]), and while they run, with progress reports and
+//! cancellation.
 
 pub mod durable;
 pub mod endings;

@@ -1,4 +1,4 @@
-//! Durable work before and after it runs: rows that ask for it, and the lock by which it holds an image.
+//! Jobs before and after they run: their rows, and the locks that they hold on images.
 
 use std::sync::Arc;
 

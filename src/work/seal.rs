@@ -1,6 +1,6 @@
-//! Secrets that work needs later, such as a caller's token: rows keep them sealed (AES-256-GCM), with a key that all nodes
-//! share and that another follows once a month. Who reads the rows of jobs, a log or a part of a backup has no use for
-//! them; who reads the whole database has the keys, too.
+//! Secrets that jobs need later, such as a caller's token: rows keep them encrypted (AES-256-GCM), with a key that
+//! all nodes share and that is replaced once a month. The rows of jobs, a log or a partial backup do not disclose
+//! them; the whole database, which includes the keys, does.
 
 use std::sync::{Arc, PoisonError, RwLock};
 

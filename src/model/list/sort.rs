@@ -1,4 +1,4 @@
-//! The order that a list asks for, in either syntax.
+//! The sort order of a list, in either syntax.
 
 use crate::model::error::{Error, Result};
 

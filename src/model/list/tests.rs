@@ -1,4 +1,4 @@
-//! List queries: what is read, in which spelling, and what is refused.
+//! List queries: what is accepted, in which spelling, and what is refused.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 

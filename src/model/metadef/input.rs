@@ -1,5 +1,5 @@
-//! Bodies of requests about metadata definitions, read and checked; the order of the checks is Glance's:
-//! read-only members (403), the schema (400), then what the schema does not say (400).
+//! Request bodies about metadata definitions, parsed and checked in Glance's order: read-only members (403), the
+//! schema (400), then what the schema does not express (400).
 
 use serde_json::{Map, Value};
 

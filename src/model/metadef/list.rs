@@ -1,5 +1,5 @@
-//! What lists of metadata definitions are asked for: page, order and filters, read from the query string
-//! (`glance/api/v2/metadef_namespaces.py: RequestDeserializer.index` and its neighbours).
+//! The queries of metadata definition lists: page, order and filters (`glance/api/v2/metadef_namespaces.py:
+//! RequestDeserializer.index` and similar).
 
 use super::NamespaceVisibility;
 use crate::model::{

@@ -1,5 +1,5 @@
-//! Metadata definitions as plain values: namespaces and what they hold, in Glance's terms
-//! (`glance/domain/__init__.py: MetadefNamespace` and its neighbours).
+//! Metadata definitions as plain values: namespaces and their parts, in Glance's terms (`glance/domain/__init__.py:
+//! MetadefNamespace` and similar).
 
 pub mod file;
 pub mod input;

@@ -1,5 +1,5 @@
-//! A property definition on its way in (checked, brought to one form) and out (defaults as text), as Glance's
-//! typed model makes it (`glance/api/v2/model/metadef_property_type.py`).
+//! Property definitions, validated and normalised on input, with defaults as text on output, as Glance's typed model
+//! does (`glance/api/v2/model/metadef_property_type.py`).
 
 use serde_json::{Map, Number, Value};
 

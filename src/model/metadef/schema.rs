@@ -1,4 +1,5 @@
-//! The schemas of metadata definitions: what `/v2/schemas/metadefs/…` serves is what bodies are checked with.
+//! The schemas of metadata definitions: `/v2/schemas/metadefs/…` serves the same schemas that bodies are checked
+//! with.
 
 use std::sync::LazyLock;
 

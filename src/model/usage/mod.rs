@@ -1,5 +1,5 @@
-//! What is charged for: intervals in which an image has data, or a consumer a licence; how hours and bytes are counted,
-//! and what they cost.
+//! Usage: intervals in which an image has data, or a consumer a licence; how hours and bytes are counted, and what
+//! they cost.
 
 pub mod meter;
 pub mod rates;

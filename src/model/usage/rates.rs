@@ -1,4 +1,4 @@
-//! What usage costs, by time.
+//! Prices of usage over time.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Sums that lose nothing: whole numbers until they are shown, and lines that add up to their total.
+//! Exact sums: integers until they are displayed, and rounding that makes lines add up to their total.
 
 use std::cmp::Reverse;
 

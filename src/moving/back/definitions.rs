@@ -1,4 +1,4 @@
-//! Metadata definitions: ours take the place of all that are there.
+//! Metadata definitions: ours replace all that are in Glance's database.
 
 use serde_json::{Value, json};
 

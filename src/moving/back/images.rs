@@ -1,4 +1,4 @@
-//! Images with what hangs on them, as Glance's rows.
+//! Images with their properties, tags, members and locations, as Glance's rows.
 
 use std::collections::{BTreeMap, HashMap};
 

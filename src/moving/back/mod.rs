@@ -1,5 +1,5 @@
-//! Moving back: what our database has becomes rows of Glance's, in a database whose tables Glance's own `db_sync` made. No
-//! data is touched. A pass can be stopped and goes on where it was; a later one takes what has changed since.
+//! Export to Glance: writes the contents of our database to a database whose tables Glance's own `db_sync` created.
+//! Image data is not touched. An interrupted pass continues where it was; a later one writes what has changed since.
 
 mod definitions;
 mod images;

@@ -1,4 +1,4 @@
-//! What moves back, and how values of ours are spelled there.
+//! What is exported, and how values are written in Glance's tables.
 
 use serde_json::Value;
 

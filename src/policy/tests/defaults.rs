@@ -1,4 +1,4 @@
-//! The registered rules: who may do what before an operator says anything, scopes, old defaults.
+//! The registered rules: defaults, scopes, old defaults.
 
 use super::*;
 use crate::policy::rules::BadReferences;

@@ -1,4 +1,4 @@
-//! The policy language, held against what oslo.policy decides and against a plain model.
+//! The policy language, compared with oslo.policy's decisions and with a plain model.
 
 use proptest::prelude::*;
 use serde_json::Value;

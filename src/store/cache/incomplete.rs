@@ -1,5 +1,5 @@
-//! A file of the cache while it is written. The lock on it says that its writer lives, so what a killed process
-//! leaves behind is taken over by the next one.
+//! A file of the cache while it is written. The lock on it shows that its writer is alive, so the next writer takes
+//! over what a killed process left.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},

@@ -1,6 +1,6 @@
-//! The folder of the image cache, laid out as Glance has it (`glance/image_cache/drivers/base.py`): whole files by
-//! name, `incomplete/` for those that are being written, `invalid/` for data that was not what it should be, and
-//! `queue/` for the names of files that are wanted.
+//! The folder of the image cache, with Glance's layout (`glance/image_cache/drivers/base.py`): complete files by
+//! name, `incomplete/` for files being written, `invalid/` for data with a wrong hash, and `queue/` for the names of
+//! wanted files.
 //!
 //! Names are UUIDs; nothing else in the folder is touched. All calls but [`CacheFolder::run`] block.
 

@@ -1,4 +1,4 @@
-//! Tests of the cache folder: who may write, what is left behind, what is shown.
+//! The cache folder: locks, remains, listings.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;

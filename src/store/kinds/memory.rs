@@ -1,4 +1,4 @@
-//! The memory store: blobs that are gone when the process ends, for tests and for `vitrine serve --ephemeral`.
+//! The memory store: blobs that end with the process, for tests and for `vitrine serve --ephemeral`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

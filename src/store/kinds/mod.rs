@@ -1,4 +1,4 @@
-//! The kinds of stores, one row each: the folder or file of that name holds all that there is to know of it.
+//! The store types, one row each: everything about a type is in the folder or file of its name.
 
 use super::backend::Kind;
 

@@ -1,4 +1,4 @@
-//! Blobs that are files of this machine, for whoever sends one without reading it.
+//! Blobs that are local files, for callers that send one without reading it.
 
 use std::{fs::File, io, path::PathBuf, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the layer above the backends adds: bounds in number and time, counts, parts, and whose URLs are whose.
+//! The layer above the backends: limits on number and time, metrics, ranges, and the ownership of URLs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Which URLs are a store's own, and how it writes them.
+//! Which URLs belong to a store, and how it writes them.
 
 use serde_json::{Map, Value};
 

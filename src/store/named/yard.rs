@@ -1,4 +1,4 @@
-//! What lies out of the way in a store, and the mark that says whose it is.
+//! The quarantine of a store, and the mark of its owner.
 
 use super::NamedStore;
 use crate::{

@@ -1,4 +1,4 @@
-//! One read for many: who joins, who reads by himself, and what is kept.
+//! One read for many: who joins, who reads alone, and what is kept.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use futures::{TryStreamExt, future::join_all};

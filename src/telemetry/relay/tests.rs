@@ -1,4 +1,4 @@
-//! That every piece reaches every taker in its order, that failures are told, and that who stalls holds nothing.
+//! Every piece reaches every consumer in order, failures are reported, and stalled streams hold nothing.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use std::sync::mpsc;

@@ -1,5 +1,5 @@
-//! Room on the disk for a file of known size, taken in steps ahead of its data: a full disk is known before the byte that
-//! does not fit, files lie in few pieces, and a size that was only declared takes nothing from others.
+//! Allocates disk space for a file of known size in steps ahead of its data: a full disk is noticed early, files are
+//! less fragmented, and a merely declared size takes no space from others.
 
 use std::{fs::File, io, path::Path};
 

@@ -1,5 +1,4 @@
-//! Calls of the file system on threads that may block, with the limits that the operator sets for file systems
-//! that hang.
+//! File system calls on threads that may block, with the operator's limits for file systems that hang.
 
 use std::{io, sync::Arc, time::Duration};
 

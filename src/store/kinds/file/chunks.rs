@@ -1,8 +1,8 @@
-//! Reading an open file as a stream, for the file store and the image cache.
+//! Reads an open file as a stream, for the file store and the image cache.
 //!
-//! What the kernel has in memory is read where the stream is polled, without waiting (`RWF_NOWAIT`); what it would have to
-//! fetch is read on a thread that may block. The first way saves two switches of threads a chunk, and a chunk that has
-//! not left the processor's cache when it is sent.
+//! Data in the page cache is read where the stream is polled, without waiting (`RWF_NOWAIT`); other data is read on a
+//! thread that may block. The first way saves two thread switches for each chunk, and the chunk is still in the
+//! processor's cache when it is sent.
 
 use std::{
     fs::File,

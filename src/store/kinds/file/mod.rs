@@ -1,8 +1,7 @@
-//! The file store: folders with one file for each blob, named as Glance names it
-//! (`glance_store/_drivers/filesystem.py`).
+//! The file store: folders with one file for each blob, named as in Glance (`glance_store/_drivers/filesystem.py`).
 //!
-//! A blob is written to `<folder>/.parts/<blob id>`, synced, linked to its name (which refuses to replace a
-//! file), and the folder is synced, so a reader sees the whole blob or none.
+//! A blob is written to `<folder>/.parts/<blob id>`, synced, linked to its name (which never replaces a file), and
+//! the folder is synced, so a reader sees the whole blob or none.
 
 mod ahead;
 mod calls;

@@ -1,4 +1,4 @@
-//! The options of a file store as the configuration gives them (`glance_store/_drivers/filesystem.py`).
+//! The options of a file store in the configuration (`glance_store/_drivers/filesystem.py`).
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

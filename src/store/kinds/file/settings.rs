@@ -1,4 +1,4 @@
-//! The options of a file store, and how their texts are read (`glance_store/_drivers/filesystem.py`).
+//! The options of a file store, parsed (`glance_store/_drivers/filesystem.py`).
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,4 +1,5 @@
-//! File stores of every kind pass the suite; folders, modes, holes and mount points as the options say.
+//! File stores pass the conformance tests in every configuration; folders, modes, holes and mount points are as the
+//! options say.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{

@@ -1,4 +1,4 @@
-//! Writing one blob: threads take chunks in order, batch by batch, then a link shows the file under its name.
+//! Writes one blob: threads write chunks in order, in batches, then a link publishes the file under its name.
 
 use std::{
     fs::{self, File, Permissions},

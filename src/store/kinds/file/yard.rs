@@ -1,4 +1,4 @@
-//! Files that lie out of the way, in `<folder>/.quarantine/`, and the mark that says whose a folder is.
+//! The quarantine of a folder, `<folder>/.quarantine/`, and the mark that identifies its owner.
 
 use std::{
     fs, io,

@@ -1,6 +1,6 @@
-//! The http store: reads data that somebody else serves; writes nothing (`glance_store/_drivers/http.py`).
+//! The http store: reads data from web servers; writes nothing (`glance_store/_drivers/http.py`).
 //!
-//! Users name the addresses, so that each of them, and each that it leads to, passes the filter of imports.
+//! Users name the addresses, so each of them, and each redirect, passes the filter of imports.
 
 #[cfg(test)]
 mod tests;

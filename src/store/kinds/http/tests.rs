@@ -1,4 +1,4 @@
-//! The http store against servers of every sort, in plain and by TLS.
+//! The http store against servers of all kinds, with and without TLS.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use std::{
     io::{BufRead, BufReader, ErrorKind, Read, Write},

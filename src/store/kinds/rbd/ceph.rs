@@ -1,7 +1,8 @@
-//! Ceph's own libraries, loaded when a store asks for them: unsafe code, as in `exit.rs` alone, behind calls that are safe.
+//! Ceph's own libraries, loaded when a store needs them: unsafe code, here and in `exit.rs` only, behind a safe
+//! interface.
 //!
-//! Every call blocks. The libraries allow any number of threads to use the same handle, and all that a call is given
-//! lives until it returns; that and the signatures of `librados.h` and `librbd.h` is what makes these calls sound.
+//! Every call blocks. The libraries allow any number of threads to use the same handle, and everything passed to a
+//! call lives until it returns; that and the signatures in `librados.h` and `librbd.h` make these calls sound.
 #![allow(unsafe_code)]
 
 use std::{

@@ -1,5 +1,5 @@
-//! How a process that has used Ceph ends: at once. Its libraries would take themselves apart at the end, while their own
-//! threads and ours still work with them, and one in ten processes would end by a signal in place of its exit code.
+//! Ends a process that has used Ceph at once. Otherwise its libraries would clean up while their own threads and ours
+//! still use them, and one in ten processes would end by a signal instead of its exit code.
 #![allow(unsafe_code)]
 
 use std::{

@@ -1,4 +1,4 @@
-//! What a failure of Ceph's means.
+//! The meaning of Ceph's error codes.
 
 use std::io;
 

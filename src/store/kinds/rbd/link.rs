@@ -1,4 +1,4 @@
-//! The connection of a store to its cluster: made when it is needed, made anew when the cluster has ended it.
+//! The connection of a store to its cluster: opened on demand, and reopened when the cluster has closed it.
 
 use std::{
     io,

@@ -1,10 +1,10 @@
-//! The RBD store: images of a pool of Ceph's, each with a protected snapshot, named and found as Glance names and finds
-//! them (`glance_store/_drivers/rbd.py`), so that Nova and Cinder clone them.
+//! The RBD store: images of a Ceph pool, each with a protected snapshot, with Glance's names and URLs
+//! (`glance_store/_drivers/rbd.py`), so that Nova and Cinder can clone them.
 //!
-//! A blob is written to the image `.part.<blob id>`, which gets its snapshot and is then renamed; a name that something
-//! has is refused. So names alone tell what is finished, and the remains of a writer that died are found and removed by
-//! the id of their blob. Ceph's libraries are loaded when such a store is opened, and called by threads of its own: a
-//! cluster that hangs costs the store, not the node.
+//! A blob is written to the image `.part.<blob id>`, which gets its snapshot and is then renamed; a name in use is
+//! refused. So names alone show what is complete, and the remains of a dead writer are found and removed by the id of
+//! their blob. Ceph's libraries are loaded when such a store is opened, and called on their own threads: a cluster
+//! that hangs blocks the store, not the node.
 
 mod ceph;
 mod exit;

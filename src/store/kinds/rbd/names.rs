@@ -1,8 +1,8 @@
-//! The images of a pool by their names: deleting them, listing them, and whether something still needs them.
+//! The images of a pool: deleting them, listing them, and whether they are in use.
 //!
-//! An image is deleted as Glance deletes it (`glance_store/_drivers/rbd.py: _delete_image`): its snapshot is unprotected
-//! and removed, then the image; one that has other snapshots, or clones that outlive their parent's snapshot, goes to the
-//! trash. All calls block.
+//! An image is deleted as in Glance (`glance_store/_drivers/rbd.py: _delete_image`): its snapshot is unprotected and
+//! removed, then the image. An image that has other snapshots, or clones that outlive their parent's snapshot, is
+//! moved to the trash. All calls block.
 
 use std::{io, sync::Arc};
 

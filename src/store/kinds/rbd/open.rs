@@ -1,4 +1,4 @@
-//! An open image that several threads use, and that is closed by one of them: closing asks the cluster.
+//! An open image that several threads use, and that one of them closes: closing calls the cluster.
 
 use std::{
     io,

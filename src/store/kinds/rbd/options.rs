@@ -1,4 +1,4 @@
-//! The options of an RBD store as the configuration gives them (`glance_store/_drivers/rbd.py`).
+//! The options of an RBD store in the configuration (`glance_store/_drivers/rbd.py`).
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Reading an image as a stream: piece by piece, some of them ahead.
+//! Reads an image as a stream, with read-ahead.
 
 use std::{collections::VecDeque, io, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! When an image may be closed again.
+//! Decides when an image may be closed.
 
 use std::time::{Duration, Instant};
 

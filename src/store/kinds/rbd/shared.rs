@@ -1,4 +1,4 @@
-//! What the readers, writers and deletions of a store have in common: the connection, threads, and what is under way.
+//! Shared by the readers, writers and deletions of a store: the connection, threads, and operations in progress.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,5 +1,5 @@
-//! URLs of images: `rbd://<fsid>/<pool>/<image>/<snapshot>`, each part percent-encoded, or `rbd://<image>` as the oldest
-//! ones are.
+//! URLs of images: `rbd://<fsid>/<pool>/<image>/<snapshot>`, each part percent-encoded, or the oldest form,
+//! `rbd://<image>`.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! Writing one image: under a name that says that it is unfinished, batch by batch, some at the same time. It grows as its
-//! data does, gets its protected snapshot, and takes its name by a renaming.
+//! Writes one image: under a temporary name, in batches, several at a time. It grows with its data, gets its
+//! protected snapshot, and is renamed.
 
 use std::{collections::VecDeque, io, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Where a store is: its server, region and bucket, and the URLs of its objects as Glance writes them.
+//! The address of a store: its server, region and bucket, and the URLs of its objects in Glance's form.
 
 use crate::store::{StoreError, StoreErrorKind, StoreResult, StoreUrl, backend::Options};
 

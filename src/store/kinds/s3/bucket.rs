@@ -1,4 +1,4 @@
-//! A bucket: what all work on it shares, and what there is in it.
+//! A bucket: the state that its operations share, and its contents.
 
 use std::{
     collections::HashSet,

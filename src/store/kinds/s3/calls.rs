@@ -1,4 +1,4 @@
-//! What the library does not ask of servers: names by the thousand, uploads that were not finished, buckets, copies.
+//! Requests that the library does not make: long listings, unfinished uploads, creation of buckets, copies.
 
 use http::{Method, header};
 use object_store::client::{HttpRequest, HttpRequestBody};

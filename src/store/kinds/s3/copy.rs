@@ -1,4 +1,4 @@
-//! Taking over an object of another bucket on the same server, which copies it itself.
+//! Takes over an object of another bucket on the same server with a server-side copy.
 
 use futures::{StreamExt, TryStreamExt, stream};
 

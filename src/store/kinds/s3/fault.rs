@@ -1,4 +1,4 @@
-//! What a server's refusal means, and what is worth another try.
+//! The meaning of a server's refusals, and which can be retried.
 
 use std::{error::Error, fmt};
 

@@ -1,5 +1,5 @@
-//! The way of requests to the server: each is given what proves its body, signed, sent, and tried again while that may
-//! help. The library (`object_store`) says what a request is; nothing of it is sent but through here.
+//! Sends requests to the server: adds a body checksum, signs, sends and retries. The library (`object_store`) builds
+//! requests; all of them are sent through here.
 
 use std::{
     error::Error,

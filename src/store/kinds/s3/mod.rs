@@ -1,8 +1,8 @@
-//! The S3 store: a bucket with one object for each blob, named as Glance names it (`glance_store/_drivers/s3.py`).
+//! The S3 store: a bucket with one object for each blob, named as in Glance (`glance_store/_drivers/s3.py`).
 //!
-//! An object bears the id of its blob in its metadata, so that a completion whose answer was lost is looked up. What is
-//! unfinished is an upload under the object's own name, which the ledger gives to one blob at a time: whoever has the
-//! name finds the upload again. Keys are those of the configuration, whatever a URL holds.
+//! An object has the id of its blob in its metadata, so that a completion whose response was lost can be checked.
+//! Incomplete data is a multipart upload under the object's own name. The table of blobs gives a name to one blob at
+//! a time, so the upload can be found by it. The configured keys are used, whatever a URL contains.
 
 mod address;
 mod bucket;

@@ -1,4 +1,4 @@
-//! How an image is cut into parts, and the memory that they have until the server has them.
+//! How an image is split into parts, and the memory that they occupy until the server has them.
 
 use std::{
     collections::HashMap,

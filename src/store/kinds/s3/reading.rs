@@ -1,4 +1,4 @@
-//! Reading an object: a stream that goes on where it broke off, as long as it gets anywhere.
+//! Reads an object as a stream that resumes after failures, as long as it makes progress.
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};

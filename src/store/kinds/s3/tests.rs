@@ -1,4 +1,4 @@
-//! The S3 store on real servers: Ceph's gateway, and another that others have written.
+//! The S3 store on real servers: Ceph's gateway and moto.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod deaths;

@@ -1,5 +1,5 @@
-//! Writing one object: what fits into a part is sent in one piece when it is shown; what does not goes to the server
-//! part by part, to an upload under the object's own name, which nobody sees until it is completed.
+//! Writes one object: data that fits into a part is sent in one piece when it is committed. Other data is sent part
+//! by part to a multipart upload under the object's own name, which is invisible until it is completed.
 
 use std::{pin::pin, task::Poll, time::Duration};
 

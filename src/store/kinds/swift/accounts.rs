@@ -1,4 +1,4 @@
-//! The accounts of an operator, each known by a reference (`glance_store/_drivers/swift/utils.py`).
+//! The configured accounts, each known by a reference (`glance_store/_drivers/swift/utils.py`).
 
 use std::{collections::BTreeMap, fmt};
 

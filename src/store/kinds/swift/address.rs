@@ -1,5 +1,5 @@
-//! Where data is: URLs as Glance writes them, and the container that an image has
-//! (`glance_store/_drivers/swift/store.py: StoreLocation, get_container_name`).
+//! URLs as Glance writes them, and the container of an image (`glance_store/_drivers/swift/store.py: StoreLocation,
+//! get_container_name`).
 
 use super::accounts::{Account, Who};
 use crate::store::{StoreError, StoreErrorKind, StoreResult, StoreUrl, backend::Beginning};

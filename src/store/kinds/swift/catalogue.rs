@@ -1,4 +1,4 @@
-//! Where Swift is, by what a catalogue of Keystone's says of it.
+//! Finds Swift's endpoint in a Keystone catalogue.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! What a refusal of Swift's or Keystone's means, and what is worth another try.
+//! The meaning of refusals by Swift or Keystone, and which can be retried.
 
 use std::{error::Error, fmt, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Requests to Swift in the name of one account: repeated while that may help, and with a new token when the old one is
-//! not accepted any more.
+//! Requests to Swift on behalf of one account: retried where useful, and with a new token when the old one is
+//! refused.
 
 use std::{
     fs::File,

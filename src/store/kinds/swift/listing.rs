@@ -1,4 +1,4 @@
-//! What is in containers, a page at a time.
+//! Lists containers, page by page.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Logging in: an account becomes a token and the address of its data.
+//! Logs in with an account: returns a token and the storage URL.
 
 use std::{
     sync::Arc,

@@ -1,9 +1,9 @@
-//! The Swift store: containers with one object for each blob, named as Glance names it
+//! The Swift store: containers with one object for each blob, named as in Glance
 //! (`glance_store/_drivers/swift/store.py`).
 //!
-//! An object bears the id of its blob in its metadata, so that an answer that was lost is looked up. A large one is a
-//! manifest (`X-Object-Manifest`) over segments, which Glance reads and deletes as its own. URLs name an account of the
-//! configuration by its reference, and never hold keys.
+//! An object has the id of its blob in its metadata, so that a request whose response was lost can be checked. A
+//! large object is a manifest (`X-Object-Manifest`) over segments, which Glance reads and deletes as its own. URLs
+//! name a configured account by its reference, and never contain keys.
 
 mod accounts;
 mod address;

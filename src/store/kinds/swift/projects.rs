@@ -1,8 +1,8 @@
-//! Images in the account of each project, in a container of their own (`glance_store/_drivers/swift/store.py:
+//! Images in the accounts of their projects, each in its own container (`glance_store/_drivers/swift/store.py:
 //! MultiTenantStore`).
 //!
-//! They are written in the caller's name. Jobs, downloads and the reaper act for nobody who is there: they come as the
-//! account of the service, which has to be an administrator of Swift's resellers.
+//! They are written with the caller's token. Jobs, downloads and the reaper have no caller: they use the service
+//! account, which must be a Swift reseller administrator.
 
 use std::sync::Arc;
 

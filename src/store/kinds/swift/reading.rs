@@ -1,4 +1,4 @@
-//! Reading an object: a stream that goes on where it broke off, as often as the operator wants.
+//! Reads an object as a stream that resumes after failures, as often as the operator allows.
 
 use bytes::Bytes;
 use futures::stream;

@@ -1,4 +1,4 @@
-//! Deleting a blob: the object, the segments that its manifest names, and what an upload has left.
+//! Deletes a blob: the object, the segments that its manifest names, and the remains of an upload.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! One piece of an image, from its first byte to the moment when Swift has all of it.
+//! One segment of an image, from its first byte until Swift has all of it.
 //!
-//! It is sent while it comes in. What begins it is kept, so that it can be sent again as long as it is short; a longer one
-//! can only be sent again from a file, if the operator wants that.
+//! It is sent while it arrives. Its beginning is kept, so that it can be sent again while it is short; a longer one
+//! can only be sent again from a file, if the operator enables that.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! One segment on its way to Swift while its bytes come in.
+//! Sends one segment to Swift while its data arrives.
 
 use std::{io, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the parts of a Swift store share: its accounts and containers, and what it finds in them.
+//! Shared by the parts of a Swift store: its accounts and containers, and lookups in them.
 
 use std::{
     collections::{BTreeMap, HashSet},

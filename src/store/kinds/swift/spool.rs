@@ -1,4 +1,4 @@
-//! What becomes of the bytes of a segment while they pass: their MD5, and a copy in a file where the operator wants one.
+//! Processes the data of a segment as it passes: its MD5, and a copy in a file if the operator enables it.
 
 use std::{
     fs::{File, OpenOptions},

@@ -1,5 +1,5 @@
-//! Trusts: a caller lets the account of the service act in the caller's name, so that an upload may outlive the caller's
-//! token (`glance_store/_drivers/swift/store.py: MultiTenantStore.init_client`).
+//! Trusts: a caller delegates to the service account, so that an upload can outlast the caller's token
+//! (`glance_store/_drivers/swift/store.py: MultiTenantStore.init_client`).
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! Writing one blob: what is small goes to its name in one request when it is shown; what is not goes to Swift segment by
-//! segment, and is shown by a manifest.
+//! Writes one blob: small data is sent to its name in one request when it is committed. Larger data is sent segment
+//! by segment and published by a manifest.
 //!
-//! Segments are named after the blob, so that whoever knows the blob finds them again, and two uploads of an image never
-//! mix theirs. As long as there is no manifest, a mark beside them says so, and which name it is to have.
+//! Segments are named after the blob, so they can be found from it, and two uploads of an image never mix theirs.
+//! Until there is a manifest, a mark beside the segments says so, with the name that the object will have.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A Ceph that stops in the middle of work, and returns: one that the test has to itself.
+//! A Ceph cluster of the test's own that stops during work, and returns.
 
 use std::{path::Path, process::Command, time::Duration};
 

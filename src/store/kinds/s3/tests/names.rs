@@ -1,4 +1,4 @@
-//! Listing buckets with more names than fit into an answer.
+//! Listing buckets with more names than fit into one response.
 
 use futures::StreamExt;
 

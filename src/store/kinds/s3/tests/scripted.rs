@@ -1,4 +1,4 @@
-//! Servers that answer as a test wants: by the thousand pages, only now and then, without knowing conditions.
+//! Servers with scripted responses: many pages, occasional failures, no support for conditions.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

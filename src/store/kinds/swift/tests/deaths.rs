@@ -1,4 +1,4 @@
-//! Servers that die and stop while they are read from and written to.
+//! Servers that die or stop while they are read from and written to.
 
 use std::{
     net::TcpListener,

@@ -1,4 +1,4 @@
-//! Images in the accounts of projects: in whose name a server is asked, and which.
+//! Images in the accounts of projects: which server is called, and with whose token.
 
 use std::{collections::BTreeMap, sync::Mutex};
 

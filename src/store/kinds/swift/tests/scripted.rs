@@ -1,4 +1,4 @@
-//! Servers that answer as a test wants: that forget a token, break off, say yes to other data, have a million names.
+//! Servers with scripted responses: a forgotten token, an interruption, acceptance of wrong data, a million names.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
