@@ -1,5 +1,4 @@
-//! Ceph's own libraries, loaded when a store needs them: unsafe code, here and in `exit.rs` only, behind a safe
-//! interface.
+//! Ceph's own libraries, loaded when a store needs them: unsafe code behind a safe interface.
 //!
 //! Every call blocks. The libraries allow any number of threads to use the same handle, and everything passed to a
 //! call lives until it returns; that and the signatures in `librados.h` and `librbd.h` make these calls sound.
