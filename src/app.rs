@@ -23,7 +23,7 @@ pub struct App {
     pub db: Db,
     /// Where the bytes are.
     pub stores: Arc<Stores>,
-    /// The rules, for whoever watches their files.
+    /// The rules, for the task that watches their files.
     pub policy: Arc<Enforcer>,
     /// The images.
     pub images: Images,
@@ -37,9 +37,9 @@ pub struct App {
     pub definitions: Definitions,
     /// Those who listen to events.
     pub hub: Arc<Hub>,
-    /// Addresses that are told of events.
+    /// Webhooks.
     pub webhooks: Webhooks,
-    /// What has been used and what it costs.
+    /// Usage and its cost.
     pub usage: Usage,
     /// The operator's settings about jobs.
     pub jobs: work::Settings,
@@ -79,7 +79,7 @@ impl App {
         }
     }
 
-    /// What this process is working on, and under which name.
+    /// The leases of this process.
     pub fn leases(&self) -> &Leases {
         &self.blobs.leases
     }

@@ -24,7 +24,7 @@ use targets::ImageTarget;
 const RULES_OF_OWNERS: [&str; 6] =
     ["modify_image", "delete_image", "upload_image", "deactivate", "reactivate", "delete_image_location"];
 
-/// The policy and the protection of properties, as the domain asks them. Cheap to clone.
+/// Policy checks and property protections for the domain. Cheap to clone.
 #[derive(Clone)]
 pub struct Access {
     policy: Arc<Enforcer>,
@@ -37,13 +37,13 @@ impl Access {
         Self { policy, protections: protections.map(Arc::new) }
     }
 
-    /// Whether the rules of earlier releases hold (`enforce_new_defaults = false`): they let more callers in, and
-    /// ownership is asked for elsewhere.
+    /// Whether the rules of earlier releases are in force (`enforce_new_defaults = false`): they allow more callers,
+    /// and ownership is checked elsewhere.
     pub fn has_old_defaults(&self) -> bool {
         !self.policy.settings().enforce_new_defaults
     }
 
-    /// Whether the caller is an admin, as the policy has it.
+    /// Whether the policy counts the caller as an administrator.
     pub fn is_admin(&self, caller: &Caller) -> bool {
         self.policy.is_admin(caller)
     }
@@ -91,8 +91,8 @@ pub fn mutating(caller: &Caller) -> Result<()> {
     }
 }
 
-/// Requires that the caller is an admin or of the project that owns the image: what Glance's database asks for
-/// before it saves, whatever the policy said (`glance/db/sqlalchemy/api.py: _check_mutate_authorization`).
+/// Requires that the caller is an administrator or belongs to the owning project: Glance's database checks this before
+/// it saves, whatever the policy said (`glance/db/sqlalchemy/api.py: _check_mutate_authorization`).
 ///
 /// # Errors
 /// [`Error::Forbidden`]

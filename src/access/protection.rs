@@ -8,7 +8,7 @@ use crate::{
     policy::{Empty, Enforcer, Expression},
 };
 
-/// What is done to a property.
+/// The operation on a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // the names are the documentation
 pub enum Action {

@@ -5,7 +5,7 @@ use crate::{
     model::error::{Error, Result},
 };
 
-/// Whether `count` exceeds a quota, of which a negative one is no limit.
+/// Whether `count` exceeds a quota. A negative quota is unlimited.
 pub fn exceeds(quota: i64, count: usize) -> bool {
     u64::try_from(quota).is_ok_and(|quota| count as u64 > quota)
 }
@@ -23,7 +23,7 @@ pub fn check(what: &str, quota: i64, count: usize) -> Result<()> {
     )))
 }
 
-/// What one project may store, as transactions ask it.
+/// The storage allowance of a project, for checks in transactions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowance {
     project: String,
@@ -67,8 +67,8 @@ impl Allowance {
     }
 }
 
-/// Requires, before anything is changed, that a project may store `bytes` where it stores `instead_of` now. What others
-/// add meanwhile is not seen: the door asks again.
+/// Requires, before anything is changed, that a project may store `bytes` instead of `instead_of`. Concurrent additions
+/// are not seen here; `image/change.rs` checks again.
 ///
 /// # Errors
 /// [`Error::TooLarge`]

@@ -93,9 +93,9 @@ impl Target for ImageTarget<'_> {
 
 /// An image that does not exist yet, as the target of a rule.
 pub struct NewImageTarget<'a> {
-    /// The owner that was asked for.
+    /// The requested owner.
     pub owner: Option<&'a str>,
-    /// The visibility that was asked for; `private` when none was, as Glance has it.
+    /// The requested visibility; `private` if none was, as in Glance.
     pub visibility: Visibility,
 }
 

@@ -133,7 +133,7 @@ fn count_payload(request: &mut ServiceRequest, bytes: Rc<Cell<u64>>) {
     request.set_payload(counted);
 }
 
-/// A body on its way to the client, in the span of its request.
+/// A response body, in the span of its request.
 pub struct Logged<B> {
     body: Pin<Box<B>>,
     context: Context,

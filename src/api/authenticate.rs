@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// Establishes the caller, where that is not left to the routes.
+/// Authenticates the caller, unless that is left to the routes.
 pub async fn authenticate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

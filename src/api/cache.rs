@@ -19,7 +19,7 @@ use crate::{
     model::{cached_image::CachedImage, time::Timestamp},
 };
 
-/// The routes of this file; those with a word in place of an id go first.
+/// The routes of this file; those with a fixed word in place of an id come first.
 pub fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/v2/cache", "GET, DELETE").route(get().to(state)).route(by_delete().to(clear)))

@@ -44,7 +44,7 @@ use crate::model::error::Result as DomainResult;
 /// This much of the first request is kept to tell what is wrong with it, in bytes.
 const HEARD_BYTES_MAX: usize = 8 * 1024;
 
-/// What a connection and the requests on it know of each other; among the data of the connection.
+/// State shared by a connection and the requests on it; part of the connection's data.
 #[derive(Clone)]
 pub struct Exchange(Rc<Progress>);
 
@@ -79,7 +79,7 @@ impl Exchange {
         self.0.pass.serve()
     }
 
-    /// Says that the answer is the data of an image, which clients may take more time to read.
+    /// Marks the response as image data, which clients may take longer to read.
     pub fn send_data(&self) {
         self.0.sends_data.set(true);
     }
@@ -89,7 +89,7 @@ impl Exchange {
         &self.0.file
     }
 
-    /// Says that a body is awaited for which nobody waits long, until the answer is dropped.
+    /// Marks that a small body is awaited, which must come soon, until the result is dropped.
     pub fn reading(&self) -> Reading {
         self.0.pass.set_reading(true);
         Reading(self.clone())
@@ -183,17 +183,16 @@ pub async fn admit(
     Ok(next.call(request).await?.map_into_boxed_body())
 }
 
-/// How long clients may take.
+/// Time limits for clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// Without a request being served, for the head of the next one; and to take the next bytes of an answer that is no
-    /// data.
+    /// For the head of the next request, and for the next bytes of a response that is not image data.
     pub head: Duration,
-    /// To take the bytes of data.
+    /// For image data.
     pub data: Option<Duration>,
 }
 
-/// A socket that is closed when its client takes too long, and puts words to bare refusals.
+/// A socket that is closed when its client is too slow, and that gives a body to bare refusals.
 pub struct Connection {
     /// Shared with a thread while that sends a part of a file.
     socket: Arc<TcpStream>,
@@ -244,7 +243,7 @@ impl Connection {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Sends what there is of a file to send; the body of the answer is told of the end, and of a file that cannot be read.
+    /// Sends the data of a file to send; the body of the answer is told of the end, and of a file that cannot be read.
     fn poll_file(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.exchange.0.file.borrow().is_unsent() {
             if self.sending.is_none() {
@@ -292,7 +291,7 @@ impl Connection {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// What the requests on it share with it.
+    /// The state shared with its requests.
     pub fn exchange(&self) -> Exchange {
         self.exchange.clone()
     }

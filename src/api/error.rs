@@ -24,7 +24,7 @@ use super::{
 };
 use crate::model::error::Error;
 
-/// An error on its way to the client.
+/// An error response.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
@@ -37,7 +37,7 @@ pub struct ApiError {
 pub type ApiResult<T = HttpResponse> = Result<T, ApiError>;
 
 impl ApiError {
-    /// An error with a status of HTTP's own, such as 405.
+    /// An error that has only an HTTP status, such as 405.
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into(), header: None, why: None }
     }
@@ -104,7 +104,7 @@ impl ResponseError for ApiError {
     }
 }
 
-/// Writes the body of every error that has none, in the shape of its mount.
+/// Adds a body to every error without one, in the shape of its mount.
 pub async fn render_errors(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -220,7 +220,7 @@ fn escape_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// What an unknown path answers: 404 for methods that HTTP clients use, 501 for others.
+/// The response for an unknown path: 404 for common HTTP methods, 501 for others.
 pub async fn not_found(request: HttpRequest) -> ApiError {
     match request.method().as_str() {
         "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "PATCH" => {

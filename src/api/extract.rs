@@ -69,7 +69,7 @@ pub fn has_body(request: &HttpRequest) -> bool {
     coded && writes || text(header::CONTENT_LENGTH).parse::<u64>().is_ok_and(|length| length > 0)
 }
 
-/// Requires that there is no body.
+/// Requires an empty body.
 pub struct NoBody;
 
 impl FromRequest for NoBody {
@@ -103,7 +103,7 @@ impl Whole {
         }
     }
 
-    /// Reads JSON of at most `bytes_max` bytes; answers its length too.
+    /// Reads JSON of at most `bytes_max` bytes; returns its length too.
     ///
     /// # Errors
     /// [`Error::TooLarge`] beyond that, [`Error::Invalid`] for what breaks off or is no JSON, [`Error::Slow`] for what does
@@ -164,7 +164,7 @@ fn has_more_values(bytes: &[u8], values_max: usize) -> bool {
     false
 }
 
-/// Does what a body of so many bytes asks for: a large one on a thread where nobody else waits.
+/// Runs `work` for a body of this size: for a large one on a separate thread.
 ///
 /// # Errors
 /// What the work answers.
@@ -178,11 +178,11 @@ pub async fn aside<T: Send + 'static>(
     telemetry::blocking(work).await.unwrap_or_else(|fault| Err(Error::internal("body", fault)))
 }
 
-/// A JSON body: an object or an array, and its length in bytes. The content type is not looked at, as in Glance.
+/// A JSON body, an object or an array, and its length in bytes. The content type is ignored, as in Glance.
 pub struct JsonBody(pub Value, pub usize);
 
 impl JsonBody {
-    /// The body of a call that asks for little.
+    /// The body of a call that expects a small one.
     ///
     /// # Errors
     /// [`Error::TooLarge`] for a long one.
@@ -193,7 +193,7 @@ impl JsonBody {
         Ok(self.0)
     }
 
-    /// Reads what the body says; a large one on a thread where nobody else waits.
+    /// Parses the body; a large one on a separate thread.
     ///
     /// # Errors
     /// What `read` answers.

@@ -141,8 +141,8 @@ impl Book {
         Some(entry)
     }
 
-    /// Dismisses the connection that has waited longest, of a peer or of all; says whether there was one. `served`: only
-    /// one whose request has begun.
+    /// Dismisses the connection that has waited longest, of a peer or of all; returns whether there was one. `served`:
+    /// only one whose request has begun.
     fn dismiss(&mut self, peer: Option<IpAddr>, served: bool) -> bool {
         let waiting = match peer {
             Some(peer) => self.peers.get(&peer).map(|peer| &peer.waiting),
@@ -170,7 +170,7 @@ impl Gate {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a connection in, another one out if it must be; `None` when nobody can go.
+    /// Admits a connection, closing another one if necessary; `None` if none can be closed.
     pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Pass> {
         let peer = peer_of(address);
         let most_of_peer = self.bounds.per_address.saturating_add((self.bounds.reserve / 4).max(1));

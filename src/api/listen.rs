@@ -38,15 +38,15 @@ fn bound_unsent(listener: &TcpListener) -> io::Result<()> {
 /// How connections are treated.
 #[derive(Clone)]
 pub struct Listening {
-    /// Who may be connected.
+    /// Limits on connections.
     pub gate: Arc<Gate>,
     /// Whether a connection may carry several requests.
     pub keep_alive: KeepAlive,
-    /// How long a client may take for the head of a request.
+    /// Time limit for the head of a request.
     pub head_patience: Duration,
-    /// How long a client may take to read on; `None` is for ever.
+    /// Time limit for a client that does not read; `None` is unlimited.
     pub data_patience: Option<Duration>,
-    /// Whether answers are compressed for clients that ask for it.
+    /// Whether responses are compressed for clients that accept it.
     pub gzip: bool,
 }
 
@@ -63,7 +63,7 @@ pub fn listen(
     serve(builder, listener, listening, move |gzip| layers(App::new().configure(configure.clone()), gzip))
 }
 
-/// Serves what `app` makes, told whether answers are compressed, on a listener.
+/// Serves the applications that `app` creates on a listener; `app` is told whether responses are compressed.
 ///
 /// # Errors
 /// The operating system's.

@@ -55,16 +55,16 @@ pub use mount::Mounts;
 pub use request_info::RequestInfo;
 pub use settings::{ByProxy, Cors, Settings};
 
-/// What every handler can reach.
+/// The state available to every handler.
 pub struct State {
     /// The domain.
     pub app: Arc<App>,
-    /// Who is calling.
+    /// The identity service.
     pub identity: Arc<dyn Identity>,
     /// The operator's settings about HTTP.
     pub settings: Settings,
-    /// What hangs where.
+    /// The mounts.
     pub mounts: Mounts,
-    /// What the server says of itself.
+    /// The health of the server.
     pub health: health::Health,
 }

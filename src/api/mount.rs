@@ -8,7 +8,7 @@ use actix_web::web::ServiceConfig;
 pub struct Mount {
     /// Begins with a slash and ends without one.
     pub prefix: Cow<'static, str>,
-    /// Who finds out who is calling.
+    /// How callers are authenticated.
     pub authentication: Authentication,
     /// How errors look.
     pub errors: Errors,
@@ -22,7 +22,7 @@ pub struct Mount {
     pub routes: fn(&mut ServiceConfig, &str),
 }
 
-/// Who finds out who is calling.
+/// How callers are authenticated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Authentication {
     /// Nobody: everyone gets an answer.
@@ -38,7 +38,7 @@ pub enum Authentication {
 /// The shape of the body of an error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Errors {
-    /// By `Accept`, as Glance has it.
+    /// By `Accept`, as in Glance.
     Glance,
     /// `{"error": {"code": …}}`, as Keystone has it.
     Keystone,

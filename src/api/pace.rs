@@ -6,7 +6,7 @@ use std::time::Duration;
 /// and then is as good as silent.
 const BYTES_PER_SECOND: u64 = 64;
 
-/// What a client has been given of its time.
+/// The remaining time of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     patience: Option<Duration>,
@@ -15,17 +15,17 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Begins. Without patience a client may take its time.
+    /// Starts the clock. Without a limit a client may take any time.
     pub fn new(patience: Option<Duration>) -> Self {
         Self { patience, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// How much longer to wait for the client, if not for ever.
+    /// How much longer to wait for the client; `None` is unlimited.
     pub fn left(&self) -> Option<Duration> {
         self.patience.map(|patience| patience.saturating_sub(self.waited))
     }
 
-    /// So many bytes have come or gone after so long a wait; our own slowness does not count.
+    /// Records that a number of bytes was transferred after a wait; our own slowness does not count.
     pub fn moved(&mut self, waited: Duration, bytes: usize) {
         self.waited = self.waited.saturating_add(waited);
         self.bytes = self.bytes.saturating_add(bytes as u64);

@@ -37,7 +37,7 @@ pub(super) fn in_words(bytes: &[u8], heard: Option<&[u8]>) -> Option<Vec<u8>> {
 
 const TOO_LARGE: &str = "The request has more than 96 headers, or its line and headers exceed 128 KiB.";
 
-/// What is wrong with a request, as far as its beginning tells.
+/// The error in a request, as far as its beginning shows it.
 pub(crate) fn fault(heard: Option<&[u8]>) -> &'static str {
     use httparse::Error;
     let general = "The request is not HTTP/1.1 that can be read.";

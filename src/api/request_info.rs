@@ -15,11 +15,11 @@ use crate::model::{caller::Caller, error::Error};
 /// The header of the id, in requests and in answers.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
 
-/// What is known of a request besides its own text. It is among the extensions of every request, and whoever stands
-/// around the routes can read it there when the answer is ready.
+/// Information about a request besides its own text. It is an extension of every request, so layers around the routes
+/// can read it when the response is ready.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestInfo {
-    /// `req-…`, as `x-openstack-request-id` of the answer has it.
+    /// `req-…`, as in the response's `x-openstack-request-id`.
     pub request_id: String,
     /// The project of the caller, once it is known.
     pub project_id: Option<String>,
@@ -27,13 +27,12 @@ pub struct RequestInfo {
     pub user_id: Option<String>,
 }
 
-/// The id of a request that brings none of its own.
+/// The id of a request that has none.
 pub fn new_id() -> String {
     format!("req-{}", uuid::Uuid::new_v4())
 }
 
-/// Gives the request its id, and the answer too, whatever layer makes it; no answer is to be taken for what it does not
-/// say it is.
+/// Gives the request and its response an id, whatever layer creates the response; also adds `nosniff`.
 ///
 /// # Errors
 /// Those of the layers inside.

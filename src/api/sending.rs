@@ -18,7 +18,7 @@ const COPY_BYTES: usize = 64 * 1024;
 /// A part of a file that is being sent; what comes of it is the number of bytes.
 pub(super) type Sent = Pin<Box<dyn Future<Output = io::Result<usize>>>>;
 
-/// What a connection sends of a file.
+/// The part of a file that a connection sends.
 #[derive(Default)]
 pub(super) struct FileOut {
     file: Option<Arc<File>>,
@@ -34,7 +34,7 @@ pub(super) struct FileOut {
 }
 
 impl FileOut {
-    /// The bytes from `at` up to `until` of a file on a file system that may take as long as `answer` for a turn of them.
+    /// The bytes from `at` up to `until` of a file; the file system may take as long as `answer` for one turn.
     pub(super) fn new(file: Arc<File>, (at, until): (u64, u64), answer: Duration) -> Self {
         Self { file: Some(file), at, until, answer, ..Self::default() }
     }
@@ -44,12 +44,12 @@ impl FileOut {
         self.sent
     }
 
-    /// What is not sent yet: from which byte, and up to which.
+    /// The range that is not sent yet.
     pub(super) fn left(&self) -> (u64, u64) {
         (self.at, self.until)
     }
 
-    /// Why the file cannot be read on, told once; nothing more is sent of it.
+    /// The error that stopped reading the file, returned once; nothing more of it is sent.
     pub(super) fn take_fault(&mut self) -> Option<io::Error> {
         let fault = self.fault.take()?;
         self.file = None;
@@ -61,12 +61,12 @@ impl FileOut {
         self.file.is_some() && self.fault.is_none() && self.at < self.until
     }
 
-    /// Bytes sent of the file of this answer; then there is none.
+    /// Takes the number of bytes sent for this response.
     pub(super) fn take_sent(&mut self) -> u64 {
         std::mem::take(self).sent
     }
 
-    /// Takes note of what was sent; answers how much. A fault of the file is kept for the body.
+    /// Records what was sent; returns how much. A fault of the file is kept for the body.
     ///
     /// # Errors
     /// Those of the socket.
@@ -96,7 +96,7 @@ fn is_of_socket(error: &io::Error) -> bool {
     }
 }
 
-/// Sends as much of the file as the socket has room for, up to a turn; 0 where it had none after all.
+/// Sends as much of the file as the socket has room for, up to one turn; 0 if it had none.
 pub(super) fn send_some(socket: &Arc<TcpStream>, out: &FileOut) -> Sent {
     let (socket, file, at) = (Arc::clone(socket), out.file.clone(), out.at);
     let (most, answer) = (out.until.saturating_sub(at).min(TURN_BYTES), out.answer);

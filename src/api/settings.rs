@@ -22,7 +22,7 @@ pub struct Settings {
     pub cache_management: bool,
     /// `[oslo_middleware] enable_proxy_headers_parsing`
     pub enable_proxy_headers_parsing: bool,
-    /// `[vitrine] gzip`: answers are compressed for clients that ask for it.
+    /// `[vitrine] gzip`: responses are compressed for clients that accept it.
     pub gzip: bool,
     /// `[vitrine] send_file`: proxies that send files by themselves.
     pub by_proxy: Option<ByProxy>,
@@ -30,11 +30,11 @@ pub struct Settings {
     pub cors: Cors,
     /// `[healthcheck]`
     pub health: health::Settings,
-    /// `[vitrine] drain_seconds`: for how long a server that is told to stop goes on, so that balancers take note.
+    /// `[vitrine] drain_seconds`: how long a stopping server continues to serve, so that balancers notice.
     pub drain_seconds: u64,
-    /// `graceful_shutdown_timeout`: seconds that a stop waits for requests under way; `None` is for ever.
+    /// `graceful_shutdown_timeout`: seconds to wait for running requests when stopping; `None` is unlimited.
     pub shutdown_seconds: Option<u64>,
-    /// `client_socket_timeout`: how long a client may keep data back, or not take it; `None` is for ever.
+    /// `client_socket_timeout`: how long a client may not send or read data; `None` is unlimited.
     pub client_patience: Option<Duration>,
     /// `[vitrine] request_timeout`: for the head of a request, and again for a body of JSON.
     pub request_patience: Duration,
@@ -80,7 +80,7 @@ pub struct ByProxy {
 /// `[cors]`
 #[derive(Clone, Debug)]
 pub struct Cors {
-    /// `allowed_origin`; `*` stands for all. Empty: no CORS headers at all.
+    /// `allowed_origin`; `*` allows all. Empty: no CORS headers at all.
     pub allowed_origin: Vec<String>,
     /// `allow_credentials`
     pub allow_credentials: bool,

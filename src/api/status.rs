@@ -31,7 +31,7 @@ pub fn status_of(error: &Error) -> StatusCode {
 /// Seconds after which what is away may be back.
 const AWAY_SECONDS: u64 = 2;
 
-/// When the client may ask again, if that is worth saying.
+/// The value of `Retry-After`, if it is useful.
 pub fn retry_after(error: &Error) -> Option<(HeaderName, HeaderValue)> {
     let seconds = match error {
         Error::TooMany { after, .. } => *after,

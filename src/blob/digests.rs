@@ -39,11 +39,11 @@ static POOL: LazyLock<Option<Pool>> = LazyLock::new(Pool::of_machine);
 pub struct Wanted {
     /// Algorithms of the hashes that every image gets; each has a thread of its own if there is one to spare.
     pub kept: Vec<Algorithm>,
-    /// Algorithms that somebody asks for in addition.
+    /// Additional algorithms.
     pub extra: Vec<Algorithm>,
-    /// Whether the format is looked at.
+    /// Whether the format is inspected.
     pub inspect: bool,
-    /// The project that the data is for, which has its turn among the others.
+    /// The project of the data, for fair scheduling.
     pub owner: Option<String>,
 }
 

@@ -23,7 +23,7 @@ use crate::{
 
 const TOO_SHORT: &str = "there is less data than the image has";
 
-/// The data of an image, or the fact that there is none yet.
+/// The data of an image, or that there is none yet.
 pub enum Data {
     /// The image has no data, or its data is missing in the store.
     None,
@@ -111,8 +111,8 @@ fn put_first(prefer: &[String], locations: &mut [Location]) {
     });
 }
 
-/// Tries for a caller each location until one gives its first bytes. `range` reads the request's range headers against
-/// the size of the data. With `as_file` data that nobody has to look at on its way comes as a file, where it lies in one.
+/// Tries each location until one returns its first bytes. `range` evaluates the request's range headers for the size of
+/// the data. With `as_file` data that nothing has to inspect is returned as a file, if it is one.
 ///
 /// # Errors
 /// What `range` answers; the failure of the store that was tried last.
@@ -161,8 +161,8 @@ pub async fn open(
     last_error.map_or(Ok(Data::None), failed)
 }
 
-/// Where else the data of an image is, of `size` bytes, in so far as it is certain to be the same: in locations that are
-/// trusted, or all of them where the whole is held against a hash on its way.
+/// Where else the data of an image is, of `size` bytes, in so far as it is certain to be the same: in locations that
+/// are trusted, or all of them where the whole is checked against a hash on its way.
 fn elsewhere(
     images: &Images,
     image: &Image,
@@ -178,7 +178,7 @@ fn elsewhere(
 }
 
 /// Opens a location and waits for its first bytes: until they are there, another location can be tried. After that the
-/// data goes on from elsewhere where it breaks off.
+/// data continues from elsewhere where it breaks off.
 async fn begin(
     (stores, named, url, whose): (&Stores, &NamedStore, &str, &str),
     (part, size): (Option<ByteRange>, u64),
@@ -219,7 +219,7 @@ async fn begin_file(
     }
 }
 
-/// Waits for the first of `length` bytes, of which `place` tells the log.
+/// Waits for the first of `length` bytes; `place` is for the log.
 ///
 /// # Errors
 /// The stream's, and that there is none.

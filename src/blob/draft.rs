@@ -24,28 +24,28 @@ use crate::{
     store::{BlobWriter, NamedStore, NewBlob, StoreError, StoreErrorKind, StoreResult, StoreUrl},
 };
 
-/// What a new blob is to be.
+/// The properties of a new blob.
 #[derive(Clone, Copy)]
 pub struct NewDraft<'a> {
     /// The image that it is for.
     pub image_id: &'a str,
     /// The project that owns the image.
     pub owner: Option<&'a str>,
-    /// The project whose storage quota is asked: that of whoever sends the data.
+    /// The project whose storage quota is used: that of the caller who sends the data.
     pub payer: Option<&'a str>,
     /// Where it goes.
     pub store: &'a NamedStore,
-    /// What it is called in the store, where that can be; `None` is its own id.
+    /// Its name in the store, if that is free; `None` is its own id.
     pub name: Option<&'a str>,
-    /// Whoever sends the data, where that is a caller.
+    /// The caller who sends the data, if there is one.
     pub caller: Option<&'a Caller>,
     /// Bytes, if known.
     pub size: Option<u64>,
-    /// Who writes it; `None` is an upload of its own.
+    /// Its holder; `None` is an upload of its own.
     pub holder: Option<&'a Arc<Holder>>,
 }
 
-/// Why there is no blob to write.
+/// Why a blob could not be begun.
 #[derive(Debug)]
 pub enum BeginFault {
     /// Its store does not answer.
@@ -76,7 +76,7 @@ pub struct Draft {
     reservation: Reservation,
     /// Something may bear the blob's name because of us.
     shown: bool,
-    /// The row as it was entered.
+    /// Its row.
     pub blob: Blob,
 }
 
@@ -133,7 +133,7 @@ impl Blobs {
         }
     }
 
-    /// Enters a blob, with room for it under the quota.
+    /// Inserts a blob, reserves its quota, and sets its image's status, in one transaction. Returns the image as well.
     ///
     /// # Errors
     /// [`BeginFault`], with `Error::TooLarge` over the quota.
@@ -148,8 +148,8 @@ impl Blobs {
         Ok(self.draft(new, holder, write.await?))
     }
 
-    /// Enters a blob, with room for it under the quota, and turns its image to `status`, in one transaction. Answers the
-    /// image as it is then, too.
+    /// Enters a blob, with room for it under the quota, and turns its image to `status`, in one transaction. Returns
+    /// the image as it is then, too.
     ///
     /// # Errors
     /// What `check` answers of the image as it is then, `Error::ImageNotFound`, `Error::TooLarge` over the quota,
@@ -201,7 +201,7 @@ impl Draft {
         self.reservation.clone()
     }
 
-    /// Opens the store for the bytes, of which there will be `size` if that is known.
+    /// Opens a writer in the store, for `size` bytes if that is known.
     ///
     /// # Errors
     /// The store's.
@@ -209,7 +209,7 @@ impl Draft {
         self.store.writer(&self.described(size)).await
     }
 
-    /// Shows the blob and answers its URL. When something has come to bear its name meanwhile, it takes another one.
+    /// Publishes the blob and returns its URL. If its name has been taken meanwhile, another one is used.
     ///
     /// # Errors
     /// The store's; the commit may have taken place all the same.
@@ -224,7 +224,7 @@ impl Draft {
         }
     }
 
-    /// Lets the store make what another has at a URL the blob, and answers its URL; `None` when it cannot.
+    /// Lets the store make what another has at a URL the blob, and returns its URL; `None` when it cannot.
     ///
     /// # Errors
     /// The store's.
@@ -297,7 +297,7 @@ impl Draft {
         }
     }
 
-    /// Takes note that the bytes did not come to anything; the reaper removes what there is of them.
+    /// Marks the blob `doomed` after a failure; the reaper removes its data.
     ///
     /// # Errors
     /// Only the database's own.
@@ -310,7 +310,7 @@ impl Draft {
         self.blobs.images.db.write("blob.doom", doom).await
     }
 
-    /// Deletes what there is of it in the store; says whether that is done.
+    /// Deletes what there is of it in the store; returns whether that is done.
     async fn delete(&self, name: &str) -> bool {
         let deleted = self.store.delete(&self.blob.id, name).await;
         if let Err(fault) = &deleted {
@@ -319,11 +319,11 @@ impl Draft {
         deleted.is_ok()
     }
 
-    /// Takes back what an upload left: the image's status, the bytes, the row. The bytes go last, and only if the
-    /// ledger says that they are still this upload's: a commit that reported an error may have taken place. What cannot
-    /// be done now is left to the reaper, once the lease of this upload has run out; so is all that a store has which does
-    /// not answer. Answers what its client is told: `error`, unless that is what comes of bytes which others took back,
-    /// because this node was silent for too long.
+    /// Undoes a failed upload: the image's status, the data, the row. The data is deleted last, and only if the row
+    /// still belongs to this upload, because a commit that reported an error may have succeeded. What cannot be done
+    /// now, also because the store does not answer, is left to the reaper when the lease of this upload has expired.
+    /// Returns the error for the client: `error`, unless the blob was taken over because this node was silent for too
+    /// long.
     pub async fn abandon(self, author: Author, error: Error) -> Error {
         let images = &self.blobs.images;
         let (door, blob, until) = (images.door(author), self.given_up(), self.holder.end());

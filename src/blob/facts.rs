@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// What data is.
+/// The measured properties of data.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// Bytes.
@@ -34,13 +34,13 @@ pub struct Facts {
     judged_as: Option<(Option<String>, Option<String>)>,
 }
 
-/// The name of the secure hash of an image beside MD5.
+/// The algorithm of an image's secure hash.
 pub fn algorithm(images: &Images, image: &Image) -> String {
     image.os_hash_algo.clone().unwrap_or_else(|| images.settings.hashing_algorithm.clone())
 }
 
-/// What to measure of data of an image, of which one secure hash is kept and MD5 beside it: where that is to be, and
-/// where the image has one that the data is held against.
+/// The hashes to compute for an image that keeps one secure hash and optionally MD5, including those that it is checked
+/// against.
 ///
 /// # Errors
 /// [`Error::Invalid`] for an unknown algorithm.
@@ -57,7 +57,7 @@ pub fn hashes_of(images: &Images, image: &Image, algorithm: &str) -> Result<Want
     Ok(Wanted { kept, ..Wanted::default() })
 }
 
-/// What to measure of data for an image, with every hash that somebody expects.
+/// What to measure for an image, including every expected hash.
 ///
 /// # Errors
 /// [`Error::Invalid`] for expectations that cannot be read.
@@ -72,7 +72,7 @@ pub fn wanted(images: &Images, image: &Image) -> Result<Wanted> {
 }
 
 /// Judges the format of the data (`glance/location.py: ImageProxy.set_data`): only that of bare containers must be what
-/// was declared, but unsafe data is refused in all of them. Answers the virtual size in bytes.
+/// was declared, but unsafe data is refused in all of them. Returns the virtual size in bytes.
 ///
 /// # Errors
 /// [`Error::UnsupportedMediaType`] when the data is unsafe or not what was declared.
@@ -92,7 +92,7 @@ fn formats(image: &Image) -> (Option<String>, Option<String>) {
 }
 
 impl Facts {
-    /// What was measured, judged.
+    /// The checked result of a measurement.
     pub fn of(images: &Images, image: &Image, measured: Measured) -> Self {
         let (mut virtual_size, mut rejection, mut detected) = (None, None, None);
         if let Some(inspection) = &measured.inspection {
@@ -106,8 +106,7 @@ impl Facts {
         Self { size: measured.size, hashes: measured.hashes, detected, virtual_size, rejection, judged_as }
     }
 
-    /// What was measured of data that is in a store already. Its format is the word of whoever added it, but nothing
-    /// unsafe is taken from there either.
+    /// The result for data that is already in a store. Its declared format is trusted, but unsafe data is refused.
     pub fn of_location(measured: Measured) -> Self {
         let inspection = measured.inspection.as_ref();
         let refused = inspection.and_then(|inspection| format::check_harmless(inspection, true).err());
@@ -115,7 +114,8 @@ impl Facts {
         Self { size: measured.size, hashes: measured.hashes, rejection, ..Self::default() }
     }
 
-    /// What an image says of its data; `None` where its size or its secure hash is missing. Nothing is judged.
+    /// The properties of an image's existing data; `None` if its size or its secure hash is missing. Nothing is
+    /// checked.
     pub fn of_image(image: &Image) -> Option<Self> {
         let size = u64::try_from(image.size?).ok()?;
         let secure = (image.os_hash_algo.clone()?, image.os_hash_value.clone()?);
@@ -129,7 +129,7 @@ impl Facts {
         self.judged_as.as_ref() == Some(&formats(image))
     }
 
-    /// Holds the bytes as they came against what their owner expects.
+    /// Checks the bytes as they came against what their owner expects.
     ///
     /// # Errors
     /// [`Error::Invalid`]
@@ -137,7 +137,7 @@ impl Facts {
         expected::check(EXPECTED_HASH, &expected::of(image, EXPECTED_HASH)?, &self.hashes)
     }
 
-    /// Holds the format of the bytes against what their owner declared.
+    /// Checks the format of the bytes against what their owner declared.
     ///
     /// # Errors
     /// [`Error::UnsupportedMediaType`] when the data is unsafe or not what was declared.
@@ -148,7 +148,7 @@ impl Facts {
         }
     }
 
-    /// Holds the bytes that will be kept against what their owner expects and declared.
+    /// Checks the bytes that will be kept against what their owner expects and declared.
     ///
     /// # Errors
     /// [`Error::Invalid`]; [`Error::UnsupportedMediaType`] when the data is unsafe or not what was declared.

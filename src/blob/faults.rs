@@ -5,7 +5,7 @@ use crate::{
     store::{StoreError, StoreErrorKind},
 };
 
-/// What the failure of a store that is written means for the caller.
+/// The caller's error for a failure of a store while writing.
 pub fn store_fault(error: &StoreError) -> Error {
     match error.kind {
         StoreErrorKind::Full => {
@@ -30,7 +30,7 @@ pub fn store_fault(error: &StoreError) -> Error {
     }
 }
 
-/// What went wrong when an upload that was complete could not be entered.
+/// The error of a complete upload that could not be recorded.
 pub fn gone(blob: &Blob) -> Error {
     Error::Gone(format!("Image {} was deleted or changed during the upload.", blob.image_id))
 }

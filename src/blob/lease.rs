@@ -24,7 +24,7 @@ pub struct Leases {
     holders: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
-/// Somebody who holds what bears its name, for as long as it lives.
+/// The holder of a lease, for as long as it lives.
 #[derive(Debug)]
 pub struct Holder {
     name: String,
@@ -47,7 +47,7 @@ impl Leases {
         Duration::from_secs(self.seconds.unsigned_abs()) / 3
     }
 
-    /// Lets `name` hold what bears it, of 64 characters at most.
+    /// Registers `name` (at most 64 characters) as a holder.
     pub fn hold(&self, name: impl Into<String>) -> Holder {
         let name = name.into();
         let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);

@@ -18,8 +18,8 @@ use crate::{
 /// Abandoned blobs that one transaction takes back.
 const BATCH: i64 = 100;
 
-/// Enters a blob that is about to be written. One that bears the name of its image gets another name while the remains
-/// of an earlier one still wait for the reaper under it.
+/// Inserts a blob that is about to be written. If its name is still used by the remains of an earlier blob that wait
+/// for the reaper, it gets another one.
 ///
 /// # Errors
 /// Only the database's own.
@@ -33,7 +33,8 @@ pub fn enter(conn: &mut Conn, blob: &Blob, now: Timestamp) -> DbResult<Blob> {
 }
 
 /// Returns an image to `queued` from the status that the upload of a blob gives it: `saving`, or `uploading` for what a
-/// client stages. Says whether it was in that status. What a job writes is written for an image that the job brings back.
+/// client stages. Returns whether it was in that status. What a job writes is written for an image that the job brings
+/// back.
 fn return_to_queued(conn: &mut Conn, door: &Door, blob: &Blob) -> DbResult<bool> {
     if blob.is_of_a_job() {
         return Ok(false);
@@ -51,9 +52,9 @@ fn return_to_queued(conn: &mut Conn, door: &Door, blob: &Blob) -> DbResult<bool>
     }
 }
 
-/// Takes back what its holder was writing: dooms the blob, under the name that `blob` has, and returns its image to `queued`. Answers false, and changes
-/// nothing, when the blob is not that holder's any more or has become live after all. The lease goes on until `until`,
-/// so that nobody else deletes the bytes meanwhile.
+/// Takes back what its holder was writing: dooms the blob, under the name that `blob` has, and returns its image to
+/// `queued`. Returns false, and changes nothing, when the blob is not that holder's any more or has become live after
+/// all. The lease continues until `until`, so that nobody else deletes the bytes meanwhile.
 ///
 /// # Errors
 /// Only the database's own.
@@ -65,8 +66,8 @@ pub fn give_up(conn: &mut Conn, door: &Door, blob: &Blob, until: Timestamp) -> D
     Ok(was_ours)
 }
 
-/// Gives up staged data that nobody can reach any more: dooms it and returns its image to `queued`. Answers the owner of the
-/// image; `None`, where nothing has to be done or a job that holds the image does it.
+/// Gives up staged data that nobody can reach any more: dooms it and returns its image to `queued`. Returns the owner
+/// of the image; `None`, where nothing has to be done or a job that holds the image does it.
 ///
 /// # Errors
 /// Only the database's own.
@@ -87,7 +88,7 @@ pub fn give_up_staged(conn: &mut Conn, door: &Door, blob: &Blob) -> DbResult<Opt
     Ok(db::images::find(conn, &blob.image_id)?.map(|image| image.owner))
 }
 
-/// Dooms the blobs whose writer's lease ran out and returns their images to `queued`. Answers the ids of those images.
+/// Dooms the blobs whose writer's lease ran out and returns their images to `queued`. Returns the ids of those images.
 ///
 /// # Errors
 /// Only the database's own.

@@ -26,14 +26,14 @@ use crate::{
 pub use lease::{Holder, Leases};
 pub use transfers::Transfers;
 
-/// What moving bytes needs. Cheap to clone.
+/// The handles for moving data. Cheap to clone.
 #[derive(Clone)]
 pub struct Blobs {
     /// The images that the bytes belong to, and the database and the stores with them.
     pub images: Images,
     /// Where data waits to be imported.
     pub staging: Staging,
-    /// What this process is writing.
+    /// The leases of this process.
     pub leases: Leases,
     /// Uploads and downloads under way.
     pub transfers: Transfers,

@@ -101,7 +101,7 @@ impl Limits {
     }
 }
 
-/// How the number of bytes is wrong. All numbers are bytes.
+/// How the size is wrong. All numbers are bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // the names are the documentation
 pub enum Excess {
@@ -159,12 +159,12 @@ impl Progress for () {
     fn advance(&self, _: usize) {}
 }
 
-/// What came through.
+/// The result of a transfer.
 #[derive(Debug)]
 pub struct Poured {
     /// Bytes in all.
     pub size: u64,
-    /// What they are, if they were measured.
+    /// Their hashes and format, if they were measured.
     pub measured: Option<Measured>,
 }
 
@@ -172,11 +172,11 @@ pub struct Poured {
 pub struct Pour<'a, K> {
     /// Where they go.
     pub sink: &'a mut K,
-    /// What measures them.
+    /// The digests.
     pub digests: Option<Digests>,
     /// How many may come.
     pub limits: Limits,
-    /// Who is told.
+    /// Where progress is reported.
     pub progress: &'a dyn Progress,
 }
 

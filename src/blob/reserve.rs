@@ -20,7 +20,7 @@ const FIRST_STEP: u64 = 1 << 20;
 /// Bytes reserved at once at most: as much as has come, up to so many.
 const LONGEST_STEP: u64 = 64 << 20;
 
-/// What is reserved for one blob.
+/// The reservation of a blob.
 #[derive(Clone)]
 pub struct Reservation {
     db: Db,
@@ -31,10 +31,10 @@ pub struct Reservation {
     looked: u64,
 }
 
-/// The room that one blob asks for.
+/// The space that a blob requests.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// The quota that it is held against; without one nothing is reserved.
+    /// The quota that it is checked against; without one nothing is reserved.
     pub allowance: Option<Allowance>,
     /// Whether the blob counts as the project's own: else it is another's, and counted for this question only.
     pub own: bool,
@@ -76,8 +76,8 @@ impl Reservation {
         Self { db, asked, blob, bytes, looked: 0 }
     }
 
-    /// Makes sure that there is room for `size` bytes in all, of which there will be `most`, and looks now and then
-    /// whether the blob is still its holder's.
+    /// Ensures that space for `size` bytes in all is reserved, of `most` expected ones, and checks now and then that
+    /// the blob still belongs to its holder.
     ///
     /// # Errors
     /// [`Error::TooLarge`](crate::model::error::Error::TooLarge) over the quota, [`Error::Gone`](crate::model::error::Error::Gone) when the blob is not its holder's any more.
@@ -124,8 +124,8 @@ impl Reservation {
     }
 }
 
-/// A source whose bytes have their room before they are passed on. What the limits forbid is passed on without, since
-/// whoever pours refuses it.
+/// A source whose bytes are reserved before they are passed on. Bytes beyond the limits are passed on without, because
+/// the loop refuses them.
 pub struct Reserving<'a, S> {
     source: &'a mut S,
     reservation: Reservation,

@@ -21,7 +21,7 @@ use crate::{
     store::{BlobWriter, NamedStore, StoreError, StoreErrorKind, StoreResult, StoreUrl},
 };
 
-/// Told of stores that fail while others go on.
+/// Notified of stores that fail while others continue.
 #[async_trait]
 pub trait Watcher: Send + Sync {
     /// A store failed.
@@ -64,7 +64,7 @@ pub struct Sinks<'a> {
     failed: Vec<String>,
     /// Whether all of those that failed are gone.
     gone: bool,
-    /// The first of those that are left alone.
+    /// The first of those that are fenced.
     absent: Option<StoreError>,
     must_succeed: bool,
     watcher: &'a dyn Watcher,
@@ -72,21 +72,21 @@ pub struct Sinks<'a> {
     payer: Option<&'a str>,
 }
 
-/// What reached the stores; not yet `live`.
+/// Data that reached the stores; not yet `live`.
 pub struct Delivered {
     /// Each blob with the location that is to point to it.
     pub blobs: Vec<(Blob, Location)>,
     /// Stores that could not be written.
     pub failed: Vec<String>,
-    /// Whether the places of all of those are gone.
+    /// Whether the folders of all failed stores are missing.
     pub gone: bool,
-    /// What the first of those said that are left alone until they answer.
+    /// The error of the first failed store that is fenced.
     pub absent: Option<StoreError>,
 }
 
 impl<'a> Sinks<'a> {
-    /// Begins with none. `must_succeed`: the first store that fails ends it all. `payer` is the project whose quota is
-    /// asked.
+    /// Creates an empty set. `must_succeed`: the first failed store ends everything. `payer` is the project whose quota
+    /// is used.
     pub fn new(
         must_succeed: bool,
         watcher: &'a dyn Watcher,
@@ -145,7 +145,7 @@ impl<'a> Sinks<'a> {
         self.targets.iter().any(|target| target.url.is_some())
     }
 
-    /// Whether what the stores took over has so many bytes everywhere.
+    /// Whether all blobs that stores took over have this size.
     ///
     /// # Errors
     /// The store's.
@@ -159,7 +159,7 @@ impl<'a> Sinks<'a> {
         Ok(true)
     }
 
-    /// Takes note of a store that failed; the others go on if they may do without.
+    /// Records a store that failed; the others continue if they may do without.
     async fn fail(&mut self, draft: &Draft, error: StoreError) -> StoreResult<()> {
         if let Err(fault) = draft.doom().await {
             tracing::warn!(%fault, blob = %draft.blob.id, "a failed blob waits for the end of its lease");
@@ -202,13 +202,13 @@ impl<'a> Sinks<'a> {
         first
     }
 
-    /// Ends every writer. What is unfinished stays until the ledger's rows are doomed by whoever called: it tells the
-    /// reaper that what bears the name is not its own.
+    /// Cancels every writer. Unfinished data stays until the caller marks the rows `doomed`, which tells the reaper
+    /// that an object of the same name is not its own.
     pub fn cancel(&mut self) {
         self.targets.iter_mut().for_each(|target| drop(target.writer.take()));
     }
 
-    /// Shows the blobs under their names, if the ledger says that they are still this process's. None may be left.
+    /// Publishes the blobs under their names, if their rows still belong to this process. May be empty.
     ///
     /// # Errors
     /// [`SinksFault`], of a store only if it must succeed.

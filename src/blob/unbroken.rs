@@ -12,13 +12,13 @@ pub struct Elsewhere {
     pub image: String,
     /// Bytes that the whole has; what has others at a location is not the data.
     pub size: u64,
-    /// The stores and the URLs there, in the order in which they are tried. Each has to be trusted as far as the first,
-    /// or whoever gets the bytes has to hold all of them against a hash.
+    /// The remaining stores and URLs, in order. Each must be as trustworthy as the first, or the reader must check all
+    /// data against a hash.
     pub left: VecDeque<(NamedStore, String)>,
 }
 
-/// The bytes of `part`, which `stream` begins to give; where it breaks off or ends too early, the next location of
-/// `elsewhere` goes on from the byte reached.
+/// The bytes of `part`, which `stream` begins; after an error or an early end, the next location of `elsewhere`
+/// continues from the last byte.
 ///
 /// # Errors
 /// In the stream: why it broke off last, when there is no location left.

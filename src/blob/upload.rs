@@ -32,7 +32,7 @@ use crate::{
     store::{BlobWriter, NamedStore, StoreError, StoreErrorKind, StoreUrl},
 };
 
-/// What the client sends, piece by piece. A queue that closes without [`Piece::End`] is a client that went away.
+/// The client's data in pieces. A queue that closes without [`Piece::End`] means that the client disconnected.
 #[derive(Debug)]
 pub enum Piece {
     /// The next bytes.
@@ -68,7 +68,7 @@ impl From<Fault<Error>> for Error {
     }
 }
 
-/// What an upload asks for besides its bytes.
+/// The parameters of an upload.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Size in bytes that the client declared; binding. `None` is unknown.
@@ -79,9 +79,9 @@ pub struct Request {
 
 /// An upload that its caller may make.
 pub struct Admitted<'a> {
-    /// Who sends.
+    /// The caller.
     pub caller: &'a Caller,
-    /// The image as it was then.
+    /// The image at that time.
     pub image: Image,
     /// The store that is to keep the data.
     pub store: NamedStore,
@@ -89,13 +89,13 @@ pub struct Admitted<'a> {
     pub declared: Option<u64>,
 }
 
-/// What has come of an upload, before anybody sees it.
+/// A received upload that is not published yet.
 pub struct Received {
     /// The image, which is `saving`.
     pub image: Image,
-    /// What writes the data; nothing shows it yet.
+    /// The writer of the data, which is not committed yet.
     pub writer: BlobWriter,
-    /// What it is.
+    /// Its measured properties.
     pub facts: Facts,
 }
 
@@ -238,7 +238,7 @@ async fn receive(
     }
 }
 
-/// Shows what was received under its name, if the ledger says that it is still this upload's. Answers its URL.
+/// Shows what was received under its name, if the ledger says that it is still this upload's. Returns its URL.
 ///
 /// # Errors
 /// [`Error::Gone`] when it is not; the store's.
@@ -250,7 +250,7 @@ pub async fn show(draft: &mut Draft, writer: BlobWriter) -> Result<StoreUrl> {
     draft.commit(writer).await.map_err(|e| store_fault(&e))
 }
 
-/// What became of the transaction that ends an upload.
+/// The result of the transaction that ends an upload.
 ///
 /// # Errors
 /// [`Error::Gone`] when others took the data back, or the image is gone.

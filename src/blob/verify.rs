@@ -21,7 +21,7 @@ use crate::{
 /// location can still be tried.
 const HELD_BYTES: usize = 64 * 1024;
 
-/// What the data of an image must be.
+/// The expected hash and size of an image's data.
 #[derive(Clone, Debug)]
 pub struct Expected {
     /// Bytes.
@@ -31,7 +31,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// What an image says of its data, of `size` bytes: its secure hash, else its MD5, if it has either.
+    /// The expectation for an image's data of `size` bytes: its secure hash, otherwise its MD5, if it has either.
     pub fn of(image: &Image, size: u64) -> Self {
         let of = |name: &str, value: &String| Some((Algorithm::of(name)?, value.clone()));
         let hash = image.os_hash_algo.as_ref().zip(image.os_hash_value.as_ref());
@@ -39,7 +39,7 @@ impl Expected {
         Self { size, hash: hash.or_else(|| image.checksum.as_ref().and_then(|md5| of("md5", md5))) }
     }
 
-    /// Whether there is a hash to hold data against.
+    /// Whether there is a hash to check data against.
     pub fn is_hashed(&self) -> bool {
         self.hash.is_some()
     }
@@ -53,15 +53,15 @@ impl Expected {
         Digests::start(&Wanted { kept, ..Wanted::default() })
     }
 
-    /// Holds data against the hash. Data without a known hash passes.
+    /// Checks data against the hash. Data without a known hash passes.
     pub fn is_met_by(&self, measured: &Hashes) -> bool {
         self.hash.as_ref().is_none_or(|(algorithm, wanted)| {
             measured.get(algorithm.name).is_some_and(|found| found.eq_ignore_ascii_case(wanted))
         })
     }
 
-    /// The part to send when `span` was asked for, and what it is held against on its way, if it is to be. A hash speaks
-    /// of the whole, so a part of hashed data is answered with the whole, as HTTP allows (RFC 9110, 14.2).
+    /// The part to send for `span`, and what it is checked against, if anything. A hash covers all data, so a range of
+    /// hashed data is answered with everything, as HTTP allows (RFC 9110, 14.2).
     pub fn sending(self, span: Option<Span>, is_verified: bool) -> (Option<Span>, Option<Self>) {
         let is_whole = span.is_none_or(|span| span.first == 0 && span.last.saturating_add(1) >= self.size);
         match (is_verified, is_whole, self.is_hashed()) {

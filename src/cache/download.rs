@@ -13,9 +13,9 @@ use crate::{
     store::ByteRange,
 };
 
-/// Opens the data of an image. `prefer` names stores to try first, in that order, and may be empty; `range` reads
-/// the request's range headers against the size of the data. With `as_file` data comes as a file where it lies in one and
-/// nobody has to look at it on its way.
+/// Opens the data of an image. `prefer` names stores to try first, in that order, and may be empty; `range` evaluates
+/// the request's range headers for the size of the data. With `as_file` data that nothing has to inspect is returned as
+/// a file, if it is one.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for deactivated images and without the right; [`Error::Invalid`] for preferences that
@@ -29,7 +29,8 @@ pub async fn download(
     as_file: bool,
 ) -> Result<Data> {
     let image = download::find(&site.images, caller, id, prefer).await?;
-    // A location on an image that is not active yet has data that nobody has held against its hash, or that failed it.
+    // A location on an image that is not active yet has data that nobody has checked against its hash, or that failed
+    // it.
     if image.locations.is_empty() || matches!(image.status, Status::Queued | Status::Importing) {
         return Ok(Data::None);
     }
@@ -57,7 +58,7 @@ async fn from_cache(
 ) -> Result<Option<Data>> {
     let Some(copy) = cache.copy_of(image).await else { return Ok(None) };
     let size = copy.size;
-    // What a copy holds was held against its hash when it was made.
+    // What a copy holds was checked against its hash when it was made.
     let is_verified = verify == VerifyDownloads::All;
     let (span, expected) = Expected::of(image, size).sending(range(size)?, is_verified);
     let part = span.map(|s| ByteRange { first: s.first, last: s.last });

@@ -21,7 +21,7 @@ use crate::{
 /// How long a store may take for the next bytes, and the disk of the cache to take them.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What came of it.
+/// The result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fetched {
     /// The image is out of the queue: it is cached, or never can be.

@@ -42,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// and room that others could use.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 
-/// What came of making a copy.
+/// The result of making a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// There is a copy now.
@@ -59,7 +59,7 @@ pub(super) enum Outcome {
     Gone,
 }
 
-/// What a copy must be.
+/// The required properties of a copy.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     pub(super) id: String,
@@ -69,7 +69,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// What a copy of this image must be, of which the store says that it has `size` bytes.
+    /// The required properties of a copy of this image, whose size in the store is `size`.
     pub(super) fn of(image: &Image, size: u64) -> Self {
         Self {
             id: image.id.clone(),
@@ -93,7 +93,7 @@ impl Wanted {
     }
 }
 
-/// The chunks of a copy in the making, of which so many bytes are to come.
+/// The chunks of a copy in the making, of which this many bytes are to come.
 struct Awaited {
     queue: mpsc::Receiver<Bytes>,
     left: u64,
@@ -149,14 +149,14 @@ impl Sink for Part<'_> {
     }
 }
 
-/// The sender's end of a copy in the making. Dropped early, there will be none.
+/// The sender of a copy in progress. If it is dropped early, no copy is made.
 pub(super) struct Fill {
     queue: mpsc::Sender<Bytes>,
     pub(super) task: JoinHandle<Result<Outcome>>,
 }
 
 impl Fill {
-    /// Hands on a chunk; says whether more is wanted.
+    /// Hands on a chunk; returns whether more is wanted.
     pub(super) async fn feed(&self, chunk: Bytes, patience: Duration) -> bool {
         matches!(timeout(patience, self.queue.send(chunk)).await, Ok(Ok(())))
     }
@@ -169,8 +169,8 @@ impl Fill {
 }
 
 impl Cache {
-    /// The same stream, which makes a copy of the whole data of an image on its way. Nothing but memory for a few
-    /// chunks is needed for that; when the copy fails, the stream goes on.
+    /// The same stream, which also makes a copy of the image's data. This needs memory for a few chunks only; if the
+    /// copy fails, the stream continues.
     pub fn tee(self: &Arc<Self>, image: &Image, size: u64, stream: ByteStream) -> ByteStream {
         let Ok(seat) = Arc::clone(&self.fills).try_acquire_owned() else { return stream };
         let fill = self.begin(Wanted::of(image, size), Some(seat));
@@ -270,7 +270,7 @@ impl Cache {
         Ok(Outcome::Gone)
     }
 
-    /// Records a copy whose file is there; says whether its image is.
+    /// Records a copy whose file is there; returns whether its image is.
     pub(super) async fn record_copy(&self, record: CachedImage) -> Result<bool> {
         let node = self.node;
         let inserted =

@@ -17,11 +17,11 @@ use crate::{
     policy::{Empty, Target},
 };
 
-/// What is cached, and what waits for it.
+/// The cached and the queued images.
 pub struct State {
     /// Records of this node.
     pub cached: Vec<CachedImage>,
-    /// Ids of images, in their turn.
+    /// Ids of images, in order.
     pub queued: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ async fn enforce<'a>(
     site.cache.as_ref().ok_or_else(|| Error::NotFound("This server has no image cache.".to_owned()))
 }
 
-/// What is in the cache and in the queue.
+/// Lists the cache and the queue.
 ///
 /// # Errors
 /// [`Error::Forbidden`]; [`Error::NotFound`] without a cache.
@@ -124,7 +124,7 @@ pub async fn nodes(site: &Site, caller: &Caller, id: &str) -> Result<Vec<String>
     Ok(site.images.db.read("cache.nodes", move |conn| db::cached_images::nodes_of(conn, &image.id)).await?)
 }
 
-/// Removes data that was found to be wrong and what is left of copies that came to nothing.
+/// Removes invalid data and the remains of failed copies.
 ///
 /// # Errors
 /// [`Error::Forbidden`]; [`Error::NotFound`] without a cache.
@@ -132,7 +132,7 @@ pub async fn clean(site: &Site, caller: &Caller) -> Result<()> {
     enforce(site, caller, "cache_clean", None).await?.clean().await
 }
 
-/// Brings the cache down to its size; answers how many copies, and how many bytes, had to go.
+/// Brings the cache down to its size; returns how many copies, and how many bytes, had to go.
 ///
 /// # Errors
 /// [`Error::Forbidden`]; [`Error::NotFound`] without a cache.
@@ -140,8 +140,8 @@ pub async fn prune(site: &Site, caller: &Caller) -> Result<(u64, u64)> {
     enforce(site, caller, "cache_prune", None).await?.prune().await
 }
 
-/// The cache, for the calls of earlier releases (`glance/api/middleware/cache_manage.py`), which ask one rule and
-/// nothing about images.
+/// The cache, for the calls of earlier releases (`glance/api/middleware/cache_manage.py`), which check a single rule
+/// and nothing about images.
 ///
 /// # Errors
 /// [`Error::Forbidden`]; [`Error::NotFound`] without a cache.

@@ -48,8 +48,7 @@ pub use fetch::Fetched;
 /// Copies that are made at the same time at most; further downloads are served without one.
 const FILLS_AT_ONCE: usize = 32;
 
-/// `image_cache_driver`. Wherever Glance would keep the records, we keep them in the database; what is left of the
-/// choice is what clients see.
+/// `image_cache_driver`. The records are in the database whatever the driver; it only decides what clients see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Driver {
     /// Records are shown with their number and checksum, and it is known which nodes hold an image.
@@ -67,7 +66,7 @@ pub struct Settings {
     pub dir: PathBuf,
     /// `image_cache_driver`
     pub driver: Driver,
-    /// `image_cache_max_size`: bytes that the cache takes at most.
+    /// `image_cache_max_size`: maximum size of the cache in bytes.
     pub max_size: u64,
     /// `image_cache_stall_time`: how long a copy may wait for its next bytes.
     pub stall_time: Duration,
@@ -218,8 +217,8 @@ impl Cache {
         Ok(Some(Copy { file, name: image.id.clone(), size }))
     }
 
-    /// The bytes of a copy, all or a part, held against what is `expected` of them. One that cannot be read to its end is
-    /// dropped, so that the next download comes from a store.
+    /// The bytes of a copy, all or a part, checked against what is `expected` of them. One that cannot be read to its
+    /// end is dropped, so that the next download comes from a store.
     ///
     /// # Errors
     /// The hash library's.
@@ -276,7 +275,7 @@ impl Cache {
     /// Records the hits that were only counted so far: a download must not wait for a write to the database.
     ///
     /// # Errors
-    /// Only the database's; the hits are counted anew then.
+    /// Only the database's; the hits are counted again then.
     pub async fn record_hits(&self) -> Result<()> {
         let _recording = self.recording.lock().await;
         let hits = std::mem::take(&mut *self.hits.lock().unwrap_or_else(PoisonError::into_inner));
@@ -318,7 +317,7 @@ impl Cache {
         Ok(self.db.write("cache.remove", move |conn| db::cached_images::remove(conn, node, &id)).await?)
     }
 
-    /// Drops every copy and answers how many there were.
+    /// Drops every copy and returns how many there were.
     ///
     /// # Errors
     /// Those of the disk and the database.
@@ -335,7 +334,7 @@ impl Cache {
         Ok(count)
     }
 
-    /// The ids of the images that wait to be cached, in their turn.
+    /// The ids of the queued images, in order.
     ///
     /// # Errors
     /// The disk's.
@@ -343,7 +342,7 @@ impl Cache {
         self.folder.run(CacheFolder::queued).await.map_err(failed)
     }
 
-    /// Puts an image into the queue unless it is cached or waits already. What is no UUID is no image, and left out.
+    /// Queues an image unless it is cached or queued already. An id that is not a UUID is ignored.
     ///
     /// # Errors
     /// The disk's.
@@ -361,7 +360,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Takes an image out of the queue. That it was not there is no failure.
+    /// Takes an image out of the queue. It is not an error if it was not there.
     ///
     /// # Errors
     /// The disk's.
@@ -373,7 +372,7 @@ impl Cache {
         self.folder.run(move |folder| folder.unqueue(&name)).await.map(drop).map_err(failed)
     }
 
-    /// Empties the queue and answers how many images waited.
+    /// Empties the queue and returns how many images waited.
     ///
     /// # Errors
     /// The disk's.

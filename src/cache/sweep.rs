@@ -17,8 +17,8 @@ use crate::{
 };
 
 impl Cache {
-    /// Drops copies of images that are gone, records without a file and incomplete files that nobody writes;
-    /// records files that have no record, if they are what their images say.
+    /// Deletes copies of deleted images, records without a file and abandoned incomplete files; records files without a
+    /// record, if they match their images.
     ///
     /// # Errors
     /// Those of the disk and the database.
@@ -97,7 +97,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Reads a file from end to end and holds it against its image.
+    /// Reads a file from end to end and checks it against its image.
     async fn passes(&self, wanted: &Wanted) -> Result<bool> {
         let (name, place) = (wanted.id.clone(), wanted.id.clone());
         let opened = self.folder.run(move |folder| folder.open_entry(&name)).await.map_err(failed)?;
@@ -112,8 +112,7 @@ impl Cache {
         }
     }
 
-    /// Removes data that was found to be wrong and what is left of copies that came to nothing
-    /// (`ImageCache.clean`).
+    /// Removes invalid data and the remains of failed copies (`ImageCache.clean`).
     ///
     /// # Errors
     /// The disk's.

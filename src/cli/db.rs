@@ -145,7 +145,7 @@ pub fn migrate(place: &Place) -> Result<(), StartError> {
     }
 }
 
-/// Says whether the schema fits.
+/// Returns whether the schema fits.
 ///
 /// # Errors
 /// [`StartError`] when that cannot be told.

@@ -42,7 +42,7 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Ask anew for what a failed job was to do.
+    /// Ask again for what a failed job was to do.
     Retry {
         /// Id of the failed job.
         id: String,

@@ -44,7 +44,7 @@ pub struct LoadArguments {
     /// Add to namespaces that are there what they lack.
     #[arg(long, conflicts_with_all = ["replace", "prefer_new"])]
     merge: bool,
-    /// Delete namespaces that are there, with all they hold, and load them anew.
+    /// Delete namespaces that are there, with all they hold, and load them again.
     #[arg(long, conflicts_with = "prefer_new")]
     replace: bool,
     /// Add to namespaces that are there what they lack, and bring what they have up to date.

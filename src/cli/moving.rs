@@ -45,7 +45,8 @@ pub struct Export {
     place: Place,
 }
 
-/// Takes over images, tasks and metadata definitions. A run that was stopped goes on; a further one takes what has changed.
+/// Takes over images, tasks and metadata definitions. A run that was stopped continues; a further one takes what has
+/// changed.
 ///
 /// # Errors
 /// [`StartError`], which says what is wrong and what to do.

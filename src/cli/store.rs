@@ -20,7 +20,7 @@ use crate::{
 pub enum Command {
     /// List files without a ledger row and rows without a file. Changes nothing, unless told to delete.
     Reconcile(Arguments),
-    /// Make a store this database's although it bears the mark of another: after a database was set up anew. No other
+    /// Make a store this database's although it bears the mark of another: after a database was set up again. No other
     /// service may have its data there.
     Claim(ClaimArguments),
     /// Give the data of stores that are not configured any more to the stores that have its URLs now: after an id was

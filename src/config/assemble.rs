@@ -57,13 +57,13 @@ pub struct Config {
     pub database: Option<db::Settings>,
     /// Proxies whose word on the address of a client counts.
     pub trusted_proxies: Vec<ipnet::IpNet>,
-    /// How long anybody waits for the embedded database.
+    /// How long requests wait for the embedded database.
     pub database_limits: db::Limits,
     /// Where the bytes are.
     pub stores: Stores,
-    /// Who may do what.
+    /// Authorisation.
     pub policy: policy::Settings,
-    /// Who may touch which property; `None` protects nothing.
+    /// Property protections; `None` protects nothing.
     pub protections: Option<Protections>,
     /// The properties that `schema-image.json` declares; `None` when there is no such file.
     pub declarations: Option<serde_json::Value>,

@@ -59,7 +59,7 @@ fn sessions(loaded: &Loaded, findings: &mut Vec<Finding>) -> Sessions {
     }
 }
 
-/// How long anybody waits for the database, embedded or not.
+/// How long requests wait for the database, embedded or not.
 pub(super) fn limits(loaded: &Loaded) -> Limits {
     let default = Limits::default();
     Limits {

@@ -26,7 +26,7 @@ pub struct Stores {
     pub multiple: bool,
     /// Folder of staged uploads; `None` is the one in the data folder.
     pub staging: Option<PathBuf>,
-    /// When a store that does not answer is left alone.
+    /// When a store that does not answer is fenced.
     pub fencing: Fencing,
     /// Which stores are read once for all who want the same at the same time.
     pub shared_reads: Sharing,

@@ -23,10 +23,10 @@ pub struct StoreName {
 
 /// All options with their values.
 ///
-/// The getters take a section and an option. To ask for an option that the registry does not have,
-/// or as another type than its own, is a fault of the program: the getter answers with the type's
-/// empty value and keeps the name for `misasked`, which a test holds empty. Every name asked for is
-/// kept, so that `unasked` can tell options that nobody reads.
+/// The getters take a section and an option. To ask for an option that the registry does not have, or as another type
+/// than its own, is a programming error: the getter answers with the type's empty value and keeps the name for
+/// `misasked`, which a test holds empty. Every name asked for is kept, so that `unasked` can tell options that nobody
+/// reads.
 pub struct Loaded {
     registry: Registry,
     settings: BTreeMap<String, BTreeMap<&'static str, Setting>>,
@@ -179,7 +179,7 @@ impl Loaded {
         self.origin(section, option) != Origin::Default
     }
 
-    /// What was asked for and does not exist, or is of another type: faults of the program.
+    /// What was asked for and does not exist, or is of another type: programming errors.
     pub fn misasked(&self) -> Vec<(String, String)> {
         self.asked().wrongly.iter().cloned().collect()
     }

@@ -9,9 +9,9 @@ use super::{
     statement::Statement,
 };
 
-/// Every table that is kept, those that others point to first, with the columns that order its rows and tell them apart.
-/// `nodes` and `staging_places` are left out: they say who runs, and nobody runs after a restoration. A test holds this
-/// against the schema.
+/// Every table that is kept, those that others point to first, with the columns that order its rows and tell them
+/// apart. `nodes` and `staging_places` are left out: they say who runs, and nobody runs after a restoration. A test
+/// checks this against the schema.
 pub const TABLES: &[(&str, &[&str])] = &[
     ("images", &["id"]),
     ("purged_images", &["id"]),

@@ -12,7 +12,7 @@ use crate::model::{
 /// How the ledger's names of staging folders begin; what follows names the folder.
 pub const STAGING_PREFIX: &str = "os_glance_staging_store@";
 
-/// What stays reserved of a blob that is finished: staged data goes on to count.
+/// What stays reserved of a blob that is finished: staged data continues to count.
 const OF_THE_STAGED: &str = "CASE WHEN store LIKE 'os_glance_staging_store@%' THEN ";
 /// What stays reserved of a blob that is doomed: the bytes of an unfinished one may become more until its writer takes
 /// note.
@@ -93,8 +93,8 @@ pub fn name_is_taken(conn: &mut Conn, store: &str, name: &str) -> DbResult<bool>
 }
 
 /// Turns a blob that `holder` writes to `live`. Its lease ends: a writer's lease that outlived the writing would be
-/// renewed for ever once the blob is doomed, and keep the reaper away. Staged data goes on to count as reserved; of other
-/// data the location counts that this transaction adds.
+/// renewed for ever once the blob is doomed, and keep the reaper away. Staged data continues to count as reserved; of
+/// other data the location counts that this transaction adds.
 ///
 /// # Errors
 /// [`DbError::Stale`] when the blob was doomed or taken meanwhile.
@@ -116,8 +116,8 @@ pub fn make_live(conn: &mut Conn, id: &str, holder: &str, size: i64, now: Timest
     if changed == 1 { Ok(()) } else { Err(DbError::stale("blob", id)) }
 }
 
-/// Dooms every blob of an image, and answers how many. A writer's lease stays in force, so that the reaper does not race
-/// it.
+/// Dooms every blob of an image, and returns how many. A writer's lease stays in force, so that the reaper does not
+/// race it.
 ///
 /// # Errors
 /// Only the database's own.
@@ -139,7 +139,7 @@ pub fn doom_of_image(
     Ok(doom.kept().execute(conn)?)
 }
 
-/// Takes a blob back that is doomed and whose time has not come. Answers whether it is live again.
+/// Takes a blob back that is doomed and whose time has not come. Returns whether it is live again.
 ///
 /// # Errors
 /// Only the database's own.
@@ -178,7 +178,7 @@ pub fn doom(conn: &mut Conn, id: &str, delete_after: Timestamp, now: Timestamp) 
     Ok(())
 }
 
-/// Gives what its holder is writing another name, and answers whether it is still that holder's.
+/// Gives what its holder is writing another name, and returns whether it is still that holder's.
 ///
 /// # Errors
 /// Only the database's own.
@@ -188,8 +188,8 @@ pub fn rename(conn: &mut Conn, id: &str, holder: &str, name: &str) -> DbResult<b
     Ok(diesel::update(held).set(blobs::name.eq(name)).execute(conn)? == 1)
 }
 
-/// Dooms what its holder was writing, under the name that `blob` has and a lease that goes on until `until`. Answers false, and changes nothing, when
-/// the blob is not that holder's any more or has become live after all.
+/// Dooms what its holder was writing, under the name that `blob` has and a lease that continues until `until`. Returns
+/// false, and changes nothing, when the blob is not that holder's any more or has become live after all.
 ///
 /// # Errors
 /// Only the database's own.
@@ -275,8 +275,9 @@ pub fn abandoned(conn: &mut Conn, now: Timestamp, count: i64) -> DbResult<Vec<Bl
     rows.into_iter().map(BlobRow::into_blob).collect()
 }
 
-/// Dooms a blob whose writer's lease ran out, for the reaper to take at once. Answers false, and changes nothing, when it
-/// has become live after all, its lease goes on, or somebody else was faster: what was read before says nothing of that.
+/// Dooms a blob whose writer's lease ran out, for the reaper to take at once. Returns false, and changes nothing, when
+/// it has become live after all, its lease continues, or somebody else was faster: what was read before says nothing of
+/// that.
 ///
 /// # Errors
 /// Only the database's own.
@@ -380,8 +381,8 @@ pub fn staged_of(conn: &mut Conn, image_id: &str) -> DbResult<Option<Blob>> {
     row.map(BlobRow::into_blob).transpose()
 }
 
-/// Dooms what `holder` was writing and ends its leases: it has failed or begins anew. What the deletion of the image has
-/// doomed keeps the writer's lease until then.
+/// Dooms what `holder` was writing and ends its leases: it has failed or begins again. What the deletion of the image
+/// has doomed keeps the writer's lease until then.
 ///
 /// # Errors
 /// Only the database's own.

@@ -54,7 +54,7 @@ impl ConsumerRow {
     }
 }
 
-/// Keeps others from deleting an image, or from telling of its consumers, until the transaction ends. Answers whether
+/// Keeps others from deleting an image, or from telling of its consumers, until the transaction ends. Returns whether
 /// it is there.
 ///
 /// # Errors
@@ -66,7 +66,7 @@ pub fn hold_image(conn: &mut Conn, image_id: &str) -> DbResult<bool> {
     Ok(there.select(images::id).first::<String>(conn).optional()?.is_some())
 }
 
-/// Enters a consumer, or what has changed about it. Answers whether it is new.
+/// Enters a consumer, or what has changed about it. Returns whether it is new.
 ///
 /// # Errors
 /// Only the database's own.
@@ -107,7 +107,7 @@ pub fn find(conn: &mut Conn, image_id: &str, kind: ConsumerKind, id: &str) -> Db
     row.map(ConsumerRow::into_consumer).transpose()
 }
 
-/// Removes a consumer, and ends its licence. Answers whether it was there.
+/// Removes a consumer, and ends its licence. Returns whether it was there.
 ///
 /// # Errors
 /// Only the database's own.
@@ -196,7 +196,7 @@ pub fn of_scope(conn: &mut Conn, scope: &str) -> DbResult<Vec<Consumer>> {
     rows.into_iter().map(ConsumerRow::into_consumer).collect()
 }
 
-/// Removes up to `count` consumers of images that are gone. Answers how many went.
+/// Removes up to `count` consumers of images that are gone. Returns how many went.
 ///
 /// # Errors
 /// Only the database's own.

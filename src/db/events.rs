@@ -128,7 +128,7 @@ pub fn of_image(conn: &mut Conn, image_id: &str, sequence: i64, count: i64) -> D
         .load(conn)?)
 }
 
-/// Drops events from before `oldest` and all but the last `keep`, up to `count` at once. Answers how many went.
+/// Drops events from before `oldest` and all but the last `keep`, up to `count` at once. Returns how many went.
 ///
 /// # Errors
 /// Only the database's own.

@@ -23,7 +23,7 @@ const KEPT: i64 = 20;
 /// Characters of a property that a line has.
 const VALUE_CHARS: usize = 64;
 
-/// Keeps others from publishing in a family until the transaction ends. Answers the number of this publication.
+/// Keeps others from publishing in a family until the transaction ends. Returns the number of this publication.
 ///
 /// # Errors
 /// [`DbError::Retry`] when others begin at the same time.

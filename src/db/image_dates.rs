@@ -14,7 +14,7 @@ pub struct Due {
     pub act: Act,
 }
 
-/// Enters when an act is due, in the place of what was known before.
+/// Enters when an act is due, replacing the previous entry.
 ///
 /// # Errors
 /// Only the database's own.
@@ -29,7 +29,7 @@ pub fn put(conn: &mut Conn, image_id: &str, act: Act, due: Timestamp) -> DbResul
     Ok(())
 }
 
-/// Forgets an act, because it is done or not wanted any more. Answers whether it was to come.
+/// Forgets an act, because it is done or not wanted any more. Returns whether it was to come.
 ///
 /// # Errors
 /// Only the database's own.

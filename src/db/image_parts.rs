@@ -27,7 +27,7 @@ const ROWS_AT_ONCE: usize = 100;
 /// Up to how many rows a statement that inserts them is kept prepared.
 const KEPT_ROWS: usize = 8;
 
-/// What hangs on an image.
+/// The parts of an image.
 pub(super) enum Part {
     /// A property: its name and its value.
     Property(String, Option<String>),
@@ -71,7 +71,7 @@ pub(super) struct PartRow {
     blob_id: Option<String>,
 }
 
-/// A query of everything that hangs on these images, as [`PartRow`]s.
+/// A query of the properties, tags and locations of these images, as [`PartRow`]s.
 pub(super) fn parts_of<'a, I: IntoIterator<Item = &'a str>>(ids: impl Fn() -> I) -> Statement {
     Statement::new(
         "SELECT 'p' AS kind, image_id, position, name AS part, value, NULL AS metadata, NULL AS store, \
@@ -95,7 +95,7 @@ pub(super) fn read(mut rows: Vec<PartRow>) -> DbResult<Vec<(String, Part)>> {
     rows.into_iter().filter_map(|row| row.read().transpose()).collect()
 }
 
-/// Everything that hangs on these images, as [`read`] has it.
+/// The properties, tags and locations of these images, as [`read`] has it.
 ///
 /// # Errors
 /// Those of the database, and metadata that is no JSON.

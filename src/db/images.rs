@@ -229,7 +229,7 @@ impl ImageColumns<'_> {
     }
 }
 
-/// Inserts a new image with everything that hangs on it, by an id that somebody chose.
+/// Inserts a new image with its properties, tags and locations, by an id that somebody chose.
 ///
 /// # Errors
 /// [`DbError::Duplicate`] when the id is in use or was ever used.
@@ -253,7 +253,7 @@ pub fn insert_drawn(conn: &mut Conn, image: &Image) -> DbResult<()> {
     image_parts::save_locations(conn, &image.id, &[], &image.locations)
 }
 
-/// Loads an image that is not deleted, with everything that hangs on it.
+/// Loads an image that is not deleted, with its properties, tags and locations.
 ///
 /// # Errors
 /// Only the database's own.
@@ -270,7 +270,7 @@ pub fn find(conn: &mut Conn, id: &str) -> DbResult<Option<Image>> {
     }
 }
 
-/// Turns rows into images, loading what hangs on them with one query; keeps the order of the rows.
+/// Turns rows into images, loading their parts with one query; keeps the order of the rows.
 pub(super) fn load_parts(conn: &mut Conn, rows: Vec<ImageRow>) -> DbResult<Vec<Image>> {
     let ids: Vec<String> = rows.iter().map(|r| r.id.clone()).collect();
     let mut list = rows.into_iter().map(ImageRow::into_image).collect::<DbResult<Vec<_>>>()?;
@@ -282,8 +282,8 @@ pub(super) fn load_parts(conn: &mut Conn, rows: Vec<ImageRow>) -> DbResult<Vec<I
     Ok(list)
 }
 
-/// Saves the difference between two states of one image, if `before` is still what the database has.
-/// Answers the new revision.
+/// Saves the difference between two states of one image, if `before` is still what the database has. Returns the new
+/// revision.
 ///
 /// # Errors
 /// [`DbError::Stale`] when another change came first or the image is deleted.
@@ -299,12 +299,12 @@ pub fn save(conn: &mut Conn, before: &Image, after: &Image) -> DbResult<i64> {
     Ok(revision)
 }
 
-/// Leaves a tombstone: the row stays so that its id is never used again; what hangs on it goes.
+/// Leaves a tombstone: the row stays so that its id is never used again; its parts are deleted.
 ///
 /// # Errors
 /// [`DbError::Stale`] when `image` is no longer what the database has.
 pub fn delete(conn: &mut Conn, image: &Image, now: Timestamp) -> DbResult<()> {
-    // Not diesel's own text, which it would have read and planned anew each time.
+    // Not diesel's own text, which it would have read and planned again each time.
     let delete = Statement::new("UPDATE images SET deleted = ")
         .boolean(true)
         .sql(", status = ")
@@ -326,7 +326,7 @@ pub fn delete(conn: &mut Conn, image: &Image, now: Timestamp) -> DbResult<()> {
         return Err(DbError::stale("image", &image.id));
     }
     let id = image.id.as_str();
-    // The row was still what the image is, and so is what hangs on it; members come and go without it.
+    // The row was still what the image is, and so are its parts; members come and go without it.
     if !image.properties.is_empty() {
         diesel::delete(image_properties::table.filter(image_properties::image_id.eq(id))).execute(conn)?;
     }
@@ -340,7 +340,7 @@ pub fn delete(conn: &mut Conn, image: &Image, now: Timestamp) -> DbResult<()> {
     Ok(())
 }
 
-/// Undoes [`delete`]: a tombstone is an image again, with what hung on it. Answers the new revision.
+/// Undoes [`delete`]: a tombstone is an image again, with what hung on it. Returns the new revision.
 ///
 /// # Errors
 /// [`DbError::Stale`] when `image` is no longer what the database has.
@@ -369,8 +369,8 @@ pub fn restore(conn: &mut Conn, image: &Image) -> DbResult<i64> {
     Ok(revision)
 }
 
-/// Drops the rows of images that were deleted before a time and have no data any more, the oldest first, `count` at most.
-/// Their ids are kept apart, so that nobody gives one to other data (OSSN-0075). Answers how many went.
+/// Drops the rows of images that were deleted before a time and have no data any more, the oldest first, `count` at
+/// most. Their ids are kept apart, so that nobody gives one to other data (OSSN-0075). Returns how many went.
 ///
 /// # Errors
 /// Only the database's own.

@@ -40,7 +40,7 @@ pub struct Page {
     pub after: Option<Image>,
     /// Rows at most.
     pub limit: u32,
-    /// Bytes of what hangs on the images at most ([`Image::variable_bytes`]); a page has one image at least.
+    /// Bytes of the parts of the images at most ([`Image::variable_bytes`]); a page has one image at least.
     pub bytes_max: usize,
 }
 
@@ -355,7 +355,7 @@ impl Column for Place {
 /// The order of a page; the names are those of [`SORT_KEYS`](crate::model::list::SORT_KEYS).
 fn keyset(conn: &Conn, page: &Page, rows: Rows) -> Keyset<Place> {
     let dialect = dialect::of(conn);
-    // Behind the id, which tells all of them apart, nothing counts, and no index goes on.
+    // Behind the id, which tells all of them apart, nothing counts, and no index continues.
     let end =
         page.sort.iter().position(|(key, _)| *key == "id").map_or(page.sort.len(), |id| id.saturating_add(1));
     Keyset::new(page.sort.iter().take(end).map(|(key, direction)| {

@@ -42,7 +42,7 @@ fn select(conn: &Conn, id: &str, project: Option<&str>) -> Statement {
         .sql(&format!(" AND {}) AS is_member", dialect::of(conn).is_false("m.deleted")))
 }
 
-/// An image that is not deleted, with everything that hangs on it.
+/// An image that is not deleted, with its properties, tags and locations.
 ///
 /// # Errors
 /// Only the database's own.
@@ -64,7 +64,7 @@ pub fn find(conn: &mut Conn, id: &str, project: Option<&str>) -> DbResult<Option
     Ok(Some((image, is_member)))
 }
 
-/// An image for use as a marker, without what hangs on it, and whether it is deleted.
+/// An image for use as a marker, without its parts, and whether it is deleted.
 ///
 /// # Errors
 /// Only the database's own.

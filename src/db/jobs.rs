@@ -146,7 +146,7 @@ pub fn list_of_image(conn: &mut Conn, image_id: &str, now: Timestamp) -> DbResul
 }
 
 /// How often one claim looks for further jobs. A pass finds no more than one that is full of one project's jobs, or of
-/// jobs that another node has just taken; the next claim goes on.
+/// jobs that another node has just taken; the next claim continues.
 const CLAIM_PASSES: usize = 8;
 
 /// What a claim may take.
@@ -262,8 +262,8 @@ fn take(
     if changed == 1 { find(conn, &row.id) } else { Ok(None) }
 }
 
-/// Prolongs the lease of a job that `node` works on and records its progress. Answers whether somebody wants
-/// it to stop.
+/// Prolongs the lease of a job that `node` works on and records its progress. Returns whether somebody wants it to
+/// stop.
 ///
 /// # Errors
 /// [`DbError::Stale`] when the job is no longer this node's.

@@ -143,7 +143,7 @@ pub fn adopt(conn: &mut Conn, location: &Location, store: &str, now: Timestamp) 
     let image: Option<String> = row().select(image_locations::image_id).first(conn).optional()?;
     let before = image.as_deref().map(|id| images::find(conn, id)).transpose()?.flatten();
     diesel::update(row()).set(image_locations::store.eq(Some(store))).execute(conn)?;
-    // What is charged for by store goes on by the name that the store has now.
+    // What is charged for by store continues by the name that the store has now.
     if let Some(before) = before
         && let Some(after) = images::find(conn, &before.id)?
     {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long anybody waits for the database.
+/// How long requests wait for the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Seconds that a request waits for a connection to be opened, and within which a database that does not answer is

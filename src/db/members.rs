@@ -129,7 +129,7 @@ pub fn set_status(
     find(conn, image_id, member)?.ok_or_else(|| DbError::stale("member", member))
 }
 
-/// Removes a membership; says whether there was one.
+/// Removes a membership; returns whether there was one.
 ///
 /// # Errors
 /// Only the database's own.

@@ -66,7 +66,7 @@ pub enum Schema {
 }
 
 /// Parts of an upgrade. The last digit of a migration's version says which one it belongs to: `8` only adds, so that
-/// nodes of the version before go on; `9` removes what only they needed. All others want every node to be stopped.
+/// nodes of the version before continue; `9` removes what only they needed. All others want every node to be stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// All of it.

@@ -225,8 +225,8 @@ impl Db {
         self.watch.guard(self.limits.answer(), work).await?
     }
 
-    /// As [`Db::read`], for statements that are kept prepared and whose one plan is good whatever is bound: the database
-    /// does not plan them anew.
+    /// As [`Db::read`], for statements that are kept prepared and whose one plan is good whatever is bound: the
+    /// database does not plan them again.
     ///
     /// # Errors
     /// What the closure answers, or [`DbError::Unavailable`].
@@ -330,7 +330,7 @@ impl Db {
         seat.ok_or_else(|| DbError::Unavailable("it went away".to_owned()))
     }
 
-    /// Does the work of one transaction on a thread, which has the seat until it is done, whoever waits for it.
+    /// Does the work of one transaction on a thread, which has the seat until it is done, those who wait for it.
     async fn work<T: Send + 'static>(
         &self,
         name: &'static str,

@@ -101,7 +101,7 @@ pub fn leave(conn: &mut Conn, id: &str) -> DbResult<()> {
     Ok(())
 }
 
-/// Removes nodes whose word has not counted since `limit`. Answers how many.
+/// Removes nodes whose word has not counted since `limit`. Returns how many.
 ///
 /// # Errors
 /// Only the database's own.

@@ -23,7 +23,7 @@ pub fn find(conn: &mut Conn, project: &str) -> DbResult<Option<Limits>> {
     text.map(read).transpose().map_err(|e| DbError::Other(format!("the limits of {project}: {e}")))
 }
 
-/// Sets the limits of a project in the place of those before.
+/// Sets the limits of a project replacing the previous ones.
 ///
 /// # Errors
 /// [`DbError::Retry`] when others do so at the same time.
@@ -41,7 +41,7 @@ pub fn put(conn: &mut Conn, project: &str, limits: &Limits, now: Timestamp) -> D
     }
 }
 
-/// Takes the limits of a project away. Answers whether there were any.
+/// Takes the limits of a project away. Returns whether there were any.
 ///
 /// # Errors
 /// Only the database's own.

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::time::Timestamp;
 
-/// Drops memberships that were taken back before a time, the oldest first, `count` at most. Answers how many went.
+/// Drops memberships that were taken back before a time, the oldest first, `count` at most. Returns how many went.
 ///
 /// # Errors
 /// Only the database's own.

@@ -12,7 +12,7 @@ use crate::model::{
     time::Timestamp,
 };
 
-/// An object that lies out of the way, or is on its way there.
+/// An object that is in quarantine, or is on its way there.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = quarantine)]
 pub struct Aside {
@@ -68,8 +68,8 @@ fn keeper(aside: &Aside) -> Blob {
     }
 }
 
-/// Enters an object that is about to be moved out of the way, unless something has come to refer to it; answers whether it
-/// was entered. From here on no upload takes its name.
+/// Enters an object that is about to be moved to quarantine, unless something has come to refer to it; returns whether
+/// it was entered. From here on no upload takes its name.
 ///
 /// # Errors
 /// [`DbError::Duplicate`] when somebody else takes the name at this moment.
@@ -155,7 +155,7 @@ pub fn due(conn: &mut Conn, before: Timestamp, after: &str, count: i64) -> DbRes
         .load(conn)?)
 }
 
-/// How many lie out of the way in a store.
+/// How many are in quarantine in a store.
 ///
 /// # Errors
 /// Only the database's own.

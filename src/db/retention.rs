@@ -82,7 +82,7 @@ pub fn families(conn: &mut Conn, owner: &str) -> DbResult<Vec<String>> {
     Ok(rows.select(retention_rules::family).load(conn)?)
 }
 
-/// Enters a rule in the place of the one before.
+/// Enters a rule replacing the previous one.
 ///
 /// # Errors
 /// [`DbError::Retry`] when others do so at the same time.
@@ -103,7 +103,7 @@ pub fn put(conn: &mut Conn, kept: &Kept, now: Timestamp) -> DbResult<()> {
     }
 }
 
-/// Removes a rule. Answers whether it was there.
+/// Removes a rule. Returns whether it was there.
 ///
 /// # Errors
 /// Only the database's own.

@@ -33,8 +33,8 @@ fn enter(conn: &mut Conn, id: &str, now: Timestamp) -> DbResult<()> {
     Ok(())
 }
 
-/// Enters folders that blobs name and no row knows, as if they were reached now: a version before this one, or a backup,
-/// left them. Reads every blob. Answers how many there were.
+/// Enters folders that blobs name and no row knows, as if they were reached now: a version before this one, or a
+/// backup, left them. Reads every blob. Returns how many there were.
 ///
 /// # Errors
 /// Only the database's own.
@@ -74,7 +74,7 @@ pub fn is_lost(conn: &mut Conn, id: &str, limit: Timestamp) -> DbResult<bool> {
     Ok(seen.is_some_and(|seen| seen < limit.0))
 }
 
-/// Lets any node take the open jobs that wait for a folder. Answers how many there were.
+/// Lets any node take the open jobs that wait for a folder. Returns how many there were.
 ///
 /// # Errors
 /// Only the database's own.

@@ -47,7 +47,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Where it stands.
+    /// Its state.
     pub fn blob_state(&self) -> Option<BlobState> {
         BlobState::parse(&self.state)
     }

@@ -185,7 +185,7 @@ pub fn forget_findings(conn: &mut Conn, job: &str) -> DbResult<()> {
     Ok(())
 }
 
-/// Forgets the findings of a job that is gone itself; answers whether there were any.
+/// Forgets the findings of a job that is gone itself; returns whether there were any.
 ///
 /// # Errors
 /// Only the database's own.

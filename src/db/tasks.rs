@@ -141,7 +141,7 @@ pub fn list(
     Ok(found)
 }
 
-/// Asks one open job to stop. Answers whether it was open.
+/// Asks one open job to stop. Returns whether it was open.
 ///
 /// # Errors
 /// Only the database's own.

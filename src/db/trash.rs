@@ -68,7 +68,7 @@ pub struct Binned {
     pub expires_at: Timestamp,
 }
 
-/// Keeps what hangs on an image that is about to be deleted.
+/// Keeps the parts of an image that is about to be deleted.
 ///
 /// # Errors
 /// Only the database's own.
@@ -161,7 +161,7 @@ pub fn list(
     rows.into_iter().map(binned).collect()
 }
 
-/// Forgets what hung on an image. Answers whether it was there.
+/// Forgets what hung on an image. Returns whether it was there.
 ///
 /// # Errors
 /// Only the database's own.
@@ -169,7 +169,7 @@ pub fn remove(conn: &mut Conn, image_id: &str) -> DbResult<bool> {
     Ok(diesel::delete(trash::table.filter(trash::image_id.eq(image_id))).execute(conn)? > 0)
 }
 
-/// Forgets up to `count` images that are gone for good. Answers how many.
+/// Forgets up to `count` images that are gone for good. Returns how many.
 ///
 /// # Errors
 /// Only the database's own.

@@ -17,7 +17,8 @@ pub enum Place {
     Mysql {
         /// With no option but those that diesel hands on.
         url: String,
-        /// Whether the URL asks for TLS. The library goes on without when the server has none, so the session is asked.
+        /// Whether the URL asks for TLS. The library continues without when the server has none, so the session is
+        /// asked.
         encrypted: bool,
         /// Whether the server must be the one that the URL names.
         named: bool,

@@ -309,8 +309,8 @@ fn consumer_key(kind: ConsumerKind, id: &str) -> String {
     format!("{}:{id}", kind.as_str())
 }
 
-/// Takes note of a consumer that is told of. What has a licence is charged as what the image is sold as when it comes,
-/// for as long as it is there. To be called in the transaction that enters it.
+/// Records a consumer that is told of. What has a licence is charged as what the image is sold as when it comes, for as
+/// long as it is there. To be called in the transaction that enters it.
 ///
 /// # Errors
 /// Only the database's own.
@@ -345,7 +345,7 @@ fn sold_as(conn: &mut Conn, image: &str) -> DbResult<Option<(Option<String>, Str
     Ok(Some((name.flatten(), sku)))
 }
 
-/// Takes note of a consumer that is gone, likewise.
+/// Records a consumer that is gone, likewise.
 ///
 /// # Errors
 /// Only the database's own.

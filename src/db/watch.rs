@@ -68,7 +68,7 @@ impl Watch {
         Arc::clone(&self.lane.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes note that the database has answered.
+    /// Records that the database has answered.
     pub fn answered(&self) {
         self.answers.fetch_add(1, Ordering::Relaxed);
     }

@@ -131,7 +131,7 @@ pub fn reader(conn: &mut Conn, name: &str) -> DbResult<Option<String>> {
     Ok(event_readers::table.find(name).select(event_readers::position).first(conn).optional()?)
 }
 
-/// Locks a reader's row until the transaction ends, and answers its position; enters it with `first` if there is none.
+/// Locks a reader's row until the transaction ends, and returns its position; enters it with `first` if there is none.
 ///
 /// # Errors
 /// Only the database's own.
@@ -146,7 +146,7 @@ pub fn lock_reader(conn: &mut Conn, name: &str, first: &str) -> DbResult<String>
     Ok(first.to_owned())
 }
 
-/// Takes note of a reader's position.
+/// Records a reader's position.
 ///
 /// # Errors
 /// Only the database's own.
@@ -245,7 +245,7 @@ pub fn waiting(conn: &mut Conn, id: &str, count: i64) -> DbResult<Vec<Delivery>>
     Ok(rows.into_iter().map(delivery).collect())
 }
 
-/// Saves how an address is doing, and takes away what has been sent or given up; answers whether it is still `holder`'s.
+/// Saves how an address is doing, and removes what has been sent or given up; returns whether it is still `holder`'s.
 ///
 /// # Errors
 /// Only the database's own.
@@ -274,7 +274,7 @@ pub fn note(
     Ok(true)
 }
 
-/// Puts a secret that was sealed anew in the place of what it was.
+/// Puts a secret that was sealed again in the place of what it was.
 ///
 /// # Errors
 /// Only the database's own.

@@ -114,7 +114,7 @@ pub async fn purge(images: &Images, caller: &Caller, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Forgets the images whose time in the bin is over; the reaper deletes their data. Answers how many.
+/// Forgets the images whose time in the bin is over; the reaper deletes their data. Returns how many.
 ///
 /// # Errors
 /// The database's.

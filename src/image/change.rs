@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// For how long a change is decided anew because another one came first.
+/// For how long a change is decided again because another one came first.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest wait before it is.
 const WAIT_MAX_MS: u64 = 250;
@@ -84,8 +84,8 @@ impl Images {
         Door { limits, groups_strict, ..self.door(caller.into()) }
     }
 
-    /// Changes an image for a caller. `decide` gets the image as the caller sees it and answers its new state, or `None`
-    /// for no change; it may be called several times. A new state of status `deleted` deletes.
+    /// Changes an image for a caller. `decide` gets the image as the caller sees it and returns its new state, or
+    /// `None` for no change; it may be called several times. A new state of status `deleted` deletes.
     ///
     /// # Errors
     /// What `decide` answers, [`Error::ImageNotFound`], or [`Error::Conflict`] when others always came first.
@@ -220,7 +220,7 @@ pub fn in_txn(
     }
 }
 
-/// Saves the difference between two states. Answers the image and how many blobs were doomed.
+/// Saves the difference between two states. Returns the image and how many blobs were doomed.
 fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbResult<(Image, usize)> {
     if before.status != after.status && !before.status.may_become(after.status) {
         return Err(Error::conflict(format!(
@@ -332,7 +332,7 @@ fn check_storage(conn: &mut Conn, door: &Door, before: &Image, after: &Image) ->
     let Some(allowance) = allowance.filter(|_| grown > 0 && after.status != Status::Deleted) else {
         return Ok(());
     };
-    // Who acts for another project is held against its own, as in Glance.
+    // Who acts for another project is checked against its own, as in Glance.
     let elsewhere = if allowance.covers(after.owner.as_deref()) { 0 } else { grown };
     allowance.check(conn, elsewhere)
 }

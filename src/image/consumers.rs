@@ -46,7 +46,7 @@ pub fn is_retired(image: &Image) -> bool {
     image.property(LIFECYCLE_PROPERTY).and_then(|p| p.value.as_deref()) == Some(RETIRED)
 }
 
-/// Tells of a consumer. Answers it, and whether it is new. `allow_retired`: also of an image that takes no new ones.
+/// Tells of a consumer. Returns it, and whether it is new. `allow_retired`: also of an image that takes no new ones.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right, [`Error::ImageNotFound`], [`Error::Conflict`] for a new consumer of a retired
@@ -75,7 +75,7 @@ pub async fn put(
     Ok(write.await?)
 }
 
-/// Takes note that a consumer is gone; the last one takes along an image that somebody has deleted.
+/// Records that a consumer is gone; the last one takes along an image that somebody has deleted.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right, [`Error::ImageNotFound`], [`Error::NotFound`] when it is not known.
@@ -351,7 +351,7 @@ pub fn replacement(image: &Image) -> String {
     named.map(|id| format!(" It is replaced by {id}.")).unwrap_or_default()
 }
 
-/// Deletes an image that goes with its last consumer, unless it has one. Answers whether it went.
+/// Deletes an image that goes with its last consumer, unless it has one. Returns whether it went.
 async fn delete_if_unused(images: &Images, id: &str) -> Result<bool> {
     let decide = |image: &Image| {
         let waits = image.property(DELETE_UNUSED_PROPERTY).is_some() && !image.protected;
@@ -366,7 +366,7 @@ async fn delete_if_unused(images: &Images, id: &str) -> Result<bool> {
 }
 
 /// Deletes the images that go with their last consumer and have none, and forgets consumers of images that are gone.
-/// Answers how many images went.
+/// Returns how many images went.
 ///
 /// # Errors
 /// The database's.

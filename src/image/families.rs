@@ -34,7 +34,7 @@ pub(super) const LINES_MAX: i64 = 10_000;
 const CHANGES_MAX: i64 = 100;
 /// Images that are asked for in turn for one that the caller may see.
 const LOOKS: usize = 100;
-/// How often what is to be published is looked at anew because it changed meanwhile.
+/// How often what is to be published is looked at again because it changed meanwhile.
 const TRIES: usize = 50;
 
 /// The families that the caller may see, after one of them, up to `count`: owners and names.
@@ -136,7 +136,7 @@ impl Plan {
     }
 }
 
-/// Publishes an image as the current one of its family, in one step for everybody. Answers the images that it changed.
+/// Publishes an image as the current one of its family, in one step for everybody. Returns the images that it changed.
 ///
 /// # Errors
 /// [`Error::ImageNotFound`], [`Error::Forbidden`] without the right, [`Error::Invalid`] for names, and
@@ -147,7 +147,7 @@ pub async fn publish(images: &Images, caller: &Caller, publication: Publication)
     carry_out(images, caller, Wish::Publish(publication)).await
 }
 
-/// Takes back the last publication of a family. Answers the images that it changed.
+/// Takes back the last publication of a family. Returns the images that it changed.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none, [`Error::Forbidden`] without the right, and [`Error::Conflict`] when the image

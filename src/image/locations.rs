@@ -248,8 +248,8 @@ async fn is_of_an_image(images: &Images, named: &NamedStore, url: &str) -> Resul
     Ok(known.await?)
 }
 
-/// A location at which there is data already. What a store of ours has under the image's own name, as the store itself
-/// would have written it, becomes the image's: Nova leaves snapshots there, which nobody else deletes.
+/// A location at which there is data already. What one of our stores has under the image's own name, as the store
+/// itself would have written it, becomes the image's: Nova leaves snapshots there, which nobody else deletes.
 pub fn found(named: &NamedStore, image_id: &str, url: String, metadata: Map<String, Value>) -> Location {
     let id = uuid::Uuid::new_v4().to_string();
     let ours = named.written_as(&url) == Some(image_id);
@@ -275,7 +275,7 @@ pub async fn check_unused(images: &Images, locations: &[Location]) -> Result<()>
                 tracing::warn!(%error, "a store cannot tell whether data is in use");
                 return Err(Error::Unavailable("The image storage media cannot be reached.".to_owned()));
             }
-            // The reaper goes on to try.
+            // The reaper continues to try.
             Err(error) => tracing::warn!(%error, "it is not known whether data is in use"),
         }
     }

@@ -52,7 +52,7 @@ pub struct Images {
     pub db: Db,
     /// Where the bytes are.
     pub stores: Arc<Stores>,
-    /// Who may do what.
+    /// Authorisation.
     pub access: Access,
     /// The operator's settings.
     pub settings: Arc<Settings>,
@@ -111,7 +111,7 @@ pub struct Settings {
     pub queued_seconds: Option<i64>,
     /// `[vitrine] orphan_grace_hours`, in seconds: for how long an object is left alone that nothing refers to.
     pub orphan_grace_seconds: i64,
-    /// `[vitrine] quarantine_days`, in seconds: for how long what was taken out of the way is kept.
+    /// `[vitrine] quarantine_days`, in seconds: for how long what was quarantined is kept.
     pub quarantine_seconds: i64,
     /// `[vitrine] in_use_delete`
     pub in_use: InUse,
@@ -131,7 +131,7 @@ pub struct Settings {
     pub enabled_import_methods: Vec<String>,
 }
 
-/// Which data is held against the hash and size of its image while it is served.
+/// Which data is checked against the hash and size of its image while it is served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum VerifyDownloads {
     /// Data that this service did not write itself.
@@ -154,7 +154,7 @@ impl VerifyDownloads {
         }
     }
 
-    /// Whether data at this location is held against its image.
+    /// Whether data at this location is checked against its image.
     pub fn concerns(self, location: &Location) -> bool {
         match self {
             Self::Locations => location.blob_id.is_none(),

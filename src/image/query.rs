@@ -82,7 +82,7 @@ pub async fn list(images: &Images, caller: &Caller, query: ListQuery) -> Result<
         let last = loaded.images.last().cloned().filter(|_| loaded.is_cut);
         let seen = visible(images, caller, loaded.images).await?;
         if seen.is_empty() && last.is_some() {
-            // Rules hide all that fitted: without an image there is no marker to go on from, so we go on.
+            // Rules hide all that fitted: without an image there is no marker to continue from, so we continue.
             page.after = last;
             continue;
         }

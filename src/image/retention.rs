@@ -98,7 +98,7 @@ pub async fn remove(images: &Images, caller: &Caller, owner: &str, family: &str)
     if write.await? { Ok(()) } else { Err(none(owner, family)) }
 }
 
-/// Applies a rule now, or says what that would do. Answers the report.
+/// Applies a rule now, or says what that would do. Returns the report.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right, [`Error::NotFound`] when there is none.
@@ -117,7 +117,7 @@ pub async fn run(
     apply(images, Author::from(caller), &kept, dry_run).await
 }
 
-/// Applies all rules whose day has come. Answers how many images were retired or deleted.
+/// Applies all rules whose day has come. Returns how many images were retired or deleted.
 ///
 /// # Errors
 /// The database's.

@@ -97,7 +97,7 @@ fn too_large(size: u64, limit: u64) -> Failure {
     Failure::Final(format!("The source has {size} bytes or more; at most {limit} bytes may be imported."))
 }
 
-/// Data that arrives from the web, for as long as the work may go on.
+/// Data that arrives from the web, for as long as the work may continue.
 struct Arriving<'a> {
     work: &'a Work,
     body: Body,
@@ -115,7 +115,7 @@ impl Source for Arriving<'_> {
     }
 }
 
-/// Data of a store, for as long as the work may go on.
+/// Data of a store, for as long as the work may continue.
 pub struct Reading<'a> {
     /// The work that reads.
     pub work: &'a Work,

@@ -54,7 +54,7 @@ pub fn driver(format: &str) -> &str {
     }
 }
 
-/// Converts the staged data if it is not in a format. Answers whether it did, and so has saved the state.
+/// Converts the staged data if it is not in a format. Returns whether it did, and so has saved the state.
 ///
 /// # Errors
 /// [`Failure::Final`] for data that may not, or cannot, be converted.
@@ -137,7 +137,7 @@ impl Room {
         })
     }
 
-    /// Whether a disk of so many bytes may be written out.
+    /// Whether a disk of this many bytes may be written out.
     fn check(&self, bytes: u64) -> Done<()> {
         let most = self.most.min(self.whole);
         if bytes > most {
@@ -273,7 +273,7 @@ async fn used_bytes(path: &Path) -> u64 {
     tokio::fs::metadata(path).await.map_or(0, |m| m.blocks().saturating_mul(512))
 }
 
-/// Gives the output the mode of staged files and makes it durable; answers its size.
+/// Gives the output the mode of staged files and makes it durable; returns its size.
 async fn durable(path: &Path) -> Done<u64> {
     let synced = async {
         let file = tokio::fs::File::open(path).await?;

@@ -44,8 +44,8 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
     activate::activate(imports, work, &plan, state, delivered).await
 }
 
-/// The data, from the default store if it has it and answers; else from the first store that does. Where that breaks off
-/// the next one goes on, since all of a copy is held against what the image is.
+/// The data, from the default store if it has it and answers; else from the first store that does. Where that breaks
+/// off the next one continues, since all of a copy is checked against what the image is.
 async fn open(imports: &Imports, image: &Image) -> Done<Origin> {
     let stores = &imports.images.stores;
     let is_hashed = image.checksum.is_some() || kept_hash(imports, image).is_some();
@@ -83,7 +83,7 @@ async fn open(imports: &Imports, image: &Image) -> Done<Origin> {
     ))
 }
 
-/// Opens a location, and answers how many bytes it has, too.
+/// Opens a location, and returns how many bytes it has, too.
 async fn begin(image: &Image, named: &NamedStore, url: &str) -> StoreResult<(ByteStream, u64)> {
     let chunks = named.read(url, None).await?;
     match image.size.and_then(|size| u64::try_from(size).ok()) {

@@ -48,7 +48,7 @@ enum Halt {
     Write(io::Error),
 }
 
-/// Decompresses the staged data if it is compressed. Answers whether it did, and so has saved the state.
+/// Decompresses the staged data if it is compressed. Returns whether it did, and so has saved the state.
 ///
 /// # Errors
 /// [`Failure::Final`] for damaged data and bombs.
@@ -131,7 +131,7 @@ impl Room {
     }
 }
 
-/// Decompresses a file with no more than so many bytes of memory; answers the bytes written, which are durable.
+/// Decompresses a file with no more than this many bytes of memory; answers the bytes written, which are durable.
 fn decompress(
     (kind, memory): (Kind, u64),
     input: &Path,
@@ -155,7 +155,7 @@ fn decompress(
     Ok(written)
 }
 
-/// Takes the compression off bytes that nobody keeps; answers how many they become, if they are compressed and become
+/// Takes the compression off bytes that nobody keeps; returns how many they become, if they are compressed and become
 /// no more than `limit`.
 pub(crate) fn unpacked_size(bytes: &[u8], limit: u64) -> Option<u64> {
     let kind = detect(bytes)?;
@@ -166,7 +166,7 @@ pub(crate) fn unpacked_size(bytes: &[u8], limit: u64) -> Option<u64> {
     Some(sink.written)
 }
 
-/// Takes the compression off a source, with no more than so many bytes of memory.
+/// Takes the compression off a source, with no more than this many bytes of memory.
 fn unpack((kind, memory): (Kind, u64), source: impl BufRead + Seek, sink: &mut Sink<'_>) -> Result<(), Halt> {
     match kind {
         Kind::Gzip => sink.take(flate2::bufread::MultiGzDecoder::new(source)),
@@ -219,7 +219,7 @@ fn unzip(source: impl BufRead + Seek, sink: &mut Sink<'_>) -> Result<(), Halt> {
     if member.is_file() { sink.take(member) } else { Err(Halt::Members) }
 }
 
-/// A source that gives no more than so many bytes, wherever they are.
+/// A source that gives no more than this many bytes, wherever they are.
 struct Metered<S> {
     source: S,
     left: Rc<Cell<u64>>,
@@ -244,9 +244,9 @@ impl<S: Seek> Seek for Metered<S> {
 struct Sink<'a> {
     to: &'a mut dyn Write,
     written: u64,
-    /// Makes sure that there may be so many bytes in all.
+    /// Makes sure that there may be this many bytes in all.
     cover: &'a mut dyn FnMut(u64) -> Result<(), Halt>,
-    /// Told of each piece that is written; says whether to go on.
+    /// Told of each piece that is written; returns whether to continue.
     advance: &'a dyn Fn(usize) -> Done<()>,
 }
 

@@ -185,7 +185,7 @@ fn outcome(plan: &Plan, kept: bool) -> &'static str {
 }
 
 /// Brings the image back to where the same call can be made again: data that a client staged is kept when nothing is
-/// wrong with it. Answers a sentence for the user.
+/// wrong with it. Returns a sentence for the user.
 ///
 /// # Errors
 /// [`Failure`] when the database is away.

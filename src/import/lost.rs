@@ -28,8 +28,8 @@ use crate::{
 const BATCH: i64 = 100;
 
 /// Gives up what is staged in folders that no node has reached since `limit`: nothing, while there may be a node of a
-/// version that does not say which folder it reaches. Tasks that say so can be looked at until
-/// `kept_until`. Answers the images that are queued again, less those whose import a job will end.
+/// version that does not say which folder it reaches. Tasks that say so can be looked at until `kept_until`. Returns
+/// the images that are queued again, less those whose import a job will end.
 ///
 /// # Errors
 /// Only the database's.
@@ -63,8 +63,8 @@ pub async fn give_up(imports: &Imports, limit: Timestamp, kept_until: Timestamp)
     Ok(returned)
 }
 
-/// One step: jobs that wait for the folder, some of its blobs, and at the end what is doomed there. Answers the images and
-/// the last blob, if there may be more.
+/// One step: jobs that wait for the folder, some of its blobs, and at the end what is doomed there. Returns the images
+/// and the last blob, if there may be more.
 fn give_up_some(
     conn: &mut Conn,
     door: &Door,

@@ -38,7 +38,7 @@ impl Shares {
         Ok(place.map_err(|e| Error::internal("converters", e))?)
     }
 
-    /// Waits for so many bytes of memory, which must not be more than there are.
+    /// Waits for this many bytes of memory, which must not be more than there are.
     ///
     /// # Errors
     /// [`crate::work::Failure`] when the work is to stop.

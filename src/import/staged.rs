@@ -31,7 +31,7 @@ pub async fn begin(imports: &Imports, work: &Work, image: &Image, size: Option<u
     })
 }
 
-/// Makes the blob the data of the import: it turns `live`, what it replaces goes, and the job's state says so, all in
+/// Makes the blob the data of the import: it becomes `live`, what it replaces goes, and the job's state says so, all in
 /// one transaction.
 ///
 /// # Errors

@@ -71,7 +71,7 @@ async fn check_room(imports: &Imports, caller: &Caller, format: &str, received: 
     quota::check_storage(&imports.images.db, allowance, received.facts.size, size).await
 }
 
-/// Makes the data that of a job, which holds the image: all in one transaction. Answers the end of the job.
+/// Makes the data that of a job, which holds the image: all in one transaction. Returns the end of the job.
 async fn hand_over(
     imports: &Imports,
     admitted: &Admitted<'_>,

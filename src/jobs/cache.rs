@@ -117,7 +117,7 @@ impl Waits {
         self.0.retain(|id, wait| wait.is_under_way || queued.contains(id));
     }
 
-    /// Begins with an image; says whether it is its time.
+    /// Begins with an image; returns whether it is its time.
     fn begin(&mut self, id: &str) -> bool {
         let now = Instant::now();
         let new = || Wait { failures: 0, due: now, is_under_way: false };

@@ -218,7 +218,7 @@ fn outcome(app: &App, work: &Work, result: &Done<Value>) -> &'static str {
 }
 
 /// Brings the image back to where the same call can be made again, and ends the job. While that cannot be done, the job
-/// stays as it is, to be begun anew when its lease has run out.
+/// stays as it is, to be begun again when its lease has run out.
 async fn fail(app: &App, work: &Work, why: String, ending: Ending) -> Result<(), DbError> {
     let undone = match kinds::of(work.job.kind) {
         Ok(kind) => kind.undo(&app.imports, work, ending).await,
@@ -281,7 +281,7 @@ async fn wait_for_store(app: &App, work: &Work, why: &str) -> Result<(), DbError
     put_off(app, work, (message, wait), false).await
 }
 
-/// Gives a job back, to be begun again after so many seconds.
+/// Gives a job back, to be begun again after this many seconds.
 async fn put_off(
     app: &App,
     work: &Work,

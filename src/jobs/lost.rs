@@ -21,7 +21,7 @@ struct Watch {
 }
 
 impl Watch {
-    /// It was said at `now`, by leases of so many seconds.
+    /// It was said at `now`, by leases of this many seconds.
     fn said(&mut self, now: Timestamp, lease_seconds: i64) {
         if self.last.is_none_or(|last| last.plus_seconds(lease_seconds) < now) {
             self.since = Some(now);

@@ -128,7 +128,7 @@ pub async fn prune_events(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Drops the events that are too old or too many, a bounded number in each transaction. Answers how many went.
+/// Drops the events that are too old or too many, a bounded number in each transaction. Returns how many went.
 ///
 /// # Errors
 /// The database's.

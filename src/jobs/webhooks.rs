@@ -12,7 +12,7 @@ use crate::{
 
 /// How often events are looked for.
 const PERIOD: Duration = Duration::from_secs(1);
-/// How often secrets are sealed anew whose keys are old.
+/// How often secrets are sealed again whose keys are old.
 const SEALS_PERIOD: Duration = Duration::from_secs(3600);
 
 /// Sends until told to stop.
@@ -33,7 +33,7 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Puts what is new in line, and sends what is due. Answers whether there may be more.
+/// Puts what is new in line, and sends what is due. Returns whether there may be more.
 ///
 /// # Errors
 /// The database's.

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// The data of a location, for as long as the work may go on.
+/// The data of a location, for as long as the work may continue.
 pub(super) struct Reading<'a> {
     pub(super) work: &'a Work,
     pub(super) chunks: ByteStream,

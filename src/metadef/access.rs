@@ -126,7 +126,7 @@ pub async fn find(
     Ok(namespace)
 }
 
-/// Locks a namespace inside a transaction and answers its present state.
+/// Locks a namespace inside a transaction and returns its present state.
 ///
 /// # Errors
 /// [`Error::NotFound`] when it was deleted since it was found.

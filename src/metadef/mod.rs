@@ -18,6 +18,6 @@ use crate::{access::Access, db::Db};
 pub struct Definitions {
     /// The database.
     pub db: Db,
-    /// Who may do what.
+    /// Authorisation.
     pub access: Access,
 }

@@ -14,7 +14,7 @@ pub enum BlobState {
     Live,
     /// Nobody may see it any more; the reaper deletes the bytes, then the row.
     Doomed,
-    /// It lies out of the way, and its name is kept for it. No image has it.
+    /// It is in quarantine, and its name is kept for it. No image has it.
     Quarantined,
 }
 
@@ -47,13 +47,13 @@ pub struct Blob {
     /// Name of the object inside the store, unique there for as long as the row lives; with a path where each project has
     /// a place of its own.
     pub name: String,
-    /// Where it stands.
+    /// Its state.
     pub state: BlobState,
     /// Size in bytes once known.
     pub size: Option<i64>,
     /// Who writes it, or deletes it: an upload, by its own id; an attempt at a job, as `JOB/ATTEMPT`.
     pub holder: String,
-    /// Until when the word of the holder counts.
+    /// When the holder's lease expires.
     pub lease_until: Timestamp,
     /// Earliest moment at which a doomed blob may be deleted (Glance's `delayed_delete`).
     pub delete_after: Timestamp,

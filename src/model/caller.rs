@@ -61,7 +61,7 @@ pub struct Caller {
     pub is_admin: bool,
     /// True for anonymous callers: every mutating call is refused with 403.
     pub read_only: bool,
-    /// The token, for stores that write in the caller's name; work that goes on when the request is over has none.
+    /// The token, for stores that write in the caller's name; work that continues when the request is over has none.
     pub token: Option<Token>,
     /// `req-…` id of the request, echoed in `x-openstack-request-id`.
     pub request_id: String,

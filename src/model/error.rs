@@ -43,7 +43,7 @@ pub enum Error {
     /// A header is longer than allowed.
     #[error("{0}")]
     HeaderTooLarge(String),
-    /// One who asks for more than his share; he may ask again after so many seconds.
+    /// One who asks for more than his share; he may ask again after this many seconds.
     #[error("{text}")]
     TooMany {
         /// What there is too much of.

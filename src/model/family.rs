@@ -60,7 +60,7 @@ pub fn check(before: Option<&Image>, after: &Image) -> Result<()> {
 pub struct Line {
     /// The image.
     pub id: String,
-    /// Where it stands in its life.
+    /// Its status.
     pub status: Status,
     /// Whether it is left out of default lists.
     pub os_hidden: bool,

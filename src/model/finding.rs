@@ -16,7 +16,7 @@ pub enum ObjectState {
     Staging,
     /// Whoever wrote it is gone.
     StaleStaging,
-    /// Nothing refers to it, although it bears a name of ours.
+    /// Nothing refers to it, although it bears one of our names.
     Orphan,
     /// The same, but it came only lately.
     Young,
@@ -32,7 +32,7 @@ pub enum ObjectState {
     StaleSource,
     /// It is about to be deleted.
     PendingDelete,
-    /// It lies out of the way.
+    /// It is in quarantine.
     Quarantined,
     /// It bears no name of ours.
     Foreign,

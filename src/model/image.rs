@@ -105,7 +105,7 @@ pub struct Image {
     pub owner: Option<String>,
     /// Who may see it.
     pub visibility: Visibility,
-    /// Where it stands in its life.
+    /// Its status.
     pub status: Status,
     /// One of the configured disk formats.
     pub disk_format: Option<String>,
@@ -154,7 +154,7 @@ impl Image {
         self.properties.set(name.to_owned(), value);
     }
 
-    /// Removes a custom property; says whether it was there.
+    /// Removes a custom property; returns whether it was there.
     pub fn remove_property(&mut self, name: &str) -> bool {
         self.properties.remove(name)
     }

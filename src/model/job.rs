@@ -63,7 +63,7 @@ impl JobKind {
     }
 }
 
-/// Where a job stands; the text is Glance's task status.
+/// The state of a job; the text is Glance's task status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobStatus {
     /// Nobody has begun it.
@@ -101,14 +101,14 @@ impl JobStatus {
     }
 }
 
-/// Where a job stands, more finely than Glance's task status tells.
+/// The state of a job, more finely than Glance's task status tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobState {
     /// Nobody has begun it.
     Queued,
     /// A node works on it.
     Running,
-    /// It failed for the time being and is tried again later.
+    /// It failed for now and is tried again later.
     Waiting,
     /// Done.
     Done,
@@ -148,7 +148,7 @@ pub struct Job {
     pub id: String,
     /// What is to be done.
     pub kind: JobKind,
-    /// Where it stands.
+    /// Its state.
     pub status: JobStatus,
     /// The image it works on.
     pub image_id: Option<String>,
@@ -164,7 +164,7 @@ pub struct Job {
     pub result: Option<Value>,
     /// Progress, or why it failed and what to do.
     pub message: String,
-    /// The steps done so far, for whoever goes on.
+    /// The steps done so far, for whoever continues.
     pub state: Value,
     /// Bytes handled so far.
     pub bytes_done: i64,
@@ -180,7 +180,7 @@ pub struct Job {
     pub cancel_requested: bool,
     /// The node that works on it.
     pub lease_node: Option<String>,
-    /// Until when that node's word counts.
+    /// When that node's lease expires.
     pub lease_until: Timestamp,
     /// When a finished job leaves the lists.
     pub expires_at: Option<Timestamp>,
@@ -191,7 +191,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// Where it stands; `db/tasks.rs` says the same in SQL.
+    /// Its state; `db/tasks.rs` says the same in SQL.
     pub fn state_now(&self) -> JobState {
         match self.status {
             JobStatus::Pending => JobState::Queued,

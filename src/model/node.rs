@@ -23,7 +23,7 @@ pub struct Node {
     pub seen_at: Timestamp,
     /// Until when that counts.
     pub lease_until: Timestamp,
-    /// Since when it drains, if it does: it was told to stop, and goes on until balancers have taken note.
+    /// Since when it drains, if it does: it was told to stop, and continues until balancers have taken note.
     pub draining_since: Option<Timestamp>,
 }
 

@@ -52,7 +52,7 @@ impl Properties {
         self.next = self.next.saturating_add(1);
     }
 
-    /// Removes a property; says whether it was there.
+    /// Removes a property; returns whether it was there.
     pub fn remove(&mut self, name: &str) -> bool {
         self.places.remove(name).and_then(|place| self.list.remove(&place)).is_some()
     }

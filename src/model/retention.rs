@@ -74,7 +74,7 @@ pub enum BeforeEol {
 pub struct Rule {
     /// So many of the newest images of each family stay.
     pub keep_last: u64,
-    /// Images that are not older than so many days stay.
+    /// Images that are not older than this many days stay.
     #[serde(default)]
     pub keep_days: u64,
     /// What else stays.

@@ -49,7 +49,7 @@ const ALL: [Reading; 6] = [
     (TAGS, TAGS.columns, "id", tag),
 ];
 
-/// Writes all definitions. Answers how many namespaces there are. A source without their tables leaves ours alone.
+/// Writes all definitions. Returns how many namespaces there are. A source without their tables leaves ours alone.
 ///
 /// # Errors
 /// Only the database's.

@@ -29,7 +29,7 @@ pub struct Found {
     locations: Vec<Row>,
 }
 
-/// Reads what hangs on images.
+/// Reads the parts of images.
 ///
 /// # Errors
 /// Only the database's.
@@ -47,7 +47,7 @@ pub fn read(conn: &mut Conn, images: Vec<Row>, ids: &[String]) -> DbResult<Found
     })
 }
 
-/// Rows of ours.
+/// Our rows.
 #[derive(Default)]
 pub(super) struct Taken {
     ids: Vec<String>,
@@ -70,7 +70,7 @@ pub(super) struct Of {
     pub has_data: bool,
 }
 
-/// Writes images in the place of those that are here by their ids; `mark` is noted in the same transaction. Answers how many.
+/// Writes images replacing those that are here by their ids; `mark` is noted in the same transaction. Returns how many.
 ///
 /// # Errors
 /// Only the database's.

@@ -69,7 +69,7 @@ impl Taken {
         }
     }
 
-    /// Enters data into the ledger where it is in a store of ours that writes; answers the id of the row.
+    /// Enters data into the ledger where it is in one of our stores that writes; answers the id of the row.
     fn blob(&mut self, image: &str, of: Of, location: &Location, plan: &Plan<'_>) -> Option<String> {
         let Some(named) = plan.stores.for_location(location) else {
             self.note(image, format!("its location {} is of no store that is configured", shown(location)));
@@ -83,8 +83,8 @@ impl Taken {
         Some(self.enter(image, of, (&named.id, &name), fate, 0))
     }
 
-    /// Takes over what a client has staged where it is in the folder of this node; says whether it is. Glance names the
-    /// file after the image.
+    /// Takes over what a client has staged where it is in the folder of this node; returns whether it is. Glance names
+    /// the file after the image.
     pub(super) fn staged(&mut self, image: &str, of: Of, plan: &Plan<'_>) -> bool {
         let (Some(staging), Some(size)) = (&plan.staging, of.size) else { return false };
         let file = is_uuid(image).then(|| std::fs::metadata(staging.folder.join(image)).ok()).flatten();

@@ -55,7 +55,7 @@ pub fn run(plan: &Plan<'_>, told: &mut dyn Told) -> Result<Report, String> {
     Ok(report)
 }
 
-/// Images from which on a table is better filled without the orders of lists: to make them anew reads all of it.
+/// Images from which on a table is better filled without the orders of lists: to make them again reads all of it.
 const MANY: u64 = 20_000;
 
 /// Whether this pass makes the table several times as large as it is.

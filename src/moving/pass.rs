@@ -59,13 +59,13 @@ pub trait Way: Sync {
 
     /// How many images there are.
     fn count(&self) -> DbResult<u64>;
-    /// Reads up to [`BATCH`] images in the order of their ids; answers how many there were, and the last id.
+    /// Reads up to [`BATCH`] images in the order of their ids; returns how many there were, and the last id.
     fn after(&self, after: &str) -> DbResult<(Self::Batch, Vec<String>)>;
     /// Ids of the images that have changed at a time or later.
     fn changed(&self, since: Timestamp) -> DbResult<Vec<String>>;
     /// Reads these images.
     fn these(&self, ids: &[String]) -> DbResult<(Self::Batch, Vec<String>)>;
-    /// Writes a batch, and notes the mark; answers how many images were written.
+    /// Writes a batch, and notes the mark; returns how many images were written.
     fn take(&self, batch: Self::Batch, mark: Option<&Mark>, told: &mut dyn Told) -> DbResult<u64>;
 }
 

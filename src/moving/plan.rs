@@ -52,7 +52,7 @@ impl Note {
     }
 }
 
-/// What a pass tells while it goes on.
+/// What a pass tells while it continues.
 pub trait Told {
     /// So many images of so many have been looked at.
     fn progress(&mut self, done: u64, all: u64);

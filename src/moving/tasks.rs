@@ -21,7 +21,7 @@ use crate::{
 /// What is said of a task that was under way.
 pub(super) const CUT_OFF: &str = "The service was moved before this task had ended; ask for it again.";
 
-/// Writes the tasks that have not expired. Answers how many.
+/// Writes the tasks that have not expired. Returns how many.
 ///
 /// # Errors
 /// Only the database's.

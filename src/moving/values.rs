@@ -38,12 +38,12 @@ pub fn value(row: &Row, at: usize) -> Value {
     row.get(at).cloned().unwrap_or_default()
 }
 
-/// A time as rows of ours have it.
+/// A time as our rows have it.
 pub fn micros(time: Option<Timestamp>) -> Value {
     time.map_or(Value::Null, |time| Value::from(time.0))
 }
 
-/// The time in a place of a row of ours.
+/// The time in a place of one of our rows.
 pub fn micros_of(row: &Row, at: usize) -> Timestamp {
     Timestamp(integer(row, at).unwrap_or_default())
 }

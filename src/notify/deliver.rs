@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The name of the signature.
 const SIGNATURE: &str = "X-Signature";
 
-/// Sends what waits and is due. Answers whether there was any.
+/// Sends what waits and is due. Returns whether there was any.
 ///
 /// # Errors
 /// Only the database's; an address that fails is noted in its row.
@@ -146,7 +146,7 @@ impl Turn<'_> {
         self.hooks.db.clock.now()
     }
 
-    /// Answers whether the address is still this node's.
+    /// Returns whether the address is still this node's.
     async fn note(&self, lease_until: Timestamp, done: Option<i64>) -> DbResult<bool> {
         let (hook, holder) = (self.hook.clone(), self.holder.clone());
         let note = move |conn: &mut db::Conn| db::webhooks::note(conn, &hook, &holder, lease_until, done);

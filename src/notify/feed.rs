@@ -69,7 +69,7 @@ impl Position {
         Ok(found)
     }
 
-    /// Takes note that an event has been read.
+    /// Records that an event has been read.
     pub fn pass(&mut self, sequence: i64, now: Timestamp) {
         if sequence > self.high {
             let first = self.high.saturating_add(1);

@@ -114,7 +114,7 @@ pub async fn listen(
 }
 
 impl Listening {
-    /// The next events, of which there is one at least; `None` when one has to ask anew.
+    /// The next events, of which there is one at least; `None` when one has to ask again.
     pub async fn next(&mut self) -> Option<Result<Vec<Recorded>>> {
         while let Some(after) = self.past {
             match self.past(after).await {

@@ -19,7 +19,7 @@ use crate::{
 const PERIOD: Duration = Duration::from_millis(500);
 /// Events that are read at once.
 const BATCH: i64 = 500;
-/// Batches that a listener may be behind; one that is further behind is sent away, and goes on where it was.
+/// Batches that a listener may be behind; one that is further behind is sent away, and continues where it was.
 const BEHIND_MAX: usize = 64;
 /// Seconds after which one who was not let in may ask again.
 const AGAIN_SECONDS: u64 = 10;

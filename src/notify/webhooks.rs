@@ -89,7 +89,7 @@ fn check_kinds(kinds: &[String]) -> Result<()> {
     }
 }
 
-/// Makes one. Answers it, and its secret, which nobody is told again.
+/// Makes one. Returns it, and its secret, which nobody is told again.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Invalid`] for kinds that are none and addresses that may not be connected to,
@@ -186,7 +186,7 @@ pub async fn delete(hooks: &Webhooks, caller: &Caller, id: &str) -> Result<()> {
     Ok(hooks.db.write("webhook.delete", move |conn| db::webhooks::delete(conn, &hook.id)).await?)
 }
 
-/// Seals anew the secrets whose keys are old, so that they open however long nothing is sent.
+/// Seals again the secrets whose keys are old, so that they open however long nothing is sent.
 ///
 /// # Errors
 /// The database's, and those of the library.
@@ -203,8 +203,8 @@ pub async fn renew_seals(hooks: &Webhooks) -> Result<()> {
     Ok(())
 }
 
-/// Puts new events in line for the addresses that want them, each once, whichever node does it. Answers whether there may
-/// be more.
+/// Puts new events in line for the addresses that want them, each once, whichever node does it. Returns whether there
+/// may be more.
 ///
 /// # Errors
 /// Only the database's.

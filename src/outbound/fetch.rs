@@ -110,7 +110,7 @@ pub struct Body {
 
 impl Fetcher {
     /// A fetcher for imports, that asks the operating system for addresses. It uses no proxy, which would resolve names
-    /// anew, and keeps no connection.
+    /// again, and keeps no connection.
     pub fn new(filter: Filter, patience: Patience) -> Self {
         let settings = Settings {
             proxies: Proxies::Nothing,
@@ -297,7 +297,7 @@ fn next(from: &Url, answer: &Answer) -> Result<String, FetchError> {
 }
 
 impl Body {
-    /// The same, of which so many bytes are known to come.
+    /// The same, of which this many bytes are known to come.
     pub fn expecting(self, bytes: u64) -> Self {
         Self { length: Some(bytes), ..self }
     }

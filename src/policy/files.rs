@@ -62,8 +62,8 @@ impl Loader {
         &self.merged
     }
 
-    /// Reads the files again if any of them changed, appeared or went since the last call, and says
-    /// whether it did. Either all files are merged or, on an error, nothing changes.
+    /// Reads the files again if any of them changed, appeared or went since the last call, and returns whether it did.
+    /// Either all files are merged or, on an error, nothing changes.
     ///
     /// As in Glance (`glance/api/policy.py`: `overwrite=False`) files add to what earlier readings
     /// left: a definition that is taken out of its file stays in force until the process restarts.

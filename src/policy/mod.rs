@@ -155,9 +155,9 @@ impl Enforcer {
         }
     }
 
-    /// Looks at the files and, if one changed, appeared or went, puts the new table in force; says
-    /// whether it did. A file that cannot be read or understood leaves the old table in force.
-    /// Does blocking file I/O: one `stat` per file when nothing changed.
+    /// Looks at the files and, if one changed, appeared or went, puts the new table in force; returns whether it did. A
+    /// file that cannot be read or understood leaves the old table in force. Does blocking file I/O: one `stat` per
+    /// file when nothing changed.
     ///
     /// # Errors
     /// The file and the reason; logged once, and kept for [`Enforcer::last_error`].

@@ -169,8 +169,8 @@ impl Rules {
 
 type Graph<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
-/// The nodes from which `edges` lead on without end: those that remain when nodes without an exit
-/// are taken away again and again.
+/// The nodes from which `edges` lead on without end: those that remain when nodes without an exit are removed again and
+/// again.
 fn circling<'a>(edges: &Graph<'a>, reverse: &Graph<'a>) -> BTreeSet<&'a str> {
     let mut exits: BTreeMap<&str, usize> = edges.iter().map(|(name, names)| (*name, names.len())).collect();
     let ended = exits.iter().filter(|(_, count)| **count == 0);

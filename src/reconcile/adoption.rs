@@ -68,7 +68,7 @@ fn check_free(conn: &mut Conn, store: &str, name: &str) -> DbResult<()> {
     Ok(())
 }
 
-/// Makes an image of an object, which comes back from quarantine first if it lies there. Answers the image and the job
+/// Makes an image of an object, which comes back from quarantine first if it lies there. Returns the image and the job
 /// that reads it.
 ///
 /// # Errors

@@ -45,8 +45,8 @@ fn unfinished(name: &str) -> String {
     format!("{name}{UNFINISHED}")
 }
 
-/// Deletes a file that nothing knows; says whether it did. The file is first entered into the ledger as a blob to
-/// delete, so that no upload can take its name meanwhile, and so that the reaper goes on if this fails.
+/// Deletes a file that nothing knows; returns whether it did. The file is first entered into the ledger as a blob to
+/// delete, so that no upload can take its name meanwhile, and so that the reaper continues if this fails.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the store or the database cannot be changed.
@@ -89,7 +89,7 @@ pub async fn delete(db: &Db, named: &NamedStore, orphan: &Orphan) -> Result<bool
 /// Deletes what lies in the staging folder although nothing knows it and nobody has written to it for a while: the
 /// remains of a database that was set back, or of another service that used the folder before (`glance/housekeeping.py:
 /// StagingStoreCleaner`). As there, only files named after a UUID go, and none that is named after an image that is
-/// there. Answers how many went.
+/// there. Returns how many went.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the folder or the database cannot be read.

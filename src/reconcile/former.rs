@@ -22,7 +22,7 @@ pub struct Adopted {
 /// Gives the data that was stored under ids of stores which are not configured here to the stores whose URLs it has:
 /// after a change from a single store to several, or of a store's id. Only an operator knows that no other node has
 /// these stores, so nothing does this by itself. `from` is the only former id to look at; the empty one is that of
-/// locations which name none. Answers what became of each. Blocking.
+/// locations which name none. Returns what became of each. Blocking.
 ///
 /// # Errors
 /// Only the database's.

@@ -61,10 +61,10 @@ pub struct Input {
     /// Only objects of this image.
     #[serde(default)]
     pub image_id: Option<String>,
-    /// Only objects of at least so many seconds.
+    /// Only objects of at least this many seconds.
     #[serde(default)]
     pub older_than: Option<i64>,
-    /// States whose objects are taken out of the way: `orphan`, `stale-staging`.
+    /// States whose objects are moved to quarantine: `orphan`, `stale-staging`.
     #[serde(default)]
     pub quarantine: Vec<ObjectState>,
     /// Images that do not know their size are told.
@@ -84,7 +84,7 @@ impl Input {
     }
 }
 
-/// Nothing is kept between attempts: what was taken out of the way is found there.
+/// Nothing is kept between attempts: what was quarantined is found there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NoState {}
 
@@ -169,7 +169,7 @@ impl Run<'_> {
         }))
     }
 
-    /// The same, of which what is well so far was read and held against the hash of its image.
+    /// The same, of which what is well so far was read and checked against the hash of its image.
     async fn verified(&self, batch: Vec<Finding>) -> Done<Vec<Finding>> {
         if self.input.verify != Verify::Hash {
             return Ok(batch);

@@ -21,10 +21,10 @@ use crate::{
 
 /// Records that one look takes.
 const BATCH: i64 = 100;
-/// Seconds after which somebody else goes on with a move that was not finished.
+/// Seconds after which somebody else continues with a move that was not finished.
 const MOVING_SECONDS: i64 = 60;
 
-/// Takes what a finding tells of out of the way, for a job; answers what became of it, in words.
+/// Takes what a finding tells of out of the way, for a job; returns what became of it, in words.
 ///
 /// # Errors
 /// [`Failure::Again`] when the store or the database does not answer.
@@ -108,7 +108,7 @@ fn gone(aside: &Aside) -> Error {
     Error::NotFound(format!("Nothing lies in quarantine as {}.", aside.id))
 }
 
-/// Deletes an object that lies out of the way, for good. One whose move was not finished is moved first: nothing is ever
+/// Deletes an object that is in quarantine, for good. One whose move was not finished is moved first: nothing is ever
 /// deleted under its own name.
 ///
 /// # Errors
@@ -124,7 +124,7 @@ pub async fn purge(db: &Db, named: &NamedStore, aside: &Aside) -> Done<()> {
     Ok(())
 }
 
-/// Goes on with moves that stopped half-way, and deletes what has lain out of the way for so many seconds. Answers how
+/// Goes on with moves that stopped half-way, and deletes what has been in quarantine for this many seconds. Returns how
 /// many objects were deleted. A store that does not answer keeps no other from its turn.
 ///
 /// # Errors

@@ -41,7 +41,7 @@ pub struct Wanted {
     pub prefix: String,
     /// Only objects of this image.
     pub image_id: Option<String>,
-    /// Only objects of at least so many seconds, and those that are not there.
+    /// Only objects of at least this many seconds, and those that are not there.
     pub older_seconds: Option<i64>,
     /// For how many seconds an object is left alone that nothing refers to.
     pub grace_seconds: i64,
@@ -107,8 +107,8 @@ pub async fn times(db: &Db, named: &NamedStore, grace_seconds: i64) -> Done<Time
 }
 
 impl<'a> Scan<'a> {
-    /// Lists a store, reads what the database has of it, and sorts both in files of this folder. `check` is asked now and
-    /// then whether to go on.
+    /// Lists a store, reads what the database has of it, and sorts both in files of this folder. `check` is asked now
+    /// and then whether to continue.
     ///
     /// # Errors
     /// What `check` says; [`Failure::Again`] when the store or the database cannot be read.

@@ -61,7 +61,7 @@ pub struct Known<'a> {
     pub objects: i64,
     /// Bytes of them.
     pub bytes: i64,
-    /// Objects that lie out of the way.
+    /// Objects that are in quarantine.
     pub quarantined: i64,
     /// What was found when it was looked through last.
     pub state: Option<StoreState>,
@@ -167,7 +167,7 @@ pub async fn findings(
     found.ok_or_else(|| Error::NotFound(format!("There is no reconciliation {job}.")))
 }
 
-/// What lies out of the way in a store, after an id.
+/// What is in quarantine in a store, after an id.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`]
@@ -200,7 +200,7 @@ async fn aside<'a>(
         .ok_or_else(|| Error::NotFound(format!("Nothing lies in quarantine as {id}.")))
 }
 
-/// Moves an object back from where it lies out of the way.
+/// Moves an object back from quarantine.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Conflict`] when something else bears its name by now.
@@ -209,7 +209,7 @@ pub async fn restore(images: &Images, caller: &Caller, store: &str, id: &str) ->
     quarantine::restore(&images.db, named, &aside).await
 }
 
-/// Deletes an object that lies out of the way.
+/// Deletes an object that is in quarantine.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`]

@@ -11,7 +11,7 @@ const RESERVE: usize = 64;
 /// What is taken for the limit where the system does not tell.
 const DESCRIPTORS_UNKNOWN: usize = 1024;
 
-/// Raises the limit on open descriptors as far as the system lets us; answers what it is now.
+/// Raises the limit on open descriptors as far as the system lets us; returns what it is now.
 pub fn descriptors() -> usize {
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         if soft < hard {

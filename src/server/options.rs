@@ -31,7 +31,7 @@ pub struct Options {
     pub bind: String,
     /// Database, when it is not the embedded one.
     pub database: Option<db::Settings>,
-    /// How long anybody waits for the embedded database; another one has this among its settings.
+    /// How long requests wait for the embedded database; another one has this among its settings.
     pub database_limits: db::Limits,
     /// The stores; a folder of images that is not named is the embedded one.
     pub stores: config::Stores,
@@ -53,9 +53,9 @@ pub struct Options {
     pub transfers: transfers::Settings,
     /// The operator's settings about HTTP.
     pub api: api::Settings,
-    /// Who may do what.
+    /// Authorisation.
     pub policy: policy::Settings,
-    /// Who may touch which property; `None` protects nothing.
+    /// Property protections; `None` protects nothing.
     pub protections: Option<Protections>,
     /// The declarations of `schema-image.json`; `None` are the ones shipped with the server.
     pub declarations: Option<serde_json::Value>,

@@ -66,14 +66,14 @@ pub trait Yard: Send + Sync {
     async fn is_plain(&self, name: &str) -> StoreResult<bool>;
 
     /// Moves what bears this name, finished or not, out of the way, in one step and durably; `key` finds it again.
-    /// Answers false when nothing bears the name, and true also when it lies there already.
+    /// Returns false when nothing bears the name, and true also when it lies there already.
     async fn set_aside(&self, name: &str, unfinished: bool, key: &str) -> StoreResult<bool>;
 
     /// Moves it back. [`StoreErrorKind::Exists`](super::StoreErrorKind::Exists) when something else bears the name by now;
     /// false when nothing lies there.
     async fn bring_back(&self, key: &str, name: &str, unfinished: bool) -> StoreResult<bool>;
 
-    /// Deletes what lies out of the way. That there is nothing is no failure.
+    /// Deletes what is in quarantine. It is not an error if there is nothing.
     async fn discard(&self, key: &str) -> StoreResult<()>;
 }
 
@@ -185,7 +185,7 @@ pub trait Writer: Send {
     /// Makes everything durable without showing it; after this only [`Writer::commit`] can fail to show it.
     async fn sync(&mut self) -> StoreResult<()>;
 
-    /// Shows the blob under this name, in one step. Answers its URL. A name that something has already is refused with
+    /// Shows the blob under this name, in one step. Returns its URL. A name that something has already is refused with
     /// [`StoreErrorKind::Exists`](super::StoreErrorKind::Exists), and then another can be tried.
     async fn commit(&mut self, name: &str) -> StoreResult<StoreUrl>;
 
@@ -218,15 +218,15 @@ pub trait Backend: Send + Sync {
     async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<Box<dyn Writer>>;
 
     /// Makes what another store of this machine or service has at `from` the blob, finished and durable, without
-    /// reading it, and answers its URL. `None` when that cannot be; then nothing has happened.
+    /// reading it, and returns its URL. `None` when that cannot be; then nothing has happened.
     async fn share(&self, from: &StoreUrl, blob: &NewBlob<'_>) -> StoreResult<Option<StoreUrl>>;
 
     /// Size of a blob in bytes.
     async fn stat(&self, url: &StoreUrl) -> StoreResult<u64>;
 
-    /// Deletes whatever there is of a blob, finished or not. That there is nothing is no failure. What bears its name
-    /// while the blob is unfinished belongs to others, and stays. A name that ends in [`UNFINISHED`] means what is
-    /// unfinished alone.
+    /// Deletes all data of a blob, finished or not. It is not an error if there is nothing. What bears its name while
+    /// the blob is unfinished belongs to others, and stays. A name that ends in [`UNFINISHED`] means what is unfinished
+    /// alone.
     async fn delete(&self, blob_id: &str, name: &str) -> StoreResult<()>;
 
     /// Whether anything bears this name.
@@ -339,8 +339,8 @@ impl Declared {
     }
 }
 
-/// The values of the options of one store, defaults included. To ask for an option that the kind does not declare, or in
-/// another form, is a fault of the program, and answered with the form's empty value.
+/// The values of the options of one store, defaults included. To ask for an option that the kind does not declare, or
+/// in another form, is a programming error, and answered with the form's empty value.
 pub trait Options {
     /// Whether there is this one store and no other of its kind, configured without an id.
     fn is_single(&self) -> bool;

@@ -31,7 +31,7 @@ pub fn new<'a>(id: &'a str, name: &'a str, size: Option<u64>) -> NewBlob<'a> {
     NewBlob { id, name, image: name, owner: None, size, caller: None }
 }
 
-/// Writes and commits a blob in pieces; answers its URL.
+/// Writes and commits a blob in pieces; returns its URL.
 pub async fn put(store: &NamedStore, id: &str, name: &str, bytes: &[u8]) -> StoreResult<String> {
     let mut writer = store.writer(&new(id, name, Some(bytes.len() as u64))).await?;
     for chunk in bytes.chunks(10_007) {
@@ -41,7 +41,7 @@ pub async fn put(store: &NamedStore, id: &str, name: &str, bytes: &[u8]) -> Stor
     writer.commit(name).await.map(StoreUrl::into_full)
 }
 
-/// Writes and commits a blob by pieces of an odd size, of which the size is told or not; answers its URL.
+/// Writes and commits a blob by pieces of an odd size, of which the size is told or not; returns its URL.
 pub async fn upload(
     store: &NamedStore,
     blob: &str,
@@ -57,8 +57,8 @@ pub async fn upload(
     writer.commit(name).await.map(StoreUrl::into_full)
 }
 
-/// Writes a blob of many MiB and reads it, while the server behind the store dies and returns: in the middle of writing,
-/// before its end, and in the middle of reading. Answers the blob's URL.
+/// Writes a blob of many MiB and reads it, while the server behind the store dies and returns: in the middle of
+/// writing, before its end, and in the middle of reading. Returns the blob's URL.
 pub async fn through_deaths(store: &NamedStore, blob: &str, name: &str, mut die: impl FnMut()) -> String {
     let bytes = data(24 << 20);
     let mut writer = store.writer(&new(blob, name, None)).await.unwrap();

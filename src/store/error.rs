@@ -53,7 +53,7 @@ impl StoreError {
         Self { kind, place: place.into(), source: source.into() }
     }
 
-    /// Whether the store was not even called, since it is left alone until it answers.
+    /// Whether the store was not even called, since it is fenced.
     pub fn is_left_alone(&self) -> bool {
         self.source.is::<LeftAlone>()
     }
@@ -74,7 +74,7 @@ impl StoreError {
     }
 }
 
-/// Why calls of a store fail that is left alone until it answers.
+/// Why calls of a store fail that is fenced.
 #[derive(Debug, thiserror::Error)]
 #[error("it is left alone until it answers again; last: {0}")]
 pub(super) struct LeftAlone(pub(super) String);

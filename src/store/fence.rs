@@ -29,7 +29,7 @@ pub(super) const PROBE: &str = "vitrine-probe";
 pub(super) struct Fence {
     store: String,
     fencing: Fencing,
-    /// How long a question may take at all; what hangs in a system call is not asked anew before.
+    /// How long a question may take at all; what hangs in a system call is not asked again before.
     answer: Duration,
     backend: Weak<dyn Backend>,
     health: Arc<Health>,
@@ -70,12 +70,12 @@ impl Fence {
         self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long the store has been left alone, if it is.
+    /// How long the store has been fenced, if it is.
     pub(super) fn closed_for(&self) -> Option<Duration> {
         self.closed().as_ref().map(|closed| closed.since.elapsed())
     }
 
-    /// Lets a call through, if the store is not left alone.
+    /// Lets a call through, if the store is not fenced.
     ///
     /// # Errors
     /// [`StoreErrorKind::Unavailable`], as from the store.
@@ -116,7 +116,7 @@ impl Fence {
         }
     }
 
-    /// Asks the store itself, whom nothing but its answer matters to; says whether it answered.
+    /// Asks the store itself, whom nothing but its answer matters to; returns whether it answered.
     async fn ask(&self, backend: &dyn Backend) -> bool {
         let begun = Instant::now();
         let mut asked = std::pin::pin!(in_time(&self.store, self.answer, backend.holds(PROBE)));

@@ -21,7 +21,7 @@ const ANSWERS: usize = 64;
 const REASON_MAX: usize = 300;
 /// How long the room that a store told of counts as what it has.
 const ROOM_AGE: Duration = Duration::from_secs(10);
-/// How long anybody waits for it; after that what was told before counts.
+/// How long requests wait for it; after that what was told before counts.
 const ROOM_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How a store is.
@@ -31,7 +31,7 @@ pub enum State {
     Well,
     /// What it was asked last had no answer.
     Sick,
-    /// It does not answer, and is left alone until it does.
+    /// It does not answer, and is fenced until it does.
     Fenced,
 }
 
@@ -69,7 +69,7 @@ pub struct Fault {
 pub struct Report {
     /// Whether it answers.
     pub state: State,
-    /// How long it has been left alone.
+    /// How long it has been fenced.
     pub fenced: Option<Duration>,
     /// Its room; `None` where the store cannot tell.
     pub room: Option<Room>,
@@ -186,7 +186,7 @@ impl Health {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of the end of a call; answers how many had no answer since the last one with, this one included.
+    /// Records the end of a call; returns how many had no answer since the last one with, this one included.
     pub(super) fn note<T>(&self, result: &StoreResult<T>) -> u32 {
         if let Err(error) = result
             && is_fault(error)
@@ -214,7 +214,7 @@ impl Health {
         self.silent.store(0, Ordering::Relaxed);
     }
 
-    /// Takes note of how long an answer took.
+    /// Records how long an answer took.
     pub(super) fn took(&self, time: Duration) {
         let mut kept = self.kept();
         kept.latencies.truncate(ANSWERS.saturating_sub(1));
@@ -245,7 +245,7 @@ impl Health {
         self.kept().room.and_then(|(_, room)| room)
     }
 
-    /// All of it; `room` is what was asked for just now, `fenced` how long it has been left alone.
+    /// All of it; `room` is what was asked for just now, `fenced` how long it has been fenced.
     pub(super) fn report(&self, room: Option<Room>, fenced: Option<Duration>) -> Report {
         let state = match fenced {
             Some(_) => State::Fenced,

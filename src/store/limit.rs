@@ -17,7 +17,7 @@ pub struct Limits {
     pub patience: Duration,
     /// How long the store may take for one answer, be it the next piece of data, before it counts as unavailable.
     pub answer: Duration,
-    /// When it is left alone.
+    /// When it is fenced.
     pub fencing: Fencing,
 }
 
@@ -35,14 +35,14 @@ impl Default for Limits {
     }
 }
 
-/// When a store is left alone, and how it is taken back.
+/// When a store is fenced, and how it is taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fencing {
     /// Calls in a row without an answer after which the store itself is asked; 0 never does that.
     pub after: u32,
-    /// How long the store itself may take to answer before it is left alone.
+    /// How long the store itself may take to answer before it is fenced.
     pub patience: Duration,
-    /// How long it is left alone at first; each time it still does not answer, it is twice as long.
+    /// How long it is fenced at first; each time it still does not answer, it is twice as long.
     pub pause: Duration,
     /// How long at most.
     pub longest_pause: Duration,

@@ -95,7 +95,7 @@ impl NamedStore {
         &self.about.properties
     }
 
-    /// Whether calls are let through: a store that is left alone until it answers takes none.
+    /// Whether calls are let through: a store that is fenced takes none.
     ///
     /// # Errors
     /// As of every call then.
@@ -146,7 +146,7 @@ impl NamedStore {
         Ok(BlobWriter::new(inner, self.notes.clone(), self.id.clone(), self.answer, seat))
     }
 
-    /// Makes what the store `source` has at `from` the blob, finished and durable, without reading it, and answers its
+    /// Makes what the store `source` has at `from` the blob, finished and durable, without reading it, and returns its
     /// URL. `None` when that cannot be; then nothing has happened. Not bounded in time, as [`NamedStore::writer`].
     ///
     /// # Errors
@@ -180,7 +180,7 @@ impl NamedStore {
         self.traced(Call::Stat, self.ask(self.backend.stat(&url))).await
     }
 
-    /// Deletes whatever there is of a blob, finished or not. That there is nothing is no failure.
+    /// Deletes all data of a blob, finished or not. It is not an error if there is nothing.
     ///
     /// # Errors
     /// [`StoreErrorKind::Unsupported`] from a store that only reads; else the store's.
@@ -264,7 +264,7 @@ impl NamedStore {
         }
     }
 
-    /// Asks for an answer, which may take so long and no longer. A store that is left alone is not asked.
+    /// Asks for an answer, which may take so long and no longer. A store that is fenced is not asked.
     async fn ask<T>(&self, work: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
         self.notes.pass()?;
         self.notes.timed(in_time(&self.id, self.answer, work)).await

@@ -26,7 +26,7 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// Those of a store that nobody has called yet. It is left alone, ever, only if all of it is one server's.
+    /// Those of a store that nobody has called yet. It is fenced, ever, only if all of it is one server's.
     pub(super) fn of(id: &str, backend: &Arc<dyn Backend>, is_one: bool, limits: &Limits) -> Self {
         let (mut fencing, health) = (limits.fencing.clone(), Arc::new(Health::new()));
         if !is_one {
@@ -37,7 +37,7 @@ impl Notes {
         Self { counters: Arc::new(Counters::of(id)), health, fence, is_one, patience }
     }
 
-    /// Lets a call through, if the store is not left alone.
+    /// Lets a call through, if the store is not fenced.
     ///
     /// # Errors
     /// [`StoreErrorKind::Unavailable`]

@@ -77,7 +77,7 @@ impl Default for SharedReads {
 }
 
 impl SharedReads {
-    /// Up to so many windows of so many bytes.
+    /// Up to this many windows of this many bytes.
     pub fn with(window: u64, windows: usize) -> Self {
         let free = Arc::new(Semaphore::new(windows.min(Semaphore::MAX_PERMITS)));
         let (of_one, opened, open) = (windows.div_ceil(OF_ONE), Arc::default(), Mutex::default());

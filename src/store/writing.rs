@@ -51,8 +51,8 @@ impl BlobWriter {
         result
     }
 
-    /// Shows the blob under a name, and answers its URL. It is not bounded in time: a commit that came true after
-    /// it was given up would leave a blob that nothing knows.
+    /// Shows the blob under a name, and returns its URL. It is not bounded in time: a commit that came true after it
+    /// was given up would leave a blob that nothing knows.
     ///
     /// # Errors
     /// [`StoreErrorKind::Exists`](super::StoreErrorKind::Exists) when something has that name: then another can be tried.

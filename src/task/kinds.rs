@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// Checks the input of a posted task; answers its input and its first state as rows keep them.
+/// Checks the input of a posted task; returns its input and its first state as rows keep them.
 type Accept = fn(&Imports, &Caller, &Map<String, Value>) -> Result<(Value, Value)>;
 
 /// A kind of durable work, whatever its input and its state.
@@ -145,7 +145,7 @@ impl Kind {
         (self.undo)(imports, work, ending).await
     }
 
-    /// What it takes to ask anew for a job that has failed.
+    /// What it takes to ask again for a job that has failed.
     ///
     /// # Errors
     /// As [`Durable::retry`].

@@ -153,7 +153,7 @@ pub fn query_of_operator(status: Option<String>, limit: u32) -> Result<TaskQuery
     TaskQuery::parse(&pairs, PageLimits { default: limit, max: limit })
 }
 
-/// Asks anew for what a failed job was to do; answers the id of the new job.
+/// Asks again for what a failed job was to do; answers the id of the new job.
 ///
 /// # Errors
 /// [`Error::Conflict`] when the job has not failed, or its image is not where it was before.

@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     /// Proves that a call which hangs costs its own thread only until all of them hang; that whoever comes then is told
-    /// so in time; and that all goes on when they return.
+    /// so in time; and that all continues when they return.
     #[tokio::test]
     async fn calls_that_hang_cost_their_crew() {
         let crew = Crew::new("test", 2, Duration::from_millis(20));

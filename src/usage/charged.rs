@@ -233,7 +233,7 @@ impl Ledger {
 }
 
 impl Sum {
-    /// Takes note of when an interval began, and whether it ended before a time.
+    /// Records when an interval began, and whether it ended before a time.
     fn meets(&mut self, interval: &Interval, end: Timestamp) {
         self.from = Some(self.from.map_or(interval.from, |known| known.min(interval.from)));
         match interval.to.filter(|to| *to <= end) {

@@ -59,7 +59,7 @@ impl Place {
 pub struct Hours {
     /// By hour and image.
     pub shares: Vec<Share>,
-    /// From where to go on, now or later.
+    /// From where to continue, now or later.
     pub place: Place,
     /// Whether there is more already.
     pub has_more: bool,
@@ -146,7 +146,7 @@ impl Usage {
         Ok(Hours { shares, place, has_more })
     }
 
-    /// Adds images for as long as they fit. Answers whether all did.
+    /// Adds images for as long as they fit. Returns whether all did.
     fn fill(
         &self,
         shares: &mut Vec<Share>,

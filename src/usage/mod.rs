@@ -58,7 +58,7 @@ pub struct Settings {
 pub struct Usage {
     /// The database.
     pub db: Db,
-    /// Who may do what.
+    /// Authorisation.
     pub access: Access,
     /// The operator's settings.
     pub settings: Settings,

@@ -43,7 +43,7 @@ pub trait Durable: 'static {
     type Parts: Send + Sync;
     /// What it is asked for; tasks show it.
     type Input: Serialize + DeserializeOwned + Send + Sync;
-    /// What it has done so far, for whoever goes on.
+    /// What it has done so far, for whoever continues.
     type State: Serialize + DeserializeOwned + Send + Sync;
 
     /// Goes on from `state`; answers the result that tasks show. Every step can be repeated.
@@ -52,7 +52,7 @@ pub trait Durable: 'static {
     /// [`Failure::Final`] with a reason for the user.
     async fn run(parts: &Self::Parts, work: &Work, input: Self::Input, state: Self::State) -> Done<Value>;
 
-    /// Brings the image back to where the same can be asked for again. Repeating it changes nothing. Answers a sentence
+    /// Brings the image back to where the same can be asked for again. Repeating it changes nothing. Returns a sentence
     /// for the user on where the image stands, or nothing.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ pub trait Durable: 'static {
         ending: Ending,
     ) -> Done<&'static str>;
 
-    /// What it takes to ask anew for `old`, which has failed.
+    /// What it takes to ask again for `old`, which has failed.
     ///
     /// # Errors
     /// [`Error::Conflict`] when that is not possible.

@@ -124,7 +124,7 @@ struct Signals {
     bytes_total: AtomicI64,
     cancelled: AtomicBool,
     lost: AtomicBool,
-    /// Wakes whoever waits for one of the two.
+    /// Wakes those who wait for one of the two.
     stop: Notify,
 }
 
@@ -184,7 +184,7 @@ impl Work {
         Author::from(self.job.as_ref())
     }
 
-    /// Begins a new pass over the data, of so many bytes if known.
+    /// Begins a new pass over the data, of this many bytes if known.
     pub fn begin_pass(&self, bytes: Option<u64>) {
         self.signals.bytes_done.store(0, Ordering::Relaxed);
         self.set_total(bytes);
@@ -258,7 +258,7 @@ impl Work {
         Ok(done)
     }
 
-    /// Waits for something that may take its time, but no longer than the work may go on.
+    /// Waits for something that may take its time, but no longer than the work may continue.
     ///
     /// # Errors
     /// As [`Work::check`].

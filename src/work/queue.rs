@@ -120,7 +120,7 @@ pub fn message(job: &Job) -> String {
     progress(job.bytes_done, job.bytes_total)
 }
 
-/// How far so many bytes have come, of so many if known; begins as in Glance, and is empty before the first byte.
+/// How far this many bytes have come, of so many if known; begins as in Glance, and is empty before the first byte.
 pub fn progress(done: i64, total: Option<i64>) -> String {
     match (done, total) {
         (0, _) => String::new(),

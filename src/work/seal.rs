@@ -102,7 +102,7 @@ impl Seals {
         Ok(key.and_then(|key| opened(&key, &text, purpose)))
     }
 
-    /// The secret sealed anew, if that was done with a key that another has followed.
+    /// The secret sealed again, if that was done with a key that another has followed.
     ///
     /// # Errors
     /// As [`Seals::seal`].

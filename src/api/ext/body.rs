@@ -8,7 +8,7 @@ use crate::model::{
     image::TEXT_CHARS_MAX,
 };
 
-/// A word of others: printable, without blanks, of bounded length.
+/// A word from a client: printable, without blanks, of bounded length.
 pub fn word(name: &str, text: &str, chars_max: usize) -> Result<String> {
     let fits = !text.is_empty() && text.chars().count() <= chars_max;
     if fits && text.chars().all(|c| c.is_ascii_graphic()) {
@@ -19,7 +19,7 @@ pub fn word(name: &str, text: &str, chars_max: usize) -> Result<String> {
     )))
 }
 
-/// A word that need not be there.
+/// An optional word.
 pub fn optional(object: &Map<String, Value>, name: &str) -> Result<Option<String>> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -55,7 +55,7 @@ pub fn only(object: &Map<String, Value>, known: &[&str]) -> Result<()> {
     }
 }
 
-/// The object that a body is to be.
+/// Requires that a body is an object.
 pub fn object(value: &Value) -> Result<&Map<String, Value>> {
     value.as_object().ok_or_else(|| Error::invalid("An object is expected."))
 }

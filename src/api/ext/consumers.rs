@@ -103,7 +103,7 @@ pub async fn put(
     Ok(HttpResponse::build(status).json(json!({"consumer": view(&stored)})))
 }
 
-/// Takes note that a consumer is gone.
+/// Removes a consumer.
 pub async fn remove(
     state: Shared,
     caller: Identified,

@@ -221,7 +221,7 @@ pub fn text_of(value: Option<&Value>) -> String {
     }
 }
 
-/// A text that no spreadsheet takes for a formula.
+/// Escapes a text that a spreadsheet would take for a formula.
 pub fn harmless(text: String) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
 }

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
-/// The body of an error. `title` is what the status is called; `why` is a word for programs and what they want to know.
+/// The body of an error. `title` is the name of the status; `why` has the reason for programs and the details.
 pub fn body(status: StatusCode, title: &str, text: &str, why: Option<(&'static str, Value)>) -> String {
     let code = status.as_u16();
     let (reason, details) = why.unwrap_or_else(|| (reason(status), json!({})));

@@ -30,7 +30,7 @@ const LAST_EVENT_ID: &str = "Last-Event-ID";
 const RETRY_MILLISECONDS: u32 = 2000;
 /// A stream that has nothing to say shows after so long that it is alive.
 const QUIET_LONGEST: Duration = Duration::from_secs(15);
-/// After so many the client has to ask anew, with a token that is good then.
+/// After so many the client has to ask again, with a token that is good then.
 const STREAM_SECONDS_MAX: u64 = 600;
 
 /// The number of an event.
@@ -57,7 +57,7 @@ fn seconds(text: &str) -> Result<u64> {
     })
 }
 
-/// Sends them as they happen, from the one that was seen last on, for as long as a stream may take.
+/// Streams events as they happen, from the last one seen on, for as long as a stream may last.
 pub async fn stream(state: Shared, caller: Identified, request: HttpRequest) -> ApiResult {
     let pairs = pairs(request.query_string())?;
     if let Some((name, _)) = pairs.iter().find(|(name, _)| name == "limit" || name == "marker") {

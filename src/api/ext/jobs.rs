@@ -129,7 +129,7 @@ pub async fn cancel(
     Ok(accepted(&state, &request, &caller.0, &job))
 }
 
-/// Asks anew for what a failed job was to do.
+/// Repeats a failed job.
 pub async fn retry(
     state: Shared,
     caller: Identified,
@@ -146,7 +146,7 @@ pub fn place(state: &Shared, request: &HttpRequest, job: &Job) -> String {
     format!("{}{PATH}/{}", own_url(&state.settings, request), job.id)
 }
 
-/// The answer to whoever asked for a job.
+/// The response to a request that started a job.
 pub fn accepted(state: &Shared, request: &HttpRequest, caller: &Caller, job: &Job) -> HttpResponse {
     let place = place(state, request, job);
     HttpResponse::Accepted().insert_header((LOCATION, place)).json(json!({"job": view(caller, job)}))

@@ -27,7 +27,7 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Reads decoded pairs, of which `known` are those that the list takes besides its page.
+    /// Reads decoded pairs; `known` are the parameters that the list accepts besides its page.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a parameter that is unknown, comes twice, or is no number where one is needed.
@@ -35,7 +35,7 @@ impl Asked {
         Self::parse_long(pairs, known, MARKER_MAX)
     }
 
-    /// The same where a marker may have so many bytes.
+    /// The same with a maximum length for the marker.
     ///
     /// # Errors
     /// As [`Asked::parse`].

@@ -16,11 +16,11 @@ use crate::store::{NamedStore, health::Report};
 /// The name that oslo's details give the class of every outcome.
 const CLASS: &str = "HealthcheckResult";
 
-/// What only the detailed answer has.
+/// The additional content of the detailed response.
 pub struct Details<'a> {
-    /// What the server runs on.
+    /// The platform of the server.
     pub platform: &'a str,
-    /// How the stores are.
+    /// The health of the stores.
     pub stores: Vec<(NamedStore, Report)>,
 }
 

@@ -13,7 +13,7 @@ pub enum Check {
     EnableByFiles(Vec<PathBuf>),
 }
 
-/// What came of a check, in oslo's words.
+/// The result of a check, in oslo's terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// Whether the node may be used.
@@ -63,8 +63,8 @@ impl Check {
         }
     }
 
-    /// What is taken for the outcome when the file system does not answer: health must not depend on the folder of a file
-    /// that is rarely there, but what has to be there must be seen.
+    /// The outcome when the file system does not answer: a missing "disable" file must not affect health, but a file
+    /// that must exist counts as missing.
     pub fn unseen(&self) -> Outcome {
         match self {
             Self::EnableByFiles(_) => {

@@ -40,7 +40,7 @@ pub struct Settings {
     pub checks: Vec<Check>,
     /// `detailed`
     pub detailed: bool,
-    /// `allowed_source_ranges`: who else asks finds nothing; empty lets everybody ask.
+    /// `allowed_source_ranges`: others get 404; empty allows everybody.
     pub allowed_sources: Vec<IpNet>,
     /// `ignore_proxied_requests`
     pub ignore_proxied: bool,
@@ -58,7 +58,7 @@ impl Default for Settings {
     }
 }
 
-/// What a server says of itself to whoever sends requests to it.
+/// The health of a server as reported to balancers.
 #[derive(Debug)]
 pub struct Health {
     settings: Settings,
@@ -70,7 +70,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Nobody has asked yet. Blocking.
+    /// Creates it. Blocking.
     pub fn new(settings: Settings) -> Self {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
@@ -92,7 +92,7 @@ impl Health {
         self.draining.load(Ordering::Acquire)
     }
 
-    /// Whether somebody has asked within the time given.
+    /// Whether it was requested within the given time.
     pub fn was_asked_within(&self, time: Duration) -> bool {
         let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.is_some_and(|then| then.elapsed() <= time)

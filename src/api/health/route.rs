@@ -28,7 +28,7 @@ async fn check(state: Shared, request: HttpRequest) -> ApiResult {
     answer(&state.health, &request, state.app.db.is_there(), Some(&state.app.images.stores)).await
 }
 
-/// What a server says of itself, with its database and its stores or without.
+/// The health of the server, with or without its database and stores.
 ///
 /// # Errors
 /// As for a path that is not there, where the question is none of the service's business.

@@ -6,8 +6,8 @@ use actix_web::HttpRequest;
 
 use crate::identity::builtin::Settings;
 
-/// Where a request comes from: the peer, or what a proxy of ours says. A proxy appends the address that it sees, so the
-/// last that is none of our proxies' counts, and nothing that a client may have written before it.
+/// The address of a client: the peer, or what one of our proxies reports. A proxy appends the address that it sees, so
+/// the last address that is not one of our proxies counts, not what a client may have written before it.
 pub fn address(request: &HttpRequest, settings: &Settings) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip().to_canonical();
     let trusted = |address: &IpAddr| settings.trusted_proxies.iter().any(|network| network.contains(address));
@@ -46,7 +46,7 @@ mod tests {
 
     use super::*;
 
-    /// `X-Forwarded-For` counts only where a proxy of ours wrote it, and only what that proxy saw.
+    /// `X-Forwarded-For` counts only where one of our proxies wrote it, and only what that proxy saw.
     #[test]
     fn sec_61_the_address_of_a_client_is_what_our_proxies_saw() {
         let (nobody, anybody): (&[&str], &[&str]) = (&[], &["0.0.0.0/0"]);

@@ -18,7 +18,7 @@ use crate::{
     model::error::Error,
 };
 
-/// A failure on its way to the client.
+/// An error response.
 #[derive(Debug)]
 pub struct ApiError(LoginRefusal);
 
@@ -91,7 +91,7 @@ pub fn with_body(response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
     response
 }
 
-/// What a handler answers.
+/// The result of a handler.
 pub type Answer = std::result::Result<HttpResponse, ApiError>;
 
 pub(super) fn nothing_here() -> Error {

@@ -25,7 +25,7 @@ use crate::{
 const IN_PATHS: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The header that asks a proxy to send a file. There is none for a path that HTTP cannot carry.
+/// The header that tells a proxy to send a file; `None` for a path that HTTP cannot carry.
 pub fn by_proxy(by_proxy: &ByProxy, path: &Path) -> Option<(HeaderName, String)> {
     let path = path.to_str()?;
     Some(match &by_proxy.prefix {
@@ -37,7 +37,7 @@ pub fn by_proxy(by_proxy: &ByProxy, path: &Path) -> Option<(HeaderName, String)>
     })
 }
 
-/// The body of an answer whose data is a file, or a part of one. Its header has to tell how long it is.
+/// The body of a response whose data is a file, or a part of one. The response's header has to contain its length.
 pub struct FileBody {
     exchange: Exchange,
     /// The file, until it breaks off.
@@ -46,7 +46,7 @@ pub struct FileBody {
     out: Option<FileOut>,
     /// Bytes that the store knows to be read.
     counted: u64,
-    /// What goes on where the file broke off.
+    /// What continues where the file broke off.
     rest: Option<ByteStream>,
     _transfer: Transfer,
 }
@@ -58,8 +58,8 @@ impl FileBody {
         Self { exchange, data: Some(data), out: Some(out), counted: 0, rest: None, _transfer: transfer }
     }
 
-    /// Hands the file to the connection, and says when all of it is sent. The connection goes on with that whenever it is
-    /// polled, which is after this.
+    /// Hands the file to the connection, and says when all of it is sent. The connection continues with that whenever
+    /// it is polled, which is after this.
     fn poll_file(&mut self) -> Poll<()> {
         let mut out = self.exchange.file().borrow_mut();
         if let Some(begin) = self.out.take() {

@@ -83,7 +83,7 @@ pub fn created(namespace: &Namespace, contents: &Contents) -> Value {
     with_held(namespace, held)
 }
 
-/// A namespace with everything that it holds; `prefix` stands in front of the names of properties.
+/// A namespace with all its parts; `prefix` is prepended to the names of properties.
 pub fn whole(namespace: &Namespace, contents: &StoredContents, prefix: &str) -> Value {
     let name = &namespace.fields.namespace;
     let mut held = Held::new();
@@ -163,7 +163,7 @@ fn object_fields(object: &Object, prefix: &str) -> Map<String, Value> {
     view
 }
 
-/// An object; `prefix` stands in front of the names of its properties.
+/// An object; `prefix` is prepended to the names of its properties.
 pub fn object(namespace: &str, object: &Stored<Object>, prefix: &str) -> Value {
     let mut view = object_fields(&object.value, prefix);
     put_times(&mut view, object.created_at, object.updated_at);

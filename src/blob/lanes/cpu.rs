@@ -19,7 +19,7 @@ pub const STREAMS_MAX: usize = 8;
 /// From how many on that costs less than one after the other, measured.
 pub(super) const STREAMS_MIN: usize = 3;
 
-/// What the processor can do.
+/// The processor's features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cpu(Kind);
 

@@ -36,7 +36,7 @@ pub struct Found {
     pub sha512: [u8; 64],
 }
 
-/// A stream and what is to be taken of it now.
+/// A stream and its next bytes.
 #[derive(Debug)]
 pub struct Share {
     sums: Sums,
@@ -51,7 +51,7 @@ struct Run<'a> {
 }
 
 impl Sums {
-    /// Those of a stream that begins: SHA-512, and `md5` beside it.
+    /// The initial state of a stream: SHA-512, and MD5 if `md5`.
     pub fn new(md5: bool) -> Self {
         Self { md5: md5.then_some(MD5_START), sha512: SHA512_START, rest: [0; BLOCK_BYTES], held: 0, size: 0 }
     }
@@ -91,7 +91,7 @@ impl Share {
         Self { sums, pieces }
     }
 
-    /// What is remembered of the stream.
+    /// The hash state of the stream.
     pub fn into_sums(self) -> Sums {
         self.sums
     }

@@ -58,7 +58,7 @@ impl Line {
     }
 }
 
-/// How a stream gets on.
+/// The state of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// More may come.
@@ -87,7 +87,7 @@ pub(super) struct Board {
 }
 
 impl Board {
-    /// A stream begins. Answers its number, and what is told when it has moved.
+    /// Registers a stream. Returns its number, and what is notified when it has progressed.
     pub(super) fn begin(&mut self, sums: Sums, whose: &str) -> (u64, Arc<Notify>) {
         let (number, moved) = (self.next, Arc::new(Notify::new()));
         self.next += 1;
@@ -129,8 +129,7 @@ impl Board {
         }
     }
 
-    /// Gives a stream its place among those who wait, if it is due. Who has to wait for the hashes is never left waiting
-    /// for other streams as well, nor is who was.
+    /// Queues a stream if it is due. A source that has to wait for its hashes is not kept waiting for other streams.
     pub(super) fn review(&mut self, number: u64) -> Standing {
         let Some(line) = self.lines.get_mut(&number) else { return Standing::Lost };
         if line.lost {
@@ -158,7 +157,7 @@ impl Board {
         }
     }
 
-    /// Whether it is time for a thread: somebody is not to wait, or nobody is left to wait for.
+    /// Whether a thread should start: a stream must not wait, or all streams have a batch.
     pub(super) fn is_due(&self) -> bool {
         self.urgent > 0 || self.ready >= self.lines.len().clamp(1, STREAMS_MAX)
     }
@@ -168,7 +167,7 @@ impl Board {
         self.ready > 0
     }
 
-    /// Whether there is no stream.
+    /// Whether there are no streams.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.lines.is_empty()

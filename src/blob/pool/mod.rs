@@ -23,7 +23,7 @@ use super::lanes::{
 };
 use crate::telemetry::blocking;
 
-/// What hashes streams together. Cheap to clone.
+/// The pool that hashes streams together. Cheap to clone.
 #[derive(Clone)]
 pub struct Pool(Arc<Shared>);
 
@@ -51,8 +51,8 @@ impl Pool {
         Self(Arc::new(Shared { board: Mutex::default(), cpu, threads_max }))
     }
 
-    /// The one of this machine; `None` where its processor has no lanes. What was compiled without optimisation leaves
-    /// hashing to OpenSSL, which is fifty times faster then.
+    /// The pool of this machine; `None` if its processor has no lanes. Unoptimised builds leave hashing to OpenSSL,
+    /// which is fifty times faster then.
     pub fn of_machine() -> Option<Self> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let best = Cpu::all().first().copied().filter(|_| !cfg!(debug_assertions));
@@ -63,7 +63,7 @@ impl Pool {
         self.0.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to hash a stream of the project `whose`: SHA-512, and `md5` beside it.
+    /// Starts hashing a stream of the project `whose`: SHA-512, and MD5 if `md5`.
     pub fn stream(&self, md5: bool, whose: Option<&str>) -> Stream {
         let (number, moved) = self.board().begin(Sums::new(md5), whose.unwrap_or_default());
         Stream { pool: self.clone(), number, moved }

@@ -68,7 +68,7 @@ async fn streams_get_their_hashes_alone_and_together() {
     }
 }
 
-/// Proves that a stream that is given up leaves nothing, and that others go on.
+/// Proves that a stream that is given up leaves nothing, and that others continue.
 #[tokio::test]
 async fn who_leaves_leaves_nothing() {
     for pool in pools() {

@@ -27,7 +27,7 @@ pub struct Load {
     /// With --merge: bring what they have up to date, too.
     #[arg(long = "prefer_new")]
     pub prefer_new: bool,
-    /// With --merge: delete namespaces that are there, and load them anew.
+    /// With --merge: delete namespaces that are there, and load them again.
     #[arg(long)]
     pub overwrite: bool,
 }

@@ -24,7 +24,7 @@ pub(super) fn of(conn: &Conn) -> &'static dyn Dialect {
     }
 }
 
-/// Runs `body` in a transaction begun by `begin` and ended by `end`. Answers also whether the connection is still good.
+/// Runs `body` in a transaction begun by `begin` and ended by `end`. Returns also whether the connection is still good.
 pub(super) fn transaction<T>(
     conn: &mut Conn,
     begin: &str,
@@ -43,7 +43,7 @@ pub(super) fn transaction<T>(
     }
 }
 
-/// Runs `body`, which is one statement that changes nothing. Answers also whether the connection is still good.
+/// Runs `body`, which is one statement that changes nothing. Returns also whether the connection is still good.
 pub(super) fn alone<T>(conn: &mut Conn, body: impl FnOnce(&mut Conn) -> DbResult<T>) -> (DbResult<T>, bool) {
     match body(conn) {
         Ok(value) => (Ok(value), true),

@@ -15,7 +15,7 @@ pub trait Dialect: Sync {
     /// Begins a transaction that sees one state of the database and changes nothing.
     fn begin_read(&self) -> &'static str;
 
-    /// The same, in which statements that are kept prepared are not planned anew for what is bound.
+    /// The same, in which statements that are kept prepared are not planned again for what is bound.
     fn begin_kept(&self) -> &'static str {
         self.begin_read()
     }
@@ -88,7 +88,7 @@ pub trait Dialect: Sync {
         true
     }
 
-    /// The statement after which such keys go on from those that are there, where that does not go without saying.
+    /// The statement after which such keys continue from those that are there, where that does not go without saying.
     fn renumber(&self, _table: &str, _key: &str) -> Option<String> {
         None
     }

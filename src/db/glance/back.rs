@@ -1,4 +1,4 @@
-//! The columns of Glance's tables, and the rows of ours from which they are made.
+//! The columns of Glance's tables, and our rows from which they are made.
 
 use serde_json::Value;
 
@@ -110,7 +110,7 @@ pub fn changed_since(conn: &mut Conn, since: Timestamp) -> DbResult<Vec<String>>
     Ok(ids)
 }
 
-/// Rows of a table of ours that belong to these images.
+/// Rows of one of our tables that belong to these images.
 ///
 /// # Errors
 /// Only the database's own.
@@ -162,7 +162,7 @@ pub fn own_cache(conn: &mut Conn) -> DbResult<(Vec<Row>, Vec<Row>)> {
     Ok((nodes, cached))
 }
 
-/// Removes images with all that hangs on them from Glance's tables, to be written anew.
+/// Removes images with their parts from Glance's tables, to be written again.
 ///
 /// # Errors
 /// Only the database's own.
@@ -187,7 +187,7 @@ pub fn known(conn: &mut Conn, ids: &[String]) -> DbResult<Vec<(String, Timestamp
     Ok(found.into_iter().filter_map(pair).collect())
 }
 
-/// Jobs of ours in the order of their ids, from the id after `after` on.
+/// Our jobs in the order of their ids, from the id after `after` on.
 ///
 /// # Errors
 /// Only the database's own.
@@ -195,7 +195,7 @@ pub fn jobs_after(conn: &mut Conn, after: &str, count: usize) -> DbResult<Vec<Ro
     tables::after(conn, target::JOBS.name, target::JOBS.columns, after, count)
 }
 
-/// Writes the records of caches in the place of those that are there, where Glance keeps any in its database.
+/// Writes the records of caches replacing those that are there, where Glance keeps any in its database.
 ///
 /// # Errors
 /// Only the database's own.

@@ -51,7 +51,7 @@ pub fn known(conn: &mut Conn, ids: &[String]) -> DbResult<Vec<(String, i64)>> {
     Ok(rows.into_iter().filter_map(pair).collect())
 }
 
-/// Removes images with all that hangs on them, to be written anew. Their data is not touched.
+/// Removes images with their parts, to be written again. Their data is not touched.
 ///
 /// # Errors
 /// Only the database's own.

@@ -99,7 +99,7 @@ pub fn grant(conn: &mut Conn, row: &Assignment) -> DbResult<()> {
     Ok(())
 }
 
-/// Takes a role away; says whether the user had it.
+/// Takes a role away; returns whether the user had it.
 ///
 /// # Errors
 /// Only the database's own.

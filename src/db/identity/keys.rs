@@ -55,7 +55,7 @@ pub fn list(conn: &mut Conn) -> DbResult<Vec<KeyRow>> {
         .load(conn)?)
 }
 
-/// Lets a key follow on generation `latest` (0: there is none), so that it signs from now on. Answers whether it did:
+/// Lets a key follow on generation `latest` (0: there is none), so that it signs from now on. Returns whether it did:
 /// not when there is a later one by now.
 ///
 /// # Errors
@@ -88,7 +88,7 @@ pub fn take_in(conn: &mut Conn, key: &NewKey, signs: bool, now: Timestamp) -> Db
     insert(conn, next, key, (has_signer || !signs).then_some(now.0))
 }
 
-/// Forgets keys that were replaced before `limit`. Answers how many.
+/// Forgets keys that were replaced before `limit`. Returns how many.
 ///
 /// # Errors
 /// Only the database's own.

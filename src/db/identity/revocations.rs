@@ -113,7 +113,7 @@ pub fn list(conn: &mut Conn, since: Timestamp) -> DbResult<Vec<Revocation>> {
         .load(conn)?)
 }
 
-/// Forgets revocations made before `limit`: every token that they concern has expired. Answers how many.
+/// Forgets revocations made before `limit`: every token that they concern has expired. Returns how many.
 ///
 /// # Errors
 /// Only the database's own.

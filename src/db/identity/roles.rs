@@ -80,7 +80,7 @@ pub fn imply(conn: &mut Conn, prior: &str, implied: &str) -> DbResult<()> {
     Ok(())
 }
 
-/// Ends an implication; says whether there was one.
+/// Ends an implication; returns whether there was one.
 ///
 /// # Errors
 /// Only the database's own.

@@ -26,7 +26,7 @@ pub enum Mode {
     Merge,
     /// What they lack is added, and what they have is brought up to date.
     PreferNew,
-    /// They are deleted and come anew.
+    /// They are deleted and come again.
     Replace,
 }
 

@@ -140,8 +140,8 @@ pub fn all(conn: &mut Conn) -> DbResult<Vec<Namespace>> {
     rows.into_iter().map(NamespaceRow::into_namespace).collect()
 }
 
-/// Keeps other transactions from deleting or changing a namespace until this one ends, and says whether it is
-/// still there and what it is.
+/// Keeps other transactions from deleting or changing a namespace until this one ends, and returns whether it is still
+/// there and what it is.
 ///
 /// # Errors
 /// Only the database's own.

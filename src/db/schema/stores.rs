@@ -31,7 +31,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    /// Objects that lie out of the way.
+    /// Objects that are in quarantine.
     quarantine (id) {
         id -> Text,
         store -> Text,

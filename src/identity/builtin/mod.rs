@@ -71,11 +71,11 @@ pub struct Settings {
     pub hashes_at_once: usize,
     /// Failed logins of one user from one address before further ones are refused unseen with 429; 0 never refuses.
     pub failed_logins_max: u32,
-    /// Seconds after the first failure when counting begins anew.
+    /// Seconds after the first failure when counting begins again.
     pub failed_logins_window_seconds: u64,
     /// Base of the URLs shown to clients, without a trailing slash; `None` is the address that they used.
     pub public_endpoint: Option<String>,
-    /// Whether `Forwarded` and `X-Forwarded-*` are believed (a proxy of ours sets them).
+    /// Whether `Forwarded` and `X-Forwarded-*` are believed (one of our proxies sets them).
     pub trust_proxy_headers: bool,
     /// Proxies whose word on the address of a client counts; empty is whoever connects, if `trust_proxy_headers`.
     pub trusted_proxies: Vec<ipnet::IpNet>,

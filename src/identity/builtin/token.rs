@@ -100,7 +100,7 @@ pub enum Verdict {
     Ours(Box<Claims>),
     /// The key that it names is not known; it may have been made by another process a moment ago.
     UnknownKey,
-    /// Not a token of ours.
+    /// Not one of our tokens.
     Foreign,
 }
 

@@ -52,7 +52,7 @@ struct Waiter {
     call: oneshot::Sender<Turn>,
 }
 
-/// Shares out so many turns at a time.
+/// Shares out this many turns at a time.
 pub struct Turns(Arc<Mutex<Line>>);
 
 #[derive(Default)]

@@ -119,8 +119,8 @@ fn bound(sentence: &Sentence) -> nix::Result<()> {
     Ok(())
 }
 
-/// The rights over files and ports that Landlock takes away: those of its first version have to be there, later ones
-/// are taken away where the kernel knows them.
+/// The rights over files and ports that Landlock removes: those of its first version have to be there, later ones are
+/// removed where the kernel knows them.
 fn ruleset() -> Result<landlock::RulesetCreated, landlock::RulesetError> {
     Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
@@ -132,7 +132,7 @@ fn ruleset() -> Result<landlock::RulesetCreated, landlock::RulesetError> {
         .create()
 }
 
-/// Whether this kernel can confine processes; nothing is taken away by asking.
+/// Whether this kernel can confine processes; nothing is removed by asking.
 ///
 /// # Errors
 /// A sentence on what is missing.

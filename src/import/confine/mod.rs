@@ -34,7 +34,7 @@ pub enum Confinement {
     /// Nothing is converted.
     #[default]
     Required,
-    /// The converter runs with what can be taken away.
+    /// The converter runs with what can be removed.
     Wanted,
 }
 
@@ -215,7 +215,7 @@ impl Drop for Running {
     }
 }
 
-/// How this process is started anew. Its own file may have been replaced by a new version meanwhile.
+/// How this process is started again. Its own file may have been replaced by a new version meanwhile.
 pub fn own_program() -> PathBuf {
     PathBuf::from("/proc/self/exe")
 }

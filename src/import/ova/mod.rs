@@ -51,7 +51,7 @@ struct Found {
     disk_format: &'static str,
 }
 
-/// Takes the disk out of the staged data, if that is an OVA. Answers whether it did, and so has saved the state.
+/// Takes the disk out of the staged data, if that is an OVA. Returns whether it did, and so has saved the state.
 ///
 /// # Errors
 /// [`Failure::Final`] for archives and descriptors that are damaged, or say what is not to be done.
@@ -106,7 +106,7 @@ pub async fn run(imports: &Imports, work: &Work, state: &mut State, image: &Imag
     Ok(true)
 }
 
-/// Looks through an archive of so many bytes for its descriptor, and for the disk that this names. Blocking.
+/// Looks through an archive of this many bytes for its descriptor, and for the disk that this names. Blocking.
 fn look(path: &Path, size: u64) -> Result<Found, Broken> {
     let mut archive = File::open(path)?;
     read(&mut archive, size)
@@ -149,7 +149,7 @@ fn part(archive: &mut (impl Read + Seek), member: &Member, most: u64) -> io::Res
     Ok(bytes)
 }
 
-/// Looks through bytes that nobody keeps; says whether a disk was found, and that it lies within them.
+/// Looks through bytes that nobody keeps; returns whether a disk was found, and that it lies within them.
 pub(crate) fn is_read(bytes: &[u8]) -> bool {
     let size = bytes.len() as u64;
     match read(&mut io::Cursor::new(bytes), size) {

@@ -3,11 +3,11 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// Archives consist of blocks of so many bytes.
+/// Archives consist of blocks of this many bytes.
 const BLOCK: usize = 512;
 /// Headers that are read at most, those of long names included.
 const HEADERS_MAX: usize = 256;
-/// Bytes of a header that goes on in blocks of its own: long names, records of pax.
+/// Bytes of a header that continues in blocks of its own: long names, records of pax.
 const EXTENSION_BYTES_MAX: u64 = 8192;
 
 /// A file in the archive.
@@ -110,7 +110,7 @@ fn read(archive: &mut (impl Read + Seek), offset: u64, size: u64) -> Result<Vec<
     Ok(bytes)
 }
 
-/// Holds a header against its checksum; answers the size that it gives.
+/// Checks a header against its checksum; answers the size that it gives.
 fn check(header: &[u8; BLOCK]) -> Result<u64, Broken> {
     let bytes = header.iter().enumerate();
     let sum: u64 = bytes.map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u64::from(*byte) }).sum();

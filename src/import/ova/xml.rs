@@ -49,7 +49,7 @@ impl Element {
     }
 }
 
-/// Reads a document; answers its root.
+/// Reads a document; returns its root.
 ///
 /// # Errors
 /// Why it is not read, for the user.

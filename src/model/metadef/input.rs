@@ -24,7 +24,7 @@ const ENTRIES_MAX: usize = 1024;
 pub struct NamespaceInput {
     /// The name.
     pub namespace: String,
-    /// Title for people.
+    /// Display title.
     pub display_name: Option<String>,
     /// What it is for.
     pub description: Option<String>,

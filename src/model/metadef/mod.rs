@@ -47,7 +47,7 @@ impl NamespaceVisibility {
 pub struct NamespaceFields {
     /// The name, unique among all namespaces.
     pub namespace: String,
-    /// Title for people.
+    /// Display title.
     pub display_name: Option<String>,
     /// What it is for.
     pub description: Option<String>,

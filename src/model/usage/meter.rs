@@ -94,7 +94,7 @@ pub fn hour_of(time: Timestamp) -> Timestamp {
 pub struct Share {
     /// The interval.
     pub interval: Arc<Interval>,
-    /// The store; empty where the data is in none of ours.
+    /// The store; empty where the data is in none of our own.
     pub store: String,
     /// Bytes.
     pub bytes: i128,

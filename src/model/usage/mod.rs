@@ -24,7 +24,7 @@ pub struct Facts {
     pub bytes: i64,
     /// Bytes of the disk that the data unpacks to; those of the data where that is not known.
     pub virtual_bytes: i64,
-    /// The store of each location, in order; empty for one that is in none of ours.
+    /// The store of each location, in order; empty for one that is in none of our own.
     pub stores: Vec<String>,
 }
 

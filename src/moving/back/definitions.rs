@@ -15,7 +15,7 @@ use crate::db::{
     rows::{self, Row},
 };
 
-/// Glance's tables, in the order in which they can be written, with ours and how a row of ours becomes one of theirs.
+/// Glance's tables, in the order in which they can be written, with ours and how one of our rows becomes one of theirs.
 type Writing = (Table, Table, fn(&Conn, &Row) -> Row);
 
 const ALL: [Writing; 6] = [
@@ -70,7 +70,7 @@ const ALL: [Writing; 6] = [
     ),
 ];
 
-/// Writes all definitions. Answers how many namespaces there are.
+/// Writes all definitions. Returns how many namespaces there are.
 ///
 /// # Errors
 /// Only the databases'.

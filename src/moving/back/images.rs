@@ -22,7 +22,7 @@ use crate::{
     model::{status::Status, time::Timestamp},
 };
 
-/// Rows of ours, of one batch of images, those of parts by the images' ids.
+/// Our rows, of one batch of images, those of parts by the images' ids.
 pub struct Found {
     images: Vec<Row>,
     properties: Parts,
@@ -34,7 +34,7 @@ pub struct Found {
 
 type Parts = HashMap<String, Vec<Row>>;
 
-/// Reads what hangs on images.
+/// Reads the parts of images.
 ///
 /// # Errors
 /// Only the database's.
@@ -72,7 +72,7 @@ struct Sent {
     locations: Vec<Row>,
 }
 
-/// Writes images in the place of those that Glance has by their ids. Answers how many.
+/// Writes images replacing those that Glance has by their ids. Returns how many.
 ///
 /// # Errors
 /// Only the databases'; what Glance's does not take of one image is told and left out.
@@ -132,7 +132,7 @@ fn write(conn: &mut Conn, sent: &[Sent], old: &[String]) -> DbResult<()> {
     glance::insert(conn, back::LOCATIONS, &all(|one| &one.locations))
 }
 
-/// Places of what is needed of a row of ours.
+/// Places of what is needed of one of our rows.
 const OWNER: usize = 3;
 const SIZE: usize = 8;
 const DELETED: usize = 17;
@@ -151,7 +151,7 @@ impl Maker<'_, '_> {
         self.told.note(Note::of_image(id, why));
     }
 
-    /// Glance's rows of an image; `None` when it is left as Glance has it.
+    /// Glance's rows of an image; `None` when it is left as in Glance.
     fn image(&mut self, row: &Row, found: &Found, known: &BTreeMap<String, Timestamp>) -> Option<Sent> {
         let id = text(row, 0)?.to_owned();
         let updated_at = Timestamp(integer(row, UPDATED_AT).unwrap_or_default());

@@ -31,7 +31,7 @@ pub struct Back<'a> {
     pub dry_run: bool,
 }
 
-/// A time of a row of ours as Glance's database keeps it; `NULL` where there is none.
+/// A time of one of our rows as Glance's database keeps it; `NULL` where there is none.
 pub fn stamp(conn: &Conn, row: &Row, at: usize) -> Value {
     integer(row, at).map_or(Value::Null, |micros| back::spelled(conn, Timestamp(micros)))
 }

@@ -19,11 +19,11 @@ use crate::{
     model::{job::JobStatus, time::Timestamp},
 };
 
-/// Places in a row of ours.
+/// Places in one of our rows.
 const STATUS: usize = 2;
 const EXPIRES_AT: usize = 16;
 
-/// Writes the jobs that have not expired, those under way as failed. Answers how many.
+/// Writes the jobs that have not expired, those under way as failed. Returns how many.
 ///
 /// # Errors
 /// Only the databases'; what Glance's does not take is told and left out.

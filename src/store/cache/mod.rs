@@ -103,7 +103,7 @@ impl CacheFolder {
         held(&self.root)
     }
 
-    /// Opens a whole file; answers its size in bytes, too, or `None` when there is no such file.
+    /// Opens a whole file; returns its size in bytes, too, or `None` when there is no such file.
     ///
     /// # Errors
     /// The file system's.
@@ -118,7 +118,7 @@ impl CacheFolder {
         }
     }
 
-    /// Removes a whole file; says whether it was there. Whoever reads it reads on.
+    /// Removes a whole file; returns whether it was there. Whoever reads it reads on.
     ///
     /// # Errors
     /// The file system's.
@@ -144,7 +144,7 @@ impl CacheFolder {
         Ok(files.iter().fold(0, |sum, file| sum.saturating_add(file.size)))
     }
 
-    /// Removes data that was not what it should be; answers how many files that were.
+    /// Removes data that was not what it should be; returns how many files that were.
     ///
     /// # Errors
     /// The file system's.
@@ -157,8 +157,8 @@ impl CacheFolder {
         Ok(files.len())
     }
 
-    /// Removes incomplete files that nobody writes any more, and those that nothing was written to for `stall`.
-    /// Answers how many.
+    /// Removes incomplete files that nobody writes any more, and those that nothing was written to for `stall`. Returns
+    /// how many.
     ///
     /// # Errors
     /// The file system's.
@@ -188,7 +188,7 @@ impl CacheFolder {
         }
     }
 
-    /// Strikes a file off that list; says whether it was on it.
+    /// Strikes a file off that list; returns whether it was on it.
     ///
     /// # Errors
     /// The file system's.

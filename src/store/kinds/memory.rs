@@ -230,11 +230,11 @@ impl Backend for MemoryStore {
     }
 }
 
-/// Where a listing goes on.
+/// Where a listing continues.
 type Place = (bool, Bound<String>);
 
 impl MemoryStore {
-    /// The next names and where to go on: first the blobs, then those that are being written.
+    /// The next names and where to continue: first the blobs, then those that are being written.
     fn names_after(&self, unfinished: bool, after: Bound<String>) -> Option<(Vec<Listed>, Place)> {
         let shelf = self.shelf();
         let range = (after, Bound::Unbounded);

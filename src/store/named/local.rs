@@ -31,7 +31,7 @@ impl StoredFile {
         self.notes.ended(&Ok(()));
     }
 
-    /// Takes note of why the file could not be read on.
+    /// Records why the file could not be read on.
     ///
     /// # Errors
     /// Always: this. The store counts as unavailable where the file system did not answer in time.

@@ -46,7 +46,7 @@ impl NamedStore {
         }
     }
 
-    /// Moves what bears a name out of the way; says whether there is such a thing.
+    /// Moves what bears a name to quarantine; returns whether there is such a thing.
     ///
     /// # Errors
     /// As [`NamedStore::mark`].
@@ -54,7 +54,7 @@ impl NamedStore {
         self.ask_at_length(self.yard()?.set_aside(name, unfinished, key)).await
     }
 
-    /// Moves it back; says whether there was such a thing.
+    /// Moves it back; returns whether there was such a thing.
     ///
     /// # Errors
     /// [`StoreErrorKind::Exists`] when something else bears the name by now; as [`NamedStore::mark`].
@@ -62,7 +62,7 @@ impl NamedStore {
         self.ask_at_length(self.yard()?.bring_back(key, name, unfinished)).await
     }
 
-    /// Deletes what lies out of the way.
+    /// Deletes what is in quarantine.
     ///
     /// # Errors
     /// As [`NamedStore::mark`].

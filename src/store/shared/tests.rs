@@ -27,7 +27,7 @@ fn reads(store: &NamedStore) -> u64 {
     store.counters.counts().reads
 }
 
-/// Proves that eight readers of one blob cost one read, that each gets all of it, and that the next one reads anew.
+/// Proves that eight readers of one blob cost one read, that each gets all of it, and that the next one reads again.
 #[tokio::test]
 async fn readers_at_the_same_time_cost_one_read() {
     let (store, url) = store().await;
@@ -62,7 +62,7 @@ async fn who_falls_behind_reads_by_himself() {
     assert_eq!(shared.0.free.available_permits(), 8);
 }
 
-/// Proves that a read goes on when whoever began it leaves, and ends when everybody has left.
+/// Proves that a read continues when whoever began it leaves, and ends when everybody has left.
 #[tokio::test]
 async fn a_read_is_everybodys() {
     let (store, url) = store().await;

@@ -128,7 +128,7 @@ fn aside(aside: &Aside) -> Value {
     })
 }
 
-/// Lists what lies out of the way.
+/// Lists the quarantine of a store.
 pub async fn quarantine(
     state: Shared,
     caller: Identified,
@@ -154,7 +154,7 @@ pub async fn restore(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Deletes an object that lies out of the way.
+/// Deletes an object that is in quarantine.
 pub async fn purge(state: Shared, caller: Identified, path: Path<(String, String)>, _: NoBody) -> ApiResult {
     domain::purge(&state.app.images, &caller.0, &path.0, &path.1).await?;
     Ok(HttpResponse::NoContent().finish())

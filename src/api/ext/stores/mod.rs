@@ -148,7 +148,7 @@ fn place_of(marker: &str) -> Result<Place> {
     }
 }
 
-/// Shows what lies in a store.
+/// Lists the objects in a store.
 pub async fn objects(state: Shared, caller: Identified, request: HttpRequest, id: Path<String>) -> ApiResult {
     let longest = NAME_MAX.saturating_add(2);
     let asked = Asked::parse_long(pairs(request.query_string())?, &["state", "prefix"], longest)?;

@@ -20,7 +20,7 @@ use crate::store::{ByteRange, ByteStream, StoreError, StoreErrorKind, StoreResul
 /// Bytes read at once where the stream is polled: more leave the cache before they are sent, and the framework keeps no
 /// larger buffer from one chunk to the next.
 const AT_HAND_BYTES: usize = 64 * 1024;
-/// After so many bytes without a pause other work on the thread has its turn.
+/// After this many bytes without a pause other work on the thread has its turn.
 const TURN_BYTES: usize = 1024 * 1024;
 
 /// The bytes of an open file of `size` bytes, or a part of them, up to `most` at once; `place` is for the log. A file

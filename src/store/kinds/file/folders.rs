@@ -110,8 +110,8 @@ impl Folders {
         Ok(false)
     }
 
-    /// Removes whatever there is of a blob. While it is unfinished, what bears its name is not its own unless it is the
-    /// same file: it may have been there before, or have come from others since. Blocking.
+    /// Removes all data of a blob. While it is unfinished, what bears its name is not its own unless it is the same
+    /// file: it may have been there before, or have come from others since. Blocking.
     pub(super) fn remove(&self, blob_id: &str, name: &str) -> io::Result<()> {
         let part_in = |place: &Place| place.parts.join(blob_id);
         let mut unfinished = None;
@@ -155,7 +155,7 @@ pub(super) fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
     }
 }
 
-/// The file that a URL names, which must lie directly in a folder of ours. Looks at no file.
+/// The file that a URL names, which must lie directly in one of our folders. Looks at no file.
 ///
 /// # Errors
 /// [`StoreErrorKind::BadUrl`] when it does not.
@@ -223,7 +223,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Removes a file; says whether it was there.
+/// Removes a file; returns whether it was there.
 pub(super) fn remove_if_there(path: &Path) -> io::Result<bool> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),

@@ -168,7 +168,7 @@ impl Backend for FileStore {
     }
 
     /// By a hard link: what is on the same file system already is not written twice. A store that makes holes or sets
-    /// rights of its own writes the data anew, and so does one that would give a file away to more readers than its
+    /// rights of its own writes the data again, and so does one that would give a file away to more readers than its
     /// own files have.
     async fn share(&self, from: &StoreUrl, blob: &NewBlob<'_>) -> StoreResult<Option<StoreUrl>> {
         check_name(blob.name)?;

@@ -19,7 +19,7 @@ use crate::store::{
 
 /// Says whose a folder is.
 const MARK: &str = ".store-id";
-/// Sub-folder of what lies out of the way.
+/// Sub-folder of what is in quarantine.
 const YARD: &str = ".quarantine";
 /// Bytes of a mark at most.
 const MARK_BYTES_MAX: u64 = 256;

@@ -94,7 +94,7 @@ impl HttpStore {
         let authorities = settings.ca_certificates.as_deref().map(Authorities::from_pem).transpose();
         let authorities = authorities.map_err(|e| format!("https_ca_certificates_file: it {e}"))?;
         let verify = authorities.is_some() || !settings.insecure;
-        // Those of the environment would resolve names anew, without the operator having thought of it here.
+        // Those of the environment would resolve names again, without the operator having thought of it here.
         let proxies = match settings.proxies.as_slice() {
             [] => Proxies::Nothing,
             given => Proxies::Given(given.to_vec()),

@@ -28,7 +28,7 @@ fn loopback() -> Filter {
     Filter { allowed_ports: Vec::new(), allowed_networks, ..Filter::default() }
 }
 
-/// Serves `data` at `/data`, with or without ranges, and redirects of every kind. Answers its base URL.
+/// Serves `data` at `/data`, with or without ranges, and redirects of every kind. Returns its base URL.
 fn serve(data: Vec<u8>, knows_ranges: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -173,7 +173,7 @@ async fn sec_32_every_hop_is_filtered() {
     assert_eq!(inner.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
 }
 
-/// Serves `0123` by TLS with a certificate of its own making, for an address and until a day; answers its base URL and
+/// Serves `0123` by TLS with a certificate of its own making, for an address and until a day; returns its base URL and
 /// the certificate.
 fn serve_by_tls(address: &str, from: i64, until: i64) -> (String, Vec<u8>) {
     let day = |unix| Asn1Time::from_unix(unix).unwrap();

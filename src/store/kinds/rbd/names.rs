@@ -26,7 +26,7 @@ fn unless(number: i32, result: io::Result<()>) -> io::Result<()> {
     result.or_else(|error| if is(&error, number) { Ok(()) } else { Err(error) })
 }
 
-/// Removes an image and its snapshot; says whether there was anything. An image that is in use stays as it is.
+/// Removes an image and its snapshot; returns whether there was anything. An image that is in use stays as it is.
 pub(super) fn remove(pool: &Arc<Pool>, name: &str) -> io::Result<bool> {
     match Image::open(pool, name) {
         Ok(image) => {
@@ -73,7 +73,7 @@ pub(super) fn exists(pool: &Arc<Pool>, name: &str) -> io::Result<bool> {
     }
 }
 
-/// Up to so many names after one, in the order of the pool, and where to go on; `None` after the last one.
+/// Up to this many names after one, in the order of the pool, and where to continue; `None` after the last one.
 pub(super) fn after(pool: &Pool, last: &str, most: u64) -> io::Result<Option<(Vec<Listed>, String)>> {
     let keys = match pool.keys(DIRECTORY, last, KEY, most) {
         // Nothing has ever been in the pool.

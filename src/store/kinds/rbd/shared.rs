@@ -131,7 +131,7 @@ impl Shared {
         format!("reader {}", self.strangers.fetch_add(1, Ordering::Relaxed)).into()
     }
 
-    /// The size of an object, as a power of two; one between two is the smaller one, as Glance has it.
+    /// The size of an object, as a power of two; one between two is the smaller one, as in Glance.
     pub(super) fn order(&self) -> i32 {
         i32::try_from(self.settings.chunk.max(1).ilog2()).unwrap_or(0)
     }
@@ -167,7 +167,7 @@ impl Shared {
         self.names(&place, work).await
     }
 
-    /// Removes what there is of an unfinished blob.
+    /// Removes the data of an unfinished blob.
     pub(super) async fn delete_part(self: &Arc<Self>, blob_id: &str) -> StoreResult<()> {
         self.remove(blob_id, vec![part_of(blob_id)]).await
     }

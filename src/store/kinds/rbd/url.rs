@@ -40,7 +40,7 @@ fn quoted(text: &str) -> Cow<'_, str> {
     utf8_percent_encode(text, QUOTED).into()
 }
 
-/// The URL of an image of ours.
+/// The URL of one of our images.
 pub(super) fn of(prefix: &str, name: &str) -> StoreUrl {
     StoreUrl::new(format!("{prefix}{}/{SNAPSHOT}", quoted(name)))
 }
@@ -66,7 +66,7 @@ pub(super) fn parse(prefix: &str, url: &StoreUrl) -> StoreResult<Spot> {
     Ok(Spot { name, snapshot })
 }
 
-/// Requires a name that an image of ours may have: what Ceph's tools read as an image, and not unfinished.
+/// Requires a name that one of our images may have: what Ceph's tools read as an image, and not unfinished.
 pub(super) fn check_name(name: &str) -> StoreResult<()> {
     if is_plain(name) && !name.starts_with('.') {
         return Ok(());

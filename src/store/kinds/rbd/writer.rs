@@ -58,7 +58,7 @@ enum Stage {
     Sealed,
 }
 
-/// Makes the image and opens it; answers its id, too. Blocking.
+/// Makes the image and opens it; returns its id, too. Blocking.
 fn create(pool: &Arc<Pool>, part: &str, size: u64, order: i32) -> io::Result<(Image, String)> {
     pool.create(part, size, features(pool), order)?;
     let opened = Image::open(pool, part).and_then(|image| image.id().map(|id| (image, id)));

@@ -25,7 +25,7 @@ pub struct Address {
     pub region: String,
     /// The bucket.
     pub bucket: String,
-    /// Where it stands.
+    /// Its state.
     pub style: Style,
 }
 

@@ -22,7 +22,7 @@ pub(super) const BLOB: &str = "vitrine-blob";
 /// That metadata as a header.
 const BLOB_HEADER: &str = "x-amz-meta-vitrine-blob";
 
-/// Names, and where the listing goes on.
+/// Names, and where the listing continues.
 pub(super) type Page<T> = (Vec<T>, Option<String>);
 
 /// An upload that was begun and neither completed nor aborted.

@@ -36,7 +36,7 @@ pub enum Fault {
     Refused(StatusCode, Option<String>),
     /// It could not be reached, or the answer broke off.
     Broken(String),
-    /// It took nothing and said nothing for so many seconds.
+    /// It took nothing and said nothing for this many seconds.
     Silent(u64),
     /// What it has is not what was sent.
     Corrupt,

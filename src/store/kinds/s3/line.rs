@@ -112,7 +112,7 @@ impl Line {
         })
     }
 
-    /// Asks for something whose answer is small, and answers its body.
+    /// Asks for something whose answer is small, and returns its body.
     pub(super) async fn ask(&self, request: HttpRequest) -> Result<(http::response::Parts, Bytes), Fault> {
         let response = self.send(request).await?;
         let (parts, body) = response.into_parts();

@@ -217,7 +217,7 @@ impl Backend for S3Store {
     }
 
     /// First the objects, then what is unfinished, each a thousand at a time. Objects with a slash in their names are
-    /// none of ours.
+    /// none of our own.
     async fn in_use(&self, _: &str) -> StoreResult<bool> {
         Ok(false)
     }

@@ -95,7 +95,7 @@ impl Spare {
         }));
     }
 
-    /// Gives them back: whoever waits for memory has none.
+    /// Gives them back: those who wait for memory has none.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

@@ -139,7 +139,7 @@ impl Bucket {
         }
     }
 
-    /// Removes the unfinished uploads of a name; answers how many there were.
+    /// Removes the unfinished uploads of a name; returns how many there were.
     pub(super) async fn abort_all(&self, name: &str) -> StoreResult<usize> {
         let begun = self.calls.uploads_of(name).await.map_err(|fault| fault.at(self.place_of(name)))?;
         for upload in &begun {
@@ -148,7 +148,7 @@ impl Bucket {
         Ok(begun.len())
     }
 
-    /// Removes an unfinished upload. That there is none is no failure.
+    /// Removes an unfinished upload. It is not an error if there is none.
     pub(super) async fn abort(&self, upload: &Begun) -> StoreResult<()> {
         let aborted = self.objects.abort_multipart(&path_of(&upload.name)?, &upload.id).await;
         match aborted.map_err(|error| classified(self.place_of(&upload.name), &error)) {
@@ -186,7 +186,7 @@ impl S3Writer {
         part_size(self.bucket.part, self.size, self.before)
     }
 
-    /// Takes note of a part that was sent.
+    /// Records a part that was sent.
     fn note(&mut self, sent: Result<Sent, tokio::task::JoinError>) -> StoreResult<()> {
         let (index, length, blocks, id) =
             sent.map_err(|fault| Fault::Broken(fault.to_string()).at(self.place()))?;

@@ -52,7 +52,7 @@ pub(super) enum Payload {
     Nothing,
     /// Bytes in memory.
     Held(Vec<Bytes>),
-    /// A file of so many bytes.
+    /// A file of this many bytes.
     Spooled(Arc<File>, u64),
 }
 
@@ -134,7 +134,7 @@ impl Ask {
         Self { payload, ..self }
     }
 
-    /// Whose answer is read to its end, which is after so many bytes at the latest.
+    /// Whose answer is read to its end, which is after this many bytes at the latest.
     pub(super) fn read(self, most: usize) -> Self {
         Self { read: Some(most), ..self }
     }
@@ -286,7 +286,7 @@ impl Line {
         Ok(request)
     }
 
-    /// Sends a body that comes bit by bit, once, of `length` bytes if that is known; answers what Swift calls it. How
+    /// Sends a body that comes bit by bit, once, of `length` bytes if that is known; returns what Swift calls it. How
     /// long that takes is a matter of whoever sends. A token that is refused is not used again.
     pub(super) async fn stream(
         &self,

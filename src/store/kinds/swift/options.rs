@@ -170,7 +170,7 @@ pub struct Settings {
     pub large: u64,
     /// Bytes of each of them.
     pub segment: u64,
-    /// Times that a broken download goes on.
+    /// Times that a broken download continues.
     pub retries: u64,
     /// How long before its end a token is replaced.
     pub soon: Duration,

@@ -19,7 +19,7 @@ use crate::{
 const AT_ONCE: usize = 8;
 
 impl Shop {
-    /// Deletes whatever there is of a blob. What bears its name while it is unfinished is not its own.
+    /// Deletes all data of a blob. What bears its name while it is unfinished is not its own.
     pub(super) async fn delete(self: &Arc<Self>, blob: &str, name: &str) -> StoreResult<()> {
         if name.ends_with(UNFINISHED) {
             // Where it was to be is not known.
@@ -42,8 +42,8 @@ impl Shop {
         if parts.is_empty() { Ok(()) } else { self.remove_parts(&container, blob).await }
     }
 
-    /// Deletes an object, and its segments. `known` says that these are found without it, too: then it goes first, so that
-    /// nobody reads a part of it; else last, so that whoever goes on with a deletion finds them.
+    /// Deletes an object, and its segments. `known` says that these are found without it, too: then it goes first, so
+    /// that nobody reads a part of it; else last, so that whoever continues with a deletion finds them.
     async fn remove(&self, container: &str, name: &str, object: &Found, known: bool) -> StoreResult<()> {
         let work = async {
             if object.is_static {
@@ -118,7 +118,7 @@ impl Shop {
     }
 }
 
-/// That there is nothing is no failure of a deletion.
+/// It is not an error if there is nothing of a deletion.
 fn gone(reply: Result<Reply, Fault>) -> Result<(), Fault> {
     match reply {
         Ok(_) => Ok(()),

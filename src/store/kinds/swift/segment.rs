@@ -70,7 +70,7 @@ impl Whole {
 }
 
 impl Segment {
-    /// Begins one that is to go to `ask`, of which so many bytes are kept in memory.
+    /// Begins one that is to go to `ask`, of which this many bytes are kept in memory.
     pub(super) fn new(
         shop: &Arc<Shop>,
         (ask, container): (Ask, &str),
@@ -182,7 +182,7 @@ impl Segment {
         Ok(Whole { payload: payload(&spooled, self.length, self.held), md5: spooled.md5 })
     }
 
-    /// Ends it, and makes sure that Swift has what was sent. Answers how long it is.
+    /// Ends it, and makes sure that Swift has what was sent. Returns how long it is.
     pub(super) async fn finish(mut self) -> StoreResult<u64> {
         let (shop, place, length) = (Arc::clone(&self.shop), self.place.clone(), self.length);
         let sending = self.sending.take();

@@ -194,8 +194,8 @@ async fn a_mark_that_stays_behind_costs_nothing() {
     assert_eq!(names(&store).await, [""; 0]);
 }
 
-/// Proves that what Glance wrote in segments is read and deleted as a whole, that a deletion which finds half of it goes
-/// on, and that a manifest over what is not its own costs others nothing.
+/// Proves that what Glance wrote in segments is read and deleted as a whole, that a deletion which finds half of it
+/// continues, and that a manifest over what is not its own costs others nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_of_glance_are_served_and_deleted() {
     let (store, named) = opened(&settings());

@@ -36,7 +36,7 @@ fn opened(settings: &Settings) -> NamedStore {
     named(RbdStore::open("tested", settings).unwrap())
 }
 
-/// Runs one of Ceph's own tools; answers what it printed if it succeeded, and what it complained about if not.
+/// Runs one of Ceph's own tools; returns what it printed if it succeeded, and what it complained about if not.
 fn tool(name: &str, words: &[&str]) -> Result<String, String> {
     let mut command = Command::new(name);
     command.args(["-c", text(ceph(), "/conf")]).args(words).env_remove("CEPH_ARGS");

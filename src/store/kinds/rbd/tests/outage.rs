@@ -116,7 +116,7 @@ async fn a_cluster_that_stops_costs_its_store_and_returns() {
     let written = written.unwrap();
     let found = loop {
         match get(&hasty, &written, None).await {
-            // Its connection is being made anew.
+            // Its connection is being made again.
             Err(error) => assert_eq!(error.kind, StoreErrorKind::Unavailable, "{error}"),
             Ok(found) => break found,
         }

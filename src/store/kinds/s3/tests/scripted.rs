@@ -109,8 +109,8 @@ async fn names_are_listed_page_by_page() {
     assert_eq!(asked.lock().unwrap().len(), pages + 1);
 }
 
-/// Proves that a request which fails for a while is sent again, signed anew, with its condition, and that one refused for
-/// good is not; that a server which does not know conditions is asked without; and that each body is proved.
+/// Proves that a request which fails for a while is sent again, signed again, with its condition, and that one refused
+/// for good is not; that a server which does not know conditions is asked without; and that each body is proved.
 #[tokio::test]
 async fn requests_are_repeated_where_that_helps() {
     let (endpoint, asked) = serve(|head, number| match (number, head[0].starts_with("head")) {

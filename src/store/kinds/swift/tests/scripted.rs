@@ -211,8 +211,8 @@ async fn a_lost_answer_is_looked_up() {
     }
 }
 
-/// Proves that a download that breaks off goes on with the next byte, as often as the option says and no more, and not
-/// with other data.
+/// Proves that a download that breaks off continues with the next byte, as often as the option says and no more, and
+/// not with other data.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_download_goes_on() {
     const WHOLE: &[u8] = b"0123456789";
