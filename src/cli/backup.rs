@@ -26,7 +26,7 @@ const BATCH: usize = 500;
 /// Bytes of a line at most; the largest row of an image is far below.
 const LINE_BYTES_MAX: u64 = 64 << 20;
 
-/// Writes all rows into a file, which nobody but its owner may read: it holds what signs tokens.
+/// Writes all rows into a file that only its owner may read, because it contains the keys that sign tokens.
 ///
 /// # Errors
 /// [`StartError`], also when the file is there already.
@@ -75,8 +75,8 @@ fn write(conn: &mut Conn, path: &Path, head: &Value) -> DbResult<u64> {
     Ok(all)
 }
 
-/// Writes the rows of a file into a database that has none, all or nothing, and brings them up to date where they are of
-/// an older version.
+/// Writes the rows of a file into an empty database, all or nothing, and upgrades them if they are from an older
+/// version.
 ///
 /// # Errors
 /// [`StartError`], also when the database has rows, or the file is of a newer version or was cut short.

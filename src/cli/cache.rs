@@ -16,36 +16,36 @@ use crate::{
 /// Commands of `vitrine cache`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List what is cached, and what waits for it.
+    /// List the cached and the queued images.
     List {
         #[command(flatten)]
         place: Place,
     },
-    /// Have an image cached; the server of this machine does so within seconds.
+    /// Queue an image for caching; the server of this machine fetches it within seconds.
     Queue {
         /// Id of the image.
         id: String,
         #[command(flatten)]
         place: Place,
     },
-    /// Take an image out of cache and queue.
+    /// Remove an image from the cache and the queue.
     Delete {
         /// Id of the image.
         id: String,
         #[command(flatten)]
         place: Place,
     },
-    /// Empty cache and queue.
+    /// Empty the cache and the queue.
     Clear {
         #[command(flatten)]
         place: Place,
     },
-    /// Drop images, the least recently used first, until the cache is no larger than it may be.
+    /// Delete the least recently used images until the cache is within its size limit.
     Prune {
         #[command(flatten)]
         place: Place,
     },
-    /// Remove invalid files, and incomplete ones that nobody writes.
+    /// Remove invalid files, and incomplete files that nobody is writing.
     Clean {
         #[command(flatten)]
         place: Place,

@@ -7,19 +7,19 @@ use crate::config::{Config, Input, Override, Program, Sources, load, sample};
 /// Which files are read.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Files {
-    /// File in the form of glance-api.conf; may be repeated, later ones win.
+    /// File in the format of glance-api.conf; may be repeated, later ones win.
     #[arg(long, value_name = "FILE")]
     pub config_file: Vec<PathBuf>,
     /// Folder of such files: every *.conf in it, by name; may be repeated, read after the files.
     #[arg(long, value_name = "FOLDER")]
     pub config_dir: Vec<PathBuf>,
-    /// The program of Glance's whose files are read where none is named.
+    /// The Glance program whose files are read if none is named.
     #[arg(skip)]
     pub program: Option<&'static Program>,
 }
 
 impl Files {
-    /// These files, or Glance's own when none is named, and the environment.
+    /// The named files, or Glance's own if none is named, and the environment.
     pub fn sources(self, overrides: Vec<Override>) -> Sources {
         let files = self.config_file.into_iter().map(Input::File).collect::<Vec<_>>();
         let dirs = self.config_dir.into_iter().map(Input::Dir).collect::<Vec<_>>();
@@ -33,7 +33,7 @@ impl Files {
 /// Commands of `vitrine config`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Report options that are bad, refused, unknown, deprecated, obsolete or without effect so far.
+    /// Report options that are invalid, refused, unknown, deprecated, obsolete or without effect.
     Check {
         #[command(flatten)]
         files: Files,
@@ -44,11 +44,11 @@ pub enum Command {
         #[arg(long)]
         strict: bool,
     },
-    /// Write a configuration that shows every option with its default.
+    /// Write a sample configuration with every option and its default.
     Sample,
 }
 
-/// Runs one of them. Fails when the configuration cannot be started with.
+/// Runs a command. Fails when a server could not start with the configuration.
 pub fn run(command: Command) -> ExitCode {
     let (text, code) = match command {
         Command::Sample => (sample(), 0),

@@ -8,7 +8,7 @@ use crate::import::confine::{NOT_CONFINED, inside};
 /// Arguments of `vitrine confine`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The process that must live as long as this one does.
+    /// The process whose death ends this one.
     #[arg(long)]
     parent: u32,
     /// Seconds of processor time.
@@ -29,7 +29,7 @@ pub struct Arguments {
     /// The file that is written.
     #[arg(long)]
     writes: Option<PathBuf>,
-    /// Go on with what the kernel can do.
+    /// Continue even if the kernel cannot enforce everything.
     #[arg(long)]
     lenient: bool,
     /// The program and its arguments.
@@ -37,7 +37,7 @@ pub struct Arguments {
     command: Vec<OsString>,
 }
 
-/// Becomes the program; comes back only when that failed.
+/// Executes the program; returns only on failure.
 pub fn run(arguments: Arguments) -> ExitCode {
     let Arguments { parent, cpu_seconds, memory, file_bytes, files, reads, writes, lenient, command } =
         arguments;

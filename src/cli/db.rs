@@ -11,12 +11,11 @@ use crate::{
     server::{StartError, runtime},
 };
 
-/// What `check` answers when `sync` or `expand` has something to do, as `glance-manage db check` does when tables are to
-/// grow.
+/// Exit code of `check` when `sync` or `expand` must be run, as in `glance-manage db check`.
 const SYNC_NEEDED: u8 = 3;
-/// What it answers when `contract` has something left to remove.
+/// Exit code when `contract` must be run.
 const CONTRACT_NEEDED: u8 = 5;
-/// What `check` answers when the database belongs to a newer version.
+/// Exit code of `check` when the database belongs to a newer version.
 const NEWER: u8 = 2;
 /// Rows that one transaction drops.
 const BATCH: i64 = 500;
@@ -29,8 +28,8 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Say whether the schema fits this version. The exit code is 0 when it does, 3 when `sync` or `expand` is to be run, 5
-    /// when `contract` is, 2 when the schema is of a newer version, 1 when that cannot be told.
+    /// Check whether the schema matches this version. The exit code is 0 when it does, 3 when `sync` or `expand` must
+    /// be run, 5 when `contract` must be run, 2 when the schema is of a newer version, 1 when it cannot be determined.
     Check {
         #[command(flatten)]
         place: Place,
@@ -40,40 +39,41 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// First part of an upgrade: add what nodes of this version need, while those of the version before still run.
+    /// First part of an upgrade: add what nodes of this version need, while those of the previous version still run.
     Expand {
         #[command(flatten)]
         place: Place,
     },
-    /// Second part: bring rows into the form that this version writes. No version needs that so far.
+    /// Second part: convert rows to the format of this version. No version needs that so far.
     Migrate {
         #[command(flatten)]
         place: Place,
     },
-    /// Last part: remove what only nodes of the version before needed, when none of them runs any more.
+    /// Last part: remove what only nodes of the previous version needed, when none of them runs any more.
     Contract {
         #[command(flatten)]
         place: Place,
     },
-    /// Write all rows into one file, from one state of the database; servers may be running.
+    /// Write all rows into one file, from one consistent state of the database; servers may be running.
     Backup {
-        /// The file, which must not be there yet.
+        /// The file, which must not exist yet.
         file: PathBuf,
         #[command(flatten)]
         place: Place,
     },
-    /// Write the rows of such a file into an empty database of any kind.
+    /// Write the rows of a backup into an empty database of any kind.
     Restore {
         /// The file.
         file: PathBuf,
         #[command(flatten)]
         place: Place,
     },
-    /// Drop rows that only tell of what was there once: memberships that were taken back, jobs whose time is over.
+    /// Delete old rows: removed memberships and expired jobs.
     Purge {
         #[command(flatten)]
         limits: Limits,
-        /// Drop the rows of deleted images whose data is gone instead; their ids are kept, so that none is used again.
+        /// Delete instead the rows of deleted images whose data is gone; their ids are kept, so that none is used
+        /// again.
         #[arg(long)]
         images: bool,
         #[command(flatten)]
@@ -81,13 +81,13 @@ pub enum Command {
     },
 }
 
-/// What is old enough to be dropped, and how much of it.
+/// The age and number of rows to delete.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Limits {
-    /// Days for which a row has had nothing more to say.
+    /// Minimum age of a row in days, since its removal or expiry.
     #[arg(long, default_value_t = 30, allow_negative_numbers = true)]
     pub age_in_days: i64,
-    /// Rows of each table at most; -1 is all.
+    /// Maximum number of rows of each table; -1 is all.
     #[arg(long, default_value_t = 100, allow_negative_numbers = true)]
     pub max_rows: i64,
 }
@@ -116,7 +116,7 @@ fn failed(error: SchemaError) -> StartError {
     StartError(error.to_string())
 }
 
-/// Applies what is missing of a phase, and says what that was.
+/// Applies the missing migrations of a phase, and prints them.
 ///
 /// # Errors
 /// [`StartError`], also when the database is of a newer version or the phase is not the next.
@@ -130,7 +130,7 @@ pub fn sync(place: &Place, phase: Phase) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Moves rows, of which no version so far has any to move.
+/// Converts rows; no version needs this so far.
 ///
 /// # Errors
 /// [`StartError`] when the schema was not expanded.
@@ -145,7 +145,7 @@ pub fn migrate(place: &Place) -> Result<(), StartError> {
     }
 }
 
-/// Returns whether the schema fits.
+/// Checks the schema.
 ///
 /// # Errors
 /// [`StartError`] when that cannot be told.

@@ -35,14 +35,14 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Ask a job to stop; its image returns to where the same call can be made again.
+    /// Cancel a job; its image returns to a state in which the same call can be made again.
     Cancel {
         /// Id of the job.
         id: String,
         #[command(flatten)]
         place: Place,
     },
-    /// Ask again for what a failed job was to do.
+    /// Repeat a failed job.
     Retry {
         /// Id of the failed job.
         id: String,

@@ -13,12 +13,12 @@ use crate::{
 /// Commands of `vitrine keys`.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// List the keys, the latest first; never what is secret about them.
+    /// List the keys, the latest first, without their secret parts.
     List {
         #[command(flatten)]
         place: Place,
     },
-    /// Make a new key; each node signs with it within a minute. Tokens signed with an older one stay valid.
+    /// Create a new key; each node signs with it within a minute. Tokens signed with an older one stay valid.
     Rotate {
         #[command(flatten)]
         place: Place,

@@ -19,7 +19,7 @@ use crate::{
 /// Commands of `vitrine metadefs`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Load namespaces; those that are there stay as they are, unless an option says otherwise.
+    /// Load namespaces; existing ones are unchanged, unless an option says otherwise.
     Load(LoadArguments),
     /// Remove every namespace and every resource type.
     Unload {
@@ -39,15 +39,15 @@ pub enum Command {
 /// Arguments of `vitrine metadefs load`.
 #[derive(Debug, clap::Args)]
 pub struct LoadArguments {
-    /// A JSON file, or a folder of *.json; the catalogue of this program when none is given.
+    /// A JSON file, or a folder of *.json files; the built-in catalogue when none is given.
     path: Option<PathBuf>,
-    /// Add to namespaces that are there what they lack.
+    /// Add missing parts to existing namespaces.
     #[arg(long, conflicts_with_all = ["replace", "prefer_new"])]
     merge: bool,
-    /// Delete namespaces that are there, with all they hold, and load them again.
+    /// Delete existing namespaces with all their parts, and load them again.
     #[arg(long, conflicts_with = "prefer_new")]
     replace: bool,
-    /// Add to namespaces that are there what they lack, and bring what they have up to date.
+    /// Add missing parts to existing namespaces, and update their other parts.
     #[arg(long)]
     prefer_new: bool,
     #[command(flatten)]
@@ -55,7 +55,7 @@ pub struct LoadArguments {
 }
 
 impl LoadArguments {
-    /// Files, or the catalogue of this program, and what is to become of namespaces that are there.
+    /// Files, or the built-in catalogue, and what happens to existing namespaces.
     pub fn new(path: Option<PathBuf>, mode: Mode, place: Place) -> Self {
         let (merge, prefer_new, replace) =
             (mode == Mode::Merge, mode == Mode::PreferNew, mode == Mode::Replace);

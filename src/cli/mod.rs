@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// An image service that speaks the OpenStack Glance v2 API.
+/// An image service that implements the OpenStack Glance v2 API.
 #[derive(Debug, Parser)]
 #[command(name = "vitrine", version, about)]
 struct Arguments {
@@ -38,46 +38,46 @@ enum Command {
     Metadefs(metadefs::Command),
     /// Run the server.
     Serve(serve::Arguments),
-    /// Look at imports and other durable work, stop it, repeat it.
+    /// List, show, cancel and retry imports and other jobs.
     #[command(subcommand)]
     Jobs(jobs::Command),
-    /// Look after the keys with which the built-in identity signs tokens.
+    /// List and rotate the keys with which the built-in identity signs tokens.
     #[command(subcommand)]
     Keys(keys::Command),
-    /// List the servers that share a database, and where they disagree.
+    /// List the servers that share a database, and where their settings disagree.
     Nodes(nodes::Arguments),
     /// Check a configuration, or write a sample of one.
     #[command(subcommand)]
     Config(config::Command),
-    /// Look at the rules of who may do what.
+    /// Check, show and explain policy rules.
     #[command(subcommand)]
     Policy(policy::Command),
-    /// Bring the schema of the database up to date, or look at it.
+    /// Upgrade or check the schema of the database; back up, restore and purge its rows.
     #[command(subcommand)]
     Db(db::Command),
-    /// Look after the image cache of this machine.
+    /// Manage the image cache of this machine.
     #[command(subcommand)]
     Cache(cache::Command),
-    /// Take over what a database of Glance has; no data is touched.
+    /// Import the contents of a Glance database; image data is not touched.
     ImportGlance(moving::Import),
-    /// Write what is here into a database that a Glance can start from; no data is touched.
+    /// Export the contents of the database to one from which Glance can start; image data is not touched.
     ExportGlance(moving::Export),
-    /// Look after the stores.
+    /// Maintain the stores.
     #[command(subcommand)]
     Store(store::Command),
-    /// Tell how each configured store is, tried from here: its state, room, latency and errors.
+    /// Show the health of each configured store, seen from this machine: state, free space, latency and errors.
     Stores(stores::Arguments),
-    /// Report what was used and what it costs, set rates, check the ledger.
+    /// Report usage and its cost, set rates, check the ledger.
     #[command(subcommand)]
     Usage(usage::Command),
-    /// Run a program that may do next to nothing; the server calls this itself.
+    /// Run a program in confinement; used by the server itself.
     #[command(hide = true)]
     Confine(confine::Arguments),
-    /// Make a link to this program for each name of Glance's by which it can be called.
+    /// Create a link to this program for each of Glance's command names.
     Links(glance::Links),
 }
 
-/// Runs the command that the arguments name, or the program of Glance's by whose name this one was called.
+/// Runs the command in the arguments, or the Glance command by whose name this program was called.
 pub fn run() -> ExitCode {
     if let Some(code) = glance::run(&std::env::args_os().collect::<Vec<_>>()) {
         return code;

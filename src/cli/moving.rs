@@ -22,10 +22,10 @@ const NAME_BYTES_MAX: usize = 255;
 /// Arguments of `vitrine import-glance`.
 #[derive(Debug, clap::Args)]
 pub struct Import {
-    /// Glance's database, as its `[database] connection` has it; it is only read.
+    /// Glance's database, as in its `[database] connection`; it is only read.
     #[arg(long, value_name = "URL")]
     from: String,
-    /// Look at everything and tell what would become of it, but change nothing.
+    /// Report what would happen, without changing anything.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -35,18 +35,18 @@ pub struct Import {
 /// Arguments of `vitrine export-glance`.
 #[derive(Debug, clap::Args)]
 pub struct Export {
-    /// The database that Glance is to start from, with the empty tables that its own `glance-manage db_sync` makes.
+    /// The database from which Glance is going to start, with the empty tables that its own `glance-manage db_sync`
+    /// creates.
     #[arg(long, value_name = "URL")]
     to: String,
-    /// Look at everything and tell what would become of it, but change nothing.
+    /// Report what would happen, without changing anything.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     place: Place,
 }
 
-/// Takes over images, tasks and metadata definitions. A run that was stopped continues; a further one takes what has
-/// changed.
+/// Imports images, tasks and metadata definitions. An interrupted run continues; a later run imports what has changed.
 ///
 /// # Errors
 /// [`StartError`], which says what is wrong and what to do.
@@ -67,7 +67,7 @@ pub fn import(arguments: Import) -> Result<(), StartError> {
     told(dry_run, "taken", |screen| moving::run(&plan, screen))
 }
 
-/// Writes images, tasks, metadata definitions and records of caches into Glance's tables, likewise.
+/// Exports images, tasks, metadata definitions and cache records to Glance's tables, in the same way.
 ///
 /// # Errors
 /// [`StartError`], which says what is wrong and what to do.
@@ -146,7 +146,7 @@ fn told(
     Ok(())
 }
 
-/// Says on standard error how far it is, and on standard output what was left out.
+/// Prints progress on standard error, and what was left out on standard output.
 struct Screen {
     began: Instant,
     said: f64,

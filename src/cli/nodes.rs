@@ -14,7 +14,7 @@ use crate::{
     server::{StartError, runtime},
 };
 
-/// What the exit code says when running nodes disagree.
+/// Exit code when running nodes disagree.
 const DISAGREE: u8 = 2;
 
 /// Arguments of `vitrine nodes`.
@@ -27,7 +27,8 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Lists them. The exit code is 0 when the running nodes agree, 2 when they do not, 1 when that cannot be told.
+/// Lists the nodes. The exit code is 0 when the running nodes agree, 2 when they do not, 1 when it cannot be
+/// determined.
 pub fn run(arguments: Arguments) -> ExitCode {
     listed(list(&arguments), DISAGREE)
 }

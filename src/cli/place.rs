@@ -12,24 +12,24 @@ use crate::{
     server::{StartError, database},
 };
 
-/// Which configuration and which database.
+/// The configuration and the database of a command.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Place {
     #[command(flatten)]
     files: Files,
-    /// Folder of the server's database and images; `[vitrine] data_dir`, or else `data`, when it is not given.
+    /// Folder of the server's database and images; defaults to `[vitrine] data_dir`, otherwise `data`.
     #[arg(long)]
     data_dir: Option<PathBuf>,
     /// Database other than the embedded one: postgresql://… or mysql://…
     #[arg(long)]
     database: Option<String>,
-    /// Values of the command line that win over files.
+    /// Values from the command line, which override files.
     #[arg(skip)]
     overrides: Vec<Override>,
     /// The data folder where neither the command line nor the configuration names one.
     #[arg(skip = DATA_DIR)]
     fallback: &'static str,
-    /// What was read, once it was.
+    /// The configuration, once it has been read.
     #[arg(skip)]
     read: OnceLock<Arc<Loaded>>,
 }
@@ -37,7 +37,7 @@ pub struct Place {
 /// The data folder of `vitrine`, unless one is named.
 pub const DATA_DIR: &str = "data";
 
-/// A value that wins over what the configuration says.
+/// A value that overrides the configuration.
 pub fn overriding(section: &str, option: &str, value: impl Into<String>) -> Override {
     Override { section: section.to_owned(), option: option.to_owned(), value: value.into() }
 }
@@ -53,7 +53,7 @@ fn assembled(loaded: Arc<Loaded>) -> Result<(Arc<Loaded>, Config), StartError> {
 }
 
 impl Place {
-    /// The place that files, and values that win over them, name; `fallback` is the data folder where they name none.
+    /// The place named by files and overriding values; `fallback` is the data folder if they name none.
     pub fn of(files: Files, overrides: Vec<Override>, fallback: &'static str) -> Self {
         Self { files, data_dir: None, database: None, overrides, fallback, read: OnceLock::new() }
     }
@@ -66,14 +66,14 @@ impl Place {
         self
     }
 
-    /// The same where URLs of locations are not looked at: a server refuses a configuration that wants them encrypted,
-    /// which its database does not do, but nobody else has to.
+    /// The same without checking location encryption: a server refuses a configuration that enables it, because its
+    /// database does not support it, but other commands need not.
     #[must_use]
     pub fn without_encryption(self) -> Self {
         self.but(vec![overriding("DEFAULT", "metadata_encryption_key", "")])
     }
 
-    /// The configuration as it was read, which is done once.
+    /// The configuration, which is read once.
     pub fn loaded(&self) -> Arc<Loaded> {
         let read = || {
             let database = self.database.clone().map(|value| overriding("database", "connection", value));
@@ -105,7 +105,7 @@ impl Place {
         named.unwrap_or_else(|| self.fallback.into())
     }
 
-    /// Opens the database: the embedded one brought up to date, and made when there is none.
+    /// Opens the database; the embedded one is upgraded, and created if it does not exist.
     ///
     /// # Errors
     /// [`StartError`], also when there is no data folder, or another database is not of this version.
@@ -134,7 +134,7 @@ impl Place {
         existing(settings.as_ref(), &folder)
     }
 
-    /// Opens a database of whatever version; the embedded one is made when there is none.
+    /// Opens a database of any version; the embedded one is created if it does not exist.
     ///
     /// # Errors
     /// [`StartError`], also when there is no data folder.

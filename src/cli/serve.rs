@@ -32,7 +32,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// What a place says, at an address that is given, or where Glance's own server would listen.
+    /// The options of a place, at the given address or Glance's default.
     pub fn of_glance(place: Place, bind: Option<String>) -> Self {
         Self { place, bind, ephemeral: false, usual: "0.0.0.0:9292" }
     }

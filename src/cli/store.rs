@@ -20,8 +20,8 @@ use crate::{
 pub enum Command {
     /// List files without a ledger row and rows without a file. Changes nothing, unless told to delete.
     Reconcile(Arguments),
-    /// Make a store this database's although it bears the mark of another: after a database was set up again. No other
-    /// service may have its data there.
+    /// Take over a store that has the mark of another database, after the database was set up again. No other service
+    /// may have its data there.
     Claim(ClaimArguments),
     /// Give the data of stores that are not configured any more to the stores that have its URLs now: after an id was
     /// changed, or several stores took the place of one. No other node may have the former stores.
@@ -61,8 +61,8 @@ pub struct ClaimArguments {
     store: String,
 }
 
-/// Runs one of them. The exit code is 0 when store and ledger agree, or everything was adopted; 2 when they differ, or
-/// something was left; 1 when that cannot be told.
+/// Runs a command. The exit code is 0 when store and database agree, or everything was adopted; 2 when they differ, or
+/// something was left; 1 when it cannot be determined.
 pub fn run(command: Command) -> ExitCode {
     let result = match command {
         Command::Reconcile(arguments) => reconcile(arguments),

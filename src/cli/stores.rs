@@ -33,7 +33,7 @@ pub struct Arguments {
     timeout: u64,
 }
 
-/// Tries them. The exit code is 0 when all are well, 2 when one is not, 1 when that cannot be told.
+/// Calls each store. The exit code is 0 when all are well, 2 when one is not, 1 when it cannot be determined.
 pub fn run(arguments: &Arguments) -> ExitCode {
     listed(tried(arguments), SICK)
 }

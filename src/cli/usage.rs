@@ -49,7 +49,7 @@ pub enum RatesCommand {
     Set(NewRates),
 }
 
-/// What a report is to be of.
+/// The scope of a report.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The month, as 2026-11.

@@ -37,7 +37,7 @@ pub struct Config {
     pub listen: Listen,
     /// Where the log goes.
     pub log: log::Settings,
-    /// Who may call and what is cached.
+    /// Authentication and caching.
     pub flavor: Flavor,
     /// Settings about HTTP.
     pub api: api::Settings,
@@ -55,7 +55,7 @@ pub struct Config {
     pub usage: usage::Settings,
     /// The database; `None` is the embedded one.
     pub database: Option<db::Settings>,
-    /// Proxies whose word on the address of a client counts.
+    /// Proxies that are trusted to report the address of a client.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// How long requests wait for the embedded database.
     pub database_limits: db::Limits,
@@ -65,9 +65,9 @@ pub struct Config {
     pub policy: policy::Settings,
     /// Property protections; `None` protects nothing.
     pub protections: Option<Protections>,
-    /// The properties that `schema-image.json` declares; `None` when there is no such file.
+    /// The properties that `schema-image.json` declares; `None` if there is no such file.
     pub declarations: Option<serde_json::Value>,
-    /// The Keystone that validates tokens; `None` unless the flavor asks for it.
+    /// The Keystone that validates tokens; `None` unless the flavor requires it.
     pub keystone: Option<keystone::Settings>,
 }
 

@@ -8,7 +8,7 @@ use crate::identity::keystone::{AuthType, Keystone, Secret, Settings};
 
 const SECTION: &str = "keystone_authtoken";
 
-/// Assembles the settings and tries them; Keystone itself is not asked. `None` unless `wanted`.
+/// Assembles and validates the settings; Keystone itself is not called. `None` unless `wanted`.
 pub(super) fn keystone(loaded: &Loaded, wanted: bool, findings: &mut Vec<Finding>) -> Option<Settings> {
     // Read in any case, so that it shows which options have a reader.
     let settings = settings(loaded);

@@ -39,8 +39,8 @@ pub(super) fn policy(loaded: &Loaded) -> Settings {
     }
 }
 
-/// Reads the file of protections, if one is named (`glance/common/property_utils.py`). A file that is missing or wrong
-/// stops the start: to continue would protect nothing.
+/// Reads the property protection file, if one is named (`glance/common/property_utils.py`). A missing or invalid file
+/// stops the start, because continuing would protect nothing.
 pub(super) fn protections(loaded: &Loaded, findings: &mut Vec<Finding>) -> Option<Protections> {
     let (section, option) = ("DEFAULT", "property_protection_file");
     let format = match loaded.string(section, "property_protection_rule_format").as_deref() {

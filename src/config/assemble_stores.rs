@@ -20,7 +20,7 @@ const DISK_FORMAT: &str = "vitrine_disk_format";
 pub struct Stores {
     /// In the order written.
     pub list: Vec<StoreSettings>,
-    /// Id of the one that takes data when the request names none.
+    /// Id of the store for requests that name none.
     pub default: String,
     /// Whether ids of stores are part of the API.
     pub multiple: bool,
@@ -37,13 +37,13 @@ pub struct Stores {
 pub struct StoreSettings {
     /// Its id.
     pub id: String,
-    /// What clients are told about it.
+    /// Its description for clients.
     pub description: Option<String>,
     /// Preference for reading; larger first.
     pub weight: i64,
     /// Format in which it keeps disks; `None` is as they come.
     pub disk_format: Option<String>,
-    /// What it is.
+    /// Its type and options.
     pub settings: Arc<dyn Settings>,
 }
 
@@ -76,8 +76,7 @@ impl Default for Stores {
     }
 }
 
-/// Assembles the stores. Those whose type cannot be opened were named in a warning by the load; such
-/// a one cannot be the default.
+/// Assembles the stores. Stores of unsupported types have been reported at load; none of them can be the default.
 pub(super) fn stores(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
     let option = "default_backend";
     let default = loaded.nonempty(GLANCE_STORE, option).unwrap_or_default();

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::origin::Origin;
 
-/// What a finding is about.
+/// The topic of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
     /// A file or folder cannot be read. Stops the start.
@@ -51,7 +51,7 @@ impl Topic {
     }
 }
 
-/// One thing to say about the configuration.
+/// A finding about the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// What it is about.
@@ -154,7 +154,7 @@ impl Report {
         u8::from(warned || !self.is_usable())
     }
 
-    /// The report for people: one finding a line, then a count.
+    /// The report as text: one finding a line, then a count.
     pub fn text(&self) -> String {
         let mut out = String::new();
         for finding in &self.findings {

@@ -23,10 +23,9 @@ pub struct StoreName {
 
 /// All options with their values.
 ///
-/// The getters take a section and an option. To ask for an option that the registry does not have, or as another type
-/// than its own, is a programming error: the getter answers with the type's empty value and keeps the name for
-/// `misasked`, which a test holds empty. Every name asked for is kept, so that `unasked` can tell options that nobody
-/// reads.
+/// The getters take a section and an option. Requesting an option that is not in the registry, or as another type, is a
+/// programming error: the getter returns the type's empty value and keeps the name for `misasked`, which a test
+/// requires to be empty. Every requested name is kept, so that `unasked` can list options that nobody reads.
 pub struct Loaded {
     registry: Registry,
     settings: BTreeMap<String, BTreeMap<&'static str, Setting>>,
@@ -70,8 +69,8 @@ impl Loaded {
         &self.registry
     }
 
-    /// The stores of `enabled_backends` that can be made sense of, in the order written; none in
-    /// single-store mode. Ask for their options by their id as section.
+    /// The valid stores of `enabled_backends`, in order; none in single-store mode. The id is the section of their
+    /// options.
     pub fn stores(&self) -> &[StoreName] {
         self.setting("DEFAULT", "enabled_backends");
         &self.stores
@@ -83,8 +82,8 @@ impl Loaded {
         self.nonempty(section, "auth_section").unwrap_or_else(|| section.to_owned())
     }
 
-    /// The file that a name in an option means: itself if it is absolute, else the first that
-    /// exists beside the configuration (`oslo_config/cfg.py::ConfigOpts.find_file`).
+    /// The file that a name in an option refers to: an absolute path itself, otherwise the first match beside the
+    /// configuration (`oslo_config/cfg.py::ConfigOpts.find_file`).
     pub fn find_file(&self, name: &Path) -> Option<PathBuf> {
         self.search_dirs.iter().map(|dir| dir.join(name)).find(|path| path.exists())
     }
@@ -179,13 +178,13 @@ impl Loaded {
         self.origin(section, option) != Origin::Default
     }
 
-    /// What was asked for and does not exist, or is of another type: programming errors.
+    /// Requested options that do not exist or have another type: programming errors.
     pub fn misasked(&self) -> Vec<(String, String)> {
         self.asked().wrongly.iter().cloned().collect()
     }
 
-    /// The options whose status is `Honoured` and that nobody has asked for so far: once `Config`
-    /// is assembled, each of them would be read and ignored in silence.
+    /// The `Honoured` options that nobody has read so far: once `Config` is assembled, each of them would be silently
+    /// ignored.
     pub fn unasked(&self) -> Vec<(String, &'static Opt)> {
         let asked = self.asked();
         let mut unasked = Vec::new();

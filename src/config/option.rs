@@ -45,7 +45,7 @@ pub enum Item {
     Int(i128, i128),
 }
 
-/// How much an option matters, from the survey of real deployments.
+/// The importance of an option, from a survey of real deployments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rating {
     /// Real deployments set it, or clients notice it.
@@ -68,13 +68,13 @@ pub struct Opt {
     pub kind: Kind,
     /// The default as it would be written in a file; `None` if it is unset by default.
     pub default: Option<&'static str>,
-    /// How much it matters.
+    /// Its importance.
     pub rating: Rating,
     /// Whether its value must not be shown.
     pub secret: bool,
     /// Earlier names that are honoured and named in a warning.
     pub aliases: &'static [Alias],
-    /// What it does, in a sentence.
+    /// Its description, one sentence.
     pub help: &'static str,
     status: Option<Status>,
     feature: Option<Feature>,
@@ -99,14 +99,14 @@ pub enum Place {
 pub struct Group {
     /// Where they are written.
     pub place: Place,
-    /// The feature that makes them take effect.
+    /// The feature that implements them.
     pub feature: Feature,
     /// The options, in the order of the sample file.
     pub options: &'static [Opt],
 }
 
 impl Opt {
-    /// What happens to this option where `feature` gives it its effect.
+    /// The status of this option when `feature` implements it.
     pub fn status(&self, feature: Feature) -> Status {
         match self.status {
             Some(status) => status,
@@ -114,7 +114,7 @@ impl Opt {
         }
     }
 
-    /// The feature that makes this option take effect, when its group belongs to `feature`.
+    /// The feature that implements this option, if its group belongs to `feature`.
     pub fn feature(&self, feature: Feature) -> Feature {
         self.feature.unwrap_or(feature)
     }
@@ -171,7 +171,7 @@ pub(super) const fn unset(name: &'static str, kind: Kind, help: &'static str) ->
     }
 }
 
-/// An option that is accepted without effect; its value is not looked at.
+/// An option that is accepted without effect; its value is ignored.
 pub(super) const fn gone(name: &'static str, reason: &'static str) -> Opt {
     unset(name, Kind::Text, reason).obsolete(reason)
 }

@@ -22,7 +22,7 @@ const TASKS: &str = "os_glance_tasks_store";
 pub struct Known {
     /// The option.
     pub opt: &'static Opt,
-    /// The feature that makes it take effect here.
+    /// The feature that implements it.
     pub feature: Feature,
     /// The default here, as it would be written in a file.
     pub default: Option<String>,
@@ -31,7 +31,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// What happens when it is set.
+    /// Its status.
     pub fn status(&self) -> Status {
         self.opt.status(self.feature)
     }

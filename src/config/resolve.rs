@@ -48,7 +48,7 @@ pub(super) struct OldName {
     pub(super) origin: Origin,
 }
 
-/// What was written for one option: one text, or several of a multi-valued one.
+/// The written values of an option: one text, or several of a multi-valued one.
 pub(super) struct Written {
     pub(super) texts: Vec<String>,
     pub(super) origin: Origin,
@@ -98,8 +98,8 @@ impl<'a> Resolver<'a> {
         result
     }
 
-    /// What was written for an option: on the command line, in the environment, in the last file
-    /// that has it, or in `[backend_defaults]`.
+    /// The written values of an option: on the command line, in the environment, in the last file that has it, or in
+    /// `[backend_defaults]`.
     pub(super) fn written(&self, section: &Section, known: &Known) -> Option<Written> {
         let own = self.written_in(&section.name, known);
         if own.is_some() || !section.falls_back {

@@ -8,8 +8,8 @@ use super::wired::Status;
 
 const WIDTH: usize = 78;
 
-/// The sample: every section and every option that is not obsolete, each with what it does, its
-/// type, its default and whether it takes effect. All of it is comment but the section headers.
+/// The sample: every section and every option that is not obsolete, each with its description, type, default and
+/// status. Everything but the section headers is a comment.
 pub fn sample() -> String {
     let registry = Registry::new();
     let mut out = String::new();

@@ -55,9 +55,8 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The sources of this process: `inputs`, or if there are none, the files of Glance that
-    /// exist in `$OS_GLANCE_CONFIG_DIR` or `/etc/glance`
-    /// (`glance/common/wsgi_app.py::_get_config_files`).
+    /// The sources of this process: `inputs`, or if there are none, Glance's default files in `$OS_GLANCE_CONFIG_DIR`
+    /// or `/etc/glance` (`glance/common/wsgi_app.py::_get_config_files`).
     pub fn of_process(inputs: Vec<Input>, overrides: Vec<Override>) -> Sources {
         let env = environment(std::env::vars_os());
         let inputs = if inputs.is_empty() { default_inputs(&env) } else { inputs };
@@ -175,8 +174,7 @@ impl Layer {
         Layer { path: path.into(), parsed, by_name }
     }
 
-    /// The entries of one key, in the order of the file. Sections are compared as oslo.config
-    /// does: in small letters, but `DEFAULT` as it is.
+    /// The entries of one key, in file order. Sections are compared as in oslo.config: in lower case, except `DEFAULT`.
     pub(super) fn entries(&self, section: &str, key: &str) -> impl Iterator<Item = &ini::Entry> {
         self.by_name
             .get(&(normal(section), key.to_owned()))
@@ -191,7 +189,7 @@ pub(super) fn normal(section: &str) -> String {
     if section == "DEFAULT" { section.to_owned() } else { section.to_lowercase() }
 }
 
-/// Reads all files, first to last. What cannot be read becomes a finding.
+/// Reads all files, first to last. Unreadable files become findings.
 pub(super) fn read(inputs: &[Input], findings: &mut Vec<Finding>) -> Vec<Layer> {
     let mut layers = Vec::new();
     for input in inputs {

@@ -8,7 +8,7 @@ use super::registry::Registry;
 use super::resolve::{is_named, variable};
 use super::sources::{Layer, normal};
 
-/// Adds a finding for each section and option that nobody knows.
+/// Adds a finding for each unknown section and option.
 pub(super) fn report(
     registry: &Registry,
     layers: &[Layer],

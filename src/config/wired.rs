@@ -1,6 +1,6 @@
 //! Which features are implemented: the one place to change when a feature is added.
 
-/// What happens to an option that is set.
+/// The status of an option that is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It does what it says.

@@ -9,9 +9,8 @@ use super::{
     statement::Statement,
 };
 
-/// Every table that is kept, those that others point to first, with the columns that order its rows and tell them
-/// apart. `nodes` and `staging_places` are left out: they say who runs, and nobody runs after a restoration. A test
-/// checks this against the schema.
+/// Every table in a backup, referenced tables first, with the columns that order and identify its rows. `nodes` and
+/// `staging_places` are left out, because no node runs after a restore. A test compares this with the schema.
 pub const TABLES: &[(&str, &[&str])] = &[
     ("images", &["id"]),
     ("purged_images", &["id"]),
@@ -70,7 +69,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
 /// Rows that are read at once.
 const ROWS_AT_ONCE: usize = 1000;
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Text.
@@ -86,7 +85,7 @@ pub enum Kind {
 pub struct Column {
     /// Its name, the same on every database.
     pub name: String,
-    /// What it holds.
+    /// Its type.
     pub kind: Kind,
 }
 

@@ -92,9 +92,9 @@ pub fn name_is_taken(conn: &mut Conn, store: &str, name: &str) -> DbResult<bool>
     Ok(found.is_some())
 }
 
-/// Turns a blob that `holder` writes to `live`. Its lease ends: a writer's lease that outlived the writing would be
-/// renewed for ever once the blob is doomed, and keep the reaper away. Staged data continues to count as reserved; of
-/// other data the location counts that this transaction adds.
+/// Makes a blob that `holder` writes `live`. Its lease ends, because a remaining lease would be renewed for ever once
+/// the blob is doomed, and block the reaper. Staged data still counts as reserved; other data counts by the location
+/// that this transaction adds.
 ///
 /// # Errors
 /// [`DbError::Stale`] when the blob was doomed or taken meanwhile.
@@ -139,7 +139,7 @@ pub fn doom_of_image(
     Ok(doom.kept().execute(conn)?)
 }
 
-/// Takes a blob back that is doomed and whose time has not come. Returns whether it is live again.
+/// Makes a doomed blob `live` again if its time has not come. Returns whether it is live.
 ///
 /// # Errors
 /// Only the database's own.
@@ -160,7 +160,7 @@ pub fn revive(conn: &mut Conn, id: &str, now: Timestamp) -> DbResult<bool> {
     Ok(changed == 1)
 }
 
-/// Dooms one blob and ends its lease, so that the reaper takes it at `delete_after`.
+/// Marks one blob `doomed` and ends its lease, so that the reaper deletes it at `delete_after`.
 ///
 /// # Errors
 /// Only the database's own.
@@ -188,8 +188,8 @@ pub fn rename(conn: &mut Conn, id: &str, holder: &str, name: &str) -> DbResult<b
     Ok(diesel::update(held).set(blobs::name.eq(name)).execute(conn)? == 1)
 }
 
-/// Dooms what its holder was writing, under the name that `blob` has and a lease that continues until `until`. Returns
-/// false, and changes nothing, when the blob is not that holder's any more or has become live after all.
+/// Marks the blob that its holder was writing `doomed`, under the name that `blob` has and with a lease until `until`.
+/// Returns false, and changes nothing, if the blob no longer belongs to that holder or has become `live`.
 ///
 /// # Errors
 /// Only the database's own.
@@ -211,7 +211,7 @@ pub fn give_up(conn: &mut Conn, blob: &Blob, until: Timestamp, now: Timestamp) -
     Ok(changed == 1)
 }
 
-/// Ends the ledger's interest in a blob whose bytes are gone.
+/// Deletes the row of a blob whose data is gone.
 ///
 /// # Errors
 /// Only the database's own.
@@ -275,9 +275,8 @@ pub fn abandoned(conn: &mut Conn, now: Timestamp, count: i64) -> DbResult<Vec<Bl
     rows.into_iter().map(BlobRow::into_blob).collect()
 }
 
-/// Dooms a blob whose writer's lease ran out, for the reaper to take at once. Returns false, and changes nothing, when
-/// it has become live after all, its lease continues, or somebody else was faster: what was read before says nothing of
-/// that.
+/// Marks a blob `doomed` whose writer's lease has expired, for the reaper. Returns false, and changes nothing, if it
+/// has become `live`, its lease was renewed, or another node was faster.
 ///
 /// # Errors
 /// Only the database's own.
@@ -297,8 +296,8 @@ pub fn doom_abandoned(conn: &mut Conn, id: &str, now: Timestamp) -> DbResult<boo
     Ok(changed == 1)
 }
 
-/// Claims doomed blobs that nobody writes any more, for `holder` until `until`. Of staged ones only those in the folder
-/// `staging`: others are out of this node's reach.
+/// Claims doomed blobs without a writer, for `holder` until `until`. Of staged ones only those in the folder `staging`,
+/// because this node cannot reach the others.
 ///
 /// # Errors
 /// Only the database's own.
@@ -381,8 +380,8 @@ pub fn staged_of(conn: &mut Conn, image_id: &str) -> DbResult<Option<Blob>> {
     row.map(BlobRow::into_blob).transpose()
 }
 
-/// Dooms what `holder` was writing and ends its leases: it has failed or begins again. What the deletion of the image
-/// has doomed keeps the writer's lease until then.
+/// Marks the blobs that `holder` was writing `doomed` and ends its leases, because it has failed or starts again. Blobs
+/// that the deletion of the image has doomed keep the writer's lease until then.
 ///
 /// # Errors
 /// Only the database's own.

@@ -124,7 +124,7 @@ pub fn nodes_of(conn: &mut Conn, image_id: &str) -> DbResult<Vec<String>> {
     Ok(urls.into_iter().flatten().collect())
 }
 
-/// Records a copy in place of an earlier one. Returns whether it did: of an image that is gone nothing is recorded.
+/// Records a copy, replacing an earlier one. Returns whether it did; copies of deleted images are not recorded.
 ///
 /// # Errors
 /// [`super::DbError::Duplicate`] when another process records the same at the same time.
@@ -166,7 +166,7 @@ pub fn count(conn: &mut Conn, node: i64, image_id: &str, hits: Hits) -> DbResult
     Ok(())
 }
 
-/// Forgets a copy. It is not an error if there is none.
+/// Deletes the record of a copy. It is not an error if there is none.
 ///
 /// # Errors
 /// Only the database's own.
@@ -189,7 +189,7 @@ pub fn remove_all(conn: &mut Conn, node: i64) -> DbResult<()> {
     Ok(())
 }
 
-/// Forgets the copies of an image on all nodes; call it in the transaction that deletes the image. Each node then
+/// Deletes the records of an image on all nodes; call it in the transaction that deletes the image. Each node then
 /// finds a file without a record, of an image that is gone.
 ///
 /// # Errors

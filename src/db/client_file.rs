@@ -11,9 +11,9 @@ const OF_THE_URL: [&str; 6] = ["user", "password", "host", "port", "socket", "da
 /// What says in the URL whether the name in the certificate is compared.
 const IDENTITY: [&str; 2] = ["ssl_verify_identity", "ssl_check_hostname"];
 
-/// The options of a URL with those of the file that one of them names, instead of its name; options of the URL win.
-/// `place` is what stands before them; `is_local` says that its server is reached without the network. With `ssl-ca` of
-/// the file the name in the certificate is compared, as PyMySQL does, unless the URL says no.
+/// The options of a URL merged with those of the option file that it names; options of the URL win. `place` is what
+/// precedes them; `is_local` means that the server is reached without the network. With `ssl-ca` in the file the name
+/// in the certificate is checked, as in PyMySQL, unless the URL disables it.
 ///
 /// # Errors
 /// A sentence when the file cannot be read, or asks for something that is not done.

@@ -62,7 +62,7 @@ impl DerefMut for Session {
 }
 
 impl Session {
-    /// Lets statements take as long as they need, for commands.
+    /// Removes the statement timeout, for commands.
     pub(super) fn lift_limits(&mut self) -> DbResult<()> {
         let sql = dialect::of(&self.conn).lift_limits();
         Ok(self.conn.batch_execute(sql)?)
@@ -134,7 +134,7 @@ impl Session {
     }
 }
 
-/// Opens connections for the pool, and says which of them it takes back.
+/// Opens connections for the pool, and decides which are reused.
 #[derive(Debug)]
 pub struct Manager {
     place: Place,
@@ -146,7 +146,7 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// Opens connections to `place`, of which `kept` stay open when nobody uses them.
+    /// Opens connections to `place`; `kept` of them stay open when idle.
     pub fn new(place: &Place, limits: Limits, sessions: Sessions, kept: u32) -> Self {
         Self { place: place.within(limits), limits, sessions, kept, book: Arc::default() }
     }

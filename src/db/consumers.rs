@@ -196,7 +196,7 @@ pub fn of_scope(conn: &mut Conn, scope: &str) -> DbResult<Vec<Consumer>> {
     rows.into_iter().map(ConsumerRow::into_consumer).collect()
 }
 
-/// Removes up to `count` consumers of images that are gone. Returns how many went.
+/// Removes up to `count` consumers of deleted images. Returns how many were removed.
 ///
 /// # Errors
 /// Only the database's own.
@@ -221,7 +221,7 @@ pub fn remove_orphans(conn: &mut Conn, count: i64) -> DbResult<usize> {
     Ok(removed)
 }
 
-/// Unprotected images that go with their last consumer and have none any more, up to `count`.
+/// Unprotected images that are to be deleted with their last consumer and have none any more, up to `count`.
 ///
 /// # Errors
 /// Only the database's own.

@@ -43,7 +43,7 @@ pub enum DbError {
 }
 
 impl DbError {
-    /// [`DbError::Stale`] of the thing of this kind and with this id or name.
+    /// [`DbError::Stale`] for an item of this kind and id or name.
     pub fn stale(kind: &str, id: impl fmt::Display) -> Self {
         Self::Stale(format!("{kind} {id}"))
     }
@@ -104,7 +104,7 @@ pub type DbResult<T> = std::result::Result<T, DbError>;
 pub struct Key {
     /// The table, by the same name on every database.
     pub table: String,
-    /// What the database calls the key: its constraint, on SQLite its columns.
+    /// The database's name of the key: its constraint, on SQLite its columns.
     pub name: String,
 }
 

@@ -114,7 +114,7 @@ pub fn of_project(
     Ok(rows.order(events::sequence).limit(count).select(Recorded::as_select()).load(conn)?)
 }
 
-/// What happened to an image, oldest first, after a place in the order, up to `count`.
+/// The events of an image after a sequence number, oldest first, up to `count`.
 ///
 /// # Errors
 /// Only the database's own.

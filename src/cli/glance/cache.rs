@@ -22,21 +22,21 @@ struct Arguments {
     common: Common,
 }
 
-/// `glance-cache-cleaner`: removes invalid files, and incomplete ones that nobody writes.
+/// `glance-cache-cleaner`: removes invalid files, and incomplete files that nobody is writing.
 pub fn cleaner(arguments: Vec<OsString>) -> ExitCode {
     let arguments: Arguments = parsed(arguments);
     let place = arguments.common.place_of_tool(&CACHE);
     ended(place.and_then(|place| cache::run(Command::Clean { place })))
 }
 
-/// `glance-cache-pruner`: drops images until the cache is no larger than it may be.
+/// `glance-cache-pruner`: deletes images until the cache is within its size limit.
 pub fn pruner(arguments: Vec<OsString>) -> ExitCode {
     let arguments: Arguments = parsed(arguments);
     let place = arguments.common.place_of_tool(&CACHE);
     ended(place.and_then(|place| cache::run(Command::Prune { place })))
 }
 
-/// `glance-cache-prefetcher`: has nothing left to do, since the server fetches what is queued by itself.
+/// `glance-cache-prefetcher`: does nothing, because the server fetches queued images itself.
 pub fn prefetcher(arguments: Vec<OsString>) -> ExitCode {
     let arguments: Arguments = parsed(arguments);
     ended(arguments.common.place_of_tool(&CACHE).and_then(|place| {

@@ -257,7 +257,7 @@ fn queued(ids: &[Value]) -> String {
     format!("Found {} queued images...\n{}", ids.len(), table(&["ID"], rows.collect()))
 }
 
-/// A table with lines, as people know it from OpenStack's clients.
+/// A table with borders, as in OpenStack's clients.
 pub fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
     let widths: Vec<usize> = head
         .iter()

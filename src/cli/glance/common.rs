@@ -97,7 +97,7 @@ impl Common {
         Place::of(files, self.overrides, DATA_DIR)
     }
 
-    /// The same for a program that does one thing and ends; its log begins as the configuration says.
+    /// The same for a program that does one thing and ends; it logs as configured.
     ///
     /// # Errors
     /// [`StartError`] when the configuration or the log cannot be used.

@@ -27,7 +27,7 @@ pub struct Load {
     /// With --merge: bring what they have up to date, too.
     #[arg(long = "prefer_new")]
     pub prefer_new: bool,
-    /// With --merge: delete namespaces that are there, and load them again.
+    /// With --merge: delete existing namespaces, and load them again.
     #[arg(long)]
     pub overwrite: bool,
 }
@@ -45,8 +45,7 @@ impl Load {
     }
 }
 
-/// Loads files. Arguments that contradict each other, and files that cannot be read, are told and are no failure, as in
-/// Glance.
+/// Loads files. Contradictory arguments and unreadable files are reported but are not errors, as in Glance.
 ///
 /// # Errors
 /// [`StartError`] when the database cannot be used.

@@ -25,7 +25,7 @@ pub struct Remote {
     token: Option<String>,
 }
 
-/// What went wrong in a call.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
     /// The server refused.
@@ -97,7 +97,7 @@ impl Remote {
         serde_json::from_slice(&body).map_err(|e| RemoteError::Broken(format!("the answer is no JSON: {e}")))
     }
 
-    /// One image; `None` when the server has none of that id.
+    /// One image; `None` if the server does not have it.
     ///
     /// # Errors
     /// [`RemoteError`]

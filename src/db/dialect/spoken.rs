@@ -107,7 +107,7 @@ pub(super) fn unknown(error: &DbError) -> Option<&dyn diesel::result::DatabaseEr
     }
 }
 
-/// What an error means that nothing is known of.
+/// The classification of an otherwise unknown error.
 pub(super) fn fault(error: DbError) -> DbError {
     match error {
         DbError::Driver(error) => DbError::Other(error.to_string()),
