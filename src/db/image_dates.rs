@@ -10,11 +10,11 @@ use crate::model::{lifecycle::Act, time::Timestamp};
 pub struct Due {
     /// The image.
     pub image_id: String,
-    /// What is to be done.
+    /// The action.
     pub act: Act,
 }
 
-/// Enters when an act is due, replacing the previous entry.
+/// Records when an action is due, replacing the previous entry.
 ///
 /// # Errors
 /// Only the database's own.
@@ -29,7 +29,7 @@ pub fn put(conn: &mut Conn, image_id: &str, act: Act, due: Timestamp) -> DbResul
     Ok(())
 }
 
-/// Forgets an act, because it is done or not wanted any more. Returns whether it was to come.
+/// Deletes an action that is done or cancelled. Returns whether it was pending.
 ///
 /// # Errors
 /// Only the database's own.
@@ -49,7 +49,7 @@ pub fn forget(conn: &mut Conn, image_id: &str) -> DbResult<()> {
     Ok(())
 }
 
-/// Whether an act is due.
+/// Whether an action is due.
 ///
 /// # Errors
 /// Only the database's own.
@@ -61,7 +61,7 @@ pub fn is_due(conn: &mut Conn, due: &Due, now: Timestamp) -> DbResult<bool> {
     Ok(row.select(image_dates::image_id).first::<String>(conn).optional()?.is_some())
 }
 
-/// What is due, what was due first before the rest, up to `count`.
+/// The due actions, earliest first, up to `count`.
 ///
 /// # Errors
 /// Only the database's own.

@@ -85,8 +85,8 @@ pub(super) fn parts_of<'a, I: IntoIterator<Item = &'a str>>(ids: impl Fn() -> I)
     .texts(ids())
 }
 
-/// What such rows say, with the id of its image; for each image in order: properties and locations by their places, tags
-/// by their bytes.
+/// The parts in such rows, with the ids of their images, for each image in order: properties and locations by position,
+/// tags by their bytes.
 ///
 /// # Errors
 /// Metadata that is no JSON.

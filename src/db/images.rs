@@ -68,7 +68,7 @@ pub(super) struct ImageRow {
 }
 
 impl ImageRow {
-    /// The image, of what stands in its row alone.
+    /// The image from its row alone, without parts.
     pub(super) fn into_image(self) -> DbResult<Image> {
         let unreadable =
             |what: &str, value: &str| DbError::Other(format!("image {}: unknown {what} {value:?}", self.id));
@@ -229,7 +229,7 @@ impl ImageColumns<'_> {
     }
 }
 
-/// Inserts a new image with its properties, tags and locations, by an id that somebody chose.
+/// Inserts a new image with its properties, tags and locations, under a chosen id.
 ///
 /// # Errors
 /// [`DbError::Duplicate`] when the id is in use or was ever used.
@@ -242,7 +242,7 @@ pub fn insert(conn: &mut Conn, image: &Image) -> DbResult<()> {
     Ok(())
 }
 
-/// The same by an id that was drawn at random just now, which nobody has used.
+/// The same under a new random id.
 ///
 /// # Errors
 /// Only the database's own.
@@ -299,7 +299,7 @@ pub fn save(conn: &mut Conn, before: &Image, after: &Image) -> DbResult<i64> {
     Ok(revision)
 }
 
-/// Leaves a tombstone: the row stays so that its id is never used again; its parts are deleted.
+/// Deletes an image but keeps its row, so that its id is never used again; its parts are deleted.
 ///
 /// # Errors
 /// [`DbError::Stale`] when `image` is no longer what the database has.
@@ -340,7 +340,7 @@ pub fn delete(conn: &mut Conn, image: &Image, now: Timestamp) -> DbResult<()> {
     Ok(())
 }
 
-/// Undoes [`delete`]: a tombstone is an image again, with what hung on it. Returns the new revision.
+/// Undoes [`delete`]: restores an image with its parts. Returns the new revision.
 ///
 /// # Errors
 /// [`DbError::Stale`] when `image` is no longer what the database has.
@@ -369,8 +369,9 @@ pub fn restore(conn: &mut Conn, image: &Image) -> DbResult<i64> {
     Ok(revision)
 }
 
-/// Drops the rows of images that were deleted before a time and have no data any more, the oldest first, `count` at
-/// most. Their ids are kept apart, so that nobody gives one to other data (OSSN-0075). Returns how many went.
+/// Deletes the rows of images that were deleted before a time and have no data any more, the oldest first, at most
+/// `count`. Their ids are kept separately, so that none is given to other data (OSSN-0075). Returns how many were
+/// deleted.
 ///
 /// # Errors
 /// Only the database's own.

@@ -23,14 +23,14 @@ use crate::model::{
     visibility::{MemberFilter, Scope, Visibility, VisibilityFilter},
 };
 
-/// One page as the domain asks for it.
+/// The parameters of a page.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// What the caller may see and asks for.
+    /// What the caller may see and requests.
     pub scope: Scope,
     /// Conditions that must all hold.
     pub filters: Vec<Filter>,
-    /// Hidden images only, or none of them.
+    /// Whether to list hidden images only, or none of them.
     pub os_hidden: bool,
     /// The media groups whose images are as good as hidden.
     pub hidden_groups: Arc<[String]>,
@@ -40,7 +40,7 @@ pub struct Page {
     pub after: Option<Image>,
     /// Rows at most.
     pub limit: u32,
-    /// Bytes of the parts of the images at most ([`Image::variable_bytes`]); a page has one image at least.
+    /// Maximum bytes of the images' parts ([`Image::variable_bytes`]); a page has at least one image.
     pub bytes_max: usize,
 }
 
@@ -67,7 +67,7 @@ impl Page {
     }
 }
 
-/// A page as it was loaded.
+/// A loaded page.
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// Its images, in order.

@@ -108,7 +108,7 @@ pub fn insert(conn: &mut Conn, job: &Job) -> DbResult<()> {
     Ok(())
 }
 
-/// When the oldest job was asked for that is not over; `None` when all are.
+/// When the oldest unfinished job was requested; `None` if all are finished.
 ///
 /// # Errors
 /// Only the database's own.
@@ -149,10 +149,10 @@ pub fn list_of_image(conn: &mut Conn, image_id: &str, now: Timestamp) -> DbResul
 /// jobs that another node has just taken; the next claim continues.
 const CLAIM_PASSES: usize = 8;
 
-/// What a claim may take.
+/// Limits on a claim.
 #[derive(Clone, Debug)]
 pub struct ClaimLimits {
-    /// Jobs to take at most.
+    /// Maximum number of jobs.
     pub count: i64,
     /// Jobs of one project that may be under way at once, on all nodes.
     pub per_owner: i64,
@@ -162,8 +162,7 @@ pub struct ClaimLimits {
     pub under_way: Vec<String>,
 }
 
-/// Claims jobs that are due for `node`, oldest first. The jobs of a project that has as many under way as it may
-/// have wait, and keep nobody else's from being found.
+/// Claims due jobs for `node`, oldest first. Jobs of a project at its limit wait, without hiding those of others.
 ///
 /// # Errors
 /// Only the database's own.
@@ -262,8 +261,7 @@ fn take(
     if changed == 1 { find(conn, &row.id) } else { Ok(None) }
 }
 
-/// Prolongs the lease of a job that `node` works on and records its progress. Returns whether somebody wants it to
-/// stop.
+/// Renews the lease of a job that `node` runs and records its progress. Returns whether it is to be cancelled.
 ///
 /// # Errors
 /// [`DbError::Stale`] when the job is no longer this node's.
@@ -368,8 +366,7 @@ pub fn cancel_of_image(conn: &mut Conn, image_id: &str) -> DbResult<usize> {
         .execute(conn)?)
 }
 
-/// Gives back every lease of `node`, which stops in order: the jobs are no worse for it, so that the attempt does not
-/// count.
+/// Releases every lease of `node`, which stops in order; the interrupted attempts do not count.
 ///
 /// # Errors
 /// Only the database's own.

@@ -38,7 +38,7 @@ pub(super) trait Column: Copy + PartialEq {
     fn value(self, row: &Self::Row) -> Value;
 }
 
-/// The order of a list. Its last column tells any two rows apart.
+/// The order of a list. Its last column is unique.
 #[derive(Clone, Debug)]
 pub(super) struct Keyset<C> {
     columns: Vec<(C, Direction)>,

@@ -17,9 +17,9 @@ pub struct Opener {
     pub limits: Limits,
     /// Connections at most.
     pub size: u32,
-    /// Connections that stay open when nobody uses them.
+    /// Idle connections that stay open.
     pub kept: u32,
-    /// How they are treated.
+    /// Their session settings.
     pub sessions: Sessions,
     /// Whether the database is its one connection, which must never be closed.
     pub lasting: bool,
@@ -52,7 +52,7 @@ impl<E: std::error::Error> HandleError<E> for Noted {
 }
 
 impl Opener {
-    /// A lane of `size` connections, none of which is open yet: who wants one opens it.
+    /// A lane of `size` connections, which are opened on demand.
     pub fn lane(&self, size: u32) -> Lane {
         let lifetime = self.sessions.recycle_seconds.map(|seconds| Duration::from_secs(seconds.max(1)));
         let mut builder = Pool::builder().max_lifetime(lifetime).error_handler(Box::new(Noted));
@@ -110,7 +110,7 @@ impl Lane {
         self.size.saturating_sub(free)
     }
 
-    /// Sends away who waits for a seat, and lets nobody in.
+    /// Refuses those who wait for a connection, and admits nobody.
     pub fn close(&self) {
         self.writers.close();
         self.permits.close();

@@ -163,7 +163,7 @@ pub fn adopt_blob(conn: &mut Conn, id: &str, store: &str, now: Timestamp) -> DbR
     Ok(())
 }
 
-/// Stores that locations name beside those `known`, and how many do; the most frequent ones.
+/// Stores outside `known` that locations name, with the number of locations; the most frequent ones.
 ///
 /// # Errors
 /// Only the database's own.

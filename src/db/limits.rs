@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-/// How long requests wait for the database.
+/// Time limits for the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Seconds that a request waits for a connection to be opened, and within which a database that does not answer is
-    /// found out. While it answers others, a request stands in line five times as long at need.
+    /// Seconds that a request waits for a connection to be opened, and within which an unresponsive database is
+    /// detected. While the database answers others, a request may queue five times as long.
     pub wait_seconds: u64,
     /// Seconds that one statement may take.
     pub statement_seconds: u64,
@@ -22,33 +22,33 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// For how long a request waits for a connection.
+    /// How long a request waits for a connection.
     pub fn wait(self) -> Duration {
         Duration::from_secs(self.wait_seconds.max(1))
     }
 
-    /// For how long a request stands in line for one, while the database answers others: a thousand that come at once
-    /// make a long line, and it moves.
+    /// How long a request queues for a connection while the database answers others: a thousand simultaneous requests
+    /// make a long queue, but it moves.
     pub(super) fn line(self) -> Duration {
         self.wait().saturating_mul(LINE)
     }
 
-    /// For how long one statement may run.
+    /// How long one statement may run.
     pub fn statement(self) -> Duration {
         Duration::from_secs(self.statement_seconds.max(1))
     }
 
-    /// For how long a request waits for its answer: a transaction of several statements, tried again where it met others.
+    /// How long a request waits for its result: a transaction of several statements, repeated after conflicts.
     pub(super) fn answer(self) -> Duration {
         self.statement().saturating_mul(2)
     }
 
-    /// After how long somebody who waits has the database asked whether it is there.
+    /// How long a request waits before the database is probed.
     pub(super) fn suspicion(self) -> Duration {
         self.wait() / 2
     }
 
-    /// For how long that question may go unanswered; both together are a little less than what a request waits.
+    /// How long the probe may take; together with the wait before it this is a little less than a request's total wait.
     pub(super) fn question(self) -> Duration {
         self.wait() * 2 / 5
     }

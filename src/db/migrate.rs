@@ -50,7 +50,7 @@ impl From<diesel::result::Error> for SchemaError {
     }
 }
 
-/// How the schema of a database compares with the one that this binary works on.
+/// How the schema of a database compares with this binary's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Schema {
     /// It is the same.
@@ -65,8 +65,8 @@ pub enum Schema {
     Newer(String),
 }
 
-/// Parts of an upgrade. The last digit of a migration's version says which one it belongs to: `8` only adds, so that
-/// nodes of the version before continue; `9` removes what only they needed. All others want every node to be stopped.
+/// Parts of an upgrade. The last digit of a migration's version gives its part: `8` only adds, so nodes of the previous
+/// version continue; `9` removes what only they needed. All others require every node to be stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// All of it.
@@ -85,8 +85,8 @@ fn removes(version: &str) -> bool {
     version.ends_with('9')
 }
 
-/// Applies what is missing and names it. Of several that do so at once one works; the others wait for it and find
-/// nothing left.
+/// Applies the missing migrations and returns their names. Concurrent calls wait for the first one and find nothing
+/// left.
 ///
 /// # Errors
 /// [`SchemaError::Newer`], [`SchemaError::Order`], or [`SchemaError::Failed`] when the database refuses.
@@ -143,7 +143,7 @@ fn apply_to<DB: diesel::backend::Backend>(
     Ok(())
 }
 
-/// Compares the schema with this binary's. Reads only: the database may be open to others, or not ours to change.
+/// Compares the schema with this binary's. Only reads, because the database may be in use, or belong to somebody else.
 ///
 /// # Errors
 /// [`SchemaError::Failed`] when the database does not answer.

@@ -132,14 +132,14 @@ impl Db {
         self.watch.ask()
     }
 
-    /// Whether the database answered when it was last asked. Never waits: one that has answered nobody since this was
-    /// called before is asked now, for who calls next. Call it on a runtime.
+    /// Whether the database answered when it was last called or probed. Never waits: if it has answered nobody since
+    /// the last call, a probe is started, for the next caller. Call it on a runtime.
     pub fn is_there(&self) -> bool {
         self.watch.look();
         self.watch.admit().is_ok()
     }
 
-    /// Whether the database was away when it was last asked.
+    /// Whether the last probe failed.
     pub fn is_away(&self) -> bool {
         self.watch.is_away()
     }
@@ -152,7 +152,7 @@ impl Db {
         migrate::run(&mut *self.connection()?, phase)
     }
 
-    /// Applies the migrations up to a version, to a database that has none. Blocking.
+    /// Applies the migrations up to a version to an empty database. Blocking.
     ///
     /// # Errors
     /// [`SchemaError`]; in particular when this binary does not know the version.
@@ -176,8 +176,8 @@ impl Db {
         Ok(migrate::applied(&mut *self.connection()?)?.pop())
     }
 
-    /// Takes away the indexes by which lists are sorted, for a table that is to be filled. Lists of many images are slow
-    /// until [`Db::order_lists`] has run. Blocking.
+    /// Drops the indexes for sorted lists, before a table is filled. Lists are slow until [`Db::order_lists`] has run.
+    /// Blocking.
     ///
     /// # Errors
     /// Only the database's own.
@@ -225,8 +225,8 @@ impl Db {
         self.watch.guard(self.limits.answer(), work).await?
     }
 
-    /// As [`Db::read`], for statements that are kept prepared and whose one plan is good whatever is bound: the
-    /// database does not plan them again.
+    /// Like [`Db::read`], for prepared statements whose plan is good for any values: the database does not plan them
+    /// again.
     ///
     /// # Errors
     /// What the closure answers, or [`DbError::Unavailable`].
@@ -307,7 +307,8 @@ impl Db {
         })
     }
 
-    /// Runs `query` on one connection and one state of the database, on the present thread and for as long as it takes.
+    /// Runs `query` on one connection and one consistent state of the database, on the current thread and without a
+    /// time limit.
     ///
     /// # Errors
     /// What the closure answers.

@@ -56,7 +56,7 @@ impl NodeRow {
     }
 }
 
-/// Enters a node that starts. Whoever was at the same place before is dead.
+/// Inserts a starting node, replacing a previous one at the same address.
 ///
 /// # Errors
 /// Only the database's own.
@@ -101,7 +101,7 @@ pub fn leave(conn: &mut Conn, id: &str) -> DbResult<()> {
     Ok(())
 }
 
-/// Removes nodes whose word has not counted since `limit`. Returns how many.
+/// Removes nodes whose lease expired before `limit`. Returns how many.
 ///
 /// # Errors
 /// Only the database's own.

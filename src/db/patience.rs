@@ -15,7 +15,7 @@ const TIME: Duration = Duration::from_secs(15);
 /// Between two attempts at most.
 const LONGEST: u64 = 100_000;
 
-/// What is left for one transaction.
+/// The remaining attempts of a transaction.
 pub(super) struct Patience {
     attempts: u32,
     since: Instant,
@@ -27,8 +27,8 @@ impl Patience {
         Self { attempts: 0, since: Instant::now() }
     }
 
-    /// Counts a failed attempt and says how long to wait before the next, or `None` when it was the last. The waits are
-    /// random, so that those who met once do not meet again, and grow to a tenth of a second.
+    /// Counts a failed attempt and returns how long to wait before the next, or `None` after the last. The waits are
+    /// random, so that transactions that collided do not collide again, and grow to a tenth of a second.
     pub(super) fn next_wait(&mut self) -> Option<Duration> {
         self.attempts = self.attempts.saturating_add(1);
         if self.attempts >= ATTEMPTS || self.since.elapsed() >= TIME {
@@ -39,7 +39,7 @@ impl Patience {
     }
 }
 
-/// Runs a transaction, again as often as the database asks for it, and once more after a fail-over.
+/// Runs a transaction, repeating it when the database requires it, and once after a fail-over.
 pub(super) fn patiently<T>(name: &'static str, transaction: impl Fn() -> DbResult<T>) -> DbResult<T> {
     let mut patience = Patience::new();
     let mut was_elsewhere = false;
@@ -61,7 +61,7 @@ pub(super) fn patiently<T>(name: &'static str, transaction: impl Fn() -> DbResul
     }
 }
 
-/// Whether the database is to blame, and nothing that was asked of it.
+/// Whether the database failed, rather than the statement.
 pub(super) fn is_fault<T>(result: &DbResult<T>) -> bool {
     matches!(
         result,

@@ -23,7 +23,7 @@ pub fn find(conn: &mut Conn, project: &str) -> DbResult<Option<Limits>> {
     text.map(read).transpose().map_err(|e| DbError::Other(format!("the limits of {project}: {e}")))
 }
 
-/// Sets the limits of a project replacing the previous ones.
+/// Sets the limits of a project, replacing the previous ones.
 ///
 /// # Errors
 /// [`DbError::Retry`] when others do so at the same time.
@@ -41,7 +41,7 @@ pub fn put(conn: &mut Conn, project: &str, limits: &Limits, now: Timestamp) -> D
     }
 }
 
-/// Takes the limits of a project away. Returns whether there were any.
+/// Deletes the limits of a project. Returns whether there were any.
 ///
 /// # Errors
 /// Only the database's own.
@@ -49,7 +49,7 @@ pub fn remove(conn: &mut Conn, project: &str) -> DbResult<bool> {
     Ok(diesel::delete(project_limits::table.find(project)).execute(conn)? > 0)
 }
 
-/// What a project has.
+/// The usage of a project.
 ///
 /// # Errors
 /// Only the database's own.

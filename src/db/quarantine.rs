@@ -12,7 +12,7 @@ use crate::model::{
     time::Timestamp,
 };
 
-/// An object that is in quarantine, or is on its way there.
+/// An object that is in quarantine, or being moved there.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = quarantine)]
 pub struct Aside {
@@ -22,7 +22,7 @@ pub struct Aside {
     pub store: String,
     /// The name that it had there.
     pub name: String,
-    /// Whether it lay among what is being written.
+    /// Whether it was an unfinished file.
     pub unfinished: bool,
     /// By which the store finds it.
     pub place: String,
@@ -30,13 +30,13 @@ pub struct Aside {
     pub bytes: Option<i64>,
     /// When it was last written to, in microseconds since 1970 by the store's clock.
     pub modified: Option<i64>,
-    /// Why it lies there.
+    /// Why it is in quarantine.
     pub reason: String,
     /// `moving`, `held`.
     pub state: String,
     /// The job that put it there.
     pub job_id: Option<String>,
-    /// Who asked for that.
+    /// The user who requested it.
     pub user_id: Option<String>,
     /// By which request.
     pub request_id: Option<String>,
@@ -48,7 +48,7 @@ pub struct Aside {
 
 /// It may be under its name or at its place.
 pub const MOVING: &str = "moving";
-/// It lies at its place.
+/// It has been moved.
 pub const HELD: &str = "held";
 
 /// What keeps the name of a quarantined object in the ledger. What is unfinished is known by its id or by the name that it
@@ -68,8 +68,8 @@ fn keeper(aside: &Aside) -> Blob {
     }
 }
 
-/// Enters an object that is about to be moved to quarantine, unless something has come to refer to it; returns whether
-/// it was entered. From here on no upload takes its name.
+/// Inserts an object that is about to be moved to quarantine, unless something refers to it by now; returns whether it
+/// was inserted. From then on no upload takes its name.
 ///
 /// # Errors
 /// [`DbError::Duplicate`] when somebody else takes the name at this moment.
@@ -85,7 +85,7 @@ pub fn enter(conn: &mut Conn, aside: &Aside) -> DbResult<bool> {
     Ok(true)
 }
 
-/// Records where a quarantined object stands.
+/// Records the state of a quarantined object.
 ///
 /// # Errors
 /// [`DbError::Stale`] when it is not there any more.
@@ -155,7 +155,7 @@ pub fn due(conn: &mut Conn, before: Timestamp, after: &str, count: i64) -> DbRes
         .load(conn)?)
 }
 
-/// How many are in quarantine in a store.
+/// The number of objects in quarantine in a store.
 ///
 /// # Errors
 /// Only the database's own.

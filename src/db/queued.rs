@@ -25,8 +25,8 @@ pub fn count(conn: &mut Conn, owner: Option<&str>) -> DbResult<i64> {
     Ok(count)
 }
 
-/// Ids of queued images that nobody has touched since `before`, `limit` at most: unprotected, with nothing of theirs in
-/// any store, and no job about them that is not over.
+/// Ids of queued images unchanged since `before`, at most `limit`: unprotected, without data in any store, and without
+/// an unfinished job.
 ///
 /// # Errors
 /// Only the database's own.

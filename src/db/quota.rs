@@ -6,8 +6,8 @@ use diesel::{prelude::*, sql_types::BigInt};
 use super::{Conn, DbError, DbResult, blobs::STAGING_PREFIX, dialect, schema::blobs, statement::Statement};
 use crate::model::{blob::BlobState, time::Timestamp};
 
-/// Locks the account of a project until the transaction ends. To be done last: who holds it should wait for nothing
-/// else, so that those who wait for it cannot stand in each other's way.
+/// Locks the account of a project until the transaction ends. Must be the last lock: a transaction that holds it must
+/// wait for nothing else, or deadlocks are possible.
 ///
 /// # Errors
 /// Only the database's own.
@@ -20,10 +20,10 @@ pub fn lock(conn: &mut Conn, project: &str) -> DbResult<()> {
     Ok(())
 }
 
-/// Bytes that the images of a project keep in stores, size times the number of locations
-/// (`glance/db/sqlalchemy/api.py: user_get_storage_usage`), and what is reserved for data on its way. Of an image under
-/// import, what is staged and what its stores are given is the same data: the larger counts. One statement, since
-/// what turns from reserved to kept between two would be missed.
+/// Bytes that a project's images occupy in stores, size times number of locations (`glance/db/sqlalchemy/api.py:
+/// user_get_storage_usage`), plus reservations. For an image under import, staged data and data in stores are the same:
+/// the larger counts. A single statement, because data that changes from reserved to stored between two would be
+/// missed.
 ///
 /// # Errors
 /// Only the database's own.
@@ -61,7 +61,7 @@ pub fn stored(conn: &mut Conn, project: &str) -> DbResult<u64> {
     Ok(usage.first().and_then(|usage| u64::try_from(usage.bytes).ok()).unwrap_or(0))
 }
 
-/// Makes sure that `holder` still writes a blob, and that nobody takes it away before the transaction ends.
+/// Requires that `holder` still writes a blob, and locks it until the transaction ends.
 ///
 /// # Errors
 /// [`DbError::Stale`] when the blob was doomed or taken meanwhile.

@@ -12,7 +12,7 @@ pub struct Kept {
     pub owner: String,
     /// The family; empty for all that have no rule of their own.
     pub family: String,
-    /// What stays.
+    /// The rule.
     pub rule: Rule,
     /// When it is applied next.
     pub next_run_at: Timestamp,
@@ -82,7 +82,7 @@ pub fn families(conn: &mut Conn, owner: &str) -> DbResult<Vec<String>> {
     Ok(rows.select(retention_rules::family).load(conn)?)
 }
 
-/// Enters a rule replacing the previous one.
+/// Inserts a rule, replacing the previous one.
 ///
 /// # Errors
 /// [`DbError::Retry`] when others do so at the same time.
@@ -111,7 +111,7 @@ pub fn remove(conn: &mut Conn, owner: &str, family: &str) -> DbResult<bool> {
     Ok(diesel::delete(retention_rules::table.find((owner, family))).execute(conn)? > 0)
 }
 
-/// Takes a rule that is due, so that no other node does until `again`.
+/// Claims a due rule, so that no other node applies it until `again`.
 ///
 /// # Errors
 /// As [`list`].

@@ -59,8 +59,8 @@ pub fn bound(statement: Statement, value: &Value) -> Statement {
     }
 }
 
-/// Writes rows of a table. Behind the name of a column may stand a colon and a type of PostgreSQL that a text does not
-/// turn to by itself.
+/// Writes rows of a table. A column's name may be followed by a colon and a PostgreSQL type, if a text is not converted
+/// to it automatically.
 ///
 /// # Errors
 /// Only the database's own.

@@ -40,8 +40,8 @@ pub fn list(conn: &mut Conn) -> DbResult<Vec<KeyRow>> {
         .load(conn)?)
 }
 
-/// Lets a key follow on generation `latest` (0: there is none), unless there is a later one by now, and forgets keys
-/// that were replaced before `limit`. Returns all keys.
+/// Inserts a key after generation `latest` (0: there is none), unless there is a later one, and deletes keys that were
+/// replaced before `limit`. Returns all keys.
 ///
 /// # Errors
 /// [`DbError::Duplicate`](crate::db::DbError::Duplicate) when another node does so at the same moment.

@@ -14,7 +14,7 @@ pub struct Settings {
     pub max_overflow: u32,
     /// Seconds that work which must not be lost waits for a connection.
     pub pool_timeout_seconds: u64,
-    /// How long everybody else waits.
+    /// Time limits.
     pub limits: Limits,
     /// How connections are treated.
     pub sessions: Sessions,
@@ -75,7 +75,7 @@ impl Settings {
         Ok(Place::parse(&self.connection)?.shown())
     }
 
-    /// What is said when there is no connection to be had, on one line.
+    /// The one-line error message when no connection can be opened.
     pub fn cannot_be_opened(&self, why: impl std::fmt::Display) -> String {
         let why = why.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         format!("cannot open the database {}: {why}", self.shown().unwrap_or_default())

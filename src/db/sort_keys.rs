@@ -47,7 +47,7 @@ pub fn lay_aside(conn: &mut Conn) -> DbResult<()> {
     alter(conn, &drops)
 }
 
-/// Makes the indexes that are missing. Does nothing where none is.
+/// Creates the missing indexes, if any.
 ///
 /// # Errors
 /// Only the database's own.

@@ -33,8 +33,8 @@ fn enter(conn: &mut Conn, id: &str, now: Timestamp) -> DbResult<()> {
     Ok(())
 }
 
-/// Enters folders that blobs name and no row knows, as if they were reached now: a version before this one, or a
-/// backup, left them. Reads every blob. Returns how many there were.
+/// Inserts folders that blobs name and that have no row, as if they were reached now: an earlier version, or a backup,
+/// left them. Reads every blob. Returns how many there were.
 ///
 /// # Errors
 /// Only the database's own.
@@ -74,7 +74,7 @@ pub fn is_lost(conn: &mut Conn, id: &str, limit: Timestamp) -> DbResult<bool> {
     Ok(seen.is_some_and(|seen| seen < limit.0))
 }
 
-/// Lets any node take the open jobs that wait for a folder. Returns how many there were.
+/// Lets any node run the unfinished jobs that are bound to a folder. Returns how many there were.
 ///
 /// # Errors
 /// Only the database's own.
@@ -102,8 +102,8 @@ pub fn staged_in(conn: &mut Conn, id: &str, after: &str, count: i64) -> DbResult
     rows.into_iter().map(BlobRow::into_blob).collect()
 }
 
-/// Removes what is doomed in a folder that nobody reaches, and the folder once nothing names it any more. Should it come
-/// back, its files are nobody's, and whoever cleans it removes them.
+/// Deletes the doomed blobs in an unreachable folder, and the folder's row once nothing refers to it. If the folder
+/// returns, its files have no rows and are deleted by the clean-up.
 ///
 /// # Errors
 /// Only the database's own.

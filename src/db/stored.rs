@@ -10,7 +10,7 @@ use super::{
 };
 use crate::model::{blob::BlobState, store_url::StoreUrl};
 
-/// What is to be known of the image that an object is for.
+/// The image of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OfImage {
     /// `active`, or another status.
@@ -19,7 +19,7 @@ pub struct OfImage {
     pub size: Option<i64>,
     /// The project that owns it.
     pub owner: Option<String>,
-    /// What it is called.
+    /// Its name.
     pub name: Option<String>,
     /// `disk_format`.
     pub disk_format: Option<String>,
@@ -40,7 +40,7 @@ pub struct Kept {
     pub state: String,
     /// Bytes, once known.
     pub size: Option<i64>,
-    /// Until when somebody writes it, in microseconds since 1970.
+    /// When its writer's lease expires, in microseconds since 1970.
     pub lease_until: i64,
     /// The image, if it is there or was.
     pub image: Option<OfImage>,
@@ -131,7 +131,7 @@ pub struct Elsewhere {
     pub id: String,
     /// Where it is.
     pub url: String,
-    /// The image that has it.
+    /// The image it belongs to.
     pub image_id: String,
 }
 
@@ -150,7 +150,7 @@ pub fn elsewhere(conn: &mut Conn, after: &str, count: i64) -> DbResult<Vec<Elsew
     Ok(rows.into_iter().map(|(id, url, image_id)| Elsewhere { id, url, image_id }).collect())
 }
 
-/// Whether a location whose bytes the ledger does not know may mean an object of this name.
+/// Whether a location without a blob row may refer to an object of this name.
 ///
 /// # Errors
 /// Only the database's own.

@@ -14,7 +14,7 @@ use crate::model::{
     time::Timestamp,
 };
 
-/// What is known of a store.
+/// The record of a store.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = store_states)]
 pub struct StoreState {
@@ -22,7 +22,7 @@ pub struct StoreState {
     pub store: String,
     /// The mark that says that the store is this database's.
     pub mark: String,
-    /// Whether the store was seen to bear it.
+    /// Whether the store was seen with its mark.
     pub marked: bool,
     /// The job that looks through it, or did so last.
     pub job_id: Option<String>,
@@ -32,13 +32,13 @@ pub struct StoreState {
 }
 
 impl StoreState {
-    /// What was found then.
+    /// The summary of the findings.
     pub fn summary(&self) -> Option<Summary> {
         self.summary.as_deref().and_then(|text| serde_json::from_str(text).ok())
     }
 }
 
-/// What is known of a store; `None` when nobody has looked through it yet.
+/// The record of a store; `None` if it has not been reconciled yet.
 ///
 /// # Errors
 /// Only the database's own.
@@ -47,7 +47,7 @@ pub fn find(conn: &mut Conn, store: &str) -> DbResult<Option<StoreState>> {
     Ok(row.select(StoreState::as_select()).first(conn).optional()?)
 }
 
-/// What is known of a store, which gets this mark if it has none yet; kept from others until the transaction ends.
+/// The record of a store, with this mark if it had none; locked until the transaction ends.
 ///
 /// # Errors
 /// [`DbError::Duplicate`] when another node does so at the same moment.
@@ -66,7 +66,7 @@ pub fn hold(conn: &mut Conn, store: &str, mark: &str) -> DbResult<StoreState> {
     Ok(StoreState { store, mark, marked: false, job_id: nothing.clone(), checked_at: None, summary: nothing })
 }
 
-/// Records that the store bears a mark.
+/// Records that the store has a mark.
 ///
 /// # Errors
 /// Only the database's own.
@@ -176,7 +176,7 @@ pub fn findings(
     rows.into_iter().map(finding).collect()
 }
 
-/// Forgets the findings of a job.
+/// Deletes the findings of a job that is deleted itself; returns whether there were any.
 ///
 /// # Errors
 /// Only the database's own.

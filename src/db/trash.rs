@@ -64,7 +64,7 @@ pub struct Binned {
     pub members: Vec<(String, String)>,
     /// When it was deleted.
     pub deleted_at: Timestamp,
-    /// When it is gone for good.
+    /// When it is deleted for good.
     pub expires_at: Timestamp,
 }
 
@@ -92,7 +92,7 @@ pub fn put(
     Ok(())
 }
 
-/// An image as it was.
+/// A deleted image as it was.
 ///
 /// # Errors
 /// Only the database's own, and a record that cannot be read.

@@ -6,7 +6,7 @@ use super::{Limits, client_file};
 /// Seconds after which a connection whose other end says nothing at all is lost.
 const LOST_SECONDS: u64 = 10;
 
-/// Which database, and how the client library is told where it is.
+/// The kind of database, and its address for the client library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A file, or what SQLite takes for one.

@@ -201,8 +201,8 @@ fn turn(conn: &mut Conn, of: (&str, &str), new: &Metered, why: &str, now: Timest
     open(conn, of, new, now, why)
 }
 
-/// Makes the ledger agree with images that were written past the door: one open interval for each that has data, none
-/// for others.
+/// Reconciles the ledger with images that were written directly: one open interval for each image with data, none for
+/// others.
 ///
 /// # Errors
 /// Only the database's own.
@@ -309,8 +309,8 @@ fn consumer_key(kind: ConsumerKind, id: &str) -> String {
     format!("{}:{id}", kind.as_str())
 }
 
-/// Records a consumer that is told of. What has a licence is charged as what the image is sold as when it comes, for as
-/// long as it is there. To be called in the transaction that enters it.
+/// Opens an interval for a new consumer of a licensed image. It is charged under the SKU that the image has then, for
+/// as long as it exists. Call it in the transaction that inserts the consumer.
 ///
 /// # Errors
 /// Only the database's own.
@@ -345,7 +345,7 @@ fn sold_as(conn: &mut Conn, image: &str) -> DbResult<Option<(Option<String>, Str
     Ok(Some((name.flatten(), sku)))
 }
 
-/// Records a consumer that is gone, likewise.
+/// Closes the interval of a removed consumer, in the same way.
 ///
 /// # Errors
 /// Only the database's own.

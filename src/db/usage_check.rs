@@ -19,8 +19,7 @@ use crate::model::{status::Status, usage::Metered};
 /// An image, and what is wrong with its intervals.
 pub type Fault = (String, String);
 
-/// What is wrong with the intervals of up to `count` images after one of them by id. Returns also the last image, if
-/// there may be others.
+/// Errors in the intervals of up to `count` images after an id. Also returns the last image, if there may be more.
 ///
 /// # Errors
 /// Only the database's own.

@@ -99,8 +99,8 @@ pub fn has_unnumbered(conn: &mut Conn) -> DbResult<bool> {
     Ok(found.is_some())
 }
 
-/// Numbers the entries of up to `count` intervals that have no number, in the order in which these were opened. What is
-/// committed later gets a higher number, so that who follows the numbers misses nothing.
+/// Numbers the entries of up to `count` unnumbered intervals, in the order in which these were opened. Later commits
+/// get higher numbers, so a reader of the numbers misses nothing.
 ///
 /// # Errors
 /// [`DbError::Retry`] when somebody else numbers.
@@ -171,7 +171,7 @@ pub struct RatesRow {
     pub valid_from: i64,
     /// JSON.
     pub document: String,
-    /// Who set it.
+    /// The user who set it.
     pub user_id: Option<String>,
     /// When, in microseconds since 1970.
     pub created_at: i64,

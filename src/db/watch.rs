@@ -73,7 +73,7 @@ impl Watch {
         self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Has the database asked when it has answered nobody since the last look.
+    /// Starts a probe if the database has answered nobody since the last call.
     pub fn look(self: &Arc<Self>) {
         let answers = self.answers();
         if self.seen.swap(answers, Ordering::Relaxed) == answers {
@@ -81,7 +81,7 @@ impl Watch {
         }
     }
 
-    /// As [`Opener::ask`].
+    /// Like [`Opener::ask`].
     pub fn ask(&self) -> Result<(), String> {
         self.opener.ask()
     }
@@ -133,7 +133,7 @@ impl Watch {
         }
     }
 
-    /// Has the database asked whether it is there, unless it is being asked.
+    /// Starts a probe of the database, unless one is running.
     pub fn suspect(self: &Arc<Self>) {
         if self.opener.lasting || self.asking.swap(true, Ordering::SeqCst) {
             return;
@@ -142,7 +142,7 @@ impl Watch {
         drop(telemetry::spawn(async move { asker.ask().await }));
     }
 
-    /// Whether nobody is let in.
+    /// Whether requests are refused.
     pub fn is_away(&self) -> bool {
         self.away.borrow().is_some()
     }

@@ -131,7 +131,7 @@ pub fn reader(conn: &mut Conn, name: &str) -> DbResult<Option<String>> {
     Ok(event_readers::table.find(name).select(event_readers::position).first(conn).optional()?)
 }
 
-/// Locks a reader's row until the transaction ends, and returns its position; enters it with `first` if there is none.
+/// Locks a reader's row until the transaction ends, and returns its position; inserts it with `first` if there is none.
 ///
 /// # Errors
 /// Only the database's own.
@@ -207,7 +207,7 @@ fn due(conn: &mut Conn, now: Timestamp, count: i64) -> DbResult<Vec<WebhookRow>>
     Ok(due.select(WebhookRow::as_select()).load(conn)?)
 }
 
-/// Claims addresses for which something waits and that are due, up to `count`.
+/// Claims due webhooks with waiting events, up to `count`.
 ///
 /// # Errors
 /// Only the database's own.
@@ -229,7 +229,7 @@ pub fn claim(
     Ok(claimed)
 }
 
-/// What waits for an address, in order, up to `count`.
+/// The events waiting for a webhook, in order, up to `count`.
 ///
 /// # Errors
 /// Only the database's own.
@@ -245,7 +245,8 @@ pub fn waiting(conn: &mut Conn, id: &str, count: i64) -> DbResult<Vec<Delivery>>
     Ok(rows.into_iter().map(delivery).collect())
 }
 
-/// Saves how an address is doing, and removes what has been sent or given up; returns whether it is still `holder`'s.
+/// Saves the state of a webhook, and deletes events that were sent or given up; returns whether it still belongs to
+/// `holder`.
 ///
 /// # Errors
 /// Only the database's own.
@@ -274,7 +275,7 @@ pub fn note(
     Ok(true)
 }
 
-/// Puts a secret that was sealed again in the place of what it was.
+/// Replaces a secret by a newly encrypted one.
 ///
 /// # Errors
 /// Only the database's own.

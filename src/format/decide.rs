@@ -11,7 +11,7 @@ pub fn has_inspector(disk_format: &str) -> bool {
     INSPECTED.contains(&disk_format)
 }
 
-/// The options of `[image_format]` that bear on an upload.
+/// The options of `[image_format]` that concern uploads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// Refuse data that is not what was declared. If false this is only logged, and the virtual size stays
@@ -90,8 +90,8 @@ fn reasons(faults: &[Fault]) -> String {
     faults.iter().map(|fault| fault.reason).collect::<Vec<_>>().join("; it ")
 }
 
-/// Decides on an upload (`glance/location.py::ImageProxy.set_data`): the virtual size to record, in bytes, or
-/// `None` where it is unknown or zero. Glance asks this of `bare` containers only.
+/// Decides on an upload (`glance/location.py::ImageProxy.set_data`): returns the virtual size to record, in bytes, or
+/// `None` if it is unknown or zero. Glance checks only `bare` containers.
 ///
 /// # Errors
 /// A `Rejection`, which the API renders as 415.
@@ -125,8 +125,8 @@ pub fn decide(inspection: &Inspection, disk_format: &str, rules: &Rules) -> Resu
 /// Faults of what is unusual in one format, but leads no reader to anything else.
 const OF_ONE_FORMAT: [&str; 2] = ["mbr", "version"];
 
-/// Refuses what would lead whoever opens the data to other files, or hides whether it would, whatever the data is called
-/// and the container is said to be. Of data whose end was not seen (`whole` is false) only what was seen counts.
+/// Refuses data that refers to other files, or that may do so, whatever its declared formats. If the end was not seen
+/// (`whole` is false), only what was seen counts.
 ///
 /// # Errors
 /// `Unsafe`; `Incomplete` when a VMDK ends before its description does.

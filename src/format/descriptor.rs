@@ -60,7 +60,7 @@ struct Kind {
     length: usize,
 }
 
-/// What was found in a descriptor so far.
+/// The findings in a descriptor so far.
 #[derive(Debug, Clone)]
 pub(super) struct Descriptor {
     line: Line,
@@ -116,7 +116,7 @@ impl Descriptor {
         self.has_parent
     }
 
-    /// Whether every kind named is one whose capacity stands in the header.
+    /// Whether every type named has its capacity in the header.
     pub(super) fn is_single_file(&self) -> bool {
         self.kinds_single > 0 && self.kinds_other == 0 && self.kind.is_none()
     }

@@ -5,7 +5,7 @@
 pub struct Fault {
     /// The check's short name, as operators write it in `gpt_safety_checks_nonfatal`: `mbr`, `backing_file` …
     pub check: &'static str,
-    /// What is wrong and what to do, worded to follow "the <format> image".
+    /// The fault and what to do, worded to follow "the <format> image".
     pub reason: &'static str,
 }
 
@@ -14,7 +14,7 @@ pub struct Fault {
 pub struct Detected {
     /// Glance's name for the format: `qcow2`, `qed`, `vhd`, `vhdx`, `vmdk`, `vdi`, `iso`, `gpt` or `luks`.
     pub name: &'static str,
-    /// Bytes of the disk a guest would see; 0 when the header does not tell.
+    /// Virtual size in bytes; 0 if the header does not contain it.
     pub virtual_size: u64,
     /// False when the stream ended before, or never led to, all that the verdict needs.
     pub complete: bool,

@@ -16,7 +16,7 @@ const FOOTER: usize = 3 * 512;
 const FOOTER_MARKER: u32 = 3;
 const END_OF_STREAM_MARKER: u32 = 0;
 
-/// What is kept of a stream that may be a VMDK.
+/// The retained parts of a stream that may be a VMDK.
 #[derive(Debug, Clone)]
 pub(super) struct Vmdk {
     /// Looks for a bare descriptor at the start of the stream, until a zero byte ends the text.

@@ -67,7 +67,7 @@ pub const OWN_BLOB: &str = "image_id store name state";
 /// Glance's tables of an image's parts, children first.
 const PARTS: [&str; 4] = ["image_properties", "image_tags", "image_members", "image_locations"];
 
-/// Whether Glance's tables have what is written into them; those of a database where nothing is have none.
+/// The columns that Glance's tables lack for an export; a database without tables lacks none.
 ///
 /// # Errors
 /// Only the database's own.
@@ -94,7 +94,7 @@ pub fn is_empty(conn: &mut Conn) -> DbResult<bool> {
         && rows::is_empty(conn, "metadef_namespaces")?)
 }
 
-/// Ids of our images of which anything has changed at a time or later.
+/// Ids of our images that have changed since a time.
 ///
 /// # Errors
 /// Only the database's own.
@@ -126,7 +126,7 @@ pub fn own_parts(
     select(conn, table, columns, rest)
 }
 
-/// What the ledger has of these images beside the data of active ones: what is staged, and what waits for its deletion.
+/// The blobs of these images besides the data of active ones: staged data, and data that waits for deletion.
 ///
 /// # Errors
 /// Only the database's own.

@@ -46,7 +46,7 @@ pub fn images_of(conn: &mut Conn, columns: &'static str, ids: &[String]) -> DbRe
     select(conn, "images", columns, Statement::new("WHERE ").then(among("id", ids)).sql(" ORDER BY id"))
 }
 
-/// Ids of the images of which anything was made, changed or deleted at a time or later; `since` is as SQL spells times.
+/// Ids of the images that were created, changed or deleted since a time; `since` is in SQL's format.
 ///
 /// # Errors
 /// Only the database's own.

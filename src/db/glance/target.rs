@@ -79,7 +79,7 @@ pub fn taken(conn: &mut Conn, store: &str, names: &[String], but: &[String]) -> 
     Ok(rows.into_iter().filter_map(of_another).collect())
 }
 
-/// How far a source has been taken over: the state that was noted last.
+/// The last recorded state of the import from a source.
 ///
 /// # Errors
 /// Only the database's own.
@@ -89,7 +89,7 @@ pub fn mark(conn: &mut Conn, source: &str) -> DbResult<Option<String>> {
     Ok(rows.first().and_then(|row| row.first()).and_then(Value::as_str).map(str::to_owned))
 }
 
-/// Notes how far a source has been taken over.
+/// Records the state of the import from a source.
 ///
 /// # Errors
 /// Only the database's own.

@@ -17,7 +17,7 @@ pub struct AppCredential {
     pub id: String,
     /// Unique for the user.
     pub name: String,
-    /// Who logs in with it.
+    /// The user.
     pub user_id: String,
     /// The one project that it is good for.
     pub project_id: String,
@@ -105,7 +105,7 @@ pub fn add_role(conn: &mut Conn, id: &str, role_id: &str) -> DbResult<()> {
     Ok(())
 }
 
-/// Removes a credential; its tokens end with it.
+/// Removes a credential and ends its tokens.
 ///
 /// # Errors
 /// Only the database's own.

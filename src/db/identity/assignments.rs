@@ -9,7 +9,7 @@ use crate::db::{Conn, DbResult, schema::identity_assignments};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Queryable, Selectable, Insertable)]
 #[diesel(table_name = identity_assignments)]
 pub struct Assignment {
-    /// Who has the role.
+    /// The user.
     pub user_id: String,
     /// `project`, `domain` or `system`.
     pub scope_kind: String,
@@ -19,7 +19,7 @@ pub struct Assignment {
     pub role_id: String,
 }
 
-/// What a list of assignments is narrowed to; `None` filters nothing.
+/// The filter of a list of assignments; `None` filters nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Assignments of this user.
@@ -88,7 +88,7 @@ pub fn exists(conn: &mut Conn, row: &Assignment) -> DbResult<bool> {
     Ok(role_ids(conn, &row.user_id, &row.scope_kind, &row.scope_id)?.contains(&row.role_id))
 }
 
-/// Gives a role; nothing changes when the user has it already.
+/// Grants a role; nothing changes if the user has it already.
 ///
 /// # Errors
 /// Only the database's own.
@@ -99,7 +99,7 @@ pub fn grant(conn: &mut Conn, row: &Assignment) -> DbResult<()> {
     Ok(())
 }
 
-/// Takes a role away; returns whether the user had it.
+/// Revokes a role; returns whether the user had it.
 ///
 /// # Errors
 /// Only the database's own.

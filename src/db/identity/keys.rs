@@ -55,8 +55,8 @@ pub fn list(conn: &mut Conn) -> DbResult<Vec<KeyRow>> {
         .load(conn)?)
 }
 
-/// Lets a key follow on generation `latest` (0: there is none), so that it signs from now on. Returns whether it did:
-/// not when there is a later one by now.
+/// Inserts a key after generation `latest` (0: there is none), so that it signs from now on. Returns whether it did:
+/// not if there is a later one.
 ///
 /// # Errors
 /// [`DbError::Duplicate`](crate::db::DbError::Duplicate) when another node does so at the same moment.
@@ -71,7 +71,8 @@ pub fn succeed(conn: &mut Conn, latest: i64, key: &NewKey, now: Timestamp) -> Db
     Ok(true)
 }
 
-/// Takes in a key that was made before there were rows, unless it is here. It signs when `signs` and there is no key.
+/// Inserts a key that was created before keys were rows, unless it exists. It signs if `signs` and there is no other
+/// key.
 ///
 /// # Errors
 /// [`DbError::Duplicate`](crate::db::DbError::Duplicate) when another node adds a key at the same moment.

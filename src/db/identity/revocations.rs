@@ -31,7 +31,7 @@ pub struct Revocation {
     pub revoked_at: i64,
 }
 
-/// What a token is known by; a revocation matches some of it.
+/// The attributes of a token that a revocation can match.
 #[derive(Clone, Debug)]
 pub struct Marks {
     /// The token's own audit id.

@@ -37,7 +37,7 @@ pub fn list(conn: &mut Conn) -> DbResult<Vec<Role>> {
         .load(conn)?)
 }
 
-/// Removes a role from everybody who has it, then the role.
+/// Deletes a role and all its assignments.
 ///
 /// # Errors
 /// Only the database's own.

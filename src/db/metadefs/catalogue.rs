@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What happens to namespaces that are there already.
+/// What happens to existing namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// They stay as they are.
@@ -30,7 +30,7 @@ pub enum Mode {
     Replace,
 }
 
-/// What a load did, in namespaces.
+/// The result of a load, in namespaces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// New ones.
@@ -45,7 +45,7 @@ pub struct Report {
     pub skipped: usize,
 }
 
-/// Loads namespaces, of which no two have one name.
+/// Loads namespaces, whose names must be different.
 ///
 /// # Errors
 /// Only the database's own.

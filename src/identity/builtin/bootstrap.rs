@@ -39,11 +39,11 @@ const CHAIN: [&str; 4] = ["admin", "manager", "member", "reader"];
 const OTHERS: [&str; 3] = ["service", "image_admin", "image_import_admin"];
 
 impl Builtin {
-    /// Makes what a first start needs and returns its passwords; `None` when it was all made before, or another node
-    /// makes it at the same time.
+    /// Creates what a first start needs and returns its passwords; `None` if everything exists already, or another node
+    /// is creating it.
     ///
-    /// `keep` gets the passwords before anything is saved, so that they are not lost with a crash: when it fails
-    /// nothing is saved, and the next start begins again. It is called only by the node whose passwords are saved.
+    /// `keep` receives the passwords before anything is saved, so that a crash does not lose them. If it fails nothing
+    /// is saved, and the next start tries again. It is called only by the node whose passwords are saved.
     ///
     /// # Errors
     /// What `keep` answers, as [`Error::Internal`]; the database's own.

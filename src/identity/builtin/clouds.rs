@@ -31,8 +31,7 @@ pub fn render(base_url: &str, prefix: &str, region: &str, passwords: &Passwords)
     )
 }
 
-/// Writes the file with rights 0600 so that nobody ever sees a part of it: temporary name, fsync, rename, fsync of the
-/// folder. Blocking.
+/// Writes the file with mode 0600 and atomically: temporary name, fsync, rename, fsync of the folder. Blocking.
 ///
 /// # Errors
 /// The system's; a file that was there before is then unchanged.

@@ -20,7 +20,7 @@ use crate::{
     model::time::Timestamp,
 };
 
-/// What a token is good for.
+/// The scope of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Only to find out what else there is.
@@ -38,12 +38,12 @@ pub enum Scope {
     System,
 }
 
-/// A token that is valid, with all that it stands for.
+/// A valid token and its context.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// What the token itself says.
+    /// Its claims.
     pub claims: Claims,
-    /// Who logged in.
+    /// The user.
     pub user: User,
     /// The user's domain.
     pub user_domain: Domain,
@@ -105,8 +105,8 @@ impl Token {
     }
 }
 
-/// Looks up what the claims stand for. `None`: they are not good any more, or never were (user, project or domain
-/// gone or disabled, no role there, credential gone or expired, revoked).
+/// Loads the context of the claims. `None` if they are not valid (user, project or domain deleted or disabled, no role
+/// there, credential deleted or expired, revoked).
 ///
 /// # Errors
 /// Only the database's own.

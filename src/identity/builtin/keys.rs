@@ -78,8 +78,7 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Whether the key that signs is older than `days`, of which 0 is never; and the generation that another would
-    /// follow.
+    /// Whether the signing key is older than `days` (0: never); and the generation that the next one would follow.
     pub fn is_due(&self, days: u32, now: Timestamp) -> Option<i64> {
         let keys = self.all();
         let made = keys.iter().find(|key| key.signs).map_or(Timestamp(i64::MIN), |key| key.created_at);
@@ -87,8 +86,8 @@ impl KeyRing {
         (days > 0 && now >= due).then(|| keys.first().map_or(0, |key| key.generation))
     }
 
-    /// Whether the database may be asked again for the sake of an unknown key id: once a second, so that forged tokens
-    /// cannot keep it busy.
+    /// Whether the database may be read again because of an unknown key id: once a second, so that forged tokens cannot
+    /// keep it busy.
     pub fn may_look_again(&self, now: Timestamp) -> bool {
         let last = self.read_at.load(Ordering::Relaxed);
         now.0.saturating_sub(last) >= 1_000_000
@@ -102,7 +101,7 @@ impl std::fmt::Debug for KeyRing {
     }
 }
 
-/// Reads the keys; takes in those that an earlier version left in `folder`, and makes a first one when there is none.
+/// Reads the keys, imports those that an earlier version left in `folder`, and creates the first one if there is none.
 /// Blocking.
 ///
 /// # Errors

@@ -153,7 +153,7 @@ impl Builtin {
         Ok(user_id)
     }
 
-    /// Checks a password and returns the user's id. Whether the user is enabled is not looked at.
+    /// Checks a password and returns the user's id. Does not check whether the user is enabled.
     ///
     /// # Errors
     /// 401; 429 when there were too many failures before, or too many log in at once.

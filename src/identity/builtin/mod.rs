@@ -49,7 +49,7 @@ const CACHED_TOKENS_MAX: u64 = 2_000;
 /// For how long a node may go on signing with a key that another node has replaced; it looks once a minute.
 const UNSEEN_SECONDS_MAX: i64 = 3600;
 
-/// How the built-in identity works.
+/// The settings of the built-in identity.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Folder of the service; an earlier version kept the signing keys in `keys` below it.
@@ -64,20 +64,19 @@ pub struct Settings {
     pub region: String,
     /// Days after which a new signing key is made; 0 never.
     pub key_rotation_days: u32,
-    /// Seconds for which the meaning of a token is remembered: how long a change made by another process may go
-    /// unseen.
+    /// Seconds for which the context of a token is cached: how long a change by another process may go unnoticed.
     pub cache_seconds: u64,
     /// Passwords hashed at the same time; each takes 7 MiB.
     pub hashes_at_once: usize,
     /// Failed logins of one user from one address before further ones are refused unseen with 429; 0 never refuses.
     pub failed_logins_max: u32,
-    /// Seconds after the first failure when counting begins again.
+    /// Seconds after the first failure at which counting starts again.
     pub failed_logins_window_seconds: u64,
     /// Base of the URLs shown to clients, without a trailing slash; `None` is the address that they used.
     pub public_endpoint: Option<String>,
     /// Whether `Forwarded` and `X-Forwarded-*` are believed (one of our proxies sets them).
     pub trust_proxy_headers: bool,
-    /// Proxies whose word on the address of a client counts; empty is whoever connects, if `trust_proxy_headers`.
+    /// Proxies that are trusted to report the address of a client; empty means any peer, if `trust_proxy_headers`.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// A service token must carry one of these roles.
     pub service_token_roles: Vec<String>,
@@ -112,7 +111,7 @@ impl Default for Settings {
 pub struct LoginRefusal {
     /// Status and text.
     pub error: Error,
-    /// For a method that we do not have: those that we have. Empty when the method cannot take a scope.
+    /// For an unsupported method: the supported ones. Empty if the method cannot take a scope.
     pub methods: Option<Vec<&'static str>>,
 }
 
@@ -149,7 +148,7 @@ impl LoginRefusal {
 #[derive(Clone)]
 pub struct Builtin(Arc<Parts>);
 
-/// What the clones of a [`Builtin`] share.
+/// State shared by the clones of a [`Builtin`].
 pub struct Parts {
     /// As configured.
     pub settings: Settings,
@@ -264,7 +263,7 @@ pub fn new_id() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 
-/// What the built-in identity keeps, row by row.
+/// The rows of the built-in identity.
 pub mod rows {
     pub use crate::db::identity::{
         LIST_ROWS_MAX,

@@ -26,7 +26,7 @@ const PASSES: u32 = 5;
 /// Bytes of a password at most; Keystone's own limit for bcrypt is shorter.
 pub const PASSWORD_BYTES_MAX: usize = 4096;
 
-/// Makes and checks hashes. Each takes 7 MiB, which are kept for the next one.
+/// Computes and checks hashes. Each takes 7 MiB, which are reused.
 pub struct Hasher {
     turns: Turns,
     decoy: Arc<str>,
@@ -73,8 +73,8 @@ impl Hasher {
         self.run(visitor, move || hash_blocking(&password, &memory)).await?
     }
 
-    /// Whether `password` belongs to `hash`. Without a hash the work is the same and the answer is no, so that
-    /// its duration does not tell whether a user exists. A password that nobody can have is not looked at.
+    /// Whether `password` matches `hash`. Without a hash the work is the same and the result is no, so the duration
+    /// does not disclose whether a user exists. An impossible password is not hashed.
     ///
     /// # Errors
     /// [`Error::TooMany`] when too many wait already; [`Error::Internal`].

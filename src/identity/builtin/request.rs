@@ -43,7 +43,7 @@ pub enum Proof {
     AppCredential(CredentialRef, String),
 }
 
-/// What the new token is to be good for.
+/// The requested scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WantedScope {
     /// Nothing said: the user's default project, or none.
@@ -58,7 +58,7 @@ pub enum WantedScope {
     System,
 }
 
-/// A login as asked for.
+/// A login request.
 #[derive(Clone)]
 pub struct LoginRequest {
     /// All must succeed, and agree on the user. Never empty.

@@ -20,7 +20,7 @@ use crate::model::error::{Error, Result};
 /// Pairs of user and address that are remembered at most; about 100 bytes each.
 const PAIRS_MAX: u64 = 20_000;
 
-/// Who tries to log in, from where; a digest, so that its size does not depend on the client.
+/// A user and an address; a digest, so that its size does not depend on the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attempt([u8; 32]);
 
@@ -62,8 +62,8 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Refuses a user at an address after `failures_max` failures, until `window_seconds` have passed since the
-    /// first of them. A maximum of 0 refuses nobody.
+    /// Refuses a user at an address after `failures_max` failures, until `window_seconds` have passed since the first
+    /// of them. 0 disables it.
     pub fn new(failures_max: u32, window_seconds: u64) -> Self {
         let window = Duration::from_secs(window_seconds.max(1));
         let failures = Cache::builder().max_capacity(PAIRS_MAX).time_to_live(window).build();

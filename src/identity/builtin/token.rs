@@ -11,10 +11,10 @@ use crate::model::{
     time::Timestamp,
 };
 
-/// Bytes of a token at most; ours have about 500.
+/// Maximum bytes of a token; ours have about 500.
 pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
 
-/// What a token says (`keystone/token/providers/jws/core.py`). Times are seconds since 1970.
+/// The claims of a token (`keystone/token/providers/jws/core.py`). Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// User id.
@@ -93,7 +93,7 @@ pub fn sign(ring: &KeyRing, claims: &Claims) -> Result<String> {
     jsonwebtoken::encode(&header, claims, &key.private).map_err(|e| Error::internal("sign a token", e))
 }
 
-/// What the signature of a token says about it.
+/// The result of verifying a token's signature.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Signed by one of our keys. Whether it has expired or was revoked is for the caller to check.

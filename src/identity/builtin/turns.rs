@@ -22,7 +22,7 @@ const ACCOUNT: u64 = 16;
 /// Seconds after which there may be room again.
 const AGAIN_SECONDS: u64 = 2;
 
-/// Who wants a turn.
+/// A login that waits for a turn.
 #[derive(Clone, Copy, Debug)]
 pub struct Visitor {
     /// The account and the address.
@@ -52,7 +52,7 @@ struct Waiter {
     call: oneshot::Sender<Turn>,
 }
 
-/// Shares out this many turns at a time.
+/// Limits the number of concurrent turns.
 pub struct Turns(Arc<Mutex<Line>>);
 
 #[derive(Default)]

@@ -24,8 +24,7 @@ use crate::{
 const SERVICE_TYPE: &str = "image";
 
 impl Builtin {
-    /// What a token stands for; `None` when it is not valid. With `allow_expired` a token that expired not too
-    /// long ago is valid.
+    /// The context of a token; `None` if it is not valid. With `allow_expired` a recently expired token is valid.
     ///
     /// # Errors
     /// Only the database's own.

@@ -37,7 +37,7 @@ pub(super) struct State {
     tokens: Mutex<HashMap<String, Value>>,
     /// Own tokens that are accepted.
     own: Mutex<HashSet<String>>,
-    /// What validations answer instead of the truth.
+    /// The response to validations instead of the true one.
     pub fault: Mutex<Option<(u16, String)>>,
     pub login_status: Mutex<Option<u16>>,
     pub own_life: Mutex<Option<TimeDelta>>,
@@ -144,7 +144,7 @@ pub(super) fn token(user: &str, roles: &[&str], life: TimeDelta) -> Value {
     })
 }
 
-/// A front that closes the first `count` connections without a word and passes the others on.
+/// A proxy that closes the first `count` connections silently and forwards the others.
 pub(super) fn flaky(target: SocketAddr, count: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();

@@ -33,7 +33,7 @@ pub(super) struct Http {
 
 /// An answer of Keystone, read to its end.
 pub(super) struct Answer {
-    /// Its status; redirects are not followed, lest tokens travel to an address that nobody configured.
+    /// Its status; redirects are not followed, so that tokens are not sent to an unconfigured address.
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
@@ -41,7 +41,7 @@ pub(super) struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Why there is no answer, for the log.
+/// Why there is no response, for the log.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HttpError {
     /// No connection, none in time, or it broke.

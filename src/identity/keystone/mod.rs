@@ -44,9 +44,9 @@ const VALIDATION_TIMEOUT: Duration = Duration::from_secs(60);
 /// apart, lest a service's be answered by the refusal that a user gets at the same moment.
 type CacheKey = ([u8; 32], bool);
 
-/// Validates tokens with a Keystone, and remembers its answers for a while.
+/// Validates tokens with a Keystone, and caches the results.
 ///
-/// Identity headers that a client sends are not looked at: all of a [`Caller`] comes from Keystone.
+/// Identity headers from clients are ignored: everything in a [`Caller`] comes from Keystone.
 pub struct Keystone {
     settings: Settings,
     challenge: String,

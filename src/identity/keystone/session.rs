@@ -76,7 +76,7 @@ struct Endpoint {
 }
 
 impl Session {
-    /// Prepares the login; asks nothing.
+    /// Prepares the login without a request.
     ///
     /// # Errors
     /// An option that says who and where we are is missing or wrong.
@@ -90,7 +90,7 @@ impl Session {
         })
     }
 
-    /// The login in force, made when there is none. `rejected` is one that Keystone does not accept any more.
+    /// The current login, created if there is none. `rejected` is one that Keystone no longer accepts.
     ///
     /// # Errors
     /// [`IdentityError::Unavailable`] when the service user cannot log in.
@@ -180,7 +180,7 @@ pub(super) fn broken(url: &str, cause: &str) -> IdentityError {
     )
 }
 
-/// Keystone answers with a status that is none of the expected ones.
+/// Keystone answered with an unexpected status.
 pub(super) fn refused(url: &str, answer: &Answer) -> IdentityError {
     let status = answer.status;
     if status.is_redirection() {

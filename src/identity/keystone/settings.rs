@@ -28,13 +28,13 @@ pub enum AuthType {
     V3ApplicationCredential,
 }
 
-/// An option that cannot be honoured as it is written.
+/// An option with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("[keystone_authtoken] {option}: {reason}")]
 pub struct SettingsError {
     /// Name of the option.
     pub option: &'static str,
-    /// What is wrong with it, in words for an operator.
+    /// The error, for an operator.
     pub reason: String,
 }
 
@@ -108,11 +108,11 @@ pub struct Settings {
     pub http_request_max_retries: u32,
     /// True (Glance's paste file): a bad service token is passed over. False: it refuses the request.
     pub delay_auth_decision: bool,
-    /// How long a validated token is believed without asking again; `None` is `-1`, always ask.
+    /// How long a validated token is cached; `None` is `-1`, no caching.
     pub token_cache_time: Option<Duration>,
     /// Whether Keystone sends the catalog with a token; access rules cannot be checked without it.
     pub include_service_catalog: bool,
-    /// Roles, any of which makes a token a service token.
+    /// Roles; any of them makes a token a service token.
     pub service_token_roles: Vec<String>,
     /// Whether a service token without such a role is refused.
     pub service_token_roles_required: bool,
@@ -194,7 +194,7 @@ impl Settings {
         }
     }
 
-    /// What a 401 says in `WWW-Authenticate`.
+    /// The `WWW-Authenticate` header of a 401.
     ///
     /// # Errors
     /// The address cannot stand in a header between quotes.

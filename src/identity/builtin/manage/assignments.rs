@@ -47,11 +47,11 @@ impl Target {
 /// One line of the list of assignments.
 #[derive(Clone, Debug)]
 pub struct AssignmentRow {
-    /// Who has which role where.
+    /// The assignment.
     pub assignment: Assignment,
     /// For an implied role: the role that implies it.
     pub prior_role_id: Option<String>,
-    /// Names, when they were asked for.
+    /// Names, if requested.
     pub names: Option<AssignmentNames>,
 }
 

@@ -25,13 +25,13 @@ use crate::{
 /// Access rules of one credential at most.
 const RULES_MAX: usize = 100;
 
-/// A credential as it was just made: the only moment at which its secret is known.
+/// A newly created credential: the only time its secret is known.
 pub struct NewCredential {
     /// The row.
     pub row: AppCredential,
     /// The roles that it carries.
     pub roles: Vec<Role>,
-    /// What its owner logs in with.
+    /// The secret.
     pub secret: String,
 }
 
@@ -130,7 +130,7 @@ impl Builtin {
         Ok(NewCredential { row, roles: carried, secret })
     }
 
-    /// Removes a credential; its tokens end with it.
+    /// Removes a credential and ends its tokens.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].

@@ -54,7 +54,7 @@ impl Builtin {
         if may_read(token, &row) { Ok(row) } else { Err(not_allowed()) }
     }
 
-    /// Makes limits, all or none.
+    /// Creates limits, all or none.
     ///
     /// # Errors
     /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::NotFound`] for what they refer to, [`Error::Conflict`].

@@ -10,7 +10,7 @@ use crate::{
     model::error::Result,
 };
 
-/// What a user may scope a token to.
+/// The possible scopes of a user.
 #[derive(Clone, Debug, Default)]
 pub struct Reach {
     /// Enabled projects of enabled domains, by name.
@@ -22,7 +22,7 @@ pub struct Reach {
 }
 
 impl Builtin {
-    /// Where a user can get to. Who may ask is for the caller to decide.
+    /// The possible scopes of a user. The caller of this function does the authorisation.
     ///
     /// # Errors
     /// Only the database's own.

@@ -17,7 +17,7 @@ use crate::{
 const KNOWN: &[&str] = &["name", "description", "domain_id"];
 
 impl Builtin {
-    /// Roles that pass the filter `name`. There are none of a domain's own.
+    /// Roles that match the filter `name`. There are no domain roles.
     ///
     /// # Errors
     /// [`Error::Forbidden`] unless the token reads all.
@@ -78,7 +78,7 @@ impl Builtin {
         .await
     }
 
-    /// Removes a role from everybody who has it, and then the role.
+    /// Deletes a role and all its assignments.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].

@@ -155,7 +155,7 @@ impl Builtin {
         Ok(self.reach(id).await?.projects)
     }
 
-    /// Whether the token may know of what belongs to a user alone: groups, credentials and the like.
+    /// Whether the token may read a user's private data: groups, credentials and the like.
     ///
     /// # Errors
     /// [`Error::Forbidden`] for others than himself and those who read all.
