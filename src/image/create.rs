@@ -58,6 +58,7 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage) -> Result<I
     }
     images.settings.bounds.check_record(0, &image)?;
     lifecycle::check(None, &image)?;
+    lifecycle::check_policy(None, &image)?;
     family::check(None, &image)?;
     match images.insert(caller, &image, is_chosen).await {
         Ok(()) => Ok(image),

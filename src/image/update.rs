@@ -61,6 +61,7 @@ pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Op
             }
             images.settings.bounds.check_record(before.variable_bytes(), &after)?;
             lifecycle::check(Some(before), &after)?;
+            lifecycle::check_policy(Some(before), &after)?;
             family::check(Some(before), &after)?;
             Ok(Some(after))
         })

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{
+    consumer::{DELETE_POLICY_PROPERTY, InUse},
     error::{Error, Result},
     image::Image,
     time::Timestamp,
@@ -119,4 +120,24 @@ pub fn check(before: Option<&Image>, after: &Image) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Requires of the [`DELETE_POLICY_PROPERTY`] that a change writes that it says something. One that was there stays, whatever
+/// it is.
+///
+/// # Errors
+/// [`Error::Invalid`]
+pub fn check_policy(before: Option<&Image>, after: &Image) -> Result<()> {
+    let of = |image| text(image, DELETE_POLICY_PROPERTY);
+    match of(after) {
+        Some(value) if before.and_then(of) != Some(value) && InUse::parse(value).is_none() => {
+            let known = InUse::NAMES.join(", ");
+            let why = format!("{DELETE_POLICY_PROPERTY} must be one of {known}.");
+            Err(Error::invalid(why).because(
+                "bad-delete-policy",
+                json!({ "property": DELETE_POLICY_PROPERTY, "known": InUse::NAMES }),
+            ))
+        }
+        _ => Ok(()),
+    }
 }

@@ -167,6 +167,34 @@ on_each_database! {
         alice.remove(&id).await.expect(409);
     }
 
+    /// A policy that means nothing is refused when it is written; one that was there stays until somebody changes it.
+    async fn a_policy_must_say_something(database: Database) {
+        let app = app(database, InUse::Allow);
+        let alice = app.as_member("alice");
+        let patch = |value: &str| json!([{"op": "add", "path": "/delete_policy", "value": value}]);
+        for known in InUse::NAMES {
+            let id = alice.created(image().with("delete_policy", known)).await;
+            assert_eq!(alice.show(&id).await.expect(200).json()["delete_policy"], known);
+        }
+        let id = alice.created(image()).await;
+        for unknown in ["", "Refuse", "refuse ", "never"] {
+            alice.create(image().with("delete_policy", unknown)).await.expect_for(400, unknown);
+            let refused = alice.update(&id, patch(unknown)).await.expect_for(400, unknown);
+            assert!(refused.text().contains("delete_policy must be one of allow, retire, refuse."), "{}", refused.text());
+        }
+        assert_eq!(alice.show(&id).await.expect(200).json().get("delete_policy"), None);
+
+        let mut old = record("alice", 0);
+        old.set_property("delete_policy", Some("never".to_owned()));
+        app.insert(&[old.clone()]).await;
+        alice.update(&old.id, json!([{"op": "replace", "path": "/name", "value": "new"}])).await.expect(200);
+        alice.update(&old.id, patch("never")).await.expect(200);
+        alice.update(&old.id, patch("always")).await.expect(400);
+        assert_eq!(alice.show(&old.id).await.expect(200).json()["delete_policy"], "never");
+        alice.update(&old.id, json!([{"op": "remove", "path": "/delete_policy"}])).await.expect(200);
+        alice.update(&old.id, patch("never")).await.expect(400);
+    }
+
     /// Of a deletion and a consumer that come at one time, one is refused.
     async fn a_deletion_and_a_consumer_exclude_each_other(database: Database) {
         let app = app(database, InUse::Refuse);
