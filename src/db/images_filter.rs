@@ -5,7 +5,8 @@ use crate::model::list::{Comparison, Filter};
 
 /// The conditions of the filters: one for each, but one together for all further tags, and one for all further
 /// properties. Databases plan each subquery by itself, and PostgreSQL weighs the orders of all of them.
-pub(super) fn conditions(filters: &[Filter]) -> Vec<Statement> {
+/// `number` is a text as a number in the words of the database.
+pub(super) fn conditions(filters: &[Filter], number: &dyn Fn(&str) -> String) -> Vec<Statement> {
     let (mut tags, mut properties, mut conditions) = (Vec::new(), Vec::new(), Vec::new());
     let (mut has_tag, mut has_property) = (false, false);
     for filter in filters {
@@ -19,7 +20,7 @@ pub(super) fn conditions(filters: &[Filter]) -> Vec<Statement> {
             other => {
                 has_tag |= matches!(other, Filter::Tag(_));
                 has_property |= matches!(other, Filter::Property(..));
-                conditions.push(filter_condition(other));
+                conditions.push(filter_condition(other, number));
             }
         }
     }
@@ -34,7 +35,17 @@ pub(super) fn conditions(filters: &[Filter]) -> Vec<Statement> {
     conditions
 }
 
-fn filter_condition(filter: &Filter) -> Statement {
+/// The value of the property of an image, as `expression` of it has it. As a value of its own it leaves a database no other
+/// way than to walk the images in order and to look at the property of each.
+fn value_of(name: &str, expression: &str) -> Statement {
+    Statement::new(&format!(
+        "(SELECT {expression} FROM image_properties p WHERE p.image_id = i.id AND p.name = "
+    ))
+    .text(name)
+    .sql(")")
+}
+
+fn filter_condition(filter: &Filter, number: &dyn Fn(&str) -> String) -> Statement {
     match filter {
         Filter::TextIn(column, values) => {
             let mut statement = Statement::new(&format!("i.{column} IN ("));
@@ -65,6 +76,26 @@ fn filter_condition(filter: &Filter) -> Statement {
                 .text(value)
                 .sql(")")
         }
+        Filter::PropertyOr { name, usual, value } => Statement::new("COALESCE(")
+            .then(value_of(name, "p.value"))
+            .sql(", ")
+            .text(usual)
+            .sql(") = ")
+            .text(value),
+        Filter::PropertyNotBelow(name, least) => Statement::new("COALESCE(")
+            .then(value_of(name, &number("p.value")))
+            .sql(", ")
+            .integer(*least)
+            .sql(") >= ")
+            .integer(*least),
+        Filter::AnyProperty(names) => {
+            Statement::new("(SELECT COUNT(*) FROM image_properties p WHERE p.image_id = i.id AND p.name IN ")
+                .texts(names.iter().copied())
+                .sql(") > 0")
+        }
+        Filter::AtMostOrUnknown(column, most) => {
+            Statement::new(&format!("(i.{column} IS NULL OR i.{column} <= ")).integer(*most).sql(")")
+        }
         Filter::Never => Statement::new("1 = 0"),
     }
 }
@@ -91,7 +122,8 @@ mod tests {
             let tags = (0..count).map(|n| Filter::Tag(n.to_string()));
             let properties = (0..count).map(|n| Filter::Property(n.to_string(), String::new()));
             let all: Vec<Filter> = tags.chain(properties).chain([Filter::Protected(true)]).collect();
-            let text = conditions(&all).iter().map(|one| format!("{one:?}")).collect::<String>();
+            let text =
+                conditions(&all, &str::to_owned).iter().map(|one| format!("{one:?}")).collect::<String>();
             text.matches("SELECT").count()
         };
         assert_eq!([0, 1, 2, 32].map(subqueries), [0, 2, 4, 4]);

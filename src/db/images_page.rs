@@ -260,13 +260,14 @@ fn branch(conn: &Conn, page: &Page, condition: Statement, hiding: &Statement) ->
 }
 
 fn select(conn: &Conn, page: &Page, from: &str, condition: Statement, rows: Rows) -> Statement {
+    let dialect = dialect::of(conn);
     let mut statement = Statement::new("SELECT ")
         .sql(COLUMNS)
         .sql(from)
-        .sql(&dialect::of(conn).not_deleted("i"))
+        .sql(&dialect.not_deleted("i"))
         .sql(" AND ")
         .then(condition);
-    for condition in conditions(&page.filters) {
+    for condition in conditions(&page.filters, &|text| dialect.number(text)) {
         statement = statement.sql(" AND ").then(condition);
     }
     let keyset = keyset(conn, page, rows);

@@ -94,9 +94,15 @@ pub async fn list(images: &Images, caller: &Caller, query: ListQuery) -> Result<
 /// The filters as they are for one who may not read every property: what is not shown to him no image has.
 fn readable(images: &Images, caller: &Caller, filters: Vec<Filter>) -> Vec<Filter> {
     let may = |name: &str| images.access.may(caller, Action::Read, name);
-    let filters = filters.into_iter().map(|filter| match filter {
-        Filter::Property(name, _) if !may(&name) => Filter::Never,
-        other => other,
+    let filters = filters.into_iter().filter_map(|filter| match filter {
+        Filter::Property(name, _) if !may(&name) => Some(Filter::Never),
+        Filter::PropertyOr { name, usual, value } if !may(name) => (usual != value).then_some(Filter::Never),
+        Filter::PropertyNotBelow(name, _) if !may(name) => None,
+        Filter::AnyProperty(mut names) => {
+            names.retain(|name| may(name));
+            Some(if names.is_empty() { Filter::Never } else { Filter::AnyProperty(names) })
+        }
+        other => Some(other),
     });
     filters.collect()
 }

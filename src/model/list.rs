@@ -61,6 +61,21 @@ pub enum Filter {
     Tag(String),
     /// The custom property has exactly this value.
     Property(String, String),
+    /// The custom property has this value; where it is not there, `usual` counts.
+    PropertyOr {
+        /// The property.
+        name: &'static str,
+        /// What counts where it is not there.
+        usual: String,
+        /// What it is to be.
+        value: String,
+    },
+    /// The custom property, if it is there and a number, is not below this one.
+    PropertyNotBelow(&'static str, i64),
+    /// One of the custom properties is there.
+    AnyProperty(Vec<&'static str>),
+    /// An integer column is at most this number, or NULL.
+    AtMostOrUnknown(&'static str, i64),
     /// Matches nothing.
     Never,
 }

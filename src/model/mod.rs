@@ -9,6 +9,7 @@ pub mod error;
 pub mod event;
 pub mod family;
 pub mod finding;
+pub mod fit;
 pub mod hash;
 pub mod image;
 pub mod image_schema;

@@ -11,11 +11,12 @@ pub const PATH: &str = "/ext/v1";
 const VERSION: &str = "1.0";
 
 /// Each feature with the path where it begins.
-const FEATURES: [(&str, &str); 12] = [
+const FEATURES: [(&str, &str); 13] = [
     ("consumers", "/ext/v1/consumers"),
     ("csv", "/ext/v1/images.csv"),
     ("events", "/ext/v1/events"),
     ("families", "/ext/v1/families"),
+    ("images", "/ext/v1/images"),
     ("jobs", "/ext/v1/jobs"),
     ("limits", "/ext/v1/projects/{id}/limits"),
     ("media-groups", "/ext/v1/media-groups"),

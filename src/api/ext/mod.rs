@@ -8,6 +8,7 @@ mod discovery;
 pub mod error;
 mod events;
 mod families;
+mod images;
 mod jobs;
 mod limits;
 mod media_groups;
@@ -30,6 +31,7 @@ use super::resource::resource;
 pub fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/ext/v1", "GET").route(get().to(discovery::show)))
+        .service(resource("/ext/v1/images", "GET").route(get().to(images::list)))
         .service(resource("/ext/v1/images.csv", "GET").route(get().to(csv::export)))
         .service(resource("/ext/v1/events", "GET").route(get().to(events::of_project)))
         .service(resource("/ext/v1/events/stream", "GET").route(get().to(events::stream)))

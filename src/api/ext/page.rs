@@ -40,6 +40,27 @@ impl Asked {
     /// # Errors
     /// As [`Asked::parse`].
     pub fn parse_long(pairs: Vec<(String, String)>, known: &[&str], marker_max: usize) -> Result<Self> {
+        let asked = Self::split(pairs, marker_max)?;
+        for (index, (name, _)) in asked.rest.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                return Err(Error::invalid(format!("This list has no parameter {name:?}.")));
+            }
+            if asked.rest.iter().take(index).any(|(other, _)| other == name) {
+                return Err(twice(name));
+            }
+        }
+        Ok(asked)
+    }
+
+    /// The same of a list that takes any parameter, as often as it likes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what is wrong with the page.
+    pub fn open(pairs: Vec<(String, String)>) -> Result<Self> {
+        Self::split(pairs, MARKER_MAX)
+    }
+
+    fn split(pairs: Vec<(String, String)>, marker_max: usize) -> Result<Self> {
         let (mut limit, mut marker, mut rest) = (None, None, Vec::<(String, String)>::new());
         for (name, value) in pairs {
             let is_second = match name.as_str() {
@@ -48,17 +69,13 @@ impl Asked {
                     return Err(Error::invalid("marker is none that a page named."));
                 }
                 "marker" => marker.replace(value).is_some(),
-                name if !known.contains(&name) => {
-                    return Err(Error::invalid(format!("This list has no parameter {name:?}.")));
-                }
                 _ => {
-                    let is_second = rest.iter().any(|(other, _)| *other == name);
-                    rest.push((name.clone(), value));
-                    is_second
+                    rest.push((name, value));
+                    continue;
                 }
             };
             if is_second {
-                return Err(Error::invalid(format!("{name} is there twice.")));
+                return Err(twice(&name));
             }
         }
         Ok(Self { limit: limit.unwrap_or(ROWS), marker, rest })
@@ -94,6 +111,10 @@ pub fn link_after(path: &str, asked: &Asked, marker: &str) -> String {
     let mut pairs = asked.rest.clone();
     pairs.push(("limit".to_owned(), asked.limit.to_string()));
     link(path, &pairs, Some(marker))
+}
+
+fn twice(name: &str) -> Error {
+    Error::invalid(format!("{name} is there twice."))
 }
 
 fn rows(text: &str) -> Result<u32> {

@@ -72,6 +72,12 @@ impl Dialect for Mysql {
         "START TRANSACTION"
     }
 
+    fn number(&self, text: &str) -> String {
+        format!(
+            "CASE WHEN LENGTH({text}) BETWEEN 1 AND 18 AND {text} NOT REGEXP '[^0-9]' THEN CAST({text} AS SIGNED) END"
+        )
+    }
+
     fn fail(&self, conn: &mut Conn, error: DbError) -> (DbError, bool) {
         // Before the rollback, which is a statement without errors.
         let code = unknown(&error).map(|info| code_of(conn, info.message()));

@@ -78,6 +78,12 @@ impl Dialect for Postgres {
         ))
     }
 
+    fn number(&self, text: &str) -> String {
+        format!(
+            "CASE WHEN LENGTH({text}) BETWEEN 1 AND 18 AND {text} !~ '[^0-9]' THEN CAST({text} AS BIGINT) END"
+        )
+    }
+
     fn fail(&self, conn: &mut Conn, error: DbError) -> (DbError, bool) {
         // Until then the server answers nothing else.
         let good = conn.batch_execute("ROLLBACK").is_ok();

@@ -26,6 +26,9 @@ pub trait Dialect: Sync {
     /// Ends a transaction that went wrong, and says what `error` means and whether the connection is still good.
     fn fail(&self, conn: &mut Conn, error: DbError) -> (DbError, bool);
 
+    /// A text as a 64-bit integer, NULL unless it is one to eighteen digits.
+    fn number(&self, text: &str) -> String;
+
     /// The sum of an expression over all rows as a 64-bit integer, 0 without any.
     fn sum(&self, expression: &str) -> String {
         format!("CAST(COALESCE(SUM({expression}), 0) AS BIGINT)")

@@ -47,6 +47,12 @@ impl Dialect for Sqlite {
         format!("SELECT name, UPPER(type) AS kind FROM pragma_table_info('{table}') ORDER BY cid")
     }
 
+    fn number(&self, text: &str) -> String {
+        format!(
+            "CASE WHEN LENGTH({text}) BETWEEN 1 AND 18 AND {text} NOT GLOB '*[^0-9]*' THEN CAST({text} AS INTEGER) END"
+        )
+    }
+
     fn fail(&self, conn: &mut Conn, error: DbError) -> (DbError, bool) {
         // SQLite may have rolled back by itself, and then refuses to do so again.
         let good = conn.batch_execute("ROLLBACK").is_ok() || conn.batch_execute("BEGIN; ROLLBACK").is_ok();

@@ -250,6 +250,10 @@ pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
         let body = json!({"method": {"name": "web-download", "uri": uri}});
         walk.ask(owner, &format!("POST /v2/images/{id}/import"), Body::Json(body), 202).await;
     }
+    for (query, status) in [("?limit=1", 200), ("?fits=ram:2048,disk:20&rescue=true", 200), ("?fits=x", 400)]
+    {
+        walk.ask(owner, &format!("GET /ext/v1/images{query}"), Body::None, status).await;
+    }
     for (query, status) in [("", 200), ("?columns=id,status_text&bom=true", 200), ("?limit=1", 400)] {
         walk.ask(owner, &format!("GET /ext/v1/images.csv{query}"), Body::None, status).await;
     }

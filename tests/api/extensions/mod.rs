@@ -6,6 +6,7 @@ mod consumers;
 mod csv;
 mod families;
 mod history;
+mod images;
 mod jobs;
 mod lifecycle;
 mod limits;
@@ -36,6 +37,7 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
             "csv",
             "events",
             "families",
+            "images",
             "jobs",
             "limits",
             "media-groups",

@@ -4,6 +4,7 @@ use diesel::{RunQueryDsl, connection::SimpleConnection, sql_types::Text};
 use vitrine::{
     db::{Conn, DbResult, images_page, statement::Statement},
     model::{
+        fit,
         image::Image,
         list::{Direction, Filter, SORT_KEYS},
         member::MemberStatus,
@@ -115,11 +116,12 @@ fn scopes() -> Vec<(Scope, bool, usize)> {
 fn page(
     scope: &Scope,
     (key, direction): (&'static str, Direction),
+    filters: &[Filter],
     after: Option<Image>,
 ) -> images_page::Page {
     let mut sort = vec![(key, direction)];
     sort.extend(["created_at", "id"].iter().filter(|tie| **tie != key).map(|tie| (*tie, direction)));
-    let (scope, filters) = (scope.clone(), Vec::<Filter>::new());
+    let (scope, filters) = (scope.clone(), filters.to_vec());
     images_page::Page {
         scope,
         filters,
@@ -132,8 +134,8 @@ fn page(
     }
 }
 
-/// Requires that no list sort more than pages and what is shared.
-fn no_sorts(conn: &mut Conn) -> DbResult<()> {
+/// Requires that no list of images with these conditions sort more than pages and what is shared.
+fn no_sorts(conn: &mut Conn, filters: &[Filter]) -> DbResult<()> {
     let middle = Timestamp(450);
     let mut marker =
         Image { id: "450".to_owned(), created_at: middle, updated_at: middle, ..record("alice", 1) };
@@ -142,7 +144,7 @@ fn no_sorts(conn: &mut Conn) -> DbResult<()> {
         for order in SORT_KEYS.iter().flat_map(|key| [(*key, Direction::Asc), (*key, Direction::Desc)]) {
             for after in [None, Some(marker.clone())] {
                 let is_later = after.is_some();
-                let statement = images_page::statement(conn, &page(&scope, order, after)).unwrap();
+                let statement = images_page::statement(conn, &page(&scope, order, filters, after)).unwrap();
                 let (count, plan) = sorts(conn, statement)?;
                 // The pages of the branches, if the database does not merge them.
                 let most = usize::from(is_shared_with) + usize::from(branches > 1);
@@ -160,7 +162,19 @@ on_each_database! {
         let app = database.app();
         app.write(|conn| {
             fill(conn)?;
-            no_sorts(conn)
+            no_sorts(conn, &[])
+        })
+        .await;
+    }
+
+    /// Nor what fits a flavor or is for rescue: the images are walked in order, and each is looked at.
+    async fn no_list_sorts_what_fits(database: Database) {
+        let app = database.app();
+        let mut filters = fit::conditions("ram:2048,disk:20,arch:x86_64,firmware:uefi").unwrap();
+        filters.push(fit::for_rescue());
+        app.write(move |conn| {
+            fill(conn)?;
+            no_sorts(conn, &filters)
         })
         .await;
     }
@@ -173,7 +187,7 @@ on_each_database! {
         let db = &app.app().db;
         let all = Scope { admin: true, project: None, members: MemberFilter::All, visibility: VisibilityFilter::All };
         let sorts_by_name = || {
-            let of_all = page(&all, ("name", Direction::Asc), None);
+            let of_all = page(&all, ("name", Direction::Asc), &[], None);
             db.read_blocking(|conn| {
                 let statement = images_page::statement(conn, &of_all).unwrap();
                 sorts(conn, statement)
@@ -190,6 +204,6 @@ on_each_database! {
             db.order_lists().unwrap();
             assert_eq!(sorts_by_name(), 0);
         }
-        app.write(no_sorts).await;
+        app.write(|conn| no_sorts(conn, &[])).await;
     }
 }

@@ -1,0 +1,60 @@
+//! `GET /ext/v1/images`: the list of images with conditions that `/v2` does not have: what fits a flavor, what is for
+//! rescue.
+
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::page::{Asked, link_after};
+use crate::{
+    api::{
+        error::ApiResult,
+        extract::{Identified, Shared},
+        images::view,
+        query::pairs,
+    },
+    image::query,
+    model::{
+        error::{Error, Result},
+        fit,
+        list::{ListQuery, PageLimits},
+    },
+};
+
+const PATH: &str = "/ext/v1/images";
+
+#[derive(Serialize)]
+struct Body<'a> {
+    images: Vec<view::View<'a>>,
+    next: Option<String>,
+}
+
+/// What is asked for: all that `GET /v2/images` takes, and the conditions that are only here.
+fn parse(asked: &Asked) -> Result<ListQuery> {
+    let (mut list, mut more) = (Vec::new(), Vec::new());
+    let mut known = Vec::new();
+    for (name, value) in &asked.rest {
+        match name.as_str() {
+            "fits" | "rescue" if known.contains(name) => {
+                return Err(Error::invalid(format!("{name} is there twice.")));
+            }
+            "fits" => more.extend(fit::conditions(value)?),
+            "rescue" if value == "true" => more.push(fit::for_rescue()),
+            "rescue" => return Err(Error::invalid(format!("rescue must be true, not {value:?}."))),
+            _ => list.push((name.clone(), value.clone())),
+        }
+        known.push(name.clone());
+    }
+    let limits = PageLimits { default: asked.limit, max: asked.limit };
+    let mut query = ListQuery { marker: asked.marker.clone(), ..ListQuery::parse(&list, limits)? };
+    query.filters.extend(more);
+    Ok(query)
+}
+
+/// Lists images.
+pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> ApiResult {
+    let asked = Asked::open(pairs(request.query_string())?)?;
+    let page = query::list(&state.app.images, &caller.0, parse(&asked)?).await?;
+    let images = page.images.iter().map(|image| view::image(&state, &caller.0, image)).collect();
+    let next = page.next_marker.as_deref().map(|marker| link_after(PATH, &asked, marker));
+    Ok(HttpResponse::Ok().json(Body { images, next }))
+}
