@@ -34,8 +34,8 @@ async fn enforce(images: &Images, caller: &Caller, id: &str, project: &str) -> R
     Ok(image)
 }
 
-/// Gives an image to a project, which finds it in its lists at once; a private image is shared from then on. Repeating
-/// it is not an error.
+/// Makes a project an accepted member, so that the image is in its lists at once; a private image becomes shared.
+/// Repeating it is not an error.
 ///
 /// # Errors
 /// [`Error::ImageNotFound`], [`Error::Forbidden`] without the right, [`Error::Conflict`] for images that everybody sees, and

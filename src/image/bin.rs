@@ -55,7 +55,7 @@ async fn find(images: &Images, caller: &Caller, id: &str) -> Result<Binned> {
     Ok(binned)
 }
 
-/// Brings an image back as it was: by its id, with its data, its properties and its members.
+/// Restores an image as it was: with its id, data, properties and members.
 ///
 /// # Errors
 /// [`Error::NotFound`] when it is not in the bin, [`Error::Forbidden`] without the right to delete it,

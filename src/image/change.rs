@@ -36,10 +36,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest wait before it is.
 const WAIT_MAX_MS: u64 = 250;
 
-/// What the door needs besides the image: on whose behalf, how long doomed data stays, and how much may be kept.
+/// The context of a change: its author, how long doomed data stays, and the quotas.
 #[derive(Clone, Debug)]
 pub struct Door {
-    /// Who causes the change.
+    /// The author of the change.
     pub author: Author,
     /// Seconds for which the bytes of what goes stay (`delayed_delete`, `scrub_time`).
     pub delay_seconds: i64,
@@ -47,11 +47,11 @@ pub struct Door {
     pub storage_quota: Option<u64>,
     /// Seconds for which a deleted image can come back (`trash_days`, `delayed_delete`); 0 is not at all.
     pub bin_seconds: i64,
-    /// What becomes of images in use that are to be deleted (`in_use_delete`).
+    /// What happens to images in use when they are deleted (`in_use_delete`).
     pub in_use: InUse,
     /// Seconds after which images for everybody are deprecated (`public_deprecation_days`).
     pub public_seconds: Option<i64>,
-    /// What each project may have that has no limits of its own; `None` is for those who are not held to any.
+    /// The limits of projects without limits of their own; `None` for callers without limits.
     pub limits: Option<Limits>,
     /// Whether images may only be in media groups that there are (`media_groups_strict`).
     pub groups_strict: bool,
@@ -60,7 +60,7 @@ pub struct Door {
 }
 
 impl Images {
-    /// The door as it is for one author.
+    /// The context for an author.
     pub fn door(&self, author: Author) -> Door {
         let delay_seconds = if self.settings.delayed_delete { self.settings.scrub_time_seconds } else { 0 };
         let storage_quota = self.settings.user_storage_quota;
@@ -77,7 +77,7 @@ impl Images {
         }
     }
 
-    /// The door as it is for a caller: what projects may have binds all but administrators.
+    /// The context for a caller: limits apply to everybody except administrators.
     pub fn door_of(&self, caller: &Caller) -> Door {
         let limits = (!caller.is_admin).then(|| self.settings.limits.clone());
         let groups_strict = self.settings.media_groups_strict;
@@ -107,8 +107,7 @@ impl Images {
         }
     }
 
-    /// The same for the service, on behalf of work that somebody was allowed to start: no rule is asked, and what
-    /// decides waits for nothing.
+    /// The same for the service, on behalf of an authorised job: no policy is checked, and `decide` must not wait.
     ///
     /// # Errors
     /// As [`Images::change`].
@@ -201,7 +200,7 @@ impl<'a> Tries<'a> {
     }
 }
 
-/// The same step inside somebody's transaction. `decide` answers the new state of the image, or `None` for no change.
+/// The same step within a caller's transaction. `decide` returns the new state of the image, or `None` for no change.
 ///
 /// # Errors
 /// [`Error::ImageNotFound`] when it is gone, what `decide` answers, and [`DbError::Retry`] when another change came
@@ -276,12 +275,12 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     Ok((after, doomed))
 }
 
-/// That there is no such image in the bin, or none that the caller may see.
+/// The error for an image that is not in the trash, or not visible to the caller.
 pub(super) fn not_in_bin(id: &str) -> Error {
     Error::NotFound(format!("Image {id} is not in the bin.")).because("not-in-trash", json!({}))
 }
 
-/// Brings a deleted image back from the bin, as it was.
+/// Restores a deleted image from the trash.
 ///
 /// # Errors
 /// [`Error::NotFound`] when it is not there, [`Error::Conflict`] when its data is about to go, and those of the quota.
@@ -332,7 +331,7 @@ fn check_storage(conn: &mut Conn, door: &Door, before: &Image, after: &Image) ->
     let Some(allowance) = allowance.filter(|_| grown > 0 && after.status != Status::Deleted) else {
         return Ok(());
     };
-    // Who acts for another project is checked against its own, as in Glance.
+    // A caller who acts for another project is checked against its own quota, as in Glance.
     let elsewhere = if allowance.covers(after.owner.as_deref()) { 0 } else { grown };
     allowance.check(conn, elsewhere)
 }

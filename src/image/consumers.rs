@@ -46,7 +46,7 @@ pub fn is_retired(image: &Image) -> bool {
     image.property(LIFECYCLE_PROPERTY).and_then(|p| p.value.as_deref()) == Some(RETIRED)
 }
 
-/// Tells of a consumer. Returns it, and whether it is new. `allow_retired`: also of an image that takes no new ones.
+/// Registers a consumer. Returns it, and whether it is new. `allow_retired`: also of an image that takes no new ones.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right, [`Error::ImageNotFound`], [`Error::Conflict`] for a new consumer of a retired
@@ -75,7 +75,7 @@ pub async fn put(
     Ok(write.await?)
 }
 
-/// Records that a consumer is gone; the last one takes along an image that somebody has deleted.
+/// Removes a consumer; with the last one an image whose deletion is pending is deleted.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right, [`Error::ImageNotFound`], [`Error::NotFound`] when it is not known.
@@ -103,7 +103,7 @@ pub async fn remove(
     Ok(())
 }
 
-/// The consumers that a caller may see: whoever may tell of them sees all, others those of their project.
+/// The consumers that a caller may see: all for callers who may register them, otherwise those of the caller's project.
 ///
 /// # Errors
 /// [`Error::ImageNotFound`]
@@ -127,12 +127,12 @@ pub async fn list(
     Ok(read.await?)
 }
 
-/// What came of telling of a whole scope.
+/// The result of replacing a scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replaced {
     /// Consumers that are there now.
     pub kept: usize,
-    /// Consumers of the scope that are gone.
+    /// Removed consumers of the scope.
     pub removed: usize,
     /// Images that there are not.
     pub unknown: Vec<String>,
@@ -182,9 +182,9 @@ pub async fn replace(
 /// What DELETE would do with an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
-    /// Why it would be refused, in a word.
+    /// The reason word of a refusal.
     pub refused: Option<&'static str>,
-    /// What would be done with an image in use.
+    /// The rule for an image in use.
     pub in_use: InUse,
     /// Consumers by kind.
     pub consumers: Vec<(ConsumerKind, i64)>,
@@ -248,7 +248,7 @@ pub(super) fn check(conn: &mut Conn, operator: InUse, image: &Image) -> DbResult
     .into())
 }
 
-/// What becomes of an image that is to be deleted: retired, where it has consumers and that is wanted for such.
+/// The new state of an image to be deleted: retired, if it has consumers and the rule says so.
 pub(super) async fn deleted(images: &Images, image: &Image) -> Result<Image> {
     let gone = Image { status: Status::Deleted, ..image.clone() };
     if policy_of(images.settings.in_use, image) != InUse::Retire {
@@ -345,13 +345,13 @@ pub async fn check_data(images: &Images, caller: &Caller, image: &Image) -> Resu
     Err(Error::forbidden(format!("{text}{}", replacement(image))))
 }
 
-/// What is to be used in the place of an image, in a sentence behind another; empty where nobody says.
+/// A sentence that names the replacement of an image, to append to another; empty if there is none.
 pub fn replacement(image: &Image) -> String {
     let named = lifecycle::text(image, lifecycle::REPLACED_BY_PROPERTY).filter(|id| !id.is_empty());
     named.map(|id| format!(" It is replaced by {id}.")).unwrap_or_default()
 }
 
-/// Deletes an image that goes with its last consumer, unless it has one. Returns whether it went.
+/// Deletes an image whose deletion waits for its last consumer, unless it has one. Returns whether it was deleted.
 async fn delete_if_unused(images: &Images, id: &str) -> Result<bool> {
     let decide = |image: &Image| {
         let waits = image.property(DELETE_UNUSED_PROPERTY).is_some() && !image.protected;
@@ -365,8 +365,8 @@ async fn delete_if_unused(images: &Images, id: &str) -> Result<bool> {
     }
 }
 
-/// Deletes the images that go with their last consumer and have none, and forgets consumers of images that are gone.
-/// Returns how many images went.
+/// Deletes images whose deletion waited for their last consumer, and consumers of deleted images. Returns how many
+/// images were deleted.
 ///
 /// # Errors
 /// The database's.

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// Enters the dates that a change of an image sets, and forgets those that it removes.
+/// Records the dates that a change sets, and deletes those that it removes.
 pub(super) fn note(conn: &mut Conn, before: Option<&Image>, after: &Image) -> DbResult<()> {
     for act in Act::ALL.into_iter().filter(|act| differ(before, after, *act)) {
         match act.date(after) {
@@ -39,8 +39,8 @@ pub(super) fn forget(conn: &mut Conn, image: &Image) -> DbResult<()> {
     }
 }
 
-/// Gives an image that comes to be for everybody the date when it is deprecated, where there is one for all of them:
-/// this many seconds from now.
+/// Sets the default deprecation date, this many seconds from now, for an image that becomes public, if it is
+/// configured.
 pub(super) fn set_default(seconds: Option<i64>, before: &Image, after: &mut Image, now: Timestamp) {
     let Some(seconds) = seconds else { return };
     let serves = |image: &Image| image.status == Status::Active && image.visibility == Visibility::Public;

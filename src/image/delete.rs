@@ -11,9 +11,8 @@ use crate::{
     },
 };
 
-/// Deletes an image: its record turns into a tombstone and its blobs are doomed, in one transaction; the
-/// reaper deletes the bytes at once, or after `scrub_time` with `delayed_delete`. One that is in use is retired instead where
-/// that is wanted.
+/// Deletes an image: its row becomes a tombstone and its blobs become `doomed`, in one transaction; the reaper deletes
+/// the data at once, or after `scrub_time` with `delayed_delete`. An image in use may be retired instead.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for protected images and without the right; [`Error::Conflict`] when others use the data, or the

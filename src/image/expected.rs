@@ -45,7 +45,7 @@ pub fn parse(property: &str, text: &str) -> Result<Hashes> {
     Ok(hashes)
 }
 
-/// What an image's property expects; nothing when it is absent.
+/// The expectation in an image's property; none if it is absent.
 ///
 /// # Errors
 /// [`Error::Invalid`] when it is unreadable.
@@ -106,8 +106,8 @@ pub fn check_readable(name: &str, value: Option<&str>) -> Result<()> {
     }
 }
 
-/// Whether a caller may give the image this property: an expectation must be readable, and stands before the data.
-/// Other properties are no concern of this room.
+/// Whether a caller may set this property: an expectation must be valid, and be set before the data. Other properties
+/// are always allowed here.
 ///
 /// # Errors
 /// [`Error::Invalid`] for one that is unreadable, [`Error::Conflict`] once data is on its way or there.

@@ -28,7 +28,7 @@ use crate::{
 
 /// The rule of those who publish.
 const RULE: &str = "ext:family_publish";
-/// Images of a family that are looked at, the newest records.
+/// Maximum number of a family's images that are considered, the newest first.
 pub(super) const LINES_MAX: i64 = 10_000;
 /// Images that one publication changes at most.
 const CHANGES_MAX: i64 = 100;
@@ -80,7 +80,7 @@ pub async fn current(images: &Images, caller: &Caller, owner: &str, name: &str) 
     Ok(None)
 }
 
-/// A page of the images of a family, as `query` asks for them.
+/// A page of the images of a family, for `query`.
 ///
 /// # Errors
 /// [`Error::NotFound`] when the caller sees none of them at all; those of a list.
@@ -136,7 +136,7 @@ impl Plan {
     }
 }
 
-/// Publishes an image as the current one of its family, in one step for everybody. Returns the images that it changed.
+/// Publishes an image as the current one of its family, atomically. Returns the images that it changed.
 ///
 /// # Errors
 /// [`Error::ImageNotFound`], [`Error::Forbidden`] without the right, [`Error::Invalid`] for names, and
@@ -147,7 +147,7 @@ pub async fn publish(images: &Images, caller: &Caller, publication: Publication)
     carry_out(images, caller, Wish::Publish(publication)).await
 }
 
-/// Takes back the last publication of a family. Returns the images that it changed.
+/// Undoes the last publication of a family. Returns the images that it changed.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none, [`Error::Forbidden`] without the right, and [`Error::Conflict`] when the image

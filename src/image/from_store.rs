@@ -36,8 +36,8 @@ pub async fn may_see_details(images: &Images, caller: &Caller) -> Result<()> {
     Err(access::refused(rule))
 }
 
-/// Takes the data of an active image out of one store; another location must be left. The first location in that
-/// store goes from the image, and its blob is doomed in the same transaction.
+/// Deletes the data of an active image from one store; another location must remain. The first location in that store
+/// is removed from the image, and its blob becomes `doomed` in the same transaction.
 ///
 /// # Errors
 /// In Glance's order: [`Error::Forbidden`] for read-only callers, [`Error::NotFound`] with a single store,

@@ -25,7 +25,7 @@ const BATCH: i64 = 100;
 /// Seconds after which what could not be done is tried again.
 const AGAIN_SECONDS: i64 = 3600;
 
-/// Does everything whose date has come. Returns how many acts were done.
+/// Applies all due dates. Returns how many actions were taken.
 ///
 /// # Errors
 /// The database's; what cannot be done now is tried again later.

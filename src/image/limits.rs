@@ -18,8 +18,9 @@ const RULE: &str = "ext:limits";
 /// The rule of those who may know them.
 const SHOW_RULE: &str = "ext:limits_show";
 
-/// Requires that the owner of an image may have it, in the transaction that makes it his, or private. Administrators are not
-/// asked: what a region offers to everybody is theirs. To be asked last, as [`db::quota::lock`] wants it.
+/// Requires that the owner may have another such image, in the transaction that creates it or makes it private.
+/// Administrators are exempt, because what a region offers to everybody is theirs. Call it last, as [`db::quota::lock`]
+/// requires.
 pub(super) fn check(
     conn: &mut Conn,
     all: Option<&Limits>,
@@ -56,7 +57,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// What a project may have, and what it has.
+/// The limits and the usage of a project.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right.

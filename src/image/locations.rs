@@ -248,16 +248,16 @@ async fn is_of_an_image(images: &Images, named: &NamedStore, url: &str) -> Resul
     Ok(known.await?)
 }
 
-/// A location at which there is data already. What one of our stores has under the image's own name, as the store
-/// itself would have written it, becomes the image's: Nova leaves snapshots there, which nobody else deletes.
+/// A location with existing data. Data in one of our stores under the image's own name becomes the image's: Nova leaves
+/// snapshots there, which nobody else deletes.
 pub fn found(named: &NamedStore, image_id: &str, url: String, metadata: Map<String, Value>) -> Location {
     let id = uuid::Uuid::new_v4().to_string();
     let ours = named.written_as(&url) == Some(image_id);
     Location { blob_id: ours.then(|| id.clone()), id, url, metadata, store: Some(named.id.clone()) }
 }
 
-/// Requires that nothing which others have made of the data at these locations keeps it from being deleted. With
-/// `delayed_delete` that is asked only when its time has come.
+/// Requires that no clones prevent the deletion of the data at these locations. With `delayed_delete` this is checked
+/// only when the data is deleted.
 ///
 /// # Errors
 /// [`Error::Conflict`], and [`Error::Unavailable`] when a store does not answer.

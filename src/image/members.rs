@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Adds a project to a shared image; `None` is something that is no text.
+/// Adds a project to a shared image; `None` is a value that is not a string.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for images that are not shared, [`Error::TooLarge`] over the member quota,
@@ -58,8 +58,8 @@ pub async fn add(images: &Images, caller: &Caller, image_id: &str, project: Opti
     }
 }
 
-/// The members of a shared image that the caller may see: all for the owner and admins, else its own; none where
-/// `get_member` refuses.
+/// The members of a shared image that the caller may see: all for the owner and administrators, otherwise its own; none
+/// if `get_member` refuses.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for images that are not shared.
@@ -94,7 +94,7 @@ pub async fn show(images: &Images, caller: &Caller, image_id: &str, project: &st
     find(images, caller, &image, project).await
 }
 
-/// Records what the member project makes of the offer.
+/// Sets the member project's status.
 ///
 /// # Errors
 /// [`Error::Invalid`] for an unknown status, [`Error::Forbidden`] for the owner, who may not answer for the member.

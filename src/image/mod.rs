@@ -45,7 +45,7 @@ use crate::{
     store::Stores,
 };
 
-/// What every use case about images needs. Cheap to clone.
+/// The handles for use cases about images. Cheap to clone.
 #[derive(Clone)]
 pub struct Images {
     /// The database.
@@ -56,11 +56,11 @@ pub struct Images {
     pub access: Access,
     /// The operator's settings.
     pub settings: Arc<Settings>,
-    /// What an image may look like.
+    /// The image schema.
     pub schema: Arc<ImageSchema>,
     /// Tells the reaper that there is something to delete.
     pub doomed: Arc<Notify>,
-    /// Where changes of one image stand in line.
+    /// The queue for changes of one image.
     pub turns: Turns,
     /// The media groups that only administrators find in lists.
     pub hidden_groups: Arc<group_names::Hidden>,
@@ -73,7 +73,7 @@ pub struct Settings {
     pub disk_formats: Vec<String>,
     /// `[image_format] container_formats`
     pub container_formats: Vec<String>,
-    /// How the bytes of an upload are judged against the disk format.
+    /// The rules that check uploads against the disk format.
     pub format_rules: crate::format::Rules,
     /// `hashing_algorithm`: the secure hash.
     pub hashing_algorithm: String,
@@ -107,15 +107,15 @@ pub struct Settings {
     pub http_retries: u32,
     /// Queued images that one project may have; `None` is unlimited.
     pub queued_max: Option<u32>,
-    /// Seconds after which a queued image that nobody touches is deleted; `None` is never.
+    /// Seconds after which an unchanged queued image is deleted; `None` is never.
     pub queued_seconds: Option<i64>,
-    /// `[vitrine] orphan_grace_hours`, in seconds: for how long an object is left alone that nothing refers to.
+    /// `[vitrine] orphan_grace_hours`, in seconds: how long an unreferenced object is left alone.
     pub orphan_grace_seconds: i64,
-    /// `[vitrine] quarantine_days`, in seconds: for how long what was quarantined is kept.
+    /// `[vitrine] quarantine_days`, in seconds: how long quarantined objects are kept.
     pub quarantine_seconds: i64,
     /// `[vitrine] in_use_delete`
     pub in_use: InUse,
-    /// What each project may have that has no limits of its own.
+    /// The limits of projects without limits of their own.
     pub limits: Limits,
     /// `[vitrine] obsolete_images`
     pub obsolete: Obsolete,

@@ -32,7 +32,7 @@ pub(super) fn check(conn: &mut Conn, max: Option<u32>, owner: Option<&str>) -> D
     .into())
 }
 
-/// Deletes the queued images that nobody has touched for as long as they may wait. Returns how many went.
+/// Deletes queued images that have not changed for too long. Returns how many.
 ///
 /// # Errors
 /// The database's.

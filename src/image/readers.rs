@@ -11,8 +11,8 @@ use crate::{
 /// How often it is looked at again whether something has changed meanwhile.
 const LOOKS: usize = 4;
 
-/// Tells the stores who may read an image now, where they want to know. That a store cannot be told fails nothing: nobody
-/// who asks us depends on it.
+/// Updates read ACLs in stores that have them. A failure is only logged: access through this service does not depend on
+/// them.
 pub async fn admit(images: &Images, id: &str) {
     if !images.stores.iter().any(NamedStore::admits) {
         return;

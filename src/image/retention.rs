@@ -65,8 +65,8 @@ pub async fn list(
     Ok(read.await?)
 }
 
-/// Sets the rule of a project for a family, or with an empty one for all that have none of their own. It is applied a day
-/// later at first.
+/// Sets the rule of a project for a family, or with an empty name for all images whose family has none. It is first
+/// applied a day later.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right.
@@ -98,7 +98,7 @@ pub async fn remove(images: &Images, caller: &Caller, owner: &str, family: &str)
     if write.await? { Ok(()) } else { Err(none(owner, family)) }
 }
 
-/// Applies a rule now, or says what that would do. Returns the report.
+/// Applies a rule now, or as a dry run. Returns the report.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right, [`Error::NotFound`] when there is none.
@@ -117,7 +117,7 @@ pub async fn run(
     apply(images, Author::from(caller), &kept, dry_run).await
 }
 
-/// Applies all rules whose day has come. Returns how many images were retired or deleted.
+/// Applies all due rules. Returns how many images were retired or deleted.
 ///
 /// # Errors
 /// The database's.

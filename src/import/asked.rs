@@ -8,7 +8,7 @@ use crate::model::{
     status::Status,
 };
 
-/// How data comes to an image.
+/// The import method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// From the staging folder.
@@ -55,13 +55,13 @@ impl Method {
     }
 }
 
-/// An import as it is asked for. Its JSON is the body of the request.
+/// A requested import. Its JSON is the body of the request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Value", into = "Value")]
 pub struct Asked {
     /// The body with defaults filled in, as the task shows it.
     pub body: Value,
-    /// How the data comes.
+    /// The method.
     pub method: Method,
     /// Target stores in the body.
     pub stores: Option<Vec<String>>,
@@ -104,7 +104,7 @@ impl Asked {
         Ok(Self { body: body.clone(), method, stores, all_stores, all_stores_must_succeed })
     }
 
-    /// What an upload asks for.
+    /// The equivalent of an upload.
     pub fn upload() -> Self {
         Self {
             body: json!({ "method": { "name": UPLOAD } }),

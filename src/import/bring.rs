@@ -115,11 +115,11 @@ impl Source for Arriving<'_> {
     }
 }
 
-/// Data of a store, for as long as the work may continue.
+/// Data of a store, until the job is cancelled.
 pub struct Reading<'a> {
     /// The work that reads.
     pub work: &'a Work,
-    /// What it reads.
+    /// The data.
     pub chunks: ByteStream,
 }
 
@@ -133,7 +133,7 @@ impl Source for Reading<'_> {
     }
 }
 
-/// What a fault of the byte path means for the work.
+/// The job's error for a failure of the data path.
 pub fn poured(fault: Fault<Failure>) -> Failure {
     match fault {
         Fault::Source(failure) => failure,
@@ -183,7 +183,7 @@ async fn receive(
     }
 }
 
-/// What the staged data is; looks at it unless that was done.
+/// The properties of the staged data; inspects it unless that was done.
 pub async fn examined(imports: &Imports, work: &Work, state: &mut State, image: &Image) -> Done<Facts> {
     if let Some(facts) = state.facts.as_ref().filter(|facts| facts.are_judged_for(image)) {
         return Ok(facts.clone());

@@ -1,9 +1,9 @@
 //! Recognises compressed data by its first bytes, and how much memory its decoder needs.
 
-/// Bytes from the beginning of data that tell both.
+/// The number of initial bytes that determine both.
 pub(super) const HEAD_BYTES: u64 = 1100;
-/// Most memory that one decoder gets, in bytes: 128 MiB, the largest window that the tool of zstd takes unasked, and what
-/// a decoder needs beside it.
+/// Maximum memory of one decoder, in bytes: 128 MiB, the largest window that the zstd tool accepts by default, plus the
+/// decoder's own needs.
 pub(super) const DECODER_BYTES_MAX: u64 = 136 << 20;
 /// What decoders need beside a window.
 const DECODER_BYTES: u64 = 4 << 20;
@@ -62,7 +62,7 @@ fn is_lzma(head: &[u8]) -> bool {
         && (size == u64::MAX || (size > 0 && size < 1 << 40))
 }
 
-/// Bytes of memory that it takes to unpack data that begins like this, by what it says itself. Decoders are held to it.
+/// Bytes of memory needed to unpack data with this beginning, according to its header. Decoders are limited to it.
 pub(super) fn memory(kind: Kind, head: &[u8]) -> u64 {
     let window = match kind {
         Kind::Gzip | Kind::Bzip2 | Kind::Zip | Kind::Lha => return SMALL_BYTES,

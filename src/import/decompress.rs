@@ -155,8 +155,8 @@ fn decompress(
     Ok(written)
 }
 
-/// Takes the compression off bytes that nobody keeps; returns how many they become, if they are compressed and become
-/// no more than `limit`.
+/// Decompresses bytes without keeping the result; returns its size, if the bytes are compressed and it is at most
+/// `limit`.
 pub(crate) fn unpacked_size(bytes: &[u8], limit: u64) -> Option<u64> {
     let kind = detect(bytes)?;
     let needed = memory(kind, bytes).min(DECODER_BYTES_MAX);

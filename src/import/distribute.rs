@@ -23,13 +23,13 @@ use crate::{
     work::{Done, Failure, Work, queue::is_locked_by},
 };
 
-/// What reached the stores, and what it is; not yet `live`.
+/// Data that reached the stores, with its properties; not yet `live`.
 pub struct Arrived {
     /// Each blob with the location that is to point to it.
     pub blobs: Vec<(Blob, Location)>,
     /// Stores that could not be written.
     pub failed: Vec<String>,
-    /// What the data is.
+    /// The properties of the data.
     pub facts: Facts,
 }
 
@@ -79,13 +79,13 @@ pub struct Origin {
     pub chunks: ByteStream,
     /// How many there are.
     pub size: u64,
-    /// The store that has it.
+    /// The source store.
     pub store: NamedStore,
     /// Where it is there.
     pub url: String,
     /// Where else its bytes are.
     pub elsewhere: Elsewhere,
-    /// What they are, where that is known without reading them.
+    /// Their properties, if known without reading.
     pub known: Option<Facts>,
 }
 
@@ -133,8 +133,8 @@ pub async fn from_staging(
     }
 }
 
-/// Writes a blob of another store to the targets, measuring it on the way. It is not read where every target takes it
-/// over as it is, and what it is is known.
+/// Writes a blob of another store to the targets, measuring it. It is not read if every target takes it over and its
+/// properties are known.
 ///
 /// # Errors
 /// As [`from_staging`].
@@ -178,7 +178,7 @@ pub async fn from_store(
     }
 }
 
-/// What a copy that would not be one fails with.
+/// The error for a source that does not match the image.
 pub fn changed() -> Failure {
     Failure::Final(
         "The data in the source store is not what was once imported; it was not copied.".to_owned(),

@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// What `POST /v2/images/{id}/import` starts.
+/// The job of `POST /v2/images/{id}/import`.
 pub struct ImageImport;
 
 #[async_trait]
@@ -83,7 +83,7 @@ impl Durable for ImageImport {
     }
 }
 
-/// Goes through the steps from where the state says that they stand.
+/// Runs the steps from the recorded state on.
 ///
 /// # Errors
 /// [`Failure::Final`] with a reason for the user.
@@ -184,8 +184,8 @@ fn outcome(plan: &Plan, kept: bool) -> &'static str {
     }
 }
 
-/// Brings the image back to where the same call can be made again: data that a client staged is kept when nothing is
-/// wrong with it. Returns a sentence for the user.
+/// Returns the image to a state in which the same call can be made again: data that a client staged is kept if it is
+/// good. Returns a sentence for the user.
 ///
 /// # Errors
 /// [`Failure`] when the database is away.

@@ -35,8 +35,8 @@ use crate::{
 /// A task of type `import`.
 pub struct TaskImport;
 
-/// What such a task is asked for: `import_from`, `import_from_format`, `image_properties`, and whatever else its creator
-/// has put there. Whether that is enough is asked when the job runs, as in Glance.
+/// The input of such a task: `import_from`, `import_from_format`, `image_properties`, and any other members. It is
+/// checked when the job runs, as in Glance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TaskInput(pub Map<String, Value>);
@@ -77,7 +77,7 @@ impl TaskInput {
     }
 }
 
-/// Takes the input of a task as it is posted; answers input and state of its job as rows keep them.
+/// Accepts the input of a posted task; returns input and state of its job as stored in rows.
 ///
 /// # Errors
 /// [`Error::Invalid`] when it names no source that may be fetched from.

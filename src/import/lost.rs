@@ -27,9 +27,9 @@ use crate::{
 /// Folders that are looked at, and blobs that one transaction takes.
 const BATCH: i64 = 100;
 
-/// Gives up what is staged in folders that no node has reached since `limit`: nothing, while there may be a node of a
-/// version that does not say which folder it reaches. Tasks that say so can be looked at until `kept_until`. Returns
-/// the images that are queued again, less those whose import a job will end.
+/// Gives up data staged in folders that no node has reached since `limit`; does nothing while nodes of a version that
+/// does not report its folder may be running. Tasks about it are kept until `kept_until`. Returns the images that are
+/// queued again, without those whose import a job will end.
 ///
 /// # Errors
 /// Only the database's.

@@ -47,14 +47,14 @@ pub const IMPORTING_TO_STORES: &str = "os_glance_importing_to_stores";
 /// Stores that an import could not write, comma-separated.
 pub const FAILED_IMPORT: &str = "os_glance_failed_import";
 
-/// What an import needs. Cheap to clone.
+/// The handles for imports. Cheap to clone.
 #[derive(Clone)]
 pub struct Imports {
     /// The images.
     pub images: Images,
     /// The byte path.
     pub blobs: Blobs,
-    /// Where work is asked for.
+    /// The job queue.
     pub queue: Queue,
     /// Fetches what imports name.
     pub fetcher: Fetcher,
@@ -62,6 +62,6 @@ pub struct Imports {
     pub settings: Arc<Settings>,
     /// Seals what jobs keep of their callers' secrets.
     pub seals: Seals,
-    /// What plug-ins that work on data share.
+    /// Resources shared by plug-ins.
     pub shares: Shares,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Imports, asked::Asked};
 use crate::model::image::Image;
 
-/// What a job of type `api_image_import` is asked for, as its task shows it.
+/// The input of a job of type `api_image_import`, as its task shows it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Input {
     /// The image.
@@ -16,19 +16,19 @@ pub struct Input {
     pub backend: Vec<Option<String>>,
 }
 
-/// What a job is to do.
+/// The plan of a job.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The image.
     pub image_id: String,
-    /// As it was asked for.
+    /// The request.
     pub asked: Asked,
     /// Stores to write.
     pub targets: Vec<String>,
 }
 
 impl Input {
-    /// What is to be done about it on this node.
+    /// The plan on this node.
     pub fn plan(self, imports: &Imports) -> Plan {
         let mut targets: Vec<String> = self.backend.into_iter().flatten().collect();
         if targets.is_empty() {
@@ -38,7 +38,7 @@ impl Input {
     }
 }
 
-/// A list of stores as a property shows it; store ids are no part of the API of a single store.
+/// A list of stores as a property shows it; the API of a single store has no store ids.
 pub fn list_of(imports: &Imports, stores: &[String]) -> Option<String> {
     Some(if imports.images.stores.multiple { stores.join(",") } else { String::new() })
 }

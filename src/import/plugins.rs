@@ -7,12 +7,12 @@ use crate::{
     work::{Done, Work},
 };
 
-/// Whether a plug-in is configured that changes the data: then the source is looked at before.
+/// Whether a configured plug-in changes the data: then the source is inspected first.
 pub fn needs_facts(imports: &Imports) -> bool {
     imports.settings.plugins.iter().any(|plugin| *plugin != Plugin::InjectMetadata)
 }
 
-/// Runs the plug-ins that are not done yet. What is converted is converted to the format that the stores wish.
+/// Runs the remaining plug-ins. Conversion uses the format of the stores.
 ///
 /// # Errors
 /// What the plug-ins answer.

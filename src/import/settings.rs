@@ -19,7 +19,7 @@ pub enum Plugin {
 }
 
 impl Plugin {
-    /// Reads the name in the configuration; `no_op` is none.
+    /// Parses a configured name; `no_op` is none.
     pub fn parse(name: &str) -> Option<Self> {
         match name {
             "inject_image_metadata" => Some(Self::InjectMetadata),
@@ -36,7 +36,7 @@ impl Plugin {
 pub struct Settings {
     /// `[import_filtering_opts]`
     pub filter: Filter,
-    /// How long a source may take.
+    /// Time limits for a source.
     pub patience: Patience,
     /// `[image_import_opts] image_import_plugins`, in this order.
     pub plugins: Vec<Plugin>,
@@ -44,7 +44,7 @@ pub struct Settings {
     pub inject: Vec<(String, String)>,
     /// `[inject_metadata_properties] ignore_user_roles`, in lower case.
     pub ignore_user_roles: Vec<String>,
-    /// `[glance_download_properties] extra_properties`: beginnings of the names that `glance-download` takes over.
+    /// `[glance_download_properties] extra_properties`: prefixes of the properties that `glance-download` takes over.
     pub extra_properties: Vec<String>,
     /// `[image_conversion] output_format`: `raw`, `qcow2` or `vmdk`.
     pub output_format: String,
@@ -58,7 +58,7 @@ pub struct Settings {
     pub decompression_memory: u64,
     /// `[vitrine] conversions_at_once`: converters that run on this node at the same time.
     pub conversions_at_once: usize,
-    /// `[vitrine] conversion_wait`: for how long an upload waits for its conversion.
+    /// `[vitrine] conversion_wait`: how long an upload waits for its conversion.
     pub conversion_wait: Duration,
     /// How often it looks whether another node has ended that.
     pub conversion_look: Duration,

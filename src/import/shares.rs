@@ -38,7 +38,7 @@ impl Shares {
         Ok(place.map_err(|e| Error::internal("converters", e))?)
     }
 
-    /// Waits for this many bytes of memory, which must not be more than there are.
+    /// Waits for an amount of memory, which must not exceed the total.
     ///
     /// # Errors
     /// [`crate::work::Failure`] when the work is to stop.

@@ -14,7 +14,7 @@ use crate::{
     work::{Done, Work},
 };
 
-/// What a task says of staged data that is given up.
+/// The message of a task whose staged data was given up.
 pub const LOST: &str = "The node that had the staged data has not been seen for so long that it is given up.";
 
 /// Enters a blob of the staging folder into the ledger, with room for it under the quota.
@@ -31,8 +31,8 @@ pub async fn begin(imports: &Imports, work: &Work, image: &Image, size: Option<u
     })
 }
 
-/// Makes the blob the data of the import: it becomes `live`, what it replaces goes, and the job's state says so, all in
-/// one transaction.
+/// Makes the blob the data of the import: it becomes `live`, replaces the previous one, and is recorded in the job's
+/// state, in one transaction.
 ///
 /// # Errors
 /// [`crate::work::Failure::Lost`] when the job or the blob is not this node's any more; the store's.

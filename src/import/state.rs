@@ -19,7 +19,7 @@ pub struct Staged {
     pub size: u64,
 }
 
-/// Where the data is, and by whose leave. Kept with the job until it is over, and shown to nobody.
+/// The source of the data and the token for it. Kept until the job ends, and never shown.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Remote {
     /// Base URL of the other image service.
@@ -28,17 +28,17 @@ pub struct Remote {
     pub token: Sealed,
 }
 
-/// The steps done so far. Every member may be missing: the first state of a job is written by whoever asks for it.
+/// The finished steps. Every member may be missing: the first state of a job is written by its requester.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
-    /// Roles of the one who asked, for the injection of metadata.
+    /// Roles of the requester, for the injection of metadata.
     pub roles: Vec<String>,
-    /// The data as it is now, when it is staged.
+    /// The current data, if it is staged.
     pub staged: Option<Staged>,
-    /// The data as a client staged it; kept until the end, so that the import can be asked for again.
+    /// The data that a client staged; kept until the end, so that the import can be repeated.
     pub original: Option<Staged>,
-    /// What the staged data is, once it was looked at.
+    /// The properties of the staged data, once inspected.
     pub facts: Option<Facts>,
     /// A plug-in has changed the bytes.
     pub changed: bool,

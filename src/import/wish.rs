@@ -24,7 +24,7 @@ fn disk_format(image: &Image) -> Option<&str> {
     image.disk_format.as_deref().filter(|format| bare && DISKS.contains(format))
 }
 
-/// The format that stores want an image in; `None` when they take it as it is, whatever it is.
+/// The format that stores require; `None` if they accept any.
 ///
 /// # Errors
 /// [`Error::Conflict`] when two of them want different ones: an image has one format.
@@ -55,7 +55,7 @@ pub fn refuses(imports: &Imports, image: &Image, store: &str) -> bool {
     conversion(image, named.and_then(|named| named.disk_format.as_deref())).is_some()
 }
 
-/// What is said of such a store.
+/// The reason why such a store is refused.
 pub fn refusal(imports: &Imports, image: &Image, store: &str) -> Error {
     let named = imports.images.stores.get(store);
     let wish = named.and_then(|named| named.disk_format.as_deref()).unwrap_or_default();

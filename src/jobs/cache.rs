@@ -46,7 +46,7 @@ pub async fn sweep(cache: Arc<Cache>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Fetches the images that wait, a few at a time, until told to stop. What is left is in the queue at the next start.
+/// Fetches queued images, a few at a time, until told to stop. The rest is in the queue at the next start.
 pub async fn fetch(images: Images, cache: Arc<Cache>, mut stopped: watch::Receiver<bool>) {
     let (mut waits, mut running) = (Waits::default(), JoinSet::new());
     loop {

@@ -41,7 +41,7 @@ const UNDO_ATTEMPTS_MAX: i32 = 30;
 /// Expired jobs stay this long in the database, for whoever asks the operator about them.
 const KEEP_EXPIRED_SECONDS: i64 = 7 * 24 * 3600;
 
-/// Runs jobs until told to stop; then lets go of what is under way, for others to take over.
+/// Runs jobs until told to stop; then releases running jobs for other nodes.
 pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(app.jobs.at_once.clamp(1, Semaphore::MAX_PERMITS)));
     let most = app.jobs.at_once.saturating_add(app.jobs.waiting).clamp(1, Semaphore::MAX_PERMITS);

@@ -12,7 +12,7 @@ use crate::{
 /// How often dates are looked at.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// Does what is due until told to stop.
+/// Applies due dates and rules until told to stop.
 pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
         match lifecycle::act(&app.images).await {

@@ -35,7 +35,7 @@ impl Watch {
     }
 }
 
-/// Goes on until told to stop.
+/// Runs until told to stop.
 pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     let (mut watch, mut is_first) = (Watch::default(), true);
     loop {

@@ -53,7 +53,7 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Looks for stale files in the staging folder at the start and now and then, until told to stop.
+/// Deletes stale files in the staging folder at start and periodically, until told to stop.
 pub async fn clean_staging(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
         if let Err(error) = reconcile::clean_staging(&app.db, &app.blobs.staging, STALE).await {
@@ -66,8 +66,8 @@ pub async fn clean_staging(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Deletes images that have waited for their data too long, and deleted ones whose last consumer is gone, now and then,
-/// until told to stop.
+/// Periodically deletes images that have waited for data too long, and images whose deletion waited for their last
+/// consumer, until told to stop.
 pub async fn delete_stale_images(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
         match queued::delete_stale(&app.images).await {
@@ -87,8 +87,8 @@ pub async fn delete_stale_images(app: Arc<App>, mut stopped: watch::Receiver<boo
     }
 }
 
-/// Goes on with moves to quarantine that stopped, deletes what lay there for long enough, and forgets what jobs found that
-/// are forgotten themselves, now and then, until told to stop.
+/// Periodically completes interrupted moves to quarantine, deletes expired objects there, and deletes findings of
+/// deleted jobs, until told to stop.
 pub async fn settle_quarantine(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
         let kept = app.images.settings.quarantine_seconds;
@@ -113,7 +113,7 @@ async fn forget_findings(app: &App) -> DbResult<()> {
     Ok(())
 }
 
-/// Drops events that nobody needs to read any more, now and then, until told to stop.
+/// Periodically deletes old events, until told to stop.
 pub async fn prune_events(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
         match prune(&app).await {
@@ -144,7 +144,7 @@ pub async fn prune(app: &App) -> DbResult<usize> {
     }
 }
 
-/// Does everything that is due now.
+/// Does everything that is due.
 ///
 /// # Errors
 /// The database's; a store that fails is recorded on the blob and tried again later.

@@ -33,7 +33,7 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Puts what is new in line, and sends what is due. Returns whether there may be more.
+/// Queues new events and sends due ones. Returns whether there may be more.
 ///
 /// # Errors
 /// The database's.
@@ -42,7 +42,7 @@ pub async fn turn(app: &App) -> DbResult<bool> {
     Ok(deliver::send_due(&app.webhooks).await? || more)
 }
 
-/// Keeps secrets sealed with keys that last, until told to stop.
+/// Re-encrypts secrets before their keys expire, until told to stop.
 pub async fn renew_seals(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
         if let Err(error) = webhooks::renew_seals(&app.webhooks).await {

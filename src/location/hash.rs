@@ -29,15 +29,15 @@ use crate::{
     },
 };
 
-/// What `POST /v2/images/{id}/hash` starts.
+/// The job of `POST /v2/images/{id}/hash`.
 pub struct HashCalculation;
 
-/// What such a job is asked for, as its task shows it.
+/// The input of such a job, as its task shows it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Input {
     /// The image.
     pub image_id: String,
-    /// The hash to find beside MD5.
+    /// The hash to compute in addition to MD5.
     pub os_hash_algo: String,
 }
 

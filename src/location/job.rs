@@ -36,10 +36,10 @@ use crate::{
 /// the first MiB of every format.
 const LOOKED_AT_BYTES: usize = 2 << 20;
 
-/// What `POST /v2/images/{id}/locations` starts.
+/// The job of `POST /v2/images/{id}/locations`.
 pub struct LocationImport;
 
-/// What such a job is asked for, as its task shows it.
+/// The input of such a job, as its task shows it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Input {
     /// The image.
@@ -51,7 +51,7 @@ pub struct Input {
     pub validation_data: ValidationData,
 }
 
-/// The image itself tells how far such a job has come.
+/// The image itself shows the progress of such a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NoState {}
 

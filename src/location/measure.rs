@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// The data of a location, for as long as the work may continue.
+/// The data of a location, until the job is cancelled.
 pub(super) struct Reading<'a> {
     pub(super) work: &'a Work,
     pub(super) chunks: ByteStream,
@@ -38,7 +38,7 @@ pub(super) fn unreadable() -> Failure {
     Failure::Again("The data of the location cannot be read.".to_owned())
 }
 
-/// What the data at a URL is, with the hashes that are wanted; tried as often as `http_retries` says.
+/// Measures the data at a URL with the given hashes, with up to `http_retries` attempts.
 ///
 /// # Errors
 /// [`Failure::Final`] when it cannot be read.
@@ -120,7 +120,7 @@ pub(super) async fn record(
     Ok(())
 }
 
-/// The image that the job holds; `None` when an attempt that died had come to its end, which `is_done` tells.
+/// The image that the job has locked; `None` if an earlier attempt had finished, which `is_done` determines.
 pub(super) async fn held_image(
     images: &Images,
     work: &Work,
@@ -139,7 +139,7 @@ pub(super) async fn held_image(
     Err(Failure::Final("The image is no longer held by this task.".to_owned()))
 }
 
-/// Lets go of the image that a failed job holds, if there is one, and takes back what the job did to it.
+/// Releases the image of a failed job, if it exists, and undoes the job's changes to it.
 pub(super) async fn let_go(
     images: &Images,
     work: &Work,

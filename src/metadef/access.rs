@@ -135,7 +135,7 @@ pub fn still_there(conn: &mut Conn, namespace: &Namespace) -> DbResult<Namespace
     Ok(present.ok_or_else(|| missing(&namespace.fields.namespace))?)
 }
 
-/// What a caller is told whose change failed: `taken`, where another has the name.
+/// The caller's error for a failed change: `taken` if another has the name.
 pub fn or_taken(error: DbError, taken: impl FnOnce() -> Error) -> Error {
     match error {
         DbError::Duplicate(_) => taken(),

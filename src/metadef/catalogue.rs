@@ -69,8 +69,7 @@ pub fn shipped() -> Result<Vec<NamespaceFile>> {
         .collect()
 }
 
-/// Loads the shipped catalogue into a database that was never offered it. What an operator changed or unloaded
-/// since stays as it is. Blocking.
+/// Loads the built-in catalogue into a new database. Later changes by an operator are kept. Blocking.
 ///
 /// # Errors
 /// [`Error::Internal`], [`Error::Unavailable`] when the database does not answer.

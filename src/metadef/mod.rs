@@ -13,7 +13,7 @@ pub mod tags;
 
 use crate::{access::Access, db::Db};
 
-/// What every use case about definitions needs. Cheap to clone.
+/// The handles for use cases about definitions. Cheap to clone.
 #[derive(Clone)]
 pub struct Definitions {
     /// The database.

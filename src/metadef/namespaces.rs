@@ -152,8 +152,8 @@ fn marker(caller: &Caller, name: &str, found: Option<Namespace>) -> DbResult<Nam
     }
 }
 
-/// A namespace with everything that it holds, and the prefix that properties get on a type of resource: none
-/// unless the namespace is associated with `resource_type` by a prefix.
+/// A namespace with all its parts, and the prefix of its properties on a resource type: none unless the namespace is
+/// associated with `resource_type` with a prefix.
 ///
 /// # Errors
 /// [`Error::NotFound`] when the caller may not see it; as the policy decides.

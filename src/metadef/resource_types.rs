@@ -43,7 +43,7 @@ pub async fn list(
     Ok(held.into_iter().map(|(_, association)| association).collect())
 }
 
-/// Associates a namespace with a resource type, which comes into being when there is none of the name.
+/// Associates a namespace with a resource type, which is created if it does not exist.
 ///
 /// # Errors
 /// [`Error::Conflict`] for an association that the namespace has; as the policy decides.

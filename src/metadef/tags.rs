@@ -69,8 +69,8 @@ pub async fn create(
     added.map_err(|error| access::or_taken(error, || taken(namespace, &name)))
 }
 
-/// Adds many tags, or with `append` off replaces all that there are; an empty list changes nothing. `names` is
-/// `None` when the client named none at all.
+/// Adds many tags, or without `append` replaces all; an empty list changes nothing. `names` is `None` if the client
+/// sent none at all.
 ///
 /// # Errors
 /// [`Error::Invalid`] without names, [`Error::Conflict`] for a name given twice or, when appending, one that the

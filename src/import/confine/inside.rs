@@ -36,7 +36,7 @@ const LIBRARIES: [&str; 8] = [
     "/etc/ld.so.cache",
 ];
 
-/// What a process is to do with itself.
+/// The restrictions of a confined process.
 #[derive(Debug)]
 pub struct Sentence {
     /// The process that must live as long as this one does.

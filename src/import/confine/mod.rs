@@ -23,12 +23,12 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// The exit code of a process that could not take its rights away, and so did nothing.
+/// The exit code of a process that could not drop its rights, and did nothing.
 pub const NOT_CONFINED: u8 = 125;
 /// What a program prints is kept up to this many bytes.
 const PRINTED_BYTES_MAX: u64 = 256 * 1024;
 
-/// `[vitrine] converter_confinement`: what happens where the kernel cannot take all these rights away.
+/// `[vitrine] converter_confinement`: what happens if the kernel cannot enforce all restrictions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Confinement {
     /// Nothing is converted.
@@ -49,7 +49,7 @@ impl Confinement {
     }
 }
 
-/// How much a program may use.
+/// Resource limits of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Seconds of processor time.
@@ -64,14 +64,14 @@ pub struct Bounds {
     pub files: u64,
 }
 
-/// What a program may touch, and how much of it.
+/// What a program may access, and its limits.
 #[derive(Clone, Debug)]
 pub struct Confined<'a> {
     /// This program, which `vitrine confine` is called of.
     pub helper: &'a Path,
-    /// What happens where the kernel cannot do its part.
+    /// What happens if the kernel cannot enforce it.
     pub confinement: Confinement,
-    /// How much it may use.
+    /// Its limits.
     pub bounds: Bounds,
     /// The file that it reads.
     pub reads: &'a Path,

@@ -5,12 +5,12 @@ use super::xml::{Element, parse};
 /// Bytes that a descriptor may have.
 pub const BYTES_MAX: u64 = 1 << 20;
 
-/// What a descriptor tells.
+/// The contents of a descriptor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appliance {
     /// The file of its disk.
     pub disk_file: String,
-    /// Bytes of the disk, if they are told.
+    /// Bytes of the disk, if given.
     pub capacity: Option<u64>,
     /// Bytes of memory.
     pub memory: Option<u64>,
@@ -22,7 +22,7 @@ pub struct Appliance {
     pub network_card: Option<String>,
     /// `efi` or `bios`.
     pub firmware: Option<String>,
-    /// The kind of system by its number in CIM, and by the word of VMware's.
+    /// The operating system, as a CIM number and as VMware's name.
     pub system: (Option<u64>, Option<String>),
 }
 

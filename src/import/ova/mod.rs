@@ -149,7 +149,7 @@ fn part(archive: &mut (impl Read + Seek), member: &Member, most: u64) -> io::Res
     Ok(bytes)
 }
 
-/// Looks through bytes that nobody keeps; returns whether a disk was found, and that it lies within them.
+/// Parses bytes; returns whether a disk was found within them.
 pub(crate) fn is_read(bytes: &[u8]) -> bool {
     let size = bytes.len() as u64;
     match read(&mut io::Cursor::new(bytes), size) {
@@ -162,7 +162,7 @@ pub(crate) fn is_read(bytes: &[u8]) -> bool {
     }
 }
 
-/// Reads a descriptor of any bytes, and says what an image would be told.
+/// Parses a descriptor and returns the resulting properties.
 pub(crate) fn describe(bytes: &[u8]) {
     if let Some(appliance) = std::str::from_utf8(bytes).ok().and_then(|text| descriptor::read(text).ok()) {
         drop(properties::of(&appliance));

@@ -9,7 +9,7 @@ const OTHER_STORAGE: u64 = 20;
 /// Cores of a socket that are taken over.
 const CORES_MAX: u64 = 256;
 
-/// Properties of an image of this appliance. All values are of this file, so that none can be long or odd.
+/// Image properties of this appliance. All values are constants of this file, so none can be long or unusual.
 pub fn of(appliance: &Appliance) -> Vec<(String, String)> {
     let mut properties = Vec::new();
     let mut add = |name: &str, value: &str| properties.push((name.to_owned(), value.to_owned()));

@@ -13,7 +13,7 @@ const EXTENSION_BYTES_MAX: u64 = 8192;
 /// A file in the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Its name, which is no path.
+    /// Its name, which is not a path.
     pub name: String,
     /// Where its bytes begin.
     pub offset: u64,
