@@ -51,19 +51,19 @@ pub struct Blob {
     pub state: BlobState,
     /// Size in bytes once known.
     pub size: Option<i64>,
-    /// Who writes it, or deletes it: an upload, by its own id; an attempt at a job, as `JOB/ATTEMPT`.
+    /// Its holder: an upload, by its own id; an attempt at a job, as `JOB/ATTEMPT`; or the node that deletes it.
     pub holder: String,
     /// When the holder's lease expires.
     pub lease_until: Timestamp,
-    /// Earliest moment at which a doomed blob may be deleted (Glance's `delayed_delete`).
+    /// Earliest time at which a doomed blob may be deleted (Glance's `delayed_delete`).
     pub delete_after: Timestamp,
     /// How often its deletion was tried.
     pub attempts: i32,
 }
 
 impl Blob {
-    /// The row of data that was in a store before its image came to point to it, if `location` makes it ours: then its
-    /// blob has the location's own id, and in its store it has the name of the image.
+    /// The row of data that was in a store before its image, if the location makes it ours: then its blob has the
+    /// location's id, and its name in the store is the image's.
     pub fn adopted(location: &Location, image: &Image) -> Option<Self> {
         let (id, store) = (location.blob_id.as_ref()?, location.store.as_ref()?);
         (*id == location.id).then(|| Self {
@@ -80,12 +80,12 @@ impl Blob {
         })
     }
 
-    /// Whether its name is that of its image, wherever the store has it.
+    /// Whether it is named after its image, in any store.
     pub fn bears_the_name_of_its_image(&self) -> bool {
         self.name.rsplit('/').next() == Some(&self.image_id)
     }
 
-    /// Whether a job writes it, which answers for what becomes of the image.
+    /// Whether a job writes it, which is then responsible for the image.
     pub fn is_of_a_job(&self) -> bool {
         self.holder.contains('/')
     }

@@ -2,7 +2,7 @@
 
 use super::time::Timestamp;
 
-/// What is recorded about such a copy.
+/// The record of a cached copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CachedImage {
     /// Number of the row; 0 before there is one.

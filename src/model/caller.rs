@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-/// A token that a caller has shown; it is shown to nobody else.
+/// A caller's token; never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Arc<str>);
 
@@ -61,7 +61,7 @@ pub struct Caller {
     pub is_admin: bool,
     /// True for anonymous callers: every mutating call is refused with 403.
     pub read_only: bool,
-    /// The token, for stores that write in the caller's name; work that continues when the request is over has none.
+    /// The token, for stores that write in the caller's name; background work has none.
     pub token: Option<Token>,
     /// `req-…` id of the request, echoed in `x-openstack-request-id`.
     pub request_id: String,
@@ -73,8 +73,8 @@ impl Caller {
         self.project_id.as_deref()
     }
 
-    /// Whose share the caller takes of what projects share: callers without a project count by themselves, those without a
-    /// name count together.
+    /// The party whose fair share the caller uses: its project; callers without a project count individually, anonymous
+    /// ones together.
     pub fn party(&self) -> &str {
         self.project_id.as_deref().or(self.user_id.as_deref()).unwrap_or_default()
     }

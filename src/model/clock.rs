@@ -9,7 +9,7 @@ use chrono::Utc;
 
 use super::time::Timestamp;
 
-/// What time it is. Clones are the same clock: whoever turns one turns all of them.
+/// The current time. Clones share one clock: setting one sets all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     /// Microseconds by which it is ahead of the machine's clock, or of where it stands.
@@ -24,7 +24,7 @@ impl Clock {
         Timestamp(since.saturating_add(self.ahead.load(Ordering::Relaxed)))
     }
 
-    /// A clock that stands still unless it is turned, for histories that are the same each time.
+    /// A clock that stands still unless it is set, for reproducible histories.
     pub fn standing(time: Timestamp) -> Self {
         Self { stands_at: Some(time), ..Self::default() }
     }
@@ -35,7 +35,7 @@ impl Clock {
         self.ahead.store(time.0.saturating_sub(from.0), Ordering::Relaxed);
     }
 
-    /// Puts the clock forward by `seconds`, so that a test need not wait for what is due later.
+    /// Sets the clock forward by `seconds`, so that a test need not wait.
     pub fn turn(&self, seconds: i64) {
         self.ahead.fetch_add(seconds.saturating_mul(1_000_000), Ordering::Relaxed);
     }

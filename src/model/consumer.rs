@@ -4,14 +4,14 @@ use super::time::Timestamp;
 
 /// The property that says in which state of its life an image is.
 pub const LIFECYCLE_PROPERTY: &str = "lifecycle_state";
-/// Its value for images that serve those who have them, and nobody else.
+/// Its value for retired images.
 pub const RETIRED: &str = "retired";
-/// Marks a retired image that somebody has deleted: it goes with its last consumer.
+/// Marks a retired image that is to be deleted with its last consumer.
 pub const DELETE_UNUSED_PROPERTY: &str = "os_glance_delete_when_unused";
 /// The property by which an owner makes [`InUse`] stricter.
 pub const DELETE_POLICY_PROPERTY: &str = "delete_policy";
 
-/// What uses an image.
+/// The type of a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)] // the names are the documentation
 pub enum ConsumerKind {
@@ -51,7 +51,7 @@ impl ConsumerKind {
 pub struct Consumer {
     /// The image.
     pub image_id: String,
-    /// What it is.
+    /// Its type.
     pub kind: ConsumerKind,
     /// Its id, where it comes from.
     pub id: String,
@@ -59,11 +59,11 @@ pub struct Consumer {
     pub project_id: Option<String>,
     /// Its region.
     pub region: Option<String>,
-    /// What it is replaced with as a whole: a project or a host.
+    /// The scope with which it is replaced: a project or a host.
     pub scope: Option<String>,
     /// Since when it is known.
     pub since: Timestamp,
-    /// When somebody last told of it.
+    /// When it was last registered.
     pub last_seen: Timestamp,
 }
 

@@ -43,7 +43,7 @@ pub enum Error {
     /// A header is longer than allowed.
     #[error("{0}")]
     HeaderTooLarge(String),
-    /// One who asks for more than his share; he may ask again after this many seconds.
+    /// A client that exceeds its share; it may retry after this many seconds.
     #[error("{text}")]
     TooMany {
         /// What there is too much of.
@@ -71,16 +71,16 @@ pub enum Error {
 /// Why, for programs.
 #[derive(Debug)]
 pub struct Because {
-    /// What went wrong.
+    /// The error.
     pub error: Error,
-    /// A word.
+    /// The reason word.
     pub reason: &'static str,
     /// An object.
     pub details: Value,
 }
 
 impl Error {
-    /// This failure, with a word for programs and the details, an object, that they want.
+    /// This error, with a reason word for programs and an object with details.
     #[must_use]
     pub fn because(self, reason: &'static str, details: Value) -> Self {
         Self::Because(Box::new(Because { error: self, reason, details }))
@@ -101,7 +101,7 @@ impl Error {
         Self::Conflict(text.to_string())
     }
 
-    /// A fault of ours while doing `what`.
+    /// An internal error while doing `what`.
     pub fn internal(what: &str, source: impl Display) -> Self {
         Self::Internal { message: format!("{what}: {source}") }
     }

@@ -6,19 +6,19 @@ use serde_json::{Map, Value, json};
 
 use super::{caller::Caller, image::Image, job::Job, status::Status};
 
-/// Who caused a change, and by which request.
+/// The user and the request that caused a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Author {
     /// The user; absent for anonymous callers and for the service itself.
     pub user_id: Option<String>,
     /// The project on whose behalf.
     pub project_id: Option<String>,
-    /// The request that asked for it; empty for what the service does by itself.
+    /// The causing request; empty for the service's own changes.
     pub request_id: String,
 }
 
 impl Author {
-    /// The service itself, for what nobody asked for: abandoned uploads, expiry.
+    /// The service itself, for changes without a request: abandoned uploads, expiry.
     pub fn service() -> Self {
         Self::default()
     }
@@ -44,7 +44,7 @@ impl From<&Job> for Author {
     }
 }
 
-/// What happened; the text is Glance's name of the notification.
+/// The type of event; the text is Glance's name of the notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// A record was made.
@@ -96,7 +96,7 @@ impl EventKind {
         }
     }
 
-    /// What the step from one state of an image to the next amounts to.
+    /// The type of the change between two states of an image.
     pub fn between(before: &Image, after: &Image) -> Self {
         match (before.status, after.status) {
             (old, new) if old == new => Self::Update,
@@ -109,18 +109,18 @@ impl EventKind {
     }
 }
 
-/// One event, on its way into the outbox.
+/// A new event for the outbox.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// What happened.
+    /// Its type.
     pub kind: EventKind,
     /// The image.
     pub image_id: String,
     /// The project that owns the image.
     pub project_id: Option<String>,
-    /// Who caused it.
+    /// Its author.
     pub author: Author,
-    /// What changed, by name; a pair of values where both are short and no secret.
+    /// The changes by name; a pair of values if both are short and not secret.
     pub changes: Value,
 }
 

@@ -17,9 +17,9 @@ pub const FAMILY_PROPERTY: &str = "image_family";
 pub const CANDIDATE_PROPERTY: &str = "family_candidate";
 /// The property that says when the content was built.
 pub const BUILT_PROPERTY: &str = "image_build_date";
-/// The property that says how long an image is promised to keep its id.
+/// The property with the promised validity of an image's id.
 pub const VALIDITY_PROPERTY: &str = "uuid_validity";
-/// What the current image is called after the next one has taken its name.
+/// The default name of the previous image after a publication.
 pub const RENAME: &str = "{name} ({image_build_date})";
 /// Characters of the name of a family at most.
 const NAME_MAX: usize = 63;
@@ -62,7 +62,7 @@ pub struct Line {
     pub id: String,
     /// Its status.
     pub status: Status,
-    /// Whether it is left out of default lists.
+    /// Whether it is hidden.
     pub os_hidden: bool,
     /// Whether it refuses deletion.
     pub protected: bool,
@@ -87,7 +87,7 @@ pub const LINE_PROPERTIES: [&str; 10] = [
 ];
 
 impl Line {
-    /// What an image says about itself here.
+    /// The attributes of an image that matter here.
     pub fn of(image: &Image) -> Self {
         let text = |name: &str| lifecycle::text(image, name).map(|value| (name.to_owned(), value.to_owned()));
         Self {
@@ -124,30 +124,30 @@ impl Line {
             && self.date(Act::Deprecate.property()).is_none_or(|date| date > now)
     }
 
-    /// What is larger for newer images: when the content was built, when the image was made, and its id.
+    /// A key that is larger for newer images: build date, creation time, id.
     pub fn age(&self) -> (Timestamp, Timestamp, &str) {
         (self.date(BUILT_PROPERTY).unwrap_or(self.created_at), self.created_at, &self.id)
     }
 }
 
-/// What those who publish an image ask for.
+/// The parameters of a publication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
     /// The family.
     pub family: String,
-    /// The image that is to be its current one.
+    /// The image that becomes current.
     pub image_id: String,
-    /// What the current one is called.
+    /// The plain name.
     pub plain_name: String,
-    /// What the one before is called then, with `{…}` for what it says of itself.
+    /// The new name of the previous image, a template with `{…}` for its attributes.
     pub rename: String,
     /// Whether the one before is hidden.
     pub hide_previous: bool,
-    /// Who is to see the image; `None` is whoever saw it before.
+    /// The visibility of the image; `None` leaves it unchanged.
     pub visibility: Option<Visibility>,
 }
 
-/// What a publication changes about an image, before and after.
+/// The attributes of an image that a publication changes, before and after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Face {
     /// The image.
@@ -178,7 +178,7 @@ impl Face {
         }
     }
 
-    /// What the image is called.
+    /// The image's name.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -205,7 +205,7 @@ impl Face {
     }
 }
 
-/// The name of an image whose own another takes: `template` with `{name}`, `{id}`, `{created_at}`, `{image_build_date}` and
+/// The new name of the previous image: `template` with `{name}`, `{id}`, `{created_at}`, `{image_build_date}` and
 /// `{image_version}` filled in.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::time::Timestamp;
 
-/// How an object, or the lack of one, is to be read.
+/// The state of an object, or of a missing one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectState {
@@ -80,7 +80,7 @@ impl ObjectState {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 
-    /// Whether that is nothing to tell of: all is as it should be, or will be by itself.
+    /// Whether the state needs no report: everything is in order, or will be without intervention.
     pub const fn is_well(self) -> bool {
         matches!(self, Self::Ok | Self::Staging | Self::PendingDelete | Self::Quarantined)
     }
@@ -89,13 +89,13 @@ impl ObjectState {
 /// Something that a store holds, or lacks, and what that means.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// How it is to be read.
+    /// Its state.
     pub state: ObjectState,
     /// The name of the object, or of the one that is not there.
     pub name: String,
-    /// Whether it lies among what is being written.
+    /// Whether it is an unfinished file.
     pub unfinished: bool,
-    /// Its bytes, where the store says so.
+    /// Its size, if the store reports it.
     pub bytes: Option<u64>,
     /// When it was last written to, in microseconds since 1970 by the store's clock.
     pub modified: Option<i64>,
@@ -105,7 +105,7 @@ pub struct Finding {
     pub blob_id: Option<String>,
     /// Why it is read so, in a sentence.
     pub reason: String,
-    /// What was done about it.
+    /// The action taken.
     pub outcome: Option<String>,
 }
 

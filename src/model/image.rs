@@ -11,8 +11,8 @@ use super::{
     time::Timestamp,
 };
 
-/// Longest id that storage takes; a longer id in a path is simply not found
-/// (`glance/db/sqlalchemy/api.py: _check_image_id`).
+/// Maximum length of an id in storage; a longer id in a path is not found (`glance/db/sqlalchemy/api.py:
+/// _check_image_id`).
 pub const ID_CHARS_MAX: usize = 36;
 /// Longest name, owner, property name, tag and member id, in characters.
 pub const TEXT_CHARS_MAX: usize = 255;
@@ -74,9 +74,9 @@ pub struct Location {
     pub url: String,
     /// Free metadata; `store` names the store when several are configured.
     pub metadata: Map<String, Value>,
-    /// Store that serves it, if it is one of ours.
+    /// The configured store that serves it, if any.
     pub store: Option<String>,
-    /// Ledger row, if the bytes are ours: we wrote them, or took them over with their location, and then both have one
+    /// Id of the blob row, if the data is ours: we wrote it, or took it over with its location, and then both have one
     /// id (`Blob::adopted`).
     pub blob_id: Option<String>,
 }
@@ -103,7 +103,7 @@ pub struct Image {
     pub name: Option<String>,
     /// Project that owns it.
     pub owner: Option<String>,
-    /// Who may see it.
+    /// Its visibility.
     pub visibility: Visibility,
     /// Its status.
     pub status: Status,
@@ -172,7 +172,7 @@ impl Image {
         self.tags = tags.into_iter().filter(|tag| seen.insert(tag.clone())).collect();
     }
 
-    /// Bytes of the data; 0 while there is none.
+    /// Size of the data in bytes; 0 without data.
     pub fn size_bytes(&self) -> u64 {
         self.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0)
     }

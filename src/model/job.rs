@@ -146,25 +146,25 @@ impl JobState {
 pub struct Job {
     /// UUID; the task's id.
     pub id: String,
-    /// What is to be done.
+    /// The kind of job.
     pub kind: JobKind,
     /// Its state.
     pub status: JobStatus,
     /// The image it works on.
     pub image_id: Option<String>,
-    /// Project that asked for it.
+    /// Project of the requester.
     pub owner: Option<String>,
-    /// User who asked for it.
+    /// User who requested it.
     pub user_id: Option<String>,
-    /// Request that asked for it.
+    /// The request that created it.
     pub request_id: Option<String>,
-    /// What was asked for, as the API shows it.
+    /// The input, as the API shows it.
     pub input: Value,
-    /// What came of it, as the API shows it.
+    /// The result, as the API shows it.
     pub result: Option<Value>,
     /// Progress, or why it failed and what to do.
     pub message: String,
-    /// The steps done so far, for whoever continues.
+    /// The finished steps, for the node that continues.
     pub state: Value,
     /// Bytes handled so far.
     pub bytes_done: i64,
@@ -176,7 +176,7 @@ pub struct Job {
     pub run_after: Timestamp,
     /// The only place where it can be done (a folder that others do not reach).
     pub affinity: Option<String>,
-    /// Somebody wants it to stop.
+    /// Whether cancellation was requested.
     pub cancel_requested: bool,
     /// The node that works on it.
     pub lease_node: Option<String>,
@@ -184,7 +184,7 @@ pub struct Job {
     pub lease_until: Timestamp,
     /// When a finished job leaves the lists.
     pub expires_at: Option<Timestamp>,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,

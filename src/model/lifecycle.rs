@@ -12,7 +12,7 @@ use super::{
 /// The property that names what an image is replaced by.
 pub const REPLACED_BY_PROPERTY: &str = "replaced_by";
 
-/// What a date does.
+/// The action of a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Act {
     /// The image is hidden.
@@ -50,13 +50,13 @@ impl Act {
         }
     }
 
-    /// When it is due by what an image says; `None` for no date, and for what is none.
+    /// The date in an image's property; `None` if it is absent or not a date.
     pub fn date(self, image: &Image) -> Option<Timestamp> {
         Timestamp::parse_iso(text(image, self.property())?)
     }
 }
 
-/// What becomes of obsolete images (`[vitrine] obsolete_images`).
+/// What happens to obsolete images (`[vitrine] obsolete_images`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Obsolete {
     /// They are retired: those who have something made from them keep them.

@@ -19,11 +19,11 @@ const COUNT_MAX: u64 = i64::MAX as u64;
 pub struct Limits {
     /// Whether the project may make images at all.
     pub enabled: Option<bool>,
-    /// What it is told if not.
+    /// The message for refused requests.
     pub sentence: Option<String>,
     /// Images at most.
     pub image_count_total: Option<u64>,
-    /// Images that nobody else sees, at most.
+    /// Maximum number of private images.
     pub private_images: Option<u64>,
 }
 
@@ -93,11 +93,11 @@ impl Limits {
     }
 }
 
-/// What a project has.
+/// The usage of a project.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Images.
     pub images: u64,
-    /// Images that nobody else sees.
+    /// Private images.
     pub private_images: u64,
 }

@@ -89,9 +89,9 @@ pub struct ListQuery {
     pub marker: Option<String>,
     /// Which memberships count.
     pub members: MemberFilter,
-    /// Which visibilities are asked for.
+    /// The requested visibilities.
     pub visibility: VisibilityFilter,
-    /// Hidden images only, or none of them.
+    /// Whether to list hidden images only, or none of them.
     pub os_hidden: bool,
     /// All must hold.
     pub filters: Vec<Filter>,

@@ -2,7 +2,7 @@
 
 use super::time::Timestamp;
 
-/// What the member project made of the offer.
+/// The status that the member project has set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemberStatus {
     /// Not answered yet; the initial status.

@@ -23,7 +23,7 @@ pub struct Node {
     pub seen_at: Timestamp,
     /// Until when that counts.
     pub lease_until: Timestamp,
-    /// Since when it drains, if it does: it was told to stop, and continues until balancers have taken note.
+    /// Since when it drains, if it does: it is stopping, but serves until balancers have noticed.
     pub draining_since: Option<Timestamp>,
 }
 
@@ -38,7 +38,7 @@ impl Node {
         self.settings.contains_key(STAGING)
     }
 
-    /// Machine and address, for people.
+    /// Host and address, for display.
     pub fn place(&self) -> String {
         format!("{} ({})", self.host, self.bind)
     }
@@ -48,11 +48,11 @@ impl Node {
 /// do not have it, and reach their folders all the same.
 pub const STAGING: &str = "staging";
 
-/// The name under which [`disagreements`] tells of the versions.
+/// The name under which [`disagreements`] reports versions.
 pub const VERSION: &str = "version";
 
-/// Where running nodes differ: for `version` and for each group of settings in which there are several values, who
-/// has which, by ids. Groups that only one version knows are not compared: the version tells it.
+/// The differences between running nodes: for `version` and for each group of settings with several values, the ids of
+/// the nodes with each value. Groups that only one version has are not compared; the version shows it.
 pub fn disagreements(nodes: &[Node], now: Timestamp) -> BTreeMap<String, BTreeMap<String, Vec<String>>> {
     let mut found: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
     for node in nodes.iter().filter(|node| !node.is_stale(now)) {

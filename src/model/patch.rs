@@ -39,7 +39,7 @@ pub enum Dialect {
     V21,
 }
 
-/// What an operation does.
+/// The type of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // the names are the documentation
 pub enum Verb {
@@ -70,7 +70,7 @@ impl Verb {
 /// One operation of a patch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operation {
-    /// What to do.
+    /// Its type.
     pub verb: Verb,
     /// The attribute or custom property.
     pub attribute: String,
@@ -82,7 +82,7 @@ pub struct Operation {
     pub add_conflicts: bool,
 }
 
-/// Whether nobody may set, change or remove `name`.
+/// Whether `name` can never be set, changed or removed.
 pub fn is_refused(name: &str) -> bool {
     READ_ONLY.contains(&name) || is_reserved(name)
 }

@@ -12,7 +12,7 @@ pub struct Span {
     pub last: u64,
 }
 
-/// The part that a `Range` header asks for, of data of `size` bytes.
+/// The range in a `Range` header, for data of `size` bytes.
 ///
 /// # Errors
 /// [`Error::Invalid`] for several ranges, [`Error::RangeNotSatisfiable`] for anything else that cannot be served.
@@ -40,7 +40,7 @@ pub fn parse_range(header: &str, size: u64) -> Result<Span> {
     if span.first > end { Err(unsatisfiable()) } else { Ok(span) }
 }
 
-/// The part that a `Content-Range` request header asks for, of data of `size` bytes.
+/// The range in a `Content-Range` request header, for data of `size` bytes.
 ///
 /// # Errors
 /// [`Error::RangeNotSatisfiable`] unless it reads `bytes a-b/*` or `bytes a-b/L` inside the data.

@@ -18,7 +18,7 @@ const DAY: i64 = 24 * 3600;
 /// Days, and images, that a rule can name.
 const NUMBER_MAX: u64 = 36_500;
 
-/// What becomes of images that nothing keeps.
+/// What happens to images that nothing keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fate {
@@ -74,13 +74,13 @@ pub enum BeforeEol {
 pub struct Rule {
     /// So many of the newest images of each family stay.
     pub keep_last: u64,
-    /// Images that are not older than this many days stay.
+    /// Images up to this many days old stay.
     #[serde(default)]
     pub keep_days: u64,
-    /// What else stays.
+    /// Further conditions that keep an image.
     #[serde(default)]
     pub keep_if: KeepIf,
-    /// What becomes of the others.
+    /// What happens to the others.
     pub action: Fate,
     /// Whether that happens before the end of their life.
     #[serde(default)]
@@ -117,7 +117,7 @@ impl Rule {
     }
 }
 
-/// What a rule says of an image.
+/// The decision of a rule about an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// The image.
@@ -126,7 +126,7 @@ pub struct Verdict {
     pub kept: Option<&'static str>,
 }
 
-/// What is known of the images of a project beside themselves.
+/// Additional facts about the images of a project.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// Those that have consumers.

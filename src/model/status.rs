@@ -51,7 +51,7 @@ impl Status {
         Self::ALL.into_iter().find(|s| s.as_str() == text)
     }
 
-    /// Whether an image in this status may turn to `next`. Staying is never a transition.
+    /// Whether an image in this status may change to `next`. Staying is never a transition.
     pub fn may_become(self, next: Self) -> bool {
         use Status::*;
         let targets: &[Status] = match self {

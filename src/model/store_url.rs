@@ -27,8 +27,8 @@ impl StoreUrl {
 /// Schemes of URLs whose keys are those of the store, so that a location needs none.
 const KEYLESS: [&str; 3] = ["s3", "s3+http", "s3+https"];
 
-/// A URL as locations have it here: without the keys that Glance puts into those of S3. Whoever rotates them would
-/// orphan images, and whoever sees a location would know them.
+/// A location URL without the keys that Glance puts into those of S3. With them, rotating keys would orphan images, and
+/// whoever sees a location would know the keys.
 pub fn without_keys(url: &str) -> Cow<'_, str> {
     match url.split_once("://").filter(|(scheme, _)| KEYLESS.contains(scheme)) {
         // Keys may hold slashes, but no object that we take over has an `@` in its name.

@@ -12,7 +12,7 @@ pub enum MemberFilter {
     Only(MemberStatus),
 }
 
-/// Which visibilities a list asks for: the `visibility` parameter.
+/// The visibilities that a list requests: the `visibility` parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VisibilityFilter {
     /// Parameter absent: community images of other projects are left out.
@@ -25,7 +25,7 @@ pub enum VisibilityFilter {
     Nothing,
 }
 
-/// What a list may contain, before the policy has its say on each row.
+/// What a list may contain, before the policy is checked for each row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// Admins see every image.
@@ -34,7 +34,7 @@ pub struct Scope {
     pub project: Option<String>,
     /// Which memberships count.
     pub members: MemberFilter,
-    /// Which visibilities are asked for.
+    /// The requested visibilities.
     pub visibility: VisibilityFilter,
 }
 

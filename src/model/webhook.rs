@@ -2,7 +2,7 @@
 
 use super::time::Timestamp;
 
-/// An address that a project, or the operator, wants to be told of events at.
+/// An address to which a project's, or all, events are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook {
     /// Its id.
@@ -13,9 +13,9 @@ pub struct Webhook {
     pub owner: String,
     /// Where they are sent.
     pub url: String,
-    /// Which kinds; all of them when there are none.
+    /// The event types; empty means all.
     pub events: Vec<String>,
-    /// What they are signed with, sealed.
+    /// The signing secret, encrypted.
     pub secret: String,
     /// The last event before it was made.
     pub since: i64,
@@ -36,7 +36,7 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// Whether it is to be told of an event.
+    /// Whether an event is to be sent to it.
     pub fn wants(&self, sequence: i64, kind: &str, project: Option<&str>) -> bool {
         let is_theirs = self.project_id.is_none() || self.project_id.as_deref() == project;
         let is_of_kind = self.events.is_empty() || self.events.iter().any(|event| event == kind);
@@ -44,15 +44,15 @@ impl Webhook {
     }
 }
 
-/// An event on its way to an address.
+/// An event queued for a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// Where to.
     pub webhook_id: String,
     /// Its place in the order of events.
     pub sequence: i64,
-    /// What happened.
+    /// The event type.
     pub kind: String,
-    /// What is sent.
+    /// The body.
     pub body: String,
 }

@@ -49,7 +49,7 @@ const ALL: [Reading; 6] = [
     (TAGS, TAGS.columns, "id", tag),
 ];
 
-/// Writes all definitions. Returns how many namespaces there are. A source without their tables leaves ours alone.
+/// Writes all definitions. Returns the number of namespaces. If the source lacks their tables, ours are unchanged.
 ///
 /// # Errors
 /// Only the database's.

@@ -60,7 +60,7 @@ pub(super) struct Taken {
     notes: Vec<Note>,
 }
 
-/// What the parts of an image need to know of it.
+/// What the parts of an image need to know about it.
 #[derive(Clone, Copy)]
 pub(super) struct Of {
     pub created_at: Timestamp,
@@ -70,7 +70,7 @@ pub(super) struct Of {
     pub has_data: bool,
 }
 
-/// Writes images replacing those that are here by their ids; `mark` is noted in the same transaction. Returns how many.
+/// Writes images, replacing those with the same ids; `mark` is recorded in the same transaction. Returns how many.
 ///
 /// # Errors
 /// Only the database's.

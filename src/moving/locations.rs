@@ -122,7 +122,7 @@ impl Taken {
         id
     }
 
-    /// Leaves the data that another image owns already to that one: it is deleted with it alone.
+    /// Leaves data that another image owns to that image: it is deleted only with it.
     pub(super) fn spare_names(&mut self, plan: &Plan<'_>, old: &[String]) -> DbResult<()> {
         let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for row in &self.blobs {

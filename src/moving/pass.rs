@@ -15,7 +15,7 @@ use crate::{
 /// looked at again.
 const MARGIN_SECONDS: i64 = 600;
 
-/// How far things have moved.
+/// The progress of a migration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
     /// When the pass began that is under way or was the last, in microseconds.
@@ -25,7 +25,7 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// What was noted last under a name.
+    /// The last progress recorded under a name.
     ///
     /// # Errors
     /// Only the database's.

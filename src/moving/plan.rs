@@ -13,7 +13,7 @@ pub(super) const BATCH: usize = 500;
 pub struct StagingFolder {
     /// Where it is.
     pub folder: PathBuf,
-    /// The id under which it stands in the ledger.
+    /// Its id in the table of blobs.
     pub id: String,
 }
 
@@ -21,7 +21,7 @@ pub struct StagingFolder {
 pub struct Plan<'a> {
     /// Glance's database.
     pub source: &'a Db,
-    /// Names it in the notes of how far a pass has come.
+    /// Its name in the progress records.
     pub name: &'a str,
     /// Ours.
     pub target: &'a Db,
@@ -29,7 +29,7 @@ pub struct Plan<'a> {
     pub stores: &'a Stores,
     /// Where staged data is, if it is on this node.
     pub staging: Option<StagingFolder>,
-    /// What locations are encrypted with, if they are.
+    /// The key that encrypts locations, if any.
     pub key: Option<Key>,
     /// Seconds for which the data of deleted images stays (`scrub_time`).
     pub delay_seconds: i64,
@@ -37,12 +37,12 @@ pub struct Plan<'a> {
     pub dry_run: bool,
 }
 
-/// Something that was left out or taken otherwise than it is there.
+/// Something that was left out or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// What it is about: `image 1a2b…`.
+    /// The subject: `image 1a2b…`.
     pub what: String,
-    /// What became of it, and why.
+    /// What happened to it, and why.
     pub why: String,
 }
 
@@ -52,7 +52,7 @@ impl Note {
     }
 }
 
-/// What a pass tells while it continues.
+/// Progress reports of a pass.
 pub trait Told {
     /// So many images of so many have been looked at.
     fn progress(&mut self, done: u64, all: u64);
@@ -62,10 +62,10 @@ pub trait Told {
     fn note(&mut self, note: Note);
 }
 
-/// What a pass did.
+/// The result of a pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Images that were looked at.
+    /// Images that were read.
     pub seen: u64,
     /// Images that were written, the deleted ones included.
     pub images: u64,

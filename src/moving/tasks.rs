@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// What is said of a task that was under way.
+/// The message of a task that was unfinished.
 pub(super) const CUT_OFF: &str = "The service was moved before this task had ended; ask for it again.";
 
 /// Writes the tasks that have not expired. Returns how many.

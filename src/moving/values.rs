@@ -19,7 +19,7 @@ pub fn integer(row: &Row, at: usize) -> Option<i64> {
     row.get(at).and_then(Value::as_i64)
 }
 
-/// The boolean in a place of a row: a number on two of the databases, false where there is none.
+/// The boolean in a column of a row: a number on two of the databases, false if there is none.
 pub fn boolean(row: &Row, at: usize) -> bool {
     match row.get(at) {
         Some(Value::Bool(value)) => *value,
@@ -33,17 +33,17 @@ pub fn time(row: &Row, at: usize) -> Option<Timestamp> {
     text(row, at).and_then(Timestamp::parse_iso)
 }
 
-/// The value in a place of a row, as it is.
+/// The value in a column of a row, unchanged.
 pub fn value(row: &Row, at: usize) -> Value {
     row.get(at).cloned().unwrap_or_default()
 }
 
-/// A time as our rows have it.
+/// A time in the format of our rows.
 pub fn micros(time: Option<Timestamp>) -> Value {
     time.map_or(Value::Null, |time| Value::from(time.0))
 }
 
-/// The time in a place of one of our rows.
+/// The time in a column of one of our rows.
 pub fn micros_of(row: &Row, at: usize) -> Timestamp {
     Timestamp(integer(row, at).unwrap_or_default())
 }

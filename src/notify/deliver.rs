@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The name of the signature.
 const SIGNATURE: &str = "X-Signature";
 
-/// Sends what waits and is due. Returns whether there was any.
+/// Sends due events. Returns whether there were any.
 ///
 /// # Errors
 /// Only the database's; an address that fails is noted in its row.

@@ -27,7 +27,7 @@ struct Gap {
     since: i64,
 }
 
-/// What a reader has read.
+/// The position of a reader.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     high: i64,
@@ -35,7 +35,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// After a number, of which everything before has been read or is not wanted.
+    /// After a number; everything before it has been read or is not wanted.
     pub fn after(sequence: i64) -> Self {
         Self { high: sequence, gaps: Vec::new() }
     }
@@ -102,7 +102,7 @@ impl Position {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// What a row kept; the beginning where it cannot be read.
+    /// Parses a stored position; the beginning if it is invalid.
     pub fn parse(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }

@@ -18,7 +18,7 @@ use crate::{
 /// Events that are read at once for one who comes back.
 const BATCH: i64 = 500;
 
-/// One event, as the owner of the image is told.
+/// One event as the image's owner sees it.
 ///
 /// # Errors
 /// [`Error::Internal`] for a row that cannot be read.
@@ -68,8 +68,8 @@ fn scope(caller: &Caller) -> Result<Option<String>> {
     project.map(Some).ok_or_else(|| Error::forbidden("Events are shown to projects."))
 }
 
-/// The events of the caller's project after a place in their order, oldest first, up to `count`; those of all projects for
-/// administrators. Also of images that are gone.
+/// The events of the caller's project after a sequence number, oldest first, up to `count`; for administrators those of
+/// all projects. Includes events of deleted images.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for callers without a project, and the database's.
@@ -114,7 +114,7 @@ pub async fn listen(
 }
 
 impl Listening {
-    /// The next events, of which there is one at least; `None` when one has to ask again.
+    /// The next events, at least one; `None` if the client has to reconnect.
     pub async fn next(&mut self) -> Option<Result<Vec<Recorded>>> {
         while let Some(after) = self.past {
             match self.past(after).await {

@@ -50,7 +50,7 @@ pub struct Followed {
     hub: Arc<Hub>,
     project: String,
     batches: broadcast::Receiver<Batch>,
-    /// What the batches begin after.
+    /// The position after which the batches begin.
     pub position: Position,
 }
 
@@ -119,7 +119,7 @@ impl Hub {
         Ok(Followed { hub: Arc::clone(self), project: project.to_owned(), batches, position })
     }
 
-    /// Reads for those who listen, until told to stop; then all of them are sent away.
+    /// Reads for the connected clients until told to stop; then all of them are disconnected.
     pub async fn run(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
         loop {
             let listens = self.heard().sender.is_some();

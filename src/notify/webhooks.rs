@@ -27,7 +27,7 @@ const OF_PROJECT: i64 = 10;
 const IN_ALL: i64 = 1000;
 /// Events that are put in line at once.
 const BATCH: i64 = 500;
-/// Events that wait for one address; what comes when there are so many is given up.
+/// Maximum number of events waiting for a webhook; further ones are dropped.
 pub(super) const WAITING_MAX: i64 = 10_000;
 /// Bytes of a secret that is made.
 const SECRET_BYTES: usize = 32;
@@ -37,22 +37,22 @@ const SECRET_BYTES: usize = 32;
 pub struct Webhooks {
     /// Rows and the clock.
     pub db: Db,
-    /// Who may.
+    /// Authorisation.
     pub access: Access,
     /// The way out, filtered like that of imports.
     pub fetcher: Fetcher,
-    /// What secrets are sealed with.
+    /// The keys that encrypt secrets.
     pub seals: Seals,
 }
 
-/// What is asked for.
+/// The parameters of a new webhook.
 #[derive(Debug)]
 pub struct Asked {
     /// Where events are sent.
     pub url: String,
-    /// Which kinds; all of them when there are none.
+    /// The event types; empty means all.
     pub events: Vec<String>,
-    /// What they are signed with; made where there is none.
+    /// The signing secret; generated if there is none.
     pub secret: Option<String>,
     /// Whether events of all projects are meant, which only administrators may have.
     pub all_projects: bool,
@@ -89,7 +89,7 @@ fn check_kinds(kinds: &[String]) -> Result<()> {
     }
 }
 
-/// Makes one. Returns it, and its secret, which nobody is told again.
+/// Creates a webhook. Returns it with its secret, which is not shown again.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Invalid`] for kinds that are none and addresses that may not be connected to,
@@ -176,7 +176,7 @@ pub async fn show(hooks: &Webhooks, caller: &Caller, id: &str) -> Result<Webhook
         .ok_or_else(|| Error::NotFound(format!("There is no webhook {id}.")))
 }
 
-/// Removes one. Nothing more is sent once this is over, but for what is on its way.
+/// Removes a webhook. Afterwards nothing more is sent, except a request in progress.
 ///
 /// # Errors
 /// As [`show`].
@@ -186,7 +186,7 @@ pub async fn delete(hooks: &Webhooks, caller: &Caller, id: &str) -> Result<()> {
     Ok(hooks.db.write("webhook.delete", move |conn| db::webhooks::delete(conn, &hook.id)).await?)
 }
 
-/// Seals again the secrets whose keys are old, so that they open however long nothing is sent.
+/// Re-encrypts secrets with old keys, so that they can be decrypted however long nothing is sent.
 ///
 /// # Errors
 /// The database's, and those of the library.
@@ -203,8 +203,8 @@ pub async fn renew_seals(hooks: &Webhooks) -> Result<()> {
     Ok(())
 }
 
-/// Puts new events in line for the addresses that want them, each once, whichever node does it. Returns whether there
-/// may be more.
+/// Queues new events for the webhooks that want them, each once, whichever node does it. Returns whether there may be
+/// more.
 ///
 /// # Errors
 /// Only the database's.

@@ -15,7 +15,7 @@ use crate::telemetry::{self, metrics::OutboundMetrics};
 /// The header by which services of one cloud tell each other which request is the cause.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
 
-/// Which proxies stand between us and the others.
+/// The proxies to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proxies {
     /// Those of the environment (`http_proxy`, `https_proxy`, `no_proxy`).
@@ -35,10 +35,10 @@ impl Proxies {
     }
 }
 
-/// How a client behaves.
+/// The settings of a client.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What the requests are for, in the figures.
+    /// The purpose of the requests, for metrics.
     pub purpose: &'static str,
     /// Longest wait for a connection.
     pub connect: Duration,
@@ -52,7 +52,7 @@ pub struct Settings {
     pub tls: Tls,
     /// Proxies.
     pub proxies: Proxies,
-    /// Who says at which addresses names are looked for; without, the operating system.
+    /// Resolves names; the operating system does so without it.
     pub guard: Option<Guard>,
     /// Idle connections that are kept for each server.
     pub idle_connections: Option<usize>,
@@ -78,7 +78,7 @@ impl Settings {
     }
 }
 
-/// Why there is no answer, or no more of it; says nothing of the URL, which may hold secrets.
+/// Why there is no response, or no more of it; does not contain the URL, which may have secrets.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", causes(.0))]
 pub struct OutboundError(reqwest::Error);
@@ -200,7 +200,7 @@ fn with_scheme(url: &str) -> String {
     if url.contains("://") { url.to_owned() } else { format!("http://{url}") }
 }
 
-/// An answer of which the head has come.
+/// A response whose head has arrived.
 #[derive(Debug)]
 pub struct Answer {
     response: Response,
@@ -218,7 +218,7 @@ impl Answer {
         self.response.headers()
     }
 
-    /// Bytes of its body, where it says so.
+    /// Length of its body, if given.
     pub fn length(&self) -> Option<u64> {
         self.response.content_length()
     }

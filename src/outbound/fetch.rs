@@ -23,7 +23,7 @@ use crate::telemetry;
 /// Redirects followed at most.
 const REDIRECTS_MAX: usize = 10;
 
-/// How long a source may take.
+/// Time limits for a source.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// To accept a connection.
@@ -109,8 +109,8 @@ pub struct Body {
 }
 
 impl Fetcher {
-    /// A fetcher for imports, that asks the operating system for addresses. It uses no proxy, which would resolve names
-    /// again, and keeps no connection.
+    /// A fetcher for imports, which resolves names with the operating system. It uses no proxy, which would resolve
+    /// names again, and keeps no connection.
     pub fn new(filter: Filter, patience: Patience) -> Self {
         let settings = Settings {
             proxies: Proxies::Nothing,
@@ -121,8 +121,8 @@ impl Fetcher {
         Self::with_settings(filter, patience, settings)
     }
 
-    /// A fetcher whose client has these settings, and follows no redirect by itself. What goes through proxies that they
-    /// name is checked before, and connected to by the proxy.
+    /// A fetcher whose client has these settings, and follows no redirect by itself. URLs that go through a configured
+    /// proxy are checked first; the proxy then connects.
     pub fn with_settings(filter: Filter, patience: Patience, settings: Settings) -> Self {
         let guard = Guard {
             filter,
@@ -140,7 +140,7 @@ impl Fetcher {
         Self { client: Arc::default(), ..self }
     }
 
-    /// The client, made when it is first asked for, because reading the certificates of the system takes its time.
+    /// The client, created on first use, because loading the system's certificates takes time.
     ///
     /// # Errors
     /// As [`Client::new`].
@@ -297,7 +297,7 @@ fn next(from: &Url, answer: &Answer) -> Result<String, FetchError> {
 }
 
 impl Body {
-    /// The same, of which this many bytes are known to come.
+    /// The same, with a known length.
     pub fn expecting(self, bytes: u64) -> Self {
         Self { length: Some(bytes), ..self }
     }

@@ -5,12 +5,12 @@ use reqwest::ClientBuilder;
 
 use super::causes::causes;
 
-/// How the other side is verified, and what we show it.
+/// Verification of servers, and our own certificate.
 #[derive(Clone, Debug)]
 pub struct Tls {
     /// Whether the other side has to prove who it is.
     pub verify: bool,
-    /// Trust these and nobody else; `None` are those of the operating system.
+    /// The only trusted authorities; `None` means those of the operating system.
     pub authorities: Option<Authorities>,
     /// Our own certificate.
     pub certificate: Option<Certificate>,
@@ -51,8 +51,8 @@ impl Authorities {
 }
 
 impl Certificate {
-    /// Reads a chain of certificates and its key, which may be of any kind and in the same file. A key with a
-    /// passphrase is refused, because nobody is there to type it.
+    /// Reads a certificate chain and its key, which may be of any type and in the same file. A key with a passphrase is
+    /// refused, because nobody can type it.
     ///
     /// # Errors
     /// [`Unusable`]

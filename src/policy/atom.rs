@@ -165,7 +165,7 @@ fn is_integer(text: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// What stands left of the colon of a generic check.
+/// The left side of a generic check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Left {
     /// A Python literal, as the text that `str()` gives for it.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// What can go wrong with policy, apart from a plain denial.
+/// Errors of policies, apart from a denial.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// A rule was enforced that the service never registered: a fault of ours, a 500.

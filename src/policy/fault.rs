@@ -1,7 +1,7 @@
 //! Reasons why a check cannot be decided.
 
-/// Why an evaluation ended without yes or no; where oslo.policy raises, the decision is a denial
-/// that no `not` can turn round.
+/// Why an evaluation ended without a result; where oslo.policy raises, the decision is a denial that `not` cannot
+/// invert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The answer of the policy server at this URL is needed first.

@@ -24,7 +24,7 @@ const DIRECTORY_FILES_MAX: usize = 1000;
 pub(crate) struct Definition {
     /// The check string as written, or the canonical text of a list form.
     pub(crate) text: String,
-    /// What it means; denies everyone if the text cannot be understood.
+    /// The parsed expression; denies everyone if the text is invalid.
     pub(crate) expression: Expression,
     pub(crate) syntax_error: Option<SyntaxError>,
     /// The file gave the name without any value.
@@ -47,7 +47,7 @@ type Listing = Vec<(PathBuf, Stamp)>;
 /// The rules of one file, in its order.
 type Definitions = Vec<(String, Definition)>;
 
-/// What the files said when they were last read.
+/// The contents of the files when last read.
 #[derive(Debug, Default)]
 pub(crate) struct Loader {
     /// The listing last acted upon, whether it could be read or not.
@@ -62,11 +62,11 @@ impl Loader {
         &self.merged
     }
 
-    /// Reads the files again if any of them changed, appeared or went since the last call, and returns whether it did.
-    /// Either all files are merged or, on an error, nothing changes.
+    /// Reads the files again if any of them changed, appeared or disappeared since the last call, and returns whether
+    /// it did. Either all files are merged or, on an error, nothing changes.
     ///
-    /// As in Glance (`glance/api/policy.py`: `overwrite=False`) files add to what earlier readings
-    /// left: a definition that is taken out of its file stays in force until the process restarts.
+    /// As in Glance (`glance/api/policy.py`: `overwrite=False`), files add to the previous contents: a definition
+    /// removed from its file stays in force until the process restarts.
     pub(crate) fn refresh(&mut self, settings: &Settings) -> Result<bool, PolicyError> {
         let listing = list(settings).inspect_err(|_| self.seen = None)?;
         if self.seen.as_ref() == Some(&listing) {

@@ -99,7 +99,7 @@ impl Enforcer {
         self.rules().is_remote(rule)
     }
 
-    /// Like [`Enforcer::allows`], and asks policy servers where the rule says so.
+    /// Like [`Enforcer::allows`], but also calls policy servers where the rule requires it.
     ///
     /// # Errors
     /// `NotRegistered`, and `Remote` when a server cannot be asked or the rule asks too many. A rule
@@ -113,7 +113,7 @@ impl Enforcer {
         self.decide(&rules, Some(rule), &found.expression, caller, target).await
     }
 
-    /// Like [`Rules::allows_expression`], and asks policy servers where the expression says so.
+    /// Like [`Rules::allows_expression`], but also calls policy servers where the expression requires it.
     ///
     /// # Errors
     /// `Remote`, as for [`Enforcer::check`].
@@ -189,8 +189,8 @@ impl Enforcer {
 
     /// Runs [`Enforcer::reload_if_changed`] every second on a blocking thread, for ever. Spawn it.
     ///
-    /// Glance looks before each decision; a second's delay is no different to an operator, and no
-    /// request ever waits for a disk.
+    /// Glance checks before each decision; a second's delay makes no difference to an operator, and no request waits
+    /// for a disk.
     pub async fn watch(self: Arc<Self>) {
         loop {
             tokio::time::sleep(WATCH_PERIOD).await;

@@ -15,7 +15,7 @@ pub struct Expression {
     pub(crate) node: Node,
 }
 
-/// Why a check string cannot be understood; such a rule denies everyone, as in oslo.policy.
+/// Why a check string is invalid; such a rule denies everyone, as in oslo.policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SyntaxError(String);

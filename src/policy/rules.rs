@@ -66,7 +66,7 @@ impl Rules {
         rules
     }
 
-    /// Each rule as its file or its default has it.
+    /// The text of each rule, from its file or its default.
     pub fn texts(&self) -> BTreeMap<&str, &str> {
         self.by_name.iter().map(|(name, rule)| (name.as_ref(), rule.text.as_str())).collect()
     }

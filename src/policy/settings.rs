@@ -9,7 +9,7 @@ pub struct Settings {
     pub policy_file: PathBuf,
     /// Directories of further override files, read after `policy_file` in this order.
     pub policy_dirs: Vec<PathBuf>,
-    /// The rule that stands in for names without a definition.
+    /// The rule that is used for names without a definition.
     pub policy_default_rule: String,
     /// False: a rule that no file defines is also granted by its default of earlier releases.
     pub enforce_new_defaults: bool,

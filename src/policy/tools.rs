@@ -64,17 +64,17 @@ fn quoted(text: &str) -> String {
 /// Something to know about the operator's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How much it matters.
+    /// Its severity.
     pub severity: Severity,
     /// The file, where one is to blame.
     pub file: Option<PathBuf>,
     /// The rule, where one is to blame.
     pub rule: Option<String>,
-    /// What is the matter, for people.
+    /// The description.
     pub message: String,
 }
 
-/// How much a [`Finding`] matters.
+/// The severity of a [`Finding`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Harmless, could be tidied.

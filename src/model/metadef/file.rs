@@ -19,7 +19,7 @@ const OWNER_CHARS_MAX: usize = 255;
 pub struct NamespaceFile {
     /// The namespace.
     pub fields: NamespaceFields,
-    /// What it holds. Definitions of properties are kept as they are written.
+    /// Its contents. Property definitions are kept as written.
     pub contents: Contents,
 }
 

@@ -19,7 +19,7 @@ const LISTS: [&str; 5] = ["tags", "objects", "properties", "resource_type_associ
 /// Entries of each at most; each is a row, and all rows of a body are one transaction.
 const ENTRIES_MAX: usize = 1024;
 
-/// What a client says about a namespace, before defaults that depend on the caller.
+/// A namespace as sent by a client, before defaults that depend on the caller.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamespaceInput {
     /// The name.
@@ -28,11 +28,11 @@ pub struct NamespaceInput {
     pub display_name: Option<String>,
     /// What it is for.
     pub description: Option<String>,
-    /// Who sees it; private unless said.
+    /// Its visibility; private by default.
     pub visibility: NamespaceVisibility,
     /// Whether it is kept from being deleted; not unless said.
     pub protected: bool,
-    /// The owner that was asked for.
+    /// The requested owner.
     pub owner: Option<String>,
 }
 
@@ -45,7 +45,7 @@ pub fn new_namespace(body: &Value) -> Result<(NamespaceInput, Contents)> {
     Ok((namespace_fields(object)?, contents(object)?))
 }
 
-/// Reads the body of a namespace update; what it says about parts of the namespace is not looked at.
+/// Parses the body of a namespace update; its parts are ignored.
 ///
 /// # Errors
 /// As [`new_namespace`].

@@ -7,7 +7,7 @@ use crate::model::{
     list::PageLimits,
 };
 
-/// Which visibilities a list of namespaces asks for.
+/// The visibilities that a list of namespaces requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VisibilityFilter {
     /// Parameter absent.
@@ -44,7 +44,7 @@ pub const NAMESPACE_SORT_KEYS: [&str; 9] = [
 /// Keys by which tags may be sorted.
 pub const TAG_SORT_KEYS: [&str; 5] = ["created_at", "updated_at", "id", "namespace_id", "name"];
 
-/// What a list of namespaces asks for.
+/// The query of a list of namespaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceQuery {
     /// Rows at most.
@@ -53,13 +53,13 @@ pub struct NamespaceQuery {
     pub marker: Option<String>,
     /// Order.
     pub sort: Sort,
-    /// Visibility asked for.
+    /// The requested visibility.
     pub visibility: VisibilityFilter,
     /// Resource types, of which one at least must be associated.
     pub resource_types: Option<Vec<String>>,
 }
 
-/// What a list of tags asks for.
+/// The query of a list of tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagQuery {
     /// Rows at most; all of them unless said.

@@ -14,7 +14,7 @@ use super::{caller::Caller, time::Timestamp};
 /// Longest name of anything in a namespace, in characters.
 pub const NAME_CHARS_MAX: usize = 80;
 
-/// Who sees a namespace.
+/// The visibility of a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NamespaceVisibility {
     /// Everybody.
@@ -42,7 +42,7 @@ impl NamespaceVisibility {
     }
 }
 
-/// What a client or a file says about a namespace itself.
+/// The attributes of a namespace in a request or a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceFields {
     /// The name, unique among all namespaces.
@@ -51,7 +51,7 @@ pub struct NamespaceFields {
     pub display_name: Option<String>,
     /// What it is for.
     pub description: Option<String>,
-    /// Who sees it.
+    /// Its visibility.
     pub visibility: NamespaceVisibility,
     /// Whether it and its parts are kept from being deleted.
     pub protected: bool,
@@ -59,12 +59,12 @@ pub struct NamespaceFields {
     pub owner: String,
 }
 
-/// A namespace as the database has it.
+/// A stored namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
     /// Row number; never shown to clients.
     pub id: i64,
-    /// What was said about it.
+    /// Its attributes.
     pub fields: NamespaceFields,
     /// When it was created.
     pub created_at: Timestamp,
@@ -87,7 +87,7 @@ impl Namespace {
 pub struct Stored<T> {
     /// Row number; never shown to clients.
     pub id: i64,
-    /// The thing.
+    /// The value.
     pub value: T,
     /// When it was created.
     pub created_at: Timestamp,
@@ -122,13 +122,13 @@ pub struct Property {
 pub struct Association {
     /// Name of the resource type.
     pub name: String,
-    /// Text in front of property names on such a resource.
+    /// Prefix of property names on such a resource.
     pub prefix: Option<String>,
     /// Where on the resource the properties live.
     pub properties_target: Option<String>,
 }
 
-/// What a namespace holds, as a client or a file gives it; `None` is "not mentioned".
+/// The parts of a namespace in a request or a file; `None` is "not mentioned".
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Contents {
     /// Associations with resource types.
@@ -141,7 +141,7 @@ pub struct Contents {
     pub tags: Option<Vec<String>>,
 }
 
-/// What a namespace holds, as the database has it.
+/// The stored parts of a namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoredContents {
     /// Associations with resource types.

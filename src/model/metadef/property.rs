@@ -117,8 +117,8 @@ fn whole(value: &Value) -> Option<Value> {
     fits.then(|| Value::Number(Number::from(float as i64)))
 }
 
-/// A definition as clients see it. What came from a file may hold anything: members that Glance does not know
-/// are left out, and defaults become text.
+/// A definition as clients see it. A definition from a file may contain anything: members that Glance does not know are
+/// left out, and defaults become text.
 pub fn view(kept: &Map<String, Value>) -> Map<String, Value> {
     let mut shown = Map::new();
     for key in KEYS {

@@ -11,7 +11,7 @@ use crate::model::{
     schema_fault,
 };
 
-/// The kinds of thing that have a schema.
+/// The types that have a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // the names are the documentation
 pub enum Kind {

@@ -8,7 +8,7 @@ use crate::model::time::Timestamp;
 /// An hour in microseconds.
 pub const HOUR: i64 = 3_600_000_000;
 
-/// What of an image counts (`[vitrine] usage_basis`).
+/// What counts for an image (`[vitrine] usage_basis`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Basis {
     /// Its data once, wherever that lies.
@@ -55,7 +55,7 @@ impl Rounding {
     }
 }
 
-/// What is counted.
+/// The counting rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     /// Which bytes.
@@ -94,7 +94,7 @@ pub fn hour_of(time: Timestamp) -> Timestamp {
 pub struct Share {
     /// The interval.
     pub interval: Arc<Interval>,
-    /// The store; empty where the data is in none of our own.
+    /// The store; empty if the data is in none of our stores.
     pub store: String,
     /// Bytes.
     pub bytes: i128,

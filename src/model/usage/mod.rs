@@ -15,7 +15,7 @@ use super::{
 /// The property that names what an image is sold as.
 pub const SKU_PROPERTY: &str = "license_sku";
 
-/// What about an image decides how much is charged; each change of it ends an interval and begins another.
+/// The attributes of an image that decide how much is charged; each change ends an interval and begins another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The project that is charged.
@@ -24,11 +24,11 @@ pub struct Facts {
     pub bytes: i64,
     /// Bytes of the disk that the data unpacks to; those of the data where that is not known.
     pub virtual_bytes: i64,
-    /// The store of each location, in order; empty for one that is in none of our own.
+    /// The store of each location, in order; empty for a location outside our stores.
     pub stores: Vec<String>,
 }
 
-/// By what lines of a report are told apart. A change counts from the hour on in which it is made.
+/// The attributes that distinguish lines of a report. A change counts from the hour in which it is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labels {
     /// The name of the image.
@@ -37,7 +37,7 @@ pub struct Labels {
     pub media_group: Option<String>,
     /// Its tags, sorted.
     pub tags: Vec<String>,
-    /// What it is sold as.
+    /// Its SKU.
     pub sku: Option<String>,
     /// Whether everybody may use it.
     pub is_public: bool,
@@ -46,7 +46,7 @@ pub struct Labels {
 /// An image for which something is charged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metered {
-    /// How much.
+    /// The measured facts.
     pub facts: Facts,
     /// As what.
     pub labels: Labels,
@@ -57,13 +57,13 @@ fn short(text: &str) -> String {
     text.chars().take(TEXT_CHARS_MAX).collect()
 }
 
-/// What an image is sold as.
+/// The SKU of an image.
 pub fn sku_of(value: Option<&str>) -> Option<String> {
     value.filter(|value| !value.is_empty()).map(short)
 }
 
 impl Metered {
-    /// What is charged for an image; `None` while it has no data that can be used.
+    /// What is charged for an image; `None` while it has no usable data.
     pub fn of(image: &Image) -> Option<Self> {
         if !matches!(image.status, Status::Active | Status::Deactivated) {
             return None;
@@ -89,7 +89,7 @@ impl Metered {
         })
     }
 
-    /// Why one interval ends and another begins, in a word; `None` where they are the same.
+    /// The reason word for ending one interval and beginning another; `None` if they are equal.
     pub fn differs(&self, next: &Self) -> Option<&'static str> {
         let (old, new) = (&self.facts, &next.facts);
         if old.project != new.project {
@@ -112,15 +112,15 @@ pub struct Interval {
     pub id: i64,
     /// The image.
     pub image_id: String,
-    /// The consumer that has a licence of the image, as `type:id`; empty for what the image itself takes.
+    /// The consumer with a licence of the image, as `type:id`; empty for the image's own storage.
     pub consumer: String,
-    /// How much, and as what.
+    /// What is charged.
     pub metered: Metered,
     /// When it was opened.
     pub from: Timestamp,
     /// When it was closed.
     pub to: Option<Timestamp>,
-    /// Why it was opened, in a word.
+    /// The reason word for its opening.
     pub opened_by: String,
     /// Why it was closed.
     pub closed_by: Option<String>,

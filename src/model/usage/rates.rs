@@ -46,7 +46,7 @@ pub fn parse(text: &str) -> Option<Micros> {
     format!("{whole}{decimals:0<width$}", width = DECIMALS_MAX).parse().ok()
 }
 
-/// A rate as it is shown: with four decimals, or six where it needs them.
+/// A rate for display: with four decimals, or six if needed.
 pub fn shown(rate: Micros) -> String {
     let text = format!("{}.{:06}", rate / 1_000_000, rate % 1_000_000);
     text.strip_suffix("00").unwrap_or(&text).to_owned()
@@ -103,7 +103,7 @@ impl Rates {
         })
     }
 
-    /// The same, as it is kept and shown.
+    /// The same, as it is stored and displayed.
     pub fn document(&self) -> Map<String, Value> {
         let of = |rates: &BTreeMap<String, Micros>| -> Value {
             rates
@@ -121,7 +121,7 @@ impl Rates {
         document
     }
 
-    /// What an interval costs: for a gigabyte-month, or for an hour of a licence.
+    /// The price of an interval: for a gigabyte-month, or for an hour of a licence.
     pub fn of(&self, interval: &Interval) -> Option<Micros> {
         let sku = interval.metered.labels.sku.as_ref();
         if interval.is_license() {

@@ -8,7 +8,7 @@ use num_bigint::BigInt;
 use super::meter::{HOUR, Span};
 use crate::model::time::Timestamp;
 
-/// What a gigabyte is (`[vitrine] usage_unit`).
+/// The size of a gigabyte (`[vitrine] usage_unit`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unit {
     /// 10⁹ bytes.
@@ -48,7 +48,7 @@ impl Unit {
     }
 }
 
-/// How long a month is (`[vitrine] usage_hours_per_month`).
+/// The length of a month (`[vitrine] usage_hours_per_month`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Month {
     /// So many hours.
@@ -75,7 +75,7 @@ impl Month {
         }
     }
 
-    /// How it is shown.
+    /// Its displayed form.
     pub fn shown(self) -> serde_json::Value {
         match self {
             Self::Hours(hours) => hours.into(),
@@ -91,7 +91,7 @@ impl Month {
         }
     }
 
-    /// The parts of a span that lie in one month each, with what an hour counts of [`Month::whole`].
+    /// The parts of a span in each month, with the weight of an hour in [`Month::whole`].
     pub fn parts(self, span: Span) -> Vec<(Span, i64)> {
         if let Self::Hours(_) = self {
             return vec![(span, 1)];
@@ -172,7 +172,7 @@ pub fn trimmed(number: &BigInt, decimals: usize) -> String {
     if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
-/// What byte-hours are divided by to get gigabyte-months: the bytes are counted in microseconds.
+/// The divisor from byte-hours to gigabyte-months: bytes are counted in microseconds.
 pub fn month_denominator(unit: Unit, month: Month) -> BigInt {
     BigInt::from(unit.bytes()) * HOUR * month.whole()
 }

@@ -22,7 +22,7 @@ use crate::{
     model::{status::Status, time::Timestamp},
 };
 
-/// Our rows, of one batch of images, those of parts by the images' ids.
+/// Our rows of a batch of images, with parts by image id.
 pub struct Found {
     images: Vec<Row>,
     properties: Parts,
@@ -72,7 +72,7 @@ struct Sent {
     locations: Vec<Row>,
 }
 
-/// Writes images replacing those that Glance has by their ids. Returns how many.
+/// Writes images, replacing those with the same ids in Glance. Returns how many.
 ///
 /// # Errors
 /// Only the databases'; what Glance's does not take of one image is told and left out.

@@ -13,25 +13,25 @@ use crate::{
     store::Stores,
 };
 
-/// What moves back, and whereto.
+/// The source and target of an export.
 pub struct Back<'a> {
     /// Our database.
     pub ours: &'a Db,
     /// Glance's.
     pub glance: &'a Db,
-    /// Names Glance's in the notes of how far a pass has come.
+    /// The name of Glance's database in the progress records.
     pub name: &'a str,
     /// The stores that hold the data.
     pub stores: &'a Stores,
     /// Where staged data is, if it is on this node.
     pub staging: Option<StagingFolder>,
-    /// What locations are to be encrypted with, if they are.
+    /// The key for encrypting locations, if any.
     pub key: Option<Key>,
     /// Change nothing.
     pub dry_run: bool,
 }
 
-/// A time of one of our rows as Glance's database keeps it; `NULL` where there is none.
+/// A time of one of our rows in the format of Glance's database; `NULL` if there is none.
 pub fn stamp(conn: &Conn, row: &Row, at: usize) -> Value {
     integer(row, at).map_or(Value::Null, |micros| back::spelled(conn, Timestamp(micros)))
 }
