@@ -152,7 +152,7 @@ impl Server {
         Ok(Self { app, state, builtin, here, listener, workers, keep_alive, bounds, starting, _lock: lock })
     }
 
-    /// Where it listens; tells the port when port 0 was asked for.
+    /// The listening address, with the actual port if port 0 was requested.
     ///
     /// # Errors
     /// The operating system's.

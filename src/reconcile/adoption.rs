@@ -40,10 +40,10 @@ use crate::{
     },
 };
 
-/// What `POST /ext/v1/stores/{id}/objects/adopt` starts.
+/// The job of `POST /ext/v1/stores/{id}/objects/adopt`.
 pub struct Adoption;
 
-/// What such a job is asked for.
+/// The input of such a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Input {
     /// The image that was made for it.
@@ -68,7 +68,7 @@ fn check_free(conn: &mut Conn, store: &str, name: &str) -> DbResult<()> {
     Ok(())
 }
 
-/// Makes an image of an object, which comes back from quarantine first if it lies there. Returns the image and the job
+/// Creates an image from an object, restoring it from quarantine first if it is there. Returns the image and the job
 /// that reads it.
 ///
 /// # Errors

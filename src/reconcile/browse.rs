@@ -28,7 +28,7 @@ const NAMES: usize = 5000;
 /// Locations that are read at once.
 const ROWS: i64 = 2000;
 
-/// What is wanted of a store.
+/// The query for the objects of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// Only what is read so.
@@ -44,9 +44,9 @@ pub struct Asked {
 /// Where a page begins: after this name, among what is unfinished or not.
 pub type Place = (String, bool);
 
-/// Something that lies in a store.
+/// An object in a store.
 pub struct Lying {
-    /// What it is.
+    /// Its state.
     pub finding: Finding,
     /// Its image.
     pub image: Option<OfImage>,

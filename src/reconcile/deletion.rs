@@ -26,7 +26,7 @@ const DELETION_SECONDS: i64 = 60;
 pub struct Orphan {
     /// Its name in the store.
     pub name: String,
-    /// Whether it lies among the files that are being written.
+    /// Whether it is an unfinished file.
     pub unfinished: bool,
 }
 
@@ -45,8 +45,8 @@ fn unfinished(name: &str) -> String {
     format!("{name}{UNFINISHED}")
 }
 
-/// Deletes a file that nothing knows; returns whether it did. The file is first entered into the ledger as a blob to
-/// delete, so that no upload can take its name meanwhile, and so that the reaper continues if this fails.
+/// Deletes a file without a row; returns whether it did. A blob row for the deletion is inserted first, so that no
+/// upload takes the name meanwhile, and the reaper retries after a failure.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the store or the database cannot be changed.
@@ -86,10 +86,9 @@ pub async fn delete(db: &Db, named: &NamedStore, orphan: &Orphan) -> Result<bool
     Ok(true)
 }
 
-/// Deletes what lies in the staging folder although nothing knows it and nobody has written to it for a while: the
-/// remains of a database that was set back, or of another service that used the folder before (`glance/housekeeping.py:
-/// StagingStoreCleaner`). As there, only files named after a UUID go, and none that is named after an image that is
-/// there. Returns how many went.
+/// Deletes files in the staging folder that have no row and have not been written to for a while: remains of a database
+/// that was reset, or of another service (`glance/housekeeping.py: StagingStoreCleaner`). As there, only files named
+/// after a UUID are deleted, and none named after an existing image. Returns how many.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the folder or the database cannot be read.

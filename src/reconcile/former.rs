@@ -10,19 +10,18 @@ use crate::{
 /// Rows that are held at once.
 const BATCH: usize = 500;
 
-/// What [`adopt`] did about one former id of a store.
+/// The result of [`adopt`] for one former store id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Adopted {
     /// For each store, how many rows are its own now.
     pub moved: BTreeMap<String, usize>,
-    /// Rows that no store could take.
+    /// Rows that match no store.
     pub left: usize,
 }
 
-/// Gives the data that was stored under ids of stores which are not configured here to the stores whose URLs it has:
-/// after a change from a single store to several, or of a store's id. Only an operator knows that no other node has
-/// these stores, so nothing does this by itself. `from` is the only former id to look at; the empty one is that of
-/// locations which name none. Returns what became of each. Blocking.
+/// Assigns data of unconfigured store ids to the stores that match its URLs, after a change from a single store to
+/// several, or of a store's id. Only an operator knows that no other node has these stores, so this is never automatic.
+/// `from` selects one former id; the empty one means locations that name none. Returns the result for each. Blocking.
 ///
 /// # Errors
 /// Only the database's.

@@ -11,7 +11,7 @@ use crate::{
     work::{Done, Failure},
 };
 
-/// How a store stands to this database.
+/// The relation of a store to this database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It bears our mark.
@@ -24,7 +24,7 @@ pub enum Standing {
     Theirs(String),
 }
 
-/// How a store stands to this database; one that nobody has marked gets our mark if `arm` says so, and else counts as
+/// The relation of a store to this database. A store without a mark gets ours if `arm`, and otherwise counts as
 /// markless.
 ///
 /// # Errors
@@ -60,7 +60,7 @@ pub async fn standing(db: &Db, named: &NamedStore, arm: bool) -> Done<Standing> 
     })
 }
 
-/// Requires that a store is there, and no other database's; marks it if nobody has.
+/// Requires that a store is mounted and does not belong to another database; marks it if it has no mark.
 ///
 /// # Errors
 /// [`Error::Unavailable`] for one that is missing, [`Error::Conflict`] for one of others.
@@ -87,7 +87,7 @@ pub fn refusal(store: &str, standing: &Standing) -> Error {
     }
 }
 
-/// Makes a store this database's, whatever mark it bears.
+/// Takes over a store, whatever its mark.
 ///
 /// # Errors
 /// [`Failure::Again`] when the store or the database does not answer.

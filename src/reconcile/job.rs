@@ -28,7 +28,7 @@ use crate::{
 /// Findings that are kept of one job; more are counted alone.
 const FINDINGS_MAX: i64 = 100_000;
 
-/// How closely objects are looked at.
+/// How thoroughly objects are checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verify {
@@ -47,7 +47,7 @@ impl Verify {
         [(Self::Exists, "exists"), (Self::Size, "size"), (Self::Hash, "hash")];
 }
 
-/// What looking through a store is asked for.
+/// The input of a reconciliation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
     /// The store.
@@ -61,13 +61,13 @@ pub struct Input {
     /// Only objects of this image.
     #[serde(default)]
     pub image_id: Option<String>,
-    /// Only objects of at least this many seconds.
+    /// Only objects at least this many seconds old.
     #[serde(default)]
     pub older_than: Option<i64>,
     /// States whose objects are moved to quarantine: `orphan`, `stale-staging`.
     #[serde(default)]
     pub quarantine: Vec<ObjectState>,
-    /// Images that do not know their size are told.
+    /// Whether to set the size of images without one.
     #[serde(default)]
     pub fix_sizes: bool,
     /// Nothing is changed.
@@ -84,11 +84,11 @@ impl Input {
     }
 }
 
-/// Nothing is kept between attempts: what was quarantined is found there.
+/// No state is kept between attempts: quarantined objects are found in quarantine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NoState {}
 
-/// What `POST /ext/v1/stores/{id}/reconcile` starts.
+/// The job of `POST /ext/v1/stores/{id}/reconcile`.
 pub struct Reconciliation;
 
 #[async_trait]

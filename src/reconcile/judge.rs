@@ -13,12 +13,12 @@ use crate::{
     },
 };
 
-/// What the list of a store says of an object.
+/// An object in the listing of a store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
-    /// Bytes, where it says so.
+    /// Size in bytes, if listed.
     pub size: Option<u64>,
-    /// When it was last written to, in microseconds since 1970 by the store's clock, where it says so.
+    /// Modification time in microseconds since 1970 by the store's clock, if listed.
     pub modified: Option<i64>,
 }
 
@@ -33,7 +33,7 @@ pub struct Named {
     pub object: Option<Object>,
     /// The rows of the ledger.
     pub rows: Vec<Kept>,
-    /// An image that has it without a row of the ledger.
+    /// An image that refers to it without a blob row.
     pub elsewhere: Option<String>,
 }
 
@@ -44,7 +44,7 @@ pub struct Times {
     pub now: Timestamp,
     /// Now, by the clock of the store: ages are differences of times of one clock.
     pub there: Timestamp,
-    /// For how many seconds an object is left alone that nothing refers to.
+    /// Seconds for which an unreferenced object is left alone.
     pub grace_seconds: i64,
     /// For how many seconds the longest work has been under way: what it has made may have no row yet that we can see.
     pub work_seconds: i64,
@@ -73,8 +73,7 @@ fn is_ours(name: &str) -> bool {
     is_uuid(name) || is_name_of_its_own(name)
 }
 
-/// What is under a name; `None` when there is nothing and should be nothing. Sizes are compared where both are known, if
-/// that is wanted.
+/// The state of a name; `None` if there is nothing and should be nothing. Known sizes are compared if requested.
 pub fn judge(named: &Named, times: &Times, sizes: bool) -> Option<Finding> {
     let (state, reason, row) = match &named.object {
         None => missing(named)?,

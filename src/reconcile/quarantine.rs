@@ -24,7 +24,7 @@ const BATCH: i64 = 100;
 /// Seconds after which somebody else continues with a move that was not finished.
 const MOVING_SECONDS: i64 = 60;
 
-/// Takes what a finding tells of out of the way, for a job; returns what became of it, in words.
+/// Moves the object of a finding to quarantine, for a job; returns the result as text.
 ///
 /// # Errors
 /// [`Failure::Again`] when the store or the database does not answer.
@@ -108,8 +108,8 @@ fn gone(aside: &Aside) -> Error {
     Error::NotFound(format!("Nothing lies in quarantine as {}.", aside.id))
 }
 
-/// Deletes an object that is in quarantine, for good. One whose move was not finished is moved first: nothing is ever
-/// deleted under its own name.
+/// Deletes an object in quarantine for good. An interrupted move is completed first: nothing is ever deleted under its
+/// own name.
 ///
 /// # Errors
 /// [`Failure::Again`] when the store or the database does not answer.
@@ -124,8 +124,8 @@ pub async fn purge(db: &Db, named: &NamedStore, aside: &Aside) -> Done<()> {
     Ok(())
 }
 
-/// Goes on with moves that stopped half-way, and deletes what has been in quarantine for this many seconds. Returns how
-/// many objects were deleted. A store that does not answer keeps no other from its turn.
+/// Completes interrupted moves, and deletes objects that have been in quarantine for this many seconds. Returns how
+/// many were deleted. A store that does not answer does not delay the others.
 ///
 /// # Errors
 /// The database's.

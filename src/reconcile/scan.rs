@@ -32,7 +32,7 @@ const NAMES: usize = 1000;
 /// Objects that a store is asked about at the same time.
 const LOOKS: usize = 16;
 
-/// What is looked for.
+/// The scope of a scan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Sizes are compared.
@@ -41,9 +41,9 @@ pub struct Wanted {
     pub prefix: String,
     /// Only objects of this image.
     pub image_id: Option<String>,
-    /// Only objects of at least this many seconds, and those that are not there.
+    /// Only objects at least this many seconds old, and missing ones.
     pub older_seconds: Option<i64>,
-    /// For how many seconds an object is left alone that nothing refers to.
+    /// Seconds for which an unreferenced object is left alone.
     pub grace_seconds: i64,
 }
 
@@ -68,7 +68,7 @@ pub struct Scan<'a> {
     pub rows: u64,
 }
 
-/// What a failure of a store means for work on it.
+/// The job's error for a failure of a store.
 pub(super) fn store_fault(error: StoreError) -> Failure {
     Failure::of_absence(&error).unwrap_or_else(|| match error.kind {
         StoreErrorKind::Unsupported | StoreErrorKind::Gone => Failure::Final(error.to_string()),
@@ -107,8 +107,8 @@ pub async fn times(db: &Db, named: &NamedStore, grace_seconds: i64) -> Done<Time
 }
 
 impl<'a> Scan<'a> {
-    /// Lists a store, reads what the database has of it, and sorts both in files of this folder. `check` is asked now
-    /// and then whether to continue.
+    /// Lists a store, reads its rows in the database, and sorts both in files of this folder. `check` is called
+    /// periodically to decide whether to continue.
     ///
     /// # Errors
     /// What `check` says; [`Failure::Again`] when the store or the database cannot be read.
@@ -202,7 +202,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// What is under the next names, well or not; nothing at the end.
+    /// The state of the next names; empty at the end.
     ///
     /// # Errors
     /// [`Failure::Again`] when the store or the database cannot be read.

@@ -51,11 +51,11 @@ pub fn named<'a>(images: &'a Images, id: &str) -> Result<&'a NamedStore> {
 pub struct Known<'a> {
     /// The store.
     pub named: &'a NamedStore,
-    /// Whether uploads go there that name none.
+    /// Whether it is the default store.
     pub is_default: bool,
-    /// How it is.
+    /// Its health.
     pub report: Report,
-    /// How it stands to this database; `None` when it does not answer.
+    /// Its relation to this database; `None` if it does not answer.
     pub standing: Option<Standing>,
     /// Blobs that images have there.
     pub objects: i64,
@@ -63,11 +63,11 @@ pub struct Known<'a> {
     pub bytes: i64,
     /// Objects that are in quarantine.
     pub quarantined: i64,
-    /// What was found when it was looked through last.
+    /// The result of the last reconciliation.
     pub state: Option<StoreState>,
 }
 
-/// What is known of a store.
+/// The record of a store.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right, [`Error::NotFound`]; the database's.
@@ -76,7 +76,7 @@ pub async fn show<'a>(images: &'a Images, caller: &Caller, id: &str) -> Result<K
     known(images, named(images, id)?).await
 }
 
-/// What is known of every store after an id, in the order of the ids.
+/// The records of the stores after an id, in the order of the ids.
 ///
 /// # Errors
 /// As [`show`].
@@ -146,7 +146,7 @@ pub async fn reconcile(blobs: &Blobs, queue: &Queue, caller: &Caller, input: Inp
     Ok(job)
 }
 
-/// What a reconciliation has found, numbered, after a number.
+/// The findings of a reconciliation after a number.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`] when there is no such job.
@@ -167,7 +167,7 @@ pub async fn findings(
     found.ok_or_else(|| Error::NotFound(format!("There is no reconciliation {job}.")))
 }
 
-/// What is in quarantine in a store, after an id.
+/// The quarantine of a store, after an id.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`]
@@ -209,7 +209,7 @@ pub async fn restore(images: &Images, caller: &Caller, store: &str, id: &str) ->
     quarantine::restore(&images.db, named, &aside).await
 }
 
-/// Deletes an object that is in quarantine.
+/// Deletes an object in quarantine.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::NotFound`]

@@ -68,7 +68,7 @@ impl Answering {
     }
 }
 
-/// As long as this is there, a signal that asks the process to end ends it at once: it has begun nothing.
+/// While this exists, a termination signal ends the process at once, because no work has started.
 pub struct Starting(Arc<AtomicBool>);
 
 impl Drop for Starting {
@@ -143,8 +143,8 @@ async fn hand_over(told: oneshot::Receiver<()>, handle: ServerHandle, patience: 
     }
 }
 
-/// Reaches the database, again as often as its settings say, and has `check` look at it. At a place that waits its turn
-/// requests are answered meanwhile; without one, standard error says what is waited for. Blocking.
+/// Connects to the database, retrying as configured, and runs `check` on it. Given a listener, requests are answered
+/// meanwhile; without one, standard error says what is waited for. Blocking.
 ///
 /// # Errors
 /// [`StartError`] when it cannot be reached, or `check` does not like it.

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::db::{self, Db, Phase, Schema, SchemaError};
 
-/// Opens the database of `settings`, or the embedded one in `data_dir` within `limits`, which is made when there is
-/// none. Blocking.
+/// Opens the database of `settings`, or the embedded one in `data_dir` with `limits`, which is created if it does not
+/// exist. Blocking.
 ///
 /// # Errors
 /// [`StartError`], also when the schema is not the one that this version works on.
@@ -105,7 +105,7 @@ fn judge(schema: &Schema, remedy: &str) -> Result<(), StartError> {
     }
 }
 
-/// Opens a file for writing; a new one is for its owner only, since password hashes and keys may stand in it.
+/// Opens a file for writing; a new one is readable by its owner only, because it may contain password hashes and keys.
 pub fn private_file(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     File::options().append(true).create(true).mode(0o600).open(path)

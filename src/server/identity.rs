@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Who tells who is calling; the built-in identity also by itself, if it is that. Blocking.
+/// The identity service, and the built-in one if it is that. Blocking.
 ///
 /// # Errors
 /// [`StartError`] when the built-in one cannot be opened.

@@ -53,8 +53,8 @@ pub fn transfers(settings: transfers::Settings, bounds: api::Bounds) -> transfer
     transfers::Settings { at_once, per_project: settings.per_project.min(at_once.div_ceil(2)) }
 }
 
-/// Connections that a worker takes before it lets them wait in the system's queue. The gate closes what is too much, so
-/// that this only matters while it does not come to that.
+/// Connections that a worker accepts before others wait in the system's queue. The gate closes surplus connections, so
+/// this rarely matters.
 pub fn of_worker(bounds: api::Bounds, workers: usize) -> usize {
     let all = bounds.served.saturating_add(bounds.reserve.saturating_mul(2));
     all.div_ceil(workers.max(1)).saturating_add(1)

@@ -40,7 +40,7 @@ pub fn describe(options: &Options, id: &str, address: SocketAddr, policy: &Enfor
     }
 }
 
-/// Enters this node among the others, and warns of those that do not agree with it. Blocking.
+/// Registers this node, and warns of nodes with different settings. Blocking.
 ///
 /// # Errors
 /// [`StartError`] when the database does not answer.

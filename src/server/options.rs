@@ -11,7 +11,7 @@ use crate::{
     image, import, policy, usage, work,
 };
 
-/// Which identity service tells who is calling.
+/// The identity service.
 #[derive(Clone)]
 pub enum IdentityChoice {
     /// The one that Vitrine brings along, at `/identity/v3`.
@@ -22,7 +22,7 @@ pub enum IdentityChoice {
     Given(Arc<dyn Identity>),
 }
 
-/// What `serve` is told.
+/// The options of `serve`.
 #[derive(Clone)]
 pub struct Options {
     /// Folder of everything that this server keeps for itself.
@@ -31,7 +31,7 @@ pub struct Options {
     pub bind: String,
     /// Database, when it is not the embedded one.
     pub database: Option<db::Settings>,
-    /// How long requests wait for the embedded database; another one has this among its settings.
+    /// How long requests wait for the embedded database; other databases have this in their settings.
     pub database_limits: db::Limits,
     /// The stores; a folder of images that is not named is the embedded one.
     pub stores: config::Stores,
@@ -59,7 +59,7 @@ pub struct Options {
     pub protections: Option<Protections>,
     /// The declarations of `schema-image.json`; `None` are the ones shipped with the server.
     pub declarations: Option<serde_json::Value>,
-    /// Who tells who is calling.
+    /// The identity service.
     pub identity: IdentityChoice,
 }
 

@@ -50,14 +50,14 @@ impl Signals {
     }
 }
 
-/// Who tells a server to stop.
+/// What stops a server.
 pub struct Stopper<F> {
     signals: Option<Signals>,
     asked: Option<F>,
 }
 
 impl<F: Future<Output = ()>> Stopper<F> {
-    /// The signals of the process, if `signals`; and whoever makes `asked` ready.
+    /// The signals of the process, if `signals`; and the completion of `asked`.
     ///
     /// # Errors
     /// [`StartError`] when signals cannot be received.
@@ -69,8 +69,8 @@ impl<F: Future<Output = ()>> Stopper<F> {
         })
     }
 
-    /// Stops the server when that is asked for, and says so by `tell` first. Is ready when nothing should be waited for any more, and never if the server
-    /// ends by itself before.
+    /// Stops the server on request, announcing it through `tell` first. Completes when nothing is left to wait for, and
+    /// never if the server ends by itself.
     pub async fn stop(
         &mut self,
         (health, tell): (&Health, impl FnOnce()),

@@ -12,11 +12,10 @@ use crate::{
     },
 };
 
-/// Opens every store; the settings of imports say where those that read from elsewhere may read, and how long that may
-/// take. Blocking.
+/// Opens every store; the import settings restrict what http stores may read and how long that may take. Blocking.
 ///
-/// One of several stores that cannot be opened is left out with an error in the log, as Glance does
-/// (`glance_store/multi_backend.py: _load_stores`); its images can be read again after a start that finds it.
+/// If one of several stores cannot be opened it is left out with an error in the log, as in Glance
+/// (`glance_store/multi_backend.py: _load_stores`); its images are readable again after a start that can open it.
 ///
 /// # Errors
 /// [`StartError`] when the default store cannot be opened.

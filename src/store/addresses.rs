@@ -41,14 +41,14 @@ pub enum Addresses {
     },
 }
 
-/// What URLs of containers begin with that a store reads.
+/// A prefix of container URLs that a store reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beginning {
     /// Up to the container, without keys.
     pub text: String,
-    /// The user who has to stand before the host, with a key that is not looked at; nobody, if there is none.
+    /// The user that must precede the host, with a key that is ignored; `None` if there must be none.
     pub user: Option<String>,
-    /// What the store itself writes in its place.
+    /// The prefix that the store itself writes instead.
     pub written: String,
 }
 
@@ -69,7 +69,7 @@ impl Beginning {
     }
 }
 
-/// Keys that stand in URLs of Glance's; shown to nobody.
+/// Keys in Glance's URLs; never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Keys(pub String);
 
@@ -112,8 +112,8 @@ pub(super) fn name_in_container(text: &str, has_container: bool) -> Option<&str>
     Some(name).filter(|name| is_plain(name))
 }
 
-/// The project, the container and the object at the end of a URL, where the container is of an image. Keys have no place
-/// in such a URL.
+/// The project, the container and the object at the end of a URL, if the container belongs to an image. Such a URL
+/// contains no keys.
 pub(super) fn name_in_account<'a>(url: &'a str, containers: &str) -> Option<&'a str> {
     let (_, place) = url.split_once("://").filter(|(_, place)| !place.contains(['@', '?', '#', '%']))?;
     let mut steps = place.rsplitn(3, '/');
@@ -126,7 +126,7 @@ pub(super) fn name_in_account<'a>(url: &'a str, containers: &str) -> Option<&'a 
     (is_plain(object) && object.starts_with(image)).then(|| url.get(start..)).flatten()
 }
 
-/// The plain name in a URL that begins as one of these, if its keys are left out.
+/// The plain name in a URL with one of these prefixes, keys removed.
 pub(super) fn keyed_name<'a>(url: &'a str, prefixes: &[String]) -> Option<&'a str> {
     let (scheme, rest) = url.split_once("://")?;
     let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
@@ -137,8 +137,8 @@ pub(super) fn keyed_name<'a>(url: &'a str, prefixes: &[String]) -> Option<&'a st
     Some(name).filter(|name| is_plain(name))
 }
 
-/// The name in a URL of snapshots, and the snapshot if it is not the short form. A name has one spelling only, so that
-/// none is taken for another.
+/// The name in a URL of snapshots, and the snapshot unless it is the short form. Each name has one spelling only, so
+/// none is confused with another.
 pub(super) fn part_of<'a>(url: &'a str, prefix: &str, short: &str) -> Option<(&'a str, Option<&'a str>)> {
     let parts = match url.strip_prefix(prefix) {
         Some(rest) => rest.split_once('/').map(|(name, snapshot)| (name, Some(snapshot)))?,

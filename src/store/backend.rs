@@ -25,11 +25,10 @@ use crate::{
 /// The bytes of a blob, in chunks of bounded size.
 pub type ByteStream = Pin<Box<dyn Stream<Item = StoreResult<Bytes>> + Send>>;
 
-/// What a store holds, piece by piece: a bucket has millions of names.
+/// The objects of a store, as a stream: a bucket may have millions.
 pub type ListStream = Pin<Box<dyn Stream<Item = StoreResult<Listed>> + Send>>;
 
-/// What stands behind the name, or the id, of something unfinished in a call that is to delete it alone, and nothing that
-/// bears the name.
+/// Suffix of a name or id in a call that deletes unfinished data only, and no object of that name.
 pub const UNFINISHED: &str = ".unfinished";
 
 /// Something that a store holds.
@@ -39,20 +38,20 @@ pub struct Listed {
     pub name: String,
     /// Whether it is still being written, or was when its writer died.
     pub unfinished: bool,
-    /// Bytes, where the list says so.
+    /// Size in bytes, if listed.
     pub size: Option<u64>,
-    /// When it was last written to, by the store's own clock, where the list says so.
+    /// Modification time by the store's clock, if listed.
     pub modified: Option<Timestamp>,
 }
 
 impl Listed {
-    /// Something of which the list has no more than the name.
+    /// An object of which only the name is listed.
     pub const fn of(name: String, unfinished: bool) -> Self {
         Self { name, unfinished, size: None, modified: None }
     }
 }
 
-/// What a store can do that lets things lie out of the way, and bears a mark that says whose it is.
+/// The operations of a store that supports a quarantine and an owner's mark.
 #[async_trait]
 pub trait Yard: Send + Sync {
     /// What the mark of the store says. Where there is none, `own` is left as the mark, if it is given; the first of
@@ -106,7 +105,7 @@ pub struct NewBlob<'a> {
     pub owner: Option<&'a str>,
     /// Size in bytes, when it is known; lets the store reserve room.
     pub size: Option<u64>,
-    /// Whoever sends the data; for stores that write in the caller's name. Nobody does in a job.
+    /// The caller who sends the data, for stores that write in the caller's name; `None` in a job.
     pub caller: Option<&'a Caller>,
 }
 
@@ -117,7 +116,7 @@ impl<'a> NewBlob<'a> {
     }
 }
 
-/// Who may read a blob at the service behind a store, beside the project that it belongs to.
+/// Who may read a blob directly at the service behind a store, besides its project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readers {
     /// All who have an account there.
@@ -140,32 +139,32 @@ pub enum Share {
 /// What a store can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// It takes data, deletes, and lists what it holds.
+    /// It can be written, deleted from, and listed.
     pub writes: bool,
     /// It reads parts of a blob by itself; else [`NamedStore`] cuts them from the whole.
     pub ranges: bool,
-    /// How it takes over a blob of another store that does the same.
+    /// How it takes over a blob of another store that supports the same way.
     pub share: Option<Share>,
     /// Each read goes over the network, so that one for several readers is worth a detour.
     pub remote: bool,
 }
 
-/// What a store is.
+/// The description of a store.
 #[derive(Clone, Debug)]
 pub struct About {
-    /// What sort of store it is.
+    /// Its type.
     pub kind: &'static Kind,
-    /// What it can do.
+    /// Its capabilities.
     pub capabilities: Capabilities,
     /// Which URLs are its own.
     pub addresses: Addresses,
-    /// What `GET /v2/info/stores/detail` tells about it, by Glance's names for its type.
+    /// The properties in `GET /v2/info/stores/detail`, with Glance's names.
     pub properties: Map<String, Value>,
-    /// What the operator wants to be said in the metadata of locations that begin with a text; the first one counts.
+    /// Configured metadata for locations with a URL prefix; the first match counts.
     pub metadata: Vec<(String, Map<String, Value>)>,
 }
 
-/// A file of this machine in which a blob lies whole, open for reading.
+/// A local file that contains a whole blob, open for reading.
 #[derive(Debug)]
 pub struct LocalFile {
     /// The file.
@@ -196,7 +195,7 @@ pub trait Writer: Send {
 /// The room of a store, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// What can still be written.
+    /// Free space.
     pub free: u64,
     /// All there is, full or empty.
     pub total: u64,
@@ -245,7 +244,7 @@ pub trait Backend: Send + Sync {
     /// Everything in the store, unfinished blobs included, in any order.
     fn list(&self) -> ListStream;
 
-    /// Where things can lie out of the way; `None` in a store that has no such place.
+    /// The quarantine; `None` if the store does not support it.
     fn yard(&self) -> Option<&dyn Yard>;
 }
 
@@ -256,7 +255,7 @@ pub struct Kind {
     pub name: &'static str,
     /// The schemes of its URLs.
     pub schemes: &'static [&'static str],
-    /// Who may name URLs of these schemes in a location.
+    /// Who may add locations with these schemes.
     pub named_by: NamedBy,
     /// Its options.
     pub options: &'static [Declared],
@@ -265,13 +264,13 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// Whether everybody may name this URL, by its beginning as Glance looks at it.
+    /// Whether everybody may add this URL, by its beginning, as in Glance.
     pub fn is_for_everybody(&self, url: &str) -> bool {
         self.named_by == NamedBy::Everybody && self.schemes.iter().any(|scheme| url.starts_with(scheme))
     }
 }
 
-/// Who may name a URL in a location of an image (`glance/common/store_utils.py: RESTRICTED_URI_SCHEMAS`,
+/// Who may add a URL as a location of an image (`glance/common/store_utils.py: RESTRICTED_URI_SCHEMAS`,
 /// `glance/api/v2/images.py: add_location`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NamedBy {
@@ -292,9 +291,9 @@ pub struct Declared {
     pub form: Form,
     /// The default as it would be written in a file; `None` if it is unset by default.
     pub default: Option<&'static str>,
-    /// What it does, in a sentence.
+    /// Its description, one sentence.
     pub help: &'static str,
-    /// Whether its value is to be shown to nobody.
+    /// Whether its value is secret.
     pub secret: bool,
     /// Why it is accepted without having an effect, if that is so.
     pub obsolete: Option<&'static str>,
@@ -328,7 +327,7 @@ impl Declared {
         Self { name, form, default: None, help, secret: false, obsolete: None }
     }
 
-    /// As it is, but shown to nobody.
+    /// Marks it as secret.
     pub const fn secret(self) -> Self {
         Self { secret: true, ..self }
     }
@@ -339,8 +338,8 @@ impl Declared {
     }
 }
 
-/// The values of the options of one store, defaults included. To ask for an option that the kind does not declare, or
-/// in another form, is a programming error, and answered with the form's empty value.
+/// The option values of one store, defaults included. Requesting an option that the type does not declare, or in
+/// another form, is a programming error and returns the form's empty value.
 pub trait Options {
     /// Whether there is this one store and no other of its kind, configured without an id.
     fn is_single(&self) -> bool;
@@ -394,6 +393,6 @@ pub struct Site<'a> {
     pub data_dir: &'a Path,
     /// Where data that users name may come from.
     pub filter: &'a Filter,
-    /// How long a read from elsewhere may take.
+    /// Time limits for reading from elsewhere.
     pub patience: Patience,
 }

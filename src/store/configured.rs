@@ -43,13 +43,13 @@ impl Stores {
         Ok(Self { by_id, order, default: default.to_owned(), multiple, sharing, reads })
     }
 
-    /// The same stores, of which these are read once for all who want the same data at the same time.
+    /// The same stores, with shared reads for those selected.
     pub fn sharing(self, sharing: Sharing) -> Self {
         Self { sharing, ..self }
     }
 
-    /// Opens all `size` bytes of a blob for reading, with others who want them now where reads of its store are shared;
-    /// `whose` project asks.
+    /// Opens all `size` bytes of a blob for reading, sharing the read with others if that is enabled for its store;
+    /// `whose` is the reader's project.
     ///
     /// # Errors
     /// The store's, here and in the stream.
@@ -65,7 +65,7 @@ impl Stores {
         }
     }
 
-    /// The store to which uploads go that name none.
+    /// The default store.
     pub fn default_id(&self) -> &str {
         &self.default
     }
@@ -75,7 +75,7 @@ impl Stores {
         self.by_id.get(id)
     }
 
-    /// The store that serves a URL: the first in configuration order that says so.
+    /// The store of a URL: the first match in configuration order.
     pub fn for_url(&self, url: &str) -> Option<&NamedStore> {
         self.iter().find(|named| named.owns(url))
     }

@@ -90,7 +90,7 @@ pub async fn get(store: &NamedStore, url: &str, range: Option<ByteRange>) -> Sto
     Ok(chunks.concat())
 }
 
-/// What the test has put where a store reads: bytes at one URL, nothing at another.
+/// Test data for a read-only store: bytes at one URL, nothing at another.
 pub struct Held<'a> {
     /// Where there are bytes.
     pub url: &'a str,
@@ -100,8 +100,8 @@ pub struct Held<'a> {
     pub absent: &'a str,
 }
 
-/// Everything that a store with these capabilities promises. It is left as it was found. `held` is what a store that
-/// only reads can read.
+/// Tests everything that a store with these capabilities guarantees. The store is left as it was. `held` is the data
+/// for a read-only store.
 pub async fn conforms(store: &NamedStore, held: Option<Held<'_>>) {
     if let Some(Held { url, bytes, absent }) = held {
         assert!(store.owns(url));

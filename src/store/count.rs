@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::StoreResult;
 use crate::telemetry::{self, metrics::StoreMetrics};
 
-/// What one store has done since it was opened. Only ever grows. The figures of the process learn of it, too.
+/// Counters of one store since it was opened, also exported as metrics.
 pub struct Counters {
     metrics: StoreMetrics,
     bytes_read: AtomicU64,
@@ -32,7 +32,7 @@ pub struct Counts {
     pub writes: u64,
     /// Blobs taken over from another store without reading them, or tried to be.
     pub shares: u64,
-    /// Sizes asked for.
+    /// Requests for a size.
     pub sizes: u64,
     /// Deletions.
     pub deletes: u64,
@@ -42,7 +42,7 @@ pub struct Counts {
     pub errors: u64,
 }
 
-/// What is asked of a store.
+/// An operation on a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     Read,

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io};
 
-/// What sort of failure it is.
+/// The kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StoreErrorKind {
     /// There is no blob at this place.
@@ -37,7 +37,7 @@ pub enum StoreErrorKind {
 pub struct StoreError {
     /// For deciding.
     pub kind: StoreErrorKind,
-    /// File, URL or store of which the failure speaks; for the log, without secrets.
+    /// The file, URL or store concerned; for the log, without secrets.
     pub place: String,
     /// The cause.
     pub source: Box<dyn Error + Send + Sync>,
@@ -53,7 +53,7 @@ impl StoreError {
         Self { kind, place: place.into(), source: source.into() }
     }
 
-    /// Whether the store was not even called, since it is fenced.
+    /// Whether the store was not called because it is fenced.
     pub fn is_left_alone(&self) -> bool {
         self.source.is::<LeftAlone>()
     }
@@ -74,7 +74,7 @@ impl StoreError {
     }
 }
 
-/// Why calls of a store fail that is fenced.
+/// The error of calls to a fenced store.
 #[derive(Debug, thiserror::Error)]
 #[error("it is left alone until it answers again; last: {0}")]
 pub(super) struct LeftAlone(pub(super) String);

@@ -22,10 +22,10 @@ use super::{
 };
 use crate::telemetry;
 
-/// A name that no blob has, to ask a store for.
+/// A name that no blob has, for probes.
 pub(super) const PROBE: &str = "vitrine-probe";
 
-/// What stands between a store and those who call it.
+/// The fence of a store.
 pub(super) struct Fence {
     store: String,
     fencing: Fencing,
@@ -75,7 +75,7 @@ impl Fence {
         self.closed().as_ref().map(|closed| closed.since.elapsed())
     }
 
-    /// Lets a call through, if the store is not fenced.
+    /// Admits a call unless the store is fenced.
     ///
     /// # Errors
     /// [`StoreErrorKind::Unavailable`], as from the store.
@@ -87,7 +87,7 @@ impl Fence {
         Err(StoreError::new(StoreErrorKind::Unavailable, format!("store {}", self.store), LeftAlone(reason)))
     }
 
-    /// Has the store itself asked, if too many calls in a row had no answer.
+    /// Starts a probe if too many calls in a row had no answer.
     pub(super) fn doubt(self: &Arc<Self>, silent: u32) {
         let is_doubtful = self.fencing.after != 0 && silent >= self.fencing.after;
         if is_doubtful && !self.doubted.swap(true, Ordering::AcqRel) {

@@ -24,7 +24,7 @@ const ROOM_AGE: Duration = Duration::from_secs(10);
 /// How long requests wait for it; after that what was told before counts.
 const ROOM_PATIENCE: Duration = Duration::from_millis(500);
 
-/// How a store is.
+/// The state of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// It answers, as far as anybody has asked.
@@ -36,7 +36,7 @@ pub enum State {
 }
 
 impl State {
-    /// In a word.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Well => "well",
@@ -46,7 +46,7 @@ impl State {
     }
 }
 
-/// How long the recent answers took to begin.
+/// How long recent calls took to their first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latency {
     /// Half of them took no longer.
@@ -55,34 +55,34 @@ pub struct Latency {
     pub longest: Duration,
 }
 
-/// The last thing that went wrong.
+/// The last error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What, without secrets.
+    /// The reason, without secrets.
     pub reason: String,
     /// How long ago.
     pub age: Duration,
 }
 
-/// How a store is at one moment.
+/// The health of a store at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Whether it answers.
     pub state: State,
     /// How long it has been fenced.
     pub fenced: Option<Duration>,
-    /// Its room; `None` where the store cannot tell.
+    /// Its space; `None` if unknown.
     pub room: Option<Room>,
     /// `None` before the first answer.
     pub latency: Option<Latency>,
-    /// What went wrong since the start and was not the caller's doing.
+    /// Errors since the start that the caller did not cause.
     pub errors: u64,
     /// The last of these.
     pub last_error: Option<Fault>,
 }
 
 impl Report {
-    /// How a store is that could not even be opened.
+    /// The health of a store that could not be opened.
     pub fn unopened(reason: String) -> Self {
         let last_error = Some(Fault { reason, age: Duration::ZERO });
         Self { state: State::Sick, fenced: None, room: None, latency: None, errors: 1, last_error }
@@ -127,7 +127,7 @@ fn gibibytes(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }
 
-/// What the end of a call says of the store.
+/// What the end of a call shows about the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
     /// It answered, if only to refuse.
@@ -158,7 +158,7 @@ fn is_fault(error: &StoreError) -> bool {
     matches!(error.kind, Denied | Full | Gone | Io | Unavailable)
 }
 
-/// What is kept of one store.
+/// The health record of one store.
 pub(super) struct Health {
     /// Calls without an answer since the last one with.
     silent: AtomicU32,
@@ -176,7 +176,7 @@ struct Kept {
 }
 
 impl Health {
-    /// Nobody has asked it yet.
+    /// An empty record.
     pub(super) fn new() -> Self {
         Self { silent: AtomicU32::new(0), kept: Mutex::default(), asking: Arc::new(Semaphore::new(1)) }
     }
@@ -221,8 +221,7 @@ impl Health {
         kept.latencies.push_front(time);
     }
 
-    /// The room of the store, asked for again when it was told of long ago; a store that does not answer now has what it
-    /// had.
+    /// The space of the store, requested again if it is old; a store that does not answer now has its last value.
     pub(super) async fn room(self: &Arc<Self>, backend: &Arc<dyn Backend>) -> Option<Room> {
         let is_known = self.kept().room.is_some_and(|(then, _)| then.elapsed() < ROOM_AGE);
         if !is_known && let Ok(seat) = Arc::clone(&self.asking).try_acquire_owned() {
@@ -240,12 +239,12 @@ impl Health {
         self.last_room()
     }
 
-    /// The room that the store told of last.
+    /// The last known space of the store.
     pub(super) fn last_room(&self) -> Option<Room> {
         self.kept().room.and_then(|(_, room)| room)
     }
 
-    /// All of it; `room` is what was asked for just now, `fenced` how long it has been fenced.
+    /// The report; `room` is the current space, `fenced` how long the store has been fenced.
     pub(super) fn report(&self, room: Option<Room>, fenced: Option<Duration>) -> Report {
         let state = match fenced {
             Some(_) => State::Fenced,

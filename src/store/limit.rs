@@ -13,11 +13,11 @@ pub struct Limits {
     pub reads: usize,
     /// Blobs that are written at the same time.
     pub writes: usize,
-    /// How long the next one waits before the store counts as unavailable.
+    /// How long the next call waits before the store counts as unavailable.
     pub patience: Duration,
-    /// How long the store may take for one answer, be it the next piece of data, before it counts as unavailable.
+    /// How long the store may take for one answer, or the next piece of data, before it counts as unavailable.
     pub answer: Duration,
-    /// When it is fenced.
+    /// When the store is fenced.
     pub fencing: Fencing,
 }
 
@@ -35,16 +35,16 @@ impl Default for Limits {
     }
 }
 
-/// When a store is fenced, and how it is taken back.
+/// When a store is fenced, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fencing {
-    /// Calls in a row without an answer after which the store itself is asked; 0 never does that.
+    /// Unanswered calls in a row after which the store is probed; 0 disables fencing.
     pub after: u32,
-    /// How long the store itself may take to answer before it is fenced.
+    /// How long the probe may take.
     pub patience: Duration,
-    /// How long it is fenced at first; each time it still does not answer, it is twice as long.
+    /// How long the first fence lasts; it doubles each time the store still does not answer.
     pub pause: Duration,
-    /// How long at most.
+    /// The longest fence.
     pub longest_pause: Duration,
 }
 

@@ -35,9 +35,9 @@ pub struct NamedStore {
     pub description: Option<String>,
     /// Preference for reading; larger first.
     pub weight: i64,
-    /// The format in which it keeps disks; `None` is as they come. Whoever writes sees to it.
+    /// The format in which it keeps disks; `None` is any. The writer is responsible for it.
     pub disk_format: Option<String>,
-    /// What it has done since the start.
+    /// Its counters since the start.
     pub counters: Arc<Counters>,
     about: Arc<About>,
     backend: Arc<dyn Backend>,
@@ -80,22 +80,22 @@ impl NamedStore {
         Self { disk_format, ..self }
     }
 
-    /// What sort of store it is.
+    /// Its type.
     pub fn kind(&self) -> &'static Kind {
         self.about.kind
     }
 
-    /// What the store can do.
+    /// Its capabilities.
     pub fn capabilities(&self) -> Capabilities {
         self.about.capabilities
     }
 
-    /// What `GET /v2/info/stores/detail` tells about the store.
+    /// The properties in `GET /v2/info/stores/detail`.
     pub fn properties(&self) -> &Map<String, Value> {
         &self.about.properties
     }
 
-    /// Whether calls are let through: a store that is fenced takes none.
+    /// Whether calls are admitted: a fenced store admits none.
     ///
     /// # Errors
     /// As of every call then.
@@ -130,8 +130,8 @@ impl NamedStore {
         }
     }
 
-    /// Begins a blob. It is not bounded in time beyond the wait for a seat: what came true after it was given up
-    /// would be left behind.
+    /// Begins a blob. Apart from waiting for a place it has no time limit: a result that arrived later would be left
+    /// behind.
     ///
     /// # Errors
     /// [`StoreErrorKind::Unsupported`] from a store that only reads; else the store's.
@@ -193,7 +193,7 @@ impl NamedStore {
         self.traced(Call::Delete, work).await
     }
 
-    /// Whether anything in the store bears this name.
+    /// Whether the store has anything of this name.
     ///
     /// # Errors
     /// [`StoreErrorKind::Unsupported`] from a store that only reads; else the store's.
@@ -206,7 +206,7 @@ impl NamedStore {
         self.traced(Call::Stat, work).await
     }
 
-    /// Whether something that was made of a finished blob, and is not ours, keeps it from being deleted.
+    /// Whether something outside this service that depends on a finished blob, such as a clone, prevents its deletion.
     ///
     /// # Errors
     /// The store's.
@@ -219,7 +219,7 @@ impl NamedStore {
         matches!(self.about.addresses, Addresses::Accounts { .. })
     }
 
-    /// Lets these projects, beside the one that it belongs to, read what bears this name without asking us.
+    /// Allows these projects, besides the owner, to read the object of this name directly.
     ///
     /// # Errors
     /// The store's.
@@ -243,7 +243,7 @@ impl NamedStore {
         Box::pin(list.inspect(move |item| notes.ended(item)))
     }
 
-    /// How the store is; only its room is asked for, and that not often.
+    /// The health of the store; only its space is requested, and not often.
     pub async fn report(&self) -> Report {
         self.notes.report(&self.backend).await
     }
@@ -253,7 +253,7 @@ impl NamedStore {
         report.as_json(&self.id, self.kind().name)
     }
 
-    /// Asks the store something of which nothing but the answer matters. Those that only read have nothing to be asked.
+    /// Sends a probe to the store. Read-only stores are not probed.
     ///
     /// # Errors
     /// The store's.

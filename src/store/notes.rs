@@ -26,7 +26,7 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// Those of a store that nobody has called yet. It is fenced, ever, only if all of it is one server's.
+    /// The records of a store. It can be fenced only if it consists of a single server.
     pub(super) fn of(id: &str, backend: &Arc<dyn Backend>, is_one: bool, limits: &Limits) -> Self {
         let (mut fencing, health) = (limits.fencing.clone(), Arc::new(Health::new()));
         if !is_one {
@@ -37,7 +37,7 @@ impl Notes {
         Self { counters: Arc::new(Counters::of(id)), health, fence, is_one, patience }
     }
 
-    /// Lets a call through, if the store is not fenced.
+    /// Admits a call unless the store is fenced.
     ///
     /// # Errors
     /// [`StoreErrorKind::Unavailable`]
@@ -59,7 +59,7 @@ impl Notes {
         self.answered(result);
     }
 
-    /// Waits for an answer, of which it is noted down how long it took; also when whoever asked gives up.
+    /// Waits for an answer and records how long it took, also when the caller gives up.
     pub(super) async fn timed<T>(&self, work: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
         let mut asked = Asked { notes: self, begun: Instant::now(), is_over: false };
         let result = work.await;
@@ -71,7 +71,7 @@ impl Notes {
         result
     }
 
-    /// How the store is.
+    /// The health of the store.
     pub(super) async fn report(&self, backend: &Arc<dyn Backend>) -> Report {
         let fenced = self.fence.closed_for();
         let room = if fenced.is_none() { self.health.room(backend).await } else { self.health.last_room() };

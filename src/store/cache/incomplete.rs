@@ -74,7 +74,7 @@ impl Incomplete {
         self.target.parent().map_or(Ok(()), sync_folder)
     }
 
-    /// Keeps the file among those whose data was not what it should be, for whoever wants to look.
+    /// Moves the file to those with invalid data, for inspection.
     ///
     /// # Errors
     /// As for [`Incomplete::commit`].
@@ -114,7 +114,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether nobody writes the file at this path.
+/// Whether the file at this path is abandoned.
 pub(super) fn is_left(path: &Path) -> io::Result<bool> {
     let file = match File::open(path) {
         Ok(file) => file,

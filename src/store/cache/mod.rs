@@ -126,8 +126,7 @@ impl CacheFolder {
         remove_if_there(&self.path("", name)?)
     }
 
-    /// Begins a file; `None` when it is there already, or somebody is writing it at the moment. What a process left
-    /// that has died does not count.
+    /// Begins a file; `None` if it exists, or somebody is writing it. Remains of a dead process do not count.
     ///
     /// # Errors
     /// The file system's.
@@ -157,8 +156,7 @@ impl CacheFolder {
         Ok(files.len())
     }
 
-    /// Removes incomplete files that nobody writes any more, and those that nothing was written to for `stall`. Returns
-    /// how many.
+    /// Removes abandoned incomplete files, and those unchanged for `stall`. Returns how many.
     ///
     /// # Errors
     /// The file system's.
@@ -175,7 +173,7 @@ impl CacheFolder {
         Ok(removed)
     }
 
-    /// Writes down that a file is wanted; one that was wanted before keeps its turn.
+    /// Queues a file; one that is queued already keeps its position.
     ///
     /// # Errors
     /// The file system's.
@@ -196,7 +194,7 @@ impl CacheFolder {
         remove_if_there(&self.path(QUEUE, name)?)
     }
 
-    /// The names of the files that are wanted, in their turn.
+    /// The names of the queued files, in order.
     ///
     /// # Errors
     /// The file system's.

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl NamedStore {
-    /// Whether the URL is one that this store serves; looks at the text alone.
+    /// Whether the URL belongs to this store, by its text alone.
     pub fn owns(&self, url: &str) -> bool {
         self.about.addresses.have(url)
     }
@@ -68,7 +68,7 @@ impl NamedStore {
         Some(StoreUrl::new(place).to_string())
     }
 
-    /// The URLs that a name may have here, one for each place that this store writes to; none where it only reads.
+    /// The possible URLs of a name, one for each place that this store writes to; none if it is read-only.
     pub fn urls_of(&self, name: &str) -> Vec<String> {
         match &self.about.addresses {
             _ if !self.about.capabilities.writes => Vec::new(),
@@ -93,7 +93,7 @@ impl NamedStore {
         }
     }
 
-    /// The URL of a blob of this store as Glance wants it in its database, which may be with keys: for nobody else.
+    /// The URL of a blob for Glance's database, which may contain keys; for nothing else.
     pub fn url_for_glance(&self, url: &str) -> StoreUrl {
         match (&self.about.addresses, without_keys(url).split_once("://")) {
             (Addresses::Keyed(_, Keys(keys)), Some((scheme, place))) if self.owns(url) => {
@@ -103,7 +103,7 @@ impl NamedStore {
         }
     }
 
-    /// What the operator wants to be said in the metadata of a location with this URL.
+    /// The configured metadata of a location with this URL.
     pub fn metadata(&self, url: &str) -> Map<String, Value> {
         let mut entries = self.about.metadata.iter().filter(|_| self.owns(url));
         entries.find(|(beginning, _)| url.starts_with(beginning)).map(|(_, e)| e.clone()).unwrap_or_default()

@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl NamedStore {
-    /// Whether things can lie out of the way here, and the store bears a mark.
+    /// Whether the store supports a quarantine and a mark.
     pub fn has_yard(&self) -> bool {
         self.backend.yard().is_some()
     }
@@ -18,7 +18,7 @@ impl NamedStore {
         self.backend.yard().ok_or_else(none)
     }
 
-    /// What the mark of the store says; `own` becomes it where there is none.
+    /// The mark of the store; `own` is written if there is none.
     ///
     /// # Errors
     /// [`StoreErrorKind::Unsupported`] from a store without marks; else the store's.
@@ -26,7 +26,7 @@ impl NamedStore {
         self.ask(self.yard()?.mark(own)).await
     }
 
-    /// What time it is by the clock that stamps what the store holds.
+    /// The time of the clock that stamps the store's objects.
     ///
     /// # Errors
     /// As [`NamedStore::mark`].
@@ -34,8 +34,7 @@ impl NamedStore {
         self.ask(self.yard()?.time()).await
     }
 
-    /// Whether what bears a name is an object of the store's own, and no link to something elsewhere: only stores of files
-    /// have such.
+    /// Whether an object is stored in the store itself, and not a link elsewhere, as only file stores can have.
     ///
     /// # Errors
     /// The store's.
@@ -54,7 +53,7 @@ impl NamedStore {
         self.ask_at_length(self.yard()?.set_aside(name, unfinished, key)).await
     }
 
-    /// Moves it back; returns whether there was such a thing.
+    /// Moves an object back; returns whether it existed.
     ///
     /// # Errors
     /// [`StoreErrorKind::Exists`] when something else bears the name by now; as [`NamedStore::mark`].
@@ -62,7 +61,7 @@ impl NamedStore {
         self.ask_at_length(self.yard()?.bring_back(key, name, unfinished)).await
     }
 
-    /// Deletes what is in quarantine.
+    /// Deletes an object in quarantine.
     ///
     /// # Errors
     /// As [`NamedStore::mark`].

@@ -15,7 +15,7 @@ pub(super) const FIRST_STEP: u64 = 1 << 20;
 /// Bytes taken at once at most: as much as has come, up to so many.
 const LONGEST_STEP: u64 = 64 << 20;
 
-/// How far ahead of the data there is room.
+/// How far space is allocated ahead of the data.
 #[derive(Debug)]
 pub(super) struct Ahead {
     /// Bytes of the whole file; `None` where nothing is taken ahead.

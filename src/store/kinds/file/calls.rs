@@ -21,8 +21,8 @@ pub(super) async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Calls that only look at names: stat, unlink and statvfs. With a limit of time they are also bounded in number,
-/// since one that hangs cannot be taken back.
+/// Metadata calls: stat, unlink and statvfs. With a time limit their number is limited too, because a hanging call
+/// cannot be cancelled.
 #[derive(Clone, Debug)]
 pub(super) struct Calls {
     limit: Option<Duration>,

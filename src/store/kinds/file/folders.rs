@@ -110,8 +110,8 @@ impl Folders {
         Ok(false)
     }
 
-    /// Removes all data of a blob. While it is unfinished, what bears its name is not its own unless it is the same
-    /// file: it may have been there before, or have come from others since. Blocking.
+    /// Removes all data of a blob. While the blob is unfinished, a file of its name is not its own unless it is the
+    /// same file: it may be older, or belong to others. Blocking.
     pub(super) fn remove(&self, blob_id: &str, name: &str) -> io::Result<()> {
         let part_in = |place: &Place| place.parts.join(blob_id);
         let mut unfinished = None;
@@ -140,13 +140,13 @@ impl Folders {
         }
     }
 
-    /// The file that a URL names, which must lie directly in one of the folders.
+    /// The file of a URL, which must be directly in one of the folders.
     pub(super) fn path_of(&self, url: &StoreUrl) -> StoreResult<PathBuf> {
         path_in(url, |folder| self.0.iter().any(|place| folder == place.folder || folder == place.real))
     }
 }
 
-/// What tells a file from every other, whatever its names; `None` when there is none.
+/// A unique identity of a file, whatever its names; `None` if it does not exist.
 pub(super) fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some((found.dev(), found.ino()))),
@@ -155,7 +155,7 @@ pub(super) fn identity(path: &Path) -> io::Result<Option<(u64, u64)>> {
     }
 }
 
-/// The file that a URL names, which must lie directly in one of our folders. Looks at no file.
+/// The file of a URL, which must be directly in one of our folders. Accesses no file.
 ///
 /// # Errors
 /// [`StoreErrorKind::BadUrl`] when it does not.
@@ -179,8 +179,8 @@ pub(super) fn file_of(url: &StoreUrl) -> StoreResult<PathBuf> {
 }
 
 impl Place {
-    /// That a folder is there at all, as it was at the start: a file system that is not mounted must not pass for
-    /// one without files. Blocking.
+    /// Checks that a folder exists, as it did at the start: an unmounted file system must not pass for an empty one.
+    /// Blocking.
     pub(super) fn check(&self) -> io::Result<()> {
         check_parts(&self.parts)
     }
@@ -211,7 +211,7 @@ fn check_parts(parts: &Path) -> io::Result<()> {
     Err(io::Error::other(Gone(parts.to_owned())))
 }
 
-/// Refuses names that are no blob's.
+/// Refuses names that a blob cannot have.
 pub(super) fn check_name(name: &str) -> StoreResult<()> {
     if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
         return Err(StoreError::new(StoreErrorKind::BadUrl, name, "not a name of a blob"));

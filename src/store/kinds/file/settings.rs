@@ -30,12 +30,12 @@ pub struct Settings {
     pub mounts: Vec<Mount>,
     /// `filesystem_store_file_perm`: mode of finished files; `None` is ours, 0600.
     pub file_perm: Option<u32>,
-    /// `filesystem_store_chunk_size`: bytes read at once, and unit of holes; `None` is what we measured best,
-    /// though Glance's default is what we tell.
+    /// `filesystem_store_chunk_size`: bytes read at once, and unit of holes; `None` is the best measured value,
+    /// although Glance's default is reported.
     pub chunk_size: Option<usize>,
     /// `filesystem_thin_provisioning`: runs of zeros become holes.
     pub thin_provisioning: bool,
-    /// `filesystem_store_timeout`: how long looking at and deleting a file may take; `None` is no limit.
+    /// `filesystem_store_timeout`: time limit for metadata calls and deletions; `None` is unlimited.
     pub timeout: Option<Duration>,
     /// `filesystem_store_thread_pool_size`: calls with a limit of time that may be under way at once.
     pub thread_pool_size: usize,
@@ -108,7 +108,7 @@ pub fn file_perm(digits: i64) -> Result<Option<u32>, String> {
     Ok(Some(mode))
 }
 
-/// What the operator says about a mount point.
+/// The configured description of a mount point.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mount {
     /// Prefix of the paths it is about.

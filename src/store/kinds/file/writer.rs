@@ -33,7 +33,7 @@ pub(super) struct Style {
     pub(super) mode: Option<u32>,
 }
 
-/// Creates the file for a blob and takes its first room. Blocking.
+/// Creates the file for a blob and allocates its first space. Blocking.
 pub(super) fn create(
     place: &Place,
     part: &Path,
@@ -130,7 +130,7 @@ pub(super) struct FileWriter {
 }
 
 impl FileWriter {
-    /// Begins; `places` bounds how many batches are written at once, and the owner has his turn at them.
+    /// Starts; `places` limits concurrent batches, shared fairly by owner.
     pub(super) fn start(
         (file, ahead): (File, Ahead),
         target: Target,

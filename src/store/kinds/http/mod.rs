@@ -79,14 +79,14 @@ impl backend::Settings for Settings {
     }
 }
 
-/// Data on other people's web servers.
+/// Data on web servers of others.
 #[derive(Clone)]
 pub struct HttpStore {
     fetcher: Fetcher,
 }
 
 impl HttpStore {
-    /// Prepares to read what the filter lets pass, for as long as a server may take.
+    /// Prepares reading what the filter allows, within the time limits.
     ///
     /// # Errors
     /// A sentence naming the option that is at fault.

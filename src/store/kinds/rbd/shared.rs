@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Pieces that all streams of a store may have ahead of their readers: a reader that stalls keeps what was read for it.
 const AHEAD_OF_ALL: usize = 48;
 
-/// Threads: what takes long must not keep readers waiting.
+/// Threads: slow operations must not delay readers.
 pub(super) struct Crews {
     pub(super) bytes: Crew,
     pub(super) names: Crew,
@@ -47,7 +47,7 @@ pub(super) struct Shared {
     pub(super) crews: Crews,
     pub(super) settings: Settings,
     pub(super) fsid: String,
-    /// How the URLs of its images begin.
+    /// The prefix of its images' URLs.
     pub(super) prefix: String,
     /// Pieces that may be read ahead of those who read.
     pub(super) ahead: Arc<Semaphore>,
@@ -126,7 +126,7 @@ impl Shared {
         self.link.failed(place, error, &self.crews.names)
     }
 
-    /// Somebody who reads, of whom nothing is known: each has its turn at the threads like any project.
+    /// An anonymous reader: each has its turn at the threads like any project.
     pub(super) fn stranger(&self) -> Arc<str> {
         format!("reader {}", self.strangers.fetch_add(1, Ordering::Relaxed)).into()
     }
@@ -144,7 +144,7 @@ impl Shared {
         self.removing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes the first of these images that there is, once nobody here writes the blob any more.
+    /// Removes the first existing one of these images, once nobody here writes the blob any more.
     pub(super) async fn remove(self: &Arc<Self>, blob_id: &str, names: Vec<String>) -> StoreResult<()> {
         let place = names.join(" or ");
         let Some(removal) = Removal::begin(self, blob_id) else {

@@ -5,7 +5,7 @@ use crate::store::{StoreError, StoreErrorKind, StoreResult, StoreUrl, backend::O
 /// The schemes of these URLs.
 pub const SCHEMES: [&str; 3] = ["s3", "s3+http", "s3+https"];
 
-/// Where the bucket stands in the URLs of requests.
+/// The position of the bucket in request URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// `https://host/bucket/object`
@@ -76,7 +76,7 @@ impl Address {
         }
     }
 
-    /// What the URLs of objects begin with, by each scheme; the first is the one that is written.
+    /// The prefixes of object URLs, by scheme; the first is the one that is written.
     pub fn prefixes(&self) -> Vec<String> {
         let written = if self.tls { "s3+https" } else { "s3" };
         let others = SCHEMES.iter().filter(|scheme| **scheme != written);

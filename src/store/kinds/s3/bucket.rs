@@ -15,7 +15,7 @@ use super::{
 };
 use crate::store::{StoreError, StoreErrorKind, StoreResult};
 
-/// A bucket, and what it takes to work with it. Clones are the same.
+/// A bucket and what is needed to access it. Clones are the same bucket.
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
     pub(super) address: Address,
@@ -31,7 +31,7 @@ pub(super) struct Bucket {
     pub(super) writing: Arc<Mutex<HashSet<String>>>,
 }
 
-/// What there is of an object.
+/// The properties of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) size: u64,
@@ -46,7 +46,7 @@ impl Bucket {
         self.address.url_of(name).to_string()
     }
 
-    /// What there is under a name.
+    /// Looks up a name.
     pub(super) async fn look(&self, name: &str) -> StoreResult<Option<Found>> {
         let options = GetOptions { head: true, ..GetOptions::default() };
         let found = match self.objects.get_opts(&path_of(name)?, options).await {

@@ -28,8 +28,7 @@ const FULL: [&str; 6] = [
     "XMinioStorageFull",
 ];
 
-/// Why a server did not do as asked. Its text says nothing that the server sent but a word of its own: answers may
-/// hold keys and signatures.
+/// Why a request failed. Its text contains only the server's error code: responses may have keys and signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It answered so, and with this code if it gave one.
@@ -74,7 +73,7 @@ impl Fault {
         }
     }
 
-    /// What it is to the rest of the house.
+    /// The corresponding kind of store error.
     pub fn kind(&self) -> StoreErrorKind {
         let Self::Refused(status, code) = self else { return StoreErrorKind::Unavailable };
         let code = code.as_deref().unwrap_or_default();

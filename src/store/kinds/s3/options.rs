@@ -103,7 +103,7 @@ pub struct Settings {
     pub authorities: Option<Authorities>,
     /// Bytes of all parts that are held at once.
     pub buffers: u64,
-    /// For how long a request is tried again.
+    /// How long a request is retried.
     pub patience: Duration,
     /// Bytes of the largest object that is copied in one request.
     pub copied_at_once: u64,

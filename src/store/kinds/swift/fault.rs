@@ -7,7 +7,7 @@ use crate::{
     store::{StoreError, StoreErrorKind},
 };
 
-/// Why a server did not do as asked. Its text says nothing that the server sent.
+/// Why a request failed. Its text contains nothing that the server sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Swift answered so.
@@ -63,7 +63,7 @@ impl Fault {
         *self == Self::Refused(StatusCode::UNAUTHORIZED)
     }
 
-    /// Whether it is that there is no such thing.
+    /// Whether the object does not exist.
     pub(super) fn is_absence(&self) -> bool {
         *self == Self::Refused(StatusCode::NOT_FOUND)
     }

@@ -36,7 +36,7 @@ const PACE: u64 = 1 << 20;
 /// Bytes of a file that are read at once.
 const READ_BYTES: usize = 256 * 1024;
 
-/// How long what may take.
+/// Time limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// One answer, and each further piece of it.
@@ -45,7 +45,7 @@ pub struct Patience {
     pub total: Duration,
 }
 
-/// What goes along with a request, and can be sent again.
+/// The repeatable body of a request.
 #[derive(Clone, Debug)]
 pub(super) enum Payload {
     /// Nothing.
@@ -207,7 +207,7 @@ impl Line {
         Self { client: self.client.clone(), keys, project: Some(Arc::from(project)), patience: self.patience }
     }
 
-    /// In whose name it asks.
+    /// The credentials in use.
     pub(super) fn keys(&self) -> &Keys {
         &self.keys
     }

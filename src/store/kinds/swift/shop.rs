@@ -30,7 +30,7 @@ pub(super) const BLOB: &str = "X-Object-Meta-Vitrine-Blob";
 /// The header of a mark that holds the name that a blob is to have.
 pub(super) const NAME: &str = "X-Object-Meta-Vitrine-Name";
 
-/// How URLs name the account that takes new images.
+/// The account for new images, as URLs name it.
 #[derive(Clone, Debug)]
 pub(super) enum Home {
     /// By its reference.
@@ -39,7 +39,7 @@ pub(super) enum Home {
     Storage(String),
 }
 
-/// What it takes to work with the containers of an operator.
+/// What is needed to access the operator's containers.
 pub(super) struct Shop {
     pub(super) readable: Vec<Beginning>,
     pub(super) lines: BTreeMap<String, Line>,
@@ -62,7 +62,7 @@ pub(super) struct Shop {
     pub(super) writing: Arc<Mutex<HashSet<String>>>,
 }
 
-/// What there is of an object.
+/// The properties of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) size: Option<u64>,
@@ -115,7 +115,7 @@ impl Shop {
         self.lines.get(account).unwrap_or(&self.line)
     }
 
-    /// What there is under a name.
+    /// Looks up a name.
     pub(super) async fn look(&self, container: &str, name: &str) -> StoreResult<Option<Found>> {
         let found = look(&self.line, container, name).await;
         found.map_err(|fault| fault.at(self.place(container, name)))
@@ -145,7 +145,7 @@ impl Shop {
     }
 }
 
-/// What an account has under a name.
+/// Looks up a name in an account.
 pub(super) async fn look(line: &Line, container: &str, name: &str) -> Result<Option<Found>, Fault> {
     let reply = match line.call(&Ask::of(Method::HEAD, container, Some(name))).await {
         Err(fault) if fault.is_absence() => return Ok(None),
