@@ -44,7 +44,7 @@ pub async fn cancel(imports: &Imports, caller: &Caller, id: &str) -> Result<Job>
     super::show(imports, caller, id).await
 }
 
-/// Asks again for what a failed job was to do; answers the new job.
+/// Repeats a failed job; returns the new job.
 ///
 /// # Errors
 /// As [`cancel`], and [`Error::Conflict`] when it has not failed or its image is not where it was before.

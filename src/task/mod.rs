@@ -39,7 +39,7 @@ pub struct TaskPage {
     pub next_marker: Option<String>,
 }
 
-/// Whether the caller may use the tasks API at all; asked before anything else.
+/// Whether the caller may use the tasks API at all; checked before anything else.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right.
@@ -144,7 +144,7 @@ pub async fn create(imports: &Imports, caller: &Caller, body: &Map<String, Value
     Ok(job)
 }
 
-/// What `vitrine jobs list` asks for.
+/// The query of `vitrine jobs list`.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a status that does not exist.
@@ -153,7 +153,7 @@ pub fn query_of_operator(status: Option<String>, limit: u32) -> Result<TaskQuery
     TaskQuery::parse(&pairs, PageLimits { default: limit, max: limit })
 }
 
-/// Asks again for what a failed job was to do; answers the id of the new job.
+/// Repeats a failed job; returns the id of the new job.
 ///
 /// # Errors
 /// [`Error::Conflict`] when the job has not failed, or its image is not where it was before.

@@ -17,8 +17,8 @@ use super::{
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Up to so many threads, started when they are needed. Cheap to clone; with the last clone they end, after what they
-/// have been given.
+/// A limited number of threads, started on demand. Cheap to clone; after the last clone is dropped they finish their
+/// work and end.
 #[derive(Clone, Debug)]
 pub struct Crew(Arc<Owner>);
 
@@ -77,14 +77,14 @@ impl<T> Answer<T> {
 }
 
 impl Crew {
-    /// Up to `threads` of them, whose names begin with `name`; whoever wants one waits for `patience` at most.
+    /// Up to `threads` threads, whose names begin with `name`; callers wait for one for at most `patience`.
     pub fn new(name: &str, threads: usize, patience: Duration) -> Self {
         let most = threads.max(1);
         let shared = Shared { name: name.to_owned(), most, book: Mutex::default(), called: Condvar::new() };
         Self(Arc::new(Owner { shared: Arc::new(shared), places: Places::new(most), patience }))
     }
 
-    /// Waits for a thread; those who wait get their turn one after the other, `whose` by `whose`.
+    /// Waits for a thread; waiting callers take turns by `whose`.
     ///
     /// # Errors
     /// [`NoAnswer::Busy`]
@@ -127,8 +127,8 @@ impl Crew {
         self.start(self.place(whose).await?, work).wait().await
     }
 
-    /// Leaves work to the first thread that is free, for the present cause. Nobody waits for it, and there is no bound
-    /// to it but what the caller has: for giving back what is held.
+    /// Queues work for the first free thread, in the current context. Nobody waits for it, and only the caller bounds
+    /// it: for releasing resources.
     pub fn later(&self, work: impl FnOnce() + Send + 'static) {
         let context = Context::current();
         let mut book = self.0.shared.book();

@@ -13,7 +13,7 @@ pub struct Settings {
     pub json: bool,
     /// `log_dir` and `log_file`: the file to append to.
     pub file: Option<PathBuf>,
-    /// `use_stderr`: standard error; always, when there is no file.
+    /// `use_stderr`: standard error; always used if there is no file.
     pub stderr: bool,
 }
 

@@ -112,7 +112,7 @@ pub struct StoreMetrics {
 }
 
 impl StoreMetrics {
-    /// Begins a call, such as `read`, `write`, `stat`, `delete` or `list`.
+    /// Starts measuring a call, such as `read`, `write`, `stat`, `delete` or `list`.
     pub fn begin(&self, operation: &'static str) -> Call {
         self.calls.begin(vec![("store", self.store.clone()), ("operation", operation.into())])
     }
@@ -191,7 +191,7 @@ impl Metrics {
         self.statements.begin(vec![("statement", name.into())])
     }
 
-    /// The figures of a store; ask once and keep them.
+    /// The metrics of a store; call once and keep the result.
     pub fn store(&self, id: &str) -> StoreMetrics {
         let store: Cow<'static, str> = Cow::Owned(id.to_owned());
         let bytes = |direction: &'static str| {
@@ -219,7 +219,7 @@ impl Metrics {
         self.verification_failures.get_or_create(&labels).inc();
     }
 
-    /// The figures of requests for one purpose, such as `import`, `store`, `keystone` or `policy`.
+    /// The metrics of requests for one purpose, such as `import`, `store`, `keystone` or `policy`.
     pub fn outbound(&self, purpose: &'static str) -> OutboundMetrics {
         let received = self.outbound_bytes.get_or_create_owned(&vec![("purpose", purpose.into())]);
         OutboundMetrics { purpose, calls: self.outbound.clone(), received }

@@ -62,7 +62,7 @@ impl Places {
         !self.book().turns.is_empty()
     }
 
-    /// So many places, if nobody has to wait for that.
+    /// This many places, if they are free and nobody waits for one.
     pub fn spare(&self, count: usize) -> Option<Place> {
         let mut book = self.book();
         book.free = book.free.checked_sub(count)?;

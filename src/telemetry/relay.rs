@@ -169,7 +169,7 @@ pub struct Relay<T: Taker> {
 }
 
 impl<T: Taker> Relay<T> {
-    /// Begins. Each taker gets every piece; the project `whose` work it is has its turn at the places like any other.
+    /// Starts. Each taker gets every piece; the project `whose` takes its turn at the places like any other.
     pub fn new(takers: Vec<T>, places: Places, whose: Option<&str>) -> Self {
         let lane = |taker| Lane { taker: Some(taker), queue: VecDeque::new(), bytes: 0, pieces: 0 };
         let lanes = takers.into_iter().map(lane).collect();
@@ -247,7 +247,7 @@ impl<T: Taker> Relay<T> {
         self.running.push(blocking(move || worker.shared.work(&places)));
     }
 
-    /// Waits until all that came is taken and nobody works.
+    /// Waits until everything received is processed and no thread is working.
     ///
     /// # Errors
     /// [`Broken`]
@@ -294,7 +294,7 @@ impl<T: Taker> Relay<T> {
         self.settle().await
     }
 
-    /// Drops what waits, and waits for what is worked on: then nobody works any more.
+    /// Discards queued pieces and waits for those in progress; afterwards no thread is working.
     pub async fn stop(&mut self) {
         self.shared.state().over = true;
         while let Some(thread) = self.running.pop() {

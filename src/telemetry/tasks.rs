@@ -9,10 +9,10 @@ tokio::task_local! {
     static REQUEST_ID: Option<Arc<str>>;
 }
 
-/// What waits for a task or a blocking call.
+/// The handle that waits for a task or a blocking call.
 pub type Spawned<T> = JoinHandle<T>;
 
-/// The id of the request that caused the work under way; `None` where none did.
+/// The id of the request that caused the current work; `None` if there is none.
 pub fn request_id() -> Option<Arc<str>> {
     REQUEST_ID.try_with(Clone::clone).ok().flatten()
 }

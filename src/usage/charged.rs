@@ -21,7 +21,7 @@ pub const MONEY_DECIMALS: u32 = 4;
 /// Millionths in one of a currency.
 const MILLION: i64 = 1_000_000;
 
-/// What a line of a report is of.
+/// How a report is grouped into lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Group {
     /// An image, as long as size, price and owner are the same.
@@ -118,7 +118,7 @@ pub struct Line {
     pub store: Option<String>,
     /// The media group, where lines are of those.
     pub media_group: Option<String>,
-    /// What it is sold as, where lines are of that or of images.
+    /// Its SKU, if lines are by SKU or by image.
     pub sku: Option<String>,
     /// The tags, where lines are of those or of images.
     pub tags: Vec<String>,
@@ -132,7 +132,7 @@ pub struct Line {
     pub months: BigInt,
     /// The price.
     pub rate: Option<Micros>,
-    /// What it costs, in ten thousandths of the currency.
+    /// Its price, in ten thousandths of the currency.
     pub amount: Option<BigInt>,
     /// The first hour that counts.
     pub first_hour: Option<Timestamp>,
@@ -149,7 +149,7 @@ pub struct Line {
 pub struct Section {
     /// Lines, in one order.
     pub lines: Vec<Line>,
-    /// What they add up to.
+    /// Their sum.
     pub total: Total,
 }
 
@@ -162,11 +162,11 @@ pub struct Total {
     pub byte_time: BigInt,
     /// Gigabyte-months in millionths.
     pub months: BigInt,
-    /// What all of it costs, in ten thousandths of the currency.
+    /// The total price, in ten thousandths of the currency.
     pub amount: BigInt,
 }
 
-/// What shares are added to.
+/// Collects shares.
 #[derive(Debug)]
 pub struct Ledger {
     group: Group,

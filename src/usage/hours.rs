@@ -26,12 +26,12 @@ const HOURS_AT_ONCE: usize = 100;
 /// Intervals of one image that are read at once.
 const ROWS: i64 = 1000;
 
-/// How far a biller has come: through all images of an hour up to one, or to its beginning.
+/// The position of a billing system: all images of an hour up to one, or its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The beginning of the hour.
     pub hour: Timestamp,
-    /// The last image that was told of.
+    /// The last image returned.
     pub image: Option<String>,
 }
 
@@ -59,7 +59,7 @@ impl Place {
 pub struct Hours {
     /// By hour and image.
     pub shares: Vec<Share>,
-    /// From where to continue, now or later.
+    /// Where to continue, now or later.
     pub place: Place,
     /// Whether there is more already.
     pub has_more: bool,

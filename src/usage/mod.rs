@@ -45,15 +45,15 @@ const NUMBERED_AT_ONCE: i64 = 500;
 /// The operator's settings about usage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// What is counted.
+    /// The counting rules.
     pub rules: Rules,
-    /// What a gigabyte is.
+    /// The size of a gigabyte.
     pub unit: Unit,
-    /// How long a month is.
+    /// The length of a month.
     pub month: Month,
 }
 
-/// What every use case about usage needs. Cheap to clone.
+/// The handles for use cases about usage. Cheap to clone.
 #[derive(Clone)]
 pub struct Usage {
     /// The database.
@@ -112,8 +112,8 @@ impl Usage {
         Ok(())
     }
 
-    /// The openings and closings of intervals after a number, up to `count`, in an order without gaps. What is added later
-    /// gets a higher number.
+    /// The openings and closings of intervals after a number, up to `count`, numbered without gaps. Later ones get
+    /// higher numbers.
     ///
     /// # Errors
     /// [`Error::Forbidden`] without the right to see all usage.

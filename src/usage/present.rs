@@ -22,7 +22,7 @@ pub struct Present {
 }
 
 impl Usage {
-    /// What each project is charged for now that the caller may see.
+    /// The current charges of each project that the caller may see.
     ///
     /// # Errors
     /// [`Error::Forbidden`](crate::model::error::Error::Forbidden) without the right.

@@ -27,7 +27,7 @@ pub struct Version {
     pub valid_from: Timestamp,
     /// The rates.
     pub rates: Rates,
-    /// Who set it.
+    /// The user who set it.
     pub user_id: Option<String>,
     /// When.
     pub created_at: Timestamp,
@@ -75,7 +75,7 @@ impl Usage {
         self.all_rates().await
     }
 
-    /// The same for an operator, whom nobody asks.
+    /// The same for an operator, without a policy check.
     ///
     /// # Errors
     /// The database's.
@@ -99,7 +99,7 @@ impl Usage {
         self.enter_rates(rates, valid_from, caller.user_id.clone()).await
     }
 
-    /// The same for an operator, whom nobody asks.
+    /// The same for an operator, without a policy check.
     ///
     /// # Errors
     /// As [`Usage::set_rates`].

@@ -58,7 +58,7 @@ impl Filter {
     }
 }
 
-/// What a period cost.
+/// The report of a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The period, without what is in the future.
@@ -67,9 +67,9 @@ pub struct Report {
     pub settings: Settings,
     /// The currency; `None` while there are no rates.
     pub currency: Option<String>,
-    /// What images took.
+    /// The usage of images.
     pub images: Section,
-    /// What consumers had licences for.
+    /// The licences of consumers.
     pub licenses: Section,
 }
 
@@ -91,7 +91,7 @@ impl Usage {
         self.reported(period, group, filter).await
     }
 
-    /// The same for an operator, whom nobody asks.
+    /// The same for an operator, without a policy check.
     ///
     /// # Errors
     /// As [`Usage::report`].
@@ -122,8 +122,8 @@ impl Usage {
         Ok(Report { period, settings, currency: versions.currency(), images, licenses })
     }
 
-    /// Counts all intervals of a period, a page at a time. What is closed or opened meanwhile changes nothing, since what
-    /// is counted ends now.
+    /// Counts all intervals of a period, page by page. Concurrent changes have no effect, because the period ends now
+    /// at the latest.
     pub(super) async fn walk(
         &self,
         wanted: &Wanted,

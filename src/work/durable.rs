@@ -23,12 +23,12 @@ pub enum Ending {
     GivenUp,
 }
 
-/// What a repetition of failed work starts from.
+/// The start of a retry of a failed job.
 #[derive(Debug)]
 pub struct Again<S> {
     /// The status that the image must have.
     pub from: Status,
-    /// What the repetition knows at its start.
+    /// The initial state of the retry.
     pub state: S,
     /// The only place where it can be done.
     pub affinity: Option<String>,
@@ -52,8 +52,8 @@ pub trait Durable: 'static {
     /// [`Failure::Final`] with a reason for the user.
     async fn run(parts: &Self::Parts, work: &Work, input: Self::Input, state: Self::State) -> Done<Value>;
 
-    /// Brings the image back to where the same can be asked for again. Repeating it changes nothing. Returns a sentence
-    /// for the user on where the image stands, or nothing.
+    /// Returns the image to a state in which the same call can be made again. Can be repeated. Returns a sentence for
+    /// the user about the image, or nothing.
     ///
     /// # Errors
     /// [`Failure`] when the database is away.
@@ -77,7 +77,7 @@ pub trait Durable: 'static {
     ) -> DbResult<Again<Self::State>>;
 }
 
-/// What a row says was asked for.
+/// The input in a row.
 ///
 /// # Errors
 /// [`Failure::Final`] when it says nothing of that kind.
@@ -87,7 +87,7 @@ pub fn input_of<D: Durable>(job: &Job) -> Done<D::Input> {
         .map_err(|e| Failure::Final(format!("The input of the task is not one of type {kind}: {e}.")))
 }
 
-/// What a row says has been done.
+/// The state in a row.
 ///
 /// # Errors
 /// [`Error::Internal`] when it is unreadable.

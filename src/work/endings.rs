@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// The ends of jobs that somebody waits for. Clones are the same.
+/// The jobs whose end somebody waits for. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Endings(Arc<Mutex<HashMap<String, Arc<Notify>>>>);
 
@@ -25,7 +25,7 @@ impl Endings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The end of a job that nobody else waits for; to be asked for before the job can be begun.
+    /// Waits for the end of a job; must be called before the job can begin, and once for each job.
     pub fn of(&self, job: &str) -> Ending {
         let over = Arc::new(Notify::new());
         self.book().insert(job.to_owned(), Arc::clone(&over));

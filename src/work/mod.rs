@@ -38,14 +38,13 @@ pub struct Settings {
     pub waiting: usize,
     /// `[vitrine] jobs_per_project`: jobs of one project at once, on all nodes.
     pub per_project: i64,
-    /// `[vitrine] lease_seconds`: for how long a node's word about its own work counts.
+    /// `[vitrine] lease_seconds`: how long a node's lease on its work is valid.
     pub lease_seconds: i64,
     /// `[vitrine] lost_node_after`: seconds after which a staging folder that no node has reached is given up.
     pub lost_seconds: i64,
-    /// `[vitrine] jobs_wait_for_store`: seconds after it was asked for during which a job waits for a store that is left
-    /// alone.
+    /// `[vitrine] jobs_wait_for_store`: seconds after its request for which a job waits for a fenced store.
     pub store_seconds: i64,
-    /// `[task] task_time_to_live`, in seconds: for how long a finished job can be looked at.
+    /// `[task] task_time_to_live`, in seconds: how long a finished job is kept.
     pub kept_seconds: i64,
 }
 
@@ -87,7 +86,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What comes of a store that is left alone: it is waited for. `None` is every other failure of a store.
+    /// The error that makes a job wait for a fenced store; `None` for every other failure of a store.
     pub fn of_absence(error: &StoreError) -> Option<Self> {
         error.is_left_alone().then(|| Self::Away(format!("The {} does not answer.", error.place)))
     }
@@ -131,11 +130,11 @@ struct Signals {
 /// A job under way. Clones share progress and signals.
 #[derive(Clone)]
 pub struct Work {
-    /// The job as it was claimed.
+    /// The claimed job.
     pub job: Arc<Job>,
     /// The node that works on it.
     pub node: Arc<str>,
-    /// What this attempt writes bears its name.
+    /// The holder of the blobs that this attempt writes.
     pub holder: Arc<Holder>,
     db: Db,
     signals: Arc<Signals>,
@@ -184,7 +183,7 @@ impl Work {
         Author::from(self.job.as_ref())
     }
 
-    /// Begins a new pass over the data, of this many bytes if known.
+    /// Starts a new pass over the data, of a known size or not.
     pub fn begin_pass(&self, bytes: Option<u64>) {
         self.signals.bytes_done.store(0, Ordering::Relaxed);
         self.set_total(bytes);
@@ -196,7 +195,7 @@ impl Work {
         self.signals.bytes_total.store(bytes, Ordering::Relaxed);
     }
 
-    /// Tells that so many more bytes are handled.
+    /// Reports that this many more bytes are done.
     pub fn advance(&self, bytes: usize) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.signals.bytes_done.fetch_add(bytes, Ordering::Relaxed);
@@ -220,7 +219,7 @@ impl Work {
         self.signals.stop.notify_waiters();
     }
 
-    /// To be asked between steps and chunks.
+    /// Checks for cancellation; call between steps and chunks.
     ///
     /// # Errors
     /// [`Failure::Cancelled`] and [`Failure::Lost`].
@@ -242,8 +241,8 @@ impl Work {
         self.unless_stopped(self.place.take()).await
     }
 
-    /// As [`Work::unless_stopped`], for what others have to do: the place is given up meanwhile, so that slow servers
-    /// hold none.
+    /// Like [`Work::unless_stopped`], for waiting on others: the job's slot is released meanwhile, so that slow servers
+    /// occupy none.
     ///
     /// # Errors
     /// As [`Work::check`].
@@ -258,7 +257,7 @@ impl Work {
         Ok(done)
     }
 
-    /// Waits for something that may take its time, but no longer than the work may continue.
+    /// Waits for something slow, until the job is cancelled.
     ///
     /// # Errors
     /// As [`Work::check`].
@@ -275,7 +274,7 @@ impl Work {
         }
     }
 
-    /// Records a finished step, so that whoever goes on does not repeat it.
+    /// Records a finished step, so that it is not repeated.
     ///
     /// # Errors
     /// [`Failure::Lost`] when the job is another node's now.

@@ -20,18 +20,18 @@ use crate::{
     },
 };
 
-/// Where work is asked for. Cheap to clone.
+/// The job queue. Cheap to clone.
 #[derive(Clone)]
 pub struct Queue {
     /// The database.
     pub db: Db,
     /// Tells the engine that there is a job, or room for one.
     pub enqueued: Arc<Notify>,
-    /// By which the engine tells that a job is over.
+    /// How the engine announces the end of a job.
     pub endings: Endings,
 }
 
-/// A job that a caller asks for, not begun.
+/// A new job of a caller.
 ///
 /// # Errors
 /// [`Error::Internal`]
@@ -112,7 +112,7 @@ impl Queue {
     }
 }
 
-/// The message of a task: what was recorded, or how far the bytes have come.
+/// The message of a task: the recorded one, or the progress.
 pub fn message(job: &Job) -> String {
     if job.status.is_final() || !job.message.is_empty() {
         return job.message.clone();
@@ -120,7 +120,7 @@ pub fn message(job: &Job) -> String {
     progress(job.bytes_done, job.bytes_total)
 }
 
-/// How far this many bytes have come, of so many if known; begins as in Glance, and is empty before the first byte.
+/// The progress in bytes, with the total if it is known; begins as in Glance, and is empty before the first byte.
 pub fn progress(done: i64, total: Option<i64>) -> String {
     match (done, total) {
         (0, _) => String::new(),

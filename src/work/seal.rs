@@ -36,7 +36,7 @@ const TAG_BYTES: usize = 16;
 pub struct Sealed(String);
 
 impl Sealed {
-    /// What a row kept.
+    /// Parses a stored secret.
     pub fn of_text(text: &str) -> Self {
         Self(text.to_owned())
     }
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Sealed {
     }
 }
 
-/// What seals and opens. Cheap to clone.
+/// Encrypts and decrypts secrets. Cheap to clone.
 #[derive(Clone)]
 pub struct Seals {
     db: Db,
@@ -85,7 +85,7 @@ impl Seals {
         Ok(Sealed(format!("{}:{}", key.generation, BASE64.encode(sealed))))
     }
 
-    /// Opens a secret; `None` when it was sealed for another purpose, or with a key that is gone.
+    /// Decrypts a secret; `None` if it was encrypted for another purpose, or with a deleted key.
     ///
     /// # Errors
     /// The database's.
@@ -102,7 +102,7 @@ impl Seals {
         Ok(key.and_then(|key| opened(&key, &text, purpose)))
     }
 
-    /// The secret sealed again, if that was done with a key that another has followed.
+    /// The re-encrypted secret, if its key has been replaced.
     ///
     /// # Errors
     /// As [`Seals::seal`].

@@ -215,7 +215,7 @@ impl Drop for Running {
     }
 }
 
-/// How this process is started again. Its own file may have been replaced by a new version meanwhile.
+/// How this process starts itself. Its own file may have been replaced by a new version meanwhile.
 pub fn own_program() -> PathBuf {
     PathBuf::from("/proc/self/exe")
 }

@@ -103,7 +103,7 @@ impl CacheFolder {
         held(&self.root)
     }
 
-    /// Opens a whole file; returns its size in bytes, too, or `None` when there is no such file.
+    /// Opens a complete file; also returns its size in bytes, or `None` if there is no such file.
     ///
     /// # Errors
     /// The file system's.
@@ -118,7 +118,7 @@ impl CacheFolder {
         }
     }
 
-    /// Removes a whole file; returns whether it was there. Whoever reads it reads on.
+    /// Removes a complete file; returns whether it existed. Readers can continue to read it.
     ///
     /// # Errors
     /// The file system's.
