@@ -335,7 +335,7 @@ impl Draft {
         match given_up {
             Ok(true) => {}
             Ok(false) => {
-                tracing::warn!(blob = %self.blob.id, "a failed upload was somebody else's by then");
+                tracing::warn!(blob = %self.blob.id, "a failed upload had already been taken over");
                 return if matches!(error, Error::Internal { .. }) { gone(&self.blob) } else { error };
             }
             Err(fault) => {

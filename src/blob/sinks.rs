@@ -172,7 +172,7 @@ impl<'a> Sinks<'a> {
         if self.must_succeed {
             return Err(error);
         }
-        tracing::warn!(store, %error, "the others go on without this store");
+        tracing::warn!(store, %error, "the import continues without this store");
         self.gone &= error.kind == StoreErrorKind::Gone;
         self.failed.push(store.to_owned());
         if error.is_left_alone() && self.absent.is_none() {

@@ -76,7 +76,7 @@ impl Elsewhere {
                     return Ok(stream);
                 }
                 Err(error) => {
-                    tracing::error!(%error, %image, %store, at, "a location cannot go on with a download");
+                    tracing::error!(%error, %image, %store, at, "a location cannot continue a download");
                 }
             }
         }

@@ -85,7 +85,7 @@ async fn check_data(images: &Images, image: &Image) -> Result<()> {
                 return Err(Error::Unavailable("The image storage media cannot be reached.".to_owned()));
             }
             Err(error) => {
-                tracing::warn!(%error, image = %image.id, "the data of an image in the bin is not there");
+                tracing::warn!(%error, image = %image.id, "the data of an image in the trash is missing");
                 return Err(gone("is gone"));
             }
         }

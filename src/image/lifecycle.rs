@@ -42,13 +42,13 @@ pub async fn act(images: &Images) -> Result<usize> {
             let (id, what) = (due.image_id.clone(), due.act.as_str());
             match one(images, &due, now).await {
                 Ok(true) => {
-                    tracing::info!(image = id, what, "a date of an image has come");
+                    tracing::info!(image = id, what, "a due date of an image was applied");
                     done = done.saturating_add(1);
                 }
                 Ok(false) => {}
                 // It is gone, in use, or its store is away; none keeps the others waiting.
                 Err(reason) => {
-                    tracing::info!(image = id, what, %reason, "a date of an image has come, and nothing can be done");
+                    tracing::info!(image = id, what, %reason, "a due date of an image could not be applied");
                     postpone(images, due, now).await?;
                 }
             }

@@ -23,14 +23,14 @@ pub async fn admit(images: &Images, id: &str) {
             Ok(Some(now)) if told.as_ref() != Some(&now) => now,
             Ok(_) => return,
             Err(error) => {
-                tracing::warn!(%error, image = id, "stores are not told who may read an image");
+                tracing::warn!(%error, image = id, "the read permissions of an image could not be set in its stores");
                 return;
             }
         };
         for (store, name, readers) in &now {
             let Some(named) = images.stores.get(store) else { continue };
             if let Err(error) = named.admit(name, readers).await {
-                tracing::warn!(%error, image = id, "a store does not know who may read an image");
+                tracing::warn!(%error, image = id, "the read permissions of an image could not be set in a store");
             }
         }
         told = Some(now);

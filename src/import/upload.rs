@@ -153,6 +153,6 @@ async fn told(imports: &Imports, job: &Job) {
     });
     match changed.await {
         Ok(_) | Err(Error::ImageNotFound(_)) => {}
-        Err(error) => tracing::warn!(%error, image = id, "the image goes on saying that its upload failed"),
+        Err(error) => tracing::warn!(%error, image = id, "the image still says that its upload failed"),
     }
 }

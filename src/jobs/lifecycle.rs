@@ -17,20 +17,20 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
         match lifecycle::act(&app.images).await {
             Ok(0) => {}
-            Ok(acts) => tracing::info!(acts, "dates of images have come"),
-            Err(error) => tracing::warn!(%error, "what is due by dates of images could not be done"),
+            Ok(acts) => tracing::info!(acts, "due dates of images were applied"),
+            Err(error) => tracing::warn!(%error, "due dates of images could not be applied"),
         }
         match retention::run_due(&app.images).await {
             Ok(0) => {}
-            Ok(images) => tracing::info!(images, "images that no rule keeps were retired or deleted"),
+            Ok(images) => tracing::info!(images, "images were retired or deleted by retention rules"),
             Err(error) => {
-                tracing::warn!(%error, "the rules of projects about their images could not be applied")
+                tracing::warn!(%error, "the retention rules could not be applied")
             }
         }
         match bin::expire(&app.images).await {
             Ok(0) => {}
-            Ok(images) => tracing::info!(images, "images in the bin are gone for good"),
-            Err(error) => tracing::warn!(%error, "the bin could not be emptied"),
+            Ok(images) => tracing::info!(images, "expired images in the trash were deleted"),
+            Err(error) => tracing::warn!(%error, "the trash could not be emptied"),
         }
         tokio::select! {
             _ = stopped.changed() => return,

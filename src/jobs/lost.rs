@@ -41,7 +41,7 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
         match beat(&app, &mut watch, is_first).await {
             Ok(()) => is_first = false,
-            Err(error) => tracing::warn!(%error, "the staging folders could not be looked after"),
+            Err(error) => tracing::warn!(%error, "the staging folders could not be checked"),
         }
         tokio::select! {
             _ = stopped.changed() => return,

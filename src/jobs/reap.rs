@@ -77,8 +77,8 @@ pub async fn delete_stale_images(app: Arc<App>, mut stopped: watch::Receiver<boo
         }
         match consumers::delete_unused(&app.images).await {
             Ok(0) => {}
-            Ok(images) => tracing::info!(images, "retired images that nobody uses any more were deleted"),
-            Err(error) => tracing::warn!(%error, "retired images that nobody uses could not be deleted"),
+            Ok(images) => tracing::info!(images, "retired images without consumers were deleted"),
+            Err(error) => tracing::warn!(%error, "retired images without consumers could not be deleted"),
         }
         tokio::select! {
             _ = stopped.changed() => return,
@@ -94,12 +94,12 @@ pub async fn settle_quarantine(app: Arc<App>, mut stopped: watch::Receiver<bool>
         let kept = app.images.settings.quarantine_seconds;
         match reconcile::quarantine::settle(&app.db, &app.stores, kept).await {
             Ok(0) => {}
-            Ok(objects) => tracing::info!(objects, "objects were deleted that lay in quarantine long enough"),
-            Err(error) => tracing::warn!(%error, "the quarantine could not be looked through"),
+            Ok(objects) => tracing::info!(objects, "expired objects in quarantine were deleted"),
+            Err(error) => tracing::warn!(%error, "the quarantine could not be read"),
         }
         match forget_findings(&app).await {
             Ok(()) => {}
-            Err(error) => tracing::warn!(%error, "findings of forgotten jobs could not be dropped"),
+            Err(error) => tracing::warn!(%error, "findings of deleted jobs could not be deleted"),
         }
         tokio::select! {
             _ = stopped.changed() => return,
@@ -186,7 +186,7 @@ async fn reap_of_store(app: &App, blobs: Vec<Blob>) -> DbResult<()> {
             (Some(named), None) => match named.delete(&blob.id, &blob.name).await {
                 // It never held anything, and never will delete.
                 Err(error) if error.kind == StoreErrorKind::Unsupported => {
-                    tracing::warn!(blob = %blob.id, %error, "a blob of a store that only reads is forgotten");
+                    tracing::warn!(blob = %blob.id, %error, "the row of a blob in a read-only store was deleted");
                     Ok(())
                 }
                 Err(error) => {

@@ -46,7 +46,7 @@ pub async fn turn(app: &App) -> DbResult<bool> {
 pub async fn renew_seals(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     loop {
         if let Err(error) = webhooks::renew_seals(&app.webhooks).await {
-            tracing::warn!(%error, "secrets of webhooks could not be sealed anew; it will be tried again");
+            tracing::warn!(%error, "secrets of webhooks could not be encrypted again; it will be retried");
         }
         tokio::select! {
             _ = stopped.changed() => return,

@@ -124,7 +124,7 @@ impl Hub {
         loop {
             let listens = self.heard().sender.is_some();
             if listens && let Err(error) = self.read().await {
-                tracing::warn!(%error, "events could not be read for those who listen; it will be tried again");
+                tracing::warn!(%error, "events could not be read for event streams; it will be tried again");
             }
             tokio::select! {
                 _ = stopped.changed() => break,

@@ -81,7 +81,7 @@ pub fn drains(db: &Db, id: &str) {
     drop(telemetry::spawn(async move {
         let told = db.write("node.drain", move |conn| db::nodes::drain(conn, &id, now)).await;
         if let Err(error) = told {
-            tracing::warn!(%error, "the others cannot be told that this node drains");
+            tracing::warn!(%error, "the other nodes cannot be told that this node drains");
         }
     }));
 }

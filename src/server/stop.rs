@@ -107,7 +107,7 @@ impl<F: Future<Output = ()>> Stopper<F> {
     /// Waits for another signal.
     pub async fn again(&mut self) {
         next(&mut self.signals).await;
-        tracing::warn!("told to stop again; what is under way is cut off");
+        tracing::warn!("a second signal to stop; running requests are cut off");
     }
 }
 

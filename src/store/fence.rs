@@ -99,7 +99,7 @@ impl Fence {
         let mut closed = self.closed();
         let before = closed.take();
         if before.is_none() {
-            tracing::error!(store = %self.store, %reason, "a store does not answer and is left alone until it does");
+            tracing::error!(store = %self.store, %reason, "a store does not answer and is fenced until it does");
         }
         let since = before.map_or_else(Instant::now, |closed| closed.since);
         *closed = Some(Closed { since, reason: reason.to_string() });

@@ -229,7 +229,7 @@ impl Metrics {
     pub fn text(&self) -> String {
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {
-            tracing::error!(%error, "the figures could not be written");
+            tracing::error!(%error, "the metrics could not be written");
         }
         text
     }

@@ -92,7 +92,7 @@ impl Keystone {
             Err(unavailable) => return Err(unavailable),
         };
         if self.settings.delay_auth_decision {
-            tracing::info!(reason, "a service token is passed over");
+            tracing::info!(reason, "a service token is ignored");
             return Ok(None);
         }
         Err(IdentityError::Unauthenticated(format!("The service token is not accepted: {reason}")))

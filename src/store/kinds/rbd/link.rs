@@ -165,7 +165,7 @@ impl Link {
     /// What a call's failure means. A connection that the cluster has ended is given up, by `crew`.
     pub(super) fn failed(&self, place: &str, error: io::Error, crew: &Crew) -> StoreError {
         if is_end_of_connection(&error) {
-            tracing::warn!(place, %error, "the cluster has ended the connection; it is made anew");
+            tracing::warn!(place, %error, "the cluster closed the connection; it is opened again");
             self.let_go(crew);
         }
         classified(place, error)

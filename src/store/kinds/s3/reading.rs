@@ -73,7 +73,7 @@ impl Reading {
             if fault.kind != StoreErrorKind::Unavailable || self.at == self.opened_at {
                 return Err(fault);
             }
-            tracing::info!(%fault, at = self.at, "reading goes on where it broke off");
+            tracing::info!(%fault, at = self.at, "reading is resumed where it broke off");
             self.reopen().await?;
         }
     }

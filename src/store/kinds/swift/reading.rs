@@ -102,7 +102,7 @@ impl Reading {
             };
             let Some(retries) = self.retries.checked_sub(1) else { return Err(fault.at(&self.place)) };
             self.retries = retries;
-            tracing::info!(%fault, at = self.at, "reading goes on where it broke off");
+            tracing::info!(%fault, at = self.at, "reading is resumed where it broke off");
             self.reopen().await?;
         }
     }
