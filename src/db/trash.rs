@@ -105,7 +105,7 @@ pub fn find(conn: &mut Conn, image_id: &str) -> DbResult<Option<Binned>> {
         .first(conn)
         .optional()?;
     let Some((row, deleted_at, expires_at, record)) = found else { return Ok(None) };
-    let unreadable = |what: &str| DbError::Other(format!("image {image_id} in the bin: unreadable {what}"));
+    let unreadable = |what: &str| DbError::Other(format!("image {image_id} in the trash: unreadable {what}"));
     let record: Record = serde_json::from_str(&record).map_err(|_| unreadable("record"))?;
     let mut image = row.into_image()?;
     image.status = Status::parse(&record.status).ok_or_else(|| unreadable("status"))?;
@@ -125,7 +125,7 @@ pub fn find(conn: &mut Conn, image_id: &str) -> DbResult<Option<Binned>> {
     Ok(Some(Binned { image, members: record.members, deleted_at, expires_at }))
 }
 
-/// Images in the bin that have not expired, the latest first, after one of them, up to `count`; of one project if `owner`
+/// Images in the trash that have not expired, the latest first, after one of them, up to `count`; of one project if `owner`
 /// names it.
 ///
 /// # Errors

@@ -49,7 +49,7 @@ pub async fn attach(images: &Images, caller: &Caller, id: &str, project: &str) -
             Visibility::Shared => Ok(None),
             Visibility::Private => Ok(Some(Image { visibility: Visibility::Shared, ..image.clone() })),
             other => {
-                Err(Error::conflict(format!("Image {} is {other}; projects have it already.", image.id))
+                Err(Error::conflict(format!("Image {} is {other}; projects can see it already.", image.id))
                     .into())
             }
         })?;

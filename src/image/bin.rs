@@ -16,7 +16,7 @@ use crate::{
 /// Images forgotten in one transaction.
 const BATCH: i64 = 100;
 
-/// The images in the bin of the caller's project, those of all projects for administrators, the latest first.
+/// The images in the trash of the caller's project, those of all projects for administrators, the latest first.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right to list images.
@@ -38,7 +38,7 @@ pub async fn list(
     Ok(read.await?)
 }
 
-/// An image in the bin whose deletion is the caller's to decide about.
+/// An image in the trash whose deletion is the caller's to decide about.
 async fn find(images: &Images, caller: &Caller, id: &str) -> Result<Binned> {
     access::mutating(caller)?;
     if id.chars().count() > ID_CHARS_MAX || id.contains('\0') {
@@ -58,7 +58,7 @@ async fn find(images: &Images, caller: &Caller, id: &str) -> Result<Binned> {
 /// Restores an image as it was: with its id, data, properties and members.
 ///
 /// # Errors
-/// [`Error::NotFound`] when it is not in the bin, [`Error::Forbidden`] without the right to delete it,
+/// [`Error::NotFound`] when it is not in the trash, [`Error::Forbidden`] without the right to delete it,
 /// [`Error::Conflict`] when its data is not what it was, and [`Error::TooLarge`] over the quota.
 pub async fn restore(images: &Images, caller: &Caller, id: &str) -> Result<Image> {
     let binned = find(images, caller, id).await?;
@@ -96,7 +96,7 @@ async fn check_data(images: &Images, image: &Image) -> Result<()> {
 /// Deletes an image for good.
 ///
 /// # Errors
-/// [`Error::NotFound`] when it is not in the bin, [`Error::Forbidden`] without the right to delete it.
+/// [`Error::NotFound`] when it is not in the trash, [`Error::Forbidden`] without the right to delete it.
 pub async fn purge(images: &Images, caller: &Caller, id: &str) -> Result<()> {
     find(images, caller, id).await?;
     let (key, now) = (id.to_owned(), images.db.clock.now());
@@ -114,7 +114,7 @@ pub async fn purge(images: &Images, caller: &Caller, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Forgets the images whose time in the bin is over; the reaper deletes their data. Returns how many.
+/// Forgets the images whose time in the trash is over; the reaper deletes their data. Returns how many.
 ///
 /// # Errors
 /// The database's.

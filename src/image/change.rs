@@ -277,7 +277,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
 
 /// The error for an image that is not in the trash, or not visible to the caller.
 pub(super) fn not_in_bin(id: &str) -> Error {
-    Error::NotFound(format!("Image {id} is not in the bin.")).because("not-in-trash", json!({}))
+    Error::NotFound(format!("Image {id} is not in the trash.")).because("not-in-trash", json!({}))
 }
 
 /// Restores a deleted image from the trash.

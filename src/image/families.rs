@@ -253,7 +253,7 @@ fn plan(conn: &mut Conn, wish: &Wish, now: Timestamp) -> DbResult<Plan> {
 fn plan_publication(conn: &mut Conn, wish: &Publication, now: Timestamp) -> DbResult<Plan> {
     let missing = || Error::ImageNotFound(wish.image_id.clone());
     let image = db::images::find(conn, &wish.image_id)?.ok_or_else(missing)?;
-    let owner = image.owner.clone().ok_or_else(|| Error::conflict("The image is nobody's."))?;
+    let owner = image.owner.clone().ok_or_else(|| Error::conflict("The image has no owner."))?;
     let family = wish.family.as_str();
     let (others, published_before) = candidates(conn, &owner, family, now)?;
     // Newer ones that nobody has published wait for their turn.
@@ -357,7 +357,7 @@ fn plan_rollback(conn: &mut Conn, owner: &str, name: &str) -> DbResult<Plan> {
     if let Some(plain) = plain {
         let here = |id: &String| steps.iter().any(|(before, _)| before.id == *id);
         if db::families::named(conn, owner, &plain, CHANGES_MAX)?.iter().any(|id| !here(id)) {
-            return Err(Error::conflict(format!("Another image is called {plain} by now.")).into());
+            return Err(Error::conflict(format!("Another image has the name {plain} by now.")).into());
         }
     }
     Ok(Plan { owner: owner.to_owned(), family: name.to_owned(), steps, taken_back: Some(number) })

@@ -199,7 +199,7 @@ fn check_side(images: &Images, caller: &Caller, image: &Image, as_owner: bool) -
     if is_owner == as_owner {
         return Ok(());
     }
-    Err(Error::forbidden(format!("The members of image {} are not for you to change like this.", image.id)))
+    Err(Error::forbidden(format!("You may not change the members of image {} like this.", image.id)))
 }
 
 /// Every member rule first asks whether the image may be seen (`MemberAPIPolicy._enforce`).

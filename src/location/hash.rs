@@ -67,7 +67,7 @@ pub async fn start(
         )));
     }
     if (image.checksum.is_some() || !images.settings.legacy_checksum) && image.os_hash_value.is_some() {
-        return Err(Error::conflict(format!("Image {id} has its hashes.")));
+        return Err(Error::conflict(format!("Image {id} has all its hashes.")));
     }
     let input = Input { image_id: id.to_owned(), os_hash_algo: algorithm.to_owned() };
     let job = draft::<HashCalculation>(caller, &input, &NoState {}, images.db.clock.now())?;

@@ -235,7 +235,9 @@ pub fn renamed(template: &str, image: &Image) -> Result<String> {
     }
     name.push_str(rest);
     if name.chars().count() > TEXT_CHARS_MAX {
-        return Err(Error::invalid(format!("What rename makes has more than {TEXT_CHARS_MAX} characters.")));
+        return Err(Error::invalid(format!(
+            "The name that rename makes has more than {TEXT_CHARS_MAX} characters."
+        )));
     }
     if image.name.as_deref() == Some(&name) {
         return Err(Error::invalid("rename leaves the image its name."));

@@ -111,8 +111,10 @@ impl Durable for Reconciliation {
 
     fn retry(_: &mut Conn, _: &Job, input: &Input, _: &NoState) -> DbResult<Again<NoState>> {
         let path = format!("/ext/v1/stores/{}/reconcile", input.store);
-        Err(Error::conflict(format!("A reconciliation is not repeated; ask for another by POST {path}."))
-            .into())
+        Err(Error::conflict(format!(
+            "A reconciliation cannot be retried; request another one with POST {path}."
+        ))
+        .into())
     }
 }
 

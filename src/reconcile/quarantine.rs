@@ -93,7 +93,7 @@ pub async fn restore(db: &Db, named: &NamedStore, aside: &Aside) -> Result<()> {
     }
     let back = match named.bring_back(&aside.place, &aside.name, aside.unfinished).await {
         Err(error) if error.kind == StoreErrorKind::Exists => {
-            return Err(Error::conflict(format!("Something else is called {} by now.", aside.name)));
+            return Err(Error::conflict(format!("Another object has the name {} by now.", aside.name)));
         }
         back => back.map_err(|error| failed(store_fault(error)))?,
     };
@@ -105,7 +105,7 @@ pub async fn restore(db: &Db, named: &NamedStore, aside: &Aside) -> Result<()> {
 }
 
 fn gone(aside: &Aside) -> Error {
-    Error::NotFound(format!("Nothing lies in quarantine as {}.", aside.id))
+    Error::NotFound(format!("There is no object {} in quarantine.", aside.id))
 }
 
 /// Deletes an object in quarantine for good. An interrupted move is completed first: nothing is ever deleted under its

@@ -135,7 +135,7 @@ pub async fn reconcile(blobs: &Blobs, queue: &Queue, caller: &Caller, input: Inp
         let state = db::stores::hold(conn, &store, &uuid::Uuid::new_v4().to_string())?;
         let before = state.job_id.map(|id| db::jobs::find(conn, &id)).transpose()?.flatten();
         if let Some(job) = before.filter(|job| !job.status.is_final()) {
-            let busy = Error::conflict(format!("Job {} looks through store {store} now.", job.id));
+            let busy = Error::conflict(format!("Job {} is reconciling store {store} now.", job.id));
             return Err(busy.because("busy", json!({"job_id": job.id})).into());
         }
         db::stores::set_job(conn, &store, &row.id)?;
@@ -197,7 +197,7 @@ async fn aside<'a>(
     let found = found.filter(|aside| aside.store == store);
     found
         .map(|aside| (named, aside))
-        .ok_or_else(|| Error::NotFound(format!("Nothing lies in quarantine as {id}.")))
+        .ok_or_else(|| Error::NotFound(format!("There is no object {id} in quarantine.")))
 }
 
 /// Moves an object back from quarantine.

@@ -66,7 +66,7 @@ impl Asked {
             let is_second = match name.as_str() {
                 "limit" => limit.replace(rows(&value)?).is_some(),
                 "marker" if value.len() > marker_max => {
-                    return Err(Error::invalid("marker is none that a page named."));
+                    return Err(Error::invalid("marker is not one that a page returned."));
                 }
                 "marker" => marker.replace(value).is_some(),
                 _ => {

@@ -28,7 +28,7 @@ fn view(binned: &Binned) -> Value {
     })
 }
 
-/// Lists the images in the bin.
+/// Lists the images in the trash.
 pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> ApiResult {
     let asked = Asked::parse(pairs(request.query_string())?, &[])?;
     let after = match &asked.marker {
@@ -36,7 +36,8 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> Ap
         Some(marker) => {
             let read = |(time, id): (&str, &str)| Some((Timestamp(time.parse().ok()?), id.to_owned()));
             let found = marker.split_once(':').and_then(read).filter(|(_, id)| !id.contains('\0'));
-            let wrong = || Error::invalid(format!("Invalid marker: {marker:?} is none that a page named."));
+            let wrong =
+                || Error::invalid(format!("Invalid marker: {marker:?} is not one that a page returned."));
             Some(found.ok_or_else(wrong)?)
         }
     };

@@ -112,7 +112,7 @@ pub async fn now(state: Shared, caller: Identified, request: HttpRequest) -> Api
     let past = match &asked.marker {
         None => 0,
         Some(marker) => {
-            marker.parse::<usize>().map_err(|_| Error::invalid("marker is none that a page named."))?
+            marker.parse::<usize>().map_err(|_| Error::invalid("marker is not one that a page returned."))?
         }
     };
     let all = state.app.usage.present(&caller.0, text_of(&asked.rest, "project")?).await?;
@@ -140,7 +140,7 @@ pub async fn hours(state: Shared, caller: Identified, request: HttpRequest) -> A
     let place = match &asked.marker {
         None => Place { hour: from()?, image: None },
         Some(marker) => {
-            Place::parse(marker).ok_or_else(|| Error::invalid("marker is none that a page named."))?
+            Place::parse(marker).ok_or_else(|| Error::invalid("marker is not one that a page returned."))?
         }
     };
     let until = match text_of(&asked.rest, "to")? {

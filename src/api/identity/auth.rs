@@ -35,7 +35,7 @@ pub(super) async fn show(request: HttpRequest, auth: Auth) -> Answer {
     let caller = &auth.token;
     let by_service = caller.is_service() && request.method() != actix_web::http::Method::HEAD;
     if text != auth.text && caller.user.id != subject.user.id && !caller.reads_all() && !by_service {
-        return Err(Error::forbidden("You may not look at tokens of others.").into());
+        return Err(Error::forbidden("You may not read the tokens of others.").into());
     }
     let understands = request.headers().contains_key("openstack-identity-access-rules");
     let has_rules = subject.app_credential.as_ref().is_some_and(|c| c.access_rules.is_some());

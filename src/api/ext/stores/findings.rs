@@ -46,7 +46,7 @@ fn found(finding: &Finding) -> Value {
 
 fn after_of(marker: Option<&str>) -> Result<i64> {
     let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= 0);
-    let wrong = || Error::invalid("marker is none that a page named.");
+    let wrong = || Error::invalid("marker is not one that a page returned.");
     marker.map_or(Ok(0), |text| number(text).ok_or_else(wrong))
 }
 

@@ -144,7 +144,7 @@ fn place_of(marker: &str) -> Result<Place> {
     match marker.split_once(':') {
         Some(("n", name)) => Ok((name.to_owned(), false)),
         Some(("u", name)) => Ok((name.to_owned(), true)),
-        _ => Err(Error::invalid("marker is none that a page named.")),
+        _ => Err(Error::invalid("marker is not one that a page returned.")),
     }
 }
 

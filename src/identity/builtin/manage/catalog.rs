@@ -200,7 +200,7 @@ impl Builtin {
             if let Some(parent) = &row.parent_region_id {
                 find_region(conn, parent)?;
                 if *parent == id {
-                    return Err(Error::invalid("A region cannot be around itself.").into());
+                    return Err(Error::invalid("A region cannot be its own parent.").into());
                 }
             }
             regions::save(conn, &row)?;

@@ -64,7 +64,7 @@ impl Builtin {
     pub async fn project_create(&self, token: &Token, body: &Body) -> Result<Project> {
         admin_only(token)?;
         if body::flag(body, "is_domain")? == Some(true) {
-            return Err(Error::invalid("Make a domain by POST /v3/domains."));
+            return Err(Error::invalid("Create a domain with POST /v3/domains."));
         }
         let domain_id = body::name(body, "domain_id")?;
         let parent_id = body::name(body, "parent_id")?;
