@@ -24,7 +24,8 @@ use crate::{
     outbound::{Method, StatusCode},
     store::{
         About, Addresses, Backend, ByteRange, ByteStream, ListStream, LocalFile, NewBlob, Readers,
-        StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard, addresses::name_in_account, backend::Room,
+        StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard, addresses::name_in_account,
+        backend::Room,
     },
 };
 

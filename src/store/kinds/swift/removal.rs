@@ -53,7 +53,10 @@ impl Shop {
             let segments =
                 object.manifest.as_deref().and_then(|manifest| self.segments(manifest, name, object));
             if segments.is_none() && object.manifest.is_some() {
-                tracing::warn!(object = name, "a manifest names objects that do not belong to it; they are kept");
+                tracing::warn!(
+                    object = name,
+                    "a manifest names objects that do not belong to it; they are kept"
+                );
             }
             if known {
                 self.remove_object(container, name).await?;
