@@ -22,9 +22,9 @@ def admin(cloud, plugin_path, warm):
 
 
 def test_groups_come_and_go(openstack, admin):
-    """An administrator makes groups, renames them and deletes them; the images follow, and customers see the visible ones."""
-    made = admin("image", "media", "group", "create", "Linux", "--order", "2", "--description", "Penguins", "-f", "json")
-    assert '"label": "Linux"' in made
+    """An administrator makes, renames and deletes groups, and the images follow; customers see the visible groups."""
+    made = admin.json("image", "media", "group", "create", "Linux", "--order", "2", "--description", "Penguins")
+    assert (made["label"], made["order"]) == ("Linux", 2)
     admin("image", "media", "group", "create", "Drivers", "--hidden")
     assert "(HTTP 403)" in openstack.refused("image", "media", "group", "create", "Mine")
     assert [row["Name"] for row in openstack.json("image", "media", "group", "list")] == ["Linux"]
