@@ -55,6 +55,25 @@ def warm(plugin_path):
     running.close()
 
 
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory):
+    """A server of one file of tests, which may leave it in any state."""
+    with Server(tmp_path_factory.mktemp("cloud") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def openstack(cloud, plugin_path, warm):
+    """`openstack` with our plug-in, as a member of the project demo."""
+    return plugin.Extended(cloud, plugin_path, warm)
+
+
+@pytest.fixture(scope="module")
+def admin(cloud, plugin_path, warm):
+    """The same as an administrator."""
+    return plugin.Extended(cloud, plugin_path, warm, "vitrine-admin")
+
+
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory):
     """A folder for disk images."""

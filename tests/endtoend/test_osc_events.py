@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import Server, plugin, sources, wait_for
+from harness import Server, sources, wait_for
 
 CONFIG = """
 [import_filtering_opts]
@@ -24,11 +24,6 @@ def cloud(tmp_path_factory):
     (folder / "glance-api.conf").write_text(CONFIG)
     with Server(folder / "data", arguments=["--config-file", folder / "glance-api.conf"]) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def openstack(cloud, plugin_path, warm):
-    return plugin.Extended(cloud, plugin_path, warm)
 
 
 class Told(http.server.BaseHTTPRequestHandler):

@@ -1,26 +1,6 @@
 """`openstack image family` and `retention`, the plug-in's commands for images that follow each other."""
 
-import pytest
-
-from harness import Server, plugin
-
 FAMILY = "debian-12"
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("cloud") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def openstack(cloud, plugin_path, warm):
-    return plugin.Extended(cloud, plugin_path, warm)
-
-
-@pytest.fixture(scope="module")
-def admin(cloud, plugin_path, warm):
-    return plugin.Extended(cloud, plugin_path, warm, "vitrine-admin")
 
 
 def built(server, month, **more):

@@ -1,25 +1,5 @@
 """`openstack image media group`, the plug-in's commands for the groups in which images are offered."""
 
-import pytest
-
-from harness import Server, plugin
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("cloud") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def openstack(cloud, plugin_path, warm):
-    return plugin.Extended(cloud, plugin_path, warm)
-
-
-@pytest.fixture(scope="module")
-def admin(cloud, plugin_path, warm):
-    return plugin.Extended(cloud, plugin_path, warm, "vitrine-admin")
-
 
 def test_groups_come_and_go(openstack, admin):
     """An administrator makes, renames and deletes groups, and the images follow; customers see the visible groups."""

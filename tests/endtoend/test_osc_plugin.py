@@ -55,16 +55,6 @@ def cloud(tmp_path_factory):
         yield running
 
 
-@pytest.fixture(scope="module")
-def openstack(cloud, plugin_path, warm):
-    return plugin.Extended(cloud, plugin_path, warm)
-
-
-@pytest.fixture(scope="module")
-def admin(cloud, plugin_path, warm):
-    return plugin.Extended(cloud, plugin_path, warm, "vitrine-admin")
-
-
 class Halting(http.server.BaseHTTPRequestHandler):
     """A web server that stops in the middle of its file until it is told to go on."""
 

@@ -1,25 +1,5 @@
 """`openstack image attach`, `detach` and `limit`, the plug-in's commands for what projects are given and may have."""
 
-import pytest
-
-from harness import Server, plugin
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("cloud") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def openstack(cloud, plugin_path, warm):
-    return plugin.Extended(cloud, plugin_path, warm)
-
-
-@pytest.fixture(scope="module")
-def admin(cloud, plugin_path, warm):
-    return plugin.Extended(cloud, plugin_path, warm, "vitrine-admin")
-
 
 def test_an_image_is_given_to_a_project(openstack, admin):
     """The project has it without accepting it, until it is taken back; only administrators give."""

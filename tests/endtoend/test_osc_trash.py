@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import Server, plugin
+from harness import Server
 
 CONFIG = """
 [vitrine]
@@ -16,11 +16,6 @@ def cloud(tmp_path_factory):
     (folder / "glance-api.conf").write_text(CONFIG)
     with Server(folder / "data", arguments=["--config-file", folder / "glance-api.conf"]) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def openstack(cloud, plugin_path, warm):
-    return plugin.Extended(cloud, plugin_path, warm)
 
 
 def active(server, name):

@@ -6,27 +6,9 @@ import io
 
 import pytest
 
-from harness import Server, plugin
-
 # A gigabyte-month costs so much that the hour of a small image costs something.
 RATES = ["EUR", "--default", "1000", "--sku", "win=2000", "--valid-from", "2026-01-01T00:00Z"]
 SIZE = 5_000_000
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("cloud") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def openstack(cloud, plugin_path, warm):
-    return plugin.Extended(cloud, plugin_path, warm)
-
-
-@pytest.fixture(scope="module")
-def admin(cloud, plugin_path, warm):
-    return plugin.Extended(cloud, plugin_path, warm, "vitrine-admin")
 
 
 @pytest.fixture(scope="module")
