@@ -91,13 +91,14 @@ pub fn list(
     Ok(rows.into_iter().map(GroupRow::into_group).collect())
 }
 
-/// The group of a name, however that is capitalised.
+/// The group that has exactly this name.
 ///
 /// # Errors
 /// Only the database's own.
 pub fn find(conn: &mut Conn, name: &str) -> DbResult<Option<MediaGroup>> {
     let row = media_groups::table.find(MediaGroup::folded(name)).select(GroupRow::as_select());
-    Ok(row.first(conn).optional()?.map(GroupRow::into_group))
+    let found: Option<GroupRow> = row.first(conn).optional()?;
+    Ok(found.filter(|row| row.name == name).map(GroupRow::into_group))
 }
 
 /// The names of the groups that are not visible.
@@ -120,7 +121,7 @@ pub fn count(conn: &mut Conn) -> DbResult<i64> {
 /// Enters a group.
 ///
 /// # Errors
-/// [`DbError::Duplicate`] for a name that is taken.
+/// [`DbError::Duplicate`] for a name that another one has, however capitalised.
 pub fn insert(conn: &mut Conn, group: &MediaGroup) -> DbResult<()> {
     diesel::insert_into(media_groups::table).values(GroupRow::of(group)).execute(conn)?;
     Ok(())
@@ -129,7 +130,7 @@ pub fn insert(conn: &mut Conn, group: &MediaGroup) -> DbResult<()> {
 /// Replaces the group of a name.
 ///
 /// # Errors
-/// [`DbError::Duplicate`] for a new name that is taken.
+/// As [`insert`], for a new name.
 pub fn update(conn: &mut Conn, name: &str, group: &MediaGroup) -> DbResult<()> {
     let row = media_groups::table.find(MediaGroup::folded(name));
     diesel::update(row).set(GroupRow::of(group)).execute(conn)?;

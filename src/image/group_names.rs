@@ -70,9 +70,8 @@ pub(super) fn check(conn: &mut Conn, strict: bool, before: Option<&Image>, after
     else {
         return Ok(());
     };
-    let known = db::media_groups::find(conn, name)?;
-    if known.is_some_and(|group| group.name == name) {
-        return Ok(());
+    match db::media_groups::find(conn, name)? {
+        Some(_) => Ok(()),
+        None => Err(Error::invalid(format!("There is no media group {name:?}.")).into()),
     }
-    Err(Error::invalid(format!("There is no media group {name:?}.")).into())
 }

@@ -40,8 +40,15 @@ fn none(name: &str) -> Error {
     Error::NotFound(format!("There is no media group {name:?}."))
 }
 
-fn taken(name: &str) -> Error {
-    Error::conflict(format!("There is a media group {name:?} already."))
+fn or_taken(error: DbError, name: &str) -> DbError {
+    match error {
+        DbError::Duplicate(_) => Error::conflict(format!("There is a media group {name:?} already.")).into(),
+        other => other,
+    }
+}
+
+fn existing(conn: &mut Conn, name: &str) -> DbResult<MediaGroup> {
+    db::media_groups::find(conn, name)?.ok_or_else(|| none(name).into())
 }
 
 async fn enforce(images: &Images, caller: &Caller) -> Result<()> {
@@ -70,7 +77,7 @@ pub async fn list(
     let visible = visible.or((!caller.is_admin).then_some(true));
     let read = images.db.read("media_group.list", move |conn| {
         let after = match &after {
-            Some(name) => Some(db::media_groups::find(conn, name)?.ok_or_else(|| DbError::from(none(name)))?),
+            Some(name) => Some(existing(conn, name)?),
             None => None,
         };
         db::media_groups::list(conn, visible, after.as_ref(), i64::from(count))
@@ -85,7 +92,7 @@ pub async fn list(
 pub async fn show(images: &Images, name: &str) -> Result<MediaGroup> {
     let wanted = name.to_owned();
     let found = images.db.read("media_group.find", move |conn| db::media_groups::find(conn, &wanted)).await?;
-    found.filter(|group| group.name == name).ok_or_else(|| none(name))
+    found.ok_or_else(|| none(name))
 }
 
 /// The active images of a group that the caller finds in lists, the newest first, up to [`SHOWN_MAX`].
@@ -114,10 +121,7 @@ pub async fn create(images: &Images, caller: &Caller, body: &Value) -> Result<Me
         if db::media_groups::count(conn)? >= GROUPS_MAX {
             return Err(Error::TooLarge(format!("There can be {GROUPS_MAX} media groups.")).into());
         }
-        if db::media_groups::find(conn, &made.name)?.is_some() {
-            return Err(taken(&made.name).into());
-        }
-        db::media_groups::insert(conn, &made)?;
+        db::media_groups::insert(conn, &made).map_err(|error| or_taken(error, &made.name))?;
         db::media_groups::publish(conn, namespace, now)
     });
     let result = write.await;
@@ -137,18 +141,11 @@ pub async fn change(images: &Images, caller: &Caller, name: &str, body: Value) -
     let write = images.db.write("media_group.update", move |conn| {
         let now = door.clock.now();
         let namespace = db::media_groups::lock(conn, now)?;
-        let found = db::media_groups::find(conn, &name)?.filter(|group| group.name == name);
-        let before = found.ok_or_else(|| none(&name))?;
-        let after = before.clone().changed(&body, now)?;
-        if after.name != before.name {
-            if MediaGroup::folded(&after.name) != MediaGroup::folded(&before.name)
-                && db::media_groups::find(conn, &after.name)?.is_some()
-            {
-                return Err(taken(&after.name).into());
-            }
-            rename(conn, &door, &before.name, &after.name)?;
+        let after = existing(conn, &name)?.changed(&body, now)?;
+        db::media_groups::update(conn, &name, &after).map_err(|error| or_taken(error, &after.name))?;
+        if after.name != name {
+            rename(conn, &door, &name, &after.name)?;
         }
-        db::media_groups::update(conn, &before.name, &after)?;
         db::media_groups::publish(conn, namespace, now)?;
         Ok(after)
     });
@@ -234,13 +231,9 @@ fn delete_step(
 ) -> DbResult<usize> {
     let now: Timestamp = door.clock.now();
     let namespace = db::media_groups::lock(conn, now)?;
-    let exists = |conn: &mut Conn, name: &str| {
-        let found = db::media_groups::find(conn, name)?;
-        found.filter(|group| group.name == name).ok_or_else(|| DbError::from(none(name)))
-    };
-    exists(conn, name)?;
+    existing(conn, name)?;
     let to = match members {
-        Members::Reassign(to) => Some(exists(conn, to)?.name),
+        Members::Reassign(to) => Some(existing(conn, to)?.name),
         Members::None | Members::Clear => None,
     };
     let found = db::media_groups::members(conn, name, i64::try_from(MOVED_AT_ONCE).unwrap_or(i64::MAX))?;
