@@ -74,11 +74,7 @@ pub async fn show(
     let (owner, name) = path.into_inner();
     named(&owner, &name)?;
     let asked = Asked::parse(pairs(request.query_string())?, &["hidden"])?;
-    let hidden = match asked.get("hidden") {
-        None | Some("false") => "false",
-        Some("true") => "true",
-        Some(other) => return Err(Error::invalid(format!("hidden is true or false, not {other:?}.")).into()),
-    };
+    let hidden = if asked.flag("hidden")?.unwrap_or(false) { "true" } else { "false" };
     let wanted = [("owner", owner.as_str()), (FAMILY_PROPERTY, &*name), ("os_hidden", hidden)];
     let mut wanted: Vec<(String, String)> =
         wanted.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();

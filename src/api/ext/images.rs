@@ -4,7 +4,7 @@
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::page::{Asked, link_after};
+use super::page::{Asked, link_after, twice};
 use crate::{
     api::{
         error::ApiResult,
@@ -35,7 +35,7 @@ fn parse(asked: &Asked) -> Result<ListQuery> {
     for (name, value) in &asked.rest {
         match name.as_str() {
             "fits" | "rescue" if known.contains(name) => {
-                return Err(Error::invalid(format!("{name} is there twice.")));
+                return Err(twice(name));
             }
             "fits" => more.extend(fit::conditions(value)?),
             "rescue" if value == "true" => more.push(fit::for_rescue()),

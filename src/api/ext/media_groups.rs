@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web::Path};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::page::{Asked, next_page};
+use super::page::{Asked, next_page, only};
 use crate::{
     api::{
         error::ApiResult,
@@ -14,7 +14,7 @@ use crate::{
     },
     image::media_groups::{self as domain, Members},
     model::{
-        error::{Error, Result},
+        error::Error,
         image::Image,
         lifecycle,
         media_group::{GROUP_PROPERTY, MediaGroup, check_name},
@@ -24,15 +24,6 @@ use crate::{
 const PATH: &str = "/ext/v1/media-groups";
 /// Groups on one page that have their images with them.
 const FULL_MAX: u32 = 20;
-
-fn flag(name: &str, text: Option<&str>) -> Result<Option<bool>> {
-    match text {
-        None => Ok(None),
-        Some("true") => Ok(Some(true)),
-        Some("false") => Ok(Some(false)),
-        Some(other) => Err(Error::invalid(format!("{name} is true or false, not {other:?}."))),
-    }
-}
 
 /// An image as a form shows it.
 fn brief(image: &Image) -> Value {
@@ -57,7 +48,7 @@ fn brief(image: &Image) -> Value {
 /// Lists groups, with the active images in them where that is asked for.
 pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> ApiResult {
     let mut asked = Asked::parse(pairs(request.query_string())?, &["visible", "with"])?;
-    let visible = flag("visible", asked.get("visible"))?;
+    let visible = asked.flag("visible")?;
     let is_full = match asked.get("with") {
         None => false,
         Some("images") => true,
@@ -120,11 +111,11 @@ pub async fn delete(
 ) -> ApiResult {
     check_name(&name)?;
     let asked = pairs(request.query_string())?;
-    if let Some((unknown, _)) = asked.iter().find(|(name, _)| name != "reassign" && name != "clear") {
-        return Err(Error::invalid(format!("This call has no parameter {unknown:?}.")).into());
-    }
-    let asked = Asked::parse(asked, &["reassign", "clear"])?;
-    let members = match (asked.get("reassign"), flag("clear", asked.get("clear"))?.unwrap_or(false)) {
+    let known = ["reassign", "clear"];
+    // It has no pages.
+    only(&asked, &known)?;
+    let asked = Asked::parse(asked, &known)?;
+    let members = match (asked.get("reassign"), asked.flag("clear")?.unwrap_or(false)) {
         (None, false) => Members::None,
         (None, true) => Members::Clear,
         (Some(name), false) => {

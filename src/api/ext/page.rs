@@ -41,14 +41,7 @@ impl Asked {
     /// As [`Asked::parse`].
     pub fn parse_long(pairs: Vec<(String, String)>, known: &[&str], marker_max: usize) -> Result<Self> {
         let asked = Self::split(pairs, marker_max)?;
-        for (index, (name, _)) in asked.rest.iter().enumerate() {
-            if !known.contains(&name.as_str()) {
-                return Err(Error::invalid(format!("This list has no parameter {name:?}.")));
-            }
-            if asked.rest.iter().take(index).any(|(other, _)| other == name) {
-                return Err(twice(name));
-            }
-        }
+        only(&asked.rest, known)?;
         Ok(asked)
     }
 
@@ -94,6 +87,14 @@ impl Asked {
         }
     }
 
+    /// A parameter that is true or false.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for anything else.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>> {
+        self.get(name).map(|value| flag(name, value)).transpose()
+    }
+
     /// The value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.rest.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
@@ -113,7 +114,36 @@ pub fn link_after(path: &str, asked: &Asked, marker: &str) -> String {
     link(path, &pairs, Some(marker))
 }
 
-fn twice(name: &str) -> Error {
+/// Refuses parameters that are unknown or come twice.
+///
+/// # Errors
+/// [`Error::Invalid`], naming the first of them.
+pub fn only(pairs: &[(String, String)], known: &[&str]) -> Result<()> {
+    for (place, (name, _)) in pairs.iter().enumerate() {
+        if !known.contains(&name.as_str()) {
+            return Err(Error::invalid(format!("There is no parameter {name:?} here.")));
+        }
+        if pairs.iter().take(place).any(|(other, _)| other == name) {
+            return Err(twice(name));
+        }
+    }
+    Ok(())
+}
+
+/// Reads the value of a parameter that is true or false.
+///
+/// # Errors
+/// [`Error::Invalid`] for anything else.
+pub fn flag(name: &str, value: &str) -> Result<bool> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Error::invalid(format!("{name} is true or false, not {value:?}."))),
+    }
+}
+
+/// That a parameter is given more than once.
+pub fn twice(name: &str) -> Error {
     Error::invalid(format!("{name} is there twice."))
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     body::project,
-    page::{Asked, next_page},
+    page::{Asked, flag, next_page, only},
 };
 use crate::{
     api::{
@@ -15,11 +15,7 @@ use crate::{
     },
     db::retention::Kept,
     image::retention as domain,
-    model::{
-        error::{Error, Result},
-        family::check_name,
-        retention::Rule,
-    },
+    model::{error::Result, family::check_name, retention::Rule},
 };
 
 fn view(kept: &Kept) -> Value {
@@ -35,28 +31,13 @@ fn view(kept: &Kept) -> Value {
 
 /// The parameters of a call about one rule: the family, empty for none, and whether nothing is to be changed.
 fn asked(request: &HttpRequest, can_be_dry: bool) -> Result<(String, bool)> {
-    let (mut family, mut dry_run) = (None, None);
-    for (name, value) in pairs(request.query_string())? {
-        let is_second = match &*name {
-            "family" => {
-                check_name(&value)?;
-                family.replace(value).is_some()
-            }
-            "dry_run" if can_be_dry => {
-                let flag = match &*value {
-                    "true" => true,
-                    "false" => false,
-                    _ => return Err(Error::invalid(format!("dry_run is true or false, not {value:?}."))),
-                };
-                dry_run.replace(flag).is_some()
-            }
-            _ => return Err(Error::invalid(format!("This call has no parameter {name:?}."))),
-        };
-        if is_second {
-            return Err(Error::invalid(format!("{name} is there twice.")));
-        }
-    }
-    Ok((family.unwrap_or_default(), dry_run.unwrap_or(false)))
+    let pairs = pairs(request.query_string())?;
+    only(&pairs, if can_be_dry { &["family", "dry_run"] } else { &["family"] })?;
+    let get = |wanted: &str| pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let family = get("family");
+    family.map(check_name).transpose()?;
+    let dry_run = get("dry_run").map(|value| flag("dry_run", value)).transpose()?;
+    Ok((family.unwrap_or_default().to_owned(), dry_run.unwrap_or(false)))
 }
 
 /// Lists the rules of a project, that of all families first.

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::{
-    page::{Asked, link_after, next_page},
+    page::{Asked, link_after, next_page, only},
     usage_table as table,
 };
 use crate::{
@@ -51,19 +51,6 @@ fn text_of(asked: &[(String, String)], name: &str) -> Result<Option<String>> {
 fn needed(asked: &[(String, String)], name: &str) -> Result<Timestamp> {
     let text = text_of(asked, name)?;
     time_of(name, &text.ok_or_else(|| Error::invalid(format!("{name} is needed.")))?)
-}
-
-/// Refuses parameters that are unknown or come twice.
-fn only(pairs: &[(String, String)], known: &[&str]) -> Result<()> {
-    for (place, (name, _)) in pairs.iter().enumerate() {
-        if !known.contains(&name.as_str()) {
-            return Err(Error::invalid(format!("There is no parameter {name:?} here.")));
-        }
-        if pairs.iter().take(place).any(|(other, _)| other == name) {
-            return Err(Error::invalid(format!("{name} is there twice.")));
-        }
-    }
-    Ok(())
 }
 
 /// Reports a period.
