@@ -70,8 +70,13 @@ fn full(job: &Job) -> Value {
 async fn list(state: Shared, caller: Identified, request: HttpRequest) -> ApiResult {
     domain::enforce(&state.app.imports, &caller.0).await?;
     let pairs = pairs(request.query_string())?;
-    let page =
-        domain::list(&state.app.imports, &caller.0, TaskQuery::parse(&pairs, state.settings.page)?).await?;
+    let page = domain::list(
+        &state.app.imports,
+        &caller.0,
+        TaskQuery::parse(&pairs, state.settings.page)?,
+        domain::TASK,
+    )
+    .await?;
     let mut body = Map::new();
     let tasks = page.tasks.iter().map(|job| Value::Object(stub(job))).collect();
     body.insert("tasks".to_owned(), Value::Array(tasks));
@@ -101,7 +106,7 @@ async fn create(
 /// Shows a task.
 async fn show(state: Shared, caller: Identified, id: Path<String>) -> ApiResult {
     domain::enforce(&state.app.imports, &caller.0).await?;
-    Ok(HttpResponse::Ok().json(full(&domain::show(&state.app.imports, &caller.0, &id).await?)))
+    Ok(HttpResponse::Ok().json(full(&domain::show(&state.app.imports, &caller.0, &id, domain::TASK).await?)))
 }
 
 /// Refuses: tasks go by themselves.

@@ -122,6 +122,7 @@ fn shown(job: &Job) -> Value {
         "state": state,
         "bytes_done": job.bytes_done,
         "bytes_total": job.bytes_total,
+        "bytes_rate": job.bytes_rate,
         "attempts": job.attempts,
         "run_after": job.run_after.isotime(),
         "affinity": job.affinity,

@@ -6,98 +6,11 @@ use std::collections::HashMap;
 use diesel::{dsl::count_star, prelude::*};
 use serde_json::Value;
 
-use super::{Conn, DbError, DbResult, schema::jobs};
+use super::{Conn, DbError, DbResult, job_rows::JobRow, schema::jobs};
 use crate::model::{
-    job::{Job, JobKind, JobStatus},
+    job::{Job, JobStatus, Progress},
     time::Timestamp,
 };
-
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = jobs)]
-pub(super) struct JobRow {
-    id: String,
-    kind: String,
-    status: String,
-    image_id: Option<String>,
-    owner: Option<String>,
-    user_id: Option<String>,
-    request_id: Option<String>,
-    input: String,
-    result: Option<String>,
-    message: String,
-    state: String,
-    bytes_done: i64,
-    bytes_total: Option<i64>,
-    attempts: i32,
-    run_after: i64,
-    affinity: Option<String>,
-    cancel_requested: bool,
-    lease_node: Option<String>,
-    lease_until: i64,
-    expires_at: Option<i64>,
-    created_at: i64,
-    updated_at: i64,
-}
-
-impl JobRow {
-    fn of(job: &Job) -> Self {
-        let job = job.clone();
-        Self {
-            id: job.id,
-            kind: job.kind.as_str().to_owned(),
-            status: job.status.as_str().to_owned(),
-            image_id: job.image_id,
-            owner: job.owner,
-            user_id: job.user_id,
-            request_id: job.request_id,
-            input: job.input.to_string(),
-            result: job.result.map(|r| r.to_string()),
-            message: job.message,
-            state: job.state.to_string(),
-            bytes_done: job.bytes_done,
-            bytes_total: job.bytes_total,
-            attempts: job.attempts,
-            run_after: job.run_after.0,
-            affinity: job.affinity,
-            cancel_requested: job.cancel_requested,
-            lease_node: job.lease_node,
-            lease_until: job.lease_until.0,
-            expires_at: job.expires_at.map(|t| t.0),
-            created_at: job.created_at.0,
-            updated_at: job.updated_at.0,
-        }
-    }
-
-    pub(super) fn into_job(self) -> DbResult<Job> {
-        let id = self.id.clone();
-        let bad = |what: &str| DbError::Other(format!("job {id}: unreadable {what}"));
-        let json = |text: &str, what: &str| serde_json::from_str::<Value>(text).map_err(|_| bad(what));
-        Ok(Job {
-            kind: JobKind::parse(&self.kind).ok_or_else(|| bad("kind"))?,
-            status: JobStatus::parse(&self.status).ok_or_else(|| bad("status"))?,
-            input: json(&self.input, "input")?,
-            result: self.result.as_deref().map(|r| json(r, "result")).transpose()?,
-            state: json(&self.state, "state")?,
-            id: self.id,
-            image_id: self.image_id,
-            owner: self.owner,
-            user_id: self.user_id,
-            request_id: self.request_id,
-            message: self.message,
-            bytes_done: self.bytes_done,
-            bytes_total: self.bytes_total,
-            attempts: self.attempts,
-            run_after: Timestamp(self.run_after),
-            affinity: self.affinity,
-            cancel_requested: self.cancel_requested,
-            lease_node: self.lease_node,
-            lease_until: Timestamp(self.lease_until),
-            expires_at: self.expires_at.map(Timestamp),
-            created_at: Timestamp(self.created_at),
-            updated_at: Timestamp(self.updated_at),
-        })
-    }
-}
 
 /// Enqueues a job; call it in the transaction that changes the image.
 ///
@@ -255,6 +168,7 @@ fn take(
             jobs::lease_node.eq(Some(node)),
             jobs::lease_until.eq(until.0),
             jobs::attempts.eq(jobs::attempts + 1),
+            jobs::bytes_rate.eq(None::<i64>),
             jobs::updated_at.eq(now.0),
         ))
         .execute(conn)?;
@@ -270,14 +184,15 @@ pub fn renew(
     id: &str,
     node: &str,
     until: Timestamp,
-    (bytes_done, bytes_total): (i64, Option<i64>),
+    progress: Progress,
     now: Timestamp,
 ) -> DbResult<bool> {
     let changed = diesel::update(jobs::table.filter(jobs::id.eq(id)).filter(jobs::lease_node.eq(node)))
         .set((
             jobs::lease_until.eq(until.0),
-            jobs::bytes_done.eq(bytes_done),
-            jobs::bytes_total.eq(bytes_total),
+            jobs::bytes_done.eq(progress.bytes),
+            jobs::bytes_total.eq(progress.total),
+            jobs::bytes_rate.eq(progress.rate),
             jobs::updated_at.eq(now.0),
         ))
         .execute(conn)?;
@@ -305,7 +220,20 @@ pub fn save_state(
     if changed == 1 { Ok(()) } else { Err(DbError::stale("job", id)) }
 }
 
-/// Ends a job.
+/// How a job ended.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// Success or failure.
+    pub status: JobStatus,
+    /// What there is to say about it.
+    pub message: String,
+    /// What came of it.
+    pub result: Option<Value>,
+    /// How far it came; `None` is an attempt that had nothing to do.
+    pub progress: Option<Progress>,
+}
+
+/// Ends a job, with its last progress unless the attempt made none.
 ///
 /// # Errors
 /// [`DbError::Stale`] when the job is no longer this node's.
@@ -313,16 +241,18 @@ pub fn finish(
     conn: &mut Conn,
     id: &str,
     node: &str,
-    status: JobStatus,
-    message: &str,
-    result: Option<&Value>,
+    end: &End,
     (now, expires_at): (Timestamp, Timestamp),
 ) -> DbResult<()> {
+    let progress = end.progress;
     let changed = diesel::update(jobs::table.filter(jobs::id.eq(id)).filter(jobs::lease_node.eq(node)))
         .set((
-            jobs::status.eq(status.as_str()),
-            jobs::message.eq(message),
-            jobs::result.eq(result.map(Value::to_string)),
+            progress
+                .map(|progress| (jobs::bytes_done.eq(progress.bytes), jobs::bytes_total.eq(progress.total))),
+            jobs::bytes_rate.eq(None::<i64>),
+            jobs::status.eq(end.status.as_str()),
+            jobs::message.eq(&end.message),
+            jobs::result.eq(end.result.as_ref().map(Value::to_string)),
             jobs::lease_until.eq(0),
             jobs::expires_at.eq(Some(expires_at.0)),
             jobs::updated_at.eq(now.0),
@@ -349,6 +279,7 @@ pub fn postpone(
             jobs::run_after.eq(run_after.0),
             jobs::message.eq(message),
             jobs::attempts.eq(jobs::attempts - i32::from(!counts)),
+            jobs::bytes_rate.eq(None::<i64>),
             jobs::updated_at.eq(now.0),
         ))
         .execute(conn)?;
@@ -373,7 +304,11 @@ pub fn cancel_of_image(conn: &mut Conn, image_id: &str) -> DbResult<usize> {
 pub fn end_leases(conn: &mut Conn, node: &str) -> DbResult<usize> {
     let open = jobs::table.filter(jobs::status.eq(JobStatus::Processing.as_str()));
     Ok(diesel::update(open.filter(jobs::lease_node.eq(node)).filter(jobs::lease_until.gt(0)))
-        .set((jobs::lease_until.eq(0), jobs::attempts.eq(jobs::attempts - 1)))
+        .set((
+            jobs::lease_until.eq(0),
+            jobs::attempts.eq(jobs::attempts - 1),
+            jobs::bytes_rate.eq(None::<i64>),
+        ))
         .execute(conn)?)
 }
 
@@ -383,7 +318,9 @@ pub fn end_leases(conn: &mut Conn, node: &str) -> DbResult<usize> {
 /// Only the database's own.
 pub fn end_other_leases(conn: &mut Conn, node: &str) -> DbResult<usize> {
     let open = jobs::table.filter(jobs::status.eq(JobStatus::Processing.as_str()));
-    Ok(diesel::update(open.filter(jobs::lease_node.ne(node))).set(jobs::lease_until.eq(0)).execute(conn)?)
+    Ok(diesel::update(open.filter(jobs::lease_node.ne(node)))
+        .set((jobs::lease_until.eq(0), jobs::bytes_rate.eq(None::<i64>)))
+        .execute(conn)?)
 }
 
 /// Deletes jobs whose time in the lists is over, up to `count`.

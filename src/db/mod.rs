@@ -22,6 +22,7 @@ pub mod images;
 mod images_filter;
 pub mod images_page;
 pub mod images_seen;
+mod job_rows;
 pub mod jobs;
 mod keyset;
 mod lane;

@@ -103,6 +103,7 @@ diesel::table! {
         state -> Text,
         bytes_done -> BigInt,
         bytes_total -> Nullable<BigInt>,
+        bytes_rate -> Nullable<BigInt>,
         attempts -> Integer,
         run_after -> BigInt,
         affinity -> Nullable<Text>,

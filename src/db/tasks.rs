@@ -4,7 +4,8 @@ use diesel::{prelude::*, sql_types::Text};
 
 use super::{
     Conn, DbResult,
-    jobs::{JobRow, find},
+    job_rows::JobRow,
+    jobs::find,
     keyset::{Column, Keyset, Value},
     schema::jobs,
     statement::Statement,

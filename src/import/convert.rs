@@ -105,6 +105,8 @@ pub async fn run(
     let output = imports.blobs.staging.path(&blob.id);
     work.begin_pass(Some(virtual_size));
     convert(imports, work, (&input, driver(&declared)), (&output, target), reserved).await?;
+    // What is blank takes no room on the disk.
+    work.end_pass();
     let size = durable(&output).await?;
     state.facts = None;
     state.changed = true;

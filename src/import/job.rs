@@ -29,6 +29,24 @@ use crate::{
     },
 };
 
+/// The steps of an import whose data comes from elsewhere: into the staging folder, through the plug-ins and what the
+/// stores want of it, to the stores.
+pub const FETCHED: [&str; 3] = ["fetch", "prepare", "store"];
+/// Those of one whose data is staged.
+const PREPARED: &[&str] = FETCHED.split_at(1).1;
+/// Those of one whose data is in a store.
+const WRITTEN: &[&str] = FETCHED.split_at(2).1;
+
+/// How many of the steps are over.
+pub fn steps_done(steps: &[&str], state: &State) -> usize {
+    let open = match (&state.staged, state.prepared) {
+        (_, true) => "store",
+        (Some(_), false) => "prepare",
+        (None, false) => "fetch",
+    };
+    steps.iter().position(|step| *step == open).unwrap_or(0)
+}
+
 /// The job of `POST /v2/images/{id}/import`.
 pub struct ImageImport;
 
@@ -38,6 +56,18 @@ impl Durable for ImageImport {
     type Parts = Imports;
     type Input = Input;
     type State = State;
+
+    fn steps(input: &Input) -> &'static [&'static str] {
+        match input.import_req.method {
+            Method::WebDownload | Method::GlanceDownload => &FETCHED,
+            Method::GlanceDirect | Method::Upload => PREPARED,
+            Method::CopyImage => WRITTEN,
+        }
+    }
+
+    fn steps_done(input: &Input, state: &State) -> usize {
+        steps_done(Self::steps(input), state)
+    }
 
     async fn run(imports: &Imports, work: &Work, input: Input, mut state: State) -> Done<Value> {
         let plan = input.plan(imports);
@@ -114,6 +144,10 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
     wish::grant(imports, work, plan, state, &image).await?;
     state.apply(&mut image);
     state.facts.take_if(|facts| !facts.are_judged_for(&image));
+    if !state.prepared {
+        state.prepared = true;
+        state.save(work, "").await?;
+    }
     let staged = state.staged.clone().ok_or_else(|| Failure::Again("The staged data is gone.".to_owned()))?;
     let check = |facts: &Facts| {
         if !state.changed {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Imports,
     asked::{Asked, Method},
-    job::{put_back, steps},
+    job::{FETCHED, put_back, steps, steps_done},
     plan::Plan,
     settings::Plugin,
     state::State,
@@ -105,6 +105,14 @@ impl Durable for TaskImport {
     type Parts = Imports;
     type Input = TaskInput;
     type State = State;
+
+    fn steps(_: &TaskInput) -> &'static [&'static str] {
+        &FETCHED
+    }
+
+    fn steps_done(input: &TaskInput, state: &State) -> usize {
+        steps_done(Self::steps(input), state)
+    }
 
     async fn run(imports: &Imports, work: &Work, input: TaskInput, mut state: State) -> Done<Value> {
         let plan = input.plan(imports, work);

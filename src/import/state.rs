@@ -44,6 +44,8 @@ pub struct State {
     pub changed: bool,
     /// Plug-ins done.
     pub plugins_done: usize,
+    /// The data is what the stores get.
+    pub prepared: bool,
     /// The formats of the image once it is active, when a conversion changes them: disk and container.
     pub formats: Option<(String, String)>,
     /// Properties that the image gets with its data.

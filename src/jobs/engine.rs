@@ -18,7 +18,10 @@ use tokio::{
 
 use crate::{
     app::App,
-    db::{self, DbError, jobs::ClaimLimits},
+    db::{
+        self, DbError,
+        jobs::{ClaimLimits, End},
+    },
     model::{
         job::{Job, JobStatus},
         time::Timestamp,
@@ -160,8 +163,8 @@ async fn execute(app: &Arc<App>, places: Arc<Semaphore>, job: Job) {
     call.end_as(outcome(app, &work, &result));
     let recorded = match result {
         Ok(value) => {
-            let (done, total) = work.progress();
-            finish(app, &work, JobStatus::Success, &progress(done, total), Some(value)).await
+            let done = work.progress();
+            finish(app, &work, JobStatus::Success, progress(done.bytes, done.total), Some(value)).await
         }
         Err(Failure::Lost) => Ok(()),
         Err(Failure::Away(why)) if may_wait(app, &work) => wait_for_store(app, &work, &why).await,
@@ -236,24 +239,22 @@ async fn fail(app: &App, work: &Work, why: String, ending: Ending) -> Result<(),
             why
         }
     };
-    finish(app, work, JobStatus::Failure, &message, None).await
+    finish(app, work, JobStatus::Failure, message, None).await
 }
 
 async fn finish(
     app: &App,
     work: &Work,
     status: JobStatus,
-    message: &str,
+    message: String,
     result: Option<Value>,
 ) -> Result<(), DbError> {
+    let progress = Some(work.progress()).filter(|progress| progress.bytes > 0 || progress.total.is_some());
+    let end = End { status, message, result, progress };
     let now = app.db.clock.now();
     let times = (now, now.plus_seconds(app.jobs.kept_seconds));
-    let (id, node, message) = (work.job.id.clone(), app.leases().node.clone(), message.to_owned());
-    app.db
-        .write_patiently("job.finish", move |conn| {
-            db::jobs::finish(conn, &id, &node, status, &message, result.as_ref(), times)
-        })
-        .await?;
+    let (id, node) = (work.job.id.clone(), app.leases().node.clone());
+    app.db.write_patiently("job.finish", move |conn| db::jobs::finish(conn, &id, &node, &end, times)).await?;
     app.imports.queue.endings.tell(&work.job.id);
     Ok(())
 }

@@ -82,6 +82,10 @@ impl Durable for HashCalculation {
     type Input = Input;
     type State = NoState;
 
+    fn steps(_: &Input) -> &'static [&'static str] {
+        &["hash"]
+    }
+
     async fn run(images: &Images, work: &Work, input: Input, _: NoState) -> Done<Value> {
         let Input { image_id: id, os_hash_algo: algorithm } = &input;
         if let Some(image) = held_image(images, work, id, |image| image.os_hash_value.is_some()).await? {

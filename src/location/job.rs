@@ -62,6 +62,10 @@ impl Durable for LocationImport {
     type Input = Input;
     type State = NoState;
 
+    fn steps(_: &Input) -> &'static [&'static str] {
+        &["register"]
+    }
+
     async fn run(images: &Images, work: &Work, input: Input, _: NoState) -> Done<Value> {
         steps(images, work, &input).await?;
         Ok(json!({ "image_id": input.image_id }))

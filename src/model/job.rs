@@ -141,6 +141,17 @@ impl JobState {
     }
 }
 
+/// How far a pass over data has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes handled.
+    pub bytes: i64,
+    /// Bytes in all, if known.
+    pub total: Option<i64>,
+    /// Bytes a second of late, once some have moved.
+    pub rate: Option<i64>,
+}
+
 /// One piece of durable work.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
@@ -170,6 +181,8 @@ pub struct Job {
     pub bytes_done: i64,
     /// Bytes in all, if known.
     pub bytes_total: Option<i64>,
+    /// Bytes a second while it runs, if bytes have moved.
+    pub bytes_rate: Option<i64>,
     /// How often it was begun.
     pub attempts: i32,
     /// Not to be begun before.
@@ -201,6 +214,17 @@ impl Job {
             JobStatus::Failure if self.cancel_requested => JobState::Cancelled,
             JobStatus::Failure => JobState::Failed,
         }
+    }
+
+    /// Bytes a second, and seconds left at that rate, while it runs and as far as that is known.
+    pub fn pace_now(&self) -> (Option<i64>, Option<i64>) {
+        let rate = self.bytes_rate.filter(|_| self.state_now() == JobState::Running);
+        let left = self.bytes_total.map(|total| total.saturating_sub(self.bytes_done).max(0));
+        let eta = left.zip(rate.filter(|rate| *rate > 0)).map(|(left, rate)| {
+            // Rounded up: it is not done within less.
+            left.saturating_add(rate - 1) / rate
+        });
+        (rate, eta)
     }
 }
 

@@ -123,6 +123,10 @@ impl Durable for Adoption {
     type Input = Input;
     type State = NoState;
 
+    fn steps(_: &Input) -> &'static [&'static str] {
+        &["adopt"]
+    }
+
     async fn run(blobs: &Blobs, work: &Work, input: Input, _: NoState) -> Done<Value> {
         let images = &blobs.images;
         let image = query::find_unseen(images, &input.image_id).await?;

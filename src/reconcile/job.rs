@@ -98,6 +98,10 @@ impl Durable for Reconciliation {
     type Input = Input;
     type State = NoState;
 
+    fn steps(_: &Input) -> &'static [&'static str] {
+        &["compare"]
+    }
+
     async fn run(blobs: &Blobs, work: &Work, input: Input, _: NoState) -> Done<Value> {
         let named = blobs.images.stores.get(&input.store);
         let named = named.ok_or_else(|| Failure::Final(format!("There is no store {}.", input.store)))?;

@@ -15,7 +15,7 @@ use crate::{
 /// The job, if the caller may change what it works on.
 async fn changeable(imports: &Imports, caller: &Caller, id: &str) -> Result<Job> {
     access::mutating(caller)?;
-    let job = super::show(imports, caller, id).await?;
+    let job = super::show(imports, caller, id, super::JOB).await?;
     if job.kind == JobKind::Reconciliation {
         stores::enforce(&imports.images, caller).await?;
     }
@@ -41,7 +41,7 @@ pub async fn cancel(imports: &Imports, caller: &Caller, id: &str) -> Result<Job>
         )));
     }
     imports.queue.enqueued.notify_one();
-    super::show(imports, caller, id).await
+    super::show(imports, caller, id, super::JOB).await
 }
 
 /// Repeats a failed job; returns the new job.
@@ -54,5 +54,5 @@ pub async fn retry(imports: &Imports, caller: &Caller, id: &str) -> Result<Job> 
     let clock = db.clock.clone();
     let new = db.write("job.retry", move |conn| super::retry(conn, &clock, &old)).await?;
     imports.queue.enqueued.notify_one();
-    super::show(imports, caller, &new).await
+    super::show(imports, caller, &new, super::JOB).await
 }

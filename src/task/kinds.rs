@@ -17,7 +17,7 @@ use crate::{
     model::{
         caller::Caller,
         error::{Error, Result},
-        job::{Job, JobKind, written},
+        job::{Job, JobKind, JobState, written},
     },
     reconcile::{adoption::Adoption, job::Reconciliation},
     work::{
@@ -38,6 +38,16 @@ pub struct Kind {
     run: for<'a> fn(&'a Imports, &'a Work) -> BoxFuture<'a, Done<Value>>,
     undo: for<'a> fn(&'a Imports, &'a Work, Ending) -> BoxFuture<'a, Done<&'static str>>,
     retry: fn(&mut Conn, &Job) -> DbResult<Again<Value>>,
+    steps: fn(&Job) -> Steps,
+}
+
+/// The steps of a job, in their order, and the one where it stands before its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Steps {
+    /// All of them.
+    pub all: &'static [&'static str],
+    /// Where it stands, if it is not over.
+    pub now: Option<&'static str>,
 }
 
 /// Every kind.
@@ -55,7 +65,7 @@ where
     D: Durable,
     D::Parts: Within,
 {
-    Kind { kind: D::KIND, accept, run: run::<D>, undo: undo::<D>, retry: retry::<D> }
+    Kind { kind: D::KIND, accept, run: run::<D>, undo: undo::<D>, retry: retry::<D>, steps: steps::<D> }
 }
 
 /// What is within the parts of the service that a kind may need.
@@ -113,6 +123,15 @@ fn retry<D: Durable>(conn: &mut Conn, old: &Job) -> DbResult<Again<Value>> {
     Ok(Again { from, state: written(&state)?, affinity })
 }
 
+fn steps<D: Durable>(job: &Job) -> Steps {
+    // What another version has written may be unreadable here, and shows none.
+    let (Ok(input), Ok(state)) = (input_of::<D>(job), state_of::<D>(job)) else { return Steps::default() };
+    let all = D::steps(&input);
+    let is_begun = matches!(job.state_now(), JobState::Running | JobState::Waiting);
+    let at = D::steps_done(&input, &state).min(all.len().saturating_sub(1));
+    Steps { all, now: all.get(at).copied().filter(|_| is_begun) }
+}
+
 /// The row of a kind.
 ///
 /// # Errors
@@ -143,6 +162,11 @@ impl Kind {
     /// As [`Durable::undo`].
     pub async fn undo(&self, imports: &Imports, work: &Work, ending: Ending) -> Done<&'static str> {
         (self.undo)(imports, work, ending).await
+    }
+
+    /// The steps of a job, from its row.
+    pub fn steps(&self, job: &Job) -> Steps {
+        (self.steps)(job)
     }
 
     /// What it takes to ask again for a job that has failed.

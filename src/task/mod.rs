@@ -30,6 +30,11 @@ use crate::{
     },
 };
 
+/// What the Image API calls durable work.
+pub const TASK: &str = "task";
+/// What the extensions call it.
+pub const JOB: &str = "job";
+
 /// A page of a list.
 #[derive(Debug)]
 pub struct TaskPage {
@@ -60,17 +65,17 @@ fn is_visible(caller: &Caller, job: &Job) -> bool {
     caller.is_admin || job.owner.is_none() || job.owner == caller.project_id
 }
 
-/// Lists tasks.
+/// Lists tasks, as the caller calls them.
 ///
 /// # Errors
 /// [`Error::Invalid`] for an unknown marker.
-pub async fn list(imports: &Imports, caller: &Caller, query: TaskQuery) -> Result<TaskPage> {
+pub async fn list(imports: &Imports, caller: &Caller, query: TaskQuery, noun: &str) -> Result<TaskPage> {
     let limit = query.limit;
     let after = match query.marker.clone() {
         None => None,
         Some(marker) => {
             let found = find(imports, &marker).await?.filter(|job| is_visible(caller, job));
-            let unknown = || Error::invalid(format!("Invalid marker: no task has the id {marker}"));
+            let unknown = || Error::invalid(format!("Invalid marker: no {noun} has the id {marker}"));
             Some(found.ok_or_else(unknown)?)
         }
     };
@@ -90,13 +95,13 @@ async fn find(imports: &Imports, id: &str) -> Result<Option<Job>> {
     Ok(imports.images.db.read("task.find", move |conn| db::jobs::find(conn, &id)).await?)
 }
 
-/// Shows one task.
+/// Shows one task, as the caller calls it.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is none that the caller may see.
-pub async fn show(imports: &Imports, caller: &Caller, id: &str) -> Result<Job> {
+pub async fn show(imports: &Imports, caller: &Caller, id: &str, noun: &str) -> Result<Job> {
     let found = find(imports, id).await?.filter(|job| is_visible(caller, job));
-    found.ok_or_else(|| Error::NotFound(format!("No task found with ID {id}")))
+    found.ok_or_else(|| Error::NotFound(format!("No {noun} found with ID {id}")))
 }
 
 /// The tasks of an image, oldest first.
@@ -189,7 +194,7 @@ pub fn retry(conn: &mut Conn, clock: &Clock, old: &Job) -> DbResult<String> {
     };
     change::in_txn(conn, &door, &id, |_, before| {
         if before.property(LOCK_PROPERTY).is_some() {
-            return Err(conflict(format!("Image {id} has an active task.")));
+            return Err(conflict(format!("Image {id} has an active job.")));
         }
         if before.status != from {
             return Err(conflict(format!("Image {id} is {}; it would have to be {from}.", before.status)));

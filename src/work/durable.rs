@@ -46,6 +46,14 @@ pub trait Durable: 'static {
     /// What it has done so far, for whoever continues.
     type State: Serialize + DeserializeOwned + Send + Sync;
 
+    /// The steps of such work, in their order.
+    fn steps(input: &Self::Input) -> &'static [&'static str];
+
+    /// How many of them are over.
+    fn steps_done(_input: &Self::Input, _state: &Self::State) -> usize {
+        0
+    }
+
     /// Goes on from `state`; answers the result that tasks show. Every step can be repeated.
     ///
     /// # Errors

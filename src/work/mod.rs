@@ -4,6 +4,7 @@
 pub mod durable;
 pub mod endings;
 pub mod queue;
+mod rate;
 pub mod seal;
 
 use std::{
@@ -15,16 +16,18 @@ use std::{
     task::Poll,
 };
 
+use rate::Meter;
 use serde::Serialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    blob::{Holder, Leases, pour::Progress},
+    blob::{Holder, Leases, pour},
     db::{self, Db, DbError},
     model::{
         error::Error,
         event::Author,
-        job::{Job, written},
+        job::{Job, Progress, written},
+        time::Timestamp,
     },
     store::StoreError,
 };
@@ -121,6 +124,8 @@ pub type Done<T> = Result<T, Failure>;
 struct Signals {
     bytes_done: AtomicI64,
     bytes_total: AtomicI64,
+    /// When the pass began, in microseconds since 1970 UTC.
+    pass_began: AtomicI64,
     cancelled: AtomicBool,
     lost: AtomicBool,
     /// Wakes those who wait for one of the two.
@@ -138,6 +143,7 @@ pub struct Work {
     pub holder: Arc<Holder>,
     db: Db,
     signals: Arc<Signals>,
+    meter: Arc<Mutex<Meter>>,
     place: Arc<Place>,
 }
 
@@ -160,7 +166,7 @@ impl Place {
     }
 }
 
-impl Progress for Work {
+impl pour::Progress for Work {
     fn advance(&self, bytes: usize) {
         Work::advance(self, bytes);
     }
@@ -171,11 +177,14 @@ impl Work {
     pub fn new(db: Db, leases: &Leases, places: Arc<Semaphore>, job: Job) -> Self {
         let signals = Signals::default();
         signals.cancelled.store(job.cancel_requested, Ordering::Relaxed);
+        let began = db.clock.now();
+        signals.pass_began.store(began.0, Ordering::Relaxed);
         // Of two attempts one may bear the number of the other, which did not count.
         let holder = Arc::new(leases.hold(format!("{}/{}/{}", job.id, job.attempts, job.lease_until.0)));
         let node = leases.node.as_str().into();
         let place = Arc::new(Place { places, held: Mutex::new(None) });
-        Self { job: Arc::new(job), node, holder, db, signals: Arc::new(signals), place }
+        let meter = Arc::new(Mutex::new(Meter::new(began)));
+        Self { job: Arc::new(job), node, holder, db, signals: Arc::new(signals), meter, place }
     }
 
     /// On whose behalf the work changes images.
@@ -185,6 +194,7 @@ impl Work {
 
     /// Starts a new pass over the data, of a known size or not.
     pub fn begin_pass(&self, bytes: Option<u64>) {
+        self.signals.pass_began.store(self.db.clock.now().0, Ordering::Relaxed);
         self.signals.bytes_done.store(0, Ordering::Relaxed);
         self.set_total(bytes);
     }
@@ -201,10 +211,21 @@ impl Work {
         self.signals.bytes_done.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes handled and, if known, bytes in all.
-    pub fn progress(&self) -> (i64, Option<i64>) {
-        let total = self.signals.bytes_total.load(Ordering::Relaxed);
-        (self.signals.bytes_done.load(Ordering::Relaxed), (total > 0).then_some(total))
+    /// Tells that a pass has come to its end, also where fewer bytes were counted.
+    pub fn end_pass(&self) {
+        self.signals
+            .bytes_done
+            .fetch_max(self.signals.bytes_total.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// How far it is; the rate is that since the last time this was asked.
+    pub fn progress(&self) -> Progress {
+        let read = |number: &AtomicI64| number.load(Ordering::Relaxed);
+        let (bytes, total) = (read(&self.signals.bytes_done), read(&self.signals.bytes_total));
+        let pass_began = Timestamp(read(&self.signals.pass_began));
+        let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
+        let rate = meter.rate(pass_began, bytes, self.db.clock.now());
+        Progress { bytes, total: (total > 0).then_some(total), rate }
     }
 
     /// Asks the work to stop.

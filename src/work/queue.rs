@@ -55,6 +55,7 @@ pub fn row(caller: &Caller, kind: JobKind, (input, state): (Value, Value), now: 
         state,
         bytes_done: 0,
         bytes_total: None,
+        bytes_rate: None,
         attempts: 0,
         run_after: now,
         affinity: None,

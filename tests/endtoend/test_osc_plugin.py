@@ -265,6 +265,11 @@ def test_other_services_are_told_from_ours(cloud, plugin_path, warm, tmp_path):
 @pytest.mark.parametrize(("state", "counts", "width", "shown"), [
     ("queued", (0, None, None), 80, "queued"),
     ("running", (3 << 20, None, None), 80, "running 3.0 MiB"),
+    ("running", (3 << 20, None, None, 1 << 20, None), 80, "running 3.0 MiB, 1.0 MiB/s"),
+    ("running", (1 << 20, 2 << 20, 50, 512, 2048), 80,
+     f"[{'=' * 14}>{' ' * 15}] 50% of 2.0 MiB, 512 bytes/s, 34:08 left"),
+    ("running", (1 << 20, 2 << 20, 50, 1, 360000), 100,
+     f"[{'=' * 14}>{' ' * 15}] 50% of 2.0 MiB, 1 bytes/s, 100:00:00 left"),
     ("running", (0, 4 << 30, 0), 80, f"[>{' ' * 29}] 0% of 4.0 GiB"),
     ("running", (1000, 1000, 100), 80, f"[{'=' * 29}>] 100% of 1000 bytes"),
     ("waiting", (0, None, None), 80, "waiting: the ?[2Jstore is away"),
@@ -273,7 +278,7 @@ def test_other_services_are_told_from_ours(cloud, plugin_path, warm, tmp_path):
 def test_the_line_of_a_bar(state, counts, width, shown):
     """It says what is known, and never more than fits into a line."""
     job = {"state": state, "message": "the \x1b[2Jstore is away",
-           "progress": dict(zip(("bytes", "total", "percent"), counts, strict=True))}
+           "progress": dict(zip(("bytes", "total", "percent", "rate", "eta"), counts, strict=False))}
     assert progress.line(job, width) == shown
 
 

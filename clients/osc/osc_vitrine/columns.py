@@ -62,8 +62,21 @@ def size_text(count):
     return f"{count / 1024 ** power:.1f} {UNITS[power - 1]}"
 
 
+def time_text(seconds):
+    """A length of time in hours, minutes and seconds; days are hours."""
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def pace_text(progress):
+    """How fast a job is and how long it will take, as far as the service says so."""
+    rate, eta = progress.get("rate"), progress.get("eta")
+    return ("" if rate is None else f", {size_text(rate)}/s") + ("" if eta is None else f", {time_text(eta)} left")
+
+
 def progress_text(progress):
     done, total, percent = (progress[name] for name in ("bytes", "total", "percent"))
     if percent is not None:
-        return f"{percent}% of {size_text(total)}"
-    return size_text(done) if done else ""
+        return f"{percent}% of {size_text(total)}{pace_text(progress)}"
+    return f"{size_text(done)}{pace_text(progress)}" if done else ""

@@ -6,7 +6,7 @@ It goes to the standard error, so that what the command prints stays as it is.
 import shutil
 import sys
 
-from .columns import size_text
+from .columns import pace_text, size_text
 
 BAR_CHARS = 30
 CLEAR_LINE = "\r\x1b[K"
@@ -18,9 +18,9 @@ def line(job, width):
     done, total, percent = (progress[name] for name in ("bytes", "total", "percent"))
     if percent is not None:
         bar = "=" * (percent * (BAR_CHARS - 1) // 100) + ">"
-        text = f"[{bar:<{BAR_CHARS}}] {percent}% of {size_text(total)}"
+        text = f"[{bar:<{BAR_CHARS}}] {percent}% of {size_text(total)}{pace_text(progress)}"
     else:
-        text = f"{job['state']} {size_text(done)}" if done else job["state"]
+        text = f"{job['state']} {size_text(done)}{pace_text(progress)}" if done else job["state"]
     if job["state"] == "waiting":
         # What others have written does not steer the terminal.
         text = "".join(c if c.isprintable() else "?" for c in f"waiting: {job['message']}")

@@ -32,6 +32,8 @@ pub fn view(caller: &Caller, job: &Job) -> Value {
     let percent = total.map(|total| job.bytes_done.clamp(0, total).saturating_mul(100) / total);
     let failed = matches!(state, JobState::Failed | JobState::Cancelled);
     let reason = if state == JobState::Cancelled { "cancelled" } else { "failed" };
+    let (rate, eta) = job.pace_now();
+    let steps = domain::kinds::of(job.kind).map(|kind| kind.steps(job)).unwrap_or_default();
     let mut view = json!({
         "id": job.id,
         "type": job.kind.as_str(),
@@ -41,7 +43,15 @@ pub fn view(caller: &Caller, job: &Job) -> Value {
         "request_id": job.request_id,
         "state": state.as_str(),
         "message": message(job),
-        "progress": {"bytes": job.bytes_done, "total": job.bytes_total, "percent": percent},
+        "step": steps.now,
+        "steps": steps.all,
+        "progress": {
+            "bytes": job.bytes_done,
+            "total": job.bytes_total,
+            "percent": percent,
+            "rate": rate,
+            "eta": eta,
+        },
         "attempt": job.attempts,
         "cancelling": job.cancel_requested && !job.status.is_final(),
         "error": failed.then(|| json!({"reason": reason, "message": job.message})),
@@ -105,7 +115,7 @@ fn query_of(asked: &Asked) -> Result<TaskQuery> {
 /// Lists jobs.
 pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> ApiResult {
     let asked = Asked::parse(pairs(request.query_string())?, &["image_id", "state", "sort"])?;
-    let page = domain::list(&state.app.imports, &caller.0, query_of(&asked)?).await?;
+    let page = domain::list(&state.app.imports, &caller.0, query_of(&asked)?, domain::JOB).await?;
     let next = page.next_marker.as_deref().map(|marker| link_after(PATH, &asked, marker));
     let jobs: Vec<Value> = page.tasks.iter().map(|job| view(&caller.0, job)).collect();
     Ok(HttpResponse::Ok().json(json!({"jobs": jobs, "next": next})))
@@ -113,7 +123,7 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> Ap
 
 /// Shows a job.
 pub async fn show(state: Shared, caller: Identified, id: Path<String>) -> ApiResult {
-    let job = domain::show(&state.app.imports, &caller.0, &id).await?;
+    let job = domain::show(&state.app.imports, &caller.0, &id, domain::JOB).await?;
     Ok(HttpResponse::Ok().json(json!({"job": view(&caller.0, &job)})))
 }
 
