@@ -12,7 +12,7 @@ use crate::{
     model::{
         caller::Caller,
         error::{Error, Result},
-        image::Image,
+        image::{Image, WRITTEN_BY_SERVICE},
     },
     policy::{Enforcer, Target},
 };
@@ -32,7 +32,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// Asks these; no protections protect nothing.
+    /// Asks these; without protections what the service writes is protected, and nothing else.
     pub fn new(policy: Arc<Enforcer>, protections: Option<Protections>) -> Self {
         Self { policy, protections: protections.map(Arc::new) }
     }
@@ -75,7 +75,17 @@ impl Access {
 
     /// Whether the caller may do this to a property of this name.
     pub fn may(&self, caller: &Caller, action: Action, name: &str) -> bool {
-        self.protections.as_ref().is_none_or(|list| list.allow(&self.policy, caller, action, name))
+        match &self.protections {
+            Some(list) => list.allow(&self.policy, caller, action, name),
+            None => {
+                action == Action::Read || !self.is_services(name) || self.is_admin(caller) || caller.serves()
+            }
+        }
+    }
+
+    /// Whether a property is the service's to write, and no protections of an operator's say who else may.
+    pub fn is_services(&self, name: &str) -> bool {
+        self.protections.is_none() && WRITTEN_BY_SERVICE.contains(&name)
     }
 }
 

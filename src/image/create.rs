@@ -12,7 +12,7 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         family,
-        image::{Image, SYSTEM_PROPERTY_PREFIX},
+        image::{Image, SYSTEM_PROPERTY_PREFIX, WRITTEN_BY_SERVICE},
         lifecycle,
         new_image::NewImage,
         status::Status,
@@ -21,15 +21,20 @@ use crate::{
     },
 };
 
-use super::{Images, expected};
+use super::{
+    Images,
+    expected::{self, EXPECTATIONS},
+};
 
 /// Creates an image in status `queued`.
 ///
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::TooLarge`] for quotas, and [`Error::Conflict`] for an id that
 /// is or was in use; the order of the checks is Glance's.
-pub async fn create(images: &Images, caller: &Caller, new: NewImage) -> Result<Image> {
+pub async fn create(images: &Images, caller: &Caller, mut new: NewImage) -> Result<Image> {
     access::mutating(caller)?;
+    new.disinherit(&EXPECTATIONS);
+    new.disinherit(&WRITTEN_BY_SERVICE);
     let owner = match &new.owner {
         Some(owner) => owner.clone(),
         None => caller.project_id.clone(),
@@ -51,8 +56,7 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage) -> Result<I
     let counted = new.properties.iter().filter(|p| !p.name.starts_with(SYSTEM_PROPERTY_PREFIX)).count();
     quota::check("properties", images.settings.image_property_quota, counted)?;
     let is_chosen = new.id.is_some();
-    let mut image = build(new, owner, images.db.clock.now());
-    expected::disinherit(&mut image);
+    let image = build(new, owner, images.db.clock.now());
     for property in &image.properties {
         expected::check_readable(&property.name, property.value.as_deref())?;
     }

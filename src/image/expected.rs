@@ -13,6 +13,9 @@ pub const EXPECTED_HASH: &str = "expected_hash";
 /// Of the bytes that are kept, after decompression and conversion.
 pub const EXPECTED_STORED_HASH: &str = "expected_stored_hash";
 
+/// Both.
+pub const EXPECTATIONS: [&str; 2] = [EXPECTED_HASH, EXPECTED_STORED_HASH];
+
 /// Of all algorithms, those that an expectation may name.
 const ALGORITHMS: [&str; 4] = ["sha256", "sha512", "sha1", "md5"];
 
@@ -92,7 +95,7 @@ pub fn add_fragment(image: &mut Image, uri: &str) -> Result<()> {
 }
 
 fn is_expectation(name: &str) -> bool {
-    [EXPECTED_HASH, EXPECTED_STORED_HASH].contains(&name)
+    EXPECTATIONS.contains(&name)
 }
 
 /// Refuses an expectation that cannot be read; an empty one expects nothing.
@@ -124,15 +127,6 @@ pub fn may_set(image: &Image, name: &str, value: Option<&str>) -> Result<()> {
         "{name} can be set only while the image is queued; this one is {}.",
         image.status
     )))
-}
-
-/// Takes from a new image what it inherits of these properties: Nova gives a snapshot the properties of the image that
-/// its server was started from, and the bytes are not the same.
-pub fn disinherit(image: &mut Image) {
-    if image.property("image_type").and_then(|p| p.value.as_deref()) == Some("snapshot") {
-        image.remove_property(EXPECTED_HASH);
-        image.remove_property(EXPECTED_STORED_HASH);
-    }
 }
 
 /// Compares what is expected with what was measured.

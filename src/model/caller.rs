@@ -2,6 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
+/// The role of services that act for others (Glance's `service_api`).
+const SERVICE_ROLE: &str = "service";
+
 /// A caller's token; never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Arc<str>);
@@ -77,6 +80,12 @@ impl Caller {
     /// ones together.
     pub fn party(&self) -> &str {
         self.project_id.as_deref().or(self.user_id.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether a service asks, or vouches for the one who does.
+    pub fn serves(&self) -> bool {
+        self.has_role(SERVICE_ROLE)
+            || self.service_roles.iter().any(|role| role.eq_ignore_ascii_case(SERVICE_ROLE))
     }
 
     /// Whether the token carries `role` (compared in lower case).

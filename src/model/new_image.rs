@@ -45,6 +45,15 @@ pub struct NewImage {
 }
 
 impl NewImage {
+    /// Takes these properties from a snapshot: Nova gives it those of the image that its server was started from, of which
+    /// they are true, and not of other bytes.
+    pub fn disinherit(&mut self, names: &[&str]) {
+        let is_snapshot = |p: &Property| p.name == "image_type" && p.value.as_deref() == Some("snapshot");
+        if self.properties.iter().any(is_snapshot) {
+            self.properties.retain(|property| !names.contains(&property.name.as_str()));
+        }
+    }
+
     /// Reads the body.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod jobs;
 mod lifecycle;
 mod limits;
 mod media_groups;
+mod properties;
 mod retention;
 mod stores;
 mod stream;
