@@ -25,6 +25,9 @@ pub(super) const OPENING: i64 = 1;
 /// In `pending`: the closing has none.
 pub(super) const CLOSING: i64 = 2;
 
+/// In `opened_by`: the image got its data.
+pub(super) const ACTIVATED: &str = "activated";
+
 /// One row of `usage_intervals`.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = usage_intervals)]
@@ -168,7 +171,7 @@ pub fn record(conn: &mut Conn, before: &Image, after: &Image, now: Timestamp) ->
             // Only what was deleted and comes back has been here before.
             let was_deleted = matches!(before.status, Status::PendingDelete | Status::Deleted);
             let last = if was_deleted { last_end(conn, id)? } else { None };
-            let why = if last.is_some() { "restored" } else { "activated" };
+            let why = if last.is_some() { "restored" } else { ACTIVATED };
             open(conn, (id, ""), &new, Timestamp(now.0.max(last.unwrap_or(now.0))), why)
         }
         (Some(_), None) => close(conn, id, None, now, "deleted"),

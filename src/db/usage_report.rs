@@ -7,7 +7,7 @@ use diesel::{
 
 use super::{
     Conn, DbError, DbResult,
-    usage::{CLOSING, IntervalRow, OPENING},
+    usage::{ACTIVATED, CLOSING, IntervalRow, OPENING},
     usage_tables::{usage_entries, usage_intervals, usage_rates},
 };
 use crate::model::{
@@ -25,6 +25,8 @@ pub struct Wanted {
     pub project: Option<String>,
     /// Of one image alone.
     pub image: Option<String>,
+    /// Of these images alone, a page of a list at most.
+    pub images: Option<Vec<String>>,
     /// Whether licences are wanted as well.
     pub has_licenses: bool,
 }
@@ -51,6 +53,9 @@ pub fn page(
     if let Some(image) = &wanted.image {
         query = query.filter(usage_intervals::image_id.eq(image));
     }
+    if let Some(images) = &wanted.images {
+        query = query.filter(usage_intervals::image_id.eq_any(images.clone()));
+    }
     if !wanted.has_licenses {
         query = query.filter(usage_intervals::consumer.eq(""));
     }
@@ -68,6 +73,27 @@ pub fn page(
         .select(IntervalRow::as_select())
         .load(conn)?;
     rows.into_iter().map(IntervalRow::into_interval).collect()
+}
+
+/// When each of these images got its data first, as far as that was seen: of what was there before the ledger it is
+/// unknown.
+///
+/// # Errors
+/// Only the database's own.
+pub fn activations(conn: &mut Conn, images: &[String]) -> DbResult<Vec<(String, Timestamp)>> {
+    let firsts: Vec<Option<i64>> = usage_intervals::table
+        .filter(usage_intervals::image_id.eq_any(images))
+        .filter(usage_intervals::consumer.eq(""))
+        .group_by(usage_intervals::image_id)
+        .select(min(usage_intervals::id))
+        .load(conn)?;
+    let firsts: Vec<i64> = firsts.into_iter().flatten().collect();
+    let rows: Vec<(String, i64)> = usage_intervals::table
+        .filter(usage_intervals::id.eq_any(firsts))
+        .filter(usage_intervals::opened_by.eq(ACTIVATED))
+        .select((usage_intervals::image_id, usage_intervals::from_ts))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(image, from)| (image, Timestamp(from))).collect())
 }
 
 /// When the first interval begins from a time on.

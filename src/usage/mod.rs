@@ -5,6 +5,7 @@
 
 mod charged;
 mod hours;
+mod images;
 mod present;
 mod rates;
 mod report;
@@ -15,6 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub use charged::{Group, Line, Section, Total};
 pub use hours::{Hours, Place};
+pub use images::Charges;
 pub use present::Present;
 pub use rates::Version;
 pub use report::{Filter, Report};

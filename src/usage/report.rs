@@ -54,7 +54,7 @@ impl Filter {
     }
 
     fn wanted(&self) -> Wanted {
-        Wanted { project: self.project.clone(), image: self.image.clone(), has_licenses: true }
+        Wanted { project: self.project.clone(), image: self.image.clone(), images: None, has_licenses: true }
     }
 }
 

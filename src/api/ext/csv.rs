@@ -3,6 +3,8 @@
 //!
 //! Each page is read from the database after the previous one has been sent, so memory does not grow with the list.
 
+use std::collections::HashMap;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     web::{Bytes, Data},
@@ -23,13 +25,15 @@ use crate::{
     model::{
         caller::Caller,
         error::{Error, Result},
-        image::TEXT_CHARS_MAX,
+        image::{Image, TEXT_CHARS_MAX},
         list::{ListQuery, PageLimits},
+        time::Timestamp,
     },
+    usage::Charges,
 };
 
 /// What is shown to those who name no columns.
-const COLUMNS: [&str; 31] = [
+const COLUMNS: [&str; 34] = [
     "id",
     "name",
     "status",
@@ -55,13 +59,20 @@ const COLUMNS: [&str; 31] = [
     "hidden",
     "created_at",
     "updated_at",
+    ACTIVATED,
     "stores",
     "checksum",
     "os_hash_algo",
     "os_hash_value",
     "source_instance",
     "tags",
+    "description",
+    BILLING,
 ];
+/// When an image got its data first.
+const ACTIVATED: &str = "activated_at";
+/// Gigabyte-months of this month so far.
+const BILLING: &str = "billing_gb_month";
 /// Columns that have another name in the API.
 const OTHERWISE: [(&str, &str); 3] =
     [("firmware", "hw_firmware_type"), ("hidden", "os_hidden"), ("source_instance", "instance_uuid")];
@@ -138,11 +149,11 @@ fn is_for_spreadsheets(text: &str) -> Result<bool> {
 pub async fn export(state: Shared, caller: Identified, request: HttpRequest) -> ApiResult {
     let asked = Asked::parse(pairs(request.query_string())?)?;
     let first = query::list(&state.app.images, &caller.0, asked.list.clone()).await?;
-    let name =
-        format!("images-{}.csv", state.app.images.db.clock.now().isotime().get(..10).unwrap_or_default());
+    let now = state.app.images.db.clock.now();
+    let name = format!("images-{}.csv", now.isotime().get(..10).unwrap_or_default());
     let mut head = if asked.has_mark { BYTE_ORDER_MARK.as_bytes().to_vec() } else { Vec::new() };
     head.extend(rows([asked.columns.iter().map(String::as_str)])?);
-    let table = Table { state, caller: caller.0, asked };
+    let table = Table { state, caller: caller.0, asked, now };
     let body = stream::try_unfold((table, Some(Next::Page(first)), head), |(table, next, head)| async move {
         let Some(next) = next else { return Ok::<_, Error>(None) };
         let page = match next {
@@ -150,7 +161,8 @@ pub async fn export(state: Shared, caller: Identified, request: HttpRequest) -> 
             Next::After(marker) => table.after(marker).await?,
         };
         let mut bytes = head;
-        bytes.extend(table.rows_of(&page)?);
+        let ledger = table.ledger_of(&page).await?;
+        bytes.extend(table.rows_of(&page, &ledger)?);
         let next = page.next_marker.map(Next::After);
         Ok(Some((Bytes::from(bytes), (table, next, Vec::new()))))
     });
@@ -170,6 +182,25 @@ struct Table {
     state: Data<State>,
     caller: Caller,
     asked: Asked,
+    now: Timestamp,
+}
+
+/// What the ledger of usage says of the images of a page.
+#[derive(Default)]
+struct Ledger {
+    activations: HashMap<String, Timestamp>,
+    charges: Option<Charges>,
+}
+
+impl Ledger {
+    /// What it says of an image in a column; `None` is a column that is not its.
+    fn cell(&self, image: &Image, column: &str) -> Option<String> {
+        match column {
+            ACTIVATED => Some(self.activations.get(&image.id).map(|time| time.isotime()).unwrap_or_default()),
+            BILLING => Some(self.charges.as_ref().and_then(|charges| charges.of(image)).unwrap_or_default()),
+            _ => None,
+        }
+    }
 }
 
 impl Table {
@@ -178,12 +209,26 @@ impl Table {
         query::list(&self.state.app.images, &self.caller, list).await
     }
 
-    fn rows_of(&self, page: &ImagePage) -> Result<Vec<u8>> {
+    async fn ledger_of(&self, page: &ImagePage) -> Result<Ledger> {
+        let has = |name: &str| self.asked.columns.iter().any(|column| column == name);
+        let (usage, mut ledger) = (&self.state.app.usage, Ledger::default());
+        let ids = || page.images.iter().map(|image| image.id.clone()).collect();
+        if has(ACTIVATED) {
+            ledger.activations = usage.activations(ids()).await?;
+        }
+        if has(BILLING) {
+            ledger.charges = usage.charges(&self.caller, ids(), self.now).await?;
+        }
+        Ok(ledger)
+    }
+
+    fn rows_of(&self, page: &ImagePage, ledger: &Ledger) -> Result<Vec<u8>> {
         let mut table = Vec::with_capacity(page.images.len());
         for image in &page.images {
             let view = serde_json::to_value(view::image(&self.state, &self.caller, image));
             let view = view.map_err(|e| Error::internal("a table", e))?;
-            table.push(self.asked.columns.iter().map(|column| cell(&view, column)).collect::<Vec<_>>());
+            let cell = |column: &String| ledger.cell(image, column).unwrap_or_else(|| cell(&view, column));
+            table.push(self.asked.columns.iter().map(cell).collect::<Vec<_>>());
         }
         rows(table)
     }

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use chrono::{DateTime, Datelike, Months, NaiveTime};
+use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveTime};
 use num_bigint::BigInt;
 
 use super::meter::{HOUR, Span};
@@ -107,12 +107,17 @@ impl Month {
     }
 }
 
+/// The month by the calendar in UTC in which a moment is; `None` beyond the years that there are.
+pub fn month_of(time: Timestamp) -> Option<Span> {
+    let first = DateTime::from_timestamp_micros(time.0)?.date_naive().with_day(1)?;
+    let next = first.checked_add_months(Months::new(1))?;
+    let begin = |date: NaiveDate| Timestamp(date.and_time(NaiveTime::MIN).and_utc().timestamp_micros());
+    Some(Span { from: begin(first), to: begin(next) })
+}
+
 /// When the month of a moment ends, and how many hours it has.
 fn month_after(time: Timestamp) -> Option<(Timestamp, i64)> {
-    let date = DateTime::from_timestamp_micros(time.0)?.date_naive().with_day(1)?;
-    let next = date.checked_add_months(Months::new(1))?;
-    let hours = next.signed_duration_since(date).num_hours();
-    Some((Timestamp(next.and_time(NaiveTime::MIN).and_utc().timestamp_micros()), hours))
+    month_of(time).map(|month| (month.to, month.length() / HOUR))
 }
 
 /// Numbers of one denominator, which is that of the report.

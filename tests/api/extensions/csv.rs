@@ -1,5 +1,9 @@
 //! The list of images as a table (specification of the extensions, section d).
 
+use serde_json::json;
+use vitrine::model::usage::sums::month_of;
+
+use super::usage;
 use crate::support::*;
 
 /// The cells of a table, its head first.
@@ -43,6 +47,55 @@ on_each_database! {
         let foreign = app.as_member("bob").get("/ext/v1/images.csv").await.expect(200);
         assert_eq!(table(&foreign.text()).len(), 1);
         assert!(foreign.header("content-disposition").starts_with("attachment; filename=\"images-2"));
+    }
+}
+
+/// The head of a table without chosen columns.
+const HEAD: &str = "id,name,status,status_text,visibility,owner,disk_format,container_format,size,virtual_size,min_disk,\
+    min_ram,os_type,os_distro,os_version,architecture,firmware,image_kind,image_family,image_version,media_group,protected,\
+    hidden,created_at,updated_at,activated_at,stores,checksum,os_hash_algo,os_hash_value,source_instance,tags,description,\
+    billing_gb_month";
+
+on_each_database! {
+    /// The table says when an image got its data, which later changes leave alone and of which nothing is said where it was
+    /// not seen, and what it counts for this month, to those who may see that.
+    async fn the_table_tells_of_the_ledger(database: Database) {
+        let app = usage::app(database);
+        let (alice, admin) = (app.as_member("alice"), app.as_admin());
+        usage::turn_to(&app, 5);
+        let id = alice.created(image().raw().named("mine").with("description", "a disk")).await;
+        app.later(60);
+        alice.upload(&id, "data").await.expect(204);
+        let activated = alice.show(&id).await.expect(200).json()["updated_at"].as_str().unwrap().to_owned();
+        // It got its data before anybody looked.
+        let old = record("alice", 0);
+        app.insert(std::slice::from_ref(&old)).await;
+        usage::turn_to(&app, 5);
+        // Another interval of the same image.
+        alice.update(&id, json!([{"op": "replace", "path": "/name", "value": "yours"}])).await.expect(200);
+        let queued = alice.created(image().named("zero")).await;
+        let public = usage::active(&admin, image().public().named("all")).await;
+
+        assert_eq!(table(&alice.get("/ext/v1/images.csv").await.expect(200).text())[0].join(","), HEAD);
+        let of = async |client: &Client, id: &str| {
+            let path = format!("/ext/v1/images.csv?id={id}&columns=description,activated_at,billing_gb_month");
+            table(&client.get(&path).await.expect(200).text()).remove(1)
+        };
+        let month = month_of(app.app().db.clock.now()).unwrap();
+        let (from, to) = (month.from.isotime(), month.to.isotime());
+        let report = usage::report(&alice, &from, &to, &format!("&image={id}")).await.expect(200).json();
+        let charged = report["sections"]["images"]["total"]["gb_month"].as_f64().unwrap();
+        assert!(charged > 0.0);
+        let mine = ["a disk".to_owned(), activated, format!("{charged:.6}")];
+        assert_eq!(of(&alice, &id).await, mine);
+        assert_eq!(of(&admin, &id).await, mine);
+        assert_eq!(of(&alice, &old.id).await[1], "");
+        assert_eq!(of(&alice, &queued).await, ["", "", "0.000000"]);
+        // Of others' images a project sees what is no secret.
+        assert_eq!(of(&alice, &public).await[2], "");
+        assert_eq!(of(&admin, &public).await[2], "0.000000");
+        assert_eq!(of(&alice, &public).await[1], of(&admin, &public).await[1]);
+        assert_ne!(of(&alice, &public).await[1], "");
     }
 }
 
