@@ -11,7 +11,7 @@ use crate::{
     image, import,
     model::{
         consumer::InUse, hash::Algorithm, image_schema::ImageSchema, lifecycle::Obsolete, limits::Limits,
-        list::PageLimits,
+        lint::Validation, list::PageLimits,
     },
     policy,
     telemetry::log,
@@ -281,28 +281,25 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             .map(|hours| hours.saturating_mul(3600)),
         orphan_grace_seconds: loaded.i64("vitrine", "orphan_grace_hours").unwrap_or(24).saturating_mul(3600),
         quarantine_seconds: loaded.i64("vitrine", "quarantine_days").unwrap_or(14).saturating_mul(24 * 3600),
-        in_use: loaded
-            .string("vitrine", "in_use_delete")
-            .and_then(|text| InUse::parse(&text))
-            .unwrap_or_default(),
+        in_use: choice(loaded, "in_use_delete", InUse::parse),
         limits: limits(loaded),
         trash_seconds: loaded.i64("vitrine", "trash_days").unwrap_or(0).saturating_mul(24 * 3600),
-        obsolete: loaded
-            .string("vitrine", "obsolete_images")
-            .and_then(|text| Obsolete::parse(&text))
-            .unwrap_or_default(),
+        obsolete: choice(loaded, "obsolete_images", Obsolete::parse),
         media_groups_strict: loaded.bool("vitrine", "media_groups_strict"),
+        validation: choice(loaded, "validate_properties", Validation::parse),
         public_seconds: loaded
             .i64("vitrine", "public_deprecation_days")
             .filter(|days| *days > 0)
             .map(|days| days.saturating_mul(24 * 3600)),
-        verify_downloads: loaded
-            .string("vitrine", "verify_downloads")
-            .and_then(|text| image::VerifyDownloads::parse(&text))
-            .unwrap_or_default(),
+        verify_downloads: choice(loaded, "verify_downloads", image::VerifyDownloads::parse),
         bounds: bounds(loaded),
         enabled_import_methods: loaded.list(d, "enabled_import_methods"),
     }
+}
+
+/// One of the values of an option of our own.
+fn choice<T: Default>(loaded: &Loaded, option: &str, parse: impl FnOnce(&str) -> Option<T>) -> T {
+    loaded.string("vitrine", option).and_then(|text| parse(&text)).unwrap_or_default()
 }
 
 fn limits(loaded: &Loaded) -> Limits {

@@ -24,6 +24,7 @@ use crate::{
 use super::{
     Images,
     expected::{self, EXPECTATIONS},
+    validate,
 };
 
 /// Creates an image in status `queued`.
@@ -64,6 +65,7 @@ pub async fn create(images: &Images, caller: &Caller, mut new: NewImage) -> Resu
     lifecycle::check(None, &image)?;
     lifecycle::check_policy(None, &image)?;
     family::check(None, &image)?;
+    validate::check(images, None, &image).await?;
     match images.insert(caller, &image, is_chosen).await {
         Ok(()) => Ok(image),
         Err(DbError::Duplicate(_)) => Err(Error::conflict(format!(

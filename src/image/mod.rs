@@ -29,6 +29,7 @@ pub mod signature;
 pub mod tags;
 mod turns;
 pub mod update;
+pub mod validate;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ use crate::{
     db::Db,
     model::{
         consumer::InUse, image::Location, image_schema::ImageSchema, lifecycle::Obsolete, limits::Limits,
+        lint::Validation,
     },
     store::Stores,
 };
@@ -121,6 +123,8 @@ pub struct Settings {
     pub obsolete: Obsolete,
     /// `[vitrine] media_groups_strict`: images can only be put into groups that there are.
     pub media_groups_strict: bool,
+    /// `[vitrine] validate_properties`
+    pub validation: Validation,
     /// Seconds after which images for everybody are deprecated; `None` is never.
     pub public_seconds: Option<i64>,
     /// `[vitrine] verify_downloads`
@@ -196,6 +200,7 @@ impl Default for Settings {
             limits: Limits::default(),
             obsolete: Obsolete::default(),
             media_groups_strict: false,
+            validation: Validation::default(),
             public_seconds: None,
             verify_downloads: VerifyDownloads::default(),
             bounds: bounds::Bounds::default(),

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-use super::{Images, expected, locations, readers};
+use super::{Images, expected, locations, readers, validate};
 
 /// After how many operations others on the same thread get their turn.
 const OPERATIONS_AT_A_STRETCH: usize = 32;
@@ -63,6 +63,7 @@ pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Op
             lifecycle::check(Some(before), &after)?;
             lifecycle::check_policy(Some(before), &after)?;
             family::check(Some(before), &after)?;
+            validate::check(images, Some(before), &after).await?;
             Ok(Some(after))
         })
         .await?;

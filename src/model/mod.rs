@@ -16,6 +16,7 @@ pub mod image_schema;
 pub mod job;
 pub mod lifecycle;
 pub mod limits;
+pub mod lint;
 pub mod list;
 pub mod media_group;
 pub mod member;

@@ -11,7 +11,7 @@ pub const PATH: &str = "/ext/v1";
 const VERSION: &str = "1.0";
 
 /// Each feature with the path where it begins.
-const FEATURES: [(&str, &str); 13] = [
+const FEATURES: [(&str, &str); 14] = [
     ("consumers", "/ext/v1/consumers"),
     ("csv", "/ext/v1/images.csv"),
     ("events", "/ext/v1/events"),
@@ -19,6 +19,7 @@ const FEATURES: [(&str, &str); 13] = [
     ("images", "/ext/v1/images"),
     ("jobs", "/ext/v1/jobs"),
     ("limits", "/ext/v1/projects/{id}/limits"),
+    ("lint", "/ext/v1/images/{id}/lint"),
     ("media-groups", "/ext/v1/media-groups"),
     ("retention", "/ext/v1/retention/{project}"),
     ("stores", "/ext/v1/stores"),

@@ -1,18 +1,19 @@
 //! `GET /ext/v1/images`: the list of images with conditions that `/v2` does not have: what fits a flavor, what is for
-//! rescue.
+//! rescue. And what is odd about an image.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web::Path};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::page::{Asked, link_after, twice};
 use crate::{
     api::{
         error::ApiResult,
-        extract::{Identified, Shared},
+        extract::{Identified, NoBody, Shared},
         images::view,
         query::pairs,
     },
-    image::query,
+    image::{query, validate},
     model::{
         error::{Error, Result},
         fit,
@@ -57,4 +58,22 @@ pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> Ap
     let images = page.images.iter().map(|image| view::image(&state, &caller.0, image)).collect();
     let next = page.next_marker.as_deref().map(|marker| link_after(PATH, &asked, marker));
     Ok(HttpResponse::Ok().json(Body { images, next }))
+}
+
+/// Says what is odd about an image.
+pub async fn lint(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
+    let found = validate::lint(&state.app.images, &caller.0, &id).await?;
+    let warnings: Vec<Value> = found
+        .into_iter()
+        .map(|warning| {
+            json!({
+                "property": warning.property,
+                "value": warning.value,
+                "level": "warning",
+                "reason": warning.reason,
+                "message": warning.message,
+            })
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({ "lint": warnings })))
 }

@@ -3,7 +3,7 @@
 use crate::config::option::Kind::{Bool, Choice, Int, List, Text};
 use crate::config::option::{Group, Item, Opt, Place, at_least, opt, unset};
 use crate::config::wired::Feature;
-use crate::model::{consumer::InUse, lifecycle::Obsolete};
+use crate::model::{consumer::InUse, lifecycle::Obsolete, lint::Validation};
 
 /// The group of this file.
 pub const GROUPS: &[Group] =
@@ -167,6 +167,16 @@ const VITRINE: &[Opt] = &[
         Bool,
         "false",
         "Whether the property media_group of an image must be the name of a media group; if not, any text is taken.",
+    )
+    .of(Feature::Images)
+    .must(),
+    opt(
+        "validate_properties",
+        Choice(&Validation::NAMES),
+        "warn",
+        "How values that the metadata definitions do not know are treated, in properties that describe virtual hardware \
+         (hw_disk_bus, hw_firmware_type, hw_rescue_device …): `warn` accepts them, as Glance does, and lists them in GET \
+         /ext/v1/images/{id}/lint; `strict` refuses them.",
     )
     .of(Feature::Images)
     .must(),

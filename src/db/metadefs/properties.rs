@@ -1,12 +1,16 @@
 //! Properties of namespaces.
 
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_types::{Nullable, Text},
+};
 use serde_json::Value;
 
 use super::Stamp;
 use crate::{
-    db::{Conn, DbError, DbResult, metadefs::tables::metadef_properties},
+    db::{Conn, DbError, DbResult, metadefs::tables::metadef_properties, statement::Statement},
     model::{
+        lint::Catalogue,
         metadef::{Property, Stored},
         time::Timestamp,
     },
@@ -126,4 +130,46 @@ pub fn delete_all(conn: &mut Conn, namespace_id: i64) -> DbResult<()> {
     diesel::delete(metadef_properties::table.filter(metadef_properties::namespace_id.eq(namespace_id)))
         .execute(conn)?;
     Ok(())
+}
+
+#[derive(QueryableByName)]
+struct DefinedRow {
+    #[diesel(sql_type = Nullable<Text>)]
+    prefix: Option<String>,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    json_schema: String,
+}
+
+/// The values that public definitions for images name for these properties, whose prefixes may be in their namespaces.
+///
+/// # Errors
+/// Only the database's own.
+pub fn catalogue(conn: &mut Conn, names: &[&'static str]) -> DbResult<Catalogue> {
+    // A prefix ends somewhere in the name; most do behind an underscore.
+    let ends = |name: &'static str| {
+        name.match_indices('_').filter_map(move |(at, _)| name.get(at.saturating_add(1)..))
+    };
+    let candidates: Vec<&str> = names.iter().flat_map(|name| ends(name).chain([*name])).collect();
+    let rows: Vec<DefinedRow> = Statement::new(
+        "SELECT a.prefix AS prefix, p.name AS name, p.json_schema AS json_schema FROM metadef_resource_types t \
+         JOIN metadef_namespace_resource_types a ON a.resource_type_id = t.id \
+         JOIN metadef_namespaces n ON n.id = a.namespace_id JOIN metadef_properties p ON p.namespace_id = n.id \
+         WHERE t.name = 'OS::Glance::Image' AND n.visibility = 'public' AND p.name IN ",
+    )
+    .texts(candidates)
+    .load(conn)?;
+    let mut catalogue = Catalogue::default();
+    for row in rows {
+        let full = row.prefix.unwrap_or_default() + &row.name;
+        let Some(name) = names.iter().find(|name| **name == full) else { continue };
+        let schema: Value = serde_json::from_str(&row.json_schema).unwrap_or_default();
+        let values = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let values: Vec<String> = values.map(str::to_owned).collect();
+        if !values.is_empty() {
+            catalogue.add(name, values);
+        }
+    }
+    Ok(catalogue)
 }

@@ -254,6 +254,9 @@ pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
     {
         walk.ask(owner, &format!("GET /ext/v1/images{query}"), Body::None, status).await;
     }
+    for (path, status) in [("none/lint", 404), (&*format!("{FAILED}/lint"), 200)] {
+        walk.ask(owner, &format!("GET /ext/v1/images/{path}"), Body::None, status).await;
+    }
     for (query, status) in [("", 200), ("?columns=id,status_text&bom=true", 200), ("?limit=1", 400)] {
         walk.ask(owner, &format!("GET /ext/v1/images.csv{query}"), Body::None, status).await;
     }

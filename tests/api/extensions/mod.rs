@@ -10,6 +10,7 @@ mod images;
 mod jobs;
 mod lifecycle;
 mod limits;
+mod lint;
 mod media_groups;
 mod properties;
 mod retention;
@@ -41,6 +42,7 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
             "images",
             "jobs",
             "limits",
+            "lint",
             "media-groups",
             "retention",
             "stores",

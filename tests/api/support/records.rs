@@ -47,6 +47,18 @@ impl TestApp {
         app.db.write("test.write", change).await.unwrap()
     }
 
+    /// Gives an image a property as one that was there before.
+    pub async fn plant(&self, id: &str, name: &'static str, value: &'static str) {
+        let id = id.to_owned();
+        self.write(move |conn| {
+            let before = db::images::find(conn, &id)?.unwrap();
+            let mut after = before.clone();
+            after.set_property(name, Some(value.to_owned()));
+            db::images::save(conn, &before, &after).map(drop)
+        })
+        .await;
+    }
+
     /// Writes images to the database.
     pub async fn insert(&self, images: &[Image]) {
         let images = images.to_vec();
