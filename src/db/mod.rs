@@ -18,6 +18,7 @@ pub mod glance;
 pub mod identity;
 pub mod image_dates;
 mod image_parts;
+pub mod image_slugs;
 pub mod images;
 mod images_filter;
 pub mod images_page;

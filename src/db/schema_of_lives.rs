@@ -81,5 +81,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    /// The short names of images.
+    image_slugs (owner, slug) {
+        owner -> Text,
+        slug -> Text,
+        image_id -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(trash, images);
 diesel::allow_tables_to_appear_in_same_query!(trash, consumers);

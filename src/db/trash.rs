@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Conn, DbError, DbResult,
+    Conn, DbError, DbResult, image_slugs,
     images::ImageRow,
     schema::{images, trash},
 };
@@ -180,5 +180,7 @@ pub fn expire(conn: &mut Conn, now: Timestamp, count: i64) -> DbResult<usize> {
         .limit(count)
         .select(trash::image_id)
         .load(conn)?;
-    Ok(diesel::delete(trash::table.filter(trash::image_id.eq_any(ids))).execute(conn)?)
+    let gone: Vec<&str> = ids.iter().map(String::as_str).collect();
+    image_slugs::forget(conn, &gone)?;
+    Ok(diesel::delete(trash::table.filter(trash::image_id.eq_any(&gone))).execute(conn)?)
 }

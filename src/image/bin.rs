@@ -104,6 +104,7 @@ pub async fn purge(images: &Images, caller: &Caller, id: &str) -> Result<()> {
         let removed = db::trash::remove(conn, &key)?;
         if removed {
             db::blobs::doom_of_image(conn, &key, now, now)?;
+            db::image_slugs::forget(conn, &[&key])?;
         }
         Ok(removed)
     });

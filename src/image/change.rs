@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
-    Images, consumers, dates, group_names, limits, query, queued,
+    Images, consumers, dates, group_names, limits, query, queued, slugs,
     turns::{Turn, Turns},
 };
 use crate::{
@@ -156,6 +156,7 @@ impl Images {
                 db::events::insert(conn, &Event::created(&door.author, &image), image.created_at)?;
                 dates::note(conn, None, &image)?;
                 group_names::check(conn, door.groups_strict, None, &image)?;
+                slugs::note(conn, None, &image)?;
                 limits::check(conn, door.limits.as_ref(), None, &image)?;
                 queued::check(conn, max, image.owner.as_deref())
             })
@@ -236,13 +237,17 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     if after.status == Status::Deleted {
         let has_data = matches!(before.status, Status::Active | Status::Deactivated);
         let delete_after = match has_data && door.bin_seconds > 0 {
+            // Its short name is kept, so that it comes back as it was.
             true => {
                 let expires_at = now.plus_seconds(door.bin_seconds);
                 let members = db::members::list(conn, &before.id)?;
                 db::trash::put(conn, before, &members, now, expires_at)?;
                 expires_at
             }
-            false => delete_after,
+            false => {
+                slugs::forget(conn, before)?;
+                delete_after
+            }
         };
         db::images::delete(conn, before, now)?;
         dates::forget(conn, before)?;
@@ -256,6 +261,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
         after.revision = db::images::save(conn, before, &after)?;
         dates::note(conn, Some(before), &after)?;
         group_names::check(conn, door.groups_strict, Some(before), &after)?;
+        slugs::note(conn, Some(before), &after)?;
         for location in &before.locations {
             let stays = after.locations.iter().any(|l| l.blob_id == location.blob_id);
             let Some(blob_id) = location.blob_id.as_ref().filter(|_| !stays) else { continue };

@@ -15,6 +15,7 @@ use crate::{
         image::{Image, SYSTEM_PROPERTY_PREFIX, WRITTEN_BY_SERVICE},
         lifecycle,
         new_image::NewImage,
+        slug::{self, SLUG_PROPERTY},
         status::Status,
         time::Timestamp,
         visibility::Visibility,
@@ -36,6 +37,7 @@ pub async fn create(images: &Images, caller: &Caller, mut new: NewImage) -> Resu
     access::mutating(caller)?;
     new.disinherit(&EXPECTATIONS);
     new.disinherit(&WRITTEN_BY_SERVICE);
+    new.disinherit(&[SLUG_PROPERTY]);
     let owner = match &new.owner {
         Some(owner) => owner.clone(),
         None => caller.project_id.clone(),
@@ -65,6 +67,7 @@ pub async fn create(images: &Images, caller: &Caller, mut new: NewImage) -> Resu
     lifecycle::check(None, &image)?;
     lifecycle::check_policy(None, &image)?;
     family::check(None, &image)?;
+    slug::check(None, &image)?;
     validate::check(images, None, &image).await?;
     match images.insert(caller, &image, is_chosen).await {
         Ok(()) => Ok(image),

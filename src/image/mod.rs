@@ -26,6 +26,7 @@ pub mod queued;
 pub mod readers;
 pub mod retention;
 pub mod signature;
+pub mod slugs;
 pub mod tags;
 mod turns;
 pub mod update;

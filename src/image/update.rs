@@ -17,6 +17,7 @@ use crate::{
         lifecycle,
         new_image::{check_number, check_text, integer, strings},
         patch::{Operation, Verb},
+        slug,
         status::Status,
         visibility::Visibility,
     },
@@ -63,6 +64,7 @@ pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Op
             lifecycle::check(Some(before), &after)?;
             lifecycle::check_policy(Some(before), &after)?;
             family::check(Some(before), &after)?;
+            slug::check(Some(before), &after)?;
             validate::check(images, Some(before), &after).await?;
             Ok(Some(after))
         })

@@ -29,6 +29,7 @@ pub mod properties;
 pub mod range;
 pub mod retention;
 pub mod schema_fault;
+pub mod slug;
 pub mod status;
 pub mod store_url;
 pub mod task_list;

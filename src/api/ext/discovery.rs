@@ -11,7 +11,7 @@ pub const PATH: &str = "/ext/v1";
 const VERSION: &str = "1.0";
 
 /// Each feature with the path where it begins.
-const FEATURES: [(&str, &str); 14] = [
+const FEATURES: [(&str, &str); 15] = [
     ("consumers", "/ext/v1/consumers"),
     ("csv", "/ext/v1/images.csv"),
     ("events", "/ext/v1/events"),
@@ -22,6 +22,7 @@ const FEATURES: [(&str, &str); 14] = [
     ("lint", "/ext/v1/images/{id}/lint"),
     ("media-groups", "/ext/v1/media-groups"),
     ("retention", "/ext/v1/retention/{project}"),
+    ("slugs", "/ext/v1/images/by-slug/{slug}"),
     ("stores", "/ext/v1/stores"),
     ("trash", "/ext/v1/trash"),
     ("usage", "/ext/v1/usage/report"),

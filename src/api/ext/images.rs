@@ -1,19 +1,23 @@
 //! `GET /ext/v1/images`: the list of images with conditions that `/v2` does not have: what fits a flavor, what is for
-//! rescue. And what is odd about an image.
+//! rescue. And what is odd about an image, and which one has a short name.
 
-use actix_web::{HttpRequest, HttpResponse, web::Path};
+use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web::Path};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::page::{Asked, link_after, twice};
+use super::{
+    body::project,
+    page::{Asked, link_after, twice},
+};
 use crate::{
     api::{
         error::ApiResult,
         extract::{Identified, NoBody, Shared},
         images::view,
+        origin::own_url,
         query::pairs,
     },
-    image::{query, validate},
+    image::{query, slugs, validate},
     model::{
         error::{Error, Result},
         fit,
@@ -76,4 +80,27 @@ pub async fn lint(state: Shared, caller: Identified, id: Path<String>, _: NoBody
         })
         .collect();
     Ok(HttpResponse::Ok().json(json!({ "lint": warnings })))
+}
+
+/// Leads to the image with a short name.
+pub async fn by_slug(
+    state: Shared,
+    caller: Identified,
+    request: HttpRequest,
+    slug: Path<String>,
+    _: NoBody,
+) -> ApiResult {
+    let mut owner = None;
+    for (name, value) in pairs(request.query_string())? {
+        if name != "owner" {
+            return Err(Error::invalid(format!("There is no parameter {name:?} here.")).into());
+        }
+        project(&value)?;
+        if owner.replace(value).is_some() {
+            return Err(Error::invalid("owner is there twice.").into());
+        }
+    }
+    let image = slugs::find(&state.app.images, &caller.0, owner.as_deref(), &slug).await?;
+    let place = format!("{}/v2/images/{}", own_url(&state.settings, &request), image.id);
+    Ok(HttpResponse::SeeOther().insert_header((LOCATION, place)).finish())
 }

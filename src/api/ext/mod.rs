@@ -31,6 +31,8 @@ use super::resource::resource;
 pub fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/ext/v1", "GET").route(get().to(discovery::show)))
+        // A short name may be a word that follows the id of an image in other paths.
+        .service(resource("/ext/v1/images/by-slug/{slug}", "GET").route(get().to(images::by_slug)))
         .service(resource("/ext/v1/images", "GET").route(get().to(images::list)))
         .service(resource("/ext/v1/images/{id}/lint", "GET").route(get().to(images::lint)))
         .service(resource("/ext/v1/images.csv", "GET").route(get().to(csv::export)))

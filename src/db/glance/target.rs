@@ -38,7 +38,8 @@ pub const JOBS: Table = Table {
 };
 
 /// The tables of an image's parts and its data, children first.
-const PARTS: [&str; 5] = ["image_properties", "image_tags", "image_members", "image_locations", "blobs"];
+const PARTS: [&str; 6] =
+    ["image_properties", "image_tags", "image_members", "image_locations", "image_slugs", "blobs"];
 
 /// Of these images, those that are here: id, time of the last change, whether deleted.
 ///

@@ -254,7 +254,16 @@ pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
     {
         walk.ask(owner, &format!("GET /ext/v1/images{query}"), Body::None, status).await;
     }
-    for (path, status) in [("none/lint", 404), (&*format!("{FAILED}/lint"), 200)] {
+    let slug = json!([{"op": "add", "path": "/image_slug", "value": "walked"}]);
+    owner.update(FAILED, slug).await.expect(200);
+    for (path, status) in [
+        ("by-slug/walked", 303),
+        ("by-slug/none", 404),
+        ("by-slug/walked?owner=nobody", 404),
+        ("by-slug/walked?colour=red", 400),
+        ("none/lint", 404),
+        (&*format!("{FAILED}/lint"), 200),
+    ] {
         walk.ask(owner, &format!("GET /ext/v1/images/{path}"), Body::None, status).await;
     }
     for (query, status) in [("", 200), ("?columns=id,status_text&bom=true", 200), ("?limit=1", 400)] {

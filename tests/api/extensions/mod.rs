@@ -14,6 +14,7 @@ mod lint;
 mod media_groups;
 mod properties;
 mod retention;
+mod slugs;
 mod stores;
 mod stream;
 mod trash;
@@ -45,6 +46,7 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
             "lint",
             "media-groups",
             "retention",
+            "slugs",
             "stores",
             "trash",
             "usage",
