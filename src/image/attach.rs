@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Images, change, query, readers};
+use super::{Images, bundle_disks, change, query, readers};
 use crate::{
     access::{self, quota},
     db::{self, Conn},
@@ -53,6 +53,7 @@ pub async fn attach(images: &Images, caller: &Caller, id: &str, project: &str) -
                     .into())
             }
         })?;
+        bundle_disks::check_shareable(&image)?;
         let now = door.clock.now();
         let kind = match db::members::find(conn, &image.id, &name)? {
             Some(member) if member.status == MemberStatus::Accepted => return Ok(member),
@@ -67,6 +68,7 @@ pub async fn attach(images: &Images, caller: &Caller, id: &str, project: &str) -
         let member = db::members::set_status(conn, &image.id, &name, MemberStatus::Accepted, now)?;
         let event = Event::of_member(kind, &door.author, &image, &name, member.status.as_str());
         db::events::insert(conn, &event, now)?;
+        bundle_disks::share(conn, &image, &member, (limit, &door.author), now)?;
         Ok(member)
     });
     let member = write.await?;
@@ -97,6 +99,7 @@ pub async fn detach(images: &Images, caller: &Caller, id: &str, project: &str) -
         if removed {
             let event = Event::of_member(EventKind::MemberDelete, &author, &image, &name, "");
             db::events::insert(conn, &event, now)?;
+            bundle_disks::unshare(conn, &image, &name, &author, now)?;
         }
         Ok(removed)
     });

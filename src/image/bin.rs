@@ -1,10 +1,11 @@
 //! The trash: deleted images whose data is still there, and their restoration.
 
-use super::{Images, change};
+use super::{Images, bundles, change};
 use crate::{
     access::{self, targets::CallerTarget},
     db::{self, Conn, trash::Binned},
     model::{
+        bundle::disk_ids,
         caller::Caller,
         error::{Error, Result},
         image::{ID_CHARS_MAX, Image},
@@ -63,8 +64,20 @@ async fn find(images: &Images, caller: &Caller, id: &str) -> Result<Binned> {
 pub async fn restore(images: &Images, caller: &Caller, id: &str) -> Result<Image> {
     let binned = find(images, caller, id).await?;
     check_data(images, &binned.image).await?;
+    for disk in disk_ids(&binned.image) {
+        let key = disk.clone();
+        let read = images.db.read("trash.find", move |conn| db::trash::find(conn, &key));
+        if let Some(mut binned) = read.await? {
+            images.stores.settle(&mut binned.image.locations);
+            check_data(images, &binned.image).await?;
+        }
+    }
     let (door, key) = (images.door_of(caller), id.to_owned());
-    let write = images.db.write("trash.restore", move |conn| change::restore(conn, &door, &key));
+    let write = images.db.write("trash.restore", move |conn| {
+        let image = change::restore(conn, &door, &key)?;
+        bundles::restore_disks(conn, &door, &image)?;
+        Ok(image)
+    });
     let image = write.await?;
     super::readers::admit(images, id).await;
     Ok(image)

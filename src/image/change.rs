@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
-    Images, consumers, dates, group_names, limits, query, queued, slugs,
+    Images, bundle_disks, consumers, dates, group_names, limits, query, queued, slugs,
     turns::{Turn, Turns},
 };
 use crate::{
@@ -147,20 +147,11 @@ impl Images {
     /// without data.
     pub async fn insert(&self, caller: &Caller, image: &Image, is_chosen: bool) -> DbResult<()> {
         let (image, max, door) = (image.clone(), self.settings.queued_max, self.door_of(caller));
-        self.db
-            .write("image.insert", move |conn| {
-                match is_chosen {
-                    true => db::images::insert(conn, &image)?,
-                    false => db::images::insert_drawn(conn, &image)?,
-                }
-                db::events::insert(conn, &Event::created(&door.author, &image), image.created_at)?;
-                dates::note(conn, None, &image)?;
-                group_names::check(conn, door.groups_strict, None, &image)?;
-                slugs::note(conn, None, &image)?;
-                limits::check(conn, door.limits.as_ref(), None, &image)?;
-                queued::check(conn, max, image.owner.as_deref())
-            })
-            .await
+        let insert = move |conn: &mut Conn| {
+            insert_in(conn, &door, &image, is_chosen)?;
+            queued::check(conn, max, image.owner.as_deref())
+        };
+        self.db.write("image.insert", insert).await
     }
 }
 
@@ -220,6 +211,22 @@ pub fn in_txn(
     }
 }
 
+/// Enters a new image within a caller's transaction.
+///
+/// # Errors
+/// As [`Images::insert`], but that how many there are without data is not counted.
+pub(super) fn insert_in(conn: &mut Conn, door: &Door, image: &Image, is_chosen: bool) -> DbResult<()> {
+    match is_chosen {
+        true => db::images::insert(conn, image)?,
+        false => db::images::insert_drawn(conn, image)?,
+    }
+    db::events::insert(conn, &Event::created(&door.author, image), image.created_at)?;
+    dates::note(conn, None, image)?;
+    group_names::check(conn, door.groups_strict, None, image)?;
+    slugs::note(conn, None, image)?;
+    limits::check(conn, door.limits.as_ref(), None, image)
+}
+
 /// Saves the difference between two states. Returns the image and how many blobs were doomed.
 fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbResult<(Image, usize)> {
     if before.status != after.status && !before.status.may_become(after.status) {
@@ -235,6 +242,11 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     let mut doomed = 0_usize;
     dates::set_default(door.public_seconds, before, &mut after, now);
     if after.status == Status::Deleted {
+        bundle_disks::check_deletion(conn, before)?;
+        for disk in bundle_disks::released(conn, before, now)? {
+            let gone = Image { status: Status::Deleted, ..disk.clone() };
+            doomed = doomed.saturating_add(save(conn, door, &disk, gone).map_err(bundle_disks::meanwhile)?.1);
+        }
         let has_data = matches!(before.status, Status::Active | Status::Deactivated);
         let delete_after = match has_data && door.bin_seconds > 0 {
             // Its short name is kept, so that it comes back as it was.
@@ -255,7 +267,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
         consumers::check(conn, door.in_use, before)?;
         db::jobs::cancel_of_image(conn, &before.id)?;
         db::cached_images::forget_image(conn, &before.id)?;
-        doomed = db::blobs::doom_of_image(conn, &before.id, delete_after, now)?;
+        doomed = doomed.saturating_add(db::blobs::doom_of_image(conn, &before.id, delete_after, now)?);
     } else {
         adopt(conn, before, &after, now)?;
         after.revision = db::images::save(conn, before, &after)?;
@@ -272,6 +284,9 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
             }
             db::blobs::doom(conn, blob_id, delete_after, now)?;
             doomed = doomed.saturating_add(1);
+        }
+        for (disk, changed) in bundle_disks::following(conn, before, &after)? {
+            save(conn, door, &disk, changed).map_err(bundle_disks::meanwhile)?;
         }
     }
     db::events::insert(conn, &Event::changed(&door.author, before, &after), now)?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Images, query};
+use super::{Images, bundle_disks, query};
 use crate::{
     access::{self, targets::CallerTarget},
     db::{self, Conn, DbResult},
@@ -201,15 +201,16 @@ pub struct Preview {
 pub async fn preview(images: &Images, caller: &Caller, id: &str) -> Result<Preview> {
     let image = query::show(images, caller, id).await?;
     images.access.enforce(caller, "delete_image", &image).await?;
-    let key = image.id.clone();
+    let (key, shown) = (image.id.clone(), image.clone());
     let read = images.db.read("consumer.preview", move |conn| {
-        Ok((db::consumers::counts(conn, &key)?, db::members::count(conn, &key)?))
+        let is_bound = bundle_disks::is_bound(conn, &shown)?;
+        Ok((db::consumers::counts(conn, &key)?, db::members::count(conn, &key)?, is_bound))
     });
-    let (consumers, members) = read.await?;
+    let (consumers, members, is_bound) = read.await?;
     let in_use = policy_of(images.settings.in_use, &image);
     let refused = if image.protected {
         Some("protected")
-    } else if !consumers.is_empty() && in_use == InUse::Refuse {
+    } else if is_bound || !consumers.is_empty() && in_use == InUse::Refuse {
         Some("image-in-use")
     } else if !image.status.may_become(Status::Deleted) {
         Some("conflict")
@@ -254,9 +255,11 @@ pub(super) async fn deleted(images: &Images, image: &Image) -> Result<Image> {
     if policy_of(images.settings.in_use, image) != InUse::Retire {
         return Ok(gone);
     }
-    let id = image.id.clone();
-    let counts = images.db.read("consumer.count", move |conn| db::consumers::counts(conn, &id)).await?;
-    if counts.is_empty() {
+    let of = image.clone();
+    let read = images.db.read("consumer.count", move |conn| {
+        Ok(db::consumers::counts(conn, &of.id)?.is_empty() || bundle_disks::is_bound(conn, &of)?)
+    });
+    if read.await? {
         return Ok(gone);
     }
     Ok(going(image))

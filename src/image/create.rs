@@ -33,7 +33,24 @@ use super::{
 /// # Errors
 /// [`Error::Forbidden`], [`Error::Invalid`], [`Error::TooLarge`] for quotas, and [`Error::Conflict`] for an id that
 /// is or was in use; the order of the checks is Glance's.
-pub async fn create(images: &Images, caller: &Caller, mut new: NewImage) -> Result<Image> {
+pub async fn create(images: &Images, caller: &Caller, new: NewImage) -> Result<Image> {
+    let is_chosen = new.id.is_some();
+    let image = check(images, caller, new).await?;
+    match images.insert(caller, &image, is_chosen).await {
+        Ok(()) => Ok(image),
+        Err(DbError::Duplicate(_)) => Err(Error::conflict(format!(
+            "Image ID {} already exists, or was used by a deleted image.",
+            image.id
+        ))),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// The record of a new image, if the caller may create it like this.
+///
+/// # Errors
+/// As [`create`], but those of entering it.
+pub(super) async fn check(images: &Images, caller: &Caller, mut new: NewImage) -> Result<Image> {
     access::mutating(caller)?;
     new.disinherit(&EXPECTATIONS);
     new.disinherit(&WRITTEN_BY_SERVICE);
@@ -58,7 +75,6 @@ pub async fn create(images: &Images, caller: &Caller, mut new: NewImage) -> Resu
     }
     let counted = new.properties.iter().filter(|p| !p.name.starts_with(SYSTEM_PROPERTY_PREFIX)).count();
     quota::check("properties", images.settings.image_property_quota, counted)?;
-    let is_chosen = new.id.is_some();
     let image = build(new, owner, images.db.clock.now());
     for property in &image.properties {
         expected::check_readable(&property.name, property.value.as_deref())?;
@@ -69,14 +85,7 @@ pub async fn create(images: &Images, caller: &Caller, mut new: NewImage) -> Resu
     family::check(None, &image)?;
     slug::check(None, &image)?;
     validate::check(images, None, &image).await?;
-    match images.insert(caller, &image, is_chosen).await {
-        Ok(()) => Ok(image),
-        Err(DbError::Duplicate(_)) => Err(Error::conflict(format!(
-            "Image ID {} already exists, or was used by a deleted image.",
-            image.id
-        ))),
-        Err(other) => Err(other.into()),
-    }
+    Ok(image)
 }
 
 async fn authorize(images: &Images, caller: &Caller, new: &NewImage, owner: Option<&str>) -> Result<()> {

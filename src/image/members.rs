@@ -1,6 +1,6 @@
 //! Sharing an image with projects: add, list, show, accept or reject, remove (`glance/api/v2/image_members.py`).
 
-use super::{Images, query, readers};
+use super::{Images, bundle_disks, query, readers};
 use crate::{
     access::{self, quota, targets::ImageTarget},
     db::{self, Conn, DbError, DbResult},
@@ -38,11 +38,13 @@ pub async fn add(images: &Images, caller: &Caller, image_id: &str, project: Opti
     let added = images
         .db
         .write("member.insert", move |conn| {
+            bundle_disks::check_shareable(&image)?;
             let count = usize::try_from(db::members::count(conn, &image.id)?).unwrap_or(usize::MAX);
             quota::check("members for this image", limit, count.saturating_add(1))?;
             let now = clock.now();
             let member = db::members::insert(conn, &image, &name, now)?;
             tell(conn, (EventKind::MemberCreate, &author), &image, (&name, member.status.as_str()), now)?;
+            bundle_disks::share(conn, &image, &member, (limit, &author), now)?;
             Ok(member)
         })
         .await;
@@ -116,13 +118,14 @@ pub async fn set_status(
         Error::invalid(format!("Invalid member status {status:?}: use pending, accepted or rejected."))
     })?;
     let (name, author) = (project.to_owned(), Author::from(caller));
-    let clock = images.db.clock.clone();
+    let (limit, clock) = (images.settings.image_member_quota, images.db.clock.clone());
     let saved = images
         .db
         .write("member.set_status", move |conn| {
             let now = clock.now();
             let member = db::members::set_status(conn, &image.id, &name, status, now)?;
             tell(conn, (EventKind::MemberUpdate, &author), &image, (&name, status.as_str()), now)?;
+            bundle_disks::share(conn, &image, &member, (limit, &author), now)?;
             Ok(member)
         })
         .await;
@@ -153,6 +156,7 @@ pub async fn remove(images: &Images, caller: &Caller, image_id: &str, project: &
             let removed = db::members::remove(conn, &image.id, &name, now)?;
             if removed {
                 tell(conn, (EventKind::MemberDelete, &author), &image, (&name, ""), now)?;
+                bundle_disks::unshare(conn, &image, &name, &author, now)?;
             }
             Ok(removed)
         })

@@ -7,6 +7,8 @@ pub mod actions;
 pub mod attach;
 pub mod bin;
 pub mod bounds;
+mod bundle_disks;
+pub mod bundles;
 pub mod change;
 pub mod consumers;
 pub mod create;

@@ -4,19 +4,32 @@
 use super::Images;
 use crate::{
     db::{self, DbResult},
-    model::{image::Image, visibility::Visibility},
+    model::{bundle::disk_ids, image::Image, visibility::Visibility},
     store::{NamedStore, Readers},
 };
 
 /// How often it is looked at again whether something has changed meanwhile.
 const LOOKS: usize = 4;
 
-/// Updates read ACLs in stores that have them. A failure is only logged: access through this service does not depend on
+/// Updates read ACLs in stores that have them, those of the disks of a bundle too. A failure is only logged: access through this service does not depend on
 /// them.
 pub async fn admit(images: &Images, id: &str) {
     if !images.stores.iter().any(NamedStore::admits) {
         return;
     }
+    let key = id.to_owned();
+    let read =
+        images.db.read("image.disks", move |conn| Ok(db::images::find(conn, &key)?.map(|i| disk_ids(&i))));
+    let disks = read.await.unwrap_or_else(|error| {
+        tracing::warn!(%error, image = id, "the disks of a bundle could not be found");
+        None
+    });
+    for id in disks.into_iter().flatten().chain([id.to_owned()]) {
+        admit_one(images, &id).await;
+    }
+}
+
+async fn admit_one(images: &Images, id: &str) {
     let mut told = None;
     for _ in 0..LOOKS {
         let now = match wanted(images, id).await {

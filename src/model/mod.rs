@@ -1,6 +1,7 @@
 //! The lowest room: plain types and pure rules. No I/O, no framework, no SQL.
 
 pub mod blob;
+pub mod bundle;
 pub mod cached_image;
 pub mod caller;
 pub mod clock;

@@ -11,7 +11,8 @@ pub const PATH: &str = "/ext/v1";
 const VERSION: &str = "1.0";
 
 /// Each feature with the path where it begins.
-const FEATURES: [(&str, &str); 15] = [
+const FEATURES: [(&str, &str); 16] = [
+    ("bundles", "/ext/v1/bundles"),
     ("consumers", "/ext/v1/consumers"),
     ("csv", "/ext/v1/images.csv"),
     ("events", "/ext/v1/events"),

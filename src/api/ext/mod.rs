@@ -2,6 +2,7 @@
 
 mod attach;
 mod body;
+mod bundles;
 mod consumers;
 mod csv;
 mod discovery;
@@ -122,6 +123,16 @@ fn lives(config: &mut ServiceConfig) {
                 .route(get().to(media_groups::show))
                 .route(patch().to(media_groups::update))
                 .route(delete().to(media_groups::delete)),
+        )
+        .service(
+            resource("/ext/v1/bundles", "GET, POST")
+                .route(get().to(bundles::list))
+                .route(post().to(bundles::create)),
+        )
+        .service(
+            resource("/ext/v1/bundles/{id}", "GET, DELETE")
+                .route(get().to(bundles::show))
+                .route(delete().to(bundles::delete)),
         )
         .service(resource("/ext/v1/families", "GET").route(get().to(families::list)))
         .service(resource("/ext/v1/families/{name}/publish", "POST").route(post().to(families::publish)))

@@ -174,6 +174,26 @@ async fn media_groups(walk: &Walk, admin: &Client, owner: &Client) {
     }
 }
 
+async fn bundles(walk: &Walk, owner: &Client) {
+    let (path, id) = ("/ext/v1/bundles", "00000000-0000-4000-8000-000000000029");
+    let of = |disk: &str| Body::Json(json!({"id": id, "disks": [{"image_id": disk, "boot_index": 0}]}));
+    for (line, body, status) in [
+        (format!("POST {path}"), of(USED), 201),
+        (format!("POST {path}"), of("none"), 404),
+        (format!("POST {path}"), of(id), 409),
+        (format!("POST {path}"), Body::Json(json!({"disks": []})), 400),
+        (format!("GET {path}?limit=1"), Body::None, 200),
+        (format!("GET {path}?colour=red"), Body::None, 400),
+        (format!("GET {path}/{id}"), Body::None, 200),
+        (format!("GET {path}/none"), Body::None, 404),
+        (format!("DELETE {path}/{id}?disks=burn"), Body::None, 400),
+        (format!("DELETE {path}/{id}?disks=keep"), Body::None, 204),
+        (format!("DELETE {path}/{id}"), Body::None, 404),
+    ] {
+        walk.ask(owner, &line, body, status).await;
+    }
+}
+
 async fn limits(walk: &Walk, admin: &Client, owner: &Client) {
     let project = owner.show(USED).await.expect(200).json()["owner"].as_str().unwrap().to_owned();
     let (path, image) = (format!("/ext/v1/projects/{project}/limits"), format!("/ext/v1/images/{USED}"));
@@ -238,6 +258,7 @@ pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
     families(walk, owner).await;
     trash(walk, owner).await;
     media_groups(walk, admin, owner).await;
+    bundles(walk, owner).await;
     limits(walk, admin, owner).await;
     usage(walk, admin, owner).await;
     walk.ask(owner, "GET /ext/v1", Body::None, 200).await;

@@ -2,6 +2,7 @@
 
 mod attach;
 mod billers;
+mod bundles;
 mod consumers;
 mod csv;
 mod families;
@@ -36,6 +37,7 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
         let features: Vec<&str> =
             listed["features"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
         let known = [
+            "bundles",
             "consumers",
             "csv",
             "events",
