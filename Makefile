@@ -23,15 +23,16 @@ BENCH ?=
 
 BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libpq-dev libmariadb-dev
 # qemu-img and the ISO are the real input of tests; PostgreSQL and MariaDB are their databases, Ceph their stores, HAProxy
-# and nginx stand before several nodes.
+# and nginx stand before several nodes; Go and its OpenStack library are for the clients in tests/clients/go.
 TEST_PACKAGES = $(BUILD_PACKAGES) openssl python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux procps bzip2 \
-	xz-utils zstd postgresql mariadb-server haproxy nginx-light $(CEPH_PACKAGES)
+	xz-utils zstd postgresql mariadb-server haproxy nginx-light $(CEPH_PACKAGES) $(GO_PACKAGES)
+GO_PACKAGES = golang-go golang-github-gophercloud-gophercloud-dev
 CEPH_PACKAGES = ceph-mon ceph-osd ceph-common radosgw python3-rados python3-rbd
 BENCH_PACKAGES = $(BUILD_PACKAGES) openssl python3 python3-venv qemu-utils postgresql mariadb-server nginx-light
 
 .PHONY: run build install test matrix bench chaos usage fuzz lint numbers
 
-LINT_PACKAGES = $(BUILD_PACKAGES) git python3 python3-venv shellcheck
+LINT_PACKAGES = $(BUILD_PACKAGES) git python3 python3-venv shellcheck golang-go
 
 run: build
 	exec target/release/vitrine $(ARGS)

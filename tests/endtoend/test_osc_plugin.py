@@ -15,7 +15,7 @@ import threading
 
 import pytest
 
-from harness import PATIENCE_S, ROOT, Server, environments, free_port, plugin, sources, wait_for
+from harness import PATIENCE_S, Server, environments, keystone, plugin, sources, wait_for
 
 sys.path.insert(0, str(plugin.SOURCE))
 
@@ -29,21 +29,6 @@ lease_seconds = 3
 allowed_ports = []
 allowed_networks = ['127.0.0.0/8']
 """
-# Of the person of tests/peers/personas.py whose name the service has.
-TRUSTING = """
-[keystone_authtoken]
-www_authenticate_uri = {url}
-auth_url = {url}
-auth_type = password
-username = glance
-password = a-password-for-tests
-project_name = service
-user_domain_name = Default
-project_domain_name = Default
-[paste_deploy]
-flavor = keystone
-"""
-KEYSTONE = ROOT / "tests/peers/keystone"
 HALF = bytes(1 << 20)
 
 
@@ -292,21 +277,14 @@ def test_what_an_event_says_to_people():
 
 
 @pytest.fixture
-def keystone(tmp_path):
-    """A server that asks a real Keystone, and the clouds.yaml of those whom that knows."""
-    port, place = free_port(), tmp_path / "keystone"
-    done = subprocess.run([KEYSTONE, "up", "--dir", place, "--image", f"http://127.0.0.1:{port}/v2"], text=True,
-                          stdout=subprocess.PIPE, timeout=600, check=True)
-    (tmp_path / "glance-api.conf").write_text(TRUSTING.format(url=done.stdout.split()[-1]))
-    with Server(tmp_path / "data", port, arguments=["--config-file", tmp_path / "glance-api.conf"]) as running:
-        yield running, place / "clouds.yaml"
-    subprocess.run([KEYSTONE, "down", "--dir", place], check=True, timeout=60)
+def trusting(tmp_path):
+    with keystone.trusting(tmp_path) as running:
+        yield running
 
 
-def test_with_a_real_keystone(keystone, plugin_path, warm):
+def test_with_a_real_keystone(trusting, plugin_path, warm):
     """The endpoint is that of its catalogue, and people may what their roles say."""
-    cloud, clouds = keystone
-    member, reader, service, admin = (plugin.Extended(cloud, plugin_path, warm, name, clouds)
+    member, reader, service, admin = (plugin.Extended(trusting.server, plugin_path, warm, name, trusting.clouds_yaml)
                                       for name in ("member", "reader", "service", "admin"))
     image = member.json("image", "create", "--disk-format", "raw", "--container-format", "bare", "captured")["id"]
     assert member.json("image", "event", "list", "captured")[0]["Type"] == "image.create"

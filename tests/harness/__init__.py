@@ -14,6 +14,8 @@ a package of an environment (the SDK, a driver of a database) imports it where i
   tokens        logging in by a clouds.yaml
   tools         the command line clients
   warm          `openstack`, started once for many commands
+  keystone      a server that asks a real Keystone
+  gophercloud   programs in Go that use the service
   plugin        our plug-in of `openstack`
   chaos         how long the tests of deaths are, and their seed
   load          clients at work, and what must hold of what they were told
