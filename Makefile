@@ -1,5 +1,7 @@
 # make run      build and start a server on 127.0.0.1:9292 that keeps everything in ./data
 # make install  the program and its links of Glance's names below PREFIX (/usr/local), in DESTDIR if that is given
+# make deb      Debian packages of it in target/deb, from a build of their own
+# make package-walk  those packages on a bare Debian 12:  make package-walk BEFORE=older.deb
 # make test     every test; a table at the end says how many and how long they took
 # make matrix   every suite on every database
 # make bench    the same work on a real Glance and on Vitrine, in one table:  make bench BENCH="--images 1000 --only list"
@@ -25,12 +27,14 @@ BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libpq-dev libmariadb-dev
 # qemu-img and the ISO are the real input of tests; PostgreSQL and MariaDB are their databases, Ceph their stores, HAProxy
 # and nginx stand before several nodes; Go and its OpenStack library are for the clients in tests/clients/go.
 TEST_PACKAGES = $(BUILD_PACKAGES) openssl python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux procps bzip2 \
-	xz-utils zstd postgresql mariadb-server haproxy nginx-light $(CEPH_PACKAGES) $(GO_PACKAGES)
+	xz-utils zstd postgresql mariadb-server haproxy nginx-light $(PACKAGE_PACKAGES) lintian man-db systemd dbus iproute2 \
+	$(CEPH_PACKAGES) $(GO_PACKAGES)
+PACKAGE_PACKAGES = dpkg-dev binutils git python3
 GO_PACKAGES = golang-go golang-github-gophercloud-gophercloud-dev
 CEPH_PACKAGES = ceph-mon ceph-osd ceph-common radosgw python3-rados python3-rbd
 BENCH_PACKAGES = $(BUILD_PACKAGES) openssl python3 python3-venv qemu-utils postgresql mariadb-server nginx-light
 
-.PHONY: run build install test matrix bench chaos usage fuzz lint numbers
+.PHONY: run build install shipped deb package-walk test matrix bench chaos usage fuzz lint numbers
 
 LINT_PACKAGES = $(BUILD_PACKAGES) git python3 python3-venv shellcheck golang-go
 
@@ -46,6 +50,23 @@ PREFIX ?= /usr/local
 install: build
 	install -D -m 755 target/release/vitrine $(DESTDIR)$(PREFIX)/bin/vitrine
 	$(DESTDIR)$(PREFIX)/bin/vitrine links --to $(PREFIX)/bin/vitrine $(DESTDIR)$(PREFIX)/bin
+
+# Paths of this machine do not belong into what others install; two machines build the same bytes without them.
+SHIPPED_FLAGS = --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
+
+shipped:
+	tools/packages $(BUILD_PACKAGES) $(PACKAGE_PACKAGES)
+	RUSTFLAGS="$(SHIPPED_FLAGS)" cargo build --locked --release --target-dir target/shipped
+
+deb: shipped
+	tools/deb --binary target/shipped/release/vitrine
+
+# The package to upgrade from, for instance of the commit before.
+BEFORE ?=
+
+package-walk: shipped
+	tools/packages debootstrap dbus iproute2 lintian man-db python3-venv qemu-utils
+	tools/package-walk target/shipped/release/vitrine $(BEFORE)
 
 test:
 	tools/packages $(TEST_PACKAGES)

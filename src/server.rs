@@ -10,6 +10,7 @@ mod node;
 mod options;
 mod stop;
 pub mod stores;
+pub mod supervisor;
 
 use std::{fs::File, net::TcpListener, sync::Arc, time::Duration};
 
@@ -24,6 +25,7 @@ pub use error::{StartError, runtime};
 pub use options::{IdentityChoice, Options};
 
 use error::failed;
+use supervisor::{Supervisor, Word};
 
 use crate::{
     access::Access,
@@ -207,6 +209,7 @@ impl Server {
     async fn serve(self, signals: bool, stop: impl Future<Output = ()>) -> Result<Ended, StartError> {
         let Self { app, state, builtin, here, listener, workers, keep_alive, bounds, starting, _lock } = self;
         let mut stopper = stop::Stopper::new(signals, stop)?;
+        let supervisor = if signals { Supervisor::of_process() } else { Supervisor::default() };
         let jobs = Jobs::start(&app, here);
         let housekeeping =
             builtin.clone().map(|builtin| crate::telemetry::spawn(identity::keep_house(builtin)));
@@ -237,7 +240,12 @@ impl Server {
         let http = api::listen(http, listener, listening, routes).map_err(unheard)?.run();
         let handle = http.handle();
         drop(starting);
-        let tell = || node::drains(&app.db, &app.leases().node);
+        supervisor.tell(Word::Ready("Serving images"));
+        crate::telemetry::spawn(supervisor.clone().keep_telling());
+        let tell = || {
+            supervisor.tell(Word::Stopping);
+            node::drains(&app.db, &app.leases().node);
+        };
         let mut ended = tokio::select! {
             ended = http => ended.map(|()| Ended::Finished).map_err(|e| failed("the server failed", e))?,
             () = stopper.stop((&state.health, tell), state.settings.drain_seconds, ear, handle) => Ended::CutOff,

@@ -5,6 +5,7 @@ mod cache;
 mod config;
 mod confine;
 mod db;
+mod generate;
 mod glance;
 mod jobs;
 mod keys;
@@ -21,7 +22,7 @@ mod usage;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// An image service that implements the OpenStack Glance v2 API.
 #[derive(Debug, Parser)]
@@ -73,6 +74,9 @@ enum Command {
     /// Run a program in confinement; used by the server itself.
     #[command(hide = true)]
     Confine(confine::Arguments),
+    /// Write shell completions and man pages, for packages.
+    #[command(subcommand)]
+    Generate(generate::Command),
     /// Create a link to this program for each of Glance's command names.
     Links(glance::Links),
 }
@@ -90,6 +94,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::ImportGlance(arguments) => moving::import(arguments),
         Command::ExportGlance(arguments) => moving::export(arguments),
+        Command::Generate(command) => generate::run(command, Arguments::command()),
         Command::Links(arguments) => glance::link(&arguments),
         Command::Nodes(arguments) => return nodes::run(arguments),
         Command::Db(command) => return db::run(command),

@@ -17,7 +17,10 @@ use signal_hook::{
 };
 use tokio::sync::oneshot;
 
-use super::error::{StartError, failed};
+use super::{
+    error::{StartError, failed},
+    supervisor::{Supervisor, Word},
+};
 use crate::{
     api::{self, health::Health},
     db::{self, Db, SchemaError},
@@ -129,7 +132,10 @@ impl Place {
             });
         });
         let begun = begun.await.map_err(|_| failed("cannot listen", "there is no thread for it"))?;
-        Ok(Answering { handle: begun.map_err(cannot)?, over, starting: Starting(flag) })
+        let handle = begun.map_err(cannot)?;
+        // It answers; a manager that waited for more would have whoever installs or boots it wait for the database.
+        Supervisor::of_process().tell(Word::Ready("Waiting for the database"));
+        Ok(Answering { handle, over, starting: Starting(flag) })
     }
 }
 
@@ -158,7 +164,8 @@ pub fn open(
     let hanging = Arc::new(());
     let looked = {
         let (db, hanging) = (db.clone(), Arc::clone(&hanging));
-        system.block_on(attend(settings, place, move || {
+        let supervisor = place.as_ref().map_or_else(Supervisor::default, |_| Supervisor::of_process());
+        let attended = attend(settings, place, move || {
             let (db, check, hangs) = (db.clone(), check.clone(), Arc::clone(&hanging));
             async move {
                 if Arc::strong_count(&hangs) > HANGING {
@@ -174,7 +181,13 @@ pub fn open(
                     Err(_) => Err("it does not answer".to_owned()),
                 }
             }
-        }))
+        });
+        system.block_on(async {
+            tokio::select! {
+                looked = attended => looked,
+                never = supervisor.keep_telling() => match never {},
+            }
+        })
     };
     if Arc::strong_count(&hanging) > 1 {
         // The end of a runtime waits for its threads, and those that hang on the database never come.

@@ -19,6 +19,7 @@ a package of an environment (the SDK, a driver of a database) imports it where i
   plugin        our plug-in of `openstack`
   chaos         how long the tests of deaths are, and their seed
   load          clients at work, and what must hold of what they were told
+  machine       a machine with systemd, in namespaces, to install packages on
   faults        disks that fail at the n-th call, or lose what was not synced
   invariants    what holds of a server at rest, whatever has happened to it
   world         a node with all of that
