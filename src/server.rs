@@ -68,7 +68,7 @@ pub struct Server {
     state: Data<api::State>,
     builtin: Option<Builtin>,
     here: Node,
-    listener: TcpListener,
+    listener: api::Listener,
     workers: usize,
     keep_alive: bool,
     bounds: api::Bounds,
@@ -93,6 +93,8 @@ impl Server {
                 format!("{e}. Stop the other program or choose another place with --bind ADDRESS:PORT"),
             )
         })?;
+        let tls = options.tls.clone().map(|settings| api::Tls::open(settings).map(Arc::new));
+        let listener = api::Listener { socket: listener, tls: tls.transpose().map_err(StartError)? };
         // Nobody else has a database in memory.
         let embedded = options.database.as_ref().is_none_or(db::Settings::is_in_memory);
         let place = awaited::Place::of(&listener, bounds, &options.api);
@@ -138,8 +140,8 @@ impl Server {
                 })
                 .map_err(|e| failed("the database", e))?;
         }
-        let address = listener.local_addr().map_err(|e| failed("cannot listen", e))?;
-        let (identity, builtin) = identity::open(&options.identity, &options.data_dir, address, &app.db)?;
+        let address = listener.socket.local_addr().map_err(|e| failed("cannot listen", e))?;
+        let (identity, builtin) = identity::open(options, address, &app.db)?;
         let state = Data::new(api::State {
             app: Arc::clone(&app),
             identity,
@@ -159,7 +161,7 @@ impl Server {
     /// # Errors
     /// The operating system's.
     pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
-        self.listener.local_addr()
+        self.listener.socket.local_addr()
     }
 
     /// The domain, for tests that look behind the API.
@@ -226,6 +228,7 @@ impl Server {
             data_patience: state.settings.client_patience,
             gzip: state.settings.gzip,
         };
+        let watching = listener.tls.clone().map(|tls| crate::telemetry::spawn(tls.watch()));
         let identity = builtin.map(Data::new);
         let shared = state.clone();
         let routes = move |config: &mut ServiceConfig| {
@@ -236,7 +239,7 @@ impl Server {
             shared.mounts.configure(config);
         };
         let unheard = |e| failed("cannot listen", e);
-        let ear = listener.try_clone().map_err(unheard)?;
+        let ear = listener.socket.try_clone().map_err(unheard)?;
         let http = api::listen(http, listener, listening, routes).map_err(unheard)?.run();
         let handle = http.handle();
         drop(starting);
@@ -250,8 +253,8 @@ impl Server {
             ended = http => ended.map(|()| Ended::Finished).map_err(|e| failed("the server failed", e))?,
             () = stopper.stop((&state.health, tell), state.settings.drain_seconds, ear, handle) => Ended::CutOff,
         };
-        if let Some(housekeeping) = housekeeping {
-            housekeeping.abort();
+        for task in [housekeeping, watching].into_iter().flatten() {
+            task.abort();
         }
         let mut rest = std::pin::pin!(give_back(&app, jobs));
         if matches!(ended, Ended::Finished) {

@@ -1,7 +1,5 @@
 //! Responses while the database is not available yet: `/healthcheck` reports it, everything else asks to retry.
 
-use std::net::TcpListener;
-
 use actix_server::ServerBuilder;
 use actix_web::{
     App, HttpRequest,
@@ -9,7 +7,7 @@ use actix_web::{
 };
 
 use super::{
-    Listening,
+    Listener, Listening,
     error::{ApiError, ApiResult},
     health::{Health, route},
     layers::outer_layers,
@@ -23,7 +21,7 @@ use crate::model::error::Error;
 /// The operating system's.
 pub fn listen_without_database(
     builder: ServerBuilder,
-    listener: TcpListener,
+    listener: Listener,
     listening: Listening,
     health: Health,
 ) -> std::io::Result<ServerBuilder> {

@@ -8,10 +8,9 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    net::{Shutdown, SocketAddr},
+    net::SocketAddr,
     pin::Pin,
     rc::Rc,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -24,10 +23,8 @@ use actix_web::{
     middleware::Next,
     web::{Bytes, Data},
 };
-use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep, sleep},
 };
 
@@ -38,6 +35,7 @@ use super::{
     pace::Pace,
     refused::in_words,
     sending::{FileOut, Sent, send_some},
+    wire::Wire,
 };
 use crate::model::error::Result as DomainResult;
 
@@ -60,6 +58,7 @@ struct Progress {
     /// A file that is the answer's data, and what was sent of it.
     file: RefCell<FileOut>,
     address: SocketAddr,
+    is_encrypted: bool,
     pass: Pass,
 }
 
@@ -67,6 +66,11 @@ impl Exchange {
     /// The address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.0.address
+    }
+
+    /// Whether the client speaks TLS with this server itself.
+    pub fn is_encrypted(&self) -> bool {
+        self.0.is_encrypted
     }
 
     /// Asks the gate to let a request be served.
@@ -194,8 +198,7 @@ pub struct Patience {
 
 /// A socket that is closed when its client is too slow, and that gives a body to bare refusals.
 pub struct Connection {
-    /// Shared with a thread while that sends a part of a file.
-    socket: Arc<TcpStream>,
+    wire: Wire,
     sending: Option<Sent>,
     exchange: Exchange,
     patience: Patience,
@@ -212,14 +215,15 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that has just been made to the listener at `address`.
-    pub fn new(socket: TcpStream, address: SocketAddr, pass: Pass, patience: Patience) -> Self {
+    pub(super) fn new(wire: Wire, address: SocketAddr, pass: Pass, patience: Patience) -> Self {
         let (open, unwritten, entered) = (Cell::new(0), Cell::new(false), Cell::new(false));
         let sends_data = Cell::new(false);
         let file = RefCell::default();
-        let exchange =
-            Exchange(Rc::new(Progress { open, unwritten, sends_data, entered, file, address, pass }));
+        let is_encrypted = wire.is_encrypted();
+        let progress = Progress { open, unwritten, sends_data, entered, file, address, is_encrypted, pass };
+        let exchange = Exchange(Rc::new(progress));
         Self {
-            socket: Arc::new(socket),
+            wire,
             sending: None,
             exchange,
             patience,
@@ -246,10 +250,14 @@ impl Connection {
     /// Sends the data of a file to send; the body of the answer is told of the end, and of a file that cannot be read.
     fn poll_file(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.exchange.0.file.borrow().is_unsent() {
+            if self.wire.is_encrypted() {
+                let why = "a file cannot be sent by the kernel where it has to be encrypted";
+                return Poll::Ready(Err(io::Error::other(why)));
+            }
             if self.sending.is_none() {
-                let room = self.socket.poll_write_ready(context).map_ok(|()| 0);
+                let room = self.wire.socket().poll_write_ready(context).map_ok(|()| 0);
                 ready!(self.poll_paced(context, room))?;
-                self.sending = Some(send_some(&self.socket, &self.exchange.0.file.borrow()));
+                self.sending = Some(send_some(self.wire.socket(), &self.exchange.0.file.borrow()));
             }
             let Some(sending) = &mut self.sending else { return Poll::Ready(Ok(())) };
             let sent = ready!(sending.as_mut().poll(context));
@@ -307,16 +315,7 @@ impl AsyncRead for Connection {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let before = buffer.filled().len();
-        loop {
-            ready!(self.socket.poll_read_ready(context))?;
-            match self.socket.try_read_buf(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => {
-                    read?;
-                    break;
-                }
-            }
-        }
+        ready!(self.wire.poll_read(context, buffer))?;
         if let Some(heard) = &mut self.heard {
             let room = HEARD_BYTES_MAX.saturating_sub(heard.len());
             heard.extend(buffer.filled().iter().skip(before).take(room));
@@ -337,7 +336,7 @@ impl AsyncWrite for Connection {
             this.refusal = text.map(|text| (text, bytes.len()));
         }
         while let Some((rest, stands_for)) = &mut this.refusal {
-            let written = ready!(poll_socket(&this.socket, context, rest))?;
+            let written = ready!(this.wire.poll_write(context, rest))?;
             rest.drain(..written);
             let stands_for = *stands_for;
             if rest.is_empty() {
@@ -349,7 +348,7 @@ impl AsyncWrite for Connection {
             }
         }
         this.heard = None;
-        let written = poll_socket(&this.socket, context, bytes);
+        let written = this.wire.poll_write(context, bytes);
         let written = ready!(this.poll_paced(context, written))?;
         if written == bytes.len() {
             this.exchange.0.unwritten.set(false);
@@ -373,21 +372,7 @@ impl AsyncWrite for Connection {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match SockRef::from(&*self.socket).shutdown(Shutdown::Write) {
-            Err(error) if error.kind() != io::ErrorKind::NotConnected => Poll::Ready(Err(error)),
-            _ => Poll::Ready(Ok(())),
-        }
-    }
-}
-
-/// Writes to a socket.
-fn poll_socket(socket: &TcpStream, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-    loop {
-        ready!(socket.poll_write_ready(context))?;
-        match socket.try_write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            written => return Poll::Ready(written),
-        }
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.wire.shutdown())
     }
 }

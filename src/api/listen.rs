@@ -19,6 +19,8 @@ use super::{
     connection::{Connection, Patience},
     gate::Gate,
     layers::layers,
+    tls::Tls,
+    wire::Wire,
 };
 
 /// How long a client may take to close its side when the server has closed its own.
@@ -33,6 +35,25 @@ const UNSENT_BYTES: u32 = 256 * 1024;
 /// Has the connections that a listener accepts from now on take no more than [`UNSENT_BYTES`] ahead.
 fn bound_unsent(listener: &TcpListener) -> io::Result<()> {
     SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES)
+}
+
+/// A listening socket, and what is spoken there.
+#[derive(Debug)]
+pub struct Listener {
+    /// The socket.
+    pub socket: TcpListener,
+    /// TLS, unless it is spoken in clear.
+    pub tls: Option<Arc<Tls>>,
+}
+
+impl Listener {
+    /// The same once more.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { socket: self.socket.try_clone()?, tls: self.tls.clone() })
+    }
 }
 
 /// How connections are treated.
@@ -56,7 +77,7 @@ pub struct Listening {
 /// The operating system's.
 pub fn listen(
     builder: ServerBuilder,
-    listener: TcpListener,
+    listener: Listener,
     listening: Listening,
     configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<ServerBuilder> {
@@ -69,7 +90,7 @@ pub fn listen(
 /// The operating system's.
 pub fn serve<T, B>(
     builder: ServerBuilder,
-    listener: TcpListener,
+    listener: Listener,
     listening: Listening,
     app: impl Fn(bool) -> App<T> + Clone + Send + 'static,
 ) -> io::Result<ServerBuilder>
@@ -84,12 +105,13 @@ where
     B: MessageBody + 'static,
 {
     let stopping = builder.graceful_shutdown_signal();
-    let address = listener.local_addr()?;
-    bound_unsent(&listener)?;
-    builder.listen("images", listener, move || {
+    let Listener { socket, tls } = listener;
+    let address = socket.local_addr()?;
+    bound_unsent(&socket)?;
+    builder.listen("images", socket, move || {
         let Listening { gate, keep_alive, head_patience, data_patience, gzip } = listening.clone();
         let app = app(gzip).into_factory().map_err(|error: ActixError| error.error_response());
-        let stopping = stopping.clone();
+        let (stopping, tls) = (stopping.clone(), tls.clone());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -109,12 +131,17 @@ where
             let pass = peer.as_ref().ok().and_then(|peer| gate.enter(peer.ip()));
             // Whoever cannot be let in hears nothing: to listen to him is what cannot be done.
             let refused = || io::Error::from(io::ErrorKind::ConnectionRefused).into();
-            std::future::ready(match (pass, peer) {
-                (Some(pass), Ok(peer)) => {
-                    Ok((Connection::new(socket, address, pass, patience), Protocol::Http1, Some(peer)))
-                }
-                _ => Err(refused()),
-            })
+            let (Some(pass), Ok(peer)) = (pass, peer) else {
+                return std::future::ready(Err(refused()));
+            };
+            let ssl = tls.as_ref().map(|tls| tls.accept()).transpose().map_err(io::Error::other);
+            let connection = ssl
+                .and_then(|ssl| Wire::new(socket, ssl))
+                .map(|wire| (Connection::new(wire, address, pass, patience), Protocol::Http1, Some(peer)));
+            std::future::ready(connection.map_err(|error| {
+                tracing::error!(%error, "a connection cannot be served");
+                error.into()
+            }))
         })
         .and_then(http)
     })

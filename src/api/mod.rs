@@ -37,9 +37,11 @@ mod settings;
 mod status;
 mod stores;
 mod tasks;
+mod tls;
 mod token;
 mod usage;
 mod versions;
+mod wire;
 
 use std::sync::Arc;
 
@@ -49,11 +51,12 @@ pub use absent::listen_without_database;
 pub(crate) use ext::usage_table;
 pub use gate::{Bounds, Gate};
 pub(crate) use images::rendered;
-pub use listen::{Listening, listen};
+pub use listen::{Listener, Listening, listen};
 pub use map::mounts;
 pub use mount::Mounts;
 pub use request_info::RequestInfo;
 pub use settings::{ByProxy, Cors, Settings};
+pub use tls::{Tls, TlsSettings};
 
 /// The state available to every handler.
 pub struct State {

@@ -37,11 +37,17 @@ pub fn own_host(request: &HttpRequest) -> String {
     exchange.map_or_else(|| request.app_config().host().to_owned(), |e| e.address().to_string())
 }
 
+/// What is spoken with whoever is connected.
+pub fn own_scheme(request: &HttpRequest) -> &'static str {
+    let exchange = request.conn_data::<Exchange>();
+    if exchange.is_some_and(Exchange::is_encrypted) { "https" } else { "http" }
+}
+
 /// Where the client reached us. Forwarding headers count only with `enable_proxy_headers_parsing`.
 pub fn of(settings: &Settings, request: &HttpRequest) -> Origin {
     let headers = request.headers();
     let mut origin = Origin {
-        scheme: if request.app_config().secure() { "https" } else { "http" }.to_owned(),
+        scheme: own_scheme(request).to_owned(),
         host: text(headers, HOST.as_str()).map_or_else(|| own_host(request), str::to_owned),
         prefix: String::new(),
     };

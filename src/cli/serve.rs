@@ -101,6 +101,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         policy: config.policy,
         protections: config.protections,
         declarations: config.declarations,
+        tls: config.listen.tls,
         workers: config.listen.workers,
         keep_alive: config.listen.keep_alive,
         cache: config.cache,

@@ -23,7 +23,8 @@ use super::flavor::Flavor;
 use super::origin::Origin;
 use super::{
     Loaded, assemble_cache, assemble_database, assemble_health, assemble_imports, assemble_keystone,
-    assemble_policy, assemble_stores, assemble_stores::Stores, assemble_usage,
+    assemble_listen, assemble_listen::Listen, assemble_policy, assemble_stores, assemble_stores::Stores,
+    assemble_usage,
 };
 
 /// Everything that the server is started with.
@@ -71,17 +72,6 @@ pub struct Config {
     pub keystone: Option<keystone::Settings>,
 }
 
-/// Where and how to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// `ADDRESS:PORT`, if either was written anywhere.
-    pub bind: Option<String>,
-    /// Threads that serve requests; `None` is one for each processor.
-    pub workers: Option<usize>,
-    /// Whether a connection may carry several requests.
-    pub keep_alive: bool,
-}
-
 impl Config {
     /// Assembles the settings.
     ///
@@ -95,7 +85,7 @@ impl Config {
         let config = Config {
             data_dir: loaded.path("vitrine", "data_dir"),
             metadata_source_path: loaded.path("DEFAULT", "metadata_source_path"),
-            listen: listen(loaded),
+            listen: assemble_listen::listen(loaded, &mut findings),
             log: log(loaded),
             flavor,
             api: api_settings(loaded, flavor, &mut findings),
@@ -115,22 +105,6 @@ impl Config {
             keystone: assemble_keystone::keystone(loaded, flavor.keystone, &mut findings),
         };
         if findings.is_empty() { Ok(config) } else { Err(findings) }
-    }
-}
-
-fn listen(loaded: &Loaded) -> Listen {
-    let d = "DEFAULT";
-    let host = loaded.string(d, "bind_host").unwrap_or_default();
-    let port = loaded.u64(d, "bind_port").unwrap_or_default();
-    let host = if host.contains(':') { format!("[{host}]") } else { host };
-    let is_set = loaded.is_set(d, "bind_host") || loaded.is_set(d, "bind_port");
-    Listen {
-        bind: is_set.then(|| format!("{host}:{port}")),
-        workers: loaded
-            .u64(d, "workers")
-            .filter(|number| *number > 0)
-            .and_then(|number| usize::try_from(number).ok()),
-        keep_alive: loaded.bool(d, "http_keepalive"),
     }
 }
 

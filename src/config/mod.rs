@@ -11,6 +11,7 @@ mod assemble_database;
 mod assemble_health;
 mod assemble_imports;
 mod assemble_keystone;
+mod assemble_listen;
 mod assemble_policy;
 mod assemble_stores;
 mod assemble_usage;
@@ -32,7 +33,8 @@ mod unknown;
 pub(crate) mod value;
 mod wired;
 
-pub use assemble::{Config, Listen};
+pub use assemble::Config;
+pub use assemble_listen::Listen;
 pub use assemble_stores::{StoreSettings, Stores};
 pub use check::{Finding, Report, Topic};
 pub use flavor::Flavor;

@@ -2,7 +2,6 @@
 //! answers that it waits.
 
 use std::{
-    net::TcpListener,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -38,7 +37,7 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// Where a server answers.
 pub struct Place {
-    listener: std::io::Result<TcpListener>,
+    listener: std::io::Result<api::Listener>,
     bounds: api::Bounds,
     patience: Duration,
     health: Health,
@@ -82,7 +81,7 @@ impl Drop for Starting {
 
 impl Place {
     /// Answers on a listener, within the bounds of the server.
-    pub fn of(listener: &TcpListener, bounds: api::Bounds, settings: &api::Settings) -> Self {
+    pub fn of(listener: &api::Listener, bounds: api::Bounds, settings: &api::Settings) -> Self {
         Self {
             listener: listener.try_clone(),
             bounds,

@@ -2,14 +2,13 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    path::Path,
     sync::Arc,
     time::Duration,
 };
 
 use super::{
     error::{StartError, failed, runtime},
-    options::IdentityChoice,
+    options::{IdentityChoice, Options},
 };
 use crate::{
     db::Db,
@@ -24,14 +23,13 @@ use crate::{
 /// # Errors
 /// [`StartError`] when the built-in one cannot be opened.
 pub fn open(
-    choice: &IdentityChoice,
-    data_dir: &Path,
+    options: &Options,
     address: SocketAddr,
     db: &Db,
 ) -> Result<(Arc<dyn Identity>, Option<Builtin>), StartError> {
-    Ok(match choice {
+    Ok(match &options.identity {
         IdentityChoice::Builtin(settings) => {
-            let builtin = open_builtin(settings, data_dir, address, db)?;
+            let builtin = open_builtin(settings, options, address, db)?;
             (Arc::new(builtin.clone()), Some(builtin))
         }
         IdentityChoice::Nobody => (Arc::new(Unauthenticated), None),
@@ -42,10 +40,11 @@ pub fn open(
 /// Opens the built-in identity; the first start makes its users and a `clouds.yaml` for them.
 fn open_builtin(
     settings: &builtin::Settings,
-    data_dir: &Path,
+    options: &Options,
     address: SocketAddr,
     db: &Db,
 ) -> Result<Builtin, StartError> {
+    let data_dir = &options.data_dir;
     let settings = builtin::Settings { data_dir: data_dir.to_owned(), ..settings.clone() };
     let builtin = Builtin::open(settings, db.clone()).map_err(|e| failed("the built-in identity", e))?;
     let host = match address.ip() {
@@ -53,7 +52,8 @@ fn open_builtin(
         IpAddr::V6(ip) => format!("[{ip}]"),
         ip => ip.to_string(),
     };
-    let own_url = format!("http://{host}:{}", address.port());
+    let scheme = if options.tls.is_some() { "https" } else { "http" };
+    let own_url = format!("{scheme}://{host}:{}", address.port());
     let base = builtin.settings.public_endpoint.clone().unwrap_or(own_url);
     let (prefix, region) = (builtin.settings.prefix.clone(), builtin.settings.region.clone());
     let path = data_dir.join("clouds.yaml");

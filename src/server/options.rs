@@ -29,6 +29,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// `ADDRESS:PORT` to listen on.
     pub bind: String,
+    /// TLS on that; `None` speaks in clear.
+    pub tls: Option<api::TlsSettings>,
     /// Database, when it is not the embedded one.
     pub database: Option<db::Settings>,
     /// How long requests wait for the embedded database; other databases have this in their settings.
@@ -69,6 +71,7 @@ impl Options {
         Self {
             data_dir,
             bind,
+            tls: None,
             database: None,
             database_limits: db::Limits::default(),
             stores: config::Stores::default(),

@@ -25,4 +25,5 @@ mod schemas;
 mod slow;
 mod stores;
 mod support;
+mod tls;
 mod versions;

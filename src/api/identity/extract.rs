@@ -11,7 +11,7 @@ use super::error::ApiError;
 use crate::{
     api::{
         extract::{Whole, media_type},
-        origin::own_host,
+        origin::{own_host, own_scheme},
     },
     identity::builtin::{Builtin, Settings, context::Token, manage::Filters},
     model::error::{Error, Result},
@@ -35,11 +35,13 @@ pub fn base_url(request: &HttpRequest, settings: &Settings) -> String {
     };
     let connection = request.connection_info();
     let (scheme, host) = if settings.trust_proxy_headers {
-        (connection.scheme().to_owned(), connection.host().to_owned())
+        let is_told =
+            ["forwarded", "x-forwarded-proto"].iter().any(|name| request.headers().contains_key(*name));
+        let scheme = if is_told { connection.scheme() } else { own_scheme(request) };
+        (scheme.to_owned(), connection.host().to_owned())
     } else {
-        let secure = request.app_config().secure();
         let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
-        (if secure { "https" } else { "http" }.to_owned(), host.to_owned())
+        (own_scheme(request).to_owned(), host.to_owned())
     };
     let scheme = if scheme == "https" { "https" } else { "http" };
     if plain(&host) { format!("{scheme}://{host}") } else { format!("{scheme}://{}", own_host(request)) }

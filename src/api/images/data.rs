@@ -188,6 +188,12 @@ fn asked_proxy<'a>(state: &'a Shared, request: &HttpRequest) -> Option<&'a ByPro
     by_proxy.proxies.iter().any(|network| network.contains(&peer)).then_some(by_proxy)
 }
 
+/// Whether a proxy will send the whole of a file, so that this server need not encrypt it.
+fn is_sent_by_proxy(state: &Shared, request: &HttpRequest) -> bool {
+    let is_whole = [RANGE, CONTENT_RANGE].iter().all(|name| !request.headers().contains_key(name));
+    is_whole && asked_proxy(state, request).is_some()
+}
+
 /// Sends the data of an image, whole or in part.
 pub async fn download(
     state: Shared,
@@ -200,7 +206,9 @@ pub async fn download(
     let transfer = state.app.blobs.transfers.begin(&caller.0)?;
     let exchange = request.conn_data::<Exchange>();
     // Compressing it, the server would have to look at it.
-    let as_file = exchange.is_some() && !state.settings.gzip;
+    let as_file = exchange
+        .is_some_and(|exchange| !exchange.is_encrypted() || is_sent_by_proxy(&state, &request))
+        && !state.settings.gzip;
     let site = &state.app.site;
     let data = domain::download(site, &caller.0, &id, &prefer, |size| span(&request, size), as_file).await?;
     let Data::Some { source, span, size, checksum } = data else {

@@ -7,6 +7,7 @@ mod identity;
 mod imports;
 mod key_manager;
 mod kinds;
+mod listening;
 mod logging;
 mod messaging;
 mod obsolete;
@@ -30,6 +31,7 @@ pub static GROUPS: LazyLock<Vec<&[Group]>> = LazyLock::new(|| {
         services::GROUPS,
         own::GROUPS,
         bounds::GROUPS,
+        listening::GROUPS,
         usage::GROUPS,
         identity::GROUPS,
         stores::GROUPS,

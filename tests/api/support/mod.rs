@@ -2,6 +2,7 @@
 
 mod away;
 mod builders;
+mod certificates;
 mod client;
 mod database;
 mod mariadb;
@@ -35,6 +36,7 @@ use vitrine::{
 
 pub use away::{Far, with_far};
 pub use builders::{NewImage, bytes, fresh_id, image, qcow2};
+pub use certificates::Authority;
 pub use client::{Answer, Client, OCTETS, PATCH_V20, PATCH_V21, Request, keys};
 pub use database::{Database, TestDatabase};
 pub use persona::{ADMIN, MEMBER, Persona, READER};
