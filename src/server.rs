@@ -35,7 +35,7 @@ use crate::{
     cache::Cache,
     db::{self, Db},
     identity::builtin::Builtin,
-    image::{Images, Turns},
+    image::{Images, Sends, Turns},
     import::{
         Imports, Shares,
         confine::{Confinement, inside},
@@ -125,6 +125,7 @@ impl Server {
             schema: Arc::new(schema),
             doomed: Arc::new(Notify::new()),
             turns: Turns::default(),
+            sends: Sends::default(),
             hidden_groups: Arc::default(),
         };
         check_confinement(options)?;

@@ -37,6 +37,8 @@ pub enum Data {
         size: u64,
         /// MD5 of the whole data.
         checksum: Option<String>,
+        /// The project that owns the image.
+        owner: Option<String>,
     },
 }
 
@@ -151,7 +153,10 @@ pub async fn open(
             expected => begin(from, (part, size), expected, elsewhere).await.map(Source::Stream),
         };
         match source {
-            Ok(source) => return Ok(Data::Some { source, span, size, checksum: image.checksum.clone() }),
+            Ok(source) => {
+                let (checksum, owner) = (image.checksum.clone(), image.owner.clone());
+                return Ok(Data::Some { source, span, size, checksum, owner });
+            }
             Err(error) => {
                 tracing::error!(%error, image = %image.id, store = %named.id, "a location cannot be read");
                 last_error = Some(error);

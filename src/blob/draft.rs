@@ -18,6 +18,7 @@ use crate::{
         error::{Error, Result},
         event::Author,
         image::{Image, Location},
+        notice::image::failure,
         status::Status,
         time::Timestamp,
     },
@@ -43,6 +44,8 @@ pub struct NewDraft<'a> {
     pub size: Option<u64>,
     /// Its holder; `None` is an upload of its own.
     pub holder: Option<&'a Arc<Holder>>,
+    /// The store that others are told is being prepared; `None` tells nobody.
+    pub prepares: Option<&'a str>,
 }
 
 /// Why a blob could not be begun.
@@ -162,7 +165,9 @@ impl Blobs {
         check: impl Fn(&Image) -> Result<()> + Send + 'static,
     ) -> Result<(Draft, Image)> {
         let row = self.row(new).await.map_err(|error| store_fault(&error))?;
-        let ((row, holder), door) = (row, self.images.door(author));
+        let ((row, holder), mut door) = (row, self.images.door(author));
+        let several = self.images.stores.multiple;
+        door.moved.prepared = new.prepares.map(|id| several.then(|| id.to_owned())).into_iter().collect();
         let asked = self.asked(new);
         let write = self.images.db.write("image.begin_upload", move |conn| {
             let image = change::in_txn(conn, &door, &row.image_id, |_, image| {
@@ -326,7 +331,8 @@ impl Draft {
     /// long.
     pub async fn abandon(self, author: Author, error: Error) -> Error {
         let images = &self.blobs.images;
-        let (door, blob, until) = (images.door(author), self.given_up(), self.holder.end());
+        let (mut door, blob, until) = (images.door(author), self.given_up(), self.holder.end());
+        door.moved.failed = Some(failure(&blob.image_id, &error));
         let name = blob.name.clone();
         let given_up = images
             .db

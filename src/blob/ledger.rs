@@ -10,6 +10,7 @@ use crate::{
         error::Error,
         event::Author,
         image::{Image, LOCK_PROPERTY},
+        notice::{Notices, image::Moved},
         status::Status,
         time::Timestamp,
     },
@@ -92,7 +93,7 @@ pub fn give_up_staged(conn: &mut Conn, door: &Door, blob: &Blob) -> DbResult<Opt
 ///
 /// # Errors
 /// Only the database's own.
-pub fn doom_abandoned(conn: &mut Conn, clock: &Clock) -> DbResult<Vec<String>> {
+pub fn doom_abandoned(conn: &mut Conn, clock: &Clock, notices: &Notices) -> DbResult<Vec<String>> {
     let door = Door {
         author: Author::service(),
         delay_seconds: 0,
@@ -103,6 +104,8 @@ pub fn doom_abandoned(conn: &mut Conn, clock: &Clock) -> DbResult<Vec<String>> {
         limits: None,
         groups_strict: false,
         clock: clock.clone(),
+        notices: notices.clone(),
+        moved: Moved::default(),
     };
     let now = clock.now();
     let mut images_returned = Vec::new();

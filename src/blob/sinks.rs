@@ -111,7 +111,8 @@ impl<'a> Sinks<'a> {
     ) -> Result<(), SinksFault> {
         let (image_id, owner, payer) = (image.id.as_str(), image.owner.as_deref(), self.payer);
         let (name, holder) = (Some(image_id), Some(self.holder));
-        let new = NewDraft { image_id, owner, payer, store, name, size, holder, caller: None };
+        let new =
+            NewDraft { image_id, owner, payer, store, name, size, holder, caller: None, prepares: None };
         let mut draft = match blobs.begin(new).await {
             Ok(draft) => draft,
             Err(BeginFault::Store(error)) => return Ok(self.leave_out(&store.id, error).await?),

@@ -160,6 +160,7 @@ pub async fn take<T>(
         size: *declared,
         caller: Some(caller),
         holder: None,
+        prepares: Some(&admitted.store.id),
     };
     let author = Author::from(*caller);
     let formats = (image.disk_format.clone(), image.container_format.clone());
@@ -269,7 +270,8 @@ async fn finish(blobs: &Blobs, author: &Author, draft: &mut Draft, received: Rec
     let url = show(draft, writer).await?;
     let (location, algorithm) = (draft.location(url), facts::algorithm(images, &image));
     let size = i64::try_from(facts.size).map_err(|e| Error::internal("upload", e))?;
-    let (blob, door) = (draft.blob.clone(), images.door(author.clone()));
+    let (blob, mut door) = (draft.blob.clone(), images.door(author.clone()));
+    door.moved.uploaded = 1;
     let activate = move |conn: &mut db::Conn| {
         db::blobs::make_live(conn, &blob.id, &blob.holder, size, door.clock.now())?;
         change::in_txn(conn, &door, &blob.image_id, |_, before| {

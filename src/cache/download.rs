@@ -41,9 +41,9 @@ pub async fn download(
         return Ok(data);
     }
     Ok(match download::open(&site.images, caller, &image, range, false).await? {
-        Data::Some { source: Source::Stream(stream), span: None, size, checksum } => {
+        Data::Some { source: Source::Stream(stream), span: None, size, checksum, owner } => {
             let source = Source::Stream(cache.tee(&image, size, stream));
-            Data::Some { source, span: None, size, checksum }
+            Data::Some { source, span: None, size, checksum, owner }
         }
         other => other,
     })
@@ -71,6 +71,7 @@ async fn from_cache(
             span,
             size,
             checksum: image.checksum.clone(),
+            owner: image.owner.clone(),
         })),
         Err(error) => {
             tracing::error!(%error, image = %image.id, "the image is read from a store instead of the cache");

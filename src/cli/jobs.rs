@@ -71,7 +71,9 @@ pub fn run(command: Command) -> Result<(), StartError> {
         Command::Retry { id, place } => {
             let db = place.open()?;
             let old = find(&db, &id)?;
-            let new = db.write_blocking(|conn| task::retry(conn, &db.clock, &old)).map_err(failed)?;
+            let new = db
+                .write_blocking(|conn| task::retry(conn, (&db.clock, &db.notices), &old))
+                .map_err(failed)?;
             format!("job {new} does what job {id} was to do\n")
         }
     };

@@ -34,6 +34,7 @@ pub mod members;
 pub mod metadefs;
 mod migrate;
 pub mod nodes;
+pub mod notices;
 mod patience;
 pub mod project_limits;
 pub mod purge;
@@ -43,6 +44,7 @@ pub mod quota;
 pub mod retention;
 pub mod rows;
 pub mod schema;
+mod schema_notices;
 mod schema_of_lives;
 mod schema_webhooks;
 pub mod sealing_keys;
@@ -70,7 +72,7 @@ use patience::{is_fault, patiently};
 use url::Place;
 use watch::Watch;
 
-use crate::model::clock::Clock;
+use crate::model::{clock::Clock, notice::Notices};
 
 pub use conn::Conn;
 pub use error::{DbError, DbResult, Key};
@@ -87,6 +89,8 @@ pub struct Db {
     patience: Duration,
     /// The time that rows are stamped with, and that everybody who has the database goes by.
     pub clock: Clock,
+    /// Who is told of changes.
+    pub notices: Notices,
 }
 
 impl Db {
@@ -97,20 +101,16 @@ impl Db {
     pub fn new(settings: &Settings) -> std::result::Result<Self, String> {
         let place = Place::parse(&settings.connection)?;
         let lasting = settings.is_in_memory();
-        let (size, kept) = match lasting {
-            true => (1, 1),
-            false => {
-                let kept = settings.max_pool_size.max(1);
-                (kept.saturating_add(settings.max_overflow), kept)
-            }
-        };
+        let kept = settings.max_pool_size.max(1);
+        let (size, kept) = if lasting { (1, 1) } else { (kept.saturating_add(settings.max_overflow), kept) };
         let sessions = match lasting {
             true => Sessions { recycle_seconds: None, ..settings.sessions.clone() },
             false => settings.sessions.clone(),
         };
         let watch = Watch::new(Opener { place, limits: settings.limits, size, kept, lasting, sessions });
         let patience = Duration::from_secs(settings.pool_timeout_seconds.max(1));
-        Ok(Self { watch: Arc::new(watch), limits: settings.limits, patience, clock: Clock::default() })
+        let (limits, clock, notices) = (settings.limits, Clock::default(), Notices::default());
+        Ok(Self { watch: Arc::new(watch), limits, patience, clock, notices })
     }
 
     /// Opens the pool and a first connection, for which it waits as work does that must not be lost. Blocking: call it

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Images, bundle_disks, change, query, readers};
+use super::{Images, bundle_disks, change, query, readers, told};
 use crate::{
     access::{self, quota},
     db::{self, Conn},
@@ -10,7 +10,7 @@ use crate::{
         caller::Caller,
         consumer::InUse,
         error::{Error, Result},
-        event::{Author, Event, EventKind},
+        event::{Author, EventKind},
         image::{Image, TEXT_CHARS_MAX, Visibility},
         member::{Member, MemberStatus},
         new_image::check_text,
@@ -66,9 +66,9 @@ pub async fn attach(images: &Images, caller: &Caller, id: &str, project: &str) -
             }
         };
         let member = db::members::set_status(conn, &image.id, &name, MemberStatus::Accepted, now)?;
-        let event = Event::of_member(kind, &door.author, &image, &name, member.status.as_str());
-        db::events::insert(conn, &event, now)?;
-        bundle_disks::share(conn, &image, &member, (limit, &door.author), now)?;
+        let teller = (door.author.clone(), door.notices.clone());
+        told::tell(conn, (kind, &teller), &image, (&member, member.status.as_str()), now)?;
+        bundle_disks::share(conn, &image, &member, (limit, &teller), now)?;
         Ok(member)
     });
     let member = write.await?;
@@ -84,7 +84,8 @@ pub async fn attach(images: &Images, caller: &Caller, id: &str, project: &str) -
 pub async fn detach(images: &Images, caller: &Caller, id: &str, project: &str) -> Result<()> {
     let image = enforce(images, caller, id, project).await?;
     let guards = super::consumers::policy_of(images.settings.in_use, &image) != InUse::Allow;
-    let (author, name, clock) = (Author::from(caller), project.to_owned(), images.db.clock.clone());
+    let teller = (Author::from(caller), images.db.notices.clone());
+    let (name, clock) = (project.to_owned(), images.db.clock.clone());
     let write = images.db.write("member.detach", move |conn: &mut Conn| {
         // Whoever tells of a consumer waits for us.
         if !db::consumers::hold_image(conn, &image.id)? {
@@ -95,11 +96,11 @@ pub async fn detach(images: &Images, caller: &Caller, id: &str, project: &str) -
             return Err(Error::conflict(text).because("image-in-use", json!({})).into());
         }
         let now = clock.now();
+        let Some(member) = db::members::find(conn, &image.id, &name)? else { return Ok(false) };
         let removed = db::members::remove(conn, &image.id, &name, now)?;
         if removed {
-            let event = Event::of_member(EventKind::MemberDelete, &author, &image, &name, "");
-            db::events::insert(conn, &event, now)?;
-            bundle_disks::unshare(conn, &image, &name, &author, now)?;
+            told::tell(conn, (EventKind::MemberDelete, &teller), &image, (&member, ""), now)?;
+            bundle_disks::unshare(conn, &image, &name, &teller, now)?;
         }
         Ok(removed)
     });

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::told::{self, Teller};
 use crate::{
     access::quota,
     db::{self, Conn, DbError, DbResult},
@@ -9,9 +10,9 @@ use crate::{
         bundle::{self, INDEX_PROPERTY, SET_PROPERTY},
         consumer::{Consumer, ConsumerKind, LIFECYCLE_PROPERTY},
         error::Error,
-        event::{Author, Event, EventKind},
+        event::EventKind,
         image::Image,
-        member::{Member, MemberStatus},
+        member::Member,
         time::Timestamp,
         visibility::Visibility,
     },
@@ -163,25 +164,27 @@ pub(super) fn share(
     conn: &mut Conn,
     image: &Image,
     member: &Member,
-    (limit, author): (i64, &Author),
+    (limit, teller): (i64, &Teller),
     now: Timestamp,
 ) -> DbResult<()> {
     for disk in of(conn, image)? {
         let known = db::members::find(conn, &disk.id, &member.member)?;
-        let kind = if known.is_some() { EventKind::MemberUpdate } else { EventKind::MemberCreate };
         if known.as_ref().is_some_and(|known| known.status == member.status) {
             continue;
         }
-        if known.is_none() {
-            let count = usize::try_from(db::members::count(conn, &disk.id)?).unwrap_or(usize::MAX);
-            quota::check("members for this image", limit, count.saturating_add(1))?;
-            db::members::insert(conn, &disk, &member.member, now)?;
+        let kind = if known.is_some() { EventKind::MemberUpdate } else { EventKind::MemberCreate };
+        let mut of_disk = match known {
+            Some(known) => known,
+            None => {
+                let count = usize::try_from(db::members::count(conn, &disk.id)?).unwrap_or(usize::MAX);
+                quota::check("members for this image", limit, count.saturating_add(1))?;
+                db::members::insert(conn, &disk, &member.member, now)?
+            }
+        };
+        if of_disk.status != member.status {
+            of_disk = db::members::set_status(conn, &disk.id, &member.member, member.status, now)?;
         }
-        if known.is_some() || member.status != MemberStatus::Pending {
-            db::members::set_status(conn, &disk.id, &member.member, member.status, now)?;
-        }
-        let event = Event::of_member(kind, author, &disk, &member.member, member.status.as_str());
-        db::events::insert(conn, &event, now)?;
+        told::tell(conn, (kind, teller), &disk, (&of_disk, of_disk.status.as_str()), now)?;
     }
     Ok(())
 }
@@ -191,13 +194,13 @@ pub(super) fn unshare(
     conn: &mut Conn,
     image: &Image,
     project: &str,
-    author: &Author,
+    teller: &Teller,
     now: Timestamp,
 ) -> DbResult<()> {
     for disk in of(conn, image)? {
+        let Some(member) = db::members::find(conn, &disk.id, project)? else { continue };
         if db::members::remove(conn, &disk.id, project, now)? {
-            let event = Event::of_member(EventKind::MemberDelete, author, &disk, project, "");
-            db::events::insert(conn, &event, now)?;
+            told::tell(conn, (EventKind::MemberDelete, teller), &disk, (&member, ""), now)?;
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::time::timeout;
 
+pub use super::door::Door;
 use super::{
     Images, bundle_disks, consumers, dates, group_names, limits, query, queued, slugs,
     turns::{Turn, Turns},
@@ -19,13 +20,11 @@ use crate::{
     model::{
         blob::Blob,
         caller::Caller,
-        clock::Clock,
-        consumer::InUse,
         error::{Error, Result},
         event::{Author, Event},
         image::{Image, Location},
-        limits::Limits,
         member::MemberStatus,
+        notice::{Notice, image as notice},
         status::Status,
         time::Timestamp,
     },
@@ -36,54 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest wait before it is.
 const WAIT_MAX_MS: u64 = 250;
 
-/// The context of a change: its author, how long doomed data stays, and the quotas.
-#[derive(Clone, Debug)]
-pub struct Door {
-    /// The author of the change.
-    pub author: Author,
-    /// Seconds for which the bytes of what goes stay (`delayed_delete`, `scrub_time`).
-    pub delay_seconds: i64,
-    /// Bytes that the author's project may keep (`user_storage_quota`).
-    pub storage_quota: Option<u64>,
-    /// Seconds for which a deleted image can come back (`trash_days`, `delayed_delete`); 0 is not at all.
-    pub bin_seconds: i64,
-    /// What happens to images in use when they are deleted (`in_use_delete`).
-    pub in_use: InUse,
-    /// Seconds after which images for everybody are deprecated (`public_deprecation_days`).
-    pub public_seconds: Option<i64>,
-    /// The limits of projects without limits of their own; `None` for callers without limits.
-    pub limits: Option<Limits>,
-    /// Whether images may only be in media groups that there are (`media_groups_strict`).
-    pub groups_strict: bool,
-    /// The time of the change.
-    pub clock: Clock,
-}
-
 impl Images {
-    /// The context for an author.
-    pub fn door(&self, author: Author) -> Door {
-        let delay_seconds = if self.settings.delayed_delete { self.settings.scrub_time_seconds } else { 0 };
-        let storage_quota = self.settings.user_storage_quota;
-        Door {
-            author,
-            delay_seconds,
-            bin_seconds: delay_seconds.max(self.settings.trash_seconds),
-            storage_quota,
-            in_use: self.settings.in_use,
-            public_seconds: self.settings.public_seconds,
-            limits: None,
-            groups_strict: false,
-            clock: self.db.clock.clone(),
-        }
-    }
-
-    /// The context for a caller: limits apply to everybody except administrators.
-    pub fn door_of(&self, caller: &Caller) -> Door {
-        let limits = (!caller.is_admin).then(|| self.settings.limits.clone());
-        let groups_strict = self.settings.media_groups_strict;
-        Door { limits, groups_strict, ..self.door(caller.into()) }
-    }
-
     /// Changes an image for a caller. `decide` gets the image as the caller sees it and returns its new state, or
     /// `None` for no change; it may be called several times. A new state of status `deleted` deletes.
     ///
@@ -117,12 +69,25 @@ impl Images {
         id: &str,
         decide: impl Fn(&Image) -> Result<Option<Image>> + Send + Sync,
     ) -> Result<Image> {
+        self.change_by(&self.door(author.clone()), id, decide).await
+    }
+
+    /// The same with a context of the caller's.
+    ///
+    /// # Errors
+    /// As [`Images::change`].
+    pub async fn change_by(
+        &self,
+        door: &Door,
+        id: &str,
+        decide: impl Fn(&Image) -> Result<Option<Image>> + Send + Sync,
+    ) -> Result<Image> {
         let mut tries = Tries::of(&self.turns, id);
         loop {
             let found = query::find_unseen(self, id).await?;
             let before = found.ok_or_else(|| Error::ImageNotFound(id.to_owned()))?;
             let Some(after) = decide(&before)? else { return Ok(before) };
-            match self.save(self.door(author.clone()), before, after).await {
+            match self.save(door.clone(), before, after).await {
                 Err(DbError::Stale(_)) => tries.again().await?,
                 other => return Ok(other?),
             }
@@ -221,6 +186,7 @@ pub(super) fn insert_in(conn: &mut Conn, door: &Door, image: &Image, is_chosen: 
         false => db::images::insert_drawn(conn, image)?,
     }
     db::events::insert(conn, &Event::created(&door.author, image), image.created_at)?;
+    tell(conn, door, image.created_at, || vec![notice::created(image)])?;
     dates::note(conn, None, image)?;
     group_names::check(conn, door.groups_strict, None, image)?;
     slugs::note(conn, None, image)?;
@@ -290,6 +256,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
         }
     }
     db::events::insert(conn, &Event::changed(&door.author, before, &after), now)?;
+    tell(conn, door, now, || notice::changed(before, &after, &door.moved, now))?;
     db::usage::record(conn, before, &after, now)?;
     check_storage(conn, door, before, &after)?;
     limits::check(conn, door.limits.as_ref(), Some(before), &after)?;
@@ -326,10 +293,15 @@ pub(super) fn restore(conn: &mut Conn, door: &Door, id: &str) -> DbResult<Image>
     dates::note_ahead(conn, &after, now)?;
     let before = Image { status: Status::Deleted, locations: Vec::new(), ..after.clone() };
     db::events::insert(conn, &Event::changed(&door.author, &before, &after), now)?;
+    tell(conn, door, now, || notice::changed(&before, &after, &door.moved, now))?;
     db::usage::record(conn, &before, &after, now)?;
     check_storage(conn, door, &before, &after)?;
     limits::check(conn, door.limits.as_ref(), Some(&before), &after)?;
     Ok(after)
+}
+
+fn tell(conn: &mut Conn, door: &Door, now: Timestamp, say: impl FnOnce() -> Vec<Notice>) -> DbResult<()> {
+    db::notices::tell(conn, (&door.notices, &door.author), now, say)
 }
 
 /// Enters the data of new locations into the ledger that was in its store before.

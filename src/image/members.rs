@@ -1,17 +1,16 @@
 //! Sharing an image with projects: add, list, show, accept or reject, remove (`glance/api/v2/image_members.py`).
 
-use super::{Images, bundle_disks, query, readers};
+use super::{Images, bundle_disks, query, readers, told::tell};
 use crate::{
     access::{self, quota, targets::ImageTarget},
-    db::{self, Conn, DbError, DbResult},
+    db::{self, DbError},
     model::{
         caller::Caller,
         error::{Error, Result},
-        event::{Author, Event, EventKind},
+        event::{Author, EventKind},
         image::{Image, TEXT_CHARS_MAX},
         member::{Member, MemberStatus},
         new_image::check_text,
-        time::Timestamp,
         visibility::Visibility,
     },
 };
@@ -33,7 +32,7 @@ pub async fn add(images: &Images, caller: &Caller, image_id: &str, project: Opti
     }
     check_text("member id", project)?;
     let (limit, name) = (images.settings.image_member_quota, project.to_owned());
-    let author = Author::from(caller);
+    let teller = (Author::from(caller), images.db.notices.clone());
     let clock = images.db.clock.clone();
     let added = images
         .db
@@ -43,8 +42,8 @@ pub async fn add(images: &Images, caller: &Caller, image_id: &str, project: Opti
             quota::check("members for this image", limit, count.saturating_add(1))?;
             let now = clock.now();
             let member = db::members::insert(conn, &image, &name, now)?;
-            tell(conn, (EventKind::MemberCreate, &author), &image, (&name, member.status.as_str()), now)?;
-            bundle_disks::share(conn, &image, &member, (limit, &author), now)?;
+            tell(conn, (EventKind::MemberCreate, &teller), &image, (&member, member.status.as_str()), now)?;
+            bundle_disks::share(conn, &image, &member, (limit, &teller), now)?;
             Ok(member)
         })
         .await;
@@ -117,15 +116,15 @@ pub async fn set_status(
     let status = MemberStatus::parse(status).ok_or_else(|| {
         Error::invalid(format!("Invalid member status {status:?}: use pending, accepted or rejected."))
     })?;
-    let (name, author) = (project.to_owned(), Author::from(caller));
+    let (name, teller) = (project.to_owned(), (Author::from(caller), images.db.notices.clone()));
     let (limit, clock) = (images.settings.image_member_quota, images.db.clock.clone());
     let saved = images
         .db
         .write("member.set_status", move |conn| {
             let now = clock.now();
             let member = db::members::set_status(conn, &image.id, &name, status, now)?;
-            tell(conn, (EventKind::MemberUpdate, &author), &image, (&name, status.as_str()), now)?;
-            bundle_disks::share(conn, &image, &member, (limit, &author), now)?;
+            tell(conn, (EventKind::MemberUpdate, &teller), &image, (&member, status.as_str()), now)?;
+            bundle_disks::share(conn, &image, &member, (limit, &teller), now)?;
             Ok(member)
         })
         .await;
@@ -147,16 +146,17 @@ pub async fn remove(images: &Images, caller: &Caller, image_id: &str, project: &
     enforce(images, caller, "get_member", &image).await?;
     find(images, caller, &image, project).await?;
     enforce(images, caller, "delete_member", &image).await?;
-    let (name, author) = (project.to_owned(), Author::from(caller));
+    let (name, teller) = (project.to_owned(), (Author::from(caller), images.db.notices.clone()));
     let clock = images.db.clock.clone();
     let removed = images
         .db
         .write("member.remove", move |conn| {
             let now = clock.now();
+            let Some(member) = db::members::find(conn, &image.id, &name)? else { return Ok(false) };
             let removed = db::members::remove(conn, &image.id, &name, now)?;
             if removed {
-                tell(conn, (EventKind::MemberDelete, &author), &image, (&name, ""), now)?;
-                bundle_disks::unshare(conn, &image, &name, &author, now)?;
+                tell(conn, (EventKind::MemberDelete, &teller), &image, (&member, ""), now)?;
+                bundle_disks::unshare(conn, &image, &name, &teller, now)?;
             }
             Ok(removed)
         })
@@ -166,17 +166,6 @@ pub async fn remove(images: &Images, caller: &Caller, image_id: &str, project: &
     }
     readers::admit(images, image_id).await;
     Ok(())
-}
-
-/// Writes the event of a membership and its status.
-fn tell(
-    conn: &mut Conn,
-    (kind, author): (EventKind, &Author),
-    image: &Image,
-    (member, status): (&str, &str),
-    now: Timestamp,
-) -> DbResult<()> {
-    db::events::insert(conn, &Event::of_member(kind, author, image, member, status), now)
 }
 
 fn not_found(image_id: &str, project: &str) -> Error {

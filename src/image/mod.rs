@@ -14,6 +14,7 @@ pub mod consumers;
 pub mod create;
 mod dates;
 pub mod delete;
+mod door;
 pub mod expected;
 pub mod families;
 pub mod from_store;
@@ -27,9 +28,11 @@ pub mod query;
 pub mod queued;
 pub mod readers;
 pub mod retention;
+pub mod sent;
 pub mod signature;
 pub mod slugs;
 pub mod tags;
+mod told;
 mod turns;
 pub mod update;
 pub mod validate;
@@ -38,6 +41,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+pub use sent::Sends;
 pub use turns::Turns;
 
 use crate::{
@@ -67,6 +71,8 @@ pub struct Images {
     pub doomed: Arc<Notify>,
     /// The queue for changes of one image.
     pub turns: Turns,
+    /// Downloads that have ended.
+    pub sends: Sends,
     /// The media groups that only administrators find in lists.
     pub hidden_groups: Arc<group_names::Hidden>,
 }

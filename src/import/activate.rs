@@ -42,8 +42,9 @@ pub async fn activate(
     let plugged = state.clone();
     let (job, node, value) = (work.job.clone(), work.node.clone(), written(state)?);
     let (left, failed) = (list_of(imports, &[]), list_of(imports, &failed));
-    let (id, door, images) =
+    let (id, mut door, images) =
         (plan.image_id.clone(), imports.images.door(work.author()), imports.images.clone());
+    door.moved.uploaded = blobs.len();
     let finish = move |conn: &mut db::Conn| {
         let now = door.clock.now();
         change::in_txn(conn, &door, &id, |conn, before| {

@@ -44,8 +44,10 @@ struct Failing<'a> {
 impl Watcher for Failing<'_> {
     async fn store_failed(&self, store: &str, error: &StoreError) {
         tracing::warn!(store, %error, image = self.image_id, "a store of an import failed");
-        let (imports, author) = (self.imports, self.work.author());
-        let told = imports.images.change_for(&author, self.image_id, |before: &Image| {
+        let imports = self.imports;
+        let mut door = imports.images.door(self.work.author());
+        door.moved.failed = Some(error.to_string());
+        let told = imports.images.change_by(&door, self.image_id, |before: &Image| {
             if !is_locked_by(before, &self.work.job) {
                 return Ok(None);
             }

@@ -171,9 +171,12 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
 /// The first step: the image says what is going on. Repeating it changes nothing.
 async fn begin(imports: &Imports, work: &Work, plan: &Plan) -> Done<Image> {
     let copies = plan.asked.method == Method::CopyImage;
+    let mut door = imports.images.door(work.author());
+    let several = imports.images.stores.multiple;
+    door.moved.prepared = plan.targets.iter().map(|id| several.then(|| id.clone())).collect();
     let changed = imports
         .images
-        .change_for(&work.author(), &plan.image_id, |before: &Image| {
+        .change_by(&door, &plan.image_id, |before: &Image| {
             if !is_locked_by(before, &work.job) {
                 return Err(Error::conflict("The image is no longer held by this task."));
             }

@@ -54,6 +54,7 @@ pub async fn stage(
         size: declared,
         caller: None,
         holder: None,
+        prepares: None,
     };
     let (mut draft, _) = blobs.begin_upload(author.clone(), new, Status::Uploading, check_may_stage).await?;
     let limits = Limits { declared, cap: images.settings.image_size_cap };

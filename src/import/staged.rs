@@ -24,7 +24,8 @@ pub const LOST: &str = "The node that had the staged data has not been seen for 
 pub async fn begin(imports: &Imports, work: &Work, image: &Image, size: Option<u64>) -> Done<Draft> {
     let (store, payer) = (&imports.blobs.staging.store, work.job.owner.as_deref());
     let (image_id, owner, holder) = (image.id.as_str(), image.owner.as_deref(), Some(&work.holder));
-    let new = NewDraft { image_id, owner, payer, store, name: None, size, holder, caller: None };
+    let new =
+        NewDraft { image_id, owner, payer, store, name: None, size, holder, caller: None, prepares: None };
     imports.blobs.begin(new).await.map_err(|fault| match fault {
         BeginFault::Store(error) => store_fault(&error).into(),
         BeginFault::Db(error) => error.into(),

@@ -28,7 +28,7 @@ use crate::{
     },
     work::{
         endings::Ending,
-        queue::{LOCK_PROPERTY, draft as new_job},
+        queue::{LOCK_PROPERTY, draft as new_job, enter},
     },
 };
 
@@ -100,7 +100,7 @@ async fn hand_over(
             after.set_property(LOCK_PROPERTY, Some(job.id.clone()));
             Ok(Some(after))
         })?;
-        db::jobs::insert(conn, &job)
+        enter(conn, &door.notices, &job)
     };
     upload::ended(draft, imports.images.db.write_patiently("image.accept_upload", accept).await)?;
     Ok(over)

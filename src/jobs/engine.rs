@@ -24,6 +24,7 @@ use crate::{
     },
     model::{
         job::{Job, JobStatus},
+        notice::task as notice,
         time::Timestamp,
     },
     task::kinds,
@@ -132,10 +133,16 @@ async fn claim(app: &App, free: usize, under_way: Vec<String>) -> Result<Vec<Job
         under_way,
     };
     let (node, until, now) = (app.leases().node.clone(), app.leases().end(), app.db.clock.now());
+    let notices = app.db.notices.clone();
     app.db
         .write("job.claim", move |conn| {
             db::jobs::delete_expired(conn, now.plus_seconds(-KEEP_EXPIRED_SECONDS), 100)?;
-            db::jobs::claim(conn, &node, now, until, &limits)
+            let claimed = db::jobs::claim(conn, &node, now, until, &limits)?;
+            for job in claimed.iter().filter(|job| job.attempts == 1) {
+                let begun = || [notice::of("task.processing", job, now)];
+                db::notices::tell(conn, (&notices, &job.into()), now, begun)?;
+            }
+            Ok(claimed)
         })
         .await
 }
@@ -254,7 +261,16 @@ async fn finish(
     let now = app.db.clock.now();
     let times = (now, now.plus_seconds(app.jobs.kept_seconds));
     let (id, node) = (work.job.id.clone(), app.leases().node.clone());
-    app.db.write_patiently("job.finish", move |conn| db::jobs::finish(conn, &id, &node, &end, times)).await?;
+    let ended =
+        Job { status: end.status, updated_at: now, expires_at: Some(times.1), ..Job::clone(&work.job) };
+    let teller = app.db.teller(&*work.job);
+    app.db
+        .write_patiently("job.finish", move |conn| {
+            db::jobs::finish(conn, &id, &node, &end, times)?;
+            let kind = if end.status == JobStatus::Success { "task.success" } else { "task.failure" };
+            teller.tell(conn, |now| [notice::of(kind, &ended, now), notice::run(&ended, now)])
+        })
+        .await?;
     app.imports.queue.endings.tell(&work.job.id);
     Ok(())
 }

@@ -149,9 +149,9 @@ pub async fn prune(app: &App) -> DbResult<usize> {
 /// # Errors
 /// The database's; a store that fails is recorded on the blob and tried again later.
 pub async fn sweep(app: &App) -> DbResult<()> {
-    let clock = app.db.clock.clone();
-    let images =
-        app.db.write("blob.doom_abandoned", move |conn| ledger::doom_abandoned(conn, &clock)).await?;
+    let (clock, notices) = (app.db.clock.clone(), app.db.notices.clone());
+    let doom = move |conn: &mut db::Conn| ledger::doom_abandoned(conn, &clock, &notices);
+    let images = app.db.write("blob.doom_abandoned", doom).await?;
     for image in images {
         tracing::warn!(image, "an upload was abandoned; the image is queued again");
     }

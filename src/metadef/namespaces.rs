@@ -6,7 +6,7 @@ use super::Definitions;
 use super::access::{self, enforce_anywhere};
 use crate::{
     db::{
-        DbError, DbResult,
+        Conn, DbError, DbResult,
         metadefs::{self as rows, Stamp},
     },
     model::{
@@ -16,6 +16,11 @@ use crate::{
             Association, Contents, Namespace, NamespaceFields, Stored, StoredContents, input::NamespaceInput,
             list::NamespaceQuery,
         },
+        notice::{
+            Notice,
+            metadef::{self as notice, Act},
+        },
+        time::Timestamp,
     },
 };
 
@@ -67,6 +72,7 @@ pub async fn create(
     let fields = fields_of(input, caller);
     refuse_twins(&fields.namespace, &contents)?;
     let (name, stamp) = (fields.namespace.clone(), Stamp::made(definitions.db.clock.now()));
+    let teller = definitions.db.teller(caller);
     let added = definitions
         .db
         .write("metadef_namespace.insert", move |conn| {
@@ -74,6 +80,7 @@ pub async fn create(
             let namespace = rows::namespaces::find(conn, &fields.namespace)?
                 .ok_or_else(|| DbError::stale("metadef namespace", &fields.namespace))?;
             rows::insert_contents(conn, &[(namespace.id, &contents)], stamp, false)?;
+            teller.tell(conn, |now| notice::whole(&namespace, &contents, now))?;
             Ok((namespace, contents.clone()))
         })
         .await;
@@ -194,14 +201,17 @@ pub async fn update(
     let owner = input.owner.filter(|owner| !owner.is_empty());
     let fields = fields_of(NamespaceInput { owner, ..input }, caller);
     let new_name = fields.namespace.clone();
-    let clock = definitions.db.clock.clone();
+    let (clock, teller) = (definitions.db.clock.clone(), definitions.db.teller(caller));
     let saved = definitions
         .db
         .write("metadef_namespace.update", move |conn| {
             let before = access::still_there(conn, &namespace)?;
             let updated_at = Some(clock.now());
             rows::namespaces::update(conn, before.id, &fields, updated_at)?;
-            Ok(Namespace { fields: fields.clone(), updated_at, ..before })
+            let old = before.fields.namespace.clone();
+            let saved = Namespace { fields: fields.clone(), updated_at, ..before };
+            teller.tell(conn, |now| [notice::namespace(Act::Update(&old), &saved, now)])?;
+            Ok(saved)
         })
         .await;
     saved.map_err(|error| access::or_taken(error, || taken(&new_name)))
@@ -213,24 +223,32 @@ pub async fn update(
 /// [`Error::Forbidden`] when it is protected; as the policy decides.
 pub async fn delete(definitions: &Definitions, caller: &Caller, name: &str) -> Result<()> {
     let namespace = access::find(definitions, caller, name, &["delete_metadef_namespace"]).await?;
-    delete_parts(definitions, namespace, |conn, id| rows::namespaces::delete(conn, &[id])).await
+    let delete = |conn: &mut Conn, id| rows::namespaces::delete(conn, &[id]);
+    delete_parts(definitions, caller, namespace, delete, |space, now| {
+        notice::namespace(Act::Delete, space, now)
+    })
+    .await
 }
 
-/// Deletes the whole of a namespace, or all of its parts of one kind.
+/// Deletes the whole of a namespace, or all of its parts of one kind; `say` is what others are told of that.
 ///
 /// # Errors
 /// [`Error::Forbidden`] when it is protected.
 pub(super) async fn delete_parts(
     definitions: &Definitions,
+    caller: &Caller,
     namespace: Namespace,
-    delete: impl Fn(&mut crate::db::Conn, i64) -> DbResult<()> + Send + 'static,
+    delete: impl Fn(&mut Conn, i64) -> DbResult<()> + Send + 'static,
+    say: impl Fn(&Namespace, Timestamp) -> Notice + Send + 'static,
 ) -> Result<()> {
+    let teller = definitions.db.teller(caller);
     Ok(definitions
         .db
         .write("metadef_namespace.delete_parts", move |conn| {
             let present = access::still_there(conn, &namespace)?;
             access::whole_not_protected(&present)?;
-            delete(conn, present.id)
+            delete(conn, present.id)?;
+            teller.tell(conn, |now| [say(&present, now)])
         })
         .await?)
 }

@@ -10,6 +10,7 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         metadef::{Object, Stored},
+        notice::metadef::{self as notice, Act},
     },
 };
 
@@ -52,6 +53,7 @@ pub async fn create(
 ) -> Result<Stored<Object>> {
     let found = access::find(definitions, caller, namespace, &["add_metadef_object"]).await?;
     let (name, stamp) = (object.name.clone(), Stamp::made(definitions.db.clock.now()));
+    let teller = definitions.db.teller(caller);
     let added = definitions
         .db
         .write("metadef_object.insert", move |conn| {
@@ -60,7 +62,9 @@ pub async fn create(
             let stored = rows::find(conn, present.id, &object.name)?
                 .ok_or_else(|| DbError::stale("metadef object", &object.name))?;
             // The answer says what the client said, not what absent members come to.
-            Ok(Stored { value: object.clone(), ..stored })
+            let stored = Stored { value: object.clone(), ..stored };
+            teller.tell(conn, |now| [notice::object(Act::Create, &present, &stored, now)])?;
+            Ok(stored)
         })
         .await;
     added.map_err(|error| access::or_taken(error, || taken(namespace, &name)))
@@ -96,7 +100,7 @@ pub async fn update(
 ) -> Result<Stored<Object>> {
     let found = access::find(definitions, caller, namespace, &["modify_metadef_object"]).await?;
     let (key, new_name) = (name.to_owned(), object.name.clone());
-    let clock = definitions.db.clock.clone();
+    let (clock, teller) = (definitions.db.clock.clone(), definitions.db.teller(caller));
     let saved = definitions
         .db
         .write("metadef_object.update", move |conn| {
@@ -104,7 +108,9 @@ pub async fn update(
             let before = rows::find(conn, present.id, &key)?.ok_or_else(|| missing(&key))?;
             let updated_at = Some(clock.now());
             rows::update(conn, before.id, &object, updated_at)?;
-            Ok(Stored { value: object.clone(), updated_at, ..before })
+            let saved = Stored { value: object.clone(), updated_at, ..before };
+            teller.tell(conn, |now| [notice::object(Act::Update(&key), &present, &saved, now)])?;
+            Ok(saved)
         })
         .await;
     saved.map_err(|error| access::or_taken(error, || taken(namespace, &new_name)))
@@ -116,14 +122,15 @@ pub async fn update(
 /// [`Error::NotFound`], [`Error::Forbidden`] when the namespace is protected; as the policy decides.
 pub async fn delete(definitions: &Definitions, caller: &Caller, namespace: &str, name: &str) -> Result<()> {
     let found = access::find(definitions, caller, namespace, &["delete_metadef_object"]).await?;
-    let key = name.to_owned();
+    let (key, teller) = (name.to_owned(), definitions.db.teller(caller));
     Ok(definitions
         .db
         .write("metadef_object.delete", move |conn| {
             let present = access::still_there(conn, &found)?;
             let object = rows::find(conn, present.id, &key)?.ok_or_else(|| missing(&key))?;
             access::not_protected(&present, &format!("object {key}"))?;
-            rows::delete(conn, object.id)
+            rows::delete(conn, object.id)?;
+            teller.tell(conn, |now| [notice::object(Act::Delete, &present, &object, now)])
         })
         .await?)
 }
@@ -134,5 +141,8 @@ pub async fn delete(definitions: &Definitions, caller: &Caller, namespace: &str,
 /// [`Error::Forbidden`] when the namespace is protected; as the policy decides.
 pub async fn delete_all(definitions: &Definitions, caller: &Caller, namespace: &str) -> Result<()> {
     let found = access::find(definitions, caller, namespace, &["delete_metadef_namespace"]).await?;
-    delete_parts(definitions, found, rows::delete_all).await
+    delete_parts(definitions, caller, found, rows::delete_all, |space, now| {
+        notice::emptied("metadef_namespace.delete_objects", space, now)
+    })
+    .await
 }

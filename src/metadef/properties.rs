@@ -10,6 +10,7 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         metadef::{Property, Stored},
+        notice::metadef::{self as notice, Act},
     },
 };
 
@@ -48,11 +49,13 @@ pub async fn create(
 ) -> Result<Property> {
     let found = access::find(definitions, caller, namespace, &["add_metadef_property"]).await?;
     let (name, stamp) = (property.name.clone(), Stamp::made(definitions.db.clock.now()));
+    let teller = definitions.db.teller(caller);
     let added = definitions
         .db
         .write("metadef_property.insert", move |conn| {
             let present = access::still_there(conn, &found)?;
             rows::insert(conn, &[(present.id, &property)], stamp)?;
+            teller.tell(conn, |now| [notice::property(Act::Create, &present, &property, now)])?;
             Ok(property.clone())
         })
         .await;
@@ -123,13 +126,14 @@ pub async fn update(
 ) -> Result<Property> {
     let found = access::find(definitions, caller, namespace, &["modify_metadef_property"]).await?;
     let (key, new_name) = (name.to_owned(), property.name.clone());
-    let clock = definitions.db.clock.clone();
+    let (clock, teller) = (definitions.db.clock.clone(), definitions.db.teller(caller));
     let saved = definitions
         .db
         .write("metadef_property.update", move |conn| {
             let present = access::still_there(conn, &found)?;
             let before = rows::find(conn, present.id, &key)?.ok_or_else(|| missing(&key))?;
             rows::update(conn, before.id, &property, Some(clock.now()))?;
+            teller.tell(conn, |now| [notice::property(Act::Update(&key), &present, &property, now)])?;
             Ok(property.clone())
         })
         .await;
@@ -142,14 +146,15 @@ pub async fn update(
 /// [`Error::NotFound`], [`Error::Forbidden`] when the namespace is protected; as the policy decides.
 pub async fn delete(definitions: &Definitions, caller: &Caller, namespace: &str, name: &str) -> Result<()> {
     let found = access::find(definitions, caller, namespace, &["remove_metadef_property"]).await?;
-    let key = name.to_owned();
+    let (key, teller) = (name.to_owned(), definitions.db.teller(caller));
     Ok(definitions
         .db
         .write("metadef_property.delete", move |conn| {
             let present = access::still_there(conn, &found)?;
             let property = rows::find(conn, present.id, &key)?.ok_or_else(|| missing(&key))?;
             access::not_protected(&present, &format!("property {key}"))?;
-            rows::delete(conn, property.id)
+            rows::delete(conn, property.id)?;
+            teller.tell(conn, |now| [notice::property(Act::Delete, &present, &property.value, now)])
         })
         .await?)
 }
@@ -160,5 +165,8 @@ pub async fn delete(definitions: &Definitions, caller: &Caller, namespace: &str,
 /// [`Error::Forbidden`] when the namespace is protected; as the policy decides.
 pub async fn delete_all(definitions: &Definitions, caller: &Caller, namespace: &str) -> Result<()> {
     let found = access::find(definitions, caller, namespace, &["delete_metadef_namespace"]).await?;
-    delete_parts(definitions, found, rows::delete_all).await
+    delete_parts(definitions, caller, found, rows::delete_all, |space, now| {
+        notice::emptied("metadef_namespace.delete_properties", space, now)
+    })
+    .await
 }

@@ -10,6 +10,7 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         metadef::{Association, Stored},
+        notice::metadef::{self as notice, Act},
     },
 };
 
@@ -56,13 +57,16 @@ pub async fn associate(
     let rules = ["add_metadef_resource_type_association"];
     let found = access::find(definitions, caller, namespace, &rules).await?;
     let (kind, stamp) = (association.name.clone(), Stamp::made(definitions.db.clock.now()));
+    let teller = definitions.db.teller(caller);
     let added = definitions
         .db
         .write("metadef_resource_type.associate", move |conn| {
             let present = access::still_there(conn, &found)?;
             rows::insert(conn, &[(present.id, &association)], stamp, false)?;
-            rows::find(conn, present.id, &association.name)?
-                .ok_or_else(|| DbError::stale("metadef resource type", &association.name))
+            let stored = rows::find(conn, present.id, &association.name)?
+                .ok_or_else(|| DbError::stale("metadef resource type", &association.name))?;
+            teller.tell(conn, |now| [notice::association(Act::Create, &present, &stored, now)])?;
+            Ok(stored)
         })
         .await;
     added.map_err(|error| {
@@ -87,7 +91,7 @@ pub async fn dissociate(
 ) -> Result<()> {
     let rules = ["remove_metadef_resource_type_association"];
     let found = access::find(definitions, caller, namespace, &rules).await?;
-    let key = kind.to_owned();
+    let (key, teller) = (kind.to_owned(), definitions.db.teller(caller));
     Ok(definitions
         .db
         .write("metadef_resource_type.dissociate", move |conn| {
@@ -95,7 +99,8 @@ pub async fn dissociate(
             let association = rows::find(conn, present.id, &key)?
                 .ok_or_else(|| Error::NotFound(format!("Failed to find resource type {key} to delete")))?;
             access::not_protected(&present, &format!("resource-type-association {key}"))?;
-            rows::delete(conn, association.id)
+            rows::delete(conn, association.id)?;
+            teller.tell(conn, |now| [notice::association(Act::Delete, &present, &association, now)])
         })
         .await?)
 }

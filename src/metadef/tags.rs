@@ -12,6 +12,7 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         metadef::{Stored, list::TagQuery},
+        notice::metadef::{self as notice, Act},
     },
 };
 
@@ -58,12 +59,16 @@ pub async fn create(
 ) -> Result<Stored<String>> {
     let found = access::find(definitions, caller, namespace, &["add_metadef_tag"]).await?;
     let (key, stamp) = (name.clone(), Stamp::made(definitions.db.clock.now()));
+    let teller = definitions.db.teller(caller);
     let added = definitions
         .db
         .write("metadef_tag.insert", move |conn| {
             let present = access::still_there(conn, &found)?;
             rows::insert(conn, &[(present.id, key.as_str())], stamp)?;
-            rows::find(conn, present.id, &key)?.ok_or_else(|| DbError::stale("metadef tag", &key))
+            let tag = rows::find(conn, present.id, &key)?;
+            let tag = tag.ok_or_else(|| DbError::stale("metadef tag", &key))?;
+            teller.tell(conn, |now| [notice::tag(Act::Create, &present, &tag, now)])?;
+            Ok(tag)
         })
         .await;
     added.map_err(|error| access::or_taken(error, || taken(namespace, &name)))
@@ -92,6 +97,7 @@ pub async fn create_many(
         return Ok(names);
     }
     let (stamp, space) = (Stamp::made(definitions.db.clock.now()), namespace.to_owned());
+    let teller = definitions.db.teller(caller);
     Ok(definitions
         .db
         .write("metadef_tag.insert_many", move |conn| {
@@ -107,6 +113,10 @@ pub async fn create_many(
             }
             let new: Vec<(i64, &str)> = names.iter().map(|name| (present.id, name.as_str())).collect();
             rows::insert(conn, &new, stamp)?;
+            teller.tell(conn, |now| {
+                let tags = names.iter().map(|name| notice::fresh(name.clone(), now));
+                tags.map(|tag| notice::tag(Act::Create, &present, &tag, now)).collect::<Vec<_>>()
+            })?;
             Ok(names.clone())
         })
         .await?)
@@ -141,7 +151,7 @@ pub async fn rename(
 ) -> Result<Stored<String>> {
     let found = access::find(definitions, caller, namespace, &["modify_metadef_tag"]).await?;
     let (key, wanted) = (name.to_owned(), new_name.clone());
-    let clock = definitions.db.clock.clone();
+    let (clock, teller) = (definitions.db.clock.clone(), definitions.db.teller(caller));
     let saved = definitions
         .db
         .write("metadef_tag.rename", move |conn| {
@@ -149,7 +159,9 @@ pub async fn rename(
             let before = rows::find(conn, present.id, &key)?.ok_or_else(|| missing(&key))?;
             let now = clock.now();
             rows::rename(conn, before.id, &new_name, now)?;
-            Ok(Stored { value: new_name.clone(), updated_at: Some(now), ..before })
+            let saved = Stored { value: new_name.clone(), updated_at: Some(now), ..before };
+            teller.tell(conn, |now| [notice::tag(Act::Update(&key), &present, &saved, now)])?;
+            Ok(saved)
         })
         .await;
     saved.map_err(|error| access::or_taken(error, || taken(namespace, &wanted)))
@@ -161,14 +173,15 @@ pub async fn rename(
 /// [`Error::NotFound`], [`Error::Forbidden`] when the namespace is protected; as the policy decides.
 pub async fn delete(definitions: &Definitions, caller: &Caller, namespace: &str, name: &str) -> Result<()> {
     let found = access::find(definitions, caller, namespace, &["delete_metadef_tag"]).await?;
-    let key = name.to_owned();
+    let (key, teller) = (name.to_owned(), definitions.db.teller(caller));
     Ok(definitions
         .db
         .write("metadef_tag.delete", move |conn| {
             let present = access::still_there(conn, &found)?;
             let tag = rows::find(conn, present.id, &key)?.ok_or_else(|| missing(&key))?;
             access::not_protected(&present, &format!("tag {key}"))?;
-            rows::delete(conn, tag.id)
+            rows::delete(conn, tag.id)?;
+            teller.tell(conn, |now| [notice::tag(Act::Delete, &present, &tag, now)])
         })
         .await?)
 }
@@ -180,5 +193,8 @@ pub async fn delete(definitions: &Definitions, caller: &Caller, namespace: &str,
 pub async fn delete_all(definitions: &Definitions, caller: &Caller, namespace: &str) -> Result<()> {
     let rules = ["delete_metadef_namespace", "delete_metadef_tags"];
     let found = access::find(definitions, caller, namespace, &rules).await?;
-    delete_parts(definitions, found, rows::delete_all).await
+    delete_parts(definitions, caller, found, rows::delete_all, |space, now| {
+        notice::emptied("metadef_namespace.delete_tags", space, now)
+    })
+    .await
 }

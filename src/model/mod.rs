@@ -24,6 +24,7 @@ pub mod member;
 pub mod metadef;
 pub mod new_image;
 pub mod node;
+pub mod notice;
 pub mod patch;
 pub mod pointer;
 pub mod properties;

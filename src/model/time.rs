@@ -44,6 +44,12 @@ impl Timestamp {
         self.datetime().format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
     }
 
+    /// `YYYY-MM-DD HH:MM:SS.ffffff`, as Python writes a time without a zone: microseconds that are zero are left out.
+    pub fn python_text(self) -> String {
+        let form = if self.0 % 1_000_000 == 0 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S%.6f" };
+        self.datetime().format(form).to_string()
+    }
+
     /// `YYYY-MM-DDTHH:MM:SS.ffffff` without a zone, the raw form that `/v2/images/{id}/tasks` shows.
     pub fn database_time(self) -> String {
         self.datetime().format("%Y-%m-%dT%H:%M:%S%.6f").to_string()

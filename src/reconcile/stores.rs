@@ -24,7 +24,7 @@ use crate::{
     store::{NamedStore, health::Report},
     work::{
         Failure,
-        queue::{Queue, draft},
+        queue::{Queue, draft, enter},
     },
 };
 
@@ -130,7 +130,7 @@ pub async fn reconcile(blobs: &Blobs, queue: &Queue, caller: &Caller, input: Inp
         other => return Err(guard::refusal(&named.id, &other)),
     }
     let job = draft::<Reconciliation>(caller, &input, &NoState {}, images.db.clock.now())?;
-    let (row, store) = (job.clone(), input.store.clone());
+    let (row, store, notices) = (job.clone(), input.store.clone(), images.db.notices.clone());
     let insert = move |conn: &mut Conn| {
         let state = db::stores::hold(conn, &store, &uuid::Uuid::new_v4().to_string())?;
         let before = state.job_id.map(|id| db::jobs::find(conn, &id)).transpose()?.flatten();
@@ -139,7 +139,7 @@ pub async fn reconcile(blobs: &Blobs, queue: &Queue, caller: &Caller, input: Inp
             return Err(busy.because("busy", json!({"job_id": job.id})).into());
         }
         db::stores::set_job(conn, &store, &row.id)?;
-        db::jobs::insert(conn, &row)
+        enter(conn, &notices, &row)
     };
     images.db.write("store.reconcile", insert).await?;
     queue.enqueued.notify_one();

@@ -51,8 +51,8 @@ pub async fn cancel(imports: &Imports, caller: &Caller, id: &str) -> Result<Job>
 pub async fn retry(imports: &Imports, caller: &Caller, id: &str) -> Result<Job> {
     let old = changeable(imports, caller, id).await?;
     let db = &imports.images.db;
-    let clock = db.clock.clone();
-    let new = db.write("job.retry", move |conn| super::retry(conn, &clock, &old)).await?;
+    let (clock, notices) = (db.clock.clone(), db.notices.clone());
+    let new = db.write("job.retry", move |conn| super::retry(conn, (&clock, &notices), &old)).await?;
     imports.queue.enqueued.notify_one();
     super::show(imports, caller, &new, super::JOB).await
 }

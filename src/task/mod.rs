@@ -21,12 +21,13 @@ use crate::{
         event::Author,
         job::{Job, JobStatus},
         list::PageLimits,
+        notice::{Notices, image::Moved},
         task_list::TaskQuery,
     },
     policy::Empty,
     work::{
         durable::Again,
-        queue::{LOCK_PROPERTY, row},
+        queue::{LOCK_PROPERTY, enter, row},
     },
 };
 
@@ -162,7 +163,7 @@ pub fn query_of_operator(status: Option<String>, limit: u32) -> Result<TaskQuery
 ///
 /// # Errors
 /// [`Error::Conflict`] when the job has not failed, or its image is not where it was before.
-pub fn retry(conn: &mut Conn, clock: &Clock, old: &Job) -> DbResult<String> {
+pub fn retry(conn: &mut Conn, (clock, notices): (&Clock, &Notices), old: &Job) -> DbResult<String> {
     let conflict = |text: String| DbError::Domain(Error::conflict(text));
     if old.status != JobStatus::Failure {
         return Err(conflict(format!(
@@ -191,6 +192,8 @@ pub fn retry(conn: &mut Conn, clock: &Clock, old: &Job) -> DbResult<String> {
         limits: None,
         groups_strict: false,
         clock: clock.clone(),
+        notices: notices.clone(),
+        moved: Moved::default(),
     };
     change::in_txn(conn, &door, &id, |_, before| {
         if before.property(LOCK_PROPERTY).is_some() {
@@ -203,6 +206,6 @@ pub fn retry(conn: &mut Conn, clock: &Clock, old: &Job) -> DbResult<String> {
         after.set_property(LOCK_PROPERTY, Some(job.id.clone()));
         Ok(Some(after))
     })?;
-    db::jobs::insert(conn, &job)?;
+    enter(conn, notices, &job)?;
     Ok(job.id)
 }

@@ -14,6 +14,7 @@ use prometheus_client::{
     metrics::{
         counter::Counter,
         family::Family,
+        gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
@@ -38,6 +39,8 @@ pub struct Metrics {
     outbound: Calls,
     outbound_bytes: Family<Labels, Counter>,
     verification_failures: Family<Labels, Counter>,
+    notices: Family<Labels, Counter>,
+    notices_waiting: Family<Labels, Gauge>,
 }
 
 /// Calls of one kind: their number by outcome, and how long they take.
@@ -173,8 +176,17 @@ impl Metrics {
             "verification_failures",
             "Downloads that broke off because the data was not the image's",
         );
+        let notices = counters("notifications", "Events for the message bus or the audit log, by outcome");
+        let notices_waiting = Family::<Labels, Gauge>::default();
+        registry.register(
+            "notifications_waiting",
+            "Events that wait for the message bus or the audit log",
+            notices_waiting.clone(),
+        );
         Self {
             registry,
+            notices,
+            notices_waiting,
             statements,
             stores,
             store_bytes,
@@ -219,6 +231,26 @@ impl Metrics {
         self.verification_failures.get_or_create(&labels).inc();
     }
 
+    fn notices(&self, reader: &'static str, outcome: &'static str, events: usize) {
+        let labels = vec![("reader", reader.into()), ("outcome", outcome.into())];
+        self.notices.get_or_create(&labels).inc_by(events as u64);
+    }
+
+    /// A reader, such as `bus` or `audit`, was told of so many events.
+    pub fn notices_told(&self, reader: &'static str, events: usize) {
+        self.notices(reader, "told", events);
+    }
+
+    /// So many events were dropped before a reader was told of them.
+    pub fn notices_lost(&self, reader: &'static str, events: usize) {
+        self.notices(reader, "lost", events);
+    }
+
+    /// So many events wait for a reader.
+    pub fn notices_waiting(&self, reader: &'static str, events: i64) {
+        self.notices_waiting.get_or_create(&vec![("reader", reader.into())]).set(events);
+    }
+
     /// The metrics of requests for one purpose, such as `import`, `store`, `keystone` or `policy`.
     pub fn outbound(&self, purpose: &'static str) -> OutboundMetrics {
         let received = self.outbound_bytes.get_or_create_owned(&vec![("purpose", purpose.into())]);
@@ -253,6 +285,9 @@ mod tests {
         metrics.job("import").end_as("done");
         metrics.outbound("policy").add_received(5);
         metrics.verification_failed("web", "hash");
+        metrics.notices_told("bus", 2);
+        metrics.notices_lost("bus", 1);
+        metrics.notices_waiting("audit", 3);
         let text = metrics.text();
         for line in [
             "vitrine_database_statements_total{statement=\"image.find\",outcome=\"ok\"} 1",
@@ -264,6 +299,9 @@ mod tests {
             "vitrine_jobs_total{kind=\"import\",outcome=\"done\"} 1",
             "vitrine_outbound_bytes_total{purpose=\"policy\"} 5",
             "vitrine_verification_failures_total{store=\"web\",what=\"hash\"} 1",
+            "vitrine_notifications_total{reader=\"bus\",outcome=\"told\"} 2",
+            "vitrine_notifications_total{reader=\"bus\",outcome=\"lost\"} 1",
+            "vitrine_notifications_waiting{reader=\"audit\"} 3",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing:\n{text}");
         }

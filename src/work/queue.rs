@@ -8,13 +8,14 @@ use tokio::sync::Notify;
 use super::{durable::Durable, endings::Endings};
 pub use crate::model::image::LOCK_PROPERTY;
 use crate::{
-    db::{self, Db},
+    db::{self, Conn, Db, DbResult},
     image::{Images, change},
     model::{
         caller::Caller,
         error::{Error, Result},
         image::Image,
         job::{Job, JobKind, JobStatus, written},
+        notice::{Notices, task as notice},
         status::Status,
         time::Timestamp,
     },
@@ -73,13 +74,24 @@ pub fn is_locked_by(image: &Image, job: &Job) -> bool {
     image.property(LOCK_PROPERTY).and_then(|p| p.value.as_deref()) == Some(job.id.as_str())
 }
 
+/// Enters a new job, within the transaction that makes it necessary.
+///
+/// # Errors
+/// Only the database's own.
+pub fn enter(conn: &mut Conn, notices: &Notices, job: &Job) -> DbResult<()> {
+    db::jobs::insert(conn, job)?;
+    let created = || [notice::of("task.create", job, job.created_at)];
+    db::notices::tell(conn, (notices, &job.into()), job.created_at, created)
+}
+
 impl Queue {
     /// Leaves a job for any node.
     ///
     /// # Errors
     /// Only the database's.
     pub async fn enqueue(&self, job: Job) -> Result<()> {
-        self.db.write("job.insert", move |conn| db::jobs::insert(conn, &job)).await?;
+        let notices = self.db.notices.clone();
+        self.db.write("job.insert", move |conn| enter(conn, &notices, &job)).await?;
         self.enqueued.notify_one();
         Ok(())
     }
@@ -90,7 +102,7 @@ impl Queue {
     /// [`Error::Conflict`] when another job holds the image or its status is not `from` any more.
     pub async fn enqueue_for(&self, images: &Images, id: &str, from: Status, job: Job) -> Result<()> {
         let (key, door) = (id.to_owned(), images.door((&job).into()));
-        let lock = move |conn: &mut db::Conn| {
+        let lock = move |conn: &mut Conn| {
             change::in_txn(conn, &door, &key, |conn, before| {
                 // A lock that no open job holds is a leftover, and broken at once.
                 let holder = before.property(LOCK_PROPERTY).and_then(|p| p.value.clone());
@@ -105,7 +117,7 @@ impl Queue {
                 after.set_property(LOCK_PROPERTY, Some(job.id.clone()));
                 Ok(Some(after))
             })?;
-            db::jobs::insert(conn, &job)
+            enter(conn, &door.notices, &job)
         };
         self.db.write("image.lock_for_job", lock).await?;
         self.enqueued.notify_one();

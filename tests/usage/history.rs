@@ -8,6 +8,7 @@ use vitrine::{
         consumer::{Consumer, ConsumerKind, InUse},
         event::Author,
         image::{Image, Location, Visibility},
+        notice::image::Moved,
         properties::Properties,
         status::Status,
         time::Timestamp,
@@ -112,6 +113,8 @@ impl History {
             groups_strict: false,
             in_use: InUse::Allow,
             clock: db.clock.clone(),
+            notices: db.notices.clone(),
+            moved: Moved::default(),
         };
         Self { db: db.clone(), door }
     }

@@ -12,7 +12,7 @@ use actix_web::{
     },
     web::{Bytes, Path, Payload},
 };
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use tokio::{sync::mpsc, time::timeout};
 
 use super::file_body::{FileBody, by_proxy};
@@ -211,7 +211,7 @@ pub async fn download(
         && !state.settings.gzip;
     let site = &state.app.site;
     let data = domain::download(site, &caller.0, &id, &prefer, |size| span(&request, size), as_file).await?;
-    let Data::Some { source, span, size, checksum } = data else {
+    let Data::Some { source, span, size, checksum, owner } = data else {
         return Ok(HttpResponse::NoContent().finish());
     };
     if let Some(exchange) = exchange {
@@ -228,15 +228,18 @@ pub async fn download(
     if let Some(checksum) = checksum {
         response.insert_header((HeaderName::from_static("content-md5"), checksum));
     }
+    let length = end.saturating_sub(first);
+    let mut sent = state.app.images.sending(&caller.0, (&id, owner), length);
     if let (Source::File(file), None, Some(proxies)) = (&source, span, asked_proxy(&state, &request))
         && let Some(header) = by_proxy(proxies, &file.file.path)
     {
+        // The proxy alone could say how far it comes.
+        sent.add(length);
         return Ok(response.insert_header(header).finish());
     }
-    let length = end.saturating_sub(first);
     let stream = match (source, exchange) {
         (Source::File(file), Some(exchange)) => {
-            let body = FileBody::new(exchange.clone(), file, (first, end), transfer);
+            let body = FileBody::new(exchange.clone(), file, (first, end), (transfer, sent));
             return Ok(response.no_chunking(length).body(body));
         }
         (Source::File(_), None) => {
@@ -244,11 +247,14 @@ pub async fn download(
         }
         (Source::Stream(stream), _) => stream,
     };
-    let stream = stream.map_err(move |error| {
+    let stream = stream.map(move |chunk| {
         // It is under way for as long as there is something to send.
         let _transfer = &transfer;
-        tracing::error!(%error, "a download broke off");
-        std::io::Error::other(error.to_string())
+        sent.add(chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
+        chunk.map_err(|error| {
+            tracing::error!(%error, "a download broke off");
+            std::io::Error::other(error.to_string())
+        })
     });
     let stream: std::pin::Pin<Box<dyn futures::Stream<Item = std::io::Result<Bytes>>>> = Box::pin(stream);
     Ok(response.body(SizedStream::new(length, stream)))

@@ -18,6 +18,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::{
     api::{connection::Exchange, sending::FileOut, settings::ByProxy},
     blob::{download::Untouched, transfers::Transfer},
+    image::sent::Sending,
     store::{ByteRange, ByteStream},
 };
 
@@ -48,14 +49,20 @@ pub struct FileBody {
     counted: u64,
     /// What continues where the file broke off.
     rest: Option<ByteStream>,
+    sent: Sending,
     _transfer: Transfer,
 }
 
 impl FileBody {
     /// The bytes from the first of `part` up to the second, for the connection of `exchange`.
-    pub fn new(exchange: Exchange, data: Box<Untouched>, part: (u64, u64), transfer: Transfer) -> Self {
+    pub fn new(
+        exchange: Exchange,
+        data: Box<Untouched>,
+        part: (u64, u64),
+        (transfer, sent): (Transfer, Sending),
+    ) -> Self {
         let out = FileOut::new(Arc::clone(&data.file.file), part, data.file.answer);
-        Self { exchange, data: Some(data), out: Some(out), counted: 0, rest: None, _transfer: transfer }
+        Self { exchange, data: Some(data), out: Some(out), counted: 0, rest: None, sent, _transfer: transfer }
     }
 
     /// Hands the file to the connection, and says when all of it is sent. The connection continues with that whenever
@@ -70,6 +77,7 @@ impl FileBody {
         if let Some(data) = self.data.as_ref().filter(|_| more > 0) {
             data.file.sent(more);
         }
+        self.sent.add(more);
         if let Some(fault) = out.take_fault() {
             let (first, end) = out.left();
             let part = ByteRange { first, last: end.saturating_sub(1) };
@@ -92,8 +100,10 @@ impl MessageBody for FileBody {
             ready!(this.poll_file());
         }
         let Some(rest) = &mut this.rest else { return Poll::Ready(None) };
+        let sent = &mut this.sent;
         rest.as_mut().poll_next(context).map(|next| {
             next.map(|chunk| {
+                sent.add(chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
                 chunk.map_err(|error| {
                     tracing::error!(%error, "a download broke off");
                     io::Error::other(error.to_string())

@@ -185,7 +185,8 @@ on_each_database! {
             let store = inner.stores.get(inner.stores.default_id()).unwrap();
             let (name, payer, holder) = (Some(id.as_str()), None, None);
             let (size, caller) = (None, None);
-            let new = NewDraft { image_id: &id, owner: None, payer, store, name, size, caller, holder };
+            let (owner, prepares) = (None, None);
+            let new = NewDraft { image_id: &id, owner, payer, store, name, size, caller, holder, prepares };
             let draft = inner.blobs.begin_upload(Author::service(), new, Status::Saving, |_| Ok(())).await;
             drafts.push((id, draft.unwrap().0));
         }

@@ -135,7 +135,8 @@ on_each_database! {
         let store = inner.stores.get(inner.stores.default_id()).unwrap();
         let (owner, payer) = (Some("alice"), Some("alice"));
         let (image_id, size, caller) = (ids[0].as_str(), Some(900), None);
-        let new = NewDraft { image_id, owner, payer, store, name: None, size, caller, holder: None };
+        let (holder, prepares) = (None, None);
+        let new = NewDraft { image_id, owner, payer, store, name: None, size, caller, holder, prepares };
         let draft = inner.blobs.begin_upload(Author::service(), new, Status::Saving, |_| Ok(())).await;
         drop(draft.unwrap());
         assert_eq!(used(&app, "alice").await, 900);

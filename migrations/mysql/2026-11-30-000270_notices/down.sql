@@ -1,0 +1,2 @@
+DROP TABLE notice_readers;
+DROP TABLE notices;

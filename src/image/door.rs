@@ -1,0 +1,66 @@
+//! The context of a change.
+
+use super::Images;
+use crate::model::{
+    caller::Caller,
+    clock::Clock,
+    consumer::InUse,
+    event::Author,
+    limits::Limits,
+    notice::{Notices, image::Moved},
+};
+
+/// The context of a change: its author, how long doomed data stays, and the quotas.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// The author of the change.
+    pub author: Author,
+    /// Seconds for which the bytes of what goes stay (`delayed_delete`, `scrub_time`).
+    pub delay_seconds: i64,
+    /// Bytes that the author's project may keep (`user_storage_quota`).
+    pub storage_quota: Option<u64>,
+    /// Seconds for which a deleted image can come back (`trash_days`, `delayed_delete`); 0 is not at all.
+    pub bin_seconds: i64,
+    /// What happens to images in use when they are deleted (`in_use_delete`).
+    pub in_use: InUse,
+    /// Seconds after which images for everybody are deprecated (`public_deprecation_days`).
+    pub public_seconds: Option<i64>,
+    /// The limits of projects without limits of their own; `None` for callers without limits.
+    pub limits: Option<Limits>,
+    /// Whether images may only be in media groups that there are (`media_groups_strict`).
+    pub groups_strict: bool,
+    /// The time of the change.
+    pub clock: Clock,
+    /// Who is told of it.
+    pub notices: Notices,
+    /// What it does with data.
+    pub moved: Moved,
+}
+
+impl Images {
+    /// The context for an author.
+    pub fn door(&self, author: Author) -> Door {
+        let delay_seconds = if self.settings.delayed_delete { self.settings.scrub_time_seconds } else { 0 };
+        let storage_quota = self.settings.user_storage_quota;
+        Door {
+            author,
+            delay_seconds,
+            bin_seconds: delay_seconds.max(self.settings.trash_seconds),
+            storage_quota,
+            in_use: self.settings.in_use,
+            public_seconds: self.settings.public_seconds,
+            limits: None,
+            groups_strict: false,
+            clock: self.db.clock.clone(),
+            notices: self.db.notices.clone(),
+            moved: Moved::default(),
+        }
+    }
+
+    /// The context for a caller: limits apply to everybody except administrators.
+    pub fn door_of(&self, caller: &Caller) -> Door {
+        let limits = (!caller.is_admin).then(|| self.settings.limits.clone());
+        let groups_strict = self.settings.media_groups_strict;
+        Door { limits, groups_strict, ..self.door(caller.into()) }
+    }
+}
