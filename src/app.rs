@@ -10,7 +10,7 @@ use crate::{
     image::Images,
     import::Imports,
     metadef::Definitions,
-    notify::{Hub, webhooks::Webhooks},
+    notify::{Hub, audit::Audit, bus::Bus, webhooks::Webhooks},
     policy::Enforcer,
     store::Stores,
     usage::{self, Usage},
@@ -39,6 +39,10 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// Webhooks.
     pub webhooks: Webhooks,
+    /// The message bus, if notifications are sent.
+    pub bus: Option<Bus>,
+    /// The audit log, if there is one.
+    pub audit: Option<Audit>,
     /// Usage and its cost.
     pub usage: Usage,
     /// The operator's settings about jobs.
@@ -69,6 +73,8 @@ impl App {
                 fetcher: imports.fetcher.clone(),
                 seals: imports.seals.clone(),
             },
+            bus: None,
+            audit: None,
             hub: Arc::new(Hub::new(images.db.clone())),
             usage: Usage::new(images.db.clone(), images.access.clone(), usage),
             affinities: vec![blobs.staging.id().to_owned()],

@@ -43,7 +43,10 @@ use crate::{
     },
     jobs::Jobs,
     metadef,
-    model::{caller::Caller, image::Image, image_schema::ImageSchema, node::Node, time::Timestamp},
+    model::{
+        caller::Caller, image::Image, image_schema::ImageSchema, node::Node, notice::Notices, time::Timestamp,
+    },
+    notify::{audit::Audit, bus::Bus},
     outbound::Fetcher,
     policy::Enforcer,
     reconcile,
@@ -98,7 +101,8 @@ impl Server {
         // Nobody else has a database in memory.
         let embedded = options.database.as_ref().is_none_or(db::Settings::is_in_memory);
         let place = awaited::Place::of(&listener, bounds, &options.api);
-        let (db, starting) = database::open_at(place, options)?;
+        let (mut db, starting) = database::open_at(place, options)?;
+        db.notices = Notices::new(options.notifying.notices.clone());
         if embedded {
             metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
         }
@@ -130,16 +134,14 @@ impl Server {
         };
         check_confinement(options)?;
         let imports = assemble(images, staging, options);
-        let app = Arc::new(App::new(imports, cache, policy, options.jobs, options.usage));
+        let app = App {
+            bus: options.notifying.bus.clone().map(|settings| Bus::new(db.clone(), settings)),
+            audit: options.notifying.audit.clone().map(|place| Audit::new(db, place)),
+            ..App::new(imports, cache, policy, options.jobs, options.usage)
+        };
+        let app = Arc::new(app);
         if embedded {
-            // The lock on the folder says that nobody else writes: what a killed server left can go at once.
-            let node = app.leases().node.clone();
-            app.db
-                .write_blocking(|conn| {
-                    db::jobs::end_other_leases(conn, &node)?;
-                    db::blobs::end_leases(conn)
-                })
-                .map_err(|e| failed("the database", e))?;
+            end_leases(&app).map_err(|e| failed("the database", e))?;
         }
         let address = listener.socket.local_addr().map_err(|e| failed("cannot listen", e))?;
         let (identity, builtin) = identity::open(options, address, &app.db)?;
@@ -269,6 +271,17 @@ impl Server {
         }
         Ok(ended)
     }
+}
+
+/// Ends the leases of those who died. The lock on the folder says that nobody else writes: what a killed server left can
+/// go at once.
+fn end_leases(app: &App) -> db::DbResult<()> {
+    let node = app.leases().node.clone();
+    app.db.write_blocking(|conn| {
+        db::jobs::end_other_leases(conn, &node)?;
+        db::notices::end_leases(conn)?;
+        db::blobs::end_leases(conn).map(drop)
+    })
 }
 
 /// Ends the work that no request waits for, and lets others have what this node held.

@@ -47,7 +47,7 @@ const BEHIND_THE_DOOR: [&str; 5] = ["insert", "insert_drawn", "save", "delete", 
 const STATEMENTS: &str = "db/images";
 
 /// Names that only some places may mention.
-const FRAMEWORKS: [(&str, &[&str]); 13] = [
+const FRAMEWORKS: [(&str, &[&str]); 14] = [
     ("actix_http", &["api"]),
     ("actix_server", &["api"]),
     ("actix_service", &["api"]),
@@ -57,6 +57,7 @@ const FRAMEWORKS: [(&str, &[&str]); 13] = [
     ("diesel_migrations", &["db"]),
     // Whoever starts a program that reads what strangers sent.
     ("landlock", &["import"]),
+    ("lapin", &["notify"]),
     ("libsqlite3_sys", &["db"]),
     ("clap", &["cli"]),
     ("object_store", &["store"]),

@@ -109,6 +109,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         imports: config.imports,
         jobs: config.jobs,
         usage: config.usage,
+        notifying: config.notifying,
         transfers: config.transfers,
         api: config.api,
         ..Options::embedded(data_dir, bind)

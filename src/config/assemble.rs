@@ -23,7 +23,10 @@ use super::flavor::Flavor;
 use super::origin::Origin;
 use super::{
     Loaded, assemble_cache, assemble_database, assemble_health, assemble_imports, assemble_keystone,
-    assemble_listen, assemble_listen::Listen, assemble_policy, assemble_stores, assemble_stores::Stores,
+    assemble_listen::{self, Listen},
+    assemble_notices::{self, Notifying},
+    assemble_policy, assemble_stores,
+    assemble_stores::Stores,
     assemble_usage,
 };
 
@@ -54,6 +57,8 @@ pub struct Config {
     pub jobs: work::Settings,
     /// Settings about usage.
     pub usage: usage::Settings,
+    /// Who is told of changes.
+    pub notifying: Notifying,
     /// The database; `None` is the embedded one.
     pub database: Option<db::Settings>,
     /// Proxies that are trusted to report the address of a client.
@@ -94,6 +99,7 @@ impl Config {
             imports: assemble_imports::imports(loaded, &mut findings),
             jobs: jobs(loaded),
             usage: assemble_usage::usage(loaded, &mut findings),
+            notifying: assemble_notices::notifying(loaded, &mut findings),
             declarations: declarations(loaded, &image, &mut findings),
             image,
             database: assemble_database::database(loaded, &mut findings),

@@ -12,6 +12,7 @@ mod assemble_health;
 mod assemble_imports;
 mod assemble_keystone;
 mod assemble_listen;
+mod assemble_notices;
 mod assemble_policy;
 mod assemble_stores;
 mod assemble_usage;
@@ -35,6 +36,7 @@ mod wired;
 
 pub use assemble::Config;
 pub use assemble_listen::Listen;
+pub use assemble_notices::Notifying;
 pub use assemble_stores::{StoreSettings, Stores};
 pub use check::{Finding, Report, Topic};
 pub use flavor::Flavor;

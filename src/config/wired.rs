@@ -100,6 +100,7 @@ impl Feature {
             | Feature::Protections
             | Feature::Policy
             | Feature::Staging
+            | Feature::Notifications
             | Feature::Cache => Status::Honoured,
             Feature::LocationEncryption => {
                 Status::Refused("location URLs cannot be encrypted in the database yet")
@@ -111,7 +112,6 @@ impl Feature {
             Feature::UnifiedLimits => Status::NotYet("limits kept in Keystone are not built yet"),
             Feature::Memcached => Status::NotYet("tokens are cached in each process, not in memcached"),
             Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),
-            Feature::Notifications => Status::NotYet("notifications are not built yet"),
             Feature::KeyManager => Status::NotYet("key managers are not built yet"),
         }
     }

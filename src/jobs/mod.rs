@@ -6,6 +6,7 @@ mod cache;
 pub mod engine;
 mod lifecycle;
 mod lost;
+pub mod notices;
 pub mod reap;
 pub mod webhooks;
 
@@ -38,6 +39,10 @@ impl Jobs {
             telemetry::spawn(reap::prune_events(Arc::clone(app), stopped.clone())),
             telemetry::spawn(Arc::clone(&app.hub).run(stopped.clone())),
             telemetry::spawn(webhooks::run(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(notices::publish(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(notices::audit(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(notices::note_downloads(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(notices::bound(Arc::clone(app), stopped.clone())),
             telemetry::spawn(webhooks::renew_seals(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::delete_stale_images(Arc::clone(app), stopped.clone())),
             telemetry::spawn(lifecycle::run(Arc::clone(app), stopped.clone())),

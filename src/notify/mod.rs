@@ -1,6 +1,8 @@
-//! Event streams and webhooks: the readers of the outbox. Nothing here is involved in a request that changes an
-//! image.
+//! Event streams, webhooks, notifications and the audit log: the readers of what changes have left in the database.
+//! Nothing here is involved in a request that changes something.
 
+pub mod audit;
+pub mod bus;
 pub mod deliver;
 mod feed;
 pub mod history;

@@ -51,6 +51,8 @@ pub struct Options {
     pub jobs: work::Settings,
     /// The operator's settings about usage.
     pub usage: usage::Settings,
+    /// Who is told of changes.
+    pub notifying: config::Notifying,
     /// The operator's settings about uploads and downloads at once.
     pub transfers: transfers::Settings,
     /// The operator's settings about HTTP.
@@ -82,6 +84,7 @@ impl Options {
             imports: import::Settings::default(),
             jobs: work::Settings::default(),
             usage: usage::Settings::default(),
+            notifying: config::Notifying::default(),
             transfers: transfers::Settings::default(),
             api: api::Settings::default(),
             policy: policy::Settings::default(),

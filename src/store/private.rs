@@ -28,6 +28,14 @@ pub fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
 }
 
+/// Opens a file for writing at its end, and makes it if there is none. Blocking.
+///
+/// # Errors
+/// The file system's.
+pub fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)
+}
+
 /// Makes a file of this name and text durable in a folder, unless there is one: the first of several who do so at once
 /// wins. Blocking.
 ///

@@ -15,6 +15,7 @@ mod imports;
 mod metadefs;
 mod middleware;
 mod nodes;
+mod notices;
 mod outage;
 mod policy;
 mod pool;

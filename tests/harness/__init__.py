@@ -8,6 +8,7 @@ a package of an environment (the SDK, a driver of a database) imports it where i
   daemon        the same for programs that outlive the script that started them
   databases     SQLite, and a private PostgreSQL or MariaDB
   certificates  authorities of a test's own, and what they vouch for
+  rabbit        a private RabbitMQ, and listeners of oslo.messaging
   ceph          a small Ceph, for RBD, S3 and Swift
   server        `vitrine serve` and its HTTP
   client        one HTTP request at a time

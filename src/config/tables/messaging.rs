@@ -9,6 +9,7 @@ pub const GROUPS: &[Group] = &[
     group("DEFAULT", DEFAULTS),
     group("oslo_messaging_notifications", NOTIFICATIONS),
     group("oslo_messaging_rabbit", RABBIT),
+    group("vitrine", OWN),
 ];
 
 const fn group(section: &'static str, options: &'static [Opt]) -> Group {
@@ -53,6 +54,14 @@ const NOTIFICATIONS: &[Opt] = &[
     opt("retry", at_least(-1), "-1", "Attempts to send a notification; -1 goes on for ever, 0 tries once.")
         .must(),
 ];
+
+const OWN: &[Opt] = &[unset(
+    "audit_log",
+    Text,
+    "Where a record of every change and download is written, in CADF's form, a line of JSON each: the path of a file, or \
+     stderr, from where systemd takes it to the journal. Nowhere without it.",
+)
+.must()];
 
 const KOMBU: Kind = Kind::Float(0.0, 4.5);
 
@@ -108,7 +117,8 @@ const RABBIT: &[Opt] = &[
         "Seconds of silence after which the broker counts as gone; 0 sends no heartbeats.",
     )
     .must(),
-    opt("heartbeat_rate", at_least(1), "3", "Heartbeats within that time.").must(),
+    opt("heartbeat_rate", at_least(1), "3", "Heartbeats within that time.")
+        .obsolete("heartbeats are sent twice within heartbeat_timeout_threshold"),
     opt("kombu_reconnect_delay", KOMBU, "1.0", "Seconds before a new connection is tried.").must(),
     opt("rabbit_retry_interval", at_least(1), "1", "Seconds before the first new attempt.").must(),
     opt("rabbit_retry_backoff", at_least(0), "2", "Seconds by which each wait grows.").must(),

@@ -1,0 +1,278 @@
+//! Sends waiting notices to the broker: by one node at a time, those of one subject in order, each until the broker has
+//! confirmed it. What was sent twice, because an answer was lost, listeners of oslo.messaging drop.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex as Lock, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::future::join_all;
+use serde_json::{Map, Value};
+use tokio::{sync::Mutex, time::timeout};
+use uuid::Uuid;
+
+use super::{Settings, session::Session};
+use crate::{
+    db::{self, Db, DbResult, notices::Waiting},
+    model::notice::{Priority, Reader, message},
+    telemetry,
+};
+
+/// Notices that are read at once.
+const BATCH: i64 = 200;
+/// For how long, in seconds, the bus is one node's; longer than a turn may take.
+const LEASE_SECONDS: i64 = 90;
+/// For how long the broker may take to confirm what is sent in one turn.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Members of what is logged whose values are not, if their names contain one of these (`oslo_utils/strutils.py`).
+const SECRETS: [&str; 11] = [
+    "adminpass",
+    "admin_pass",
+    "password",
+    "auth_token",
+    "new_pass",
+    "secret",
+    "sys_pswd",
+    "token",
+    "private_key",
+    "passphrase",
+    "encrypted_key",
+];
+
+/// The way to the message bus.
+pub struct Bus {
+    db: Db,
+    settings: Settings,
+    holder: String,
+    session: Mutex<Option<Session>>,
+    /// The node of the broker that is tried next.
+    host: AtomicUsize,
+    failures: AtomicU64,
+    /// The last failure, which is told once.
+    told: Lock<Option<String>>,
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// There is nothing to do, or another node does it.
+    Idle,
+    /// There may be more to do.
+    More,
+    /// The broker could not be reached, or does not take messages; it is tried again after this time.
+    Again(Duration),
+}
+
+impl Bus {
+    /// By these settings.
+    pub fn new(db: Db, settings: Settings) -> Self {
+        // Not every node begins with the same one of the broker.
+        let first = rand::random_range(0..settings.broker.hosts.len().max(1));
+        Self {
+            db,
+            settings,
+            holder: Uuid::new_v4().to_string(),
+            session: Mutex::default(),
+            host: AtomicUsize::new(first),
+            failures: AtomicU64::new(0),
+            told: Lock::default(),
+        }
+    }
+
+    /// Sends what waits, up to a batch.
+    ///
+    /// # Errors
+    /// Only the database's.
+    pub async fn turn(&self) -> DbResult<Turn> {
+        if !self.db.read("notice.is_any", |conn| db::notices::is_any(conn, Reader::Bus)).await? {
+            return Ok(Turn::Idle);
+        }
+        let (now, holder) = (self.db.clock.now(), self.holder.clone());
+        let until = now.plus_seconds(LEASE_SECONDS);
+        let claim = move |conn: &mut db::Conn| db::notices::claim(conn, Reader::Bus, &holder, now, until);
+        if !self.db.write("notice.claim", claim).await? {
+            return Ok(Turn::Idle);
+        }
+        let read = |conn: &mut db::Conn| db::notices::waiting(conn, Reader::Bus, BATCH);
+        let waiting = self.db.read("notice.waiting", read).await?;
+        let sent = Lock::new(Vec::new());
+        let result = timeout(PATIENCE, self.send(&waiting, &sent)).await;
+        let sent = sent.into_inner().unwrap_or_else(PoisonError::into_inner);
+        telemetry::metrics().notices_told(Reader::Bus.as_str(), sent.len());
+        self.forget(sent.clone()).await?;
+        let late = |_| format!("it did not confirm messages in {} seconds", PATIENCE.as_secs());
+        match result.map_err(late).flatten() {
+            Ok(()) => {
+                self.recovered();
+                Ok(Turn::More)
+            }
+            Err(why) => self.failed(why, &waiting, &sent).await,
+        }
+    }
+
+    /// Closes the connection, and lets other nodes send at once.
+    ///
+    /// # Errors
+    /// Only the database's.
+    pub async fn stop(&self) -> DbResult<()> {
+        if let Some(session) = self.session.lock().await.take() {
+            session.close().await;
+        }
+        let holder = self.holder.clone();
+        self.db.write("notice.release", move |conn| db::notices::release(conn, Reader::Bus, &holder)).await
+    }
+
+    async fn forget(&self, sequences: Vec<i64>) -> DbResult<()> {
+        if sequences.is_empty() {
+            return Ok(());
+        }
+        let told = move |conn: &mut db::Conn| db::notices::told(conn, &sequences);
+        self.db.write_patiently("notice.told", told).await
+    }
+
+    /// Sends notices, those of different subjects at the same time. Adds to `sent` what the broker has.
+    async fn send(&self, waiting: &[Waiting], sent: &Lock<Vec<i64>>) -> Result<(), String> {
+        let mut place = self.session.lock().await;
+        if !self.settings.formats.is_empty() && place.as_ref().is_none_or(|session| !session.is_open()) {
+            *place = None;
+            *place = Some(self.connect().await?);
+        }
+        let session = place.as_ref();
+        let mut subjects = BTreeMap::<&str, Vec<&Waiting>>::new();
+        for notice in waiting {
+            subjects.entry(&notice.subject).or_default().push(notice);
+        }
+        let of_subject = async |notices: Vec<&Waiting>| -> Result<(), String> {
+            for notice in notices {
+                self.send_one(session, notice).await?;
+                sent.lock().unwrap_or_else(PoisonError::into_inner).push(notice.sequence);
+            }
+            Ok(())
+        };
+        join_all(subjects.into_values().map(of_subject)).await.into_iter().collect()
+    }
+
+    async fn send_one(&self, session: Option<&Session>, notice: &Waiting) -> Result<(), String> {
+        if let Some(session) = session {
+            for format in &self.settings.formats {
+                for topic in &self.settings.topics {
+                    let body = message::body(&notice.body, *format, topic).map_err(|e| e.to_string())?;
+                    session.publish(&format!("{topic}.{}", notice.priority.suffix()), body).await?;
+                }
+            }
+        }
+        if self.settings.log {
+            log(notice);
+        }
+        Ok(())
+    }
+
+    /// Connects to one of the nodes of the broker.
+    async fn connect(&self) -> Result<Session, String> {
+        let hosts = &self.settings.broker.hosts;
+        let mut faults = Vec::new();
+        for _ in hosts {
+            let place = self.host.load(Ordering::Relaxed) % hosts.len();
+            let Some(host) = hosts.get(place) else { continue };
+            match Session::open(&self.settings.broker, host, &self.settings.exchange).await {
+                Ok(session) => return Ok(session),
+                Err(why) => {
+                    self.host.fetch_add(1, Ordering::Relaxed);
+                    faults.push(why);
+                }
+            }
+        }
+        Err(faults.join("; "))
+    }
+
+    fn recovered(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+        if self.told.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            tracing::info!("notifications are sent again");
+        }
+    }
+
+    async fn failed(&self, why: String, waiting: &[Waiting], sent: &[i64]) -> DbResult<Turn> {
+        // Of a connection on which something went wrong nobody knows what else did.
+        if let Some(session) = self.session.lock().await.take() {
+            session.close().await;
+        }
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.as_ref() != Some(&why) {
+                tracing::warn!(why, "notifications cannot be sent; they wait and it is tried again");
+                *told = Some(why);
+            }
+        }
+        if self.settings.retries.is_some_and(|retries| failures > retries) {
+            let lost: Vec<i64> = waiting
+                .iter()
+                .map(|notice| notice.sequence)
+                .filter(|number| !sent.contains(number))
+                .collect();
+            tracing::error!(
+                events = lost.len(),
+                "notifications were given up after as many attempts as `retry` has"
+            );
+            telemetry::metrics().notices_lost(Reader::Bus.as_str(), lost.len());
+            self.forget(lost).await?;
+        }
+        Ok(Turn::Again(self.settings.broker.pauses.after(failures)))
+    }
+}
+
+/// Writes a notification into the log, as driver `log` does.
+fn log(notice: &Waiting) {
+    let mut message: Value = serde_json::from_str(&notice.body).unwrap_or_default();
+    mask(&mut message);
+    match notice.priority {
+        Priority::Info => {
+            tracing::info!(target: "oslo.messaging.notification", event_type = notice.kind, "{message}");
+        }
+        Priority::Error => {
+            tracing::error!(target: "oslo.messaging.notification", event_type = notice.kind, "{message}");
+        }
+    }
+}
+
+fn mask(value: &mut Value) {
+    let is_secret = |name: &str| {
+        let name = name.to_lowercase();
+        SECRETS.iter().any(|secret| name.contains(secret))
+    };
+    match value {
+        Value::Object(members) => {
+            for (name, value) in Map::iter_mut(members) {
+                match value {
+                    Value::String(text) if is_secret(name) => "***".clone_into(text),
+                    other => mask(other),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(mask),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Proves that what is logged has no passwords.
+    #[test]
+    fn secrets_are_not_logged() {
+        let mut value =
+            json!({"payload": {"properties": {"os_admin_PassWord": "x", "os_type": "y"}, "tags": []}});
+        mask(&mut value);
+        let expected =
+            json!({"payload": {"properties": {"os_admin_PassWord": "***", "os_type": "y"}, "tags": []}});
+        assert_eq!(value, expected);
+    }
+}
