@@ -1,6 +1,7 @@
 # make run      build and start a server on 127.0.0.1:9292 that keeps everything in ./data
 # make install  the program and its links of Glance's names below PREFIX (/usr/local), in DESTDIR if that is given
 # make deb      Debian packages of it in target/deb, from a build of their own
+# make image    an OCI image of it in target/image, without a container engine
 # make package-walk  those packages on a bare Debian 12:  make package-walk BEFORE=older.deb
 # make test     every test; a table at the end says how many and how long they took
 # make matrix   every suite on every database
@@ -29,13 +30,13 @@ BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libpq-dev libmariadb-dev
 # tests/clients/go.
 TEST_PACKAGES = $(BUILD_PACKAGES) openssl python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux procps bzip2 \
 	xz-utils zstd postgresql mariadb-server haproxy nginx-light rabbitmq-server $(PACKAGE_PACKAGES) \
-	lintian man-db systemd dbus iproute2 $(CEPH_PACKAGES) $(GO_PACKAGES)
+	lintian man-db systemd dbus iproute2 skopeo umoci ca-certificates $(CEPH_PACKAGES) $(GO_PACKAGES)
 PACKAGE_PACKAGES = dpkg-dev binutils git python3
 GO_PACKAGES = golang-go golang-github-gophercloud-gophercloud-dev
 CEPH_PACKAGES = ceph-mon ceph-osd ceph-common radosgw python3-rados python3-rbd
 BENCH_PACKAGES = $(BUILD_PACKAGES) openssl python3 python3-venv qemu-utils postgresql mariadb-server nginx-light
 
-.PHONY: run build install shipped deb package-walk test matrix bench chaos usage fuzz lint numbers
+.PHONY: run build install shipped deb image package-walk test matrix bench chaos usage fuzz lint numbers
 
 LINT_PACKAGES = $(BUILD_PACKAGES) git python3 python3-venv shellcheck golang-go
 
@@ -61,6 +62,13 @@ shipped:
 
 deb: shipped
 	tools/deb --binary target/shipped/release/vitrine
+
+# Further programs in it:  make image WITH="/usr/bin/qemu-img"
+WITH ?=
+
+image: shipped
+	tools/packages ca-certificates
+	tools/image --binary target/shipped/release/vitrine $(addprefix --with ,$(WITH))
 
 # The package to upgrade from, for instance of the commit before.
 BEFORE ?=
