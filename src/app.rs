@@ -12,7 +12,8 @@ use crate::{
     metadef::Definitions,
     notify::{Hub, audit::Audit, bus::Bus, webhooks::Webhooks},
     policy::Enforcer,
-    store::Stores,
+    storage::Storages,
+    store::{Stores, opening::Opener},
     usage::{self, Usage},
     work,
 };
@@ -45,6 +46,8 @@ pub struct App {
     pub audit: Option<Audit>,
     /// Usage and its cost.
     pub usage: Usage,
+    /// Stores that come and go while the service runs.
+    pub storages: Storages,
     /// The operator's settings about jobs.
     pub jobs: work::Settings,
     /// Places that only some nodes reach, and this one does; jobs name them.
@@ -57,8 +60,8 @@ impl App {
         imports: Imports,
         cache: Option<Arc<Cache>>,
         policy: Arc<Enforcer>,
-        jobs: work::Settings,
-        usage: usage::Settings,
+        opener: Opener,
+        (jobs, usage): (work::Settings, usage::Settings),
     ) -> Self {
         let (images, blobs) = (imports.images.clone(), imports.blobs.clone());
         Self {
@@ -77,6 +80,7 @@ impl App {
             audit: None,
             hub: Arc::new(Hub::new(images.db.clone())),
             usage: Usage::new(images.db.clone(), images.access.clone(), usage),
+            storages: Storages::new(images.clone(), imports.seals.clone(), opener),
             affinities: vec![blobs.staging.id().to_owned()],
             images,
             blobs,

@@ -27,6 +27,7 @@ pub mod outbound;
 pub mod policy;
 pub mod reconcile;
 pub mod server;
+pub mod storage;
 pub mod store;
 pub mod task;
 pub mod telemetry;

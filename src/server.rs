@@ -49,7 +49,7 @@ use crate::{
     notify::{audit::Audit, bus::Bus},
     outbound::Fetcher,
     policy::Enforcer,
-    reconcile,
+    reconcile, storage,
     store::{Stores, staging::Staging},
     work::{endings::Endings, queue::Queue, seal::Seals},
 };
@@ -134,10 +134,11 @@ impl Server {
         };
         check_confinement(options)?;
         let imports = assemble(images, staging, options);
+        let opener = stores::opener(&options.stores, &options.data_dir, &options.imports);
         let app = App {
             bus: options.notifying.bus.clone().map(|settings| Bus::new(db.clone(), settings)),
             audit: options.notifying.audit.clone().map(|place| Audit::new(db, place)),
-            ..App::new(imports, cache, policy, options.jobs, options.usage)
+            ..App::new(imports, cache, policy, opener, (options.jobs, options.usage))
         };
         let app = Arc::new(app);
         if embedded {
@@ -215,6 +216,10 @@ impl Server {
         let Self { app, state, builtin, here, listener, workers, keep_alive, bounds, starting, _lock } = self;
         let mut stopper = stop::Stopper::new(signals, stop)?;
         let supervisor = if signals { Supervisor::of_process() } else { Supervisor::default() };
+        // Data in storages is served from the first request on.
+        if let Err(error) = storage::refresh::refresh(&app.storages).await {
+            tracing::warn!(%error, "the storages of the database are not known yet");
+        }
         let jobs = Jobs::start(&app, here);
         let housekeeping =
             builtin.clone().map(|builtin| crate::telemetry::spawn(identity::keep_house(builtin)));

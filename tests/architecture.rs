@@ -29,7 +29,7 @@ const FLOORS: [&[&str]; 16] = [
     &["blob"],
     &["work"],
     // Features, which never import each other.
-    &["cache", "import", "location", "metadef", "moving", "notify", "reconcile", "usage"],
+    &["cache", "import", "location", "metadef", "moving", "notify", "reconcile", "storage", "usage"],
     &["task"],
     &["app"],
     &["api", "jobs"],

@@ -34,7 +34,7 @@ fn view(stores: &Stores, named: &NamedStore) -> Map<String, Value> {
     if named.id == stores.default_id() {
         view.insert("default".to_owned(), json!("true"));
     }
-    if !named.capabilities().writes {
+    if !named.takes_data() {
         view.insert("read-only".to_owned(), json!("true"));
     }
     view
@@ -44,7 +44,7 @@ fn view(stores: &Stores, named: &NamedStore) -> Map<String, Value> {
 async fn list(state: Shared, _caller: Identified, _: NoBody) -> ApiResult {
     let stores = &state.app.stores;
     domain::several(&state.app.images)?;
-    let list: Vec<_> = stores.iter().map(|named| view(stores, named)).collect();
+    let list: Vec<_> = stores.iter().map(|named| view(stores, &named)).collect();
     Ok(HttpResponse::Ok().json(json!({ "stores": list })))
 }
 
@@ -52,8 +52,8 @@ async fn list(state: Shared, _caller: Identified, _: NoBody) -> ApiResult {
 async fn detail(state: Shared, caller: Identified, _: NoBody) -> ApiResult {
     let stores = &state.app.stores;
     domain::may_see_details(&state.app.images, &caller.0).await?;
-    let one = |named: &NamedStore| {
-        let mut view = view(stores, named);
+    let one = |named: NamedStore| {
+        let mut view = view(stores, &named);
         view.insert("type".to_owned(), json!(named.kind().name));
         view.insert("weight".to_owned(), json!(named.weight));
         view.insert("properties".to_owned(), json!(named.properties()));

@@ -97,7 +97,7 @@ fn check_preferences(images: &Images, prefer: &[String]) -> Result<()> {
             "The parameter prefer needs several stores, which this server does not have.",
         ));
     }
-    match prefer.iter().find(|id| images.stores.get(id).is_none()) {
+    match prefer.iter().find(|id| !images.stores.has(id)) {
         Some(id) => {
             Err(Error::invalid(format!("The store {id:?} in the parameter prefer is not known here.")))
         }
@@ -147,7 +147,7 @@ pub async fn open(
         let part = span.map(|s| ByteRange { first: s.first, last: s.last });
         let others = image.locations.get(place.saturating_add(1)..).unwrap_or_default();
         let elsewhere = elsewhere(images, image, size, (others, expected.as_ref()));
-        let from = (&*images.stores, named, location.url.as_str(), caller.party());
+        let from = (&*images.stores, &named, location.url.as_str(), caller.party());
         let source = match expected {
             None if as_file => begin_file(from, (part, size), elsewhere).await,
             expected => begin(from, (part, size), expected, elsewhere).await.map(Source::Stream),
@@ -177,7 +177,7 @@ fn elsewhere(
     let is_hashed = expected.is_some_and(Expected::is_hashed);
     let is_same = |location: &&Location| is_hashed || !images.settings.verify_downloads.concerns(location);
     let left = others.iter().filter(is_same).filter_map(|location| {
-        images.stores.for_location(location).map(|named| (named.clone(), location.url.clone()))
+        images.stores.for_location(location).map(|named| (named, location.url.clone()))
     });
     Elsewhere { image: image.id.clone(), size, left: left.collect() }
 }

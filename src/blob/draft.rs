@@ -142,9 +142,9 @@ impl Blobs {
     /// [`BeginFault`], with `Error::TooLarge` over the quota.
     pub async fn begin(&self, new: NewDraft<'_>) -> std::result::Result<Draft, BeginFault> {
         let ((row, holder), clock) = (self.row(new).await?, self.images.db.clock.clone());
-        let asked = self.asked(new);
+        let (asked, is_managed) = (self.asked(new), new.store.terms.managed);
         let write = self.images.db.write("blob.begin", move |conn| {
-            let blob = ledger::enter(conn, &row, clock.now())?;
+            let blob = enter(conn, &row, is_managed, clock.now())?;
             let reserved = asked.begin(conn, &blob)?;
             Ok((blob, reserved))
         });
@@ -168,19 +168,27 @@ impl Blobs {
         let ((row, holder), mut door) = (row, self.images.door(author));
         let several = self.images.stores.multiple;
         door.moved.prepared = new.prepares.map(|id| several.then(|| id.to_owned())).into_iter().collect();
-        let asked = self.asked(new);
+        let (asked, is_managed) = (self.asked(new), new.store.terms.managed);
         let write = self.images.db.write("image.begin_upload", move |conn| {
             let image = change::in_txn(conn, &door, &row.image_id, |_, image| {
                 check(image)?;
                 Ok(Some(Image { status, ..image.clone() }))
             })?;
-            let blob = ledger::enter(conn, &row, door.clock.now())?;
+            let blob = enter(conn, &row, is_managed, door.clock.now())?;
             let reserved = asked.begin(conn, &blob)?;
             Ok((image, (blob, reserved)))
         });
         let (image, entered) = write.await?;
         Ok((self.draft(new, holder, entered), image))
     }
+}
+
+/// Enters a blob into the ledger, if the storage that it goes to is still there.
+fn enter(conn: &mut Conn, row: &Blob, is_managed: bool, now: Timestamp) -> DbResult<Blob> {
+    if is_managed {
+        db::storages::admit(conn, &row.store)?;
+    }
+    ledger::enter(conn, row, now)
 }
 
 impl Draft {

@@ -41,7 +41,7 @@ pub struct Blobs {
 
 impl Blobs {
     /// The store of a blob in the ledger; the staging folder is one only there, not in the API.
-    pub fn store_of(&self, id: &str) -> Option<&NamedStore> {
-        if id == self.staging.id() { Some(&self.staging.store) } else { self.images.stores.get(id) }
+    pub fn store_of(&self, id: &str) -> Option<NamedStore> {
+        if id == self.staging.id() { Some(self.staging.store.clone()) } else { self.images.stores.get(id) }
     }
 }

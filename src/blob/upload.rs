@@ -21,7 +21,7 @@ use super::{
 use crate::{
     access,
     db::{self, DbError, DbResult},
-    image::{change, query, readers, signature},
+    image::{change, placement, query, readers, signature},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -111,16 +111,17 @@ pub async fn admit<'a>(
 ) -> Result<Admitted<'a>> {
     access::mutating(caller)?;
     let images = &blobs.images;
-    let store = choose_store(blobs, request)?;
+    let chosen = chosen_store(blobs, request)?;
     let image = query::find(images, caller, id).await?;
     images.access.enforce(caller, "upload_image", &image).await?;
     check_may_save(&image)?;
     signature::refuse_unverifiable(|name| image.property(name).is_some())?;
     access::owned(caller, &image)?;
-    if !store.capabilities().writes {
+    let store = chosen.map_or_else(|| placement::store(images, &image), Ok)?;
+    if !store.takes_data() {
         return Err(store_fault(&StoreError::new(StoreErrorKind::Unsupported, &store.id, "it only reads")));
     }
-    Ok(Admitted { caller, image, store: store.clone(), declared: request.declared_size })
+    Ok(Admitted { caller, image, store, declared: request.declared_size })
 }
 
 /// Receives the data of an image into its store.
@@ -183,11 +184,12 @@ pub async fn take<T>(
     }
 }
 
-fn choose_store<'a>(blobs: &'a Blobs, request: &Request) -> Result<&'a NamedStore> {
+/// The store that the client names.
+fn chosen_store(blobs: &Blobs, request: &Request) -> Result<Option<NamedStore>> {
     let stores = &blobs.images.stores;
-    let wanted = request.store.as_deref().filter(|_| stores.multiple);
-    let id = wanted.unwrap_or(stores.default_id());
-    stores.get(id).ok_or_else(|| Error::invalid(format!("Store {id:?} is not known here.")))
+    let Some(id) = request.store.as_deref().filter(|_| stores.multiple) else { return Ok(None) };
+    let named = stores.get(id);
+    named.map(Some).ok_or_else(|| Error::invalid(format!("Store {id:?} is not known here.")))
 }
 
 fn check_may_save(image: &Image) -> Result<()> {

@@ -96,7 +96,7 @@ fn reconcile(arguments: Arguments) -> Result<bool, StartError> {
     runtime.block_on(async {
         let mut agree = true;
         for named in chosen {
-            agree &= one(&db, named, arguments.delete).await?;
+            agree &= one(&db, &named, arguments.delete).await?;
         }
         Ok(agree)
     })
@@ -145,7 +145,7 @@ fn claim(arguments: &ClaimArguments) -> Result<bool, StartError> {
     let stores = stores::open(&config.stores, &place.folder(&config), &config.imports)?;
     let id = &arguments.store;
     let named = stores.get(id).ok_or_else(|| StartError(format!("there is no store {id}")))?;
-    let standing = runtime()?.block_on(guard::claim(&db, named));
+    let standing = runtime()?.block_on(guard::claim(&db, &named));
     match standing.map_err(|e| StartError(format!("store {id}: {e}")))? {
         Standing::Ours => println!("store {id} is this database's"),
         Standing::Markless => println!("stores of the kind of {id} bear no mark"),
@@ -159,7 +159,7 @@ fn adopt(arguments: &AdoptArguments) -> Result<bool, StartError> {
     let config = place.config()?;
     let db = place.open_as_it_is(&config)?;
     let stores = stores::open(&config.stores, &place.folder(&config), &config.imports)?;
-    if let Some(id) = arguments.from.as_ref().filter(|id| stores.get(id).is_some()) {
+    if let Some(id) = arguments.from.as_ref().filter(|id| stores.has(id)) {
         return Err(StartError(format!(
             "the store {id} is configured; only the data of former stores is adopted"
         )));

@@ -30,6 +30,8 @@ pub struct Stores {
     pub fencing: Fencing,
     /// Which stores are read once for all who want the same at the same time.
     pub shared_reads: Sharing,
+    /// The folders below which file storages may be added at run time.
+    pub storage_folders: Vec<PathBuf>,
 }
 
 /// One store.
@@ -72,6 +74,7 @@ impl Default for Stores {
             staging: None,
             fencing: Fencing::default(),
             shared_reads: Sharing::default(),
+            storage_folders: Vec::new(),
         }
     }
 }
@@ -89,7 +92,15 @@ pub(super) fn stores(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
         findings.push(refused(loaded, option, "names a store that cannot be used"));
     }
     let staging = staging(loaded, true, findings);
-    Stores { list, default, multiple: true, staging, fencing: fencing(loaded), shared_reads: sharing(loaded) }
+    Stores {
+        list,
+        default,
+        multiple: true,
+        staging,
+        fencing: fencing(loaded),
+        shared_reads: sharing(loaded),
+        storage_folders: storage_folders(loaded),
+    }
 }
 
 /// The folder of staged uploads: that of the store which Glance adds for itself, or with one store an option.
@@ -116,6 +127,11 @@ fn fencing(loaded: &Loaded) -> Fencing {
 fn sharing(loaded: &Loaded) -> Sharing {
     let text = loaded.string("vitrine", "shared_reads");
     text.and_then(|text| Sharing::parse(&text)).unwrap_or_default()
+}
+
+fn storage_folders(loaded: &Loaded) -> Vec<PathBuf> {
+    let folders = loaded.list("vitrine", "storage_folders");
+    folders.into_iter().filter(|folder| !folder.is_empty()).map(PathBuf::from).collect()
 }
 
 fn refused(loaded: &Loaded, option: &str, reason: &str) -> Finding {
@@ -156,6 +172,7 @@ fn single(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
         staging,
         fencing: fencing(loaded),
         shared_reads: sharing(loaded),
+        storage_folders: storage_folders(loaded),
     }
 }
 

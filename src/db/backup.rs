@@ -26,6 +26,8 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("image_slugs", &["owner", "slug"]),
     ("image_dates", &["image_id", "act"]),
     ("store_states", &["store"]),
+    ("storages", &["id"]),
+    ("placement_rules", &["id"]),
     ("quarantine", &["id"]),
     ("project_limits", &["project_id"]),
     ("trash", &["image_id"]),

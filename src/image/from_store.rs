@@ -47,7 +47,7 @@ pub async fn may_see_details(images: &Images, caller: &Caller) -> Result<()> {
 pub async fn delete(images: &Images, caller: &Caller, store: &str, id: &str) -> Result<()> {
     access::mutating(caller)?;
     several(images)?;
-    if images.stores.get(store).is_none() {
+    if !images.stores.has(store) {
         return Err(Error::conflict(format!("The store {store:?} is not configured on this node.")));
     }
     let decide = async |before: &Image| {

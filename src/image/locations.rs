@@ -216,7 +216,7 @@ fn is_storable(value: &Value) -> bool {
 ///
 /// # Errors
 /// [`Error::Invalid`], saying only that the location is not usable: what is behind it is not the caller's business.
-pub async fn probe<'a>(images: &'a Images, url: &str) -> Result<(&'a NamedStore, u64)> {
+pub async fn probe(images: &Images, url: &str) -> Result<(NamedStore, u64)> {
     let unusable =
         || Error::invalid("Invalid location: it is not reachable, empty, or of a kind not allowed here.");
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
@@ -224,7 +224,7 @@ pub async fn probe<'a>(images: &'a Images, url: &str) -> Result<(&'a NamedStore,
         return Err(unusable());
     }
     let named = images.stores.for_url(url).ok_or_else(unusable)?;
-    if is_of_an_image(images, named, url).await? {
+    if is_of_an_image(images, &named, url).await? {
         return Err(unusable());
     }
     match named.stat(url).await {
@@ -305,7 +305,7 @@ async fn check(images: &Images, image: &mut Image, value: &Value) -> Result<Loca
     if image.size.is_none() {
         image.size = Some(i64::try_from(size).map_err(|e| Error::internal("location", e))?);
     }
-    Ok(found(named, &image.id, url, metadata))
+    Ok(found(&named, &image.id, url, metadata))
 }
 
 async fn activate(images: &Images, image: &mut Image) -> Result<()> {

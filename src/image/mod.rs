@@ -24,6 +24,7 @@ pub mod limits;
 pub mod locations;
 pub mod media_groups;
 pub mod members;
+pub mod placement;
 pub mod query;
 pub mod queued;
 pub mod readers;

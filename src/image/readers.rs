@@ -5,16 +5,16 @@ use super::Images;
 use crate::{
     db::{self, DbResult},
     model::{bundle::disk_ids, image::Image, visibility::Visibility},
-    store::{NamedStore, Readers},
+    store::Readers,
 };
 
 /// How often it is looked at again whether something has changed meanwhile.
 const LOOKS: usize = 4;
 
-/// Updates read ACLs in stores that have them, those of the disks of a bundle too. A failure is only logged: access through this service does not depend on
-/// them.
+/// Updates read ACLs in stores that have them, those of the disks of a bundle too. A failure is only logged: access
+/// through this service does not depend on them.
 pub async fn admit(images: &Images, id: &str) {
-    if !images.stores.iter().any(NamedStore::admits) {
+    if !images.stores.iter().any(|named| named.admits()) {
         return;
     }
     let key = id.to_owned();
@@ -65,7 +65,7 @@ async fn wanted(images: &Images, id: &str) -> DbResult<Option<Wanted>> {
         let named = images.stores.for_location(location).filter(|named| named.admits())?;
         let name = named.name_of(&location.url)?.to_owned();
         let readers = readers(&image, &members, &name);
-        Some((named.id.clone(), name, readers))
+        Some((named.id, name, readers))
     });
     Ok(Some(stores.collect()))
 }

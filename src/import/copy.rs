@@ -51,8 +51,7 @@ async fn open(imports: &Imports, image: &Image) -> Done<Origin> {
     let is_hashed = image.checksum.is_some() || kept_hash(imports, image).is_some();
     let mut locations: Vec<_> = image.locations.iter().collect();
     locations.sort_by_key(|l| l.store.as_deref() != Some(stores.default_id()));
-    let named =
-        |l: &&Location| l.store.as_deref().and_then(|id| stores.get(id)).cloned().zip(Some((*l).clone()));
+    let named = |l: &&Location| l.store.as_deref().and_then(|id| stores.get(id)).zip(Some((*l).clone()));
     let mut left: VecDeque<(NamedStore, Location)> = locations.iter().filter_map(named).collect();
     let mut failed = None;
     while let Some((named, Location { url, blob_id, .. })) = left.pop_front() {

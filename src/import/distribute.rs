@@ -202,7 +202,7 @@ async fn open<'a>(
     for id in &plan.targets {
         let named = imports.images.stores.get(id);
         let named = named.ok_or_else(|| Failure::Final(format!("Store {id:?} is not configured here.")))?;
-        if let Err(fault) = sinks.open(&imports.blobs, image, named, size, source).await {
+        if let Err(fault) = sinks.open(&imports.blobs, image, &named, size, source).await {
             sinks.cancel();
             return Err(fault.into());
         }

@@ -133,7 +133,8 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
     let mut described = image.clone();
     state.apply(&mut described);
     let wish = wish::format(imports, &described, &plan.targets)?;
-    let is_converted = plugins::needs_facts(imports) || wish::conversion(&described, wish).is_some();
+    let is_converted =
+        plugins::needs_facts(imports) || wish::conversion(&described, wish.as_deref()).is_some();
     // What a plug-in has changed, before an attempt that died, is not the source any more.
     if !state.changed && (state.facts.is_some() || is_converted) {
         bring::examined(imports, work, state, &described).await?.check_source(&described)?;

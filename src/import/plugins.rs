@@ -35,7 +35,7 @@ pub async fn run(
             Plugin::Conversion => {
                 let facts = bring::examined(imports, work, state, &image).await?;
                 let wish = wish::format(imports, &image, stores)?;
-                let format = wish.unwrap_or(&imports.settings.output_format);
+                let format = wish.as_deref().unwrap_or(&imports.settings.output_format);
                 convert::run(imports, work, state, &image, &facts, format).await?
             }
         };

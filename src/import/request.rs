@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     access, db,
-    image::{expected, query, signature},
+    image::{expected, placement, query, signature},
     model::{
         blob::Blob,
         caller::Caller,
@@ -20,6 +20,7 @@ use crate::{
         image::{Image, is_uuid},
         job::Job,
     },
+    store::NamedStore,
     work::queue::draft,
 };
 
@@ -49,7 +50,7 @@ pub async fn start(
     if matches!(asked.method, Method::WebDownload | Method::GlanceDownload) {
         imports.images.access.enforce(caller, REMOTE_RULE, &image).await?;
     }
-    let mut targets = targets(imports, &asked, header)?;
+    let mut targets = targets(imports, &image, &asked, header)?;
     if asked.method == Method::CopyImage {
         let has = |store: &String| image.locations.iter().any(|l| l.store.as_ref() == Some(store));
         if asked.all_stores {
@@ -126,7 +127,7 @@ fn check_remote(asked: &Asked) -> Result<()> {
 }
 
 /// The target stores; the one store's id when store ids are no part of the API.
-fn targets(imports: &Imports, asked: &Asked, header: Option<String>) -> Result<Vec<String>> {
+fn targets(imports: &Imports, image: &Image, asked: &Asked, header: Option<String>) -> Result<Vec<String>> {
     if !imports.images.stores.multiple {
         return Ok(vec![imports.images.stores.default_id().to_owned()]);
     }
@@ -135,8 +136,8 @@ fn targets(imports: &Imports, asked: &Asked, header: Option<String>) -> Result<V
         if stores.is_some() || header.is_some() {
             return Err(Error::invalid("all_stores cannot be combined with stores or x-image-meta-store."));
         }
-        let writable = imports.images.stores.iter().filter(|named| named.capabilities().writes);
-        return Ok(writable.map(|named| named.id.clone()).collect());
+        let writable = imports.images.stores.iter().filter(NamedStore::takes_data);
+        return Ok(writable.map(|named| named.id).collect());
     }
     let mut targets = match (stores, header) {
         (Some(_), Some(_)) => {
@@ -144,17 +145,17 @@ fn targets(imports: &Imports, asked: &Asked, header: Option<String>) -> Result<V
         }
         (Some(stores), None) => stores.clone(),
         (None, Some(store)) => vec![store],
-        (None, None) => vec![imports.images.stores.default_id().to_owned()],
+        (None, None) if asked.method == Method::CopyImage => {
+            vec![imports.images.stores.default_id().to_owned()]
+        }
+        (None, None) => vec![placement::store(&imports.images, image)?.id],
     };
     let mut seen = std::collections::BTreeSet::new();
     targets.retain(|store| seen.insert(store.clone()));
     if targets.is_empty() {
         return Err(Error::invalid("stores must name at least one store."));
     }
-    match targets
-        .iter()
-        .find(|id| imports.images.stores.get(id).is_none_or(|named| !named.capabilities().writes))
-    {
+    match targets.iter().find(|id| imports.images.stores.get(id).is_none_or(|named| !named.takes_data())) {
         Some(unknown) => Err(Error::conflict(format!("Store {unknown:?} is not one that takes data here."))),
         None => Ok(targets),
     }

@@ -28,9 +28,9 @@ fn disk_format(image: &Image) -> Option<&str> {
 ///
 /// # Errors
 /// [`Error::Conflict`] when two of them want different ones: an image has one format.
-pub fn format<'a>(imports: &'a Imports, image: &Image, stores: &[String]) -> Result<Option<&'a str>> {
+pub fn format(imports: &Imports, image: &Image, stores: &[String]) -> Result<Option<String>> {
     let named = stores.iter().filter_map(|id| imports.images.stores.get(id));
-    let mut wishes = named.filter_map(|named| Some((&named.id, named.disk_format.as_deref()?)));
+    let mut wishes = named.filter_map(|named| Some((named.id, named.disk_format?)));
     let Some((first, format)) = wishes.next().filter(|_| disk_format(image).is_some()) else {
         return Ok(None);
     };
@@ -51,14 +51,13 @@ pub fn conversion<'a>(image: &Image, wish: Option<&'a str>) -> Option<&'a str> {
 
 /// Whether a store keeps disks in another format than an image is in, which cannot change any more.
 pub fn refuses(imports: &Imports, image: &Image, store: &str) -> bool {
-    let named = imports.images.stores.get(store);
-    conversion(image, named.and_then(|named| named.disk_format.as_deref())).is_some()
+    let wish = imports.images.stores.get(store).and_then(|named| named.disk_format);
+    conversion(image, wish.as_deref()).is_some()
 }
 
 /// The reason why such a store is refused.
 pub fn refusal(imports: &Imports, image: &Image, store: &str) -> Error {
-    let named = imports.images.stores.get(store);
-    let wish = named.and_then(|named| named.disk_format.as_deref()).unwrap_or_default();
+    let wish = imports.images.stores.get(store).and_then(|named| named.disk_format).unwrap_or_default();
     let format = image.disk_format.as_deref().unwrap_or_default();
     Error::conflict(format!(
         "Store {store} keeps disks as {wish}, and the image is {format}; a copy has to be what the image is."
@@ -78,7 +77,8 @@ pub async fn grant(
 ) -> Done<()> {
     let mut image = image.clone();
     state.apply(&mut image);
-    let Some(format) = conversion(&image, format(imports, &image, &plan.targets)?) else { return Ok(()) };
+    let wish = format(imports, &image, &plan.targets)?;
+    let Some(format) = conversion(&image, wish.as_deref()) else { return Ok(()) };
     let facts = bring::examined(imports, work, state, &image).await?;
     convert::run(imports, work, state, &image, &facts, format).await.map(drop)
 }

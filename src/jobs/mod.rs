@@ -8,6 +8,7 @@ mod lifecycle;
 mod lost;
 pub mod notices;
 pub mod reap;
+mod storages;
 pub mod webhooks;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ impl Jobs {
             telemetry::spawn(reap::delete_stale_images(Arc::clone(app), stopped.clone())),
             telemetry::spawn(lifecycle::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::settle_quarantine(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(storages::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(engine::run(Arc::clone(app), stopped)),
         ];
         if let Some(cache) = app.cache() {

@@ -25,7 +25,6 @@ use crate::{
         job::{Job, JobKind},
         status::Status,
     },
-    store::NamedStore,
     work::{
         Done, Failure, Work,
         durable::{Again, Durable, Ending},
@@ -161,7 +160,7 @@ async fn add(
     validation: &ValidationData,
 ) -> Done<()> {
     let verify = images.settings.do_secure_hash && validation.os_hash_value.is_some();
-    let reachable = images.stores.for_url(url).map_or(Ok(()), NamedStore::reachable);
+    let reachable = images.stores.for_url(url).map_or(Ok(()), |named| named.reachable());
     if let Some(absence) = reachable.err().as_ref().and_then(Failure::of_absence) {
         return Err(absence);
     }
@@ -181,7 +180,7 @@ async fn add(
     if images.stores.multiple {
         metadata.insert("store".to_owned(), json!(named.id));
     }
-    let location = found(named, &image.id, url.to_owned(), metadata);
+    let location = found(&named, &image.id, url.to_owned(), metadata);
     let claimed = if images.settings.do_secure_hash { ValidationData::default() } else { validation.clone() };
     images
         .change_for(&work.author(), &image.id, |before: &Image| {

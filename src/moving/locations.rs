@@ -49,7 +49,7 @@ impl Taken {
                 continue;
             }
             let position = positions.entry(image).or_default();
-            let store = plan.stores.for_location(&location).map(|named| named.id.clone()).or(location.store);
+            let store = plan.stores.for_location(&location).map(|named| named.id).or(location.store);
             self.locations.push(vec![
                 json!(location.id),
                 json!(image),

@@ -83,7 +83,7 @@ pub async fn start(
     let images = &blobs.images;
     access::mutating(caller)?;
     enforce(images, caller).await?;
-    let named = named(images, store)?;
+    let named = &named(images, store)?;
     if new.disk_format.is_none() || new.container_format.is_none() {
         return Err(Error::invalid(
             "disk_format and container_format must be set: the data is there already.",
@@ -140,7 +140,7 @@ impl Durable for Adoption {
             };
         }
         let named = images.stores.get(&input.store);
-        let named = named.ok_or_else(|| Failure::Final(format!("There is no store {}.", input.store)))?;
+        let named = &named.ok_or_else(|| Failure::Final(format!("There is no store {}.", input.store)))?;
         guard::require(&images.db, named).await?;
         let (url, size) = place(named, &input.key).await?;
         if size > images.settings.image_size_cap {

@@ -69,7 +69,7 @@ pub struct Page {
 /// answer.
 pub async fn browse(images: &Images, caller: &Caller, store: &str, asked: &Asked) -> Result<Page> {
     enforce(images, caller).await?;
-    let named = named(images, store)?;
+    let named = &named(images, store)?;
     let held = if asked.state.is_some() { NAMES.max(asked.limit) } else { asked.limit };
     let (objects, is_all) = names(named, asked, held).await?;
     let last = objects.last_key_value().map(|(place, _)| place.clone());

@@ -26,7 +26,7 @@ pub struct Adopted {
 /// # Errors
 /// Only the database's.
 pub fn adopt(db: &Db, stores: &Stores, from: Option<&str>) -> DbResult<BTreeMap<String, Adopted>> {
-    let known = ids(stores);
+    let known = ids(db, stores)?;
     let (mut after, mut all) = (String::new(), BTreeMap::<String, Adopted>::new());
     loop {
         let batch = db.write_blocking(|conn| db::ledger::strays(conn, &known, &after, BATCH as i64))?;
@@ -96,10 +96,13 @@ impl Adopted {
 /// # Errors
 /// Only the database's.
 pub fn former_ids(db: &Db, stores: &Stores) -> DbResult<Vec<(String, i64)>> {
-    let known = ids(stores);
+    let known = ids(db, stores)?;
     db.write_blocking(|conn| db::ledger::former_stores(conn, &known))
 }
 
-fn ids(stores: &Stores) -> Vec<String> {
-    stores.iter().map(|named| named.id.clone()).collect()
+/// The ids of all stores: storages of the database are not open yet when the server starts.
+fn ids(db: &Db, stores: &Stores) -> DbResult<Vec<String>> {
+    let mut ids: Vec<String> = stores.iter().map(|named| named.id).collect();
+    ids.extend(db.read_blocking(db::storages::ids)?);
+    Ok(ids)
 }

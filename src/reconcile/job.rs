@@ -104,7 +104,7 @@ impl Durable for Reconciliation {
 
     async fn run(blobs: &Blobs, work: &Work, input: Input, _: NoState) -> Done<Value> {
         let named = blobs.images.stores.get(&input.store);
-        let named = named.ok_or_else(|| Failure::Final(format!("There is no store {}.", input.store)))?;
+        let named = &named.ok_or_else(|| Failure::Final(format!("There is no store {}.", input.store)))?;
         guard::require(&blobs.images.db, named).await?;
         Run { blobs, work, named, input: &input, summary: Summary::new(), changed: 0, kept: 0 }.whole().await
     }

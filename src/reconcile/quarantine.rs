@@ -142,8 +142,8 @@ pub async fn settle(db: &Db, stores: &Stores, kept_seconds: i64) -> Result<usize
             let Some(named) = stores.get(&aside.store) else { continue };
             let is_stuck = aside.updated_at <= now.plus_seconds(-MOVING_SECONDS).0;
             let done = match (aside.state == HELD, aside.created_at < before.0) {
-                (_, true) => purge(db, named, aside).await.map(|()| deleted = deleted.saturating_add(1)),
-                (false, false) if is_stuck => go_on(db, named, aside).await.map(drop),
+                (_, true) => purge(db, &named, aside).await.map(|()| deleted = deleted.saturating_add(1)),
+                (false, false) if is_stuck => go_on(db, &named, aside).await.map(drop),
                 (false | true, false) => Ok(()),
             };
             if let Err(error) = done {

@@ -43,14 +43,14 @@ pub async fn enforce(images: &Images, caller: &Caller) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::NotFound`]
-pub fn named<'a>(images: &'a Images, id: &str) -> Result<&'a NamedStore> {
+pub fn named(images: &Images, id: &str) -> Result<NamedStore> {
     images.stores.get(id).ok_or_else(|| Error::NotFound(format!("There is no store {id}.")))
 }
 
 /// A store and what is known of it.
-pub struct Known<'a> {
+pub struct Known {
     /// The store.
-    pub named: &'a NamedStore,
+    pub named: NamedStore,
     /// Whether it is the default store.
     pub is_default: bool,
     /// Its health.
@@ -71,7 +71,7 @@ pub struct Known<'a> {
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right, [`Error::NotFound`]; the database's.
-pub async fn show<'a>(images: &'a Images, caller: &Caller, id: &str) -> Result<Known<'a>> {
+pub async fn show(images: &Images, caller: &Caller, id: &str) -> Result<Known> {
     enforce(images, caller).await?;
     known(images, named(images, id)?).await
 }
@@ -80,11 +80,7 @@ pub async fn show<'a>(images: &'a Images, caller: &Caller, id: &str) -> Result<K
 ///
 /// # Errors
 /// As [`show`].
-pub async fn list<'a>(
-    images: &'a Images,
-    caller: &Caller,
-    (after, count): (&str, u32),
-) -> Result<Vec<Known<'a>>> {
+pub async fn list(images: &Images, caller: &Caller, (after, count): (&str, u32)) -> Result<Vec<Known>> {
     enforce(images, caller).await?;
     let mut stores: Vec<_> = images.stores.iter().filter(|named| named.id.as_str() > after).collect();
     stores.sort_by(|a, b| a.id.cmp(&b.id));
@@ -93,14 +89,14 @@ pub async fn list<'a>(
     futures::future::join_all(known).await.into_iter().collect()
 }
 
-async fn known<'a>(images: &'a Images, named: &'a NamedStore) -> Result<Known<'a>> {
+async fn known(images: &Images, named: NamedStore) -> Result<Known> {
     let id = named.id.clone();
     let read = move |conn: &mut Conn| {
         let (objects, bytes) = db::stored::count(conn, &id)?;
         Ok((objects, bytes, db::quarantine::count(conn, &id)?, db::stores::find(conn, &id)?))
     };
     let (objects, bytes, quarantined, state) = images.db.read("store.known", read).await?;
-    let standing = guard::standing(&images.db, named, false).await.ok();
+    let standing = guard::standing(&images.db, &named, false).await.ok();
     let report = named.report().await;
     let is_default = images.stores.default_id() == named.id;
     Ok(Known { named, is_default, report, standing, objects, bytes, quarantined, state })
@@ -125,7 +121,7 @@ pub async fn reconcile(blobs: &Blobs, queue: &Queue, caller: &Caller, input: Inp
         return Err(Error::conflict(text).because("not-supported", json!({})));
     }
     let unanswered = |failure: Failure| Error::Unavailable(failure.to_string());
-    match guard::standing(&images.db, named, true).await.map_err(unanswered)? {
+    match guard::standing(&images.db, &named, true).await.map_err(unanswered)? {
         Standing::Ours | Standing::Markless => {}
         other => return Err(guard::refusal(&named.id, &other)),
     }
@@ -179,17 +175,12 @@ pub async fn quarantined(
     count: u32,
 ) -> Result<Vec<Aside>> {
     enforce(images, caller).await?;
-    let (store, after) = (named(images, store)?.id.clone(), after.to_owned());
+    let (store, after) = (named(images, store)?.id, after.to_owned());
     let read = move |conn: &mut Conn| db::quarantine::list(conn, &store, &after, i64::from(count));
     Ok(images.db.read("quarantine.list", read).await?)
 }
 
-async fn aside<'a>(
-    images: &'a Images,
-    caller: &Caller,
-    store: &str,
-    id: &str,
-) -> Result<(&'a NamedStore, Aside)> {
+async fn aside(images: &Images, caller: &Caller, store: &str, id: &str) -> Result<(NamedStore, Aside)> {
     access::mutating(caller)?;
     enforce(images, caller).await?;
     let (named, key) = (named(images, store)?, id.to_owned());
@@ -206,7 +197,7 @@ async fn aside<'a>(
 /// [`Error::Forbidden`], [`Error::NotFound`], [`Error::Conflict`] when something else bears its name by now.
 pub async fn restore(images: &Images, caller: &Caller, store: &str, id: &str) -> Result<()> {
     let (named, aside) = aside(images, caller, store, id).await?;
-    quarantine::restore(&images.db, named, &aside).await
+    quarantine::restore(&images.db, &named, &aside).await
 }
 
 /// Deletes an object in quarantine.
@@ -215,7 +206,7 @@ pub async fn restore(images: &Images, caller: &Caller, store: &str, id: &str) ->
 /// [`Error::Forbidden`], [`Error::NotFound`]
 pub async fn purge(images: &Images, caller: &Caller, store: &str, id: &str) -> Result<()> {
     let (named, aside) = aside(images, caller, store, id).await?;
-    let purged = quarantine::purge(&images.db, named, &aside).await;
+    let purged = quarantine::purge(&images.db, &named, &aside).await;
     purged.map_err(|failure| Error::Unavailable(failure.to_string()))
 }
 

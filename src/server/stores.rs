@@ -9,6 +9,7 @@ use crate::{
         NamedStore, Stores,
         backend::Site,
         limit::{Fencing, Limits},
+        opening::Opener,
     },
 };
 
@@ -53,6 +54,17 @@ pub fn open_one(
     let limits = Limits { fencing: fencing.clone(), ..Limits::default() };
     let store = NamedStore::new(one.id.clone(), one.description.clone(), one.weight, backend, &limits);
     Ok(store.keeping(one.disk_format.clone()))
+}
+
+/// How storages of the database are opened: as configured stores are.
+pub fn opener(settings: &config::Stores, data_dir: &Path, imports: &import::Settings) -> Opener {
+    Opener {
+        data_dir: data_dir.to_owned(),
+        filter: imports.filter.clone(),
+        patience: imports.patience,
+        fencing: settings.fencing.clone(),
+        folders: settings.storage_folders.clone(),
+    }
 }
 
 /// Folder of staged uploads (`os_glance_staging_store`, or `node_staging_uri` with one store).

@@ -4,6 +4,7 @@
 //! counts and traces. A blob becomes visible under its name in one step, when its writer commits; until then nobody
 //! can read it, and cancelling leaves nothing behind.
 
+mod absent;
 mod addresses;
 pub mod backend;
 pub mod cache;
@@ -13,11 +14,13 @@ mod conformance;
 pub mod count;
 mod error;
 mod fence;
+pub mod given;
 pub mod health;
 pub mod kinds;
 pub mod limit;
 pub mod named;
 mod notes;
+pub mod opening;
 pub mod private;
 mod range;
 #[cfg(test)]

@@ -14,6 +14,8 @@ use std::{
 use futures::{StreamExt, TryStreamExt};
 use serde_json::{Map, Value};
 
+use crate::model::storage::Terms;
+
 use super::{
     About, Addresses, Backend, BlobWriter, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers,
     StoreError, StoreErrorKind, StoreResult, StoreUrl,
@@ -37,6 +39,10 @@ pub struct NamedStore {
     pub weight: i64,
     /// The format in which it keeps disks; `None` is any. The writer is responsible for it.
     pub disk_format: Option<String>,
+    /// How it is to be used.
+    pub terms: Arc<Terms>,
+    /// Why this node cannot open it, if that is so.
+    pub fault: Option<Arc<str>>,
     /// Its counters since the start.
     pub counters: Arc<Counters>,
     about: Arc<About>,
@@ -65,6 +71,8 @@ impl NamedStore {
             description,
             weight,
             disk_format: None,
+            terms: Arc::default(),
+            fault: None,
             counters: Arc::clone(&notes.counters),
             about: Arc::new(about),
             backend,
@@ -78,6 +86,16 @@ impl NamedStore {
     /// The same store, which keeps disks in this format.
     pub fn keeping(self, disk_format: Option<String>) -> Self {
         Self { disk_format, ..self }
+    }
+
+    /// The same store, used on these terms.
+    pub fn on(self, terms: Terms) -> Self {
+        Self { terms: Arc::new(terms), ..self }
+    }
+
+    /// Whether it takes data of images: it can be written, and nobody has said that it is not to be.
+    pub fn takes_data(&self) -> bool {
+        self.about.capabilities.writes && !self.terms.read_only
     }
 
     /// Its type.

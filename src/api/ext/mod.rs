@@ -14,6 +14,7 @@ mod jobs;
 mod limits;
 mod media_groups;
 mod page;
+mod placement;
 mod retention;
 mod retire;
 mod stores;
@@ -70,8 +71,29 @@ pub fn configure(config: &mut ServiceConfig) {
 /// What lies in stores.
 fn keeping_stores(config: &mut ServiceConfig) {
     config
-        .service(resource("/ext/v1/stores", "GET").route(get().to(stores::list)))
-        .service(resource("/ext/v1/stores/{store}", "GET").route(get().to(stores::show)))
+        .service(
+            resource("/ext/v1/stores", "GET, POST")
+                .route(get().to(stores::list))
+                .route(post().to(stores::manage::add)),
+        )
+        .service(
+            resource("/ext/v1/stores/{store}", "GET, PATCH, DELETE")
+                .route(get().to(stores::show))
+                .route(patch().to(stores::manage::change))
+                .route(delete().to(stores::manage::remove)),
+        )
+        .service(
+            resource("/ext/v1/placement-rules", "GET, POST")
+                .route(get().to(placement::list))
+                .route(post().to(placement::create)),
+        )
+        .service(resource("/ext/v1/placement-rules/try", "POST").route(post().to(placement::try_out)))
+        .service(
+            resource("/ext/v1/placement-rules/{id}", "GET, PATCH, DELETE")
+                .route(get().to(placement::show))
+                .route(patch().to(placement::change))
+                .route(delete().to(placement::remove)),
+        )
         .service(resource("/ext/v1/stores/{store}/objects", "GET").route(get().to(stores::objects)))
         .service(
             resource("/ext/v1/stores/{store}/objects/adopt", "POST")

@@ -170,7 +170,7 @@ impl Health {
 
 /// How each store is.
 async fn told(stores: Option<&Stores>) -> Vec<(NamedStore, Report)> {
-    let named: Vec<_> = stores.map(|stores| stores.iter().cloned().collect()).unwrap_or_default();
+    let named: Vec<_> = stores.map(|stores| stores.iter().collect()).unwrap_or_default();
     let reports = join_all(named.iter().map(NamedStore::report)).await;
     named.into_iter().zip(reports).collect()
 }

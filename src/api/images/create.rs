@@ -37,7 +37,7 @@ pub async fn create(state: Shared, caller: Identified, request: HttpRequest, bod
         response.insert_header((name, methods.join(",")));
     }
     if state.app.stores.multiple {
-        let ids: Vec<&str> = state.app.stores.iter().map(|s| s.id.as_str()).collect();
+        let ids: Vec<String> = state.app.stores.iter().map(|named| named.id).collect();
         response.insert_header((HeaderName::from_static("openstack-image-store-ids"), ids.join(",")));
     }
     Ok(response.json(view::image(&state, &caller.0, &image)))

@@ -291,6 +291,14 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Stores)
     .must(),
     opt(
+        "storage_folders",
+        List(Item::Text),
+        "",
+        "Folders, separated by commas, below which administrators may add file stores while the service runs.",
+    )
+    .of(Feature::Stores)
+    .must(),
+    opt(
         "import_deadline",
         at_least(1),
         "86400",

@@ -51,3 +51,32 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(store_findings, jobs);
+
+diesel::table! {
+    /// Stores that administrators added.
+    storages (id) {
+        id -> Text,
+        kind -> Text,
+        description -> Nullable<Text>,
+        weight -> BigInt,
+        read_only -> Bool,
+        bindings -> Text,
+        options -> Text,
+        sealed -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// Rules of placement.
+    placement_rules (id) {
+        id -> Text,
+        position -> BigInt,
+        description -> Nullable<Text>,
+        conditions -> Text,
+        store -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}

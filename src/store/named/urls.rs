@@ -68,6 +68,25 @@ impl NamedStore {
         Some(StoreUrl::new(place).to_string())
     }
 
+    /// Whether one of the two would serve URLs that the other writes, as stores in one folder or bucket do.
+    pub fn overlaps(&self, other: &NamedStore) -> bool {
+        let (own, others) = (self.beginnings(), other.beginnings());
+        own.iter().any(|a| others.iter().any(|b| a.starts_with(b) || b.starts_with(a)))
+    }
+
+    /// What the URLs of its own data begin with.
+    fn beginnings(&self) -> Vec<&str> {
+        match &self.about.addresses {
+            Addresses::Below(prefixes) | Addresses::Keyed(prefixes, _) => {
+                prefixes.iter().map(String::as_str).collect()
+            }
+            Addresses::Snapshots { prefix, .. } => vec![prefix],
+            Addresses::Containers { own, .. } => vec![own],
+            Addresses::Accounts { containers } => vec![containers],
+            Addresses::Schemes(_) => Vec::new(),
+        }
+    }
+
     /// The possible URLs of a name, one for each place that this store writes to; none if it is read-only.
     pub fn urls_of(&self, name: &str) -> Vec<String> {
         match &self.about.addresses {

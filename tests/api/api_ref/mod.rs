@@ -6,6 +6,7 @@ mod walk;
 mod walk_cache;
 mod walk_extensions;
 mod walk_metadefs;
+mod walk_storages;
 mod walk_stores;
 mod walk_tasks;
 

@@ -9,6 +9,7 @@ use super::{
     walk_cache::cache,
     walk_extensions::{extensions, store_keeping},
     walk_metadefs::metadefs,
+    walk_storages::storages,
     walk_stores::stores,
     walk_tasks::imports_and_tasks,
 };
@@ -288,9 +289,12 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         store_keeping(&walk, &app).await;
         // Nothing stays in the bin.
         app.later(7200);
-        let several =
-            Database::Sqlite.app_with(|options| options.stores = crate::stores::several(&options.data_dir));
+        let several = Database::Sqlite.app_with(|options| {
+            options.stores = crate::stores::several(&options.data_dir);
+            options.stores.storage_folders = vec![options.data_dir.clone()];
+        });
         stores(&walk, &several.as_admin(), &several.as_member("owner")).await;
+        storages(&walk, &several).await;
         let caching = Database::Sqlite.app_with(crate::cache::with_cache);
         cache(&walk, &caching.as_admin(), &caching.as_member("owner")).await;
         let seen = walk.seen.borrow();

@@ -47,6 +47,7 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
             "limits",
             "lint",
             "media-groups",
+            "placement-rules",
             "retention",
             "slugs",
             "stores",

@@ -182,7 +182,7 @@ on_each_database! {
         let mut drafts = Vec::new();
         for _ in 0..2 {
             let id = alice.created(image().raw()).await;
-            let store = inner.stores.get(inner.stores.default_id()).unwrap();
+            let store = &inner.stores.get(inner.stores.default_id()).unwrap();
             let (name, payer, holder) = (Some(id.as_str()), None, None);
             let (size, caller) = (None, None);
             let (owner, prepares) = (None, None);

@@ -132,7 +132,7 @@ on_each_database! {
         let app = limited(database, 1000);
         let inner = app.app();
         let ids = queued(&app, 2).await;
-        let store = inner.stores.get(inner.stores.default_id()).unwrap();
+        let store = &inner.stores.get(inner.stores.default_id()).unwrap();
         let (owner, payer) = (Some("alice"), Some("alice"));
         let (image_id, size, caller) = (ids[0].as_str(), Some(900), None);
         let (holder, prepares) = (None, None);

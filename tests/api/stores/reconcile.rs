@@ -37,7 +37,7 @@ on_each_database! {
         let app = database.app_with_stores();
         let id = image_in(&app, &["slow"], b"data").await;
         let all = app.app();
-        let slow = all.stores.get("slow").unwrap();
+        let slow = &all.stores.get("slow").unwrap();
         let part = fresh_id();
         let folder = app.folder().join("slow");
         std::fs::write(folder.join("unknown"), b"x").unwrap();

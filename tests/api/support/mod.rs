@@ -6,6 +6,7 @@ mod certificates;
 mod client;
 mod database;
 mod mariadb;
+mod neighbour;
 mod persona;
 mod postgres;
 mod raw;
@@ -348,7 +349,7 @@ pub async fn eventually<T, E: std::fmt::Debug>(what: &str, ask: impl AsyncFn() -
 async fn faults(app: &App) -> Vec<String> {
     let mut faults = Vec::new();
     for named in app.stores.iter().filter(|named| named.capabilities().writes) {
-        faults.extend(faults_of(app, named).await);
+        faults.extend(faults_of(app, &named).await);
     }
     faults.extend(usage_faults(app).await);
     faults

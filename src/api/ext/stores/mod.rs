@@ -1,6 +1,7 @@
 //! `/ext/v1/stores`: the health and contents of stores.
 
 pub mod findings;
+pub mod manage;
 pub mod reconcile;
 
 use actix_web::{HttpRequest, HttpResponse, web::Path};
@@ -42,9 +43,10 @@ const BROWSED: [ObjectState; 10] = [
     ObjectState::Quarantined,
     ObjectState::Foreign,
 ];
-fn store(known: &Known<'_>) -> Value {
-    let (named, report) = (known.named, &known.report);
+fn store(known: &Known) -> Value {
+    let (named, report) = (&known.named, &known.report);
     let state = match (&known.standing, report.state) {
+        _ if named.fault.is_some() => "missing",
         (Some(Standing::Missing(_)), _) => "missing",
         (_, State::Well) => "ok",
         (_, State::Sick) => "degraded",
@@ -65,14 +67,17 @@ fn store(known: &Known<'_>) -> Value {
         "place": named.place(),
         "default": known.is_default,
         "weight": named.weight,
-        "read_only": !named.capabilities().writes,
-        "managed": false,
+        "read_only": !named.takes_data(),
+        "managed": named.terms.managed,
+        "hosts": named.terms.hosts,
+        "zones": named.terms.zones,
+        "roles": named.terms.roles,
         "state": state,
         "mark": mark,
         "capacity_bytes": report.room.map(|room| room.total),
         "free_bytes": report.room.map(|room| room.free),
         "errors": report.errors,
-        "last_error": report.last_error.as_ref().map(|fault| &fault.reason),
+        "last_error": named.fault.as_deref().or(report.last_error.as_ref().map(|fault| fault.reason.as_str())),
         "images": known.objects,
         "bytes": known.bytes,
         "quarantined": known.quarantined,

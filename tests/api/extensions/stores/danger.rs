@@ -125,7 +125,7 @@ on_each_database! {
         assert_eq!(second.as_admin().get("/ext/v1/stores/file").await.expect(200).json()["store"]["mark"], "theirs");
         assert!(folder.join(&id).exists());
         let inner = second.app();
-        let claimed = guard::claim(&inner.db, inner.stores.get("file").unwrap()).await.unwrap();
+        let claimed = guard::claim(&inner.db, &inner.stores.get("file").unwrap()).await.unwrap();
         assert_eq!(claimed, Standing::Ours);
         assert_eq!(reconciled(&second, json!({})).await.0["summary"], json!({"orphan": 1}));
         clear(&first).await;

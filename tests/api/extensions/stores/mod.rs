@@ -2,7 +2,9 @@
 
 mod adoption;
 mod danger;
+mod placement;
 mod reconcile;
+mod storages;
 
 use std::{
     fs::File,

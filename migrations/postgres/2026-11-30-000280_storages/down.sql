@@ -1,0 +1,2 @@
+DROP TABLE placement_rules;
+DROP TABLE storages;
