@@ -10,7 +10,9 @@ STATES = ("ok", "staging", "stale-staging", "orphan", "young", "missing", "size-
 COLUMNS = [("ID", "id"), ("Type", "type"), ("State", "state"), ("Default", "default"), ("Read Only", "read_only"),
            ("Images", "images"), ("Bytes", "bytes"), ("Free Bytes", "free_bytes"), ("Orphans", "orphans")]
 MORE_COLUMNS = [("Place", "place"), ("Description", "description"), ("Weight", "weight"), ("Mark", "mark"),
-                ("Capacity Bytes", "capacity_bytes"), ("Quarantined", "quarantined"), ("Errors", "errors"),
+                ("Managed", "managed"), ("Hosts", "hosts", format_columns.ListColumn),
+                ("Zones", "zones", format_columns.ListColumn), ("Capacity Bytes", "capacity_bytes"),
+                ("Quarantined", "quarantined"), ("Errors", "errors"),
                 ("Last Error", "last_error"), ("Last Reconcile", "last_reconcile", format_columns.DictColumn)]
 
 
@@ -42,7 +44,8 @@ class ShowStorage(base.ShowOne):
 
     def take_action(self, parsed_args):
         store = self.extensions.get(at("stores", parsed_args.storage))["store"]
-        return base.fields(store, last_reconcile=format_columns.DictColumn)
+        lists = {name: format_columns.ListColumn for name in ("hosts", "zones", "roles")}
+        return base.fields(store, last_reconcile=format_columns.DictColumn, **lists)
 
 
 class BrowseStorage(base.Lister):
