@@ -22,7 +22,7 @@ use actix_web::{
 use tokio::sync::Notify;
 
 pub use error::{StartError, runtime};
-pub use options::{IdentityChoice, Options};
+pub use options::{IdentityChoice, LimitsChoice, Options};
 
 use error::failed;
 use supervisor::{Supervisor, Word};
@@ -125,6 +125,7 @@ impl Server {
             db: db.clone(),
             stores: Arc::new(stores),
             access: Access::new(Arc::clone(&policy), options.protections.clone()),
+            unified: identity::limits(&options.limits, &db),
             settings: Arc::new(settings),
             schema: Arc::new(schema),
             doomed: Arc::new(Notify::new()),

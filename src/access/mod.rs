@@ -5,6 +5,7 @@
 pub mod protection;
 pub mod quota;
 pub mod targets;
+pub mod unified;
 
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+pub use super::new_draft::{BeginFault, NewDraft};
 use super::{
     Blobs, Holder,
     faults::{gone, store_fault},
@@ -9,9 +10,12 @@ use super::{
     reserve::{Asked, Reservation},
 };
 use crate::{
-    access::quota::Allowance,
+    access::{
+        quota::Allowance,
+        unified::{Counts, Quota},
+    },
     db::{self, Conn, DbError, DbResult},
-    image::change,
+    image::change::{self, Door},
     model::{
         blob::{Blob, BlobState},
         caller::Caller,
@@ -24,50 +28,6 @@ use crate::{
     },
     store::{BlobWriter, NamedStore, NewBlob, StoreError, StoreErrorKind, StoreResult, StoreUrl},
 };
-
-/// The properties of a new blob.
-#[derive(Clone, Copy)]
-pub struct NewDraft<'a> {
-    /// The image that it is for.
-    pub image_id: &'a str,
-    /// The project that owns the image.
-    pub owner: Option<&'a str>,
-    /// The project whose storage quota is used: that of the caller who sends the data.
-    pub payer: Option<&'a str>,
-    /// Where it goes.
-    pub store: &'a NamedStore,
-    /// Its name in the store, if that is free; `None` is its own id.
-    pub name: Option<&'a str>,
-    /// The caller who sends the data, if there is one.
-    pub caller: Option<&'a Caller>,
-    /// Bytes, if known.
-    pub size: Option<u64>,
-    /// Its holder; `None` is an upload of its own.
-    pub holder: Option<&'a Arc<Holder>>,
-    /// The store that others are told is being prepared; `None` tells nobody.
-    pub prepares: Option<&'a str>,
-}
-
-/// Why a blob could not be begun.
-#[derive(Debug)]
-pub enum BeginFault {
-    /// Its store does not answer.
-    Store(StoreError),
-    /// There is no room under the quota, or the ledger could not be written.
-    Db(DbError),
-}
-
-impl From<DbError> for BeginFault {
-    fn from(error: DbError) -> Self {
-        Self::Db(error)
-    }
-}
-
-impl From<StoreError> for BeginFault {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
 
 /// A blob that this process writes. Its row is in the ledger.
 pub struct Draft {
@@ -115,14 +75,22 @@ impl Blobs {
         Ok((row, holder))
     }
 
-    fn asked(&self, new: NewDraft<'_>) -> Asked {
+    fn asked(&self, new: NewDraft<'_>, quota: Option<Quota>) -> Asked {
         let allowance = Allowance::of(self.images.settings.user_storage_quota, new.payer);
         let own = allowance.as_ref().is_some_and(|allowance| allowance.covers(new.owner));
-        Asked { allowance, own, size: new.size }
+        let counts = Counts { binding: new.counts.binding && new.size.is_some(), ..new.counts };
+        let claim = quota.and_then(|quota| quota.claim(counts));
+        Asked { allowance, claim, own, size: new.size }
     }
 
-    fn draft(&self, new: NewDraft<'_>, holder: Arc<Holder>, (blob, reserved): (Blob, u64)) -> Draft {
-        let reservation = Reservation::new(self.images.db.clone(), self.asked(new), blob.clone(), reserved);
+    fn draft(
+        &self,
+        new: NewDraft<'_>,
+        holder: Arc<Holder>,
+        asked: Asked,
+        (blob, reserved): (Blob, u64),
+    ) -> Draft {
+        let reservation = Reservation::new(self.images.db.clone(), asked, blob.clone(), reserved);
         let (owner, caller) = (new.owner.map(str::to_owned), new.caller.cloned());
         Draft {
             blobs: self.clone(),
@@ -141,14 +109,16 @@ impl Blobs {
     /// # Errors
     /// [`BeginFault`], with `Error::TooLarge` over the quota.
     pub async fn begin(&self, new: NewDraft<'_>) -> std::result::Result<Draft, BeginFault> {
+        let quota = self.images.unified.of(new.payer).await.map_err(DbError::from)?;
         let ((row, holder), clock) = (self.row(new).await?, self.images.db.clock.clone());
-        let (asked, is_managed) = (self.asked(new), new.store.terms.managed);
+        let (asked, is_managed) = (self.asked(new, quota), new.store.terms.managed);
+        let asks = asked.clone();
         let write = self.images.db.write("blob.begin", move |conn| {
             let blob = enter(conn, &row, is_managed, clock.now())?;
-            let reserved = asked.begin(conn, &blob)?;
+            let reserved = asks.begin(conn, &blob)?;
             Ok((blob, reserved))
         });
-        Ok(self.draft(new, holder, write.await?))
+        Ok(self.draft(new, holder, asked, write.await?))
     }
 
     /// Enters a blob, with room for it under the quota, and turns its image to `status`, in one transaction. Returns
@@ -164,22 +134,23 @@ impl Blobs {
         status: Status,
         check: impl Fn(&Image) -> Result<()> + Send + 'static,
     ) -> Result<(Draft, Image)> {
-        let row = self.row(new).await.map_err(|error| store_fault(&error))?;
-        let ((row, holder), mut door) = (row, self.images.door(author));
+        let unified = self.images.unified.of(new.payer).await?;
+        let (row, holder) = self.row(new).await.map_err(|error| store_fault(&error))?;
+        let (asked, is_managed) = (self.asked(new, unified.clone()), new.store.terms.managed);
+        let (asks, mut door) = (asked.clone(), Door { unified, ..self.images.door(author) });
         let several = self.images.stores.multiple;
         door.moved.prepared = new.prepares.map(|id| several.then(|| id.to_owned())).into_iter().collect();
-        let (asked, is_managed) = (self.asked(new), new.store.terms.managed);
         let write = self.images.db.write("image.begin_upload", move |conn| {
             let image = change::in_txn(conn, &door, &row.image_id, |_, image| {
                 check(image)?;
                 Ok(Some(Image { status, ..image.clone() }))
             })?;
             let blob = enter(conn, &row, is_managed, door.clock.now())?;
-            let reserved = asked.begin(conn, &blob)?;
+            let reserved = asks.begin(conn, &blob)?;
             Ok((image, (blob, reserved)))
         });
         let (image, entered) = write.await?;
-        Ok((self.draft(new, holder, entered), image))
+        Ok((self.draft(new, holder, asked, entered), image))
     }
 }
 

@@ -102,6 +102,7 @@ pub fn doom_abandoned(conn: &mut Conn, clock: &Clock, notices: &Notices) -> DbRe
         in_use: InUse::Allow,
         public_seconds: None,
         limits: None,
+        unified: None,
         groups_strict: false,
         clock: clock.clone(),
         notices: notices.clone(),

@@ -9,6 +9,7 @@ pub mod faults;
 pub mod lanes;
 pub mod lease;
 pub mod ledger;
+mod new_draft;
 pub mod pool;
 pub mod pour;
 pub mod reserve;

@@ -13,10 +13,12 @@ use super::{
     pour::Sink,
 };
 use crate::{
+    access::unified::Counts,
     db::DbError,
     model::{
         blob::Blob,
         image::{Image, Location},
+        unified::Resource,
     },
     store::{BlobWriter, NamedStore, StoreError, StoreErrorKind, StoreResult, StoreUrl},
 };
@@ -70,6 +72,7 @@ pub struct Sinks<'a> {
     watcher: &'a dyn Watcher,
     holder: &'a Arc<Holder>,
     payer: Option<&'a str>,
+    binding: bool,
 }
 
 /// Data that reached the stores; not yet `live`.
@@ -86,15 +89,16 @@ pub struct Delivered {
 
 impl<'a> Sinks<'a> {
     /// Creates an empty set. `must_succeed`: the first failed store ends everything. `payer` is the project whose quota
-    /// is used.
+    /// is used, and `binding` is as in [`Counts`].
     pub fn new(
         must_succeed: bool,
         watcher: &'a dyn Watcher,
         holder: &'a Arc<Holder>,
         payer: Option<&'a str>,
+        binding: bool,
     ) -> Self {
         let (targets, failed) = (Vec::new(), Vec::new());
-        Self { holder, payer, targets, failed, gone: true, absent: None, must_succeed, watcher }
+        Self { holder, payer, binding, targets, failed, gone: true, absent: None, must_succeed, watcher }
     }
 
     /// Enters a blob into the ledger and opens it, or lets the store share what another has at a URL.
@@ -111,8 +115,19 @@ impl<'a> Sinks<'a> {
     ) -> Result<(), SinksFault> {
         let (image_id, owner, payer) = (image.id.as_str(), image.owner.as_deref(), self.payer);
         let (name, holder) = (Some(image_id), Some(self.holder));
-        let new =
-            NewDraft { image_id, owner, payer, store, name, size, holder, caller: None, prepares: None };
+        let counts = Counts { resource: Resource::SizeTotal, binding: self.binding };
+        let new = NewDraft {
+            image_id,
+            owner,
+            payer,
+            store,
+            name,
+            size,
+            counts,
+            holder,
+            caller: None,
+            prepares: None,
+        };
         let mut draft = match blobs.begin(new).await {
             Ok(draft) => draft,
             Err(BeginFault::Store(error)) => return Ok(self.leave_out(&store.id, error).await?),

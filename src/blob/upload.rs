@@ -19,7 +19,7 @@ use super::{
     reserve::Reserving,
 };
 use crate::{
-    access,
+    access::{self, unified::Counts},
     db::{self, DbError, DbResult},
     image::{change, placement, query, readers, signature},
     model::{
@@ -28,6 +28,7 @@ use crate::{
         event::Author,
         image::Image,
         status::Status,
+        unified::Resource,
     },
     store::{BlobWriter, NamedStore, StoreError, StoreErrorKind, StoreUrl},
 };
@@ -159,6 +160,7 @@ pub async fn take<T>(
         store,
         name,
         size: *declared,
+        counts: Counts { resource: Resource::SizeTotal, binding: true },
         caller: Some(caller),
         holder: None,
         prepares: Some(&admitted.store.id),

@@ -58,6 +58,7 @@ pub mod stored;
 pub mod stores;
 pub mod tasks;
 pub mod trash;
+pub mod unified;
 pub(crate) mod url;
 pub mod usage;
 pub mod usage_check;

@@ -334,6 +334,7 @@ diesel::table! {
 }
 diesel::allow_tables_to_appear_in_same_query!(consumers, images);
 diesel::allow_tables_to_appear_in_same_query!(consumers, image_properties);
+diesel::allow_tables_to_appear_in_same_query!(identity_limits, identity_services);
 
 diesel::table! {
     identity_keys (generation) {

@@ -3,6 +3,7 @@
 mod access_rules;
 pub mod builtin;
 pub mod keystone;
+pub mod limits;
 
 use async_trait::async_trait;
 

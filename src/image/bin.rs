@@ -1,6 +1,9 @@
 //! The trash: deleted images whose data is still there, and their restoration.
 
-use super::{Images, bundles, change};
+use super::{
+    Images, bundles,
+    change::{self, Door},
+};
 use crate::{
     access::{self, targets::CallerTarget},
     db::{self, Conn, trash::Binned},
@@ -72,7 +75,8 @@ pub async fn restore(images: &Images, caller: &Caller, id: &str) -> Result<Image
             check_data(images, &binned.image).await?;
         }
     }
-    let (door, key) = (images.door_of(caller), id.to_owned());
+    let unified = images.unified.of(caller.project_id.as_deref()).await?;
+    let (door, key) = (Door { unified, ..images.door_of(caller) }, id.to_owned());
     let write = images.db.write("trash.restore", move |conn| {
         let image = change::restore(conn, &door, &key)?;
         bundles::restore_disks(conn, &door, &image)?;

@@ -64,7 +64,8 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage, disks: Vec<
         image.set_property(ROOT_DEVICE.0, Some(ROOT_DEVICE.1.to_owned()));
     }
     images.settings.bounds.check_record(0, &image)?;
-    let (door, plan) = (images.door_of(caller), sized.clone());
+    let unified = images.unified.of(caller.project_id.as_deref()).await?;
+    let (door, plan) = (Door { unified, ..images.door_of(caller) }, sized.clone());
     let write = images.db.write("bundle.create", move |conn| enter(conn, &door, &image, &plan, is_chosen));
     let image = write.await.map_err(|error| match error {
         DbError::Duplicate(_) => Error::conflict("An image with this id already exists, or was deleted."),

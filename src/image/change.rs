@@ -15,7 +15,7 @@ use super::{
     turns::{Turn, Turns},
 };
 use crate::{
-    access::{self, quota::Allowance},
+    access::{self, quota::Allowance, unified::Quota},
     db::{self, Conn, DbError, DbResult},
     model::{
         blob::Blob,
@@ -111,7 +111,9 @@ impl Images {
     /// [`DbError::Duplicate`] when its id is in use or was ever used; [`Error::TooLarge`] when the project has too many
     /// without data.
     pub async fn insert(&self, caller: &Caller, image: &Image, is_chosen: bool) -> DbResult<()> {
-        let (image, max, door) = (image.clone(), self.settings.queued_max, self.door_of(caller));
+        let unified = self.unified.of(caller.project_id.as_deref()).await?;
+        let door = Door { unified, ..self.door_of(caller) };
+        let (image, max) = (image.clone(), self.settings.queued_max);
         let insert = move |conn: &mut Conn| {
             insert_in(conn, &door, &image, is_chosen)?;
             queued::check(conn, max, image.owner.as_deref())
@@ -190,7 +192,9 @@ pub(super) fn insert_in(conn: &mut Conn, door: &Door, image: &Image, is_chosen: 
     dates::note(conn, None, image)?;
     group_names::check(conn, door.groups_strict, None, image)?;
     slugs::note(conn, None, image)?;
-    limits::check(conn, door.limits.as_ref(), None, image)
+    limits::check(conn, door.limits.as_ref(), None, image)?;
+    let admit = |quota: &Quota| quota.admit_image(conn, image.owner.as_deref());
+    door.unified.as_ref().map_or(Ok(()), admit)
 }
 
 /// Saves the difference between two states. Returns the image and how many blobs were doomed.
@@ -260,6 +264,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     db::usage::record(conn, before, &after, now)?;
     check_storage(conn, door, before, &after)?;
     limits::check(conn, door.limits.as_ref(), Some(before), &after)?;
+    admit_upload(conn, door, before, &after)?;
     Ok((after, doomed))
 }
 
@@ -297,11 +302,23 @@ pub(super) fn restore(conn: &mut Conn, door: &Door, id: &str) -> DbResult<Image>
     db::usage::record(conn, &before, &after, now)?;
     check_storage(conn, door, &before, &after)?;
     limits::check(conn, door.limits.as_ref(), Some(&before), &after)?;
+    if let Some(quota) = &door.unified {
+        quota.admit_restored(conn, after.owner.as_deref(), after.stored_bytes())?;
+    }
     Ok(after)
 }
 
 fn tell(conn: &mut Conn, door: &Door, now: Timestamp, say: impl FnOnce() -> Vec<Notice>) -> DbResult<()> {
     db::notices::tell(conn, (&door.notices, &door.author), now, say)
+}
+
+/// Requires that the author's project may have another image on its way where this one becomes that, and may stage its
+/// data.
+fn admit_upload(conn: &mut Conn, door: &Door, before: &Image, after: &Image) -> DbResult<()> {
+    let begins = after.is_uploading() && !before.is_uploading();
+    let Some(quota) = door.unified.as_ref().filter(|_| begins) else { return Ok(()) };
+    quota.admit_uploading(conn)?;
+    if after.status == Status::Saving { Ok(()) } else { quota.admit_import(conn, after.size_bytes()) }
 }
 
 /// Enters the data of new locations into the ledger that was in its store before.

@@ -1,6 +1,7 @@
 //! The context of a change.
 
 use super::Images;
+use crate::access::unified::Quota;
 use crate::model::{
     caller::Caller,
     clock::Clock,
@@ -27,6 +28,8 @@ pub struct Door {
     pub public_seconds: Option<i64>,
     /// The limits of projects without limits of their own; `None` for callers without limits.
     pub limits: Option<Limits>,
+    /// The limits that the identity service has for the author's project, where the change may need more of them.
+    pub unified: Option<Quota>,
     /// Whether images may only be in media groups that there are (`media_groups_strict`).
     pub groups_strict: bool,
     /// The time of the change.
@@ -50,6 +53,7 @@ impl Images {
             in_use: self.settings.in_use,
             public_seconds: self.settings.public_seconds,
             limits: None,
+            unified: None,
             groups_strict: false,
             clock: self.db.clock.clone(),
             notices: self.db.notices.clone(),

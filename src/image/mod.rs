@@ -46,7 +46,7 @@ pub use sent::Sends;
 pub use turns::Turns;
 
 use crate::{
-    access::Access,
+    access::{Access, unified::Unified},
     db::Db,
     model::{
         consumer::InUse, image::Location, image_schema::ImageSchema, lifecycle::Obsolete, limits::Limits,
@@ -64,6 +64,8 @@ pub struct Images {
     pub stores: Arc<Stores>,
     /// Authorisation.
     pub access: Access,
+    /// The limits that the identity service keeps.
+    pub unified: Unified,
     /// The operator's settings.
     pub settings: Arc<Settings>,
     /// The image schema.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{
     FAILED_IMPORT, Imports,
+    asked::Method,
     bring::{Reading, pour, poured, store_failure},
     plan::{Plan, list_of, stores_in},
     state::Staged,
@@ -198,7 +199,9 @@ async fn open<'a>(
     source: (&NamedStore, &str),
 ) -> Done<Sinks<'a>> {
     let must_succeed = plan.asked.all_stores_must_succeed || plan.targets.len() < 2;
-    let mut sinks = Sinks::new(must_succeed, watcher, &work.holder, work.job.owner.as_deref());
+    // Only what a client has staged had to fit, in Glance, with its size.
+    let binding = plan.asked.method == Method::GlanceDirect;
+    let mut sinks = Sinks::new(must_succeed, watcher, &work.holder, work.job.owner.as_deref(), binding);
     for id in &plan.targets {
         let named = imports.images.stores.get(id);
         let named = named.ok_or_else(|| Failure::Final(format!("Store {id:?} is not configured here.")))?;

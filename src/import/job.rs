@@ -15,7 +15,7 @@ use super::{
 use crate::{
     blob::facts::Facts,
     db::{self, Conn, DbResult},
-    image::{expected, query},
+    image::{change::Door, expected, query},
     model::{
         error::Error,
         image::Image,
@@ -172,7 +172,9 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
 /// The first step: the image says what is going on. Repeating it changes nothing.
 async fn begin(imports: &Imports, work: &Work, plan: &Plan) -> Done<Image> {
     let copies = plan.asked.method == Method::CopyImage;
-    let mut door = imports.images.door(work.author());
+    let author = work.author();
+    let unified = imports.images.unified.of(author.project_id.as_deref()).await?;
+    let mut door = Door { unified, ..imports.images.door(author) };
     let several = imports.images.stores.multiple;
     door.moved.prepared = plan.targets.iter().map(|id| several.then(|| id.clone())).collect();
     let changed = imports

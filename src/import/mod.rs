@@ -42,8 +42,7 @@ use crate::{
 pub use settings::Settings;
 pub use shares::Shares;
 
-/// Stores that an import is still to write, comma-separated.
-pub const IMPORTING_TO_STORES: &str = "os_glance_importing_to_stores";
+pub use crate::model::image::IMPORTING_TO_STORES;
 /// Stores that an import could not write, comma-separated.
 pub const FAILED_IMPORT: &str = "os_glance_failed_import";
 

@@ -19,6 +19,7 @@ use crate::{
         error::{Error, Result},
         image::{Image, is_uuid},
         job::Job,
+        unified::Resource,
     },
     store::NamedStore,
     work::queue::draft,
@@ -40,6 +41,8 @@ pub async fn start(
     remote: Option<Service>,
 ) -> Result<()> {
     access::mutating(caller)?;
+    let (images, project) = (&imports.images, caller.project_id.as_deref());
+    images.unified.check_bytes(&images.db, project, Resource::SizeTotal, None).await?;
     let image = query::find(&imports.images, caller, id).await?;
     check_status(&image, asked.method)?;
     if asked.method == Method::GlanceDownload {

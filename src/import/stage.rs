@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::Imports;
 use crate::{
-    access,
+    access::{self, unified::Counts},
     blob::{
         draft::{Draft, NewDraft, cancel},
         faults::store_fault,
@@ -20,6 +20,7 @@ use crate::{
         event::Author,
         image::Image,
         status::Status,
+        unified::Resource,
     },
 };
 
@@ -39,6 +40,8 @@ pub async fn stage(
     }
     access::mutating(caller)?;
     let (images, blobs) = (&imports.images, &imports.blobs);
+    let project = caller.project_id.as_deref();
+    images.unified.check_bytes(&images.db, project, Resource::StageTotal, declared).await?;
     let image = query::find(images, caller, id).await?;
     images.access.enforce(caller, "modify_image", &image).await?;
     check_may_stage(&image)?;
@@ -52,6 +55,7 @@ pub async fn stage(
         store: &blobs.staging.store,
         name: None,
         size: declared,
+        counts: Counts { resource: Resource::StageTotal, binding: true },
         caller: None,
         holder: None,
         prepares: None,

@@ -5,12 +5,13 @@ use super::{
     state::{Staged, State},
 };
 use crate::{
+    access::unified::Counts,
     blob::{
         draft::{BeginFault, Draft, NewDraft},
         faults::store_fault,
     },
     db,
-    model::{blob::Blob, error::Error, image::Image, job::written},
+    model::{blob::Blob, error::Error, image::Image, job::written, status::Status, unified::Resource},
     work::{Done, Work},
 };
 
@@ -24,8 +25,11 @@ pub const LOST: &str = "The node that had the staged data has not been seen for 
 pub async fn begin(imports: &Imports, work: &Work, image: &Image, size: Option<u64>) -> Done<Draft> {
     let (store, payer) = (&imports.blobs.staging.store, work.job.owner.as_deref());
     let (image_id, owner, holder) = (image.id.as_str(), image.owner.as_deref(), Some(&work.holder));
-    let new =
-        NewDraft { image_id, owner, payer, store, name: None, size, holder, caller: None, prepares: None };
+    // What an upload has received into the staging folder is stored, in other stores without a detour.
+    let resource = if image.status == Status::Saving { Resource::SizeTotal } else { Resource::StageTotal };
+    let counts = Counts { resource, binding: false };
+    let (name, caller, prepares) = (None, None, None);
+    let new = NewDraft { image_id, owner, payer, store, name, size, counts, holder, caller, prepares };
     imports.blobs.begin(new).await.map_err(|fault| match fault {
         BeginFault::Store(error) => store_fault(&error).into(),
         BeginFault::Db(error) => error.into(),

@@ -9,7 +9,10 @@ use tokio::{
 
 use super::{FAILED_IMPORT, Imports, asked::Asked, job::ImageImport, plan::Input, state::State, wish};
 use crate::{
-    access::quota::{self, Allowance},
+    access::{
+        self,
+        quota::{self, Allowance},
+    },
     blob::{
         draft::Draft,
         facts::Facts,
@@ -25,6 +28,7 @@ use crate::{
         image::Image,
         job::{Job, JobStatus},
         status::Status,
+        unified::Resource,
     },
     work::{
         endings::Ending,
@@ -44,6 +48,9 @@ pub async fn upload(
     pieces: mpsc::Receiver<Piece>,
 ) -> Result<()> {
     let (blobs, staging) = (&imports.blobs, &imports.blobs.staging.store);
+    access::mutating(caller)?;
+    let (images, project) = (&imports.images, caller.project_id.as_deref());
+    images.unified.check_bytes(&images.db, project, Resource::SizeTotal, request.declared_size).await?;
     let admitted = upload::admit(blobs, caller, id, request).await?;
     let wish = admitted.store.disk_format.as_deref();
     let Some(format) = wish::conversion(&admitted.image, wish) else {

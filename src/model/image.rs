@@ -25,6 +25,8 @@ pub const LOCK_PROPERTY: &str = "os_glance_import_task";
 /// Properties that the service writes: whoever else does is refused, unless an operator's protections speak.
 pub const WRITTEN_BY_SERVICE: [&str; 6] =
     ["content_format", "image_set", "image_set_index", "copied_from_region", "copied_from_id", "replica_key"];
+/// Stores that an import is still to write, comma-separated.
+pub const IMPORTING_TO_STORES: &str = "os_glance_importing_to_stores";
 /// System properties that no response shows (`glance/api/v2/images.py: ResponseSerializer`).
 pub const HIDDEN_PROPERTIES: [&str; 3] =
     ["os_glance_stage_host", "os_glance_hash_op_host", super::consumer::DELETE_UNUSED_PROPERTY];
@@ -178,6 +180,14 @@ impl Image {
     /// Size of the data in bytes; 0 without data.
     pub fn size_bytes(&self) -> u64 {
         self.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0)
+    }
+
+    /// Whether its data is on its way, so that it counts as one that is being uploaded
+    /// (`glance/db/sqlalchemy/api.py: _image_get_uploading_count_by_owner`).
+    pub fn is_uploading(&self) -> bool {
+        let importing = self.property(IMPORTING_TO_STORES).and_then(|property| property.value.as_deref());
+        matches!(self.status, Status::Saving | Status::Uploading | Status::Importing)
+            || self.status != Status::Deleted && importing.is_some_and(|stores| !stores.is_empty())
     }
 
     /// Bytes that the image counts for in its project's storage quota: those of the data at each location.

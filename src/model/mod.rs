@@ -38,6 +38,7 @@ pub mod storage;
 pub mod store_url;
 pub mod task_list;
 pub mod time;
+pub mod unified;
 pub mod usage;
 pub mod visibility;
 pub mod webhook;

@@ -8,13 +8,15 @@ use std::{
 
 use super::{
     error::{StartError, failed, runtime},
-    options::{IdentityChoice, Options},
+    options::{IdentityChoice, LimitsChoice, Options},
 };
 use crate::{
+    access::unified::Unified,
     db::Db,
     identity::{
         Identity, Unauthenticated,
         builtin::{self, Builtin},
+        limits::BuiltinLimits,
     },
 };
 
@@ -34,6 +36,15 @@ pub fn open(
         }
         IdentityChoice::Nobody => (Arc::new(Unauthenticated), None),
         IdentityChoice::Given(identity) => (Arc::clone(identity), None),
+    })
+}
+
+/// Where the limits of projects come from, if there are any.
+pub fn limits(choice: &LimitsChoice, db: &Db) -> Unified {
+    Unified::new(match choice {
+        LimitsChoice::Nowhere => None,
+        LimitsChoice::Builtin(region) => Some(Arc::new(BuiltinLimits::new(db.clone(), region))),
+        LimitsChoice::Given(source) => Some(Arc::clone(source)),
     })
 }
 

@@ -7,7 +7,7 @@ use crate::{
     api,
     blob::transfers,
     cache, config, db,
-    identity::{Identity, builtin},
+    identity::{Identity, builtin, limits::LimitSource},
     image, import, policy, usage, work,
 };
 
@@ -20,6 +20,18 @@ pub enum IdentityChoice {
     Nobody,
     /// One that the embedder brings along; tests do.
     Given(Arc<dyn Identity>),
+}
+
+/// Where the limits of projects come from (`use_keystone_limits`).
+#[derive(Clone, Default)]
+pub enum LimitsChoice {
+    /// From nowhere: nothing is limited.
+    #[default]
+    Nowhere,
+    /// From the built-in identity, for this region.
+    Builtin(String),
+    /// From another source.
+    Given(Arc<dyn LimitSource>),
 }
 
 /// The options of `serve`.
@@ -65,6 +77,8 @@ pub struct Options {
     pub declarations: Option<serde_json::Value>,
     /// The identity service.
     pub identity: IdentityChoice,
+    /// Where the limits of projects come from.
+    pub limits: LimitsChoice,
 }
 
 impl Options {
@@ -91,6 +105,7 @@ impl Options {
             protections: None,
             declarations: None,
             identity: IdentityChoice::Builtin(builtin::Settings::default()),
+            limits: LimitsChoice::default(),
         }
     }
 }

@@ -190,6 +190,7 @@ pub fn retry(conn: &mut Conn, (clock, notices): (&Clock, &Notices), old: &Job) -
         in_use: InUse::Allow,
         public_seconds: None,
         limits: None,
+        unified: None,
         groups_strict: false,
         clock: clock.clone(),
         notices: notices.clone(),

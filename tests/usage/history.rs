@@ -110,6 +110,7 @@ impl History {
             bin_seconds: 0,
             public_seconds: None,
             limits: None,
+            unified: None,
             groups_strict: false,
             in_use: InUse::Allow,
             clock: db.clock.clone(),

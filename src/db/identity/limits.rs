@@ -3,7 +3,10 @@
 use diesel::prelude::*;
 
 use super::{LIST_ROWS_MAX, keyed_rows};
-use crate::db::{Conn, DbResult, schema::identity_limits};
+use crate::db::{
+    Conn, DbResult,
+    schema::{identity_limits, identity_services},
+};
 
 /// One row of `identity_limits`.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -45,6 +48,21 @@ pub fn list(conn: &mut Conn) -> DbResult<Vec<Limit>> {
     Ok(identity_limits::table
         .order(identity_limits::id)
         .limit(LIST_ROWS_MAX + 1)
+        .select(Limit::as_select())
+        .load(conn)?)
+}
+
+/// The limits of services of a type in a region: registered ones, and those of one project.
+///
+/// # Errors
+/// Only the database's own.
+pub fn of_project(conn: &mut Conn, kind: &str, region: &str, project: Option<&str>) -> DbResult<Vec<Limit>> {
+    let services = identity_services::table.filter(identity_services::kind.eq(kind));
+    Ok(identity_limits::table
+        .filter(identity_limits::service_id.eq_any(services.select(identity_services::id)))
+        .filter(identity_limits::region_id.is_null().or(identity_limits::region_id.eq(region)))
+        .filter(identity_limits::domain_id.is_null())
+        .filter(identity_limits::project_id.is_null().or(identity_limits::project_id.eq(project)))
         .select(Limit::as_select())
         .load(conn)?)
 }

@@ -4,6 +4,7 @@ use std::future::IntoFuture;
 
 use futures::{StreamExt, channel::mpsc, future::join_all};
 use vitrine::{
+    access::unified::Counts,
     blob::draft::NewDraft,
     db,
     model::{
@@ -13,6 +14,7 @@ use vitrine::{
         image::Image,
         status::Status,
         time::Timestamp,
+        unified::Resource,
     },
 };
 
@@ -186,7 +188,8 @@ on_each_database! {
             let (name, payer, holder) = (Some(id.as_str()), None, None);
             let (size, caller) = (None, None);
             let (owner, prepares) = (None, None);
-            let new = NewDraft { image_id: &id, owner, payer, store, name, size, caller, holder, prepares };
+            let counts = Counts { resource: Resource::SizeTotal, binding: true };
+            let new = NewDraft { image_id: &id, owner, payer, store, name, size, counts, caller, holder, prepares };
             let draft = inner.blobs.begin_upload(Author::service(), new, Status::Saving, |_| Ok(())).await;
             drafts.push((id, draft.unwrap().0));
         }

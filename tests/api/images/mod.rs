@@ -21,4 +21,5 @@ mod sending;
 mod show;
 mod signature;
 mod tags;
+pub mod unified;
 mod update;

@@ -4,7 +4,12 @@ use std::future::IntoFuture;
 
 use futures::{StreamExt, channel::mpsc, future::join_all};
 use serde_json::json;
-use vitrine::{blob::draft::NewDraft, db, model::event::Author, model::status::Status};
+use vitrine::{
+    access::unified::Counts,
+    blob::draft::NewDraft,
+    db,
+    model::{event::Author, status::Status, unified::Resource},
+};
 
 use super::data::chunked;
 use crate::support::*;
@@ -136,7 +141,8 @@ on_each_database! {
         let (owner, payer) = (Some("alice"), Some("alice"));
         let (image_id, size, caller) = (ids[0].as_str(), Some(900), None);
         let (holder, prepares) = (None, None);
-        let new = NewDraft { image_id, owner, payer, store, name: None, size, caller, holder, prepares };
+        let counts = Counts { resource: Resource::SizeTotal, binding: true };
+        let new = NewDraft { image_id, owner, payer, store, name: None, size, counts, caller, holder, prepares };
         let draft = inner.blobs.begin_upload(Author::service(), new, Status::Saving, |_| Ok(())).await;
         drop(draft.unwrap());
         assert_eq!(used(&app, "alice").await, 900);

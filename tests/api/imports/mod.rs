@@ -14,6 +14,7 @@ mod secrets;
 pub mod source;
 mod stores;
 mod tasks;
+mod unified;
 mod web;
 
 use futures::TryStreamExt;

@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
-use vitrine::db;
+use vitrine::{access::unified::Counts, db, model::unified::Resource};
 
 use super::*;
 
@@ -275,6 +275,7 @@ on_each_database! {
         let (image_id, author) = (app.as_member("alice").created(image().raw()).await, vitrine::model::event::Author::service());
         let new = vitrine::blob::draft::NewDraft {
             image_id: &image_id, owner: None, payer: None, store: &stale, name: None, size: None, caller: None, holder: None,
+            counts: Counts { resource: Resource::SizeTotal, binding: false }, prepares: None,
         };
         let begun = inner.blobs.begin_upload(author, new, vitrine::model::status::Status::Saving, |_| Ok(())).await;
         assert!(begun.err().unwrap().to_string().contains("takes no new images"));
