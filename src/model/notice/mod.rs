@@ -137,14 +137,6 @@ impl Notices {
         self.0.bus || self.0.audit
     }
 
-    /// Whether this reader is told of anything.
-    pub fn has(&self, reader: Reader) -> bool {
-        match reader {
-            Reader::Bus => self.0.bus,
-            Reader::Audit => self.0.audit,
-        }
-    }
-
     /// A notice for each of its readers.
     pub fn rows(&self, author: &Author, notice: &Notice, now: Timestamp) -> Vec<Row> {
         let row = |reader, body: Value| Row {
