@@ -4,6 +4,7 @@ That machine is a copy of this one, which has the libraries, or of the file syst
 package-walk` goes the same way on a bare Debian. PACKAGE_BEFORE names a package to upgrade from.
 """
 
+import configparser
 import json
 import os
 import pathlib
@@ -12,7 +13,7 @@ import subprocess
 
 import pytest
 
-from harness import ROOT, Server, binary, wait_for
+from harness import ROOT, Server, binary, environments, wait_for
 from harness.machine import Machine
 
 # The second is newer than any package of this version that is built before its release.
@@ -220,3 +221,32 @@ def test_glance_names_and_glance_exclude_each_other(machine):
     machine.run("dpkg-deb", "--build", "/root/other")
     assert "vitrine-glance conflicts with glance-common" in machine.run("dpkg", "--install", "/root/other.deb",
                                                                         status=1)
+
+
+def test_an_image_of_kolla_has_our_commands(machine, packages):
+    """The override of its template puts the package into the image, and our names in the place of Glance's."""
+    template = ROOT / "ops/kolla-ansible/template-overrides.j2"
+    parent = "FROM base\n{% block glance_api_footer %}{% endblock %}\nUSER glance\n"
+    render = ("import jinja2, sys; own = open(sys.argv[1]).read(); "
+              "loader = jinja2.DictLoader({'parent': sys.argv[2], 'own': own}); "
+              "print(jinja2.Environment(loader=loader).get_template('own').render(parent_template='parent'))")
+    python = environments.venv("keystone") / "bin/python"
+    said = subprocess.run([python, "-c", render, template, parent], check=True, capture_output=True, text=True).stdout
+    lines = re.sub(r"\\\n\s*", "", said).split("\n")
+    words = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines if line}
+    assert list(words) == ["FROM", "ADD", "RUN", "USER"] and words["ADD"] == "additions-archive /"
+
+    location = configparser.ConfigParser()
+    location.read(ROOT / "ops/kolla-ansible/kolla-build.conf")
+    (section,) = location.sections()
+    assert section.startswith("glance-api-additions-") and location[section]["type"] == "local"
+    there = f"/additions/{section.removeprefix('glance-api-additions-')}"
+    commands = "/var/lib/kolla/venv/bin"
+    machine.run("mkdir", "-p", there, commands)
+    machine.put(f"{commands}/glance-manage", b"of Glance")
+    path = packages[NEW]["vitrine"]
+    machine.put(f"{there}/{path.name}", path.read_bytes())
+    # There is no network, and all that the package needs is installed.
+    machine.run("sh", "-ec", words["RUN"].replace("apt-get update", "true"))
+    assert "Usage: glance-manage" in machine.run(f"{commands}/glance-manage", "--help")
+    assert not machine.exists("/additions")
