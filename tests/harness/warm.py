@@ -1,4 +1,5 @@
-"""`openstack`, imported once and forked for each command. Most of the time of a command goes by while it is imported.
+"""`openstack` and `glance`, imported once and forked for each command. Most of the time of a command goes by while they
+are imported.
 
 What is run is what the program itself runs. `serve` is the other end, which reads a line of JSON for each command and
 writes its exit code.
@@ -6,6 +7,7 @@ writes its exit code.
 
 import atexit
 import functools
+import importlib
 import json
 import logging
 import os
@@ -30,11 +32,12 @@ class Warm:
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=os.environ | variables)
 
-    def run(self, arguments, env, stdin=os.devnull):
+    def run(self, arguments, env, stdin=os.devnull, program="openstack"):
         """As `subprocess.run`; `stdin` is the path of a file."""
         with tempfile.TemporaryDirectory() as folder:
             out, err = (pathlib.Path(folder, name) for name in ("out", "err"))
-            order = {"argv": arguments, "env": env, "places": [str(place) for place in (stdin, out, err)]}
+            order = {"program": program, "argv": arguments, "env": env,
+                     "places": [str(place) for place in (stdin, out, err)]}
             with self.one_at_a_time:
                 self.process.stdin.write(json.dumps(order) + "\n")
                 self.process.stdin.flush()
@@ -67,9 +70,12 @@ def serve():
     shell.main(["help", "image", "list"])
     logging.getLogger("").handlers.clear()
     for order in map(json.loads, orders):
+        main = functools.partial(shell.main, order["argv"])
+        if order["program"] == "glance":
+            main = importlib.import_module("glanceclient.shell").main
         child = os.fork()
         if not child:
-            carry_out(shell, **order)
+            carry_out(main, **order)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=answers, flush=True)
 
 
@@ -81,14 +87,17 @@ def redirect(places):
         os.close(opened)
 
 
-def carry_out(shell, argv, env, places):
+def carry_out(main, program, argv, env, places):
     signal.alarm(LIMIT_S)
     redirect(places)
+    sys.argv = [program, *argv]
     os.environ.clear()
     os.environ.update(env)
     code = 1
     try:
-        code = shell.main(argv)
+        code = main() or 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
