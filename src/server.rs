@@ -4,27 +4,27 @@ mod awaited;
 pub mod database;
 mod error;
 mod folder;
+mod http;
 mod identity;
+mod inherited;
 pub mod limits;
+mod listeners;
 mod node;
 mod options;
 mod stop;
 pub mod stores;
 pub mod supervisor;
 
-use std::{fs::File, net::TcpListener, sync::Arc, time::Duration};
+use std::{fs::File, sync::Arc, time::Duration};
 
-use actix_web::{
-    http::KeepAlive,
-    web::{Data, ServiceConfig},
-};
-
+use actix_web::web::Data;
 use tokio::sync::Notify;
 
 pub use error::{StartError, runtime};
 pub use options::{IdentityChoice, LimitsChoice, Options};
 
 use error::failed;
+use http::Http;
 use supervisor::{Supervisor, Word};
 
 use crate::{
@@ -71,10 +71,7 @@ pub struct Server {
     state: Data<api::State>,
     builtin: Option<Builtin>,
     here: Node,
-    listener: api::Listener,
-    workers: usize,
-    keep_alive: bool,
-    bounds: api::Bounds,
+    http: Http,
     /// What ends it at a signal until it serves.
     starting: Option<awaited::Starting>,
     /// Held for as long as the process runs: two servers on one folder would fight.
@@ -90,17 +87,10 @@ impl Server {
         let bounds = limits::connections(&options.api, limits::descriptors());
         let options = &Options { transfers: limits::transfers(options.transfers, bounds), ..options.clone() };
         let lock = folder::lock(&options.data_dir)?;
-        let listener = TcpListener::bind(&options.bind).map_err(|e| {
-            failed(
-                &format!("cannot listen on {}", options.bind),
-                format!("{e}. Stop the other program or choose another place with --bind ADDRESS:PORT"),
-            )
-        })?;
-        let tls = options.tls.clone().map(|settings| api::Tls::open(settings).map(Arc::new));
-        let listener = api::Listener { socket: listener, tls: tls.transpose().map_err(StartError)? };
+        let http = Http::open(options, bounds)?;
         // Nobody else has a database in memory.
         let embedded = options.database.as_ref().is_none_or(db::Settings::is_in_memory);
-        let place = awaited::Place::of(&listener, bounds, &options.api);
+        let place = awaited::Place::of(&http.listeners, bounds, &options.api);
         let (mut db, starting) = database::open_at(place, options)?;
         db.notices = Notices::new(options.notifying.notices.clone());
         if embedded {
@@ -145,8 +135,8 @@ impl Server {
         if embedded {
             end_leases(&app).map_err(|e| failed("the database", e))?;
         }
-        let address = listener.socket.local_addr().map_err(|e| failed("cannot listen", e))?;
-        let (identity, builtin) = identity::open(options, address, &app.db)?;
+        let address = http.address().map_err(|e| failed("cannot listen", e))?;
+        let (identity, builtin) = identity::open(options, (http.scheme(), address), &app.db)?;
         let state = Data::new(api::State {
             app: Arc::clone(&app),
             identity,
@@ -156,17 +146,15 @@ impl Server {
         });
         let here = node::describe(options, &app.leases().node, address, &app.policy, app.db.clock.now());
         node::enter(&app.db, &here)?;
-        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-        let (workers, keep_alive) = (options.workers.unwrap_or_else(processors), options.keep_alive);
-        Ok(Self { app, state, builtin, here, listener, workers, keep_alive, bounds, starting, _lock: lock })
+        Ok(Self { app, state, builtin, here, http, starting, _lock: lock })
     }
 
-    /// The listening address, with the actual port if port 0 was requested.
+    /// The first address in the network on which it listens, with the actual port if port 0 was requested.
     ///
     /// # Errors
     /// The operating system's.
     pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
-        self.listener.socket.local_addr()
+        self.http.address()
     }
 
     /// The domain, for tests that look behind the API.
@@ -214,7 +202,7 @@ impl Server {
     }
 
     async fn serve(self, signals: bool, stop: impl Future<Output = ()>) -> Result<Ended, StartError> {
-        let Self { app, state, builtin, here, listener, workers, keep_alive, bounds, starting, _lock } = self;
+        let Self { app, state, builtin, here, http, starting, _lock } = self;
         let mut stopper = stop::Stopper::new(signals, stop)?;
         let supervisor = if signals { Supervisor::of_process() } else { Supervisor::default() };
         // Data in storages is served from the first request on.
@@ -224,32 +212,10 @@ impl Server {
         let jobs = Jobs::start(&app, here);
         let housekeeping =
             builtin.clone().map(|builtin| crate::telemetry::spawn(identity::keep_house(builtin)));
-        let http = actix_web::dev::Server::build()
-            .shutdown_timeout(state.settings.shutdown_seconds.unwrap_or(u64::MAX))
-            .workers(workers)
-            .worker_max_blocking_threads(512)
-            .max_concurrent_connections(limits::of_worker(bounds, workers))
-            .disable_signals();
-        let listening = api::Listening {
-            gate: api::Gate::new(bounds),
-            keep_alive: if keep_alive { KeepAlive::default() } else { KeepAlive::Disabled },
-            head_patience: state.settings.request_patience,
-            data_patience: state.settings.client_patience,
-            gzip: state.settings.gzip,
-        };
-        let watching = listener.tls.clone().map(|tls| crate::telemetry::spawn(tls.watch()));
-        let identity = builtin.map(Data::new);
-        let shared = state.clone();
-        let routes = move |config: &mut ServiceConfig| {
-            config.app_data(shared.clone());
-            if let Some(identity) = &identity {
-                config.app_data(identity.clone());
-            }
-            shared.mounts.configure(config);
-        };
+        let watching = http.tls().map(|tls| crate::telemetry::spawn(tls.watch()));
         let unheard = |e| failed("cannot listen", e);
-        let ear = listener.socket.try_clone().map_err(unheard)?;
-        let http = api::listen(http, listener, listening, routes).map_err(unheard)?.run();
+        let (ears, files) = (http.ears().map_err(unheard)?, http.ears().map_err(unheard)?);
+        let http = http.start(state.clone(), builtin).map_err(unheard)?;
         let handle = http.handle();
         drop(starting);
         supervisor.tell(Word::Ready("Serving images"));
@@ -260,8 +226,9 @@ impl Server {
         };
         let mut ended = tokio::select! {
             ended = http => ended.map(|()| Ended::Finished).map_err(|e| failed("the server failed", e))?,
-            () = stopper.stop((&state.health, tell), state.settings.drain_seconds, ear, handle) => Ended::CutOff,
+            () = stopper.stop((&state.health, tell), state.settings.drain_seconds, ears, handle) => Ended::CutOff,
         };
+        listeners::forget(&files);
         for task in [housekeeping, watching].into_iter().flatten() {
             task.abort();
         }

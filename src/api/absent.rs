@@ -23,9 +23,8 @@ pub fn listen_without_database(
     builder: ServerBuilder,
     listener: Listener,
     listening: Listening,
-    health: Health,
+    health: Data<Health>,
 ) -> std::io::Result<ServerBuilder> {
-    let health = Data::new(health);
     let configure = move |config: &mut ServiceConfig| {
         config.app_data(health.clone()).service(web::resource(route::PATH).to(check));
     };

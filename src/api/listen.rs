@@ -1,9 +1,16 @@
 //! From a listening socket to the routes.
 
-use std::{io, net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
-use actix_http::{HttpService, Protocol};
-use actix_server::ServerBuilder;
+use actix_http::{HttpService, Protocol, error::DispatchError};
+use actix_server::{GracefulShutdownSignal, ServerBuilder};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::{
     App, Error as ActixError,
@@ -13,12 +20,15 @@ use actix_web::{
     web::ServiceConfig,
 };
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::{
     connection::{Connection, Patience},
     gate::Gate,
     layers::layers,
+    listener::{Ear, Listener},
+    proxied,
+    socket::Socket,
     tls::Tls,
     wire::Wire,
 };
@@ -37,25 +47,6 @@ fn bound_unsent(listener: &TcpListener) -> io::Result<()> {
     SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES)
 }
 
-/// A listening socket, and what is spoken there.
-#[derive(Debug)]
-pub struct Listener {
-    /// The socket.
-    pub socket: TcpListener,
-    /// TLS, unless it is spoken in clear.
-    pub tls: Option<Arc<Tls>>,
-}
-
-impl Listener {
-    /// The same once more.
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { socket: self.socket.try_clone()?, tls: self.tls.clone() })
-    }
-}
-
 /// How connections are treated.
 #[derive(Clone)]
 pub struct Listening {
@@ -69,6 +60,10 @@ pub struct Listening {
     pub data_patience: Option<Duration>,
     /// Whether responses are compressed for clients that accept it.
     pub gzip: bool,
+    /// `[vitrine] trusted_proxies`
+    pub proxies: Arc<[ipnet::IpNet]>,
+    /// `[vitrine] proxy_protocol`: whether these say first who their client is.
+    pub proxy_protocol: bool,
 }
 
 /// Serves `configure`'s routes within [`layers`] on a listener.
@@ -105,46 +100,98 @@ where
     B: MessageBody + 'static,
 {
     let stopping = builder.graceful_shutdown_signal();
-    let Listener { socket, tls } = listener;
-    let address = socket.local_addr()?;
-    bound_unsent(&socket)?;
-    builder.listen("images", socket, move || {
-        let Listening { gate, keep_alive, head_patience, data_patience, gzip } = listening.clone();
-        let app = app(gzip).into_factory().map_err(|error: ActixError| error.error_response());
-        let (stopping, tls) = (stopping.clone(), tls.clone());
-        let http = HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
+    let address = listener.address()?;
+    let door = Arc::new(Door { address, tls: listener.tls, stopping, listening });
+    match listener.ear {
+        Ear::Tcp(socket) => {
+            bound_unsent(&socket)?;
+            builder.listen("images", socket, move || {
+                services::<TcpStream, _, _, _>(Arc::clone(&door), app.clone())
             })
-            .keep_alive(keep_alive)
-            .client_request_timeout(head_patience)
-            .client_disconnect_timeout(CLOSE_PATIENCE)
-            .local_addr(address)
-            .on_connect_ext(|connection: &Connection, extensions: &mut Extensions| {
-                extensions.insert(connection.exchange());
-            })
-            .finish(map_config(app, |()| AppConfig::default()));
-        let patience = Patience { head: head_patience.saturating_add(WORDS_PATIENCE), data: data_patience };
-        fn_service(move |socket: TcpStream| {
-            let peer = socket.peer_addr();
-            let pass = peer.as_ref().ok().and_then(|peer| gate.enter(peer.ip()));
-            // Whoever cannot be let in hears nothing: to listen to him is what cannot be done.
-            let refused = || io::Error::from(io::ErrorKind::ConnectionRefused).into();
-            let (Some(pass), Ok(peer)) = (pass, peer) else {
-                return std::future::ready(Err(refused()));
-            };
-            let ssl = tls.as_ref().map(|tls| tls.accept()).transpose().map_err(io::Error::other);
-            let connection = ssl
-                .and_then(|ssl| Wire::new(socket, ssl))
-                .map(|wire| (Connection::new(wire, address, pass, patience), Protocol::Http1, Some(peer)));
-            std::future::ready(connection.map_err(|error| {
-                tracing::error!(%error, "a connection cannot be served");
-                error.into()
-            }))
+        }
+        Ear::Unix(socket) => builder.listen_uds("images", socket, move || {
+            services::<UnixStream, _, _, _>(Arc::clone(&door), app.clone())
+        }),
+    }
+}
+
+/// What connections to one listener have in common.
+struct Door {
+    address: SocketAddr,
+    tls: Option<Arc<Tls>>,
+    stopping: GracefulShutdownSignal,
+    listening: Listening,
+}
+
+/// Serves the connections of one worker.
+fn services<S, F, T, B>(door: Arc<Door>, app: F) -> impl actix_service::ServiceFactory<S, Config = ()>
+where
+    S: Into<Socket> + 'static,
+    F: Fn(bool) -> App<T>,
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = ActixError,
+            InitError = (),
+        > + 'static,
+    B: MessageBody + 'static,
+{
+    let Listening { keep_alive, head_patience, gzip, .. } = door.listening;
+    let app = app(gzip).into_factory().map_err(|error: ActixError| error.error_response());
+    let stopping = door.stopping.clone();
+    let http = HttpService::build()
+        .graceful_shutdown_signal(move || {
+            let stopping = stopping.clone();
+            async move { stopping.notified().await }
         })
-        .and_then(http)
+        .keep_alive(keep_alive)
+        .client_request_timeout(head_patience)
+        .client_disconnect_timeout(CLOSE_PATIENCE)
+        .local_addr(door.address)
+        .on_connect_ext(|connection: &Connection, extensions: &mut Extensions| {
+            extensions.insert(connection.exchange());
+        })
+        .finish(map_config(app, |()| AppConfig::default()));
+    fn_service(move |socket: S| {
+        let (door, socket) = (Arc::clone(&door), socket.into());
+        async move {
+            let (connection, peer) = door.admit(socket).await?;
+            Ok::<_, DispatchError>((connection, Protocol::Http1, Some(peer)))
+        }
     })
+    .and_then(http)
+}
+
+impl Door {
+    /// Lets a client in, and says who it is.
+    async fn admit(&self, socket: Socket) -> io::Result<(Connection, SocketAddr)> {
+        let Listening { gate, head_patience, data_patience, proxies, proxy_protocol, .. } = &self.listening;
+        // Whoever cannot be let in hears nothing: to listen to him is what cannot be done.
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        let mut client = socket.peer()?;
+        let mut pass = gate.enter(client.ip()).ok_or_else(refused)?;
+        let peer = client.ip().to_canonical();
+        let is_proxy = proxies.iter().any(|network| network.contains(&peer));
+        if *proxy_protocol && is_proxy {
+            let mut told = std::pin::pin!(tokio::time::timeout(*head_patience, proxied::read(&socket)));
+            let told = poll_fn(|context| match pass.is_dismissed(context) {
+                true => Poll::Ready(Err(refused())),
+                false => told.as_mut().poll(context).map(|told| told.map_err(io::Error::other)?),
+            });
+            let told =
+                told.await.inspect_err(|error| tracing::info!(%error, "a proxy is not listened to"))?;
+            if let Some(address) = told {
+                client = address;
+                pass = gate.enter(address.ip()).ok_or_else(refused)?;
+            }
+        }
+        let ssl = self.tls.as_ref().map(|tls| tls.accept()).transpose().map_err(io::Error::other);
+        let wire = ssl.and_then(|ssl| Wire::new(socket, ssl));
+        let wire = wire.inspect_err(|error| tracing::error!(%error, "a connection cannot be served"))?;
+        let patience = Patience { head: head_patience.saturating_add(WORDS_PATIENCE), data: *data_patience };
+        Ok((Connection::new(wire, self.address, pass, patience), client))
+    }
 }
 
 #[cfg(test)]

@@ -34,13 +34,30 @@ fn forwarded<'a>(header: &'a str, name: &str) -> Option<&'a str> {
 /// The address on which the server listens, for requests that name no host.
 pub fn own_host(request: &HttpRequest) -> String {
     let exchange = request.conn_data::<Exchange>();
-    exchange.map_or_else(|| request.app_config().host().to_owned(), |e| e.address().to_string())
+    match exchange.map(Exchange::address) {
+        None => request.app_config().host().to_owned(),
+        // A socket in the file system has no name of its own.
+        Some(address) if address.port() == 0 => "localhost".to_owned(),
+        Some(address) => address.to_string(),
+    }
 }
 
 /// What is spoken with whoever is connected.
 pub fn own_scheme(request: &HttpRequest) -> &'static str {
     let exchange = request.conn_data::<Exchange>();
     if exchange.is_some_and(Exchange::is_encrypted) { "https" } else { "http" }
+}
+
+/// Whether whoever is connected is one of these proxies, or there are none to be held against.
+pub fn is_trusted(proxies: &[ipnet::IpNet], request: &HttpRequest) -> bool {
+    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    proxies.is_empty() || peer.is_some_and(|peer| proxies.iter().any(|network| network.contains(&peer)))
+}
+
+/// Whether forwarding headers are believed: with `enable_proxy_headers_parsing`, of everybody as in Glance, or of
+/// `trusted_proxies` alone if there are any.
+fn believes(settings: &Settings, request: &HttpRequest) -> bool {
+    settings.enable_proxy_headers_parsing && is_trusted(&settings.trusted_proxies, request)
 }
 
 /// Where the client reached us. Forwarding headers count only with `enable_proxy_headers_parsing`.
@@ -51,7 +68,7 @@ pub fn of(settings: &Settings, request: &HttpRequest) -> Origin {
         host: text(headers, HOST.as_str()).map_or_else(|| own_host(request), str::to_owned),
         prefix: String::new(),
     };
-    if !settings.enable_proxy_headers_parsing {
+    if !believes(settings, request) {
         return origin;
     }
     let (scheme, host) = match text(headers, FORWARDED.as_str()) {

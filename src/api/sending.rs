@@ -5,10 +5,9 @@
 
 use std::{fs::File, io, os::unix::fs::FileExt, pin::Pin, sync::Arc, time::Duration};
 
-use rustix::fs::sendfile;
-use tokio::{io::Interest, net::TcpStream};
-
+use super::socket::Socket;
 use crate::telemetry;
+use rustix::fs::sendfile;
 
 /// Bytes that a thread sends before others have their turn.
 const TURN_BYTES: u64 = 4 * 1024 * 1024;
@@ -97,7 +96,7 @@ fn is_of_socket(error: &io::Error) -> bool {
 }
 
 /// Sends as much of the file as the socket has room for, up to one turn; 0 if it had none.
-pub(super) fn send_some(socket: &Arc<TcpStream>, out: &FileOut) -> Sent {
+pub(super) fn send_some(socket: &Arc<Socket>, out: &FileOut) -> Sent {
     let (socket, file, at) = (Arc::clone(socket), out.file.clone(), out.at);
     let (most, answer) = (out.until.saturating_sub(at).min(TURN_BYTES), out.answer);
     let sending = telemetry::blocking(move || file.map_or(Ok(0), |file| send(&socket, &file, at, most)));
@@ -113,13 +112,13 @@ pub(super) fn send_some(socket: &Arc<TcpStream>, out: &FileOut) -> Sent {
 }
 
 /// Sends up to `most` bytes of a file from `at` on. Blocking, as far as the file goes.
-fn send(socket: &TcpStream, file: &File, at: u64, most: u64) -> io::Result<usize> {
+fn send(socket: &Socket, file: &File, at: u64, most: u64) -> io::Result<usize> {
     let (mut sent, mut kernel_can) = (0_usize, true);
     while (sent as u64) < most {
         let mut at = at.saturating_add(sent as u64);
         let left = usize::try_from(most.saturating_sub(sent as u64)).unwrap_or(usize::MAX);
         let result = match kernel_can {
-            true => socket.try_io(Interest::WRITABLE, || Ok(sendfile(socket, file, Some(&mut at), left)?)),
+            true => socket.try_writing(|| Ok(sendfile(socket, file, Some(&mut at), left)?)),
             false => copy(socket, file, at, left),
         };
         match result {
@@ -136,7 +135,7 @@ fn send(socket: &TcpStream, file: &File, at: u64, most: u64) -> io::Result<usize
 }
 
 /// The same by way of memory of ours: not every file system lets the kernel send.
-fn copy(socket: &TcpStream, file: &File, at: u64, most: usize) -> io::Result<usize> {
+fn copy(socket: &Socket, file: &File, at: u64, most: usize) -> io::Result<usize> {
     let mut buffer = vec![0; most.min(COPY_BYTES)];
     let got = file.read_at(&mut buffer, at)?;
     buffer.truncate(got);
@@ -148,7 +147,10 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use std::io::Write;
 
-    use tokio::{io::AsyncReadExt, net::TcpListener};
+    use tokio::{
+        io::AsyncReadExt,
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
 
@@ -162,6 +164,7 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (socket, _) = listener.accept().await.unwrap();
         socket.writable().await.unwrap();
+        let socket = Socket::from(socket);
         assert_eq!(send(&socket, &file, 2, 5).unwrap(), 5);
         assert_eq!(copy(&socket, &file, 2, 5).unwrap(), 5);
         let mut got = [0; 10];

@@ -22,6 +22,10 @@ pub struct Settings {
     pub cache_management: bool,
     /// `[oslo_middleware] enable_proxy_headers_parsing`
     pub enable_proxy_headers_parsing: bool,
+    /// `[vitrine] trusted_proxies`: whose headers are believed; empty believes everybody's, as in Glance.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// `[vitrine] proxy_protocol`: those say who their client is before its first byte.
+    pub proxy_protocol: bool,
     /// `[vitrine] gzip`: responses are compressed for clients that accept it.
     pub gzip: bool,
     /// `[vitrine] send_file`: proxies that send files by themselves.
@@ -54,6 +58,8 @@ impl Default for Settings {
             image_cache: false,
             cache_management: false,
             enable_proxy_headers_parsing: false,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             gzip: false,
             by_proxy: None,
             cors: Cors::default(),

@@ -5,24 +5,24 @@
 
 use std::{
     io::{self, Read, Write},
-    net::Shutdown,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use openssl::ssl::{Error as SslError, ErrorCode, Ssl, SslStream};
-use socket2::SockRef;
-use tokio::{io::ReadBuf, net::TcpStream};
+use tokio::io::ReadBuf;
+
+use super::socket::Socket;
 
 /// A socket, and TLS upon it if it is spoken there.
 pub(super) struct Wire {
     /// Shared with a thread while that sends a part of a file.
-    socket: Arc<TcpStream>,
+    socket: Arc<Socket>,
     tls: Option<Box<SslStream<Direct>>>,
 }
 
 /// The socket as OpenSSL uses it: without ever waiting.
-struct Direct(Arc<TcpStream>);
+struct Direct(Arc<Socket>);
 
 impl Read for Direct {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -45,7 +45,7 @@ impl Wire {
     ///
     /// # Errors
     /// OpenSSL's.
-    pub(super) fn new(socket: TcpStream, tls: Option<Ssl>) -> io::Result<Self> {
+    pub(super) fn new(socket: Socket, tls: Option<Ssl>) -> io::Result<Self> {
         let socket = Arc::new(socket);
         let tls = tls.map(|ssl| SslStream::new(ssl, Direct(Arc::clone(&socket)))).transpose()?;
         Ok(Self { socket, tls: tls.map(Box::new) })
@@ -57,7 +57,7 @@ impl Wire {
     }
 
     /// The socket below.
-    pub(super) fn socket(&self) -> &Arc<TcpStream> {
+    pub(super) fn socket(&self) -> &Arc<Socket> {
         &self.socket
     }
 
@@ -132,15 +132,12 @@ impl Wire {
             // A client that does not read is not waited for.
             drop(tls.shutdown());
         }
-        match SockRef::from(&*self.socket).shutdown(Shutdown::Write) {
-            Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),
-            _ => Ok(()),
-        }
+        self.socket.shutdown()
     }
 }
 
 /// Waits for the socket as OpenSSL wants it.
-fn wait(socket: &TcpStream, context: &mut Context<'_>, error: SslError) -> Poll<io::Result<()>> {
+fn wait(socket: &Socket, context: &mut Context<'_>, error: SslError) -> Poll<io::Result<()>> {
     match error.code() {
         ErrorCode::WANT_READ => socket.poll_read_ready(context),
         ErrorCode::WANT_WRITE => socket.poll_write_ready(context),

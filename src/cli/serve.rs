@@ -92,6 +92,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
             ..builtin::Settings::default()
         }),
     };
+    let listen = if arguments.bind.is_some() { Vec::new() } else { config.listen.endpoints };
     let bind = arguments.bind.or(config.listen.bind).unwrap_or_else(|| arguments.usual.to_owned());
     let options = Options {
         database: config.database,
@@ -101,6 +102,9 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         policy: config.policy,
         protections: config.protections,
         declarations: config.declarations,
+        listen,
+        socket_mode: config.listen.socket_mode,
+        reuse_port: config.listen.reuse_port,
         tls: config.listen.tls,
         workers: config.listen.workers,
         keep_alive: config.listen.keep_alive,

@@ -150,6 +150,9 @@ fn api_settings(loaded: &Loaded, flavor: Flavor, findings: &mut Vec<Finding>) ->
         image_cache: loaded.path(d, "image_cache_dir").is_some(),
         cache_management: flavor.cache_management,
         enable_proxy_headers_parsing: loaded.bool("oslo_middleware", "enable_proxy_headers_parsing"),
+        // What is wrong with them is said where they are read for logins.
+        trusted_proxies: assemble_imports::networks(loaded, "vitrine", "trusted_proxies", &mut Vec::new()),
+        proxy_protocol: loaded.bool("vitrine", "proxy_protocol"),
         gzip: loaded.bool("vitrine", "gzip"),
         by_proxy: by_proxy(loaded, findings),
         cors: api::Cors {

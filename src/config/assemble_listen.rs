@@ -3,13 +3,21 @@
 use super::Loaded;
 use super::assemble_imports::bad;
 use super::check::Finding;
-use crate::api::TlsSettings;
+use crate::api::{Endpoint, TlsSettings};
+
+const SECTION: &str = "vitrine";
 
 /// Where and how to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// `ADDRESS:PORT`, if either was written anywhere.
     pub bind: Option<String>,
+    /// `[vitrine] listen`, in place of that; empty if it is not set.
+    pub endpoints: Vec<Endpoint>,
+    /// `[vitrine] listen_socket_mode`
+    pub socket_mode: u32,
+    /// `[vitrine] reuse_port`
+    pub reuse_port: bool,
     /// `[vitrine] tls_*`; `None` speaks in clear.
     pub tls: Option<TlsSettings>,
     /// Threads that serve requests; `None` is one for each processor.
@@ -24,9 +32,13 @@ pub(super) fn listen(loaded: &Loaded, findings: &mut Vec<Finding>) -> Listen {
     let port = loaded.u64(d, "bind_port").unwrap_or_default();
     let host = if host.contains(':') { format!("[{host}]") } else { host };
     let is_set = loaded.is_set(d, "bind_host") || loaded.is_set(d, "bind_port");
+    let tls = tls(loaded, findings);
     Listen {
         bind: is_set.then(|| format!("{host}:{port}")),
-        tls: tls(loaded, findings),
+        endpoints: endpoints(loaded, tls.is_some(), findings),
+        socket_mode: socket_mode(loaded, findings),
+        reuse_port: loaded.bool(SECTION, "reuse_port"),
+        tls,
         workers: loaded
             .u64(d, "workers")
             .filter(|number| *number > 0)
@@ -35,8 +47,35 @@ pub(super) fn listen(loaded: &Loaded, findings: &mut Vec<Finding>) -> Listen {
     }
 }
 
+fn endpoints(loaded: &Loaded, has_tls: bool, findings: &mut Vec<Finding>) -> Vec<Endpoint> {
+    let mut endpoints = Vec::new();
+    for text in loaded.list(SECTION, "listen").iter().filter(|text| !text.is_empty()) {
+        let endpoint = match Endpoint::parse(text) {
+            Ok(Endpoint::Https(_)) if !has_tls => {
+                Err(format!("`{text}` takes tls_cert_file and tls_key_file"))
+            }
+            parsed => parsed,
+        };
+        match endpoint {
+            Ok(endpoint) => endpoints.push(endpoint),
+            Err(reason) => findings.push(bad(loaded, SECTION, "listen", reason)),
+        }
+    }
+    endpoints
+}
+
+fn socket_mode(loaded: &Loaded, findings: &mut Vec<Finding>) -> u32 {
+    let text = loaded.string(SECTION, "listen_socket_mode").unwrap_or_default();
+    let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o777);
+    mode.unwrap_or_else(|| {
+        let reason = format!("`{text}` is no mode such as 0660");
+        findings.push(bad(loaded, SECTION, "listen_socket_mode", reason));
+        0o600
+    })
+}
+
 fn tls(loaded: &Loaded, findings: &mut Vec<Finding>) -> Option<TlsSettings> {
-    let section = "vitrine";
+    let section = SECTION;
     let client_authorities = loaded.path(section, "tls_client_ca_file");
     let clients_may_have_none =
         loaded.string(section, "tls_client_certificates").is_some_and(|word| word == "optional");

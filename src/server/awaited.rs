@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{dev::ServerHandle, http::KeepAlive};
+use actix_web::{dev::ServerHandle, http::KeepAlive, web::Data};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag::register_conditional_shutdown,
@@ -37,9 +37,11 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// Where a server answers.
 pub struct Place {
-    listener: std::io::Result<api::Listener>,
+    listeners: std::io::Result<Vec<api::Listener>>,
     bounds: api::Bounds,
     patience: Duration,
+    proxies: Arc<[ipnet::IpNet]>,
+    proxy_protocol: bool,
     health: Health,
 }
 
@@ -80,12 +82,14 @@ impl Drop for Starting {
 }
 
 impl Place {
-    /// Answers on a listener, within the bounds of the server.
-    pub fn of(listener: &api::Listener, bounds: api::Bounds, settings: &api::Settings) -> Self {
+    /// Answers on listeners, within the bounds of the server.
+    pub fn of(listeners: &[api::Listener], bounds: api::Bounds, settings: &api::Settings) -> Self {
         Self {
-            listener: listener.try_clone(),
+            listeners: listeners.iter().map(api::Listener::try_clone).collect(),
             bounds,
             patience: settings.request_patience,
+            proxies: settings.trusted_proxies.clone().into(),
+            proxy_protocol: settings.proxy_protocol,
             health: Health::new(settings.health.clone()),
         }
     }
@@ -103,16 +107,20 @@ impl Place {
             head_patience: self.patience,
             data_patience: Some(self.patience),
             gzip: false,
+            proxies: self.proxies,
+            proxy_protocol: self.proxy_protocol,
         };
-        let (bounds, health, patience) = (self.bounds, self.health, self.patience);
-        let listener = self.listener.map_err(cannot)?;
+        let (bounds, health, patience) = (self.bounds, Data::new(self.health), self.patience);
+        let listeners = self.listeners.map_err(cannot)?;
         let builder = move || {
             let builder = actix_web::dev::Server::build()
                 .workers(1)
                 .shutdown_timeout(patience.as_secs().saturating_mul(2))
                 .max_concurrent_connections(super::limits::of_worker(bounds, 1))
                 .disable_signals();
-            api::listen_without_database(builder, listener, listening, health)
+            listeners.into_iter().try_fold(builder, |builder, listener| {
+                api::listen_without_database(builder, listener, listening.clone(), health.clone())
+            })
         };
         let (over, told_over) = oneshot::channel();
         let (told, begun) = oneshot::channel();

@@ -26,12 +26,12 @@ use crate::{
 /// [`StartError`] when the built-in one cannot be opened.
 pub fn open(
     options: &Options,
-    address: SocketAddr,
+    (scheme, address): (&str, SocketAddr),
     db: &Db,
 ) -> Result<(Arc<dyn Identity>, Option<Builtin>), StartError> {
     Ok(match &options.identity {
         IdentityChoice::Builtin(settings) => {
-            let builtin = open_builtin(settings, options, address, db)?;
+            let builtin = open_builtin(settings, options, (scheme, address), db)?;
             (Arc::new(builtin.clone()), Some(builtin))
         }
         IdentityChoice::Nobody => (Arc::new(Unauthenticated), None),
@@ -52,7 +52,7 @@ pub fn limits(choice: &LimitsChoice, db: &Db) -> Unified {
 fn open_builtin(
     settings: &builtin::Settings,
     options: &Options,
-    address: SocketAddr,
+    (scheme, address): (&str, SocketAddr),
     db: &Db,
 ) -> Result<Builtin, StartError> {
     let data_dir = &options.data_dir;
@@ -63,7 +63,6 @@ fn open_builtin(
         IpAddr::V6(ip) => format!("[{ip}]"),
         ip => ip.to_string(),
     };
-    let scheme = if options.tls.is_some() { "https" } else { "http" };
     let own_url = format!("{scheme}://{host}:{}", address.port());
     let base = builtin.settings.public_endpoint.clone().unwrap_or(own_url);
     let (prefix, region) = (builtin.settings.prefix.clone(), builtin.settings.region.clone());

@@ -41,6 +41,12 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// `ADDRESS:PORT` to listen on.
     pub bind: String,
+    /// `[vitrine] listen`: where to listen in place of that; empty is there alone.
+    pub listen: Vec<api::Endpoint>,
+    /// `[vitrine] listen_socket_mode`: the mode of sockets in the file system.
+    pub socket_mode: u32,
+    /// `[vitrine] reuse_port`: whether other servers may listen at the same places.
+    pub reuse_port: bool,
     /// TLS on that; `None` speaks in clear.
     pub tls: Option<api::TlsSettings>,
     /// Database, when it is not the embedded one.
@@ -87,6 +93,9 @@ impl Options {
         Self {
             data_dir,
             bind,
+            listen: Vec::new(),
+            socket_mode: 0o660,
+            reuse_port: false,
             tls: None,
             database: None,
             database_limits: db::Limits::default(),

@@ -1,14 +1,13 @@
 //! How a server stops: it announces this and continues for a while, so that balancers use other nodes; then it
 //! accepts no new connections and finishes running requests. A second signal ends it at once.
 
-use std::{net::TcpListener, time::Duration};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use socket2::{SockFilter, SockRef};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::error::{StartError, failed};
-use crate::api::health::Health;
+use crate::api::{Listener, health::Health};
 
 /// A balancer that checks asks more often than this.
 const RECENT: Duration = Duration::from_secs(60);
@@ -75,7 +74,7 @@ impl<F: Future<Output = ()>> Stopper<F> {
         &mut self,
         (health, tell): (&Health, impl FnOnce()),
         seconds: u64,
-        listener: TcpListener,
+        listeners: Vec<Listener>,
         server: ServerHandle,
     ) {
         let asked = self.asked.take();
@@ -94,7 +93,7 @@ impl<F: Future<Output = ()>> Stopper<F> {
         }
         tell();
         let stopped = async {
-            drain(health, seconds, listener).await;
+            drain(health, seconds, &listeners).await;
             server.stop(true).await;
             std::future::pending::<()>().await;
         };
@@ -120,7 +119,7 @@ async fn next(signals: &mut Option<Signals>) -> Word {
 
 /// Goes on until balancers have taken note, then lets nobody connect any more. No connection is lost: those that have begun
 /// are still accepted.
-async fn drain(health: &Health, seconds: u64, listener: TcpListener) {
+async fn drain(health: &Health, seconds: u64, listeners: &[Listener]) {
     health.drain();
     if seconds == 0 {
         return;
@@ -129,24 +128,10 @@ async fn drain(health: &Health, seconds: u64, listener: TcpListener) {
         tracing::info!(seconds, "draining: /healthcheck says so; another signal ends the server at once");
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
-    match deafen(&listener) {
-        Ok(()) => tokio::time::sleep(LINGER).await,
-        Err(error) => tracing::warn!(%error, "connections that begin while the server stops may be lost"),
+    for listener in listeners {
+        if let Err(error) = listener.deafen() {
+            tracing::warn!(%error, "connections that begin while the server stops may be lost");
+        }
     }
-}
-
-/// Lets the kernel drop what would begin a connection. Whoever tries repeats it after a second, finds that nobody listens,
-/// and goes elsewhere. To close the socket would reset the connections that wait to be accepted.
-fn deafen(listener: &TcpListener) -> std::io::Result<()> {
-    // Of the header of TCP the fourteenth byte has the flags, of which 2 is SYN.
-    const LOAD_BYTE: u16 = 0x30;
-    const JUMP_IF_SET: u16 = 0x45;
-    const RETURN: u16 = 0x06;
-    let program = [
-        SockFilter::new(LOAD_BYTE, 0, 0, 13),
-        SockFilter::new(JUMP_IF_SET, 0, 1, 2),
-        SockFilter::new(RETURN, 0, 0, 0),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-    ];
-    SockRef::from(listener).attach_filter(&program)
+    tokio::time::sleep(LINGER).await;
 }

@@ -12,6 +12,7 @@ mod hostile;
 mod http;
 mod images;
 mod imports;
+mod listeners;
 mod metadefs;
 mod middleware;
 mod nodes;

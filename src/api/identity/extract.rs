@@ -11,7 +11,7 @@ use super::error::ApiError;
 use crate::{
     api::{
         extract::{Whole, media_type},
-        origin::{own_host, own_scheme},
+        origin::{is_trusted, own_host, own_scheme},
     },
     identity::builtin::{Builtin, Settings, context::Token, manage::Filters},
     model::error::{Error, Result},
@@ -34,7 +34,7 @@ pub fn base_url(request: &HttpRequest, settings: &Settings) -> String {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:[]".contains(&b))
     };
     let connection = request.connection_info();
-    let (scheme, host) = if settings.trust_proxy_headers {
+    let (scheme, host) = if settings.trust_proxy_headers && is_trusted(&settings.trusted_proxies, request) {
         let is_told =
             ["forwarded", "x-forwarded-proto"].iter().any(|name| request.headers().contains_key(*name));
         let scheme = if is_told { connection.scheme() } else { own_scheme(request) };

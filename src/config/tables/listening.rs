@@ -1,7 +1,7 @@
 //! `[vitrine]`: what is spoken where the service listens.
 
-use crate::config::option::Kind::{Choice, Text};
-use crate::config::option::{Group, Opt, Place, opt, unset};
+use crate::config::option::Kind::{Bool, Choice, List, Text};
+use crate::config::option::{Group, Item, Opt, Place, opt, unset};
 use crate::config::wired::Feature;
 
 /// The groups of this file.
@@ -9,6 +9,36 @@ pub const GROUPS: &[Group] =
     &[Group { place: Place::Section("vitrine"), feature: Feature::Listener, options: LISTENING }];
 
 const LISTENING: &[Opt] = &[
+    opt(
+        "listen",
+        List(Item::Text),
+        "",
+        "Where the API listens in place of bind_host and bind_port, any number of http://ADDRESS:PORT, https://ADDRESS:PORT, \
+         which takes tls_cert_file, and unix:/PATH, a socket in the file system. Sockets of a service manager (LISTEN_FDS) \
+         come in place of all of these.",
+    )
+    .must(),
+    opt(
+        "listen_socket_mode",
+        Text,
+        "0660",
+        "Mode of the sockets in the file system, in octal digits: who may write to one may connect.",
+    ),
+    opt(
+        "reuse_port",
+        Bool,
+        "false",
+        "Let other servers of the same user listen at the same address and port (SO_REUSEPORT); the kernel spreads \
+         connections over them.",
+    ),
+    opt(
+        "proxy_protocol",
+        Bool,
+        "false",
+        "Connections from trusted_proxies begin with a header of the PROXY protocol, version 1 or 2, and count as those of \
+         the client in it; one without is closed. Who connects by a socket in the file system counts as 127.0.0.1.",
+    )
+    .must(),
     unset(
         "tls_cert_file",
         Text,

@@ -55,9 +55,10 @@ const VITRINE: &[Opt] = &[
         "trusted_proxies",
         List(Item::Text),
         "",
-        "Networks of the proxies whose X-Forwarded-For tells from where somebody logs in, and who may be asked to send \
-         files (send_file). Empty, X-Forwarded-For is believed of whoever connects if enable_proxy_headers_parsing is \
-         set, and of nobody else.",
+        "Networks of the proxies whose forwarding headers are believed (X-Forwarded-For of a login, and the others with \
+         enable_proxy_headers_parsing), who may be asked to send files (send_file), and who speak the PROXY protocol \
+         (proxy_protocol). Empty, headers are believed of whoever connects if enable_proxy_headers_parsing is set, and \
+         of nobody else.",
     )
     .must(),
     opt(

@@ -1,0 +1,40 @@
+//! Where to listen, what is spoken there.
+
+use crate::api::Endpoint;
+use crate::config::Config;
+
+use super::loaded;
+
+/// The sentences that forbid a start, without the place of each.
+fn refusals(text: &str) -> Vec<String> {
+    let findings = Config::assemble(&loaded(text)).map(|config| config.listen).unwrap_err();
+    findings.iter().map(|finding| finding.line()).collect()
+}
+
+/// Proves that several places are read, and that what does not go together is refused and says why.
+#[test]
+fn places_and_certificates() {
+    let config = Config::assemble(&loaded(
+        "[vitrine]\nlisten = https://[::]:443, unix:/run/v.sock\nlisten_socket_mode = 600\ntls_cert_file = /c\n\
+         tls_key_file = /k\ntls_client_ca_file = /a\ntls_client_certificates = optional\n",
+    ));
+    let listen = config.unwrap().listen;
+    assert_eq!(
+        listen.endpoints,
+        [Endpoint::Https("[::]:443".to_owned()), Endpoint::Unix("/run/v.sock".into())]
+    );
+    let tls = listen.tls.unwrap();
+    assert!(listen.socket_mode == 0o600 && tls.clients_may_have_none && tls.key.ends_with("k"));
+    for (text, reason) in [
+        ("tls_cert_file = /c", "it takes tls_key_file"),
+        ("tls_key_file = /k", "it takes tls_cert_file"),
+        ("tls_client_ca_file = /a", "it takes tls_cert_file and tls_key_file"),
+        ("listen = https://a:1", "takes tls_cert_file"),
+        ("listen = a:1", "is none of http://ADDRESS:PORT"),
+        ("listen_socket_mode = 0999", "is no mode"),
+        ("listen_socket_mode = 4755", "is no mode"),
+    ] {
+        let refusals = refusals(&format!("[vitrine]\n{text}\n"));
+        assert!(refusals.len() == 1 && refusals[0].contains(reason), "{text}: {refusals:?}");
+    }
+}
