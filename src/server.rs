@@ -4,6 +4,7 @@ mod awaited;
 pub mod database;
 mod error;
 mod folder;
+mod hangup;
 mod http;
 mod identity;
 mod inherited;
@@ -21,7 +22,7 @@ use actix_web::web::Data;
 use tokio::sync::Notify;
 
 pub use error::{StartError, runtime};
-pub use options::{IdentityChoice, LimitsChoice, Options};
+pub use options::{IdentityChoice, LimitsChoice, Options, Reread};
 
 use error::failed;
 use http::Http;
@@ -72,6 +73,7 @@ pub struct Server {
     builtin: Option<Builtin>,
     here: Node,
     http: Http,
+    reread: Option<Reread>,
     /// What ends it at a signal until it serves.
     starting: Option<awaited::Starting>,
     /// Held for as long as the process runs: two servers on one folder would fight.
@@ -146,7 +148,8 @@ impl Server {
         });
         let here = node::describe(options, &app.leases().node, address, &app.policy, app.db.clock.now());
         node::enter(&app.db, &here)?;
-        Ok(Self { app, state, builtin, here, http, starting, _lock: lock })
+        let reread = options.reread.clone();
+        Ok(Self { app, state, builtin, here, http, reread, starting, _lock: lock })
     }
 
     /// The first address in the network on which it listens, with the actual port if port 0 was requested.
@@ -202,7 +205,7 @@ impl Server {
     }
 
     async fn serve(self, signals: bool, stop: impl Future<Output = ()>) -> Result<Ended, StartError> {
-        let Self { app, state, builtin, here, http, starting, _lock } = self;
+        let Self { app, state, builtin, here, http, reread, starting, _lock } = self;
         let mut stopper = stop::Stopper::new(signals, stop)?;
         let supervisor = if signals { Supervisor::of_process() } else { Supervisor::default() };
         // Data in storages is served from the first request on.
@@ -212,6 +215,8 @@ impl Server {
         let jobs = Jobs::start(&app, here);
         let housekeeping =
             builtin.clone().map(|builtin| crate::telemetry::spawn(identity::keep_house(builtin)));
+        let hangup = hangup::Hangup { tls: http.tls(), policy: Arc::clone(&app.policy), reread };
+        let hangup = if signals { Some(crate::telemetry::spawn(hangup.obey()?)) } else { None };
         let watching = http.tls().map(|tls| crate::telemetry::spawn(tls.watch()));
         let unheard = |e| failed("cannot listen", e);
         let (ears, files) = (http.ears().map_err(unheard)?, http.ears().map_err(unheard)?);
@@ -229,7 +234,7 @@ impl Server {
             () = stopper.stop((&state.health, tell), state.settings.drain_seconds, ears, handle) => Ended::CutOff,
         };
         listeners::forget(&files);
-        for task in [housekeeping, watching].into_iter().flatten() {
+        for task in [housekeeping, watching, hangup].into_iter().flatten() {
             task.abort();
         }
         let mut rest = std::pin::pin!(give_back(&app, jobs));

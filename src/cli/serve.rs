@@ -6,10 +6,10 @@ use tempfile::TempDir;
 
 use super::place::{Place, overriding};
 use crate::{
-    config::{Override, Report},
+    config::{Loaded, Override, Report},
     db,
     identity::{builtin, keystone::Keystone},
-    server::{IdentityChoice, Options, Server, StartError},
+    server::{IdentityChoice, Options, Reread, Server, StartError},
     telemetry,
 };
 
@@ -75,6 +75,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
     telemetry::log::start(&config.log).map_err(StartError)?;
     warn(loaded.report());
     close_to_others();
+    ignore_hangups()?;
     let identity = match config.keystone {
         Some(settings) => IdentityChoice::Given(Arc::new(
             Keystone::new(settings).map_err(|error| StartError(error.to_string()))?,
@@ -116,6 +117,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         notifying: config.notifying,
         transfers: config.transfers,
         api: config.api,
+        reread: Some(reread(place, loaded)),
         ..Options::embedded(data_dir, bind)
     };
     let result = Server::open(&options)?.run_blocking();
@@ -123,6 +125,17 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         Ok(()) => result,
         Err(e) => result.and(Err(StartError(format!("the folder for temporary files is left behind: {e}")))),
     }
+}
+
+/// A hangup must not end a server that is still starting; what it asks for has just been read.
+fn ignore_hangups() -> Result<(), StartError> {
+    let registered = signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::default());
+    registered.map(drop).map_err(|e| StartError(format!("signals cannot be received: {e}")))
+}
+
+fn reread(place: Place, started: Arc<Loaded>) -> Reread {
+    // Nothing more is overridden, but all is read anew.
+    Reread { started, again: Arc::new(move || place.clone().but(Vec::new()).configuration()) }
 }
 
 /// Every warning of the configuration, once.

@@ -178,6 +178,20 @@ impl Loaded {
         self.origin(section, option) != Origin::Default
     }
 
+    /// The options whose values differ, by section, those of stores that only one of both has included.
+    pub fn differing(&self, other: &Loaded) -> BTreeSet<(String, &'static str)> {
+        let names = |loaded: &Loaded| -> Vec<(String, &'static str)> {
+            let settings = loaded.settings.iter();
+            settings.flat_map(|(s, o)| o.keys().map(move |name| (s.clone(), *name))).collect()
+        };
+        let of = |loaded: &Loaded, (section, option): &(String, &'static str)| {
+            loaded.settings.get(section).and_then(|s| s.get(option)).map(|setting| setting.value.clone())
+        };
+        let mut all: BTreeSet<_> = names(self).into_iter().chain(names(other)).collect();
+        all.retain(|name| of(self, name) != of(other, name));
+        all
+    }
+
     /// Requested options that do not exist or have another type: programming errors.
     pub fn misasked(&self) -> Vec<(String, String)> {
         self.asked().wrongly.iter().cloned().collect()

@@ -1,7 +1,8 @@
 //! The options of `serve`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
+use super::error::StartError;
 use crate::{
     access::protection::Protections,
     api,
@@ -32,6 +33,24 @@ pub enum LimitsChoice {
     Builtin(String),
     /// From another source.
     Given(Arc<dyn LimitSource>),
+}
+
+/// A configuration as it was read, and as settings.
+pub type Configuration = Result<(Arc<config::Loaded>, config::Config), StartError>;
+
+/// The configuration with which a server was started, and the way to read it again.
+#[derive(Clone)]
+pub struct Reread {
+    /// As it was read.
+    pub started: Arc<config::Loaded>,
+    /// Reads it again, as it is now.
+    pub again: Arc<dyn Fn() -> Configuration + Send + Sync>,
+}
+
+impl fmt::Debug for Reread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reread").field("started", &self.started).finish_non_exhaustive()
+    }
 }
 
 /// The options of `serve`.
@@ -85,6 +104,8 @@ pub struct Options {
     pub identity: IdentityChoice,
     /// Where the limits of projects come from.
     pub limits: LimitsChoice,
+    /// What SIGHUP reads again; `None` has no configuration.
+    pub reread: Option<Reread>,
 }
 
 impl Options {
@@ -115,6 +136,7 @@ impl Options {
             declarations: None,
             identity: IdentityChoice::Builtin(builtin::Settings::default()),
             limits: LimitsChoice::default(),
+            reread: None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Where to listen, what is spoken there.
 
 use crate::api::Endpoint;
-use crate::config::Config;
+use crate::config::{Config, Sources, load};
 
 use super::loaded;
 
@@ -37,4 +37,18 @@ fn places_and_certificates() {
         let refusals = refusals(&format!("[vitrine]\n{text}\n"));
         assert!(refusals.len() == 1 && refusals[0].contains(reason), "{text}: {refusals:?}");
     }
+}
+
+/// Proves that a change is told of each option, and only of those whose values differ.
+#[test]
+fn changes_are_found() {
+    let before = loaded("[DEFAULT]\nworkers = 2\ndebug = true\n[vitrine]\ngzip = yes\n");
+    let after = loaded("[DEFAULT]\nworkers = 3\ndebug = True\n[vitrine]\ngzip = true\ndrain_seconds = 1\n");
+    let found = before.differing(&after);
+    let found: Vec<_> = found.iter().map(|(section, option)| (section.as_str(), *option)).collect();
+    assert_eq!(found, [("DEFAULT", "workers"), ("vitrine", "drain_seconds")]);
+    let several = loaded("[DEFAULT]\nenabled_backends = a:file\n[glance_store]\ndefault_backend = a\n");
+    let found = load(&Sources::default()).differing(&several);
+    assert!(found.contains(&("a".to_owned(), "filesystem_store_datadir")), "{found:?}");
+    assert!(before.differing(&before).is_empty());
 }
