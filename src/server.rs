@@ -143,7 +143,12 @@ impl Server {
             app: Arc::clone(&app),
             identity,
             settings: options.api.clone(),
-            mounts: api::mounts(builtin.as_ref().map(|builtin| builtin.settings.prefix.as_str())),
+            mounts: api::mounts(
+                builtin.as_ref().map(|builtin| builtin.settings.prefix.as_str()),
+                !options.api.metrics_networks.is_empty(),
+            ),
+            gate: api::Gate::new(bounds),
+            counted: api::Counted::default(),
             health: api::health::Health::new(options.api.health.clone()),
         });
         let here = node::describe(options, &app.leases().node, address, &app.policy, app.db.clock.now());
@@ -219,7 +224,7 @@ impl Server {
         let hangup = if signals { Some(crate::telemetry::spawn(hangup.obey()?)) } else { None };
         let watching = http.tls().map(|tls| crate::telemetry::spawn(tls.watch()));
         let unheard = |e| failed("cannot listen", e);
-        let (ears, files) = (http.ears().map_err(unheard)?, http.ears().map_err(unheard)?);
+        let (ears, files) = (http.ears().map_err(unheard)?, http.all().map_err(unheard)?);
         let http = http.start(state.clone(), builtin).map_err(unheard)?;
         let handle = http.handle();
         drop(starting);

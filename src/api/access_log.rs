@@ -21,7 +21,7 @@ use actix_web::{
 use futures::StreamExt;
 
 use super::{connection::Exchange, request_info::RequestInfo};
-use crate::telemetry::Context;
+use crate::telemetry::{Context, metrics, metrics::Request};
 
 /// What is known of a request so far. When it is dropped, that goes into the log: a client that goes away takes the
 /// handler or the body with it, and this along.
@@ -66,7 +66,16 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let sent = self.exchange.as_ref().map_or(0, |exchange| exchange.file().borrow_mut().take_sent());
+        let by_file = self.exchange.as_ref().map_or(0, |exchange| exchange.file().borrow_mut().take_sent());
+        let sent = self.bytes_out.saturating_add(by_file);
+        metrics().request(&Request {
+            route: self.route.as_deref(),
+            method: self.method.as_str(),
+            status: self.status.map(|status| status.as_u16()),
+            took: self.began.elapsed(),
+            received: self.bytes_in.get(),
+            sent,
+        });
         tracing::info!(
             target: "access",
             parent: None,
@@ -78,7 +87,7 @@ impl Drop for Line {
             path = self.path,
             status = self.status.map(|status| status.as_u16()),
             bytes_in = self.bytes_in.get(),
-            bytes_out = self.bytes_out.saturating_add(sent),
+            bytes_out = sent,
             seconds = self.began.elapsed().as_secs_f64(),
             end = self.end,
         );

@@ -17,7 +17,10 @@ use std::{
 
 use futures::task::AtomicWaker;
 
-use crate::model::error::{Error, Result};
+use crate::{
+    model::error::{Error, Result},
+    telemetry::metrics,
+};
 
 /// Seconds after which a peer that has its share may ask again.
 const AGAIN_SECONDS: u64 = 5;
@@ -170,6 +173,12 @@ impl Gate {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Connections that are open, those of requests that are served, and how many of these there may be.
+    pub fn occupancy(&self) -> (usize, usize, usize) {
+        let book = self.book();
+        (book.open.len(), book.served, self.bounds.served)
+    }
+
     /// Admits a connection, closing another one if necessary; `None` if none can be closed.
     pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Pass> {
         let peer = peer_of(address);
@@ -180,6 +189,8 @@ impl Gate {
         if open >= most_of_peer && !book.dismiss(Some(peer), false)
             || book.open.len() >= most && !book.dismiss(None, false)
         {
+            drop(book);
+            metrics().refused("connections");
             return None;
         }
         let (id, notice) = (book.ticket(), Arc::new(Notice::default()));
@@ -219,10 +230,12 @@ impl Pass {
             let peer = entry.peer;
             let of_peer = book.peers.get(&peer).map_or(0, |peer| peer.served);
             if of_peer >= bounds.per_address && !book.dismiss(Some(peer), true) {
+                metrics().refused("connections_per_address");
                 let text = "Too many connections from this address are open.".to_owned();
                 return Err(Error::TooMany { text, after: AGAIN_SECONDS });
             }
             if book.served >= bounds.served && !book.dismiss(None, true) {
+                metrics().refused("connections");
                 tracing::warn!(served = book.served, "a request was refused: too many connections are open");
                 return Err(Error::Unavailable("Too many connections are open.".to_owned()));
             }

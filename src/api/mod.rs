@@ -13,6 +13,7 @@ mod cors;
 mod error;
 mod ext;
 pub(crate) mod extract;
+mod figures;
 mod gate;
 pub mod health;
 pub mod identity;
@@ -23,6 +24,7 @@ mod listen;
 mod listener;
 mod map;
 mod metadefs;
+mod metrics;
 mod mount;
 mod negotiate;
 mod origin;
@@ -52,11 +54,13 @@ use crate::{app::App, identity::Identity};
 
 pub use absent::listen_without_database;
 pub(crate) use ext::usage_table;
+pub use figures::Counted;
 pub use gate::{Bounds, Gate};
 pub(crate) use images::rendered;
 pub use listen::{Listening, listen};
 pub use listener::{Ear, Endpoint, Listener};
 pub use map::mounts;
+pub use metrics::listen_for_metrics;
 pub use mount::Mounts;
 pub use request_info::RequestInfo;
 pub use settings::{ByProxy, Cors, Settings};
@@ -72,6 +76,10 @@ pub struct State {
     pub settings: Settings,
     /// The mounts.
     pub mounts: Mounts,
+    /// The connections.
+    pub gate: Arc<Gate>,
+    /// The figures of the database.
+    pub counted: Counted,
     /// The health of the server.
     pub health: health::Health,
 }

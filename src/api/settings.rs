@@ -26,6 +26,10 @@ pub struct Settings {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// `[vitrine] proxy_protocol`: those say who their client is before its first byte.
     pub proxy_protocol: bool,
+    /// `[vitrine] metrics_networks`: who may read `/metrics` where the API is.
+    pub metrics_networks: Vec<ipnet::IpNet>,
+    /// `[vitrine] metrics_projects`: projects whose usage is told there at most.
+    pub metrics_projects: u32,
     /// `[vitrine] gzip`: responses are compressed for clients that accept it.
     pub gzip: bool,
     /// `[vitrine] send_file`: proxies that send files by themselves.
@@ -60,6 +64,8 @@ impl Default for Settings {
             enable_proxy_headers_parsing: false,
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
+            metrics_networks: Vec::new(),
+            metrics_projects: 0,
             gzip: false,
             by_proxy: None,
             cors: Cors::default(),

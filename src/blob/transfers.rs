@@ -6,9 +6,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::model::{
-    caller::Caller,
-    error::{Error, Result},
+use crate::{
+    model::{
+        caller::Caller,
+        error::{Error, Result},
+    },
+    telemetry::metrics,
 };
 
 /// Seconds after which a client may ask again.
@@ -59,6 +62,11 @@ impl Transfers {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many are under way, and how many there may be.
+    pub fn occupancy(&self) -> (usize, usize) {
+        (self.book().total, self.settings.at_once)
+    }
+
     /// Begins an upload or a download of `caller`.
     ///
     /// # Errors
@@ -68,11 +76,13 @@ impl Transfers {
         let mut book = self.book();
         let own = book.projects.get(&project).copied().unwrap_or(0);
         if own >= self.settings.per_project {
+            metrics().refused("transfers_per_project");
             let text =
                 format!("The project has {own} uploads and downloads under way, and may not have more.");
             return Err(Error::TooMany { text, after: AGAIN_SECONDS });
         }
         if book.total >= self.settings.at_once {
+            metrics().refused("transfers");
             tracing::warn!(transfers = book.total, "a transfer was refused: there are too many at once");
             return Err(Error::Unavailable("Too many uploads and downloads are under way.".to_owned()));
         }

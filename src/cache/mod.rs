@@ -187,7 +187,9 @@ impl Cache {
     /// Opens the copy of an image's data, if there is one, and counts the hit. A copy of other data than the image
     /// has now is dropped. Failures are logged: the data is in a store all the same.
     pub async fn copy_of(&self, image: &Image) -> Option<Copy> {
-        match self.find(image).await {
+        let found = self.find(image).await;
+        crate::telemetry::metrics().cache_looked_up(matches!(found, Ok(Some(_))));
+        match found {
             Ok(copy) => copy,
             Err(error) => {
                 tracing::error!(%error, image = %image.id, "the image cache cannot be read");

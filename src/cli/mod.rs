@@ -11,6 +11,7 @@ mod jobs;
 mod keys;
 mod listed;
 mod metadefs;
+mod metrics;
 mod moving;
 mod nodes;
 mod place;
@@ -42,6 +43,8 @@ enum Command {
     /// List, show, cancel and retry imports and other jobs.
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Write the page of the documentation that says what figures /metrics has.
+    Metrics,
     /// List and rotate the keys with which the built-in identity signs tokens.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -91,6 +94,10 @@ pub fn run() -> ExitCode {
         Command::Cache(command) => cache::run(command),
         Command::Jobs(command) => jobs::run(command),
         Command::Keys(command) => keys::run(command),
+        Command::Metrics => {
+            metrics::run();
+            Ok(())
+        }
         Command::Serve(arguments) => serve::run(arguments),
         Command::ImportGlance(arguments) => moving::import(arguments),
         Command::ExportGlance(arguments) => moving::export(arguments),

@@ -104,6 +104,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         protections: config.protections,
         declarations: config.declarations,
         listen,
+        metrics_listen: config.listen.metrics,
         socket_mode: config.listen.socket_mode,
         reuse_port: config.listen.reuse_port,
         tls: config.listen.tls,

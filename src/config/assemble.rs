@@ -153,6 +153,8 @@ fn api_settings(loaded: &Loaded, flavor: Flavor, findings: &mut Vec<Finding>) ->
         // What is wrong with them is said where they are read for logins.
         trusted_proxies: assemble_imports::networks(loaded, "vitrine", "trusted_proxies", &mut Vec::new()),
         proxy_protocol: loaded.bool("vitrine", "proxy_protocol"),
+        metrics_networks: assemble_imports::networks(loaded, "vitrine", "metrics_networks", findings),
+        metrics_projects: number(loaded, "metrics_projects").and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
         gzip: loaded.bool("vitrine", "gzip"),
         by_proxy: by_proxy(loaded, findings),
         cors: api::Cors {

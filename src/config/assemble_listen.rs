@@ -14,6 +14,8 @@ pub struct Listen {
     pub bind: Option<String>,
     /// `[vitrine] listen`, in place of that; empty if it is not set.
     pub endpoints: Vec<Endpoint>,
+    /// `[vitrine] metrics_listen`
+    pub metrics: Vec<Endpoint>,
     /// `[vitrine] listen_socket_mode`
     pub socket_mode: u32,
     /// `[vitrine] reuse_port`
@@ -35,7 +37,8 @@ pub(super) fn listen(loaded: &Loaded, findings: &mut Vec<Finding>) -> Listen {
     let tls = tls(loaded, findings);
     Listen {
         bind: is_set.then(|| format!("{host}:{port}")),
-        endpoints: endpoints(loaded, tls.is_some(), findings),
+        endpoints: endpoints(loaded, "listen", tls.is_some(), findings),
+        metrics: endpoints(loaded, "metrics_listen", tls.is_some(), findings),
         socket_mode: socket_mode(loaded, findings),
         reuse_port: loaded.bool(SECTION, "reuse_port"),
         tls,
@@ -47,9 +50,9 @@ pub(super) fn listen(loaded: &Loaded, findings: &mut Vec<Finding>) -> Listen {
     }
 }
 
-fn endpoints(loaded: &Loaded, has_tls: bool, findings: &mut Vec<Finding>) -> Vec<Endpoint> {
+fn endpoints(loaded: &Loaded, option: &str, has_tls: bool, findings: &mut Vec<Finding>) -> Vec<Endpoint> {
     let mut endpoints = Vec::new();
-    for text in loaded.list(SECTION, "listen").iter().filter(|text| !text.is_empty()) {
+    for text in loaded.list(SECTION, option).iter().filter(|text| !text.is_empty()) {
         let endpoint = match Endpoint::parse(text) {
             Ok(Endpoint::Https(_)) if !has_tls => {
                 Err(format!("`{text}` takes tls_cert_file and tls_key_file"))
@@ -58,7 +61,7 @@ fn endpoints(loaded: &Loaded, has_tls: bool, findings: &mut Vec<Finding>) -> Vec
         };
         match endpoint {
             Ok(endpoint) => endpoints.push(endpoint),
-            Err(reason) => findings.push(bad(loaded, SECTION, "listen", reason)),
+            Err(reason) => findings.push(bad(loaded, SECTION, option, reason)),
         }
     }
     endpoints

@@ -1,6 +1,12 @@
 //! Connections of the pool, and who may use one.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use diesel::r2d2::{HandleError, Pool, PooledConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -32,6 +38,16 @@ pub struct Lane {
     /// Nobody waits in the database for what waits better here.
     writers: Arc<Semaphore>,
     size: u32,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// One who waits for a seat, until it is dropped.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The right to use one connection of a lane.
@@ -72,6 +88,7 @@ impl Opener {
             permits: Arc::new(Semaphore::new(size as usize)),
             writers: Arc::new(Semaphore::new(writers)),
             size,
+            waiting: Arc::default(),
         }
     }
 
@@ -91,6 +108,8 @@ impl Opener {
 impl Lane {
     /// Waits for a seat; `None` once the lane is closed.
     pub async fn seat(self: Arc<Self>, writes: bool) -> Option<Seat> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(Arc::clone(&self.waiting));
         let _writer = match writes {
             true => Some(Arc::clone(&self.writers).acquire_owned().await.ok()?),
             false => None,
@@ -102,6 +121,11 @@ impl Lane {
     /// Opens a connection, or takes an idle one, within `wait`. Blocking.
     pub fn connection(&self, wait: Duration) -> DbResult<Pooled> {
         self.pool.get_timeout(wait).map_err(|e| DbError::Unreached(e.to_string()))
+    }
+
+    /// Connections in use, those who wait for one, and how many connections there may be.
+    pub fn occupancy(&self) -> (usize, usize, usize) {
+        (self.busy() as usize, self.waiting.load(Ordering::Relaxed), self.size as usize)
     }
 
     /// Threads that work here.

@@ -14,6 +14,7 @@ mod dialect;
 mod error;
 pub mod events;
 pub mod families;
+pub mod figures;
 pub mod glance;
 pub mod identity;
 pub mod image_dates;

@@ -96,6 +96,7 @@ impl Hub {
             || of_project >= LISTENERS_OF_PROJECT
             || heard.listeners.values().sum::<usize>() >= LISTENERS
         {
+            crate::telemetry::metrics().refused("listeners");
             return Err(Error::TooMany {
                 text: "Too many listen to events already.".to_owned(),
                 after: AGAIN_SECONDS,

@@ -18,6 +18,8 @@ use crate::{
 pub struct Http {
     /// Where the API is; at least one.
     pub listeners: Vec<Listener>,
+    /// Where figures are, and nothing else.
+    scraped: Vec<Listener>,
     workers: usize,
     keep_alive: bool,
     bounds: api::Bounds,
@@ -31,7 +33,9 @@ impl Http {
     pub fn open(options: &Options, bounds: api::Bounds) -> Result<Self, StartError> {
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         let (workers, keep_alive) = (options.workers.unwrap_or_else(processors), options.keep_alive);
-        Ok(Self { listeners: listeners::open(options)?, workers, keep_alive, bounds })
+        let listeners = listeners::open(options)?;
+        let scraped = listeners::open_for_metrics(options, &listeners)?;
+        Ok(Self { listeners, scraped, workers, keep_alive, bounds })
     }
 
     /// The first address in the network; one of a socket in the file system where there is no other.
@@ -63,12 +67,20 @@ impl Http {
         self.listeners.iter().map(Listener::try_clone).collect()
     }
 
+    /// All sockets once more, those for figures included.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn all(&self) -> io::Result<Vec<Listener>> {
+        self.listeners.iter().chain(&self.scraped).map(Listener::try_clone).collect()
+    }
+
     /// Starts to serve.
     ///
     /// # Errors
     /// The operating system's.
     pub fn start(self, state: Data<api::State>, builtin: Option<Builtin>) -> io::Result<dev::Server> {
-        let Self { listeners, workers, keep_alive, bounds } = self;
+        let Self { listeners, scraped, workers, keep_alive, bounds } = self;
         let http = dev::Server::build()
             .shutdown_timeout(state.settings.shutdown_seconds.unwrap_or(u64::MAX))
             .workers(workers)
@@ -76,7 +88,7 @@ impl Http {
             .max_concurrent_connections(limits::of_worker(bounds, workers))
             .disable_signals();
         let listening = api::Listening {
-            gate: api::Gate::new(bounds),
+            gate: Arc::clone(&state.gate),
             keep_alive: if keep_alive { KeepAlive::default() } else { KeepAlive::Disabled },
             head_patience: state.settings.request_patience,
             data_patience: state.settings.client_patience,
@@ -85,15 +97,20 @@ impl Http {
             proxy_protocol: state.settings.proxy_protocol,
         };
         let identity = builtin.map(Data::new);
+        let shared = state.clone();
         let routes = move |config: &mut ServiceConfig| {
-            config.app_data(state.clone());
+            config.app_data(shared.clone());
             if let Some(identity) = &identity {
                 config.app_data(identity.clone());
             }
-            state.mounts.configure(config);
+            shared.mounts.configure(config);
         };
         let http = listeners.into_iter().try_fold(http, |http, listener| {
             api::listen(http, listener, listening.clone(), routes.clone())
+        })?;
+        let http = scraped.into_iter().try_fold(http, |http, listener| {
+            let listening = api::Listening { gate: api::Gate::new(limits::SCRAPERS), ..listening.clone() };
+            api::listen_for_metrics(http, listener, listening, state.clone())
         })?;
         Ok(http.run())
     }

@@ -8,6 +8,8 @@ use crate::{api, blob::transfers};
 const CONNECTIONS_MAX: usize = 16_384;
 /// Connections that may wait for a request when all others are taken.
 const RESERVE: usize = 64;
+/// Those who read the figures, at a place of their own.
+pub const SCRAPERS: api::Bounds = api::Bounds { served: 16, per_address: 16, reserve: 4 };
 /// What is taken for the limit where the system does not tell.
 const DESCRIPTORS_UNKNOWN: usize = 1024;
 

@@ -50,6 +50,15 @@ pub fn open(options: &Options) -> Result<Vec<Listener>, StartError> {
     endpoints.iter().map(|endpoint| bind(endpoint, options, tls.as_ref())).collect()
 }
 
+/// Opens those of `[vitrine] metrics_listen`.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_for_metrics(options: &Options, listeners: &[Listener]) -> Result<Vec<Listener>, StartError> {
+    let tls = listeners.iter().find_map(|listener| listener.tls.as_ref());
+    options.metrics_listen.iter().map(|endpoint| bind(endpoint, options, tls)).collect()
+}
+
 /// Removes the files of sockets in the file system.
 pub fn forget(listeners: &[Listener]) {
     for listener in listeners {

@@ -62,6 +62,8 @@ pub struct Options {
     pub bind: String,
     /// `[vitrine] listen`: where to listen in place of that; empty is there alone.
     pub listen: Vec<api::Endpoint>,
+    /// `[vitrine] metrics_listen`: where figures are served, and nothing else.
+    pub metrics_listen: Vec<api::Endpoint>,
     /// `[vitrine] listen_socket_mode`: the mode of sockets in the file system.
     pub socket_mode: u32,
     /// `[vitrine] reuse_port`: whether other servers may listen at the same places.
@@ -115,6 +117,7 @@ impl Options {
             data_dir,
             bind,
             listen: Vec::new(),
+            metrics_listen: Vec::new(),
             socket_mode: 0o660,
             reuse_port: false,
             tls: None,

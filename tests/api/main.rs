@@ -14,6 +14,7 @@ mod images;
 mod imports;
 mod listeners;
 mod metadefs;
+mod metrics;
 mod middleware;
 mod nodes;
 mod notices;

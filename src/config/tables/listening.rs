@@ -1,6 +1,6 @@
 //! `[vitrine]`: what is spoken where the service listens.
 
-use crate::config::option::Kind::{Bool, Choice, List, Text};
+use crate::config::option::Kind::{Bool, Choice, Int, List, Text};
 use crate::config::option::{Group, Item, Opt, Place, opt, unset};
 use crate::config::wired::Feature;
 
@@ -62,4 +62,24 @@ const LISTENING: &[Opt] = &[
         "With tls_client_ca_file: whether a client has to show a certificate, or only has to show no wrong one.",
     )
     .must(),
+    opt(
+        "metrics_listen",
+        List(Item::Text),
+        "",
+        "Where /metrics is served to everybody who can reach it, and nothing else is, in the form of listen.",
+    )
+    .must(),
+    opt(
+        "metrics_networks",
+        List(Item::Text),
+        "",
+        "Networks from which /metrics may be read where the API is; for all others the path is not there.",
+    )
+    .must(),
+    opt(
+        "metrics_projects",
+        Int(0, 1000),
+        "0",
+        "How many projects /metrics names with the bytes of their images, those with most; 0 names none.",
+    ),
 ];

@@ -16,13 +16,14 @@ fn refusals(text: &str) -> Vec<String> {
 fn places_and_certificates() {
     let config = Config::assemble(&loaded(
         "[vitrine]\nlisten = https://[::]:443, unix:/run/v.sock\nlisten_socket_mode = 600\ntls_cert_file = /c\n\
-         tls_key_file = /k\ntls_client_ca_file = /a\ntls_client_certificates = optional\n",
+         tls_key_file = /k\ntls_client_ca_file = /a\ntls_client_certificates = optional\nmetrics_listen = http://a:1\n",
     ));
     let listen = config.unwrap().listen;
     assert_eq!(
         listen.endpoints,
         [Endpoint::Https("[::]:443".to_owned()), Endpoint::Unix("/run/v.sock".into())]
     );
+    assert_eq!(listen.metrics, [Endpoint::Http("a:1".to_owned())]);
     let tls = listen.tls.unwrap();
     assert!(listen.socket_mode == 0o600 && tls.clients_may_have_none && tls.key.ends_with("k"));
     for (text, reason) in [
@@ -31,6 +32,7 @@ fn places_and_certificates() {
         ("tls_client_ca_file = /a", "it takes tls_cert_file and tls_key_file"),
         ("listen = https://a:1", "takes tls_cert_file"),
         ("listen = a:1", "is none of http://ADDRESS:PORT"),
+        ("metrics_listen = unix:v", "is none of http://ADDRESS:PORT"),
         ("listen_socket_mode = 0999", "is no mode"),
         ("listen_socket_mode = 4755", "is no mode"),
     ] {

@@ -82,6 +82,7 @@ impl Throttle {
         if self.failures_max == 0 || failures.count.load(Ordering::Relaxed) < self.failures_max {
             return Ok(());
         }
+        crate::telemetry::metrics().refused("logins");
         let left = self.window.saturating_sub(failures.since.elapsed());
         let text = "Too many failed logins; try again later.".to_owned();
         Err(Error::TooMany { text, after: left.as_secs().max(1) })

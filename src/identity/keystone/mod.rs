@@ -129,7 +129,10 @@ impl Keystone {
     ) -> Result<Arc<Token>, IdentityError> {
         let digest = openssl::sha::sha256(token.as_bytes());
         // An answer to the other question serves as well, for expiry is looked at again.
-        if let Some(found) = cache.get(&(digest, !allow_expired)).await {
+        let other = cache.get(&(digest, !allow_expired)).await;
+        let is_known = other.is_some() || cache.contains_key(&(digest, allow_expired));
+        crate::telemetry::metrics().token_looked_up(is_known);
+        if let Some(found) = other {
             return Ok(found);
         }
         // All who bring this token at once wait for one question; a failure is told to them and forgotten.
