@@ -24,6 +24,7 @@ use super::origin::Origin;
 use super::{
     Loaded, assemble_cache, assemble_database, assemble_health, assemble_imports, assemble_keystone,
     assemble_listen::{self, Listen},
+    assemble_log,
     assemble_notices::{self, Notifying},
     assemble_policy, assemble_stores,
     assemble_stores::Stores,
@@ -91,7 +92,7 @@ impl Config {
             data_dir: loaded.path("vitrine", "data_dir"),
             metadata_source_path: loaded.path("DEFAULT", "metadata_source_path"),
             listen: assemble_listen::listen(loaded, &mut findings),
-            log: log(loaded),
+            log: assemble_log::log(loaded, &mut findings),
             flavor,
             api: api_settings(loaded, flavor, &mut findings),
             transfers: transfers(loaded),
@@ -111,21 +112,6 @@ impl Config {
             keystone: assemble_keystone::keystone(loaded, flavor.keystone, &mut findings),
         };
         if findings.is_empty() { Ok(config) } else { Err(findings) }
-    }
-}
-
-fn log(loaded: &Loaded) -> log::Settings {
-    let d = "DEFAULT";
-    let name = loaded.path(d, "log_file");
-    let file = match (loaded.path(d, "log_dir"), name) {
-        (Some(dir), name) => Some(dir.join(name.unwrap_or_else(|| "glance-api.log".into()))),
-        (None, name) => name,
-    };
-    log::Settings {
-        debug: loaded.bool(d, "debug"),
-        json: loaded.bool(d, "use_json"),
-        stderr: loaded.bool(d, "use_stderr") || file.is_none(),
-        file,
     }
 }
 

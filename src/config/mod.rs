@@ -12,6 +12,7 @@ mod assemble_health;
 mod assemble_imports;
 mod assemble_keystone;
 mod assemble_listen;
+mod assemble_log;
 mod assemble_notices;
 mod assemble_policy;
 mod assemble_stores;

@@ -20,8 +20,6 @@ pub enum Feature {
     Listener,
     /// The log and where it goes.
     Logging,
-    /// Targets of the log other than standard error and a file, and levels of its parts.
-    LogTargets,
     /// Request ids, public endpoint, flavours, proxies' headers.
     Http,
     /// Cross-origin requests.
@@ -105,7 +103,6 @@ impl Feature {
             Feature::LocationEncryption => {
                 Status::Refused("location URLs cannot be encrypted in the database yet")
             }
-            Feature::LogTargets => Status::NotYet("the log goes to standard error or to a file"),
             Feature::StagingTuning => {
                 Status::NotYet("staged files lie in one folder, of which nothing but its place can be chosen")
             }

@@ -1,4 +1,4 @@
-//! Where to listen, what is spoken there.
+//! Where to listen, what is spoken there, and where the log goes.
 
 use crate::api::Endpoint;
 use crate::config::{Config, Sources, load};
@@ -53,4 +53,23 @@ fn changes_are_found() {
     let found = load(&Sources::default()).differing(&several);
     assert!(found.contains(&("a".to_owned(), "filesystem_store_datadir")), "{found:?}");
     assert!(before.differing(&before).is_empty());
+}
+
+/// Proves where the log goes, and that a facility of syslog which there is not is refused.
+#[test]
+fn targets_of_the_log() {
+    let log = |text: &str| Config::assemble(&loaded(&format!("[DEFAULT]\n{text}\n"))).unwrap().log;
+    let both = log("use_journal = true\nuse_syslog = true\nsyslog_log_facility = local0");
+    assert!(both.journal && both.syslog == Some(16) && !both.stderr);
+    assert!(log("use_syslog = true\nuse_stderr = true").stderr);
+    assert_eq!(
+        log("default_log_levels = vitrine.db=DEBUG, amqp=WARN").levels,
+        ["vitrine.db=DEBUG", "amqp=WARN"]
+    );
+    let limit =
+        log("rate_limit_interval = 5\nrate_limit_burst = 2\nrate_limit_except_level = error").limit.unwrap();
+    assert_eq!((limit.interval.as_secs(), limit.burst, limit.except), (5, 2, Some(tracing::Level::ERROR)));
+    assert!(log("rate_limit_burst = 2").limit.is_none());
+    let refusals = refusals("[DEFAULT]\nuse_syslog = true\nsyslog_log_facility = nowhere\n");
+    assert!(refusals.len() == 1 && refusals[0].contains("no facility of syslog"), "{refusals:?}");
 }

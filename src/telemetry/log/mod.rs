@@ -1,10 +1,17 @@
-//! The destination and format of the log.
+//! The destinations, levels and formats of the log.
+
+mod journal;
+mod levels;
+mod limited;
+mod syslog;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fs::{File, OpenOptions},
     io::{self, IsTerminal, Write},
     os::unix::fs::OpenOptionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -12,17 +19,32 @@ use tracing_subscriber::{
     EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
+use journal::Journal;
+use limited::Limited;
+use syslog::Syslog;
+
+pub use limited::Limit;
+pub use syslog::facility;
+
 /// Where the log goes; names and defaults of the options are oslo.log's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `debug`: level DEBUG instead of INFO.
     pub debug: bool,
+    /// `default_log_levels`: levels of single parts, as `name=LEVEL`.
+    pub levels: Vec<String>,
     /// `use_json`: each line is a JSON object.
     pub json: bool,
     /// `log_dir` and `log_file`: the file to append to.
     pub file: Option<PathBuf>,
-    /// `use_stderr`: standard error; always used if there is no file.
+    /// `use_stderr`: standard error; always used if there is no other target.
     pub stderr: bool,
+    /// `use_journal`: systemd's journal.
+    pub journal: bool,
+    /// `use_syslog` and `syslog_log_facility`: the system's syslog, with the number of a facility.
+    pub syslog: Option<u8>,
+    /// `rate_limit_*`: how often a line may repeat itself; `None` is without bound.
+    pub limit: Option<Limit>,
 }
 
 /// The log of this process, once it has begun.
@@ -49,7 +71,7 @@ impl LogFile {
     }
 }
 
-fn append(path: &PathBuf) -> Result<File, String> {
+fn append(path: &Path) -> Result<File, String> {
     let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path);
     file.map_err(|error| format!("[DEFAULT] log_file: cannot write to {}: {error}", path.display()))
 }
@@ -64,8 +86,30 @@ impl Write for LogFile {
     }
 }
 
-fn levels(settings: &Settings) -> String {
-    if settings.debug { "debug" } else { "info" }.to_owned()
+type Target = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// The targets that the system has.
+fn of_system(settings: &Settings, journal: &Path, syslog: &Path) -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    if settings.journal {
+        targets.push(Journal::new(journal).boxed());
+    }
+    if let Some(facility) = settings.syslog {
+        let layer = fmt::layer().with_ansi(false).without_time().with_writer(Syslog::new(syslog, facility));
+        targets.push(if settings.json { layer.json().boxed() } else { layer.boxed() });
+    }
+    targets
+}
+
+/// The sockets of the system's targets that are wanted.
+fn wanted(settings: &Settings) -> impl Iterator<Item = &'static str> {
+    let sockets = [(settings.journal, journal::SOCKET), (settings.syslog.is_some(), syslog::SOCKET)];
+    sockets.into_iter().filter(|(is_wanted, _)| *is_wanted).map(|(_, socket)| socket)
+}
+
+/// Those of them that are not there.
+fn absent(settings: &Settings) -> Vec<&'static str> {
+    wanted(settings).filter(|socket| !Path::new(socket).exists()).collect()
 }
 
 /// Starts the log of this process. Colours are for terminals.
@@ -73,19 +117,26 @@ fn levels(settings: &Settings) -> String {
 /// # Errors
 /// A sentence for the operator when the file cannot be written.
 pub fn start(settings: &Settings) -> Result<(), String> {
-    let levels = levels(settings);
+    let levels = levels::directives(settings.debug, &settings.levels);
     let (filter, handle) = reload::Layer::new(EnvFilter::builder().parse_lossy(&levels));
-    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
-    if settings.stderr {
+    let mut targets = of_system(settings, Path::new(journal::SOCKET), Path::new(syslog::SOCKET));
+    let absent = absent(settings);
+    // Nobody is to be left without a log because a service that takes it is not there.
+    let is_alone = settings.file.is_none() && absent.len() == wanted(settings).count();
+    if settings.stderr || is_alone {
         let layer = fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr);
-        layers.push(if settings.json { layer.json().boxed() } else { layer.boxed() });
+        targets.push(if settings.json { layer.json().boxed() } else { layer.boxed() });
     }
     let file = settings.file.clone().map(LogFile::open).transpose()?;
     if let Some(file) = file.clone() {
         let layer = fmt::layer().with_ansi(false).with_writer(move || file.clone());
-        layers.push(if settings.json { layer.json().boxed() } else { layer.boxed() });
+        targets.push(if settings.json { layer.json().boxed() } else { layer.boxed() });
     }
-    tracing_subscriber::registry().with(layers).with(filter).init();
+    let limited = settings.limit.clone().map(Limited::new);
+    tracing_subscriber::registry().with(targets).with(filter).with(limited).init();
+    for socket in absent {
+        tracing::warn!(socket, "the log cannot go where it was to go: there is no such socket");
+    }
     let set = Box::new(move |filter| handle.reload(filter));
     // There is one log in a process: `init` has ended it if there was another.
     LOG.get_or_init(|| Log { set, levels: Mutex::new(levels), file });
@@ -98,7 +149,7 @@ pub fn start(settings: &Settings) -> Result<(), String> {
 /// A part of a sentence.
 pub fn set_levels(settings: &Settings) -> Result<bool, String> {
     let Some(log) = LOG.get() else { return Ok(false) };
-    let levels = levels(settings);
+    let levels = levels::directives(settings.debug, &settings.levels);
     let mut before = log.levels.lock().unwrap_or_else(PoisonError::into_inner);
     if *before == levels {
         return Ok(false);
