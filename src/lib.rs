@@ -18,6 +18,7 @@ pub mod identity;
 pub mod image;
 pub mod import;
 pub mod jobs;
+pub mod key_manager;
 pub mod location;
 pub mod metadef;
 pub mod model;

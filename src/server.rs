@@ -43,6 +43,7 @@ use crate::{
         settings::Plugin,
     },
     jobs::Jobs,
+    key_manager::KeyManager,
     metadef,
     model::{
         caller::Caller, image::Image, image_schema::ImageSchema, node::Node, notice::Notices, time::Timestamp,
@@ -111,8 +112,7 @@ impl Server {
         .map_err(|e| failed("the image schema", e))?;
         let cache = options.cache.clone().map(|settings| Cache::open(settings, db.clone()).map(Arc::new));
         let cache = cache.transpose().map_err(|e| failed("the image cache cannot be used", e))?;
-        let policy = Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?;
-        let policy = Arc::new(policy);
+        let policy = Arc::new(Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?);
         let images = Images {
             db: db.clone(),
             stores: Arc::new(stores),
@@ -123,6 +123,7 @@ impl Server {
             doomed: Arc::new(Notify::new()),
             turns: Turns::default(),
             sends: Sends::default(),
+            key_manager: key_manager(options)?,
             hidden_groups: Arc::default(),
         };
         check_confinement(options)?;
@@ -302,6 +303,10 @@ fn assemble(images: Images, staging: Staging, options: &Options) -> Imports {
         shares: Shares::new(&settings),
         settings,
     }
+}
+
+fn key_manager(options: &Options) -> Result<KeyManager, StartError> {
+    KeyManager::open(options.key_manager.clone()).map_err(|e| StartError(e.to_string()))
 }
 
 /// Whether the kernel can confine the converter, where there is work for one.

@@ -16,12 +16,14 @@ mod security;
 use reader::Named;
 
 /// Rooms from the ground up. A room may import rooms of lower floors alone: none of its own floor, none above.
-const FLOORS: [&[&str]; 16] = [
+const FLOORS: [&[&str]; 17] = [
     &["model"],
     &["telemetry"],
     &["db"],
     &["outbound"],
     &["format", "identity", "policy", "store"],
+    // Its service user logs in as that of the identity does.
+    &["key_manager"],
     &["access"],
     // The one door for changes of an image.
     &["image"],

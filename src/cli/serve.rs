@@ -108,6 +108,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         socket_mode: config.listen.socket_mode,
         reuse_port: config.listen.reuse_port,
         tls: config.listen.tls,
+        key_manager: config.key_manager,
         workers: config.listen.workers,
         keep_alive: config.listen.keep_alive,
         cache: config.cache,

@@ -8,7 +8,7 @@ use crate::{
     blob::transfers,
     cache, db, format,
     identity::keystone,
-    image, import,
+    image, import, key_manager,
     model::{
         consumer::InUse, hash::Algorithm, image_schema::ImageSchema, lifecycle::Obsolete, limits::Limits,
         lint::Validation, list::PageLimits,
@@ -22,7 +22,8 @@ use super::check::{Finding, Topic};
 use super::flavor::Flavor;
 use super::origin::Origin;
 use super::{
-    Loaded, assemble_cache, assemble_database, assemble_health, assemble_imports, assemble_keystone,
+    Loaded, assemble_cache, assemble_database, assemble_health, assemble_imports, assemble_key_manager,
+    assemble_keystone,
     assemble_listen::{self, Listen},
     assemble_log,
     assemble_notices::{self, Notifying},
@@ -76,6 +77,8 @@ pub struct Config {
     pub declarations: Option<serde_json::Value>,
     /// The Keystone that validates tokens; `None` unless the flavor requires it.
     pub keystone: Option<keystone::Settings>,
+    /// The key manager, if one is configured.
+    pub key_manager: Option<key_manager::Settings>,
 }
 
 impl Config {
@@ -110,6 +113,7 @@ impl Config {
             policy: assemble_policy::policy(loaded),
             protections: assemble_policy::protections(loaded, &mut findings),
             keystone: assemble_keystone::keystone(loaded, flavor.keystone, &mut findings),
+            key_manager: assemble_key_manager::key_manager(loaded, &mut findings),
         };
         if findings.is_empty() { Ok(config) } else { Err(findings) }
     }
@@ -206,8 +210,7 @@ fn transfers(loaded: &Loaded) -> transfers::Settings {
 }
 
 fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settings {
-    let d = "DEFAULT";
-    let default = image::Settings::default();
+    let (d, default) = ("DEFAULT", image::Settings::default());
     let hashing_algorithm = loaded.string(d, "hashing_algorithm").unwrap_or_default();
     if Algorithm::of(&hashing_algorithm).is_none() {
         let option = "hashing_algorithm";

@@ -24,16 +24,11 @@ pub(super) fn keystone(loaded: &Loaded, wanted: bool, findings: &mut Vec<Finding
     Some(settings)
 }
 
-fn settings(loaded: &Loaded) -> Settings {
-    let login = loaded.login_section(SECTION);
+/// The login of a service user, and the address and certificates of the Keystone where it logs in; the rest is as usual.
+pub(super) fn login(loaded: &Loaded, section: &str) -> Settings {
+    let login = loaded.login_section(section);
     let text = |option| loaded.nonempty(&login, option);
     let path = |option| loaded.path(&login, option);
-    let own = |option| loaded.nonempty(SECTION, option);
-    let default = Settings::default();
-    let token_cache_time = match loaded.i64(SECTION, "token_cache_time") {
-        Some(seconds) => u64::try_from(seconds).ok().map(Duration::from_secs),
-        None => default.token_cache_time,
-    };
     Settings {
         auth_type: match text("auth_type").as_deref() {
             Some("v3applicationcredential") => AuthType::V3ApplicationCredential,
@@ -59,13 +54,26 @@ fn settings(loaded: &Loaded) -> Settings {
         application_credential_id: text("application_credential_id"),
         application_credential_name: text("application_credential_name"),
         application_credential_secret: text("application_credential_secret").map(Secret),
-        www_authenticate_uri: own("www_authenticate_uri"),
-        interface: own("interface").unwrap_or(default.interface),
-        region_name: own("region_name"),
+        region_name: text("region_name"),
         cafile: path("cafile"),
         certfile: path("certfile"),
         keyfile: path("keyfile"),
         insecure: loaded.bool(&login, "insecure"),
+        ..Settings::default()
+    }
+}
+
+fn settings(loaded: &Loaded) -> Settings {
+    let own = |option| loaded.nonempty(SECTION, option);
+    let default = Settings::default();
+    let token_cache_time = match loaded.i64(SECTION, "token_cache_time") {
+        Some(seconds) => u64::try_from(seconds).ok().map(Duration::from_secs),
+        None => default.token_cache_time,
+    };
+    Settings {
+        www_authenticate_uri: own("www_authenticate_uri"),
+        interface: own("interface").unwrap_or(default.interface),
+        region_name: own("region_name"),
         http_connect_timeout: loaded
             .u64(SECTION, "http_connect_timeout")
             .filter(|seconds| *seconds > 0)
@@ -83,5 +91,6 @@ fn settings(loaded: &Loaded) -> Settings {
         service_type: own("service_type"),
         // `Feature::Memcached` says that they are never contacted.
         memcached_servers: Vec::new(),
+        ..login(loaded, SECTION)
     }
 }

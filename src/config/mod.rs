@@ -10,6 +10,7 @@ mod assemble_cache;
 mod assemble_database;
 mod assemble_health;
 mod assemble_imports;
+mod assemble_key_manager;
 mod assemble_keystone;
 mod assemble_listen;
 mod assemble_log;

@@ -70,7 +70,7 @@ pub enum Feature {
     Cache,
     /// Notifications on a message bus.
     Notifications,
-    /// Secrets in a Barbican.
+    /// Certificates and keys in a Barbican.
     KeyManager,
 }
 
@@ -98,6 +98,7 @@ impl Feature {
             | Feature::Protections
             | Feature::Policy
             | Feature::Staging
+            | Feature::KeyManager
             | Feature::Notifications
             | Feature::Cache => Status::Honoured,
             Feature::LocationEncryption => {
@@ -109,7 +110,6 @@ impl Feature {
             Feature::UnifiedLimits => Status::NotYet("limits kept in Keystone are not built yet"),
             Feature::Memcached => Status::NotYet("tokens are cached in each process, not in memcached"),
             Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),
-            Feature::KeyManager => Status::NotYet("key managers are not built yet"),
         }
     }
 }

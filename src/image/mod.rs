@@ -48,6 +48,7 @@ pub use turns::Turns;
 use crate::{
     access::{Access, unified::Unified},
     db::Db,
+    key_manager::KeyManager,
     model::{
         consumer::InUse, image::Location, image_schema::ImageSchema, lifecycle::Obsolete, limits::Limits,
         lint::Validation,
@@ -76,6 +77,8 @@ pub struct Images {
     pub turns: Turns,
     /// Downloads that have ended.
     pub sends: Sends,
+    /// Where users keep certificates and keys.
+    pub key_manager: KeyManager,
     /// The media groups that only administrators find in lists.
     pub hidden_groups: Arc<group_names::Hidden>,
 }

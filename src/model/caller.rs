@@ -64,7 +64,7 @@ pub struct Caller {
     pub is_admin: bool,
     /// True for anonymous callers: every mutating call is refused with 403.
     pub read_only: bool,
-    /// The token, for stores that write in the caller's name; background work has none.
+    /// The token, for stores that write in the caller's name and for the key manager; background work has none.
     pub token: Option<Token>,
     /// `req-…` id of the request, echoed in `x-openstack-request-id`.
     pub request_id: String,

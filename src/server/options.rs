@@ -9,7 +9,7 @@ use crate::{
     blob::transfers,
     cache, config, db,
     identity::{Identity, builtin, limits::LimitSource},
-    image, import, policy, usage, work,
+    image, import, key_manager, policy, usage, work,
 };
 
 /// The identity service.
@@ -102,6 +102,8 @@ pub struct Options {
     pub protections: Option<Protections>,
     /// The declarations of `schema-image.json`; `None` are the ones shipped with the server.
     pub declarations: Option<serde_json::Value>,
+    /// The key manager, if there is one.
+    pub key_manager: Option<key_manager::Settings>,
     /// The identity service.
     pub identity: IdentityChoice,
     /// Where the limits of projects come from.
@@ -137,6 +139,7 @@ impl Options {
             policy: policy::Settings::default(),
             protections: None,
             declarations: None,
+            key_manager: None,
             identity: IdentityChoice::Builtin(builtin::Settings::default()),
             limits: LimitsChoice::default(),
             reread: None,

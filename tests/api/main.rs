@@ -12,6 +12,7 @@ mod hostile;
 mod http;
 mod images;
 mod imports;
+mod key_manager;
 mod listeners;
 mod metadefs;
 mod metrics;

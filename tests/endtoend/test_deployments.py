@@ -148,6 +148,8 @@ class Place:
             ("keystone_authtoken", "auth_url"): lambda _: self.url,
             ("keystone_authtoken", "password"): lambda _: PASSWORD,
             ("keystone_authtoken", "cafile"): lambda _: certifi.where(),
+            ("barbican_service_user", "cafile"): lambda _: certifi.where(),
+            ("barbican", "verify_ssl_path"): lambda _: certifi.where(),
             ("keystone_authtoken", "project_name"): lambda _: "service",
             ("keystone_authtoken", "region_name"): lambda _: "RegionOne",
         } | {("keystone_authtoken", f"{of}_domain_name"): lambda _: "Default" for of in ("user", "project")}

@@ -1,7 +1,7 @@
 //! `[key_manager]` and `[barbican]` (castellan's options).
 
 use crate::config::option::Kind::{Bool, Choice, Text};
-use crate::config::option::{Group, Opt, Place, at_least, float_at_least, gone, opt, unset};
+use crate::config::option::{Group, Opt, Place, float_at_least, gone, opt, unset};
 use crate::config::wired::Feature;
 
 /// The groups of this file.
@@ -11,6 +11,8 @@ const fn group(section: &'static str, options: &'static [Opt]) -> Group {
     Group { place: Place::Section(section), feature: Feature::KeyManager, options }
 }
 
+const TLS: &str = "castellan does not pass it on either; verify_ssl and verify_ssl_path are what counts";
+const NO_ORDERS: &str = "no keys are ordered here, so none is waited for";
 const ONE_MANAGER: &str = "Barbican is reached with the caller's own token";
 
 const KEY_MANAGER: &[Opt] = &[
@@ -24,7 +26,7 @@ const KEY_MANAGER: &[Opt] = &[
 ];
 
 const BARBICAN: &[Opt] = &[
-    unset("barbican_endpoint", Text, "URL of Barbican; the catalog gives it otherwise."),
+    unset("barbican_endpoint", Text, "URL of Barbican, without a version; the catalog gives it otherwise."),
     opt(
         "barbican_endpoint_type",
         Choice(&["public", "internal", "admin"]),
@@ -32,8 +34,13 @@ const BARBICAN: &[Opt] = &[
         "Interface of Barbican in the catalog.",
     ),
     unset("barbican_region_name", Text, "Region of Barbican in the catalog."),
-    unset("barbican_api_version", Text, "Version of Barbican's API."),
-    opt("auth_endpoint", Text, "http://localhost/identity/v3", "URL of Keystone."),
+    unset("barbican_api_version", Choice(&["v1"]), "Version of Barbican's API."),
+    opt(
+        "auth_endpoint",
+        Text,
+        "http://localhost/identity/v3",
+        "URL of the Keystone whose catalog has Barbican; used where it is written.",
+    ),
     opt("verify_ssl", Bool, "true", "Check Barbican's certificate."),
     unset("verify_ssl_path", Text, "Certificates that Barbican's one is checked against."),
     opt(
@@ -42,11 +49,15 @@ const BARBICAN: &[Opt] = &[
         "false",
         "Send the token of [barbican_service_user] along with the caller's.",
     ),
-    opt("number_of_retries", at_least(0), "60", "Looks for a key that is not ready yet."),
-    opt("retry_delay", at_least(0), "1", "Seconds between two such looks."),
-    unset("cafile", Text, "Certificates that Barbican's one is checked against."),
-    unset("certfile", Text, "Client certificate to show to Barbican."),
-    unset("keyfile", Text, "Key of that client certificate."),
-    opt("insecure", Bool, "false", "Do not check Barbican's certificate."),
-    unset("timeout", float_at_least(0.0), "Seconds that a request to Barbican may take."),
+    gone("number_of_retries", NO_ORDERS),
+    gone("retry_delay", NO_ORDERS),
+    gone("cafile", TLS),
+    gone("certfile", TLS),
+    gone("keyfile", TLS),
+    gone("insecure", TLS),
+    unset(
+        "timeout",
+        float_at_least(0.0),
+        "Seconds that a use of Barbican may take; 30 unless it is written.",
+    ),
 ];

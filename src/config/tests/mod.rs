@@ -6,6 +6,7 @@ mod assemble;
 mod corpus;
 mod deployments;
 mod findings;
+mod key_manager;
 mod listening;
 mod registry;
 mod swift;

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use chrono::Utc;
 use moka::future::Cache;
 
-pub use settings::{AuthType, Secret, Settings, SettingsError};
+pub use settings::{AuthType, Secret, Settings, SettingsError, v3_root};
 
 use self::http::{Answer, Http};
 use self::session::{Login, Session, away, broken, refused};
@@ -77,6 +77,14 @@ impl Keystone {
             cache,
             settings,
         })
+    }
+
+    /// The token of the service user itself, for the header `X-Service-Token` of requests in a caller's name.
+    ///
+    /// # Errors
+    /// [`IdentityError::Unavailable`] when it cannot log in; the reason is logged.
+    pub async fn service_token(&self) -> Result<HeaderValue, IdentityError> {
+        Ok(self.session.login(&self.http, None).await?.token.clone())
     }
 
     /// The service token's content when it is one; `None` when there is none or, with `delay_auth_decision`,

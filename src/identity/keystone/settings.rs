@@ -208,7 +208,7 @@ impl Settings {
 }
 
 /// The v3 root below an identity address that may name another version or none.
-pub(super) fn v3_root(url: &str) -> String {
+pub fn v3_root(url: &str) -> String {
     let url = url.trim_end_matches('/');
     if url.ends_with("/v3") {
         return url.to_owned();

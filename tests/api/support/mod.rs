@@ -1,6 +1,7 @@
 //! The test app: a real server on a port of its own, callers of every kind, and a look behind the API.
 
 mod away;
+mod barbican;
 mod builders;
 mod certificates;
 mod client;
@@ -37,6 +38,7 @@ use vitrine::{
 };
 
 pub use away::{Far, with_far};
+pub use barbican::{Barbican, Mood, Publisher, with_all};
 pub use builders::{NewImage, bytes, fresh_id, image, qcow2};
 pub use certificates::Authority;
 pub use client::{Answer, Client, OCTETS, PATCH_V20, PATCH_V21, Request, keys};
