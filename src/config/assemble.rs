@@ -261,6 +261,7 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
         obsolete: choice(loaded, "obsolete_images", Obsolete::parse),
         media_groups_strict: loaded.bool("vitrine", "media_groups_strict"),
         validation: choice(loaded, "validate_properties", Validation::parse),
+        encryption_key_consumers: loaded.bool("vitrine", "encryption_key_consumers"),
         public_seconds: loaded
             .i64("vitrine", "public_deprecation_days")
             .filter(|days| *days > 0)

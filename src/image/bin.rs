@@ -3,6 +3,7 @@
 use super::{
     Images, bundles,
     change::{self, Door},
+    keys,
 };
 use crate::{
     access::{self, targets::CallerTarget},
@@ -110,12 +111,12 @@ async fn check_data(images: &Images, image: &Image) -> Result<()> {
     Ok(())
 }
 
-/// Deletes an image for good.
+/// Deletes an image for good, and its key in the key manager where that goes with it.
 ///
 /// # Errors
 /// [`Error::NotFound`] when it is not in the trash, [`Error::Forbidden`] without the right to delete it.
 pub async fn purge(images: &Images, caller: &Caller, id: &str) -> Result<()> {
-    find(images, caller, id).await?;
+    let binned = find(images, caller, id).await?;
     let (key, now) = (id.to_owned(), images.db.clock.now());
     let write = images.db.write("trash.purge", move |conn| {
         let removed = db::trash::remove(conn, &key)?;
@@ -129,6 +130,7 @@ pub async fn purge(images: &Images, caller: &Caller, id: &str) -> Result<()> {
         return Err(change::not_in_bin(id));
     }
     images.doomed.notify_one();
+    keys::forget(images, caller, &binned.image).await;
     Ok(())
 }
 

@@ -25,7 +25,7 @@ use crate::{
 use super::{
     Images,
     expected::{self, EXPECTATIONS},
-    validate,
+    keys, validate,
 };
 
 /// Creates an image in status `queued`.
@@ -37,7 +37,10 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage) -> Result<I
     let is_chosen = new.id.is_some();
     let image = check(images, caller, new).await?;
     match images.insert(caller, &image, is_chosen).await {
-        Ok(()) => Ok(image),
+        Ok(()) => {
+            keys::follow(images, caller, None, &image).await;
+            Ok(image)
+        }
         Err(DbError::Duplicate(_)) => Err(Error::conflict(format!(
             "Image ID {} already exists, or was used by a deleted image.",
             image.id

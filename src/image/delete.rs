@@ -1,6 +1,6 @@
 //! Deleting an image (`glance/api/v2/images.py: ImagesController.delete`).
 
-use super::{Images, consumers, locations};
+use super::{Images, consumers, keys, locations};
 use crate::{
     access,
     model::{
@@ -12,14 +12,15 @@ use crate::{
 };
 
 /// Deletes an image: its row becomes a tombstone and its blobs become `doomed`, in one transaction; the reaper deletes
-/// the data at once, or after `scrub_time` with `delayed_delete`. An image in use may be retired instead.
+/// the data at once, or after `scrub_time` with `delayed_delete`. Its key in the key manager may go, too. An image in use
+/// may be retired instead.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for protected images and without the right; [`Error::Conflict`] when others use the data, or the
 /// image, where that matters.
 pub async fn delete(images: &Images, caller: &Caller, id: &str) -> Result<()> {
     access::mutating(caller)?;
-    images
+    let image = images
         .change(caller, id, async |image: &Image| {
             images.access.enforce(caller, "delete_image", image).await?;
             if image.protected {
@@ -37,6 +38,10 @@ pub async fn delete(images: &Images, caller: &Caller, id: &str) -> Result<()> {
             }
             Ok(Some(after))
         })
-        .await
-        .map(drop)
+        .await?;
+    // What may come back keeps its key.
+    if image.status == Status::Deleted && images.settings.trash_seconds == 0 {
+        keys::forget(images, caller, &image).await;
+    }
+    Ok(())
 }

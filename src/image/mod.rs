@@ -19,6 +19,7 @@ pub mod expected;
 pub mod families;
 pub mod from_store;
 pub mod group_names;
+pub mod keys;
 pub mod lifecycle;
 pub mod limits;
 pub mod locations;
@@ -140,6 +141,8 @@ pub struct Settings {
     pub media_groups_strict: bool,
     /// `[vitrine] validate_properties`
     pub validation: Validation,
+    /// `[vitrine] encryption_key_consumers`: images are users of the keys that they are encrypted with.
+    pub encryption_key_consumers: bool,
     /// Seconds after which images for everybody are deprecated; `None` is never.
     pub public_seconds: Option<i64>,
     /// `[vitrine] verify_downloads`
@@ -216,6 +219,7 @@ impl Default for Settings {
             obsolete: Obsolete::default(),
             media_groups_strict: false,
             validation: Validation::default(),
+            encryption_key_consumers: false,
             public_seconds: None,
             verify_downloads: VerifyDownloads::default(),
             bounds: bounds::Bounds::default(),

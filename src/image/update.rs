@@ -1,5 +1,7 @@
 //! Applying a patch to an image (`glance/api/v2/images.py: ImagesController.update`).
 
+use std::sync::{Mutex, PoisonError};
+
 use serde_json::Value;
 
 use crate::{
@@ -23,7 +25,7 @@ use crate::{
     },
 };
 
-use super::{Images, expected, locations, readers, validate};
+use super::{Images, expected, keys, locations, readers, validate};
 
 /// After how many operations others on the same thread get their turn.
 const OPERATIONS_AT_A_STRETCH: usize = 32;
@@ -40,8 +42,10 @@ const LOCATIONS_MAX: usize = 1024;
 /// [`Error::TooLarge`] for quotas.
 pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Operation]) -> Result<Image> {
     access::mutating(caller)?;
+    let former_key = Mutex::new(None);
     let changed = images
         .change(caller, id, async |before: &Image| {
+            *former_key.lock().unwrap_or_else(PoisonError::into_inner) = keys::of(images, before);
             if operations.is_empty() {
                 return Ok(None);
             }
@@ -72,6 +76,8 @@ pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Op
     if operations.iter().any(|operation| DECIDE_WHO_READS.contains(&operation.attribute.as_str())) {
         readers::admit(images, id).await;
     }
+    let former_key = former_key.into_inner().unwrap_or_else(PoisonError::into_inner);
+    keys::follow(images, caller, former_key, &changed).await;
     Ok(changed)
 }
 

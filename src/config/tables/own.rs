@@ -182,6 +182,13 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Images)
     .must(),
     opt(
+        "encryption_key_consumers",
+        Bool,
+        "false",
+        "Register images as users of the keys in Barbican that their property os_encrypt_key_id names.",
+    )
+    .of(Feature::KeyManager),
+    opt(
         "public_deprecation_days",
         at_least(0),
         "0",

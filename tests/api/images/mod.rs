@@ -5,6 +5,7 @@ mod bounds;
 mod create;
 pub mod data;
 mod delete;
+mod encrypted;
 mod events;
 mod formats;
 mod hashes;
