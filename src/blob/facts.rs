@@ -8,6 +8,7 @@ use crate::{
     image::{
         Images,
         expected::{self, EXPECTED_HASH, EXPECTED_STORED_HASH},
+        signature,
     },
     model::{
         error::{Error, Result},
@@ -57,7 +58,7 @@ pub fn hashes_of(images: &Images, image: &Image, algorithm: &str) -> Result<Want
     Ok(Wanted { kept, ..Wanted::default() })
 }
 
-/// What to measure for an image, including every expected hash.
+/// What to measure for an image, including every expected hash and that of its signature.
 ///
 /// # Errors
 /// [`Error::Invalid`] for expectations that cannot be read.
@@ -66,6 +67,9 @@ pub fn wanted(images: &Images, image: &Image) -> Result<Wanted> {
     for property in [EXPECTED_HASH, EXPECTED_STORED_HASH] {
         wanted.extra.extend(expected::of(image, property)?.keys().filter_map(|name| Algorithm::of(name)));
     }
+    // What is wrong with a signature is said by those who verify it.
+    let signed = signature::claim_of(image).ok().flatten().map(|claim| claim.algorithm());
+    wanted.extra.extend(signed.filter(|algorithm| !wanted.extra.contains(algorithm)));
     wanted.inspect = true;
     wanted.owner.clone_from(&image.owner);
     Ok(wanted)

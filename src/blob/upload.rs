@@ -21,7 +21,10 @@ use super::{
 use crate::{
     access::{self, unified::Counts},
     db::{self, DbError, DbResult},
-    image::{change, placement, query, readers, signature},
+    image::{
+        change, placement, query, readers,
+        signature::{self, Verifier},
+    },
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -88,6 +91,8 @@ pub struct Admitted<'a> {
     pub store: NamedStore,
     /// Size in bytes that the client declared; binding.
     pub declared: Option<u64>,
+    /// What verifies the signature of the data, if it has one.
+    pub verifier: Option<Verifier>,
 }
 
 /// A received upload that is not published yet.
@@ -116,13 +121,13 @@ pub async fn admit<'a>(
     let image = query::find(images, caller, id).await?;
     images.access.enforce(caller, "upload_image", &image).await?;
     check_may_save(&image)?;
-    signature::refuse_unverifiable(|name| image.property(name).is_some())?;
     access::owned(caller, &image)?;
     let store = chosen.map_or_else(|| placement::store(images, &image), Ok)?;
     if !store.takes_data() {
         return Err(store_fault(&StoreError::new(StoreErrorKind::Unsupported, &store.id, "it only reads")));
     }
-    Ok(Admitted { caller, image, store, declared: request.declared_size })
+    let verifier = signature::verifier(images, caller.token.as_ref(), &image).await?;
+    Ok(Admitted { caller, image, store: store.clone(), declared: request.declared_size, verifier })
 }
 
 /// Receives the data of an image into its store.
@@ -166,17 +171,17 @@ pub async fn take<T>(
         prepares: Some(&admitted.store.id),
     };
     let author = Author::from(*caller);
-    let formats = (image.disk_format.clone(), image.container_format.clone());
+    let admitted_image = image.clone();
     let check_before = move |image: &Image| {
         check_may_save(image)?;
-        if (&image.disk_format, &image.container_format) == (&formats.0, &formats.1) {
+        let formats = |image: &Image| (image.disk_format.clone(), image.container_format.clone());
+        if formats(image) == formats(&admitted_image) && signature::is_same(image, &admitted_image) {
             return Ok(());
         }
-        Err(Error::conflict("The formats of the image were changed while its upload began."))
+        Err(Error::conflict("The formats or the signature of the image were changed while its upload began."))
     };
     let (mut draft, image) = blobs.begin_upload(author.clone(), new, Status::Saving, check_before).await?;
-    let limits = Limits { declared: *declared, cap: blobs.images.settings.image_size_cap };
-    let result = match receive(blobs, image, &draft, limits, Client(pieces), check).await {
+    let result = match receive(blobs, admitted, image, &draft, Client(pieces), check).await {
         Ok(received) => finish(&mut draft, received).await,
         Err(error) => Err(error),
     };
@@ -212,12 +217,13 @@ fn check_may_save(image: &Image) -> Result<()> {
 /// Takes the bytes, measures them and judges them; on failure nothing of them is left in the store.
 async fn receive(
     blobs: &Blobs,
+    admitted: &Admitted<'_>,
     image: Image,
     draft: &Draft,
-    limits: Limits,
     mut client: Client,
     check: fn(&Facts, &Image) -> Result<()>,
 ) -> Result<Received> {
+    let limits = Limits { declared: admitted.declared, cap: blobs.images.settings.image_size_cap };
     let wanted = facts::wanted(&blobs.images, &image)?;
     let mut sink = Written(draft.writer(limits.declared).await.map_err(|e| store_fault(&e))?);
     let mut failed = None;
@@ -230,6 +236,9 @@ async fn receive(
         }
         let poured = poured?;
         let facts = Facts::of(&blobs.images, &image, poured.measured.unwrap_or_default());
+        if let Some(verifier) = &admitted.verifier {
+            verifier.check(&facts.hashes)?;
+        }
         facts.check_source(&image)?;
         check(&facts, &image)?;
         Ok(facts)

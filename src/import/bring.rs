@@ -57,7 +57,12 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
         }
         // What a node that has died had fetched is out of reach: its own reaper removes it one day.
         Some(elsewhere) => {
-            *state = State { roles: state.roles.clone(), remote: state.remote.clone(), ..State::default() };
+            *state = State {
+                roles: state.roles.clone(),
+                remote: state.remote.clone(),
+                signer: state.signer.clone(),
+                ..State::default()
+            };
             state.save(work, "").await?;
             staged::drop_blobs(imports, vec![elsewhere.blob]).await?;
         }

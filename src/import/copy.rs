@@ -8,11 +8,13 @@ use super::{
     bring::store_failure,
     distribute::{self, Origin},
     plan::Plan,
+    signed,
     state::State,
     wish,
 };
 use crate::{
     blob::{facts::Facts, unbroken::Elsewhere},
+    image::signature::Verifier,
     model::{
         image::{Image, Location},
         status::Status,
@@ -37,8 +39,15 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
         return Err(wish::refusal(imports, image, store).into());
     }
     let plan = Plan { targets, ..plan };
-    let source = open(imports, image).await?;
-    let check = |facts: &Facts| same(imports, image, facts);
+    let verifier = signed::verifier(imports, work, &plan, state, image).await?;
+    let mut source = open(imports, image).await?;
+    let suffice =
+        |facts: &Facts| verifier.as_ref().is_none_or(|verifier| verifier.is_measured(&facts.hashes));
+    source.known = source.known.filter(suffice);
+    let check = |facts: &Facts| {
+        same(imports, image, facts)?;
+        Ok(verifier.as_ref().map_or(Ok(()), |verifier: &Verifier| verifier.check(&facts.hashes))?)
+    };
     let mut delivered = distribute::from_store(imports, work, &plan, image, source, check).await?;
     delivered.failed.extend(unfit);
     activate::activate(imports, work, &plan, state, delivered).await

@@ -8,7 +8,7 @@ use super::{
     asked::Method,
     bring, copy, distribute,
     plan::{Input, Plan, list_of, stores_in},
-    plugins, staged,
+    plugins, signed, staged,
     state::State,
     wish,
 };
@@ -91,7 +91,8 @@ impl Durable for ImageImport {
 
     fn retry(conn: &mut Conn, _: &Job, input: &Input, state: &State) -> DbResult<Again<State>> {
         let method = input.import_req.method;
-        let mut state = State { roles: state.roles.clone(), ..State::default() };
+        let mut state =
+            State { roles: state.roles.clone(), signer: state.signer.clone(), ..State::default() };
         let mut affinity = None;
         match method {
             Method::GlanceDownload => {
@@ -129,6 +130,8 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
     if plan.asked.method == Method::WebDownload {
         expected::add_fragment(&mut image, plan.asked.uri())?;
     }
+    // What cannot be verified need not come.
+    signed::verifier(imports, work, plan, state, &image).await?;
     bring::run(imports, work, plan, state, &image).await?;
     let mut described = image.clone();
     state.apply(&mut described);
@@ -142,15 +145,19 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
     if plan.asked.method != Method::Upload {
         plugins::run(imports, work, state, &image, &plan.targets).await?;
     }
+    let verifier = signed::before_conversion(imports, work, plan, state, &image).await?;
     wish::grant(imports, work, plan, state, &image).await?;
     state.apply(&mut image);
-    state.facts.take_if(|facts| !facts.are_judged_for(&image));
+    let suffice =
+        |facts: &Facts| verifier.as_ref().is_none_or(|verifier| verifier.is_measured(&facts.hashes));
+    state.facts.take_if(|facts| !facts.are_judged_for(&image) || !suffice(facts));
     if !state.prepared {
         state.prepared = true;
         state.save(work, "").await?;
     }
     let staged = state.staged.clone().ok_or_else(|| Failure::Again("The staged data is gone.".to_owned()))?;
     let check = |facts: &Facts| {
+        verifier.as_ref().map_or(Ok(()), |verifier| verifier.check(&facts.hashes))?;
         if !state.changed {
             facts.check_source(&image)?;
             if image.size.is_some_and(|size| u64::try_from(size) != Ok(facts.size)) {
@@ -286,5 +293,6 @@ pub async fn put_back(
 
 /// Nothing of the caller's stays with a job that is over, and nothing points to data that is gone.
 async fn forget(state: State, work: &Work) -> Done<()> {
-    State { roles: state.roles, refused: state.refused, ..State::default() }.save(work, "").await
+    let State { roles, signer, refused, .. } = state;
+    State { roles, signer, refused, ..State::default() }.save(work, "").await
 }

@@ -11,11 +11,12 @@ use super::{
     job::{FETCHED, put_back, steps, steps_done},
     plan::Plan,
     settings::Plugin,
+    signed,
     state::State,
 };
 use crate::{
     db::{Conn, DbResult},
-    image::{create, query, signature},
+    image::{create, query},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -46,15 +47,20 @@ impl TaskInput {
         self.0.get("import_from").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The body of the image: the members of `image_properties`, its `properties` among them.
-    fn body(&self, id: &str) -> Done<Map<String, Value>> {
-        let missing = |name: &str| Failure::Final(format!("The input of the task lacks {name}."));
-        self.0.get("import_from_format").ok_or_else(|| missing("import_from_format"))?;
-        let given = self.0.get("image_properties").and_then(Value::as_object);
-        let mut body = given.ok_or_else(|| missing("image_properties"))?.clone();
+    /// What the image is to be: the members of `image_properties`, its `properties` among them.
+    fn given(&self) -> Option<Map<String, Value>> {
+        let mut body = self.0.get("image_properties").and_then(Value::as_object)?.clone();
         if let Some(Value::Object(custom)) = body.remove("properties") {
             body.extend(custom);
         }
+        Some(body)
+    }
+
+    /// The body of the image.
+    fn body(&self, id: &str) -> Done<Map<String, Value>> {
+        let missing = |name: &str| Failure::Final(format!("The input of the task lacks {name}."));
+        self.0.get("import_from_format").ok_or_else(|| missing("import_from_format"))?;
+        let mut body = self.given().ok_or_else(|| missing("image_properties"))?;
         for (name, default) in [("disk_format", "qcow2"), ("container_format", "bare")] {
             body.entry(name).or_insert_with(|| json!(default));
         }
@@ -81,7 +87,11 @@ impl TaskInput {
 ///
 /// # Errors
 /// [`Error::Invalid`] when it names no source that may be fetched from.
-pub fn accept(imports: &Imports, caller: &Caller, input: &Map<String, Value>) -> Result<(Value, Value)> {
+pub async fn accept(
+    imports: &Imports,
+    caller: &Caller,
+    input: &Map<String, Value>,
+) -> Result<(Value, Value)> {
     let source = input.get("import_from").and_then(Value::as_str).unwrap_or_default();
     if !(source.starts_with("http://") || source.starts_with("https://")) {
         return Err(Error::invalid("import_from must be a URL that begins with http:// or https://."));
@@ -95,8 +105,12 @@ pub fn accept(imports: &Imports, caller: &Caller, input: &Map<String, Value>) ->
             "OVA archives are not taken apart here; unpack the disk and import it with container_format bare.",
         ));
     }
-    let state = State { roles: caller.roles.clone(), ..State::default() };
-    Ok((written(&TaskInput(input.clone()))?, written(&state)?))
+    let input = TaskInput(input.clone());
+    let given = input.given().unwrap_or_default();
+    let said = |name: &str| given.get(name).map(Value::as_str);
+    let signer = signed::signer_of(&imports.images, caller, said).await;
+    let state = State { roles: caller.roles.clone(), signer, ..State::default() };
+    Ok((written(&input)?, written(&state)?))
 }
 
 #[async_trait]
@@ -150,7 +164,6 @@ impl Durable for TaskImport {
 /// [`Failure::Final`] when it may not be created as asked.
 async fn create_image(imports: &Imports, work: &Work, input: &TaskInput, roles: &[String]) -> Done<()> {
     let (id, body) = (work.job.id.as_str(), input.body(&work.job.id)?);
-    signature::refuse_unverifiable(|name| body.contains_key(name))?;
     if query::find_unseen(&imports.images, id).await?.is_none() {
         let mut caller = Caller {
             user_id: work.job.user_id.clone(),

@@ -24,6 +24,7 @@ pub mod remote;
 pub mod request;
 pub mod settings;
 pub mod shares;
+mod signed;
 pub mod stage;
 mod staged;
 pub mod state;

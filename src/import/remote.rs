@@ -60,20 +60,28 @@ pub fn endpoint(catalog: &Value, region: &str, interface: &str) -> Option<String
     Some(url.trim_end_matches('/').trim_end_matches("/v2").to_owned())
 }
 
+/// The token of the caller.
+///
+/// # Errors
+/// [`Failure::Final`] when there is none.
+pub async fn token(imports: &Imports, image_id: &str, state: &State) -> Done<String> {
+    let remote = state.remote.as_ref().ok_or_else(|| {
+        Failure::Final("The catalogue has no image service in this region with this interface.".to_owned())
+    })?;
+    let token = imports.seals.open(&remote.token, &purpose(image_id)).await?;
+    token.ok_or_else(|| {
+        Failure::Final("The token of this import cannot be read any more; ask for it again.".to_owned())
+    })
+}
+
 /// Reads the record of the remote image into the state, and opens its data.
 ///
 /// # Errors
 /// [`Failure::Final`] with what is wrong with the source.
 pub async fn open(imports: &Imports, image_id: &str, asked: &Asked, state: &mut State) -> Done<Body> {
-    let remote = state.remote.clone();
-    let remote = remote.ok_or_else(|| {
-        Failure::Final("The catalogue has no image service in this region with this interface.".to_owned())
-    })?;
-    let token = imports.seals.open(&remote.token, &purpose(image_id)).await?;
-    let token = token.ok_or_else(|| {
-        Failure::Final("The token of this import cannot be read any more; ask for it again.".to_owned())
-    })?;
-    let url = url_of(&remote.endpoint, asked.remote_image());
+    let token = token(imports, image_id, state).await?;
+    let endpoint = state.remote.as_ref().map_or("", |remote| &remote.endpoint);
+    let url = url_of(endpoint, asked.remote_image());
     let mut headers = vec![("X-Auth-Token", token)];
     // The other service can find the request in its own log.
     headers.extend(telemetry::request_id().map(|id| ("X-Openstack-Request-Id", id.to_string())));

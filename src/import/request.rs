@@ -7,12 +7,13 @@ use super::{
     job::ImageImport,
     plan::Input,
     remote::Service,
+    signed,
     state::State,
     wish,
 };
 use crate::{
     access, db,
-    image::{expected, placement, query, signature},
+    image::{expected, placement, query},
     model::{
         blob::Blob,
         caller::Caller,
@@ -74,7 +75,8 @@ pub async fn start(
         imports.fetcher.check(asked.uri()).await.map_err(refused)?;
         expected::add_fragment(&mut image.clone(), asked.uri())?;
     }
-    let mut state = State { roles: caller.roles.clone(), ..State::default() };
+    let signer = signed::signer(&imports.images, caller, &image).await;
+    let mut state = State { roles: caller.roles.clone(), signer, ..State::default() };
     let mut affinity = None;
     match asked.method {
         // As in the reference it is the task that fails when the catalogue has no such service.
@@ -114,7 +116,7 @@ fn check_status(image: &Image, method: Method) -> Result<()> {
             return Err(Error::conflict(format!("{name} needs to be set before import.")));
         }
     }
-    signature::refuse_unverifiable(|name| image.property(name).is_some())
+    Ok(())
 }
 
 fn check_remote(asked: &Asked) -> Result<()> {

@@ -13,7 +13,7 @@ use crate::{
         upload::{Client, Piece, ended},
     },
     db::{self, DbError},
-    image::{change, query, signature},
+    image::{change, query},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -45,7 +45,6 @@ pub async fn stage(
     let image = query::find(images, caller, id).await?;
     images.access.enforce(caller, "modify_image", &image).await?;
     check_may_stage(&image)?;
-    signature::refuse_unverifiable(|name| image.property(name).is_some())?;
     let _transfer = blobs.transfers.begin(caller)?;
     let author = Author::from(caller);
     let new = NewDraft {

@@ -28,6 +28,15 @@ pub struct Remote {
     pub token: Sealed,
 }
 
+/// The certificate for the signature of the data, as the requester's token gave it. Certificates are public.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Signer {
+    /// Its id, as the image said it then.
+    pub id: String,
+    /// DER in base64, or why it could not be had.
+    pub certificate: Result<String, String>,
+}
+
 /// The finished steps. Every member may be missing: the first state of a job is written by its requester.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -56,6 +65,10 @@ pub struct State {
     pub min_ram: Option<i64>,
     /// The other image service of `glance-download`.
     pub remote: Option<Remote>,
+    /// The certificate, if the image is signed.
+    pub signer: Option<Signer>,
+    /// The signature was verified, before a conversion for the stores.
+    pub verified: bool,
     /// It was given up because of what was given.
     pub refused: bool,
     /// Everything is done.

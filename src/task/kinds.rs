@@ -27,7 +27,8 @@ use crate::{
 };
 
 /// Checks the input of a posted task; returns its input and its first state as rows keep them.
-type Accept = fn(&Imports, &Caller, &Map<String, Value>) -> Result<(Value, Value)>;
+type Accept =
+    for<'a> fn(&'a Imports, &'a Caller, &'a Map<String, Value>) -> BoxFuture<'a, Result<(Value, Value)>>;
 
 /// A kind of durable work, whatever its input and its state.
 pub struct Kind {
@@ -55,7 +56,7 @@ const TABLE: [Kind; 6] = [
     row::<LocationImport>(None),
     row::<ImageImport>(None),
     row::<HashCalculation>(None),
-    row::<TaskImport>(Some(legacy::accept)),
+    row::<TaskImport>(Some(|imports, caller, input| Box::pin(legacy::accept(imports, caller, input)))),
     row::<Reconciliation>(None),
     row::<Adoption>(None),
 ];

@@ -143,7 +143,7 @@ pub async fn create(imports: &Imports, caller: &Caller, body: &Map<String, Value
             return Err(Error::invalid(format!("{name} must be a text.")));
         }
     }
-    let contents = accept(imports, caller, input)?;
+    let contents = accept(imports, caller, input).await?;
     let image_id = input.get("image_id").and_then(Value::as_str).map(str::to_owned);
     let job = Job { image_id, ..row(caller, kind, contents, imports.images.db.clock.now()) };
     imports.queue.enqueue(job.clone()).await?;

@@ -91,7 +91,7 @@ impl Secured {
 fn name_of(connection: &SslStream<TcpStream>) -> String {
     let certificate = connection.ssl().peer_certificate().unwrap();
     let name = certificate.subject_name().entries().next().unwrap();
-    name.data().as_utf8().unwrap().to_string()
+    name.data().to_string().unwrap()
 }
 
 /// What curl got, and the status.

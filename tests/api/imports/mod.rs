@@ -11,6 +11,7 @@ mod plugins;
 mod quota;
 mod remote_rule;
 mod secrets;
+mod signed;
 pub mod source;
 mod stores;
 mod tasks;
