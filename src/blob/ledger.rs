@@ -6,11 +6,10 @@ use crate::{
     model::{
         blob::Blob,
         clock::Clock,
-        consumer::InUse,
         error::Error,
         event::Author,
         image::{Image, LOCK_PROPERTY},
-        notice::{Notices, image::Moved},
+        notice::Notices,
         status::Status,
         time::Timestamp,
     },
@@ -94,20 +93,7 @@ pub fn give_up_staged(conn: &mut Conn, door: &Door, blob: &Blob) -> DbResult<Opt
 /// # Errors
 /// Only the database's own.
 pub fn doom_abandoned(conn: &mut Conn, clock: &Clock, notices: &Notices) -> DbResult<Vec<String>> {
-    let door = Door {
-        author: Author::service(),
-        delay_seconds: 0,
-        bin_seconds: 0,
-        storage_quota: None,
-        in_use: InUse::Allow,
-        public_seconds: None,
-        limits: None,
-        unified: None,
-        groups_strict: false,
-        clock: clock.clone(),
-        notices: notices.clone(),
-        moved: Moved::default(),
-    };
+    let door = Door::bare(Author::service(), clock, notices);
     let now = clock.now();
     let mut images_returned = Vec::new();
     for blob in db::blobs::abandoned(conn, now, BATCH)? {

@@ -40,6 +40,26 @@ pub struct Door {
     pub moved: Moved,
 }
 
+impl Door {
+    /// A context without quotas and trash, for what the service does about its own rows.
+    pub fn bare(author: Author, clock: &Clock, notices: &Notices) -> Self {
+        Self {
+            author,
+            delay_seconds: 0,
+            storage_quota: None,
+            bin_seconds: 0,
+            in_use: InUse::Allow,
+            public_seconds: None,
+            limits: None,
+            unified: None,
+            groups_strict: false,
+            clock: clock.clone(),
+            notices: notices.clone(),
+            moved: Moved::default(),
+        }
+    }
+}
+
 impl Images {
     /// The context for an author.
     pub fn door(&self, author: Author) -> Door {

@@ -8,7 +8,6 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::Images;
 use crate::{
     db::{self, Conn, Db, DbResult},
     model::{
@@ -48,17 +47,6 @@ struct UnderWay {
     expected: u64,
 }
 
-impl Images {
-    /// A download of so many bytes begins.
-    pub fn sending(&self, caller: &Caller, (id, owner): (&str, Option<String>), expected: u64) -> Sending {
-        Sending(self.db.notices.is_wanted().then(|| {
-            let caller = Caller { token: None, ..caller.clone() };
-            let (sends, id) = (self.sends.clone(), id.to_owned());
-            Box::new(UnderWay { sends, caller, id, owner, bytes: 0, expected })
-        }))
-    }
-}
-
 impl Sending {
     /// So many bytes more were sent.
     pub fn add(&mut self, bytes: u64) {
@@ -78,6 +66,21 @@ impl Drop for Sending {
 }
 
 impl Sends {
+    /// A download of so many bytes begins. Its end is of no interest where nobody is told of anything.
+    pub fn begin(
+        &self,
+        db: &Db,
+        caller: &Caller,
+        (id, owner): (&str, Option<String>),
+        expected: u64,
+    ) -> Sending {
+        Sending(db.notices.is_wanted().then(|| {
+            let caller = Caller { token: None, ..caller.clone() };
+            let (sends, id) = (self.clone(), id.to_owned());
+            Box::new(UnderWay { sends, caller, id, owner, bytes: 0, expected })
+        }))
+    }
+
     fn waiting(&self) -> MutexGuard<'_, VecDeque<Ended>> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -16,12 +16,11 @@ use crate::{
     model::{
         caller::Caller,
         clock::Clock,
-        consumer::InUse,
         error::{Error, Result},
         event::Author,
         job::{Job, JobStatus},
         list::PageLimits,
-        notice::{Notices, image::Moved},
+        notice::Notices,
         task_list::TaskQuery,
     },
     policy::Empty,
@@ -182,20 +181,7 @@ pub fn retry(conn: &mut Conn, (clock, notices): (&Clock, &Notices), old: &Job) -
     let Again { from, state, affinity } = kinds::of(old.kind)?.retry(conn, old)?;
     let job = row(&caller, old.kind, (old.input.clone(), state), clock.now());
     let job = Job { image_id: Some(id.clone()), affinity, ..job };
-    let door = Door {
-        author: Author::from(old),
-        delay_seconds: 0,
-        bin_seconds: 0,
-        storage_quota: None,
-        in_use: InUse::Allow,
-        public_seconds: None,
-        limits: None,
-        unified: None,
-        groups_strict: false,
-        clock: clock.clone(),
-        notices: notices.clone(),
-        moved: Moved::default(),
-    };
+    let door = Door::bare(Author::from(old), clock, notices);
     change::in_txn(conn, &door, &id, |_, before| {
         if before.property(LOCK_PROPERTY).is_some() {
             return Err(conflict(format!("Image {id} has an active job.")));

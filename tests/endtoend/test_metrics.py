@@ -80,7 +80,7 @@ def test_the_present_state_is_told(measured):
     assert {name: measured.figure(name) for name in expected} == expected
     (project,) = re.findall(r'^vitrine_project_bytes\{project="\w+"\} (\d+)', measured.scraped(), re.M)
     assert int(project) == 3000
-    for name in ('vitrine_connections{what="limit"}', 'vitrine_connections{what="open"}', "process_open_fds",
+    for name in ('vitrine_connections{what="limit"}', "process_open_fds",
                  "process_max_fds", "process_threads", "process_resident_memory_bytes", "process_cpu_seconds_total"):
         assert measured.figure(name) > 0, name
     build = subprocess.run([binary(), "--version"], capture_output=True, text=True, check=True).stdout.split()[1]

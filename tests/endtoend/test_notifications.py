@@ -235,13 +235,21 @@ def require_all(listener, workers, whole=True):
     wait_for("every event is heard", lambda: not missing(), 90)
 
 
+def sends_what_waits(server):
+    """Waits until the broker has what waits for it now."""
+    [(last,)] = server.rows("SELECT max(sequence) FROM notices WHERE reader = 'bus'")
+    left = "SELECT count(*) FROM notices WHERE reader = 'bus' AND sequence <= ?"
+    wait_for("events are sent", lambda: server.rows(left, last or 0) == [(0,)])
+
+
 def test_a_broker_that_dies(tmp_path, mortal):
     """The broker is killed twice while clients work, who notice nothing; every event is heard afterwards, in order."""
     with told(tmp_path, mortal.url) as server:
         with at_work(server) as workers:
-            # What comes before the broker has the queue must not be lost either.
-            wait_for("clients work", lambda: rounds(workers) > 3)
             for _ in range(2):
+                wait_for("clients work", lambda: rounds(workers) > 3)
+                # What the broker has confirmed it must have afterwards, too.
+                sends_what_waits(server)
                 mortal.kill()
                 done = rounds(workers)
                 wait_for("clients work without a broker", lambda done=done: rounds(workers) > done + 5)

@@ -39,7 +39,8 @@ def main(url, path, *options):
     targets = [oslo_messaging.Target(exchange="glance", topic=topic)]
     with open(path, "a") as file:
         listener = oslo_messaging.get_notification_listener(transport, targets, [Endpoint(file)], executor="threading")
-        listener.start()
+        # One after the other: what is heard is compared in its order.
+        listener.start(override_pool_size=1)
         listener.wait()
 
 

@@ -229,7 +229,8 @@ pub async fn download(
         response.insert_header((HeaderName::from_static("content-md5"), checksum));
     }
     let length = end.saturating_sub(first);
-    let mut sent = state.app.images.sending(&caller.0, (&id, owner), length);
+    let images = &state.app.images;
+    let mut sent = images.sends.begin(&images.db, &caller.0, (&id, owner), length);
     if let (Source::File(file), None, Some(proxies)) = (&source, span, asked_proxy(&state, &request))
         && let Some(header) = by_proxy(proxies, &file.file.path)
     {

@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 /// The members of a definition, in the order in which they are shown; `name` comes first where it is given.
-const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 19] = [
     "name",
     "type",
     "title",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Notice, Priority};
+use super::told::{Notice, Priority};
 use crate::model::{event::Author, time::Timestamp};
 
 /// The type of service in CADF's taxonomy; types of records are below it.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Notice, Priority};
+use super::told::{Notice, Priority};
 use crate::model::{
     caller::Caller,
     error::Error,

@@ -4,7 +4,7 @@
 use openssl::sha::sha256;
 use serde_json::{Value, json};
 
-use super::Notice;
+use super::told::Notice;
 use crate::model::{hash::hex, time::Timestamp};
 
 /// How messages are sent.

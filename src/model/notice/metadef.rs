@@ -3,33 +3,20 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Notice, Priority,
     image::{gone, members},
+    told::{Notice, Priority},
 };
 use crate::model::{
-    metadef::{Association, Contents, Namespace, Object, Property, Stored},
+    metadef::{Association, Contents, Namespace, Object, Property, Stored, property::KEYS},
     time::Timestamp,
 };
 
-/// The members of a property's definition that are told.
-const KEYS: [&str; 16] = [
-    "type",
-    "title",
-    "description",
-    "default",
-    "minimum",
-    "maximum",
-    "enum",
-    "pattern",
-    "minLength",
-    "maxLength",
-    "confidential",
-    "items",
-    "uniqueItems",
-    "minItems",
-    "maxItems",
-    "additionalItems",
-];
+/// The members of a property's definition that are told: all but these.
+const UNTOLD: [&str; 3] = ["name", "operators", "readonly"];
+
+fn keys() -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter().filter(|key| !UNTOLD.contains(key))
+}
 
 /// What happened to a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +124,7 @@ fn of_object_property((name, schema): (&String, &Value)) -> Value {
         Value::Object(members) => !members.is_empty(),
     };
     let mut told = Map::from_iter([("name".to_owned(), json!(name))]);
-    for key in KEYS {
+    for key in keys() {
         told.insert(key.to_owned(), schema.get(key).filter(says).cloned().unwrap_or_default());
     }
     told.into()
@@ -151,7 +138,7 @@ pub fn property(act: Act<'_>, space: &Namespace, property: &Property, now: Times
         "name": property.name,
         "name_old": act.old(&property.name),
     }));
-    for key in KEYS {
+    for key in keys() {
         payload.insert(key.to_owned(), property.schema.get(key).cloned().unwrap_or_default());
     }
     payload.insert("deleted".to_owned(), false.into());

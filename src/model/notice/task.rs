@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Notice, Priority};
+use super::told::{Notice, Priority};
 use crate::model::{
     job::{Job, JobStatus},
     time::Timestamp,

@@ -14,13 +14,14 @@ use super::{
 };
 use crate::model::{
     caller::Caller,
-    event::EventKind,
+    event::{Author, EventKind},
     image::{Image, LOCK_PROPERTY, Visibility},
     job::{Job, JobKind, JobStatus},
     member::{Member, MemberStatus},
     metadef::{Namespace, NamespaceFields, NamespaceVisibility},
     properties::Properties,
     status::Status,
+    time::Timestamp,
 };
 
 /// 2026-11-21 00:06:21.352399 UTC.
