@@ -103,10 +103,9 @@ impl Server {
         let staging = stores::staging_folder(&options.stores, &options.data_dir);
         let staging = Staging::open(&staging).map_err(|e| failed("the staging folder cannot be used", e))?;
         warn_of_former_stores(&db, &stores)?;
-        let settings = options.image.clone();
         let schema = ImageSchema::new(
-            &settings.container_formats,
-            &settings.disk_formats,
+            &options.image.container_formats,
+            &options.image.disk_formats,
             options.declarations.as_ref(),
         )
         .map_err(|e| failed("the image schema", e))?;
@@ -118,7 +117,7 @@ impl Server {
             stores: Arc::new(stores),
             access: Access::new(Arc::clone(&policy), options.protections.clone()),
             unified: identity::limits(&options.limits, &db),
-            settings: Arc::new(settings),
+            settings: Arc::new(options.image.clone()),
             schema: Arc::new(schema),
             doomed: Arc::new(Notify::new()),
             turns: Turns::default(),

@@ -6,10 +6,13 @@ use tempfile::TempDir;
 
 use super::place::{Place, overriding};
 use crate::{
-    config::{Loaded, Override, Report},
+    config::{self, Loaded, Override, Report},
     db,
-    identity::{builtin, keystone::Keystone},
-    server::{IdentityChoice, Options, Reread, Server, StartError},
+    identity::{
+        builtin,
+        keystone::{Keystone, limits::KeystoneLimits},
+    },
+    server::{IdentityChoice, LimitsChoice, Options, Reread, Server, StartError},
     telemetry,
 };
 
@@ -94,12 +97,20 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         }),
     };
     let listen = if arguments.bind.is_some() { Vec::new() } else { config.listen.endpoints };
+    let limits = match config.limits {
+        config::Limits::Nowhere => LimitsChoice::Nowhere,
+        config::Limits::Builtin => LimitsChoice::Builtin(builtin::Settings::default().region),
+        config::Limits::Keystone(settings) => LimitsChoice::Given(Arc::new(
+            KeystoneLimits::new(*settings).map_err(|error| StartError(error.to_string()))?,
+        )),
+    };
     let bind = arguments.bind.or(config.listen.bind).unwrap_or_else(|| arguments.usual.to_owned());
     let options = Options {
         database: config.database,
         database_limits: config.database_limits,
         stores: config.stores,
         identity,
+        limits,
         policy: config.policy,
         protections: config.protections,
         declarations: config.declarations,

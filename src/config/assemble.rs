@@ -79,6 +79,8 @@ pub struct Config {
     pub keystone: Option<keystone::Settings>,
     /// The key manager, if one is configured.
     pub key_manager: Option<key_manager::Settings>,
+    /// Where the limits of projects are (`use_keystone_limits`).
+    pub limits: assemble_keystone::Limits,
 }
 
 impl Config {
@@ -114,6 +116,7 @@ impl Config {
             protections: assemble_policy::protections(loaded, &mut findings),
             keystone: assemble_keystone::keystone(loaded, flavor.keystone, &mut findings),
             key_manager: assemble_key_manager::key_manager(loaded, &mut findings),
+            limits: assemble_keystone::limits(loaded, flavor.keystone, &mut findings),
         };
         if findings.is_empty() { Ok(config) } else { Err(findings) }
     }
@@ -231,7 +234,9 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
         hashing_algorithm,
         legacy_checksum: loaded.bool("vitrine", "legacy_checksum"),
         image_size_cap: loaded.u64(d, "image_size_cap").unwrap_or(default.image_size_cap),
-        user_storage_quota: loaded.u64(d, "user_storage_quota").filter(|bytes| *bytes > 0),
+        user_storage_quota: loaded
+            .u64(d, "user_storage_quota")
+            .filter(|bytes| *bytes > 0 && !loaded.bool(d, "use_keystone_limits")),
         image_property_quota: loaded.i64(d, "image_property_quota").unwrap_or(default.image_property_quota),
         image_tag_quota: loaded.i64(d, "image_tag_quota").unwrap_or(default.image_tag_quota),
         image_member_quota: loaded.i64(d, "image_member_quota").unwrap_or(default.image_member_quota),

@@ -1,12 +1,27 @@
-//! `[keystone_authtoken]` as the settings of the Keystone that validates tokens.
+//! `[keystone_authtoken]` and `[oslo_limit]` as the settings of the Keystone that validates tokens and knows limits.
 
 use std::time::Duration;
 
 use super::Loaded;
 use super::check::{Finding, Topic};
-use crate::identity::keystone::{AuthType, Keystone, Secret, Settings};
+use crate::identity::keystone::{
+    AuthType, Keystone, Secret, Settings, SettingsError,
+    limits::{KeystoneLimits, LimitSettings},
+};
 
 const SECTION: &str = "keystone_authtoken";
+const LIMITS: &str = "oslo_limit";
+
+/// Where the limits of projects are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Limits {
+    /// Nowhere: there are none.
+    Nowhere,
+    /// In the built-in identity.
+    Builtin,
+    /// In a Keystone.
+    Keystone(Box<LimitSettings>),
+}
 
 /// Assembles and validates the settings; Keystone itself is not called. `None` unless `wanted`.
 pub(super) fn keystone(loaded: &Loaded, wanted: bool, findings: &mut Vec<Finding>) -> Option<Settings> {
@@ -16,12 +31,59 @@ pub(super) fn keystone(loaded: &Loaded, wanted: bool, findings: &mut Vec<Finding
         return None;
     }
     if let Err(error) = Keystone::new(settings.clone()) {
-        let login = loaded.login_section(SECTION);
-        let section = if loaded.is_set(&login, error.option) { &login } else { SECTION };
-        let origin = loaded.origin(section, error.option);
-        findings.push(Finding::of_option(Topic::Bad, section, error.option, origin, error.reason));
+        findings.push(finding(loaded, SECTION, error));
     }
     Some(settings)
+}
+
+/// Assembles and validates where limits are. With tokens from a Keystone they are in a Keystone as well.
+pub(super) fn limits(loaded: &Loaded, has_keystone: bool, findings: &mut Vec<Finding>) -> Limits {
+    let settings = limit_settings(loaded);
+    if !loaded.bool("DEFAULT", "use_keystone_limits") {
+        return Limits::Nowhere;
+    }
+    if !has_keystone && settings.login.auth_url.is_empty() {
+        return Limits::Builtin;
+    }
+    if let Err(error) = KeystoneLimits::new(settings.clone()) {
+        findings.push(finding(loaded, LIMITS, error));
+    }
+    Limits::Keystone(Box::new(settings))
+}
+
+fn finding(loaded: &Loaded, section: &'static str, error: SettingsError) -> Finding {
+    let login = loaded.login_section(section);
+    let section = if loaded.is_set(&login, error.option) { &login } else { section };
+    let origin = loaded.origin(section, error.option);
+    Finding::of_option(Topic::Bad, section, error.option, origin, error.reason)
+}
+
+fn limit_settings(loaded: &Loaded) -> LimitSettings {
+    let own = |option| loaded.nonempty(LIMITS, option);
+    let seconds = |option| Duration::from_secs(loaded.u64("vitrine", option).unwrap_or(0));
+    let login = login(loaded, LIMITS);
+    let region_name = loaded.nonempty(&loaded.login_section(LIMITS), "region_name");
+    let retries = loaded.u64(LIMITS, "connect_retries").unwrap_or(0);
+    LimitSettings {
+        login: Settings {
+            interface: loaded
+                .list(LIMITS, "valid_interfaces")
+                .into_iter()
+                .next()
+                .unwrap_or_else(|| "public".to_owned()),
+            region_name,
+            http_request_max_retries: u32::try_from(retries).unwrap_or(u32::MAX),
+            ..login
+        },
+        endpoint_override: own("endpoint_override"),
+        endpoint_id: own("endpoint_id"),
+        endpoint_service_type: own("endpoint_service_type"),
+        endpoint_service_name: own("endpoint_service_name"),
+        endpoint_region_name: own("endpoint_region_name"),
+        endpoint_interface: own("endpoint_interface").unwrap_or_else(|| "public".to_owned()),
+        cache: seconds("limits_cache_seconds"),
+        last_known: seconds("limits_last_known_seconds"),
+    }
 }
 
 /// The login of a service user, and the address and certificates of the Keystone where it logs in; the rest is as usual.

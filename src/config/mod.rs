@@ -37,6 +37,7 @@ pub(crate) mod value;
 mod wired;
 
 pub use assemble::Config;
+pub use assemble_keystone::Limits;
 pub use assemble_listen::Listen;
 pub use assemble_notices::Notifying;
 pub use assemble_stores::{StoreSettings, Stores};

@@ -38,7 +38,7 @@ pub enum Feature {
     LocationEncryption,
     /// Size, count and storage limits that Vitrine keeps itself.
     Quotas,
-    /// Limits kept in Keystone.
+    /// Limits kept in Keystone or in the built-in identity.
     UnifiedLimits,
     /// Property protection files.
     Protections,
@@ -87,6 +87,7 @@ impl Feature {
             | Feature::Formats
             | Feature::Locations
             | Feature::Quotas
+            | Feature::UnifiedLimits
             | Feature::Anonymous
             | Feature::DelayedDelete
             | Feature::Database
@@ -107,7 +108,6 @@ impl Feature {
             Feature::StagingTuning => {
                 Status::NotYet("staged files lie in one folder, of which nothing but its place can be chosen")
             }
-            Feature::UnifiedLimits => Status::NotYet("limits kept in Keystone are not built yet"),
             Feature::Memcached => Status::NotYet("tokens are cached in each process, not in memcached"),
             Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),
         }

@@ -134,12 +134,15 @@ const QUOTAS: &[Opt] = &[
          limit. Not used with use_keystone_limits.",
     )
     .must(),
-    opt("use_keystone_limits", Bool, "false", "Take the limits of each project from Keystone.")
-        .refused(
-            "limits kept in Keystone are not built yet, and without them no project would have any; set it to false \
-             and use user_storage_quota",
-        )
-        .must(),
+    opt(
+        "use_keystone_limits",
+        Bool,
+        "false",
+        "Take the limits of each project from Keystone, for which [oslo_limit] says how to ask it, or from the built-in \
+         identity.",
+    )
+    .of(Feature::UnifiedLimits)
+    .must(),
     opt("image_member_quota", ANY_INT, "128", "Members of one image at most; a negative number is no limit.")
         .must(),
     opt(

@@ -1,7 +1,7 @@
 //! `[keystone_authtoken]`, `[oslo_limit]` and the options of a service user that they share (`keystonemiddleware/auth_token/_opts.py`, `keystoneauth1/loading`).
 
 use crate::config::option::Kind::{Bool, Choice, List, Text, Word};
-use crate::config::option::{ANY_INT, Group, Item, Opt, Place, at_least, float_at_least, gone, opt, unset};
+use crate::config::option::{ANY_INT, Group, Item, Opt, Place, at_least, gone, opt, unset};
 use crate::config::wired::Feature;
 
 /// The groups of this file.
@@ -25,6 +25,7 @@ const fn group(section: &'static str, feature: Feature, options: &'static [Opt])
 
 const PLUGINS: &[&str] = &["password", "v3password", "v3applicationcredential"];
 const SESSION: &str = "it tunes Python's HTTP session and has no counterpart";
+const RETRIES: &str = "while Keystone does not answer, the last known limits are used";
 const VERSION: &str = "only version 3 of the identity API is spoken";
 
 const LOGIN: &[Opt] = &[
@@ -182,14 +183,19 @@ const LIMIT: &[Opt] = &[
     )
     .must(),
     unset("endpoint_override", Text, "URL of Keystone to use instead of the catalog's.").must(),
-    unset("valid_interfaces", List(Item::Text), "Interfaces of Keystone to use, best first.").must(),
-    unset("service_type", Text, "Type of Keystone in the catalog."),
-    unset("service_name", Text, "Name of Keystone in the catalog."),
+    unset(
+        "valid_interfaces",
+        List(Item::Text),
+        "Interface of Keystone to use, public unless one is named; of several the first.",
+    )
+    .must(),
     unset("connect_retries", at_least(0), "Further attempts to connect to Keystone."),
-    unset("connect_retry_delay", float_at_least(0.0), "Seconds between these attempts."),
-    unset("status_code_retries", at_least(0), "Further attempts when Keystone answers an error."),
-    unset("status_code_retry_delay", float_at_least(0.0), "Seconds between these attempts."),
-    unset("retriable_status_codes", List(Item::Int(100, 599)), "Answers of Keystone that are tried again."),
+    gone("service_type", "Keystone is found in the catalog by its own type"),
+    gone("service_name", "Keystone is found in the catalog by its own type"),
+    gone("connect_retry_delay", RETRIES),
+    gone("status_code_retries", RETRIES),
+    gone("status_code_retry_delay", RETRIES),
+    gone("retriable_status_codes", RETRIES),
     gone("interface", "valid_interfaces replaces it"),
     gone("version", VERSION),
     gone("min_version", VERSION),

@@ -29,6 +29,15 @@ const VITRINE: &[Opt] = &[
     )
     .of(Feature::Listener)
     .must(),
+    opt("limits_cache_seconds", Int(0, 86_400), "30", "Seconds for which limits from Keystone are used.")
+        .of(Feature::UnifiedLimits),
+    opt(
+        "limits_last_known_seconds",
+        Int(0, 604_800),
+        "3600",
+        "The same while Keystone does not answer; later requests that need limits fail.",
+    )
+    .of(Feature::UnifiedLimits),
     opt(
         "gzip",
         Bool,

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use crate::config::{Config, Finding, Input, Loaded, Sources, StoreSettings, Topic, load};
+use crate::config::{Config, Finding, Input, Limits, Loaded, Sources, StoreSettings, Topic, load};
 use crate::store::file;
 use crate::{api, api::health::Check, blob::transfers, cache::Driver, db::SqlMode, image, import, work};
 
@@ -209,6 +209,32 @@ fn the_flavor_decides_about_keystone() {
     assert!(Config::assemble(&loaded(&format!("{text}flavor =\n"))).unwrap().keystone.is_none());
     let loaded = loaded("[keystone_authtoken]\nauth_url = http://k\n");
     assert_eq!(found(&loaded, Topic::Unused).len(), 1);
+}
+
+/// Proves where limits are taken from, that the quota of a file is none beside them, and that a Keystone which cannot be
+/// asked for them is refused rather than taken for no limits.
+#[test]
+fn limits_are_where_tokens_are() {
+    let of = |text: &str| Config::assemble(&loaded(text));
+    let on = "[DEFAULT]\nuse_keystone_limits = true\nuser_storage_quota = 5GB\n";
+    assert_eq!(of("").unwrap().limits, Limits::Nowhere);
+    let builtin = of(on).unwrap();
+    assert_eq!((builtin.limits, builtin.image.user_storage_quota), (Limits::Builtin, None));
+    let login = "[oslo_limit]\nauth_url = http://k:5000\nusername = glance\nuser_domain_name = Default\n\
+                 password = hush\nsystem_scope = all\nvalid_interfaces = internal,public\n";
+    let config = of(&format!("{on}{login}endpoint_id = e\n[vitrine]\nlimits_cache_seconds = 7\n")).unwrap();
+    let Limits::Keystone(limits) = config.limits else { panic!("no Keystone") };
+    assert_eq!(
+        (limits.login.auth_url.as_str(), limits.login.interface.as_str()),
+        ("http://k:5000", "internal")
+    );
+    assert_eq!((limits.cache.as_secs(), limits.last_known.as_secs()), (7, 3600));
+    assert!(!format!("{limits:?}").contains("hush"));
+    let refused = of(&format!("{on}{login}")).unwrap_err();
+    assert_eq!(refused[0].option.as_deref(), Some("endpoint_id"), "{refused:?}");
+    let keystone = login.replace("oslo_limit", "keystone_authtoken");
+    let refused = of(&format!("{on}{keystone}[paste_deploy]\nflavor = keystone\n")).unwrap_err();
+    assert!(refused[0].line().contains("[oslo_limit]"), "{refused:?}");
 }
 
 /// Proves that what cannot be started is refused with the option's place.

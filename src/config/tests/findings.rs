@@ -249,16 +249,6 @@ fn refused_options_stop_the_start() {
     assert!(!loaded.report().is_usable());
 }
 
-/// Proves that limits which nobody would enforce are refused rather than left out in silence.
-#[test]
-fn limits_in_keystone_are_refused() {
-    let said =
-        |value: &str| found(&loaded(&format!("[DEFAULT]\nuse_keystone_limits = {value}\n")), Topic::Refused);
-    assert_eq!(said("false"), NONE);
-    let refused = said("true");
-    assert!(refused.len() == 1 && refused[0].contains("user_storage_quota"), "{refused:?}");
-}
-
 /// Proves the shape of both reports.
 #[test]
 fn reports_are_for_people_and_for_programs() {

@@ -43,6 +43,10 @@ pub(super) struct State {
     pub own_life: Mutex<Option<TimeDelta>>,
     /// Where the catalog says that tokens are validated; the fake itself when absent.
     pub internal_url: Mutex<Option<String>>,
+    /// What else is answered, by path and query; `null` is 404.
+    answers: Mutex<HashMap<String, Value>>,
+    /// What was asked for of that.
+    gets: Mutex<Vec<String>>,
 }
 
 impl Fake {
@@ -53,11 +57,14 @@ impl Fake {
         thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let app = move || {
-                    App::new().app_data(web::Data::from(Arc::clone(&shared))).service(
-                        web::resource("/v3/auth/tokens")
-                            .route(web::post().to(log_in))
-                            .route(web::get().to(validate)),
-                    )
+                    App::new()
+                        .app_data(web::Data::from(Arc::clone(&shared)))
+                        .service(
+                            web::resource("/v3/auth/tokens")
+                                .route(web::post().to(log_in))
+                                .route(web::get().to(validate)),
+                        )
+                        .default_service(web::to(get))
                 };
                 let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(0);
                 let server = server.bind(("127.0.0.1", 0)).unwrap();
@@ -106,6 +113,16 @@ impl Fake {
 
     pub(super) fn fails_with(&self, status: u16, body: &str) {
         *self.state.fault.lock().unwrap() = Some((status, body.to_owned()));
+    }
+
+    /// Makes it answer a path with its query so.
+    pub(super) fn answers(&self, path: &str, answer: Value) {
+        self.state.answers.lock().unwrap().insert(path.to_owned(), answer);
+    }
+
+    /// The paths with queries that were answered so, or not found.
+    pub(super) fn gets(&self) -> Vec<String> {
+        self.state.gets.lock().unwrap().clone()
     }
 
     pub(super) fn asked(&self) -> (usize, usize) {
@@ -214,4 +231,15 @@ async fn validate(state: web::Data<State>, request: HttpRequest) -> HttpResponse
         return error(404);
     }
     HttpResponse::Ok().json(json!({"token": content}))
+}
+
+async fn get(state: web::Data<State>, request: HttpRequest) -> HttpResponse {
+    let own = request.headers().get("X-Auth-Token").and_then(|value| value.to_str().ok()).unwrap_or("");
+    if !state.own.lock().unwrap().contains(own) {
+        return error(401);
+    }
+    let path = request.uri().to_string();
+    let answer = state.answers.lock().unwrap().get(&path).cloned().unwrap_or_default();
+    state.gets.lock().unwrap().push(path);
+    if answer.is_null() { error(404) } else { HttpResponse::Ok().json(answer) }
 }

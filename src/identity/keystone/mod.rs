@@ -1,6 +1,7 @@
 //! Tokens validated by a real Keystone v3, as in keystonemiddleware's `auth_token`.
 
 mod http;
+pub mod limits;
 mod login;
 mod session;
 mod settings;
@@ -12,6 +13,8 @@ mod fake;
 mod tests;
 #[cfg(test)]
 mod tests_away;
+#[cfg(test)]
+mod tests_limits;
 #[cfg(test)]
 mod tests_tls;
 

@@ -164,7 +164,7 @@ impl Session {
 
 /// Keystone gives no answer. The client learns that much; the address and the cause are the operator's.
 pub(super) fn away(url: &str, cause: &str) -> IdentityError {
-    tracing::error!(url, cause, "Keystone cannot be reached, so tokens cannot be validated");
+    tracing::error!(url, cause, "Keystone cannot be reached");
     IdentityError::Unavailable(
         "The identity service cannot be reached at the moment, so the token cannot be checked. Try again later."
             .to_owned(),
@@ -173,7 +173,7 @@ pub(super) fn away(url: &str, cause: &str) -> IdentityError {
 
 /// Keystone answers what it never should, or what only its operator can mend.
 pub(super) fn broken(url: &str, cause: &str) -> IdentityError {
-    tracing::error!(url, cause, "Keystone's answer is of no use, so tokens cannot be validated");
+    tracing::error!(url, cause, "Keystone's answer is of no use");
     IdentityError::Unavailable(
         "The identity service does not answer as it should, so the token cannot be checked. Try again later."
             .to_owned(),
@@ -191,7 +191,7 @@ pub(super) fn refused(url: &str, answer: &Answer) -> IdentityError {
     if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         return broken(url, &format!("status {status}"));
     }
-    tracing::error!(url, %status, "Keystone refuses our service user: see [keystone_authtoken], and its roles");
+    tracing::error!(url, %status, "Keystone refuses our service user: see [keystone_authtoken] or [oslo_limit], and its roles");
     IdentityError::Unavailable(
         "The identity service refuses this service's own account, so the token cannot be checked. \
          An operator must correct it."
