@@ -126,8 +126,7 @@ impl Server {
             hidden_groups: Arc::default(),
         };
         check_confinement(options)?;
-        let imports = assemble(images, staging, options);
-        let opener = stores::opener(&options.stores, &options.data_dir, &options.imports);
+        let (imports, opener) = (assemble(images, staging, options), stores::opener(options));
         let app = App {
             bus: options.notifying.bus.clone().map(|settings| Bus::new(db.clone(), settings)),
             audit: options.notifying.audit.clone().map(|place| Audit::new(db, place)),

@@ -28,7 +28,7 @@ const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8
 
 /// The route, for `[vitrine] metrics_networks`.
 pub fn configure(config: &mut ServiceConfig) {
-    config.service(web::resource(PATH).to(of_networks));
+    config.route(PATH, web::to(of_networks));
 }
 
 /// Serves nothing but that on a listener, to everybody who can reach it.
@@ -42,7 +42,7 @@ pub fn listen_for_metrics(
     state: Data<State>,
 ) -> io::Result<ServerBuilder> {
     let configure = move |config: &mut ServiceConfig| {
-        config.app_data(state.clone()).service(web::resource(PATH).to(scrape));
+        config.app_data(state.clone()).route(PATH, web::to(scrape));
     };
     serve(builder, listener, listening, move |gzip| {
         let app = App::new().configure(configure.clone()).default_service(web::to(nowhere));

@@ -117,8 +117,7 @@ impl Db {
         Ok(Self { watch: Arc::new(watch), limits, patience, clock, notices })
     }
 
-    /// Opens the pool and a first connection, for which it waits as work does that must not be lost. Blocking: call it
-    /// before the server starts, or on a blocking thread.
+    /// Opens the pool and a first connection, for which it waits as work does that must not be lost. Blocking.
     ///
     /// # Errors
     /// A sentence saying why the database cannot be reached.
@@ -129,8 +128,7 @@ impl Db {
         Ok(db)
     }
 
-    /// Asks the database on a connection of its own whether it is there. Blocking, for as long as the client library
-    /// likes.
+    /// Asks the database on a connection of its own whether it is there. Blocking, as long as the client library likes.
     ///
     /// # Errors
     /// Why it is not, in its own words.

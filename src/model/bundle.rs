@@ -180,6 +180,7 @@ pub fn is_self_contained(image: &Image) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// Proves which lists of disks make a bundle, and what is said of the others.

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::{StartError, failed};
+use super::{
+    error::{StartError, failed},
+    options::Options,
+};
 use crate::{
     config, import,
     store::{
@@ -57,13 +60,13 @@ pub fn open_one(
 }
 
 /// How storages of the database are opened: as configured stores are.
-pub fn opener(settings: &config::Stores, data_dir: &Path, imports: &import::Settings) -> Opener {
+pub fn opener(options: &Options) -> Opener {
     Opener {
-        data_dir: data_dir.to_owned(),
-        filter: imports.filter.clone(),
-        patience: imports.patience,
-        fencing: settings.fencing.clone(),
-        folders: settings.storage_folders.clone(),
+        data_dir: options.data_dir.clone(),
+        filter: options.imports.filter.clone(),
+        patience: options.imports.patience,
+        fencing: options.stores.fencing.clone(),
+        folders: options.stores.storage_folders.clone(),
     }
 }
 

@@ -103,6 +103,7 @@ fn send(at: &SocketAddr, message: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// A manager that listens at a path, and one at an abstract name.

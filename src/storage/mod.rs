@@ -1,6 +1,7 @@
 //! Storages: stores that administrators add, change and remove while the service runs, and the rules that say into which
 //! store an image goes. Rows keep both; every node takes changes up within a second or two ([`refresh`]).
 
+mod held;
 pub mod manage;
 pub mod refresh;
 pub mod rules;
@@ -9,6 +10,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
+
+use held::Held;
 
 use crate::{
     access::{self, targets::CallerTarget},
@@ -36,7 +39,7 @@ pub struct Storages {
     pub seals: Seals,
     /// How a storage is opened.
     pub opener: Opener,
-    held: Arc<Mutex<refresh::Held>>,
+    held: Arc<Mutex<Held>>,
 }
 
 impl Storages {

@@ -5,12 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Storages, kind_of, purpose};
+use futures::future::join_all;
+
+use super::{
+    Storages,
+    held::{Held, Opened},
+    kind_of, purpose,
+};
 use crate::{
     db::{self, Conn},
     model::{
         error::{Error, Result},
-        placement::Rule,
         storage::Storage,
     },
     store::{NamedStore, given::Given, opening},
@@ -20,35 +25,6 @@ use crate::{
 
 /// How long a storage may take to open.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
-/// When it is tried again to open one that could not be opened.
-const AGAIN: Duration = Duration::from_secs(10);
-
-/// What this node has taken up.
-#[derive(Default)]
-pub struct Held {
-    storages: Vec<Storage>,
-    rules: Vec<Rule>,
-    opened: BTreeMap<String, Opened>,
-}
-
-/// A storage as this node uses it.
-struct Opened {
-    named: NamedStore,
-    /// When it could not be opened as its row says.
-    failed: Option<Instant>,
-}
-
-impl Held {
-    fn is_due(&self) -> bool {
-        self.opened.values().any(Opened::is_due)
-    }
-}
-
-impl Opened {
-    fn is_due(&self) -> bool {
-        self.failed.is_some_and(|then| then.elapsed() >= AGAIN)
-    }
-}
 
 /// Takes up what has changed in the database. Returns whether anything had. What is under way goes on with the stores that
 /// it has; a storage whose options are the same stays open.
@@ -62,15 +38,17 @@ pub async fn refresh(storages: &Storages) -> Result<bool> {
     if rows == held.storages && rules == held.rules && !held.is_due() {
         return Ok(false);
     }
-    let mut opened = BTreeMap::new();
+    let mut before = std::mem::take(&mut *held);
+    let mut openings = Vec::with_capacity(rows.len());
     for row in &rows {
-        let known = held.storages.iter().find(|known| known.id == row.id).cloned();
-        let before = known.zip(held.opened.remove(&row.id));
-        if let Some(now) = open(storages, row, before).await {
-            opened.insert(row.id.clone(), now);
-        }
+        let known = before.storages.iter().find(|known| known.id == row.id).cloned();
+        let opened = before.opened.remove(&row.id);
+        openings.push(async move { (row.id.clone(), open(storages, row, known.zip(opened)).await) });
     }
-    let list = opened.values().map(|opened: &Opened| opened.named.clone()).collect();
+    // Together: one that hangs is waited for, and should not delay the others.
+    let opened: BTreeMap<String, Opened> =
+        join_all(openings).await.into_iter().filter_map(|(id, opened)| Some((id, opened?))).collect();
+    let list = opened.values().map(|opened| opened.named.clone()).collect();
     storages.images.stores.take_up(list, rules.clone());
     *held = Held { storages: rows, rules, opened };
     Ok(true)

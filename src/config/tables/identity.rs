@@ -1,6 +1,6 @@
 //! `[keystone_authtoken]`, `[oslo_limit]` and the options of a service user that they share (`keystonemiddleware/auth_token/_opts.py`, `keystoneauth1/loading`).
 
-use crate::config::option::Kind::{Bool, Choice, List, Text, Word};
+use crate::config::option::Kind::{Bool, Choice, Int, List, Text, Word};
 use crate::config::option::{ANY_INT, Group, Item, Opt, Place, at_least, gone, opt, unset};
 use crate::config::wired::Feature;
 
@@ -9,6 +9,7 @@ pub const GROUPS: &[Group] = &[
     group("keystone_authtoken", Feature::Keystone, AUTHTOKEN),
     group("keystone_authtoken", Feature::Memcached, MEMCACHED),
     group("oslo_limit", Feature::UnifiedLimits, LIMIT),
+    group("vitrine", Feature::UnifiedLimits, LIMITS_KEPT),
     Group { place: Place::Login, feature: Feature::Keystone, options: LOGIN },
 ];
 
@@ -167,6 +168,17 @@ const MEMCACHED: &[Opt] = &[
         ANY_INT,
         "10",
         "Seconds to wait for a free connection to memcached.",
+    ),
+];
+
+/// For how long what Keystone said of limits counts.
+const LIMITS_KEPT: &[Opt] = &[
+    opt("limits_cache_seconds", Int(0, 86_400), "30", "Seconds for which limits from Keystone are used."),
+    opt(
+        "limits_last_known_seconds",
+        Int(0, 604_800),
+        "3600",
+        "The same while Keystone does not answer; later requests that need limits fail.",
     ),
 ];
 

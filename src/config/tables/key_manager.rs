@@ -5,7 +5,8 @@ use crate::config::option::{Group, Opt, Place, float_at_least, gone, opt, unset}
 use crate::config::wired::Feature;
 
 /// The groups of this file.
-pub const GROUPS: &[Group] = &[group("key_manager", KEY_MANAGER), group("barbican", BARBICAN)];
+pub const GROUPS: &[Group] =
+    &[group("key_manager", KEY_MANAGER), group("barbican", BARBICAN), group("vitrine", OWN)];
 
 const fn group(section: &'static str, options: &'static [Opt]) -> Group {
     Group { place: Place::Section(section), feature: Feature::KeyManager, options }
@@ -14,6 +15,14 @@ const fn group(section: &'static str, options: &'static [Opt]) -> Group {
 const TLS: &str = "castellan does not pass it on either; verify_ssl and verify_ssl_path are what counts";
 const NO_ORDERS: &str = "no keys are ordered here, so none is waited for";
 const ONE_MANAGER: &str = "Barbican is reached with the caller's own token";
+
+/// Those of Vitrine alone.
+const OWN: &[Opt] = &[opt(
+    "encryption_key_consumers",
+    Bool,
+    "false",
+    "Register images as users of the keys in Barbican that their property os_encrypt_key_id names.",
+)];
 
 const KEY_MANAGER: &[Opt] = &[
     opt("backend", Text, "barbican", "Which key manager holds keys and certificates.")

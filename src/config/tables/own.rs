@@ -29,15 +29,6 @@ const VITRINE: &[Opt] = &[
     )
     .of(Feature::Listener)
     .must(),
-    opt("limits_cache_seconds", Int(0, 86_400), "30", "Seconds for which limits from Keystone are used.")
-        .of(Feature::UnifiedLimits),
-    opt(
-        "limits_last_known_seconds",
-        Int(0, 604_800),
-        "3600",
-        "The same while Keystone does not answer; later requests that need limits fail.",
-    )
-    .of(Feature::UnifiedLimits),
     opt(
         "gzip",
         Bool,
@@ -190,13 +181,6 @@ const VITRINE: &[Opt] = &[
     )
     .of(Feature::Images)
     .must(),
-    opt(
-        "encryption_key_consumers",
-        Bool,
-        "false",
-        "Register images as users of the keys in Barbican that their property os_encrypt_key_id names.",
-    )
-    .of(Feature::KeyManager),
     opt(
         "public_deprecation_days",
         at_least(0),

@@ -71,10 +71,10 @@ fn shown(limits: UnifiedLimits) -> [i64; 4] {
 async fn each_thing_is_asked_once() {
     let fake = keystone();
     let limits = KeystoneLimits::new(settings(&fake)).unwrap();
-    let ask = |at: usize| limits.limits_of(Some(if at % 2 == 0 { "alpha" } else { "beta" }));
+    let ask = |at: usize| limits.limits_of(Some(if at.is_multiple_of(2) { "alpha" } else { "beta" }));
     let answers = join_all((0..40).map(ask)).await;
     for (at, answer) in answers.into_iter().enumerate() {
-        let size = if at % 2 == 0 { 3 } else { 10 };
+        let size = if at.is_multiple_of(2) { 3 } else { 10 };
         assert_eq!(shown(answer.unwrap()), [size, 0, -1, 0]);
     }
     // Who has no project has what is registered.

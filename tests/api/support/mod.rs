@@ -48,6 +48,7 @@ pub use persona::{ADMIN, MEMBER, Persona, READER};
 pub use raw::Raw;
 pub use records::record;
 pub use relay::Relay;
+pub use scratch::scratch_folder;
 pub use source::{WebSource, reach_loopback};
 
 /// Makes three tests, `sqlite`, `postgres` and `mariadb`, of each function, which are all `async` or all not.
@@ -110,11 +111,6 @@ pub(crate) use on_each_database;
 /// Runs a test.
 pub fn block_on<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
-}
-
-/// A folder that goes with its owner.
-pub fn scratch_folder() -> TempDir {
-    tempfile::tempdir_in(scratch::root()).unwrap()
 }
 
 /// Nobody is sent away because the machine of the test is slow.

@@ -52,3 +52,8 @@ pub fn root() -> &'static Path {
     });
     &scratch.folder
 }
+
+/// A folder that goes with its owner.
+pub fn scratch_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in(root()).unwrap()
+}
