@@ -27,6 +27,7 @@ pub mod notify;
 pub mod outbound;
 pub mod policy;
 pub mod reconcile;
+pub mod scrub;
 pub mod server;
 pub mod storage;
 pub mod store;

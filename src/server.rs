@@ -4,6 +4,7 @@ mod awaited;
 pub mod database;
 mod error;
 mod folder;
+pub mod handles;
 mod hangup;
 mod http;
 mod identity;
@@ -19,7 +20,6 @@ pub mod supervisor;
 use std::{fs::File, sync::Arc, time::Duration};
 
 use actix_web::web::Data;
-use tokio::sync::Notify;
 
 pub use error::{StartError, runtime};
 pub use options::{IdentityChoice, LimitsChoice, Options, Reread};
@@ -29,14 +29,13 @@ use http::Http;
 use supervisor::{Supervisor, Word};
 
 use crate::{
-    access::Access,
     api,
     app::App,
     blob::{Blobs, Leases, Transfers},
     cache::Cache,
     db::{self, Db},
     identity::builtin::Builtin,
-    image::{Images, Sends, Turns},
+    image::Images,
     import::{
         Imports, Shares,
         confine::{Confinement, inside},
@@ -45,9 +44,7 @@ use crate::{
     jobs::Jobs,
     key_manager::KeyManager,
     metadef,
-    model::{
-        caller::Caller, image::Image, image_schema::ImageSchema, node::Node, notice::Notices, time::Timestamp,
-    },
+    model::{caller::Caller, image::Image, node::Node, notice::Notices, time::Timestamp},
     notify::{audit::Audit, bus::Bus},
     outbound::Fetcher,
     policy::Enforcer,
@@ -103,27 +100,17 @@ impl Server {
         let staging = stores::staging_folder(&options.stores, &options.data_dir);
         let staging = Staging::open(&staging).map_err(|e| failed("the staging folder cannot be used", e))?;
         warn_of_former_stores(&db, &stores)?;
-        let schema = ImageSchema::new(
-            &options.image.container_formats,
-            &options.image.disk_formats,
-            options.declarations.as_ref(),
-        )
-        .map_err(|e| failed("the image schema", e))?;
         let cache = options.cache.clone().map(|settings| Cache::open(settings, db.clone()).map(Arc::new));
         let cache = cache.transpose().map_err(|e| failed("the image cache cannot be used", e))?;
         let policy = Arc::new(Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?);
+        let (protections, settings) = (options.protections.clone(), options.image.clone());
+        let declarations = options.declarations.as_ref();
+        let images =
+            handles::images(db.clone(), stores, Arc::clone(&policy), protections, settings, declarations)?;
         let images = Images {
-            db: db.clone(),
-            stores: Arc::new(stores),
-            access: Access::new(Arc::clone(&policy), options.protections.clone()),
             unified: identity::limits(&options.limits, &db),
-            settings: Arc::new(options.image.clone()),
-            schema: Arc::new(schema),
-            doomed: Arc::new(Notify::new()),
-            turns: Turns::default(),
-            sends: Sends::default(),
             key_manager: key_manager(options)?,
-            hidden_groups: Arc::default(),
+            ..images
         };
         check_confinement(options)?;
         let (imports, opener) = (assemble(images, staging, options), stores::opener(options));

@@ -31,7 +31,7 @@ const FLOORS: [&[&str]; 17] = [
     &["blob"],
     &["work"],
     // Features, which never import each other.
-    &["cache", "import", "location", "metadef", "moving", "notify", "reconcile", "storage", "usage"],
+    &["cache", "import", "location", "metadef", "moving", "notify", "reconcile", "scrub", "storage", "usage"],
     &["task"],
     &["app"],
     &["api", "jobs"],

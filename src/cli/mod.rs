@@ -2,11 +2,13 @@
 
 mod backup;
 mod cache;
+mod check;
 mod config;
 mod confine;
 mod db;
 mod generate;
 mod glance;
+mod health;
 mod jobs;
 mod keys;
 mod listed;
@@ -16,6 +18,8 @@ mod moving;
 mod nodes;
 mod place;
 mod policy;
+mod progress;
+mod scrub;
 mod serve;
 mod store;
 mod stores;
@@ -66,6 +70,12 @@ enum Command {
     ImportGlance(moving::Import),
     /// Export the contents of the database to one from which Glance can start; image data is not touched.
     ExportGlance(moving::Export),
+    /// Hold images, ledger and stores against each other; changes nothing.
+    Check(check::Arguments),
+    /// Read all data of images, compare it with their hashes, and repair what is damaged from another store.
+    Scrub(scrub::Arguments),
+    /// Ask whether a server answers.
+    Health(health::Arguments),
     /// Maintain the stores.
     #[command(subcommand)]
     Store(store::Command),
@@ -102,12 +112,15 @@ pub fn run() -> ExitCode {
         Command::ImportGlance(arguments) => moving::import(arguments),
         Command::ExportGlance(arguments) => moving::export(arguments),
         Command::Generate(command) => generate::run(command, Arguments::command()),
+        Command::Health(arguments) => health::run(&arguments),
         Command::Links(arguments) => glance::link(&arguments),
         Command::Nodes(arguments) => return nodes::run(arguments),
         Command::Db(command) => return db::run(command),
         Command::Config(command) => return config::run(command),
         Command::Policy(command) => return policy::run(command),
         Command::Store(command) => return store::run(command),
+        Command::Check(arguments) => return check::run(&arguments),
+        Command::Scrub(arguments) => return scrub::run(&arguments),
         Command::Stores(arguments) => return stores::run(&arguments),
         Command::Usage(command) => return usage::run(command),
         Command::Confine(arguments) => return confine::run(arguments),

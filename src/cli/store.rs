@@ -102,7 +102,12 @@ fn reconcile(arguments: Arguments) -> Result<bool, StartError> {
     })
 }
 
-async fn one(db: &Db, named: &NamedStore, delete: bool) -> Result<bool, StartError> {
+/// Compares one store with the database and prints the differences; deletes files without a row on request. Returns
+/// whether none is left.
+///
+/// # Errors
+/// [`StartError`] when the store or the database cannot be read, or the store is not this database's.
+pub async fn one(db: &Db, named: &NamedStore, delete: bool) -> Result<bool, StartError> {
     let failed = |e: &dyn std::fmt::Display| StartError(format!("store {}: {e}", named.id));
     match guard::standing(db, named, false).await.map_err(|e| failed(&e))? {
         Standing::Ours | Standing::Markless => {}

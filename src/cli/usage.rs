@@ -233,7 +233,10 @@ fn set(new: &NewRates) -> Result<Vec<u8>, StartError> {
 }
 
 /// What is wrong, and whether nothing is.
-fn check(place: &Place) -> Result<(String, bool), StartError> {
+///
+/// # Errors
+/// [`StartError`] when the database cannot be read.
+pub fn check(place: &Place) -> Result<(String, bool), StartError> {
     let config = place.config()?;
     let db: Db = place.open_as_it_is(&config)?;
     let mut text = String::new();

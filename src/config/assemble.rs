@@ -212,6 +212,11 @@ fn transfers(loaded: &Loaded) -> transfers::Settings {
     }
 }
 
+/// An option of `[vitrine]` of which 0 means that there is no such limit.
+fn above_zero(loaded: &Loaded, name: &str) -> Option<u64> {
+    loaded.u64("vitrine", name).filter(|number| *number > 0)
+}
+
 fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settings {
     let (d, default) = ("DEFAULT", image::Settings::default());
     let hashing_algorithm = loaded.string(d, "hashing_algorithm").unwrap_or_default();
@@ -250,14 +255,13 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
             Some(number) => u32::try_from(number.max(0)).unwrap_or(u32::MAX),
             None => default.http_retries,
         },
-        queued_max: loaded
-            .u64("vitrine", "queued_images_per_project")
-            .filter(|count| *count > 0)
+        queued_max: above_zero(loaded, "queued_images_per_project")
             .map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
         queued_seconds: loaded
             .i64("vitrine", "queued_image_hours")
             .filter(|hours| *hours > 0)
             .map(|hours| hours.saturating_mul(3600)),
+        scrub_pace: above_zero(loaded, "scrub_mib_per_second").map(|mib| mib.saturating_mul(1 << 20)),
         orphan_grace_seconds: loaded.i64("vitrine", "orphan_grace_hours").unwrap_or(24).saturating_mul(3600),
         quarantine_seconds: loaded.i64("vitrine", "quarantine_days").unwrap_or(14).saturating_mul(24 * 3600),
         in_use: choice(loaded, "in_use_delete", InUse::parse),

@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod blobs;
 pub mod cached_images;
+pub mod check;
 mod client_file;
 mod conn;
 mod connection;
@@ -229,8 +230,7 @@ impl Db {
         self.watch.guard(self.limits.answer(), work).await?
     }
 
-    /// Like [`Db::read`], for prepared statements whose plan is good for any values: the database does not plan them
-    /// again.
+    /// Like [`Db::read`], for prepared statements with plans for any values: the database does not plan them again.
     ///
     /// # Errors
     /// What the closure answers, or [`DbError::Unavailable`].

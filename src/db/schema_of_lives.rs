@@ -2,7 +2,7 @@
 //! [`super::schema`].
 #![allow(missing_docs)]
 
-use super::schema::{consumers, images};
+use super::schema::{blobs, consumers, images};
 
 diesel::table! {
     /// Families of images that were published.
@@ -91,4 +91,5 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(trash, images);
+diesel::allow_tables_to_appear_in_same_query!(trash, blobs);
 diesel::allow_tables_to_appear_in_same_query!(trash, consumers);

@@ -127,6 +127,8 @@ pub struct Settings {
     pub queued_max: Option<u32>,
     /// Seconds after which an unchanged queued image is deleted; `None` is never.
     pub queued_seconds: Option<i64>,
+    /// `[vitrine] scrub_mib_per_second`, in bytes: how fast all data is read and compared; `None` is never.
+    pub scrub_pace: Option<u64>,
     /// `[vitrine] orphan_grace_hours`, in seconds: how long an unreferenced object is left alone.
     pub orphan_grace_seconds: i64,
     /// `[vitrine] quarantine_days`, in seconds: how long quarantined objects are kept.
@@ -212,6 +214,7 @@ impl Default for Settings {
             http_retries: 3,
             queued_max: None,
             queued_seconds: None,
+            scrub_pace: None,
             orphan_grace_seconds: 24 * 3600,
             quarantine_seconds: 14 * 24 * 3600,
             in_use: InUse::default(),

@@ -8,6 +8,7 @@ mod lifecycle;
 mod lost;
 pub mod notices;
 pub mod reap;
+mod scrub;
 mod storages;
 pub mod webhooks;
 
@@ -49,6 +50,7 @@ impl Jobs {
             telemetry::spawn(lifecycle::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::settle_quarantine(Arc::clone(app), stopped.clone())),
             telemetry::spawn(storages::run(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(scrub::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(engine::run(Arc::clone(app), stopped)),
         ];
         if let Some(cache) = app.cache() {

@@ -86,8 +86,8 @@ def test_the_base_is_small_and_has_no_shell(bundle):
     assert "BEGIN CERTIFICATE" in (rootfs / "etc/ssl/certs/ca-certificates.crt").read_text()
 
 
-def test_it_serves(bundle):
-    """With its own configuration, libraries and user; and resolves names and writes only where it may."""
+def test_it_serves(bundle, archive):
+    """With its own configuration, libraries and user; its check of health says so."""
     rootfs, config = bundle
     assert config["process"]["user"] == {"uid": USER, "gid": USER}
     with Contained(rootfs, config["process"]["args"]) as server:
@@ -95,4 +95,14 @@ def test_it_serves(bundle):
         server.put(image, b"data").expect(204)
         assert server.download(image) == b"data"
         assert (rootfs / "var/lib/vitrine/images" / image).stat().st_uid == USER
+        with tarfile.open(archive) as layout:
+            index = json.load(layout.extractfile("index.json"))
+            blobs = {name.split("/")[-1]: name for name in layout.getnames()}
+
+            def blob(descriptor):
+                return json.load(layout.extractfile(blobs[descriptor["digest"].removeprefix("sha256:")]))
+            (kind, *check) = blob(blob(index["manifests"][0])["config"])["config"]["Healthcheck"]["Test"]
+        url = f"{server.url}/healthcheck"
+        assert kind == "CMD"
+        subprocess.run([*as_root(), "chroot", rootfs, *check, url], check=True)
         assert server.terminate() == 0

@@ -8,6 +8,7 @@ mod imports;
 mod key_manager;
 mod kinds;
 mod listening;
+mod lives;
 mod logging;
 mod messaging;
 mod obsolete;
@@ -30,6 +31,7 @@ pub static GROUPS: LazyLock<Vec<&[Group]>> = LazyLock::new(|| {
         logging::GROUPS,
         services::GROUPS,
         own::GROUPS,
+        lives::GROUPS,
         bounds::GROUPS,
         listening::GROUPS,
         usage::GROUPS,

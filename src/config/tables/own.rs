@@ -3,7 +3,7 @@
 use crate::config::option::Kind::{Bool, Choice, Int, List, Text};
 use crate::config::option::{Group, Item, Opt, Place, at_least, opt, unset};
 use crate::config::wired::Feature;
-use crate::model::{consumer::InUse, lifecycle::Obsolete, lint::Validation};
+use crate::model::consumer::InUse;
 
 /// The group of this file.
 pub const GROUPS: &[Group] =
@@ -142,42 +142,6 @@ const VITRINE: &[Opt] = &[
         "private_images_per_project",
         at_least(0),
         "Images that one project may have and that nobody else sees; unset is no limit.",
-    )
-    .of(Feature::Images)
-    .must(),
-    opt(
-        "trash_days",
-        at_least(0),
-        "0",
-        "Days for which a deleted image can be brought back; 0 is none. With delayed_delete it can be for scrub_time, if that \
-         is longer.",
-    )
-    .of(Feature::Images)
-    .must(),
-    opt(
-        "obsolete_images",
-        Choice(&Obsolete::NAMES),
-        "retire",
-        "What becomes of an image when the date in its property obsolete_at has come: it is retired, so that those who have \
-         something made from it keep it, or deactivated.",
-    )
-    .of(Feature::Images)
-    .must(),
-    opt(
-        "media_groups_strict",
-        Bool,
-        "false",
-        "Whether the property media_group of an image must be the name of a media group; if not, any text is taken.",
-    )
-    .of(Feature::Images)
-    .must(),
-    opt(
-        "validate_properties",
-        Choice(&Validation::NAMES),
-        "warn",
-        "How values that the metadata definitions do not know are treated, in properties that describe virtual hardware \
-         (hw_disk_bus, hw_firmware_type, hw_rescue_device …): `warn` accepts them, as Glance does, and lists them in GET \
-         /ext/v1/images/{id}/lint; `strict` refuses them.",
     )
     .of(Feature::Images)
     .must(),

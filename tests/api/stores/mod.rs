@@ -6,9 +6,10 @@ mod delete;
 mod info;
 mod onward;
 mod reconcile;
+mod scrub;
 mod verify;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use vitrine::{
@@ -16,7 +17,7 @@ use vitrine::{
     db,
     model::{
         blob::{Blob, BlobState},
-        image::Location,
+        image::{Image, Location},
         time::Timestamp,
     },
     store::{NewBlob, file, http},
