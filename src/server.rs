@@ -26,7 +26,7 @@ pub use options::{IdentityChoice, LimitsChoice, Options, Reread};
 
 use error::failed;
 use http::Http;
-use supervisor::{Supervisor, Word};
+use supervisor::{SERVING, Supervisor, Word};
 
 use crate::{
     api,
@@ -206,7 +206,8 @@ impl Server {
         let jobs = Jobs::start(&app, here);
         let housekeeping =
             builtin.clone().map(|builtin| crate::telemetry::spawn(identity::keep_house(builtin)));
-        let hangup = hangup::Hangup { tls: http.tls(), policy: Arc::clone(&app.policy), reread };
+        let (tls, policy) = (http.tls(), Arc::clone(&app.policy));
+        let hangup = hangup::Hangup { tls, policy, reread, supervisor: supervisor.clone() };
         let hangup = if signals { Some(crate::telemetry::spawn(hangup.obey()?)) } else { None };
         let watching = http.tls().map(|tls| crate::telemetry::spawn(tls.watch()));
         let unheard = |e| failed("cannot listen", e);
@@ -214,7 +215,7 @@ impl Server {
         let http = http.start(state.clone(), builtin).map_err(unheard)?;
         let handle = http.handle();
         drop(starting);
-        supervisor.tell(Word::Ready("Serving images"));
+        supervisor.tell(Word::Ready(SERVING));
         crate::telemetry::spawn(supervisor.clone().keep_telling());
         let tell = || {
             supervisor.tell(Word::Stopping);

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{
     error::{StartError, failed},
     options::Reread,
+    supervisor::{SERVING, Supervisor, Word},
 };
 use crate::{api::Tls, policy::Enforcer, telemetry};
 
@@ -22,6 +23,8 @@ pub struct Hangup {
     pub policy: Arc<Enforcer>,
     /// The configuration.
     pub reread: Option<Reread>,
+    /// Who waits for the end of it.
+    pub supervisor: Supervisor,
 }
 
 impl Hangup {
@@ -35,10 +38,12 @@ impl Hangup {
         let this = Arc::new(self);
         Ok(async move {
             while signals.recv().await.is_some() {
-                let this = Arc::clone(&this);
-                if let Err(fault) = telemetry::blocking(move || this.read()).await {
+                this.supervisor.tell(Word::Reloading);
+                let here = Arc::clone(&this);
+                if let Err(fault) = telemetry::blocking(move || here.read()).await {
                     tracing::error!(%fault, "SIGHUP could not be obeyed");
                 }
+                this.supervisor.tell(Word::Ready(SERVING));
             }
         })
     }

@@ -15,6 +15,9 @@ use std::{
     time::Duration,
 };
 
+/// The state of a server that answers.
+pub const SERVING: &str = "Serving images";
+
 /// Something to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word<'a> {

@@ -201,7 +201,10 @@ def test_the_unit_is_tight_and_its_service_works(machine, tmp_path):
     for _ in range(3):
         before = told()
         wait_for("it says that it is alive", lambda than=before: told() > than)
-    assert property_of(machine, "NRestarts") == "0"
+    machine.run("systemctl", "reload", "vitrine")
+    wait_for("it has read its files again", lambda: "SIGHUP: done" in machine.run("journalctl", "--unit", "vitrine"))
+    wait_for("it serves again", lambda: property_of(machine, "StatusText") == "Serving images")
+    assert (property_of(machine, "NRestarts"), property_of(machine, "ActiveState")) == ("0", "active")
     machine.run("systemctl", "kill", "--signal=STOP", "vitrine")
     wait_for("it is replaced", lambda: property_of(machine, "NRestarts") == "1"
              and property_of(machine, "ActiveState") == "active")
