@@ -54,19 +54,19 @@ def tree(packages, tmp_path_factory):
 
 @pytest.fixture
 def machine(tmp_path, packages):
-    """A machine with the packages in /root, not installed."""
+    """A machine with the packages in /srv, not installed."""
     before = os.environ.get("PACKAGE_BEFORE")
     with Machine(tmp_path / "machine", os.environ.get("PACKAGE_BASE", "/")) as running:
         for version, files in packages.items():
             for package, path in files.items():
-                running.put(f"/root/{package}-{version}.deb", path.read_bytes())
+                running.put(f"/srv/{package}-{version}.deb", path.read_bytes())
         if before:
-            running.put(f"/root/vitrine-{OLD}.deb", pathlib.Path(before).read_bytes())
+            running.put(f"/srv/vitrine-{OLD}.deb", pathlib.Path(before).read_bytes())
         yield running
 
 
 def install(machine, *names):
-    return machine.run("dpkg", "--install", *(f"/root/{name}.deb" for name in names))
+    return machine.run("dpkg", "--install", *(f"/srv/{name}.deb" for name in names))
 
 
 def property_of(machine, name):
@@ -219,10 +219,10 @@ def test_glance_names_and_glance_exclude_each_other(machine):
     assert "Usage: glance-manage" in machine.run("glance-manage", "--help")
     machine.run("test", "-e", "/usr/share/man/man1/glance-manage.1.gz")
     other = "Package: glance-common\nVersion: 2:25\nArchitecture: all\nMaintainer: a <a@b.c>\nDescription: x\n"
-    machine.run("mkdir", "-p", "/root/other/DEBIAN")
-    machine.put("/root/other/DEBIAN/control", other.encode())
-    machine.run("dpkg-deb", "--build", "/root/other")
-    assert "vitrine-glance conflicts with glance-common" in machine.run("dpkg", "--install", "/root/other.deb",
+    machine.run("mkdir", "-p", "/srv/other/DEBIAN")
+    machine.put("/srv/other/DEBIAN/control", other.encode())
+    machine.run("dpkg-deb", "--build", "/srv/other")
+    assert "vitrine-glance conflicts with glance-common" in machine.run("dpkg", "--install", "/srv/other.deb",
                                                                         status=1)
 
 
