@@ -2,14 +2,17 @@
 
 use serde_json::json;
 
-use super::told::{self, Teller};
+use super::{
+    Images,
+    told::{self, Teller},
+};
 use crate::{
     access::quota,
     db::{self, Conn, DbError, DbResult},
     model::{
         bundle::{self, INDEX_PROPERTY, SET_PROPERTY},
         consumer::{Consumer, ConsumerKind, LIFECYCLE_PROPERTY},
-        error::Error,
+        error::{Error, Result},
         event::EventKind,
         image::Image,
         member::Member,
@@ -61,6 +64,22 @@ pub(super) fn of(conn: &mut Conn, image: &Image) -> DbResult<Vec<Image>> {
         disks.extend(disk.filter(is_own));
     }
     disks.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(disks)
+}
+
+/// The same of a bundle as it is now, with locations of the stores that are configured.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn found(images: &Images, image: &Image) -> Result<Vec<Image>> {
+    if !bundle::is_bundle(image) {
+        return Ok(Vec::new());
+    }
+    let bundle = image.clone();
+    let mut disks = images.db.read("bundle.disks", move |conn| of(conn, &bundle)).await?;
+    for disk in &mut disks {
+        images.stores.settle(&mut disk.locations);
+    }
     Ok(disks)
 }
 

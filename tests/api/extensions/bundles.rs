@@ -143,6 +143,32 @@ on_each_database! {
         }
     }
 
+    /// A bundle stays as long as it is not known whether something was cloned from one of its disks, and the keys of its
+    /// disks go with it.
+    async fn data_of_disks_is_asked_about(database: Database) {
+        let (far, barbican) = (Far::new("far"), Barbican::start());
+        let app = with_far(database, &far, |options| {
+            options.stores.fencing.after = 0;
+            barbican.of(options);
+        });
+        let alice = app.as_member("alice");
+        let key = barbican.keeps("alice", "symmetric", b"key");
+        let locked = image().raw().with("cinder_encryption_key_id", key.as_str());
+        let root = alice.created(locked.with("cinder_encryption_key_deletion_policy", "on_image_deletion")).await;
+        alice.upload(&root, "data").header("x-image-meta-store", "far").await.expect(204);
+        let new = json!({"disks": [{"image_id": root, "boot_index": 0}]});
+        let made = alice.post(PATH).json(&new).await.expect(201).json();
+        let id = made["bundle"]["id"].as_str().unwrap();
+        far.leave();
+        alice.remove(id).await.expect(503);
+        alice.show(id).await.expect(200);
+        far.come_back();
+        assert!(barbican.secret(&key).is_some());
+        alice.remove(id).await.expect(204);
+        alice.show(&root).await.expect(404);
+        assert!(barbican.secret(&key).is_none());
+    }
+
     /// What cannot be a bundle is refused, and changes nothing.
     async fn wrong_bundles_are_refused(database: Database) {
         let app = database.app();
