@@ -22,7 +22,7 @@ pub const INTEGER_MAX: i64 = 2_147_483_647;
 pub const SYSTEM_PROPERTY_PREFIX: &str = "os_glance";
 /// Names the job that holds an image; set while an import or a location is under way.
 pub const LOCK_PROPERTY: &str = "os_glance_import_task";
-/// Properties that the service writes: whoever else does is refused, unless an operator's protections speak.
+/// Properties that are the service's to write: whoever else does is refused, unless an operator's protections speak.
 pub const WRITTEN_BY_SERVICE: [&str; 6] =
     ["content_format", "image_set", "image_set_index", "copied_from_region", "copied_from_id", "replica_key"];
 /// Stores that an import is still to write, comma-separated.

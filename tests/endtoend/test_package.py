@@ -253,3 +253,6 @@ def test_an_image_of_kolla_has_our_commands(machine, packages):
     machine.run("sh", "-ec", words["RUN"].replace("apt-get update", "true"))
     assert "Usage: glance-manage" in machine.run(f"{commands}/glance-manage", "--help")
     assert not machine.exists("/additions")
+    # What Kolla's configuration starts.
+    assert machine.run("cat", f"{commands}/uwsgi") == "#!/bin/sh\nexec glance-api\n"
+    machine.run("test", "-x", f"{commands}/uwsgi")
