@@ -114,7 +114,8 @@ impl Blobs {
         let (asked, is_managed) = (self.asked(new, quota), new.store.terms.managed);
         let asks = asked.clone();
         let write = self.images.db.write("blob.begin", move |conn| {
-            let blob = enter(conn, &row, is_managed, clock.now())?;
+            hold_store(conn, &row, is_managed)?;
+            let blob = ledger::enter(conn, &row, clock.now())?;
             let reserved = asks.begin(conn, &blob)?;
             Ok((blob, reserved))
         });
@@ -141,11 +142,12 @@ impl Blobs {
         let several = self.images.stores.multiple;
         door.moved.prepared = new.prepares.map(|id| several.then(|| id.to_owned())).into_iter().collect();
         let write = self.images.db.write("image.begin_upload", move |conn| {
+            hold_store(conn, &row, is_managed)?;
             let image = change::in_txn(conn, &door, &row.image_id, |_, image| {
                 check(image)?;
                 Ok(Some(Image { status, ..image.clone() }))
             })?;
-            let blob = enter(conn, &row, is_managed, door.clock.now())?;
+            let blob = ledger::enter(conn, &row, door.clock.now())?;
             let reserved = asks.begin(conn, &blob)?;
             Ok((image, (blob, reserved)))
         });
@@ -154,12 +156,10 @@ impl Blobs {
     }
 }
 
-/// Enters a blob into the ledger, if the storage that it goes to is still there.
-fn enter(conn: &mut Conn, row: &Blob, is_managed: bool, now: Timestamp) -> DbResult<Blob> {
-    if is_managed {
-        db::storages::admit(conn, &row.store)?;
-    }
-    ledger::enter(conn, row, now)
+/// Requires that the storage that a blob goes to is still there, and keeps it there until the transaction ends. It is held
+/// before the account of the project, which is the last lock of each transaction.
+fn hold_store(conn: &mut Conn, row: &Blob, is_managed: bool) -> DbResult<()> {
+    if is_managed { db::storages::admit(conn, &row.store) } else { Ok(()) }
 }
 
 impl Draft {
@@ -288,8 +288,11 @@ impl Draft {
     pub async fn doom(&self) -> DbResult<()> {
         let (blob, now) = (self.given_up(), self.blobs.images.db.clock.now());
         let doom = move |conn: &mut Conn| {
-            db::blobs::rename(conn, &blob.id, &blob.holder, &blob.name)?;
-            db::blobs::doom(conn, &blob.id, now, now)
+            // What has become live, though its writer was told of an error, is an image's.
+            match db::blobs::give_up(conn, &blob, now, now)? {
+                true => db::blobs::doom(conn, &blob.id, now, now),
+                false => Ok(()),
+            }
         };
         self.blobs.images.db.write("blob.doom", doom).await
     }

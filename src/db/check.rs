@@ -4,9 +4,9 @@ use diesel::{dsl::exists, dsl::not, prelude::*};
 
 use super::{
     Conn, DbResult,
-    schema::{blobs, image_locations, images, trash},
+    schema::{blobs, image_locations, image_properties, images, trash},
 };
-use crate::model::{blob::BlobState, status::Status};
+use crate::model::{blob::BlobState, bundle::SET_PROPERTY, status::Status};
 
 /// What something is called, and what is wrong with it.
 pub type Fault = (String, String);
@@ -25,16 +25,21 @@ pub fn with_data(conn: &mut Conn, after: &str, count: i64) -> DbResult<Vec<Strin
     Ok(having.filter(images::id.gt(after)).order(images::id).limit(count).select(images::id).load(conn)?)
 }
 
-/// Up to `count` images that have to have data and no location that leads to any.
+/// Up to `count` images that have to have data and no location that leads to any; bundles have none of their own.
 ///
 /// # Errors
 /// Only the database's own.
 pub fn without_locations(conn: &mut Conn, count: i64) -> DbResult<Vec<Fault>> {
     let of_image = image_locations::table.filter(image_locations::image_id.eq(images::id));
+    let of_bundle = image_properties::table
+        .filter(image_properties::image_id.eq(images::id))
+        .filter(image_properties::name.eq(SET_PROPERTY))
+        .filter(image_properties::value.eq(images::id.nullable()));
     let ids: Vec<String> = images::table
         .filter(images::deleted.eq(false))
         .filter(images::status.eq_any(WITH_DATA.map(Status::as_str)))
         .filter(not(exists(of_image)))
+        .filter(not(exists(of_bundle)))
         .order(images::id)
         .limit(count)
         .select(images::id)

@@ -41,12 +41,15 @@ pub(super) fn protect(conn: &mut Conn, bundle: &Image, disk: &str, now: Timestam
     db::consumers::put(conn, &consumer).map(drop)
 }
 
-/// Ends that a bundle uses an image.
-pub(super) fn release(conn: &mut Conn, bundle: &Image, disk: &str, now: Timestamp) -> DbResult<()> {
-    db::consumers::remove(conn, disk, ConsumerKind::Image, &bundle.id, now).map(drop)
+/// Ends that a bundle uses images, those included that belong to another project by now.
+pub(super) fn release(conn: &mut Conn, bundle: &Image, now: Timestamp) -> DbResult<()> {
+    for used in db::consumers::of_scope(conn, &scope(&bundle.id))? {
+        db::consumers::remove(conn, &used.image_id, used.kind, &used.id, now)?;
+    }
+    Ok(())
 }
 
-/// Whether an image is a disk of a bundle that is there.
+/// Whether a bundle protects an image as its disk.
 pub(super) fn is_bound(conn: &mut Conn, image: &Image) -> DbResult<bool> {
     let Some(set) = bundle::bundle_of(image) else { return Ok(false) };
     Ok(db::consumers::find(conn, &image.id, ConsumerKind::Image, set)?.is_some())
@@ -83,6 +86,17 @@ pub(super) async fn found(images: &Images, image: &Image) -> Result<Vec<Image>> 
     Ok(disks)
 }
 
+/// Whether something but their bundle uses one of these disks.
+pub(super) fn are_used(conn: &mut Conn, disks: &[Image]) -> DbResult<bool> {
+    for disk in disks {
+        let users = db::consumers::counts(conn, &disk.id)?;
+        if users.into_iter().map(|(_, count)| count).sum::<i64>() > 1 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Refuses to delete a disk without its bundle.
 ///
 /// # Errors
@@ -113,7 +127,9 @@ pub(super) fn released(conn: &mut Conn, image: &Image, now: Timestamp) -> DbResu
             );
             return Err(Error::forbidden(text).into());
         }
-        release(conn, image, &disk.id, now)?;
+    }
+    if bundle::is_bundle(image) {
+        release(conn, image, now)?;
     }
     Ok(disks)
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{
     Images, bundle_disks,
     change::{self, Door},
-    create, query,
+    create, keys, query, readers,
 };
 use crate::{
     access,
@@ -71,6 +71,8 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage, disks: Vec<
         DbError::Duplicate(_) => Error::conflict("An image with this id already exists, or was deleted."),
         other => other.into(),
     })?;
+    readers::admit(images, &image.id).await;
+    keys::follow(images, caller, None, &image).await;
     for disk in &sized {
         shown.push(query::show(images, caller, &disk.image_id).await.ok());
     }
@@ -78,6 +80,12 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage, disks: Vec<
 }
 
 fn enter(conn: &mut Conn, door: &Door, image: &Image, disks: &[Disk], is_chosen: bool) -> DbResult<Image> {
+    // In one order, so that two bundles of the same disks wait for each other rather than for ever.
+    let mut held: Vec<&str> = disks.iter().map(|disk| disk.image_id.as_str()).collect();
+    held.sort_unstable();
+    for id in held {
+        db::consumers::hold_image(conn, id)?;
+    }
     change::insert_in(conn, door, image, is_chosen)?;
     let bundle = change::in_txn(conn, door, &image.id, |_, queued| {
         Ok(Some(Image { status: Status::Active, size: Some(0), ..queued.clone() }))
@@ -85,6 +93,7 @@ fn enter(conn: &mut Conn, door: &Door, image: &Image, disks: &[Disk], is_chosen:
     for (place, disk) in disks.iter().enumerate() {
         bind(conn, door, &bundle, (place, disk))?;
     }
+    change::admit_new(conn, door, &bundle)?;
     Ok(bundle)
 }
 
@@ -165,8 +174,9 @@ pub async fn dissolve(images: &Images, caller: &Caller, id: &str) -> Result<()> 
     access::owned(caller, &found)?;
     let door = images.door_of(caller);
     let write = images.db.write("bundle.dissolve", move |conn| {
-        for disk in bundle_disks::of(conn, &found)? {
-            bundle_disks::release(conn, &found, &disk.id, door.clock.now())?;
+        let disks = bundle_disks::of(conn, &found)?;
+        bundle_disks::release(conn, &found, door.clock.now())?;
+        for disk in disks {
             change::in_txn(conn, &door, &disk.id, |_, disk| Ok(Some(bundle_disks::without_bundle(disk))))?;
         }
         change::in_txn(conn, &door, &found.id, |_, bundle| {

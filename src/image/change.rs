@@ -116,6 +116,7 @@ impl Images {
         let (image, max) = (image.clone(), self.settings.queued_max);
         let insert = move |conn: &mut Conn| {
             insert_in(conn, &door, &image, is_chosen)?;
+            admit_new(conn, &door, &image)?;
             queued::check(conn, max, image.owner.as_deref())
         };
         self.db.write("image.insert", insert).await
@@ -178,10 +179,10 @@ pub fn in_txn(
     }
 }
 
-/// Enters a new image within a caller's transaction.
+/// Enters a new image within a caller's transaction, which is to call [`admit_new`] as well.
 ///
 /// # Errors
-/// As [`Images::insert`], but that how many there are without data is not counted.
+/// [`DbError::Duplicate`] when its id is in use or was ever used.
 pub(super) fn insert_in(conn: &mut Conn, door: &Door, image: &Image, is_chosen: bool) -> DbResult<()> {
     match is_chosen {
         true => db::images::insert(conn, image)?,
@@ -191,7 +192,14 @@ pub(super) fn insert_in(conn: &mut Conn, door: &Door, image: &Image, is_chosen: 
     tell(conn, door, image.created_at, || vec![notice::created(image)])?;
     dates::note(conn, None, image)?;
     group_names::check(conn, door.groups_strict, None, image)?;
-    slugs::note(conn, None, image)?;
+    slugs::note(conn, None, image)
+}
+
+/// Requires that a project may have the image that this transaction has entered. What is counted is locked: it comes last.
+///
+/// # Errors
+/// [`Error::TooLarge`], [`Error::Forbidden`], and the database's.
+pub(super) fn admit_new(conn: &mut Conn, door: &Door, image: &Image) -> DbResult<()> {
     limits::check(conn, door.limits.as_ref(), None, image)?;
     let admit = |quota: &Quota| quota.admit_image(conn, image.owner.as_deref());
     door.unified.as_ref().map_or(Ok(()), admit)

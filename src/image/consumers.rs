@@ -24,8 +24,6 @@ use crate::{
 const RULE: &str = "ext:consumers";
 /// Images, or consumers, that one transaction looks at.
 const BATCH: i64 = 100;
-/// The role of services that need the data of retired images for what was made from them.
-const SERVICE_ROLE: &str = "service";
 
 async fn may_tell(images: &Images, caller: &Caller) -> Result<bool> {
     images.access.allowed(caller, RULE, &CallerTarget(caller)).await
@@ -186,6 +184,8 @@ pub struct Preview {
     pub refused: Option<&'static str>,
     /// The rule for an image in use.
     pub in_use: InUse,
+    /// Whether anything uses it, or a disk of the bundle that it is.
+    pub is_used: bool,
     /// Consumers by kind.
     pub consumers: Vec<(ConsumerKind, i64)>,
     /// Projects that lose it.
@@ -203,14 +203,18 @@ pub async fn preview(images: &Images, caller: &Caller, id: &str) -> Result<Previ
     images.access.enforce(caller, "delete_image", &image).await?;
     let (key, shown) = (image.id.clone(), image.clone());
     let read = images.db.read("consumer.preview", move |conn| {
+        let disks = bundle_disks::of(conn, &shown)?;
+        let is_protected = shown.protected || disks.iter().any(|disk| disk.protected);
         let is_bound = bundle_disks::is_bound(conn, &shown)?;
-        Ok((db::consumers::counts(conn, &key)?, db::members::count(conn, &key)?, is_bound))
+        let used = (is_bound, bundle_disks::are_used(conn, &disks)?);
+        Ok((db::consumers::counts(conn, &key)?, db::members::count(conn, &key)?, is_protected, used))
     });
-    let (consumers, members, is_bound) = read.await?;
+    let (consumers, members, is_protected, (is_bound, disks_are_used)) = read.await?;
     let in_use = policy_of(images.settings.in_use, &image);
-    let refused = if image.protected {
+    let is_used = !consumers.is_empty() || disks_are_used;
+    let refused = if is_protected {
         Some("protected")
-    } else if is_bound || !consumers.is_empty() && in_use == InUse::Refuse {
+    } else if is_bound || is_used && in_use == InUse::Refuse {
         Some("image-in-use")
     } else if !image.status.may_become(Status::Deleted) {
         Some("conflict")
@@ -218,7 +222,7 @@ pub async fn preview(images: &Images, caller: &Caller, id: &str) -> Result<Previ
         None
     };
     let stores = image.locations.iter().filter_map(|location| location.store.clone()).collect();
-    Ok(Preview { refused, in_use, consumers, members, stores })
+    Ok(Preview { refused, in_use, is_used, consumers, members, stores })
 }
 
 /// The stricter of what the operator and the owner say.
@@ -257,7 +261,11 @@ pub(super) async fn deleted(images: &Images, image: &Image) -> Result<Image> {
     }
     let of = image.clone();
     let read = images.db.read("consumer.count", move |conn| {
-        Ok(db::consumers::counts(conn, &of.id)?.is_empty() || bundle_disks::is_bound(conn, &of)?)
+        if bundle_disks::is_bound(conn, &of)? {
+            return Ok(true);
+        }
+        let disks = bundle_disks::of(conn, &of)?;
+        Ok(db::consumers::counts(conn, &of.id)?.is_empty() && !bundle_disks::are_used(conn, &disks)?)
     });
     if read.await? {
         return Ok(gone);
@@ -327,11 +335,8 @@ async fn turn(
 /// # Errors
 /// [`Error::Forbidden`]
 pub async fn check_data(images: &Images, caller: &Caller, image: &Image) -> Result<()> {
-    let is_service = || {
-        let roles = caller.roles.iter().chain(&caller.service_roles);
-        roles.into_iter().any(|role| role.eq_ignore_ascii_case(SERVICE_ROLE))
-    };
-    if !is_retired(image) || caller.is_admin || is_service() {
+    // Services need it for what was made from the image.
+    if !is_retired(image) || caller.is_admin || caller.serves() {
         return Ok(());
     }
     if let Some(project) = caller.project_id.clone() {

@@ -46,7 +46,7 @@ pub async fn delete(images: &Images, caller: &Caller, id: &str) -> Result<()> {
             Ok(Some(after))
         })
         .await?;
-    // What may come back keeps its key.
+    // What may come back by `trash_days` keeps its key.
     if image.status == Status::Deleted && images.settings.trash_seconds == 0 {
         let disks = gone_with_it.into_inner().unwrap_or_else(PoisonError::into_inner);
         for one in disks.iter().chain([&image]) {

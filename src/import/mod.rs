@@ -43,9 +43,7 @@ use crate::{
 pub use settings::Settings;
 pub use shares::Shares;
 
-pub use crate::model::image::IMPORTING_TO_STORES;
-/// Stores that an import could not write, comma-separated.
-pub const FAILED_IMPORT: &str = "os_glance_failed_import";
+pub use crate::model::image::{FAILED_IMPORT, IMPORTING_TO_STORES};
 
 /// The handles for imports. Cheap to clone.
 #[derive(Clone)]

@@ -25,6 +25,8 @@ pub const LOCK_PROPERTY: &str = "os_glance_import_task";
 /// Properties that are the service's to write: whoever else does is refused, unless an operator's protections speak.
 pub const WRITTEN_BY_SERVICE: [&str; 6] =
     ["content_format", "image_set", "image_set_index", "copied_from_region", "copied_from_id", "replica_key"];
+/// Stores that an import could not write, comma-separated.
+pub const FAILED_IMPORT: &str = "os_glance_failed_import";
 /// Stores that an import is still to write, comma-separated.
 pub const IMPORTING_TO_STORES: &str = "os_glance_importing_to_stores";
 /// System properties that no response shows (`glance/api/v2/images.py: ResponseSerializer`).

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    bundle::KIND_PROPERTY,
     error::{Error, Result},
     fit::{ARCHITECTURE_PROPERTY, ARCHITECTURES, FIRMWARE_PROPERTY, MAX_RAM_PROPERTY},
     image::Image,
@@ -35,7 +36,6 @@ pub const CHECKED: [&str; 18] = [
 const MACHINE_PROPERTY: &str = "hw_machine_type";
 const RESCUE_DEVICE_PROPERTY: &str = "hw_rescue_device";
 const SECURE_BOOT_PROPERTY: &str = "os_secure_boot";
-const KIND_PROPERTY: &str = "image_kind";
 const ISO: &str = "iso";
 /// Processors whose machines have no UEFI.
 const WITHOUT_UEFI: [&str; 5] = ["ppc", "ppc64", "ppc64le", "s390", "s390x"];

@@ -61,6 +61,7 @@ impl Usage {
         };
         let Some(period) = month_of(now) else { return Ok(None) };
         let wanted = Wanted { project: project.clone(), images: Some(images), ..Wanted::default() };
+        let _place = self.place().await?;
         let (settings, mut sums) = (self.settings, HashMap::<String, BigInt>::new());
         self.walk(&wanted, (settings.rules, period, now), |share| {
             let sum = sums.entry(share.interval.image_id.clone()).or_default();

@@ -9,6 +9,7 @@ use crate::{
         extract::{Identified, NoBody, Shared},
     },
     image::consumers as domain,
+    model::consumer::InUse,
 };
 
 /// Retires an image.
@@ -30,7 +31,7 @@ pub async fn preview(state: Shared, caller: Identified, id: Path<String>, _: NoB
         preview.consumers.iter().map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect();
     let action = match preview.refused {
         Some(_) => "refuse",
-        None if consumers.is_empty() || preview.in_use.as_str() == "allow" => "delete",
+        None if !preview.is_used || preview.in_use == InUse::Allow => "delete",
         None => "retire",
     };
     Ok(HttpResponse::Ok().json(json!({

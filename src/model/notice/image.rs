@@ -7,15 +7,11 @@ use crate::model::{
     caller::Caller,
     error::Error,
     event::EventKind,
-    image::{HIDDEN_PROPERTIES, Image, LOCK_PROPERTY, Visibility},
+    image::{FAILED_IMPORT, HIDDEN_PROPERTIES, IMPORTING_TO_STORES, Image, LOCK_PROPERTY, Visibility},
     member::Member,
     status::Status,
     time::Timestamp,
 };
-
-/// The properties with which an import speaks of its stores.
-const IMPORTING: &str = "os_glance_importing_to_stores";
-const FAILED: &str = "os_glance_failed_import";
 
 /// What a change does with data, which the image alone does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,7 +74,7 @@ pub(super) fn gone(payload: &mut Map<String, Value>, now: Timestamp) {
 
 /// The stores of an import, as arrays.
 fn add_lists(payload: &mut Map<String, Value>, image: &Image) {
-    for name in [IMPORTING, FAILED] {
+    for name in [IMPORTING_TO_STORES, FAILED_IMPORT] {
         let text = image.property(name).and_then(|property| property.value.as_deref()).unwrap_or_default();
         let stores: Vec<&str> = text.split(',').filter(|store| !store.is_empty()).collect();
         payload.insert(name.to_owned(), json!(stores));
@@ -113,7 +109,7 @@ pub fn changed(before: &Image, after: &Image, moved: &Moved, now: Timestamp) -> 
     }
     // Of an import Glance tells what it still says of itself then.
     let mut arrived = after.clone();
-    for name in [LOCK_PROPERTY, IMPORTING, FAILED] {
+    for name in [LOCK_PROPERTY, IMPORTING_TO_STORES, FAILED_IMPORT] {
         match before.property(name) {
             Some(property) => arrived.set_property(name, property.value.clone()),
             None => {

@@ -1,6 +1,7 @@
 //! Bundles: all disks of a server as one image (specification of the extensions, section k.3).
 
 use serde_json::{Value, json};
+use vitrine::model::consumer::InUse;
 
 use crate::support::*;
 
@@ -114,6 +115,29 @@ on_each_database! {
         for image in [&id, &root, &data] {
             alice.show(image).await.expect(404);
         }
+    }
+
+    /// What uses a disk uses its bundle, where images in use are retired; a disk that came to belong to another project is
+    /// let go, not deleted.
+    async fn disks_have_lives_of_their_own(database: Database) {
+        let app = database.app_with(|options| options.image.in_use = InUse::Retire);
+        let (alice, admin) = (app.as_member("alice"), app.as_admin());
+        let (id, root, data) = bundled(&app).await;
+        let faults = app.app().db.read("test.check", |conn| vitrine::db::check::without_locations(conn, 10)).await;
+        assert_eq!(faults.unwrap(), []);
+        let server = format!("/ext/v1/images/{root}/consumers/server/s");
+        app.as_service().put(&server).json(&json!({"project_id": "alice"})).await.expect(201);
+        let preview = alice.get(&format!("/ext/v1/images/{id}/delete-preview")).await.expect(200).json();
+        assert_eq!((&preview["action"], &preview["consumers"]), (&json!("retire"), &json!({})));
+        alice.remove(&id).await.expect(204);
+        for image in [&id, &root, &data] {
+            assert_eq!(alice.show(image).await.expect(200).json()["lifecycle_state"], "retired");
+        }
+        app.as_service().delete(&server).await.expect(204);
+        admin.update(&data, json!([{"op": "replace", "path": "/owner", "value": "bob"}])).await.expect(200);
+        alice.remove(&id).await.expect(204);
+        alice.show(&root).await.expect(404);
+        app.as_member("bob").remove(&data).await.expect(204);
     }
 
     /// A bundle that is taken apart leaves its disks as they are; one from the trash comes back with them.
