@@ -92,6 +92,8 @@ impl Server {
         let embedded = options.database.as_ref().is_none_or(db::Settings::is_in_memory);
         let place = awaited::Place::of(&http.listeners, bounds, &options.api);
         let (mut db, starting) = database::open_at(place, options)?;
+        // It may have been ready while it waited for its database.
+        Supervisor::of_process().tell(Word::Alive);
         db.notices = Notices::new(options.notifying.notices.clone());
         if embedded {
             metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
@@ -200,9 +202,11 @@ impl Server {
         let mut stopper = stop::Stopper::new(signals, stop)?;
         let supervisor = if signals { Supervisor::of_process() } else { Supervisor::default() };
         // Data in storages is served from the first request on.
+        supervisor.tell(Word::Alive);
         if let Err(error) = storage::refresh::refresh(&app.storages).await {
             tracing::warn!(%error, "the storages of the database are not known yet");
         }
+        supervisor.tell(Word::Alive);
         let jobs = Jobs::start(&app, here);
         let housekeeping =
             builtin.clone().map(|builtin| crate::telemetry::spawn(identity::keep_house(builtin)));
@@ -211,7 +215,7 @@ impl Server {
         let hangup = if signals { Some(crate::telemetry::spawn(hangup.obey()?)) } else { None };
         let watching = http.tls().map(|tls| crate::telemetry::spawn(tls.watch()));
         let unheard = |e| failed("cannot listen", e);
-        let (ears, files) = (http.ears().map_err(unheard)?, http.all().map_err(unheard)?);
+        let (ears, files) = (http.ears().map_err(unheard)?, http.files());
         let http = http.start(state.clone(), builtin).map_err(unheard)?;
         let handle = http.handle();
         drop(starting);

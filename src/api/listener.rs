@@ -3,7 +3,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    os::unix::net::UnixListener,
+    os::unix::{fs::MetadataExt, net::UnixListener},
     path::PathBuf,
     sync::Arc,
 };
@@ -69,7 +69,7 @@ pub struct Listener {
     /// Whether the service manager keeps the socket when this process ends.
     pub is_inherited: bool,
     /// The file of a socket in the file system, if this server made it.
-    pub file: Option<PathBuf>,
+    pub file: Option<SocketFile>,
 }
 
 impl Listener {
@@ -106,18 +106,40 @@ impl Listener {
         match &self.ear {
             _ if self.is_inherited => Ok(()),
             Ear::Tcp(socket) => deafen(socket),
-            Ear::Unix(_) => self.forget(),
+            Ear::Unix(_) => self.file.as_ref().map_or(Ok(()), SocketFile::forget),
         }
     }
+}
 
-    /// Removes its file.
+/// The file of a socket that this server made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl SocketFile {
+    /// The file that was made at a path just now.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn made(path: PathBuf) -> io::Result<Self> {
+        let found = std::fs::symlink_metadata(&path)?;
+        Ok(Self { path, device: found.dev(), inode: found.ino() })
+    }
+
+    /// Removes it; what another server has put into its place stays.
     ///
     /// # Errors
     /// The operating system's; one that is gone is none.
     pub fn forget(&self) -> io::Result<()> {
-        match self.file.as_ref().map(std::fs::remove_file) {
-            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        let gone =
+            |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(found) if (found.dev(), found.ino()) != (self.device, self.inode) => Ok(()),
+            Ok(_) => std::fs::remove_file(&self.path).or_else(gone),
+            Err(error) => gone(error),
         }
     }
 }

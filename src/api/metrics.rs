@@ -19,12 +19,15 @@ use super::{
     listen::{Listening, serve},
     listener::Listener,
 };
-use crate::telemetry;
+use crate::{model::error::Error, telemetry};
 
 /// Where it is.
 pub const PATH: &str = "/metrics";
 /// The text format in which they are written.
 const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What proxies add to what they pass on.
+const PASSED_ON: [&str; 3] = ["forwarded", "x-forwarded-for", "via"];
 
 /// The route, for `[vitrine] metrics_networks`.
 pub fn configure(config: &mut ServiceConfig) {
@@ -55,12 +58,15 @@ async fn nowhere(request: HttpRequest) -> ApiResult {
 }
 
 async fn of_networks(state: Shared, request: HttpRequest) -> ApiResult {
-    let peer = request.peer_addr().map(|peer| peer.ip().to_canonical());
+    // Whoever passes on what others ask for is near; they need not be.
+    let is_passed_on = PASSED_ON.iter().any(|name| request.headers().contains_key(*name));
+    // A socket in the file system has no port.
+    let peer = request.peer_addr().filter(|peer| peer.port() > 0).map(|peer| peer.ip().to_canonical());
     let networks = &state.settings.metrics_networks;
-    if !peer.is_some_and(|peer| networks.iter().any(|network| network.contains(&peer))) {
-        return nowhere(request).await;
+    match peer.is_some_and(|peer| networks.iter().any(|network| network.contains(&peer))) {
+        true if !is_passed_on => scrape(state, request).await,
+        _ => nowhere(request).await,
     }
-    scrape(state, request).await
 }
 
 async fn scrape(state: Shared, request: HttpRequest) -> ApiResult {
@@ -76,5 +82,8 @@ async fn scrape(state: Shared, request: HttpRequest) -> ApiResult {
     let (in_use, waiting, limit) = app.db.occupancy();
     figures.database(in_use, waiting, limit, app.db.is_there());
     count(app, &state.counted, state.settings.metrics_projects).await;
-    Ok(HttpResponse::Ok().insert_header(("content-type", FORMAT)).body(telemetry::metrics().text()))
+    // What is known of the process is read from files.
+    let text = telemetry::blocking(|| telemetry::metrics().text()).await;
+    let text = text.map_err(|fault| Error::internal("the metrics", fault))?;
+    Ok(HttpResponse::Ok().insert_header(("content-type", FORMAT)).body(text))
 }

@@ -58,7 +58,7 @@ pub use figures::Counted;
 pub use gate::{Bounds, Gate};
 pub(crate) use images::rendered;
 pub use listen::{Listening, listen};
-pub use listener::{Ear, Endpoint, Listener};
+pub use listener::{Ear, Endpoint, Listener, SocketFile};
 pub use map::mounts;
 pub use metrics::listen_for_metrics;
 pub use mount::Mounts;

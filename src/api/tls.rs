@@ -98,7 +98,7 @@ impl Tls {
     pub fn reload(&self) -> Result<(), String> {
         let mut seen = self.seen();
         seen.stamps = stamps(&self.settings);
-        let context = context(&self.settings)?;
+        let context = context(&self.settings).inspect_err(|why| seen.complaint = Some(why.clone()))?;
         *self.context.write().unwrap_or_else(PoisonError::into_inner) = context;
         seen.complaint = None;
         Ok(())
@@ -124,7 +124,6 @@ impl Tls {
                 if complaint.as_ref() != Some(&why) {
                     tracing::error!("{why}; the certificate that was there before is shown on");
                 }
-                self.seen().complaint = Some(why);
                 false
             }
         }

@@ -52,7 +52,8 @@ fn check(arguments: &Arguments) -> Result<(String, bool), StartError> {
         well &= runtime.block_on(store::one(&db, &named, false))?;
     }
     if arguments.all {
-        let scrubber = Scrubber::new(blobs, Pace::new(arguments.pace.checked_mul(1 << 20)), false);
+        let scrubber =
+            Scrubber::new(blobs, Pace::new(Some(arguments.pace.saturating_mul(scrub::MIB))), false);
         let read = runtime.block_on(scrub::read(&scrubber, &[]))?;
         println!("{} copies read: {} damaged or not readable", read.copies, read.complaints);
         well &= read.complaints == 0;

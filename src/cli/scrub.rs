@@ -10,7 +10,8 @@ use crate::{
     server::{StartError, handles, runtime},
 };
 
-const MIB: u64 = 1 << 20;
+/// Bytes of a MiB.
+pub const MIB: u64 = 1 << 20;
 
 /// Arguments of `vitrine scrub`.
 #[derive(Debug, clap::Args)]
@@ -59,7 +60,7 @@ fn scrub(arguments: &Arguments) -> Result<Summary, StartError> {
     let config = place.config()?;
     let db = place.open_as_it_is(&config)?;
     let blobs = handles::blobs(&config, &place.folder(&config), db)?;
-    let pace = Pace::new(arguments.pace.checked_mul(MIB));
+    let pace = Pace::new(Some(arguments.pace.saturating_mul(MIB)));
     let scrubber = Scrubber::new(blobs.clone(), pace, !arguments.no_repair);
     let summary = runtime()?.block_on(async {
         tokio::select! {
@@ -90,6 +91,11 @@ pub async fn read(scrubber: &Scrubber, only: &[String]) -> Result<Summary, Start
             let findings = scrubber.image(id).await.map_err(|e| failed(&e))?;
             progress.advance(findings.iter().map(|finding| finding.bytes).sum());
             findings.iter().for_each(|finding| summary.add(&progress, finding));
+            if !only.is_empty() && findings.is_empty() {
+                summary.complaints = summary.complaints.saturating_add(1);
+                progress.clear();
+                println!("image {id}: there is none with data that is kept here");
+            }
         }
         match page.last() {
             Some(last) if only.is_empty() => after = last.clone(),

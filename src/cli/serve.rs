@@ -1,6 +1,10 @@
 //! `vitrine serve`
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt, sync::Arc};
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use tempfile::TempDir;
 
@@ -78,7 +82,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
     telemetry::log::start(&config.log).map_err(StartError)?;
     warn(loaded.report());
     close_to_others();
-    ignore_hangups()?;
+    let pending = notice_hangups()?;
     let identity = match config.keystone {
         Some(settings) => IdentityChoice::Given(Arc::new(
             Keystone::new(settings).map_err(|error| StartError(error.to_string()))?,
@@ -130,7 +134,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         notifying: config.notifying,
         transfers: config.transfers,
         api: config.api,
-        reread: Some(reread(place, loaded)),
+        reread: Some(reread(place, loaded, pending)),
         ..Options::embedded(data_dir, bind)
     };
     let result = Server::open(&options)?.run_blocking();
@@ -140,15 +144,17 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
     }
 }
 
-/// A hangup must not end a server that is still starting; what it asks for has just been read.
-fn ignore_hangups() -> Result<(), StartError> {
-    let registered = signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::default());
-    registered.map(drop).map_err(|e| StartError(format!("signals cannot be received: {e}")))
+/// A hangup must not end a server that is still starting, perhaps waiting for its database: it is noted, and obeyed when the
+/// server has started.
+fn notice_hangups() -> Result<Arc<AtomicBool>, StartError> {
+    let pending = Arc::new(AtomicBool::new(false));
+    let registered = signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&pending));
+    registered.map(|_| pending).map_err(|e| StartError(format!("signals cannot be received: {e}")))
 }
 
-fn reread(place: Place, started: Arc<Loaded>) -> Reread {
+fn reread(place: Place, started: Arc<Loaded>, pending: Arc<AtomicBool>) -> Reread {
     // Nothing more is overridden, but all is read anew.
-    Reread { started, again: Arc::new(move || place.clone().but(Vec::new()).configuration()) }
+    Reread { started, pending, again: Arc::new(move || place.clone().but(Vec::new()).configuration()) }
 }
 
 /// Every warning of the configuration, once.

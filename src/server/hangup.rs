@@ -1,7 +1,7 @@
 //! SIGHUP: reads again what can change while the server runs, and says of everything else that has changed that it
 //! cannot.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::SeqCst};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -37,15 +37,22 @@ impl Hangup {
             signal(SignalKind::hangup()).map_err(|e| failed("signals cannot be received", e))?;
         let this = Arc::new(self);
         Ok(async move {
+            if this.reread.as_ref().is_some_and(|reread| reread.pending.swap(false, SeqCst)) {
+                Arc::clone(&this).reload().await;
+            }
             while signals.recv().await.is_some() {
-                this.supervisor.tell(Word::Reloading);
-                let here = Arc::clone(&this);
-                if let Err(fault) = telemetry::blocking(move || here.read()).await {
-                    tracing::error!(%fault, "SIGHUP could not be obeyed");
-                }
-                this.supervisor.tell(Word::Ready(SERVING));
+                Arc::clone(&this).reload().await;
             }
         })
+    }
+
+    async fn reload(self: Arc<Self>) {
+        self.supervisor.tell(Word::Reloading);
+        let here = Arc::clone(&self);
+        if let Err(fault) = telemetry::blocking(move || here.read()).await {
+            tracing::error!(%fault, "SIGHUP could not be obeyed");
+        }
+        self.supervisor.tell(Word::Ready(SERVING));
     }
 
     /// Reads all of it, and says what came of it. Blocking.
@@ -70,7 +77,7 @@ impl Hangup {
 }
 
 /// Has the options that can change take effect, and says which cannot.
-fn configure(Reread { started, again }: &Reread) {
+fn configure(Reread { started, again, .. }: &Reread) {
     let (loaded, config) = match again() {
         Ok(read) => read,
         Err(error) => {

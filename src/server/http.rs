@@ -10,7 +10,7 @@ use actix_web::{
 
 use super::{error::StartError, limits, listeners, options::Options};
 use crate::{
-    api::{self, Ear, Listener, Tls},
+    api::{self, Ear, Listener, SocketFile, Tls},
     identity::builtin::Builtin,
 };
 
@@ -67,12 +67,9 @@ impl Http {
         self.listeners.iter().map(Listener::try_clone).collect()
     }
 
-    /// All sockets once more, those for figures included.
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn all(&self) -> io::Result<Vec<Listener>> {
-        self.listeners.iter().chain(&self.scraped).map(Listener::try_clone).collect()
+    /// The files of its sockets, those for figures included.
+    pub fn files(&self) -> Vec<SocketFile> {
+        self.listeners.iter().chain(&self.scraped).filter_map(|listener| listener.file.clone()).collect()
     }
 
     /// Starts to serve.

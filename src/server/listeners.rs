@@ -22,7 +22,7 @@ use super::{
     inherited,
     options::Options,
 };
-use crate::api::{Ear, Endpoint, Listener, Tls};
+use crate::api::{Ear, Endpoint, Listener, SocketFile, Tls};
 
 /// Connections that wait to be accepted, at most.
 const BACKLOG: i32 = 1024;
@@ -60,9 +60,9 @@ pub fn open_for_metrics(options: &Options, listeners: &[Listener]) -> Result<Vec
 }
 
 /// Removes the files of sockets in the file system.
-pub fn forget(listeners: &[Listener]) {
-    for listener in listeners {
-        if let Err(error) = listener.forget() {
+pub fn forget(files: &[SocketFile]) {
+    for file in files {
+        if let Err(error) = file.forget() {
             tracing::warn!(%error, "the file of a socket is left behind");
         }
     }
@@ -102,8 +102,10 @@ fn bind(endpoint: &Endpoint, options: &Options, tls: Option<&Arc<Tls>>) -> Resul
         }
         Endpoint::Unix(path) => {
             let socket = bind_unix(path, options.socket_mode)
-                .map_err(|e| failed(&format!("cannot listen on {}", path.display()), e))?;
-            Ok(Listener { ear: Ear::Unix(socket), tls: None, is_inherited, file: Some(path.clone()) })
+                .and_then(|socket| Ok((socket, SocketFile::made(path.clone())?)));
+            let (socket, file) =
+                socket.map_err(|e| failed(&format!("cannot listen on {}", path.display()), e))?;
+            Ok(Listener { ear: Ear::Unix(socket), tls: None, is_inherited, file: Some(file) })
         }
     }
 }

@@ -1,6 +1,10 @@
 //! The options of `serve`.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use super::error::StartError;
 use crate::{
@@ -43,6 +47,8 @@ pub type Configuration = Result<(Arc<config::Loaded>, config::Config), StartErro
 pub struct Reread {
     /// As it was read.
     pub started: Arc<config::Loaded>,
+    /// Whether a hangup has come before the server could obey it.
+    pub pending: Arc<AtomicBool>,
     /// Reads it again, as it is now.
     pub again: Arc<dyn Fn() -> Configuration + Send + Sync>,
 }

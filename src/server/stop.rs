@@ -93,7 +93,7 @@ impl<F: Future<Output = ()>> Stopper<F> {
         }
         tell();
         let stopped = async {
-            drain(health, seconds, &listeners).await;
+            drain(health, seconds, listeners).await;
             server.stop(true).await;
             std::future::pending::<()>().await;
         };
@@ -118,8 +118,8 @@ async fn next(signals: &mut Option<Signals>) -> Word {
 }
 
 /// Goes on until balancers have taken note, then lets nobody connect any more. No connection is lost: those that have begun
-/// are still accepted.
-async fn drain(health: &Health, seconds: u64, listeners: &[Listener]) {
+/// are still accepted. The sockets are closed here as far as they are ours, so that whoever comes later is refused.
+async fn drain(health: &Health, seconds: u64, listeners: Vec<Listener>) {
     health.drain();
     if seconds == 0 {
         return;
@@ -128,7 +128,7 @@ async fn drain(health: &Health, seconds: u64, listeners: &[Listener]) {
         tracing::info!(seconds, "draining: /healthcheck says so; another signal ends the server at once");
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
-    for listener in listeners {
+    for listener in &listeners {
         if let Err(error) = listener.deafen() {
             tracing::warn!(%error, "connections that begin while the server stops may be lost");
         }

@@ -32,6 +32,8 @@ on_each_database! {
         let app = database.app_with(for_everybody_here);
         assert!(scraped(&app).await.ends_with("# EOF\n"));
         app.as_nobody().request("POST", "/metrics").await.expect(404);
+        // Whoever asked a proxy that is here may be anywhere.
+        app.as_nobody().get("/metrics").header("x-forwarded-for", "192.0.2.1").await.expect(404);
         let place = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let app = database.app_with(|options| options.metrics_listen = vec![Endpoint::Http(place.to_string())]);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();

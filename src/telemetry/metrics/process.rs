@@ -1,6 +1,9 @@
 //! The figures of the process, under the names that Prometheus's own libraries use, and of the build.
 
-use std::{fs, sync::atomic::AtomicU64};
+use std::{
+    fs,
+    sync::{Mutex, PoisonError, atomic::AtomicU64},
+};
 
 use nix::sys::{
     resource::{Resource, UsageWho, getrlimit, getrusage},
@@ -20,6 +23,7 @@ pub(super) struct Process {
     descriptors_max: Gauge,
     threads: Gauge,
     started: Seconds,
+    looking: Mutex<()>,
 }
 
 impl Process {
@@ -31,6 +35,7 @@ impl Process {
             descriptors_max: Gauge::default(),
             threads: Gauge::default(),
             started: Seconds::default(),
+            looking: Mutex::default(),
         };
         book.one(
             "process_cpu_seconds",
@@ -56,8 +61,10 @@ impl Process {
         process
     }
 
-    /// Looks at the process now.
+    /// Looks at the process now. Blocking.
     pub fn look(&self) {
+        // Two at once would both add the time since the last look.
+        let _turn = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
             // One of them is that of the folder.
             let open = open.count().saturating_sub(1);
