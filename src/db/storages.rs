@@ -202,6 +202,15 @@ pub fn uses(conn: &mut Conn, id: &str) -> DbResult<Uses> {
     })
 }
 
+/// The store of this database that bears a mark.
+///
+/// # Errors
+/// Only the database's own.
+pub fn store_of_mark(conn: &mut Conn, mark: &str) -> DbResult<Option<String>> {
+    use store_states as states;
+    Ok(states::table.filter(states::mark.eq(mark)).select(states::store).first(conn).optional()?)
+}
+
 /// Gives the record of a store of this database that bears a mark to the store `id`, and forgets what that had; returns
 /// whether there is such a record.
 ///
@@ -209,10 +218,8 @@ pub fn uses(conn: &mut Conn, id: &str) -> DbResult<Uses> {
 /// Only the database's own.
 pub fn inherit(conn: &mut Conn, id: &str, mark: Option<&str>) -> DbResult<bool> {
     use store_states as states;
-    let known: Option<String> = match mark {
-        Some(mark) => {
-            states::table.filter(states::mark.eq(mark)).select(states::store).first(conn).optional()?
-        }
+    let known = match mark {
+        Some(mark) => store_of_mark(conn, mark)?,
         None => None,
     };
     if known.as_deref() != Some(id) {

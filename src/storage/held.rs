@@ -1,7 +1,8 @@
 //! What this node has taken up of the storages and rules in the database.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -12,6 +13,38 @@ use crate::{
 
 /// When it is tried again to open a storage that could not be opened.
 const AGAIN: Duration = Duration::from_secs(10);
+
+/// Openings that may be under way, those that hang included.
+const OPENINGS_MAX: usize = 32;
+
+/// The storages that are being opened. Clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Openings(Arc<Mutex<BTreeSet<String>>>);
+
+/// One of them, until this is dropped.
+pub(super) struct Opening {
+    openings: Openings,
+    id: String,
+}
+
+impl Openings {
+    fn ids(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins to open a storage; `None` while that is being done already, or as many as there may be are.
+    pub(super) fn begin(&self, id: &str) -> Option<Opening> {
+        let mut ids = self.ids();
+        let is_new = ids.len() < OPENINGS_MAX && ids.insert(id.to_owned());
+        is_new.then(|| Opening { openings: self.clone(), id: id.to_owned() })
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.openings.ids().remove(&self.id);
+    }
+}
 
 /// What this node has taken up.
 #[derive(Default)]
@@ -25,6 +58,7 @@ pub(super) struct Held {
 }
 
 /// A storage as this node uses it.
+#[derive(Clone)]
 pub(super) struct Opened {
     /// The store.
     pub(super) named: NamedStore,

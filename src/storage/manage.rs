@@ -1,5 +1,7 @@
 //! Adds, changes and removes storages.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::{Storages, enforce, kind_of, refresh, several};
@@ -11,7 +13,7 @@ use crate::{
         error::{Error, Result},
         storage::Storage,
     },
-    store::{NamedStore, StoreErrorKind, given::Given},
+    store::{NamedStore, StoreErrorKind, Stores, given::Given},
 };
 
 /// What a call does, or would do.
@@ -55,7 +57,7 @@ pub async fn add(storages: &Storages, caller: &Caller, body: &Value, dry_run: bo
     }
     let mark = mark_of(&named).await?;
     let storage = storages.sealed(storage, &given).await?;
-    let (row, place) = (storage.clone(), named.place());
+    let (row, place, stores) = (storage.clone(), named.place(), Arc::clone(&images.stores));
     let insert = move |conn: &mut Conn| {
         if db::storages::count(conn)? >= db::storages::LIST_MAX {
             let text =
@@ -65,6 +67,7 @@ pub async fn add(storages: &Storages, caller: &Caller, body: &Value, dry_run: bo
         if db::storages::find(conn, &row.id)?.is_some() {
             return Err(taken(&row.id).into());
         }
+        check_former(conn, &stores, &row.id, mark.as_deref())?;
         let is_ours = db::storages::inherit(conn, &row.id, mark.as_deref())?;
         if let Some(mark) = mark.as_ref().filter(|_| !is_ours) {
             let text =
@@ -84,6 +87,19 @@ pub async fn add(storages: &Storages, caller: &Caller, body: &Value, dry_run: bo
     images.db.write("storages.insert", insert).await?;
     refresh::refresh(storages).await?;
     Ok(Done { storage, place })
+}
+
+/// Requires of a mark that no store that is still used bears it, which then is at the same place by another path.
+fn check_former(conn: &mut Conn, stores: &Stores, id: &str, mark: Option<&str>) -> DbResult<()> {
+    let Some(mark) = mark else { return Ok(()) };
+    let Some(former) = db::storages::store_of_mark(conn, mark)?.filter(|former| former != id) else {
+        return Ok(());
+    };
+    if stores.is_configured(&former) || db::storages::find(conn, &former)?.is_some() {
+        let text = format!("The store {former} keeps its data in the same place.");
+        return Err(Error::conflict(text).because("place-taken", json!({"store": former})).into());
+    }
+    Ok(())
 }
 
 /// Does what a change would do, in a transaction that is taken back.
@@ -187,6 +203,14 @@ async fn reopened(
     if let Some(other) = others.into_iter().find(|other| other.overlaps(&named)) {
         let text = format!("The store {} keeps its data in the same place.", other.id);
         return Err(Error::conflict(text).because("place-taken", json!({"store": other.id})));
+    }
+    // While it cannot be opened here its place is not known, but its mark may be.
+    let (mark, id) = (mark_of(&named).await?, after.id.clone());
+    let state = storages.images.db.read("storages.mark", move |conn| db::stores::find(conn, &id)).await?;
+    let known = state.filter(|state| state.marked).map(|state| state.mark);
+    if known.is_some() && known != mark {
+        let text = "At this place is not the mark of the storage: it is another one, or not mounted.";
+        return Err(Error::conflict(text).because("place-changes", json!({})));
     }
     let elsewhere = storages.images.stores.get(&after.id).filter(|now| now.fault.is_none());
     if elsewhere.is_some_and(|now| now.place() != named.place()) {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
-use held::Held;
+use held::{Held, Openings};
 
 use crate::{
     access::{self, targets::CallerTarget},
@@ -40,12 +40,13 @@ pub struct Storages {
     /// How a storage is opened.
     pub opener: Opener,
     held: Arc<Mutex<Held>>,
+    openings: Openings,
 }
 
 impl Storages {
     /// None yet: the first [`refresh::refresh`] finds them.
     pub fn new(images: Images, seals: Seals, opener: Opener) -> Self {
-        Self { images, seals, opener, held: Arc::default() }
+        Self { images, seals, opener, held: Arc::default(), openings: Openings::default() }
     }
 
     /// The options of a storage with the secret ones decrypted; the inner error is a sentence for the operator.

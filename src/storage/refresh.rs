@@ -38,11 +38,11 @@ pub async fn refresh(storages: &Storages) -> Result<bool> {
     if rows == held.storages && rules == held.rules && !held.is_due() {
         return Ok(false);
     }
-    let mut before = std::mem::take(&mut *held);
     let mut openings = Vec::with_capacity(rows.len());
     for row in &rows {
-        let known = before.storages.iter().find(|known| known.id == row.id).cloned();
-        let opened = before.opened.remove(&row.id);
+        // What is held stays as it is until the end: whoever asked for this may go away meanwhile.
+        let known = held.storages.iter().find(|known| known.id == row.id).cloned();
+        let opened = held.opened.get(&row.id).cloned();
         openings.push(async move { (row.id.clone(), open(storages, row, known.zip(opened)).await) });
     }
     // Together: one that hangs is waited for, and should not delay the others.
@@ -63,12 +63,16 @@ async fn open(storages: &Storages, row: &Storage, before: Option<(Storage, Opene
     let kind = kind_of(&row.kind)?;
     let same = |known: &Storage| {
         (&known.kind, &known.options, &known.sealed) == (&row.kind, &row.options, &row.sealed)
+            && known.created_at == row.created_at
     };
     let before = match before {
         Some((known, opened)) if same(&known) && !opened.is_due() => {
             return Some(Opened { named: opening::named(row, opened.named), ..opened });
         }
-        Some((known, opened)) if known.kind == row.kind && opened.named.fault.is_none() => Some(opened.named),
+        // One of the same id that was made anew is another.
+        Some((known, opened)) if known.created_at == row.created_at && opened.named.fault.is_none() => {
+            Some(opened.named)
+        }
         _ => None,
     };
     let result = match storages.given(row).await {
@@ -89,14 +93,21 @@ async fn open(storages: &Storages, row: &Storage, before: Option<(Storage, Opene
     }
 }
 
-/// Opens a storage, which takes no longer than it may.
+/// Opens a storage, which takes no longer than it may. One that hangs keeps a thread: it is not opened once more until that
+/// one is free.
 pub(super) async fn try_open(
     storages: &Storages,
     storage: &Storage,
     given: Given,
 ) -> std::result::Result<NamedStore, String> {
     let (opener, storage) = (storages.opener.clone(), storage.clone());
-    let opening = telemetry::blocking(move || opener.open(&storage, given));
+    let Some(turn) = storages.openings.begin(&storage.id) else {
+        return Err("earlier attempts to open storages still hang".to_owned());
+    };
+    let opening = telemetry::blocking(move || {
+        let _turn = turn;
+        opener.open(&storage, given)
+    });
     match tokio::time::timeout(PATIENCE, opening).await {
         Ok(Ok(opened)) => opened,
         Ok(Err(fault)) => Err(fault.to_string()),

@@ -1,5 +1,7 @@
 //! The rules of placement: made, changed, removed and tried.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use serde_json::{Value, json};
@@ -7,13 +9,14 @@ use serde_json::{Value, json};
 use super::{Storages, enforce, refresh, several};
 use crate::{
     access,
-    db::{self, Conn},
+    db::{self, Conn, DbResult},
     image::{Images, placement, query},
     model::{
         caller::Caller,
         error::{Error, Result},
         placement::{Decision, Facts, Rule},
     },
+    store::Stores,
 };
 
 fn none(id: &str) -> Error {
@@ -61,6 +64,7 @@ pub async fn create(storages: &Storages, caller: &Caller, body: &Value) -> Resul
     several(images)?;
     let (rule, is_placed) = Rule::parse(body, Uuid::new_v4().to_string(), images.db.clock.now())?;
     check_store(images, &rule)?;
+    let stores = Arc::clone(&images.stores);
     let insert = move |conn: &mut Conn| {
         let (count, last) = db::placement::count(conn)?;
         if count >= db::placement::LIST_MAX {
@@ -69,14 +73,22 @@ pub async fn create(storages: &Storages, caller: &Caller, body: &Value) -> Resul
         }
         let place = if is_placed { rule.position } else { last.map_or(0, Rule::place_after) };
         let rule = Rule { position: place, ..rule.clone() };
-        // A storage does not go while a rule is made for it.
-        db::storages::hold(conn, &rule.store)?;
+        hold(conn, &stores, &rule)?;
         db::placement::insert(conn, &rule)?;
         Ok(rule)
     };
     let rule = images.db.write("placement.insert", insert).await?;
     refresh::refresh(storages).await?;
     Ok(rule)
+}
+
+/// Requires that the store of a rule is there, which stays so until the transaction ends: this node may not know yet that it
+/// has gone.
+fn hold(conn: &mut Conn, stores: &Stores, rule: &Rule) -> DbResult<()> {
+    if db::storages::hold(conn, &rule.store)?.is_some() || stores.is_configured(&rule.store) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("There is no store {}.", rule.store)).into())
 }
 
 /// Changes a rule.
@@ -89,8 +101,9 @@ pub async fn change(storages: &Storages, caller: &Caller, id: &str, body: &Value
     let before = show(storages, caller, id).await?;
     let rule = before.changed(body, images.db.clock.now())?;
     check_store(images, &rule)?;
+    let stores = Arc::clone(&images.stores);
     let update = move |conn: &mut Conn| {
-        db::storages::hold(conn, &rule.store)?;
+        hold(conn, &stores, &rule)?;
         match db::placement::update(conn, &rule)? {
             true => Ok(rule.clone()),
             false => Err(none(&rule.id).into()),

@@ -1,6 +1,10 @@
 //! Opens storages, which administrators add while the service runs, as configured stores are opened at its start.
 
-use std::{any::Any, path::PathBuf, sync::Arc};
+use std::{
+    any::Any,
+    path::{Component, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     NamedStore,
@@ -71,16 +75,18 @@ impl Opener {
             let (path, shown) = (folder.path.canonicalize(), folder.path.display());
             let is_allowed = |path: &PathBuf| allowed.iter().any(|root| path.starts_with(root));
             match path {
+                // Nothing is said of what lies elsewhere.
+                Ok(path) if !is_allowed(&path) => {
+                    return Err(format!("the folder {shown} is not below one of [vitrine] storage_folders"));
+                }
                 Ok(path) if path != folder.path => {
                     return Err(format!("the folder {shown} must be given as {}", path.display()));
                 }
                 Ok(path) if !path.is_dir() => return Err(format!("{shown} is no folder")),
-                Ok(path) if !is_allowed(&path) => {
-                    return Err(format!("the folder {shown} is not below one of [vitrine] storage_folders"));
-                }
                 Ok(_) => {}
                 Err(_)
-                    if !folder.path.is_absolute()
+                    if folder.path.components().any(|part| part == Component::ParentDir)
+                        || !folder.path.is_absolute()
                         || !self.folders.iter().any(|root| folder.path.starts_with(root)) =>
                 {
                     return Err(format!("the folder {shown} is not below one of [vitrine] storage_folders"));

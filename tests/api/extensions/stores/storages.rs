@@ -337,5 +337,14 @@ on_each_database! {
         ours["id"] = json!("again");
         admin.post(STORES).json(&ours).await.expect(201);
         assert_eq!(admin.get(&format!("{STORES}/again")).await.expect(200).json()["store"]["mark"], "ours");
+        // Its mark at another path: the same place, mounted twice.
+        let (twice, mark) = (described(&app, "twice"), app.folder().join("ours/.store-id"));
+        std::fs::copy(&mark, app.folder().join("twice/.store-id")).unwrap();
+        assert_eq!(reason(&admin.post(STORES).json(&twice).await.expect(409)), "place-taken");
+        // Nothing where its mark was: what should be mounted is not.
+        let same = json!({"options": ours["options"]});
+        patch(&admin, "again", &same).await.expect(200);
+        std::fs::remove_file(&mark).unwrap();
+        assert_eq!(reason(&patch(&admin, "again", &same).await.expect(409)), "place-changes");
     }
 }
