@@ -45,7 +45,7 @@ pub async fn publish(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Writes the audit log until told to stop; what is there then is written first.
+/// Writes the audit log until told to stop; what is there then is written by the node that goes on, or after a start.
 pub async fn audit(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     let Some(audit) = &app.audit else { return };
     loop {
@@ -66,14 +66,20 @@ pub async fn audit(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
 
 /// Writes down which downloads have ended, until told to stop.
 pub async fn note_downloads(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
+    let mut failed = false;
     loop {
         let is_over = tokio::select! {
             _ = stopped.changed() => true,
-            () = app.images.sends.ended() => false,
+            () = app.images.sends.ended(), if !failed => false,
+            () = tokio::time::sleep(PERIOD), if failed => false,
         };
-        if let Err(error) = app.images.sends.write(&app.db).await {
-            tracing::warn!(%error, "ended downloads could not be noted; it will be tried again");
-            tokio::time::sleep(if is_over { Duration::ZERO } else { PERIOD }).await;
+        let written = app.images.sends.write(&app.db).await;
+        failed = written.is_err();
+        if let Err(error) = written {
+            match is_over {
+                true => tracing::warn!(%error, "ended downloads could not be noted, and are lost"),
+                false => tracing::warn!(%error, "ended downloads could not be noted; it will be tried again"),
+            }
         }
         if is_over {
             return;
@@ -117,6 +123,10 @@ pub async fn bound_one(app: &App, reader: Reader, keep: i64) -> DbResult<usize> 
             0 => break,
             count => dropped = dropped.saturating_add(count),
         }
+    }
+    if dropped == 0 {
+        // Another node was faster.
+        return Ok(0);
     }
     telemetry::metrics().notices_lost(name, dropped);
     tracing::error!(

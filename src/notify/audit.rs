@@ -93,6 +93,11 @@ fn append(place: &Place, lines: &str) -> std::io::Result<()> {
 /// The file is opened each time, so that it can be rotated.
 fn append_to(path: &Path, lines: &str) -> std::io::Result<()> {
     let mut file = private::append(path)?;
-    file.write_all(lines.as_bytes())?;
-    file.sync_data()
+    let length = file.metadata()?.len();
+    let written = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data());
+    if written.is_err() {
+        // All of it is written again, and half a record would spoil the first.
+        file.set_len(length)?;
+    }
+    written
 }

@@ -51,7 +51,10 @@ pub struct Bus {
     session: Mutex<Option<Session>>,
     /// The node of the broker that is tried next.
     host: AtomicUsize,
+    /// Turns that failed in a row, which the pauses grow with.
     failures: AtomicU64,
+    /// Those of them in which the broker took nothing, which `retry` bounds.
+    tries: AtomicU64,
     /// The last failure, which is told once.
     told: Lock<Option<String>>,
 }
@@ -79,6 +82,7 @@ impl Bus {
             session: Mutex::default(),
             host: AtomicUsize::new(first),
             failures: AtomicU64::new(0),
+            tries: AtomicU64::new(0),
             told: Lock::default(),
         }
     }
@@ -191,6 +195,7 @@ impl Bus {
 
     fn recovered(&self) {
         self.failures.store(0, Ordering::Relaxed);
+        self.tries.store(0, Ordering::Relaxed);
         if self.told.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
             tracing::info!("notifications are sent again");
         }
@@ -209,7 +214,11 @@ impl Bus {
                 *told = Some(why);
             }
         }
-        if self.settings.retries.is_some_and(|retries| failures > retries) {
+        if !sent.is_empty() {
+            self.tries.store(0, Ordering::Relaxed);
+        }
+        let tries = self.tries.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if self.settings.retries.is_some_and(|retries| tries > retries) {
             let lost: Vec<i64> = waiting
                 .iter()
                 .map(|notice| notice.sequence)
@@ -221,6 +230,7 @@ impl Bus {
             );
             telemetry::metrics().notices_lost(Reader::Bus.as_str(), lost.len());
             self.forget(lost).await?;
+            self.tries.store(0, Ordering::Relaxed);
         }
         Ok(Turn::Again(self.settings.broker.pauses.after(failures)))
     }

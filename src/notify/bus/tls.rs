@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use lapin::tcp::OpensslConnector;
 use openssl::{
     ssl::{SslFiletype, SslMethod, SslVerifyMode, SslVersion},
-    x509::X509VerifyResult,
+    x509::{X509VerifyResult, store::X509StoreBuilder},
 };
 
 use super::{Tls, TlsVersion};
@@ -40,6 +40,8 @@ fn build(tls: &Tls) -> Result<OpensslConnector, String> {
     match &tls.ca_file {
         None => builder.set_verify(SslVerifyMode::NONE),
         Some(path) => {
+            // Nobody but these authorities, not those of the system as well.
+            builder.set_cert_store(X509StoreBuilder::new().map_err(fault)?.build());
             builder.set_ca_file(path).map_err(of_file(path))?;
             let hostname = tls.hostname;
             builder.set_verify_callback(SslVerifyMode::PEER, move |is_good, context| {
