@@ -14,11 +14,6 @@ use vitrine::{
 
 use crate::support::*;
 
-/// A port that nobody listens on.
-fn free_place() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 fn curl(arguments: &[&str]) -> Output {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "60"])
@@ -55,13 +50,13 @@ on_each_database! {
         let (folder, authority) = (scratch_folder(), Authority::new("the authority"));
         let (certificate, key) = authority.issue("server").files(folder.path(), "server");
         let ca = authority.file(folder.path(), "ca.pem");
-        let (path, secure) = (folder.path().join("api.sock"), free_place());
+        let (path, secure) = (folder.path().join("api.sock"), unused_place());
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "a file that a dead server left");
         let app = database.app_with(|options| {
             options.listen = vec![
                 Endpoint::Http("127.0.0.1:0".to_owned()),
-                Endpoint::Https(secure.clone()),
+                Endpoint::Https(secure.to_string()),
                 Endpoint::Unix(path.clone()),
             ];
             options.socket_mode = 0o600;
@@ -70,8 +65,9 @@ on_each_database! {
         });
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let socket = ["--unix-socket", path.to_str().unwrap()];
-        let url = format!("https://{secure}/healthcheck");
-        assert_eq!(out(&curl(&["--cacert", ca.to_str().unwrap(), &url])), "OK");
+        let url = format!("https://localhost:{}/healthcheck", secure.port());
+        let there = format!("localhost:{}:{}", secure.port(), secure.ip());
+        assert_eq!(out(&curl(&["--cacert", ca.to_str().unwrap(), "--resolve", &there, &url])), "OK");
         assert_eq!(out(&curl(&[&socket[..], &["http://localhost/healthcheck"]].concat())), "OK");
         let versions = curl(&[&socket[..], &["--http1.0", "--header", "host:", "http://localhost/versions"]].concat());
         assert!(out(&versions).contains("\"http://localhost/v2/\""), "{versions:?}");

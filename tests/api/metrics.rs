@@ -34,7 +34,7 @@ on_each_database! {
         app.as_nobody().request("POST", "/metrics").await.expect(404);
         // Whoever asked a proxy that is here may be anywhere.
         app.as_nobody().get("/metrics").header("x-forwarded-for", "192.0.2.1").await.expect(404);
-        let place = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let place = unused_place();
         let app = database.app_with(|options| options.metrics_listen = vec![Endpoint::Http(place.to_string())]);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let own = Client::new(http, format!("http://{place}"), None);

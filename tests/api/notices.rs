@@ -53,10 +53,11 @@ async fn tells(app: &TestApp, count: usize) -> Vec<String> {
     told(app).await
 }
 
-fn nowhere(port: u16, retries: Option<u64>) -> BusSettings {
+fn nowhere(retries: Option<u64>) -> BusSettings {
     let second = Duration::from_secs(1);
+    let (place, guest) = (unused_place(), "guest".to_owned());
     let host =
-        Host { name: "127.0.0.1".to_owned(), port, user: "guest".to_owned(), password: "guest".to_owned() };
+        Host { name: place.ip().to_string(), port: place.port(), user: guest.clone(), password: guest };
     BusSettings {
         formats: vec![Format::Enveloped],
         log: false,
@@ -77,11 +78,6 @@ fn nowhere(port: u16, retries: Option<u64>) -> BusSettings {
             pauses: Pauses { first: second, step: second, longest: second, reconnect: Duration::ZERO },
         },
     }
-}
-
-/// A port at which nobody listens.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 on_each_database! {
@@ -202,7 +198,7 @@ on_each_database! {
         }
         let inner = app.app();
         let (first, second) =
-            (Bus::new(inner.db.clone(), nowhere(free_port(), None)), Bus::new(inner.db.clone(), nowhere(free_port(), Some(1))));
+            (Bus::new(inner.db.clone(), nowhere(None)), Bus::new(inner.db.clone(), nowhere(Some(1))));
         for _ in 0..3 {
             assert_eq!(first.turn().await.unwrap(), Turn::Again(Duration::from_secs(1)));
         }

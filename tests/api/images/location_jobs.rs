@@ -81,7 +81,7 @@ on_each_database! {
             options.image.image_size_cap = 3;
         });
         let (alice, source) = (app.as_member("alice"), WebSource::start());
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let closed = unused_place();
         for (new, url) in [
             (image().raw(), format!("http://{closed}/x")),
             (image().raw(), source.url("too-large")),

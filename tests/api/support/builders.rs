@@ -64,6 +64,13 @@ pub fn fresh_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
+/// A place that nobody listens at, nor will but whoever is told of it: an address of its own, where no other test, nor a
+/// connection that goes out, is given the port meanwhile.
+pub fn unused_place() -> std::net::SocketAddr {
+    let [a, b, c] = [(); 3].map(|()| rand::random_range(1..=254_u8));
+    std::net::TcpListener::bind((std::net::Ipv4Addr::new(127, a, b, c), 0)).unwrap().local_addr().unwrap()
+}
+
 /// Bytes that look like no disk format, the same for the same length.
 pub fn bytes(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at.wrapping_mul(2_654_435_761) >> 11) as u8 | 1).collect()

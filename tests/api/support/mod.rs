@@ -39,7 +39,7 @@ use vitrine::{
 
 pub use away::{Far, with_far};
 pub use barbican::{Barbican, Mood, Publisher, with_all};
-pub use builders::{NewImage, bytes, fresh_id, image, qcow2};
+pub use builders::{NewImage, bytes, fresh_id, image, qcow2, unused_place};
 pub use certificates::Authority;
 pub use client::{Answer, Client, OCTETS, PATCH_V20, PATCH_V21, Request, keys};
 pub use database::{Database, TestDatabase};
