@@ -212,7 +212,8 @@ def test_no_command_and_no_option_is_left_out(book):
 def test_glance_and_vitrine_answer_alike(walked, book):
     """Status, numbers of complaints, and every member of what is printed, but for what differences.toml says."""
     expected = differences.Expected(walk.HERE / "differences.toml")
-    told = [f"{line.name}\n    {entry}" for line, (theirs, ours, _) in walked(book)
+    told = [f"{line.name}\n    {entry}\n    Glance: {theirs['said']}\n    Vitrine: {ours['said']}"
+            for line, (theirs, ours, _) in walked(book)
             for entry in judged(expected, line.name, differences.difference(theirs, ours))]
     assert not told, "\n".join(told)
 

@@ -23,7 +23,7 @@ LINE = re.compile(r"(?P<fails>! )?(?P<persona>\w+): (?P<command>.+?)(?: => (?P<n
 # Lists in the order in which the catalogue was loaded, which is that of the files in some folder.
 UNORDERED = {"image metadef namespace list", "image metadef resource type list", "md-namespace-list",
              "md-resource-type-list"}
-BEGINS_WORK = re.compile(r"image[ -]import (?!info)|image-create-via-import|--import ")
+BEGINS_WORK = re.compile(r"image[ -]import (?!info)|image-create-via-import|--import |add-location")
 # What cliff adds to the options of every command that prints something: how it is printed.
 FORMATTERS = re.compile(r"(output|table|json|shell|csv|value|yaml)[ _]?(formatter.*)?", re.IGNORECASE)
 
@@ -154,7 +154,7 @@ class Person:
 
 
 def walk(book, lines, people, words, settle, mask):
-    """Yields (line, answer in the form of tests/peers/differences.py)."""
+    """Yields (line, answer in the form of tests/peers/differences.py, and the end of what it `said` is wrong)."""
     words = dict(words)
     for line in lines:
         argv = [filled(word, words) for word in line.words]
@@ -166,9 +166,11 @@ def walk(book, lines, people, words, settle, mask):
         body = printed(done.stdout, prints_json)
         if line.keep:
             words[line.keep[0]] = at(body, line.keep[1])
-        # An image that is being imported is printed as it is at some moment; a later line shows what became of it.
+        # An image that is being imported, or whose location is being read, is printed as it is at some moment; a later
+        # line shows what became of it.
         body = [] if BEGINS_WORK.search(" ".join(line.words)) else comparable(command_of(book, line.words), body)
-        yield line, {"status": done.returncode, "headers": {"complaint": complaint(done.stderr)}, "body": mask(body)}
+        yield line, {"status": done.returncode, "headers": {"complaint": complaint(done.stderr)}, "body": mask(body),
+                     "said": done.stderr.strip()[-500:]}
 
 
 def filled(text, words):
