@@ -55,11 +55,11 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The sources of this process: `inputs`, or if there are none, Glance's default files in `$OS_GLANCE_CONFIG_DIR`
-    /// or `/etc/glance` (`glance/common/wsgi_app.py::_get_config_files`).
+    /// The sources of this process: `inputs`, or if there are none, those of the package, or Glance's default files in
+    /// `$OS_GLANCE_CONFIG_DIR` or `/etc/glance` (`glance/common/wsgi_app.py::_get_config_files`).
     pub fn of_process(inputs: Vec<Input>, overrides: Vec<Override>) -> Sources {
         let env = environment(std::env::vars_os());
-        let inputs = if inputs.is_empty() { default_inputs(&env) } else { inputs };
+        let inputs = if inputs.is_empty() { usual_inputs(&env, Path::new("/etc/vitrine")) } else { inputs };
         Sources { inputs, env, overrides }
     }
 
@@ -143,11 +143,23 @@ fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<(St
         .collect()
 }
 
+/// What a program of ours reads if nothing is named: `vitrine.conf` and `conf.d` in the folder of the package, unless the
+/// environment names one of Glance's or there is no such file.
+fn usual_inputs(env: &[(String, String)], ours: &Path) -> Vec<Input> {
+    let file = ours.join("vitrine.conf");
+    if glance_dir(env).is_some() || !file.exists() {
+        return default_inputs(env);
+    }
+    let dir = Some(ours.join("conf.d")).filter(|dir| dir.exists());
+    std::iter::once(Input::File(file)).chain(dir.map(Input::Dir)).collect()
+}
+
+fn glance_dir(env: &[(String, String)]) -> Option<&str> {
+    env.iter().find(|(name, _)| name == "OS_GLANCE_CONFIG_DIR").map(|(_, value)| value.trim())
+}
+
 fn default_inputs(env: &[(String, String)]) -> Vec<Input> {
-    let dir = env
-        .iter()
-        .find(|(name, _)| name == "OS_GLANCE_CONFIG_DIR")
-        .map_or("/etc/glance", |(_, value)| value.trim());
+    let dir = glance_dir(env).unwrap_or("/etc/glance");
     ["glance-image-import.conf", "glance-api.conf"]
         .iter()
         .map(|name| Path::new(dir).join(name))
@@ -303,5 +315,20 @@ mod tests {
         let expected: Vec<Input> = files.iter().chain(&folder).cloned().collect();
         assert_eq!(inputs_of(&SCRUBBER, None, folder.to_vec(), &places), expected);
         assert_eq!(inputs_of(&SCRUBBER, None, vec![], &[dir.path().join("none")]), []);
+    }
+
+    /// Proves that our own commands read what the package installs, unless the environment names Glance's files.
+    #[test]
+    fn our_commands_read_the_files_of_the_package() {
+        let (ours, glance) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let file = |dir: &tempfile::TempDir, name: &str| Input::File(dir.path().join(name));
+        std::fs::write(glance.path().join("glance-api.conf"), "").unwrap();
+        let named = [("OS_GLANCE_CONFIG_DIR".to_owned(), glance.path().to_str().unwrap().to_owned())];
+        assert_eq!(usual_inputs(&named, ours.path()), [file(&glance, "glance-api.conf")]);
+        std::fs::create_dir(ours.path().join("conf.d")).unwrap();
+        std::fs::write(ours.path().join("vitrine.conf"), "").unwrap();
+        let both = [file(&ours, "vitrine.conf"), Input::Dir(ours.path().join("conf.d"))];
+        assert_eq!(usual_inputs(&[], ours.path()), both);
+        assert_eq!(usual_inputs(&named, ours.path()), [file(&glance, "glance-api.conf")]);
     }
 }
