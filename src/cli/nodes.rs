@@ -36,7 +36,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
 fn list(arguments: &Arguments) -> Result<(String, bool), StartError> {
     let database = arguments.place.open()?;
     let nodes = runtime()?.block_on(database.read("nodes.list", db::nodes::list));
-    let nodes = nodes.map_err(|e| StartError(e.to_string()))?;
+    let mut nodes = nodes.map_err(|e| StartError(e.to_string()))?;
+    nodes.sort_by(|a, b| (&a.host, &a.bind, a.started_at).cmp(&(&b.host, &b.bind, b.started_at)));
     let now = database.clock.now();
     let agree = disagreements(&nodes, now).is_empty();
     let text = if arguments.json { format!("{:#}\n", as_json(&nodes, now)) } else { as_text(&nodes, now) };
