@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 from harness import ROOT, Server, binary, environments, wait_for
-from harness.machine import Machine
+from harness.machine import Machine, build
 
 # The second is newer than any package of this version that is built before its release.
 OLD, NEW = "0.0.1", "9"
@@ -28,14 +28,6 @@ output_format = raw
 [vitrine]
 converter_confinement = required
 """
-
-
-def build(folder, version, **env):
-    """{package: file} of what tools/deb builds, loosely packed."""
-    said = subprocess.run([ROOT / "tools/deb", "--binary", binary(), "--to", folder, "--version", version,
-                           "--level", "0"], check=True, capture_output=True, text=True, env=os.environ | env).stdout
-    paths = map(pathlib.Path, said.split())
-    return {path.name.split("_")[0]: path for path in paths}
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,11 @@ cd "$2"
 mkdir upper work root
 mount -t overlay -o "lowerdir=$1,upperdir=upper,workdir=work" machine root
 cd root
+echo "$5" > etc/hostname
+if [ "$6" ]; then
+    mkdir -p ".$7"
+    mount --bind "$6" ".$7"
+fi
 mount -t proc proc proc
 mount --bind proc/sys proc/sys
 mount -o remount,ro,bind proc/sys
@@ -68,12 +73,12 @@ def as_root():
 class Machine:
     """A machine that runs within the context, on a copy of the file system `base`: this one's own, or another.
 
-    `folder` is an empty one for its mounts, and its log.
+    `folder` is an empty one for its mounts, and its log; `shared` is a folder of ours, and the path that it has there.
     """
 
-    def __init__(self, folder, base="/"):
+    def __init__(self, folder, base="/", name="machine", shared=("", "")):
         self.folder = pathlib.Path(folder)
-        self.base = base
+        self.base, self.name, self.shared = base, name, shared
         self.relays = []
         self._pid = None
 
@@ -82,7 +87,8 @@ class Machine:
         mounts = self.folder / "mounts"
         mounts.mkdir(parents=True)
         argv = [*as_root(), "unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts",
-                "--cgroup", "sh", "-c", BOOT, "sh", str(self.base), str(mounts), " ".join(MASKED), TARGET]
+                "--cgroup", "sh", "-c", BOOT, "sh", str(self.base), str(mounts), " ".join(MASKED), TARGET, self.name,
+                *map(str, self.shared)]
         with open(self.folder / "boot.log", "w") as log:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
@@ -139,6 +145,27 @@ class Machine:
         self.relays.append(process.start("the relay", argv, self.folder / "relay.log",
                                          lambda: (self.folder / "relay.log").read_text().count("ready")))
         return ours
+
+
+def build(folder, version, **env):
+    """{package: file} of what tools/deb builds, loosely packed."""
+    from . import places
+    said = subprocess.run([ROOT / "tools/deb", "--binary", places.binary(), "--to", folder, "--version", version,
+                           "--level", "0"], check=True, capture_output=True, text=True, env=os.environ | env).stdout
+    paths = map(pathlib.Path, said.split())
+    return {path.name.split("_")[0]: path for path in paths}
+
+
+def connect(machines):
+    """Connects two machines by a cable; they find each other by their names, as 10.0.0.1 and 10.0.0.2."""
+    (one, _), (two, _) = ends = [(machine, f"10.0.0.{number}") for number, machine in enumerate(machines, 1)]
+    subprocess.run([*as_root(), "ip", "link", "add", "eth0", "netns", str(one.pid()), "type", "veth",
+                    "peer", "name", "eth0", "netns", str(two.pid())], check=True)
+    hosts = "".join(f"{address} {machine.name}\n" for machine, address in ends)
+    for machine, address in ends:
+        machine.run("ip", "address", "add", f"{address}/24", "dev", "eth0")
+        machine.run("ip", "link", "set", "eth0", "up")
+        machine.put("/etc/hosts", f"127.0.0.1 localhost\n{hosts}".encode())
 
 
 def _copy(source, target):
