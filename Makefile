@@ -7,6 +7,7 @@
 # make matrix   every suite on every database
 # make bench    the same work on a real Glance and on Vitrine, in one table:  make bench BENCH="--images 1000 --only list"
 # make chaos    deaths of servers, databases and disks for an hour, far more of them than in `make test`
+# make soak     everything at once for an hour, with faults, and whether all is well then:  make soak DURATION=600 SEED=1
 # make usage    10,000 histories of images, and what is charged for them, against an oracle (an hour)
 # make fuzz     every parser against libFuzzer, so many seconds each:  make fuzz SECONDS=600 TARGETS="query range"
 # make lint     Rust, Python and shell; licences, advisories
@@ -21,6 +22,13 @@ SUITES ?=
 # For how long `make fuzz` tries each parser, and which ones; all when empty.
 SECONDS ?= 60
 TARGETS ?=
+# For how many seconds `make soak` goes on, with how many clients, at how many operations a second, on which database
+# (sqlite, postgresql, mariadb), and from which seed; a new one when empty.
+DURATION ?= 3600
+CLIENTS ?= 50
+RATE ?= 20
+DATABASE ?= sqlite
+SEED ?=
 # What `make bench` is told; `benches/compare --help` lists it.
 BENCH ?=
 
@@ -36,7 +44,7 @@ GO_PACKAGES = golang-go golang-github-gophercloud-gophercloud-dev
 CEPH_PACKAGES = ceph-mon ceph-osd ceph-common radosgw python3-rados python3-rbd
 BENCH_PACKAGES = $(BUILD_PACKAGES) openssl python3 python3-venv qemu-utils postgresql mariadb-server nginx-light
 
-.PHONY: run build install shipped deb image package-walk test matrix bench chaos usage fuzz lint numbers
+.PHONY: run build install shipped deb image package-walk test matrix bench chaos soak usage fuzz lint numbers
 
 LINT_PACKAGES = $(BUILD_PACKAGES) git python3 python3-venv shellcheck golang-go
 
@@ -92,6 +100,11 @@ bench: build
 chaos:
 	tools/packages $(TEST_PACKAGES)
 	tools/test chaos
+
+soak: build
+	tools/packages $(TEST_PACKAGES)
+	VITRINE=target/release/vitrine tests/soak/run --seconds $(DURATION) --clients $(CLIENTS) --rate $(RATE) \
+		--database $(DATABASE) $(addprefix --seed ,$(SEED))
 
 # Histories that `make usage` lives through.
 HISTORIES ?= 10000

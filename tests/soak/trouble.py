@@ -1,0 +1,103 @@
+"""Faults, one after another, each with its time in the record."""
+
+import errno
+import functools
+import signal
+import threading
+import time
+
+from harness import databases, faults
+
+from .client import Failed, Idle
+from .operations.data import QUEUED
+
+# What a failing disk may make of answers: no room, something is broken, try again, or an answer that breaks off.
+DISK = (413, 500, 503, None)
+# What a database that stands still may: nothing waits for it for long.
+DATABASE = (503, None)
+STOP_S = 2
+# How long the server may take until it is well after a fault.
+RECOVERY_S = 60
+
+
+class Trouble(threading.Thread):
+    """Makes faults in a random order until it is stopped, each kind before one comes again. `client` is one of its own,
+    which sees whether all is well again; the window of a fault lasts until then."""
+
+    def __init__(self, ground, client, chance, gap):
+        super().__init__(daemon=True)
+        self.ground, self.client, self.chance, self.gap = ground, client, chance, gap
+        self.record = client.record
+        self.stopped = threading.Event()
+
+    def kinds(self):
+        found = [functools.partial(self.disk_fails, "the disk is full", errno.ENOSPC, faults.ROOM),
+                 functools.partial(self.disk_fails, "the disk is broken", errno.EIO, faults.ANY),
+                 self.is_told_to_read_its_configuration, self.stands_still]
+        if self.ground.database.kind != databases.SQLITE:
+            found.append(self.database_stands_still)
+        return found
+
+    def run(self):
+        order = []
+        while not self.stopped.wait(self.chance.uniform(self.gap / 2, self.gap)):
+            order = order or self.chance.sample(self.kinds(), len(self.kinds()))
+            order.pop()()
+
+    def stop(self):
+        self.stopped.set()
+        self.join()
+
+    def disk_fails(self, name, error, which):
+        began = self.record.now()
+        self.ground.disk.fail(1, error, which, more=1 << 40)
+        time.sleep(self.chance.uniform(1, 3))
+        failed = self.ground.disk.failed
+        self.ground.disk.count(0)
+        self.is_well()
+        self.record.window(f"{name} ({failed} calls)", began, DISK)
+
+    def is_told_to_read_its_configuration(self):
+        began = self.record.now()
+        self.ground.process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        self.record.window("SIGHUP", began)
+
+    def stands_still(self):
+        began = self.record.now()
+        self.ground.process.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(STOP_S)
+        finally:
+            self.ground.process.send_signal(signal.SIGCONT)
+        self.record.window("the server stands still", began)
+
+    def database_stands_still(self):
+        began = self.record.now()
+        self.ground.database.server.signal(signal.SIGSTOP)
+        try:
+            time.sleep(STOP_S)
+        finally:
+            self.ground.database.server.signal(signal.SIGCONT)
+        self.is_well()
+        self.record.window("the database stands still", began, DATABASE)
+
+    def is_well(self):
+        """Waits until an upload to the store on the failing disk succeeds."""
+        deadline = time.monotonic() + RECOVERY_S
+        while time.monotonic() < deadline:
+            try:
+                self.upload()
+                return
+            except (Failed, Idle):
+                time.sleep(0.2)
+        self.client.lie(f"the server is not well {RECOVERY_S} s after a fault")
+
+    def upload(self):
+        client = self.client
+        image = client.ask("POST", "/v2/images", expect=201, body=QUEUED | {"name": "probe"}).json["id"]
+        client.mess.append(("DELETE", "/v2/images/{id}", (image,), ""))
+        client.mess.append(("DELETE", "/ext/v1/trash/{id}", (image,), ""))
+        client.ask("PUT", "/v2/images/{id}/file", image, expect=204, body=b"data",
+                   headers={"X-Image-Meta-Store": "two"})
+        client.tidy_all()
