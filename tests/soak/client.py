@@ -153,8 +153,12 @@ class Client:
                         headers={"Content-Type": PATCH}, **expect)
 
     def learn(self, image):
-        """Looks at an image whose state is not known, and holds it against what it may be."""
+        """Looks at an image whose state is not known, and holds it against what it may be. That says nothing while a
+        fault lasts: what was refused may still be about to happen."""
+        was_troubled = self.record.is_troubled
         answer = self.ask("GET", "/v2/images/{id}", image.id, expect=(200, 404))
+        if was_troubled or self.record.is_troubled:
+            return
         if answer.status == 404:
             self.holds(image.delete_tried or not image.is_created, f"{image.id} is lost")
             self.images.remove(image)

@@ -1,6 +1,7 @@
 """What was asked, answered, sent and received in a run, and what was noticed. The judge sees nothing else of it."""
 
 import collections
+import contextlib
 import threading
 import time
 
@@ -20,7 +21,7 @@ class Record:
         self.began = time.monotonic()
         # {operation: its durations}, and how many of them came to no end.
         self.operations, self.failed = collections.defaultdict(list), collections.Counter()
-        self.late = 0
+        self.late, self.is_troubled = 0, False
         # By (route, method, status), and by (route, method) where nobody saw the answer.
         self.answers, self.unseen = collections.Counter(), collections.Counter()
         # {(route, direction): [at least, at most]} bytes of bodies.
@@ -101,6 +102,18 @@ class Record:
         """Something that must not be, whatever has happened."""
         with self.lock:
             self.lies.append(what)
+
+    @contextlib.contextmanager
+    def fault(self, name, may=()):
+        """A fault while it lasts. While one does that spoils answers, nobody can tell what the server is still about to
+        do of what it has refused."""
+        began = self.now()
+        self.is_troubled = bool(may)
+        try:
+            yield
+        finally:
+            self.is_troubled = False
+            self.window(name, began, may)
 
     def window(self, name, began, may=()):
         """A fault that is over, and what it may have made of answers: statuses, and `None` for no answer."""

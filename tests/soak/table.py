@@ -14,7 +14,7 @@ def lines(record, breaches):
     failed = sum(one["failed"] for one in record["operations"].values())
     yield f"{'all':34}{done:8}{failed:8}   late {record['late']}"
     yield ""
-    yield "faults: " + counts(window["name"].split(" (")[0] for window in record["windows"])
+    yield "faults: " + counts(window["name"] for window in record["windows"])
     statuses = collections.Counter()
     for _, _, status, count in record["answers"]:
         statuses[status] += count

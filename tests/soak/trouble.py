@@ -49,38 +49,25 @@ class Trouble(threading.Thread):
         self.join()
 
     def disk_fails(self, name, error, which):
-        began = self.record.now()
-        self.ground.disk.fail(1, error, which, more=1 << 40)
-        time.sleep(self.chance.uniform(1, 3))
-        failed = self.ground.disk.failed
-        self.ground.disk.count(0)
-        self.is_well()
-        self.record.window(f"{name} ({failed} calls)", began, DISK)
+        with self.record.fault(name, DISK):
+            self.ground.disk.fail(1, error, which, more=1 << 40)
+            time.sleep(self.chance.uniform(1, 3))
+            self.ground.disk.count(0)
+            self.is_well()
 
     def is_told_to_read_its_configuration(self):
-        began = self.record.now()
-        self.ground.process.send_signal(signal.SIGHUP)
-        time.sleep(0.5)
-        self.record.window("SIGHUP", began)
+        with self.record.fault("SIGHUP"):
+            self.ground.process.send_signal(signal.SIGHUP)
+            time.sleep(0.5)
 
     def stands_still(self):
-        began = self.record.now()
-        self.ground.process.send_signal(signal.SIGSTOP)
-        try:
-            time.sleep(STOP_S)
-        finally:
-            self.ground.process.send_signal(signal.SIGCONT)
-        self.record.window("the server stands still", began)
+        with self.record.fault("the server stands still"):
+            stop(self.ground.process.send_signal)
 
     def database_stands_still(self):
-        began = self.record.now()
-        self.ground.database.server.signal(signal.SIGSTOP)
-        try:
-            time.sleep(STOP_S)
-        finally:
-            self.ground.database.server.signal(signal.SIGCONT)
-        self.is_well()
-        self.record.window("the database stands still", began, DATABASE)
+        with self.record.fault("the database stands still", DATABASE):
+            stop(self.ground.database.server.signal)
+            self.is_well()
 
     def is_well(self):
         """Waits until an upload to the store on the failing disk succeeds."""
@@ -101,3 +88,12 @@ class Trouble(threading.Thread):
         client.ask("PUT", "/v2/images/{id}/file", image, expect=204, body=b"data",
                    headers={"X-Image-Meta-Store": "two"})
         client.tidy_all()
+
+
+def stop(signalled):
+    """A process stands still for a while."""
+    signalled(signal.SIGSTOP)
+    try:
+        time.sleep(STOP_S)
+    finally:
+        signalled(signal.SIGCONT)

@@ -102,8 +102,8 @@ def delete(client):
         image.delete_tried = True
         client.ask("DELETE", "/v2/images/{id}", image.id, expect=204)
     client.images.remove(image)
-    client.ask("GET", "/v2/images/{id}", image.id, expect=404)
     (client.trash if image.status == "active" else client.deleted).append(image)
+    client.ask("GET", "/v2/images/{id}", image.id, expect=404)
 
 
 @operation(1.5)
