@@ -34,11 +34,11 @@ BENCH ?=
 
 BUILD_PACKAGES = gcc libc6-dev pkg-config libssl-dev libpq-dev libmariadb-dev
 # qemu-img and the ISO are the real input of tests; PostgreSQL and MariaDB are their databases, Ceph their stores, HAProxy
-# and nginx stand before several nodes, RabbitMQ is told of events, Prometheus reads figures; Go and its OpenStack library
-# are for the clients in tests/clients/go.
+# and nginx stand before several nodes, RabbitMQ is told of events, Prometheus reads figures, memcached keeps tokens; Go and
+# its OpenStack library are for the clients in tests/clients/go.
 TEST_PACKAGES = $(BUILD_PACKAGES) openssl python3 python3-venv qemu-utils ipxe fdisk e2fsprogs util-linux procps bzip2 \
-	xz-utils zstd postgresql mariadb-server haproxy nginx-light rabbitmq-server prometheus $(PACKAGE_PACKAGES) \
-	lintian man-db systemd dbus iproute2 skopeo umoci ca-certificates $(CEPH_PACKAGES) $(GO_PACKAGES)
+	xz-utils zstd postgresql mariadb-server haproxy nginx-light rabbitmq-server prometheus memcached \
+	$(PACKAGE_PACKAGES) lintian man-db systemd dbus iproute2 skopeo umoci ca-certificates $(CEPH_PACKAGES) $(GO_PACKAGES)
 PACKAGE_PACKAGES = dpkg-dev binutils git python3
 GO_PACKAGES = golang-go golang-github-gophercloud-gophercloud-dev
 CEPH_PACKAGES = ceph-mon ceph-osd ceph-common radosgw python3-rados python3-rbd

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Loaded;
 use super::check::{Finding, Topic};
 use crate::identity::keystone::{
-    AuthType, Keystone, Secret, Settings, SettingsError,
+    AuthType, Keystone, Memcached, MemcachedTls, Secret, SecurityStrategy, Settings, SettingsError,
     limits::{KeystoneLimits, LimitSettings},
 };
 
@@ -151,8 +151,42 @@ fn settings(loaded: &Loaded) -> Settings {
         service_token_roles: loaded.list(SECTION, "service_token_roles"),
         service_token_roles_required: loaded.bool(SECTION, "service_token_roles_required"),
         service_type: own("service_type"),
-        // `Feature::Memcached` says that they are never contacted.
-        memcached_servers: Vec::new(),
+        memcached: memcached(loaded),
         ..login(loaded, SECTION)
+    }
+}
+
+fn memcached(loaded: &Loaded) -> Memcached {
+    let default = Memcached::default();
+    let text = |option| loaded.nonempty(SECTION, option);
+    let path = |option| loaded.path(SECTION, option);
+    let number = |option, default| loaded.u64(SECTION, option).unwrap_or(default);
+    // Each is read in any case, so that it shows which options have a reader.
+    let tls = MemcachedTls {
+        cafile: path("memcache_tls_cafile"),
+        certfile: path("memcache_tls_certfile"),
+        keyfile: path("memcache_tls_keyfile"),
+        allowed_ciphers: text("memcache_tls_allowed_ciphers"),
+    };
+    let login = (
+        text("memcache_username").unwrap_or_default(),
+        Secret(text("memcache_password").unwrap_or_default()),
+    );
+    let strategy = text("memcache_security_strategy").unwrap_or_default();
+    Memcached {
+        servers: loaded.list(SECTION, "memcached_servers"),
+        security_strategy: match strategy.to_lowercase().as_str() {
+            "mac" => SecurityStrategy::Mac,
+            "encrypt" => SecurityStrategy::Encrypt,
+            _ => SecurityStrategy::None,
+        },
+        secret_key: text("memcache_secret_key").map(Secret),
+        tls: loaded.bool(SECTION, "memcache_tls_enabled").then_some(tls),
+        sasl: loaded.bool(SECTION, "memcache_sasl_enabled").then_some(login),
+        pool_dead_retry: number("memcache_pool_dead_retry", default.pool_dead_retry),
+        pool_maxsize: number("memcache_pool_maxsize", default.pool_maxsize),
+        pool_socket_timeout: number("memcache_pool_socket_timeout", default.pool_socket_timeout),
+        pool_unused_timeout: number("memcache_pool_unused_timeout", default.pool_unused_timeout),
+        pool_conn_get_timeout: number("memcache_pool_conn_get_timeout", default.pool_conn_get_timeout),
     }
 }

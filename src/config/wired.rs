@@ -94,6 +94,7 @@ impl Feature {
             | Feature::Stores
             | Feature::LocationCalls
             | Feature::Keystone
+            | Feature::Memcached
             | Feature::Tasks
             | Feature::Imports
             | Feature::Protections
@@ -108,7 +109,6 @@ impl Feature {
             Feature::StagingTuning => {
                 Status::NotYet("staged files lie in one folder, of which nothing but its place can be chosen")
             }
-            Feature::Memcached => Status::NotYet("tokens are cached in each process, not in memcached"),
             Feature::CinderStore => Status::NotYet("stores of type cinder are not built yet"),
         }
     }

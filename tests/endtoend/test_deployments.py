@@ -124,6 +124,12 @@ class Place:
         # Named by RHOSO's URL.
         (folder / "etc/my.cnf").write_text(re.sub("(?<=ssl-ca=).*", str(secured.files["ssl_ca"]),
                                                   (DATA / "rhoso/my.cnf").read_text()))
+        # Named by RHOSO's memcached, which is not there.
+        for option, path in (("ssl_ca", "certs/memcached-ca.crt"), ("ssl_cert", "certs/memcached.crt"),
+                             ("ssl_key", "private/memcached.key")):
+            place = folder / "var/lib/config-data/tls" / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(secured.files[option], place)
         (etc / "metadefs/one.json").write_text(json.dumps({"namespace": "One", "visibility": "public"}))
         # Where programs look for files that nobody names, before they look in /etc/glance.
         (folder / "home/.glance").symlink_to(etc)

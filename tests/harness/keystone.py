@@ -29,8 +29,16 @@ class Trusting:
     """The server, the clouds.yaml of those whom its Keystone knows, the ids of projects by their names, its URL."""
 
     def __init__(self, server, folder, url):
-        self.server, self.clouds_yaml, self.url = server, folder / "clouds.yaml", url
+        self.server, self.folder, self.clouds_yaml, self.url = server, folder, folder / "clouds.yaml", url
         self.projects = json.loads((folder / "personas.json").read_text())["projects"]
+
+    def token(self, persona):
+        """A fresh token of one of them."""
+        argv = [SCRIPT, "token", "--dir", self.folder, "--persona", persona]
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout.split()[-1]
+
+    def stop_keystone(self):
+        subprocess.run([SCRIPT, "down", "--dir", self.folder], check=True, timeout=60)
 
 
 @contextlib.contextmanager

@@ -130,11 +130,13 @@ const AUTHTOKEN: &[Opt] = &[
     gone("check_revocations_for_cached", "removed; token_cache_time bounds the cache"),
 ];
 
+const ADVANCED: &str = "connections to memcached are always kept in a pool";
+
 const MEMCACHED: &[Opt] = &[
     unset(
         "memcached_servers",
         List(Item::Text),
-        "Servers that keep validated tokens, as host:port; without them each process keeps its own.",
+        "Servers that nodes share validated tokens in, as host:port; each process keeps its own besides.",
     )
     .alias(&[(None, "memcache_servers")])
     .must(),
@@ -142,7 +144,7 @@ const MEMCACHED: &[Opt] = &[
         "memcache_security_strategy",
         Word(&["none", "mac", "encrypt"]),
         "None",
-        "How tokens in memcached are protected.",
+        "How tokens in memcached are protected; without it whoever can write there can be anybody.",
     ),
     unset("memcache_secret_key", Text, "Key of that protection.").secret(),
     opt("memcache_tls_enabled", Bool, "false", "Speak TLS with memcached."),
@@ -153,7 +155,7 @@ const MEMCACHED: &[Opt] = &[
     opt("memcache_sasl_enabled", Bool, "false", "Log in to memcached."),
     unset("memcache_username", Text, "User to log in to memcached as."),
     unset("memcache_password", Text, "Password of that user.").secret(),
-    opt("memcache_use_advanced_pool", Bool, "true", "Keep a pool of connections to memcached."),
+    opt("memcache_use_advanced_pool", Bool, "true", ADVANCED).obsolete(ADVANCED),
     opt("memcache_pool_dead_retry", ANY_INT, "300", "Seconds until a dead memcached server is tried again."),
     opt("memcache_pool_maxsize", ANY_INT, "10", "Connections to each memcached server at most."),
     opt("memcache_pool_socket_timeout", ANY_INT, "3", "Seconds that memcached may take to answer."),

@@ -87,7 +87,7 @@ fn check(tool: &str) {
     let errors: Vec<_> = errors
         .iter()
         .filter_map(|f| f.option.as_deref())
-        .filter(|o| !["cafile", "verify_ssl_path"].contains(o))
+        .filter(|o| !["cafile", "memcache_tls_cafile", "verify_ssl_path"].contains(o))
         .collect();
     assert_eq!(errors, [""; 0], "{tool}");
     let warnings: Vec<_> = loaded.report().warnings().collect();

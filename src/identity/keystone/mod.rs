@@ -5,6 +5,7 @@ pub mod limits;
 mod login;
 mod session;
 mod settings;
+mod shared;
 mod token;
 
 #[cfg(test)]
@@ -23,12 +24,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::Utc;
-use moka::future::Cache;
+use moka::{Expiry, future::Cache};
 
-pub use settings::{AuthType, Secret, Settings, SettingsError, v3_root};
+pub use settings::{
+    AuthType, Memcached, MemcachedTls, Secret, SecurityStrategy, Settings, SettingsError, v3_root,
+};
 
 use self::http::{Answer, Http};
 use self::session::{Login, Session, away, broken, refused};
+use self::shared::Shared;
 use self::token::Token;
 use super::{Credentials, Identity, IdentityError};
 use crate::model::caller::Caller;
@@ -56,7 +60,26 @@ pub struct Keystone {
     http: Http,
     session: Session,
     /// Valid tokens only; absent when `token_cache_time` is off.
-    cache: Option<Cache<CacheKey, Arc<Token>>>,
+    cache: Option<Cache<CacheKey, Kept>>,
+    /// What nodes share, looked into before Keystone is asked.
+    shared: Option<Shared>,
+}
+
+/// A token in the cache.
+#[derive(Clone)]
+struct Kept {
+    token: Arc<Token>,
+    /// For how long it may be kept: less than `token_cache_time` when another node has had it validated.
+    life: Duration,
+}
+
+/// Keeps each token for its own time.
+struct Lives;
+
+impl Expiry<CacheKey, Kept> for Lives {
+    fn expire_after_create(&self, _: &CacheKey, kept: &Kept, _: std::time::Instant) -> Option<Duration> {
+        Some(kept.life)
+    }
 }
 
 impl Keystone {
@@ -67,17 +90,21 @@ impl Keystone {
     pub fn new(settings: Settings) -> Result<Keystone, SettingsError> {
         warn_about(&settings);
         let session = Session::new(&settings)?;
-        let cache = settings.token_cache_time.filter(|time| !time.is_zero()).map(|time| {
-            let weigh = |_: &CacheKey, token: &Arc<Token>| {
-                u32::try_from(token.size_bytes().max(CACHE_ENTRY_BYTES_MIN)).unwrap_or(u32::MAX)
+        let life = settings.token_cache_time.filter(|time| !time.is_zero());
+        let cache = life.map(|_| {
+            let weigh = |_: &CacheKey, kept: &Kept| {
+                u32::try_from(kept.token.size_bytes().max(CACHE_ENTRY_BYTES_MIN)).unwrap_or(u32::MAX)
             };
-            Cache::builder().max_capacity(CACHE_BYTES_MAX).weigher(weigh).time_to_live(time).build()
+            Cache::builder().max_capacity(CACHE_BYTES_MAX).weigher(weigh).expire_after(Lives).build()
         });
+        // Its options are checked even where nothing is cached.
+        let shared = Shared::new(&settings.memcached, life.unwrap_or_default())?.filter(|_| life.is_some());
         Ok(Keystone {
             challenge: settings.challenge()?,
             http: Http::new(&settings)?,
             session,
             cache,
+            shared,
             settings,
         })
     }
@@ -123,7 +150,7 @@ impl Keystone {
         header.set_sensitive(true);
         let found = match &self.cache {
             Some(cache) => self.cached(cache, token, header, allow_expired).await?,
-            None => Arc::new(self.validate(header, allow_expired).await?),
+            None => Arc::new(self.parsed(&self.validate(header, allow_expired).await?)?),
         };
         if found.is_expired(Utc::now()) && !allow_expired {
             return Err(unknown_token());
@@ -133,7 +160,7 @@ impl Keystone {
 
     async fn cached(
         &self,
-        cache: &Cache<CacheKey, Arc<Token>>,
+        cache: &Cache<CacheKey, Kept>,
         token: &str,
         header: HeaderValue,
         allow_expired: bool,
@@ -144,14 +171,43 @@ impl Keystone {
         let is_known = other.is_some() || cache.contains_key(&(digest, allow_expired));
         crate::telemetry::metrics().token_looked_up(is_known);
         if let Some(found) = other {
-            return Ok(found);
+            return Ok(found.token);
         }
         // All who bring this token at once wait for one question; a failure is told to them and forgotten.
-        let ask = Box::pin(async { self.validate(header, allow_expired).await.map(Arc::new) });
-        cache.try_get_with((digest, allow_expired), ask).await.map_err(|error| IdentityError::clone(&error))
+        let ask = Box::pin(self.shared_or_validated(token, header, allow_expired));
+        let kept = cache.try_get_with((digest, allow_expired), ask).await;
+        kept.map(|kept| kept.token).map_err(|error| IdentityError::clone(&error))
     }
 
-    async fn validate(&self, token: HeaderValue, allow_expired: bool) -> Result<Token, IdentityError> {
+    /// From what nodes share, else from Keystone.
+    async fn shared_or_validated(
+        &self,
+        token: &str,
+        header: HeaderValue,
+        allow_expired: bool,
+    ) -> Result<Kept, IdentityError> {
+        if let Some(shared) = &self.shared
+            && let Some(found) = shared.get(token).await
+            && let Ok(content) = self.parsed(&found.body)
+        {
+            return Ok(Kept { token: Arc::new(content), life: found.life });
+        }
+        let body = self.validate(header, allow_expired).await?;
+        let content = self.parsed(&body)?;
+        if let Some(shared) = &self.shared {
+            shared.set(token, &body).await;
+        }
+        Ok(Kept { token: Arc::new(content), life: self.settings.token_cache_time.unwrap_or_default() })
+    }
+
+    /// What Keystone's answer to a validation says.
+    fn parsed(&self, body: &[u8]) -> Result<Token, IdentityError> {
+        Token::parse(body, self.settings.service_type.as_deref())
+            .map_err(|e| broken(&self.settings.auth_url, &format!("a token's content: {e}")))
+    }
+
+    /// Keystone's answer about a token that it vouches for.
+    async fn validate(&self, token: HeaderValue, allow_expired: bool) -> Result<Vec<u8>, IdentityError> {
         let ask = self.validate_with_login(token, allow_expired);
         match tokio::time::timeout(VALIDATION_TIMEOUT, ask).await {
             Ok(answer) => answer,
@@ -163,7 +219,7 @@ impl Keystone {
         &self,
         token: HeaderValue,
         allow_expired: bool,
-    ) -> Result<Token, IdentityError> {
+    ) -> Result<Vec<u8>, IdentityError> {
         let mut login = self.session.login(&self.http, None).await?;
         let mut answer = self.ask(&login, &token, allow_expired).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
@@ -173,8 +229,7 @@ impl Keystone {
         }
         let url = &login.identity_root;
         match answer.status {
-            StatusCode::OK => Token::parse(&answer.body, self.settings.service_type.as_deref())
-                .map_err(|e| broken(url, &format!("a token's content: {e}"))),
+            StatusCode::OK => Ok(answer.body),
             StatusCode::NOT_FOUND => {
                 if !is_from_keystone(&answer.body) {
                     tracing::warn!(url, "a 404 that is not in Keystone's form: is this address a Keystone?");
@@ -277,9 +332,11 @@ fn warn_about(settings: &Settings) {
             "[keystone_authtoken] service_token_roles_required is off: any token passes as a service token"
         );
     }
-    if !settings.memcached_servers.is_empty() {
+    let Memcached { servers, security_strategy, .. } = &settings.memcached;
+    if !servers.is_empty() && *security_strategy == SecurityStrategy::None {
         tracing::warn!(
-            "[keystone_authtoken] memcached_servers: no memcached is used; each process keeps its own token cache"
+            "[keystone_authtoken] memcache_security_strategy is not set: whoever can write to the memcached servers \
+             can be anybody, and whoever can read them sees who uses this cloud"
         );
     }
 }

@@ -118,8 +118,75 @@ pub struct Settings {
     pub service_token_roles_required: bool,
     /// Our type in the catalog (`image`), for access rules of application credentials.
     pub service_type: Option<String>,
-    /// `host:port` of memcached servers. Never contacted: see `docs/decisions/keystone-token-cache.md`.
-    pub memcached_servers: Vec<String>,
+    /// Where validated tokens are shared with other nodes.
+    pub memcached: Memcached,
+}
+
+/// The options of `[keystone_authtoken]` about memcached, without their prefix `memcache_`. Times are seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memcached {
+    /// `memcached_servers`: `host:port` of each; none when empty.
+    pub servers: Vec<String>,
+    /// How entries are protected.
+    pub security_strategy: SecurityStrategy,
+    /// From which the keys of that protection are derived.
+    pub secret_key: Option<Secret>,
+    /// TLS, with `tls_enabled`.
+    pub tls: Option<MemcachedTls>,
+    /// `username` and `password`, with `sasl_enabled`.
+    pub sasl: Option<(String, Secret)>,
+    /// How long a server that failed is left alone.
+    pub pool_dead_retry: u64,
+    /// Connections to each server at most.
+    pub pool_maxsize: u64,
+    /// How long a server may take for one call, with the connection.
+    pub pool_socket_timeout: u64,
+    /// After how long an idle connection is used no more.
+    pub pool_unused_timeout: u64,
+    /// How long a call waits for a free connection.
+    pub pool_conn_get_timeout: u64,
+}
+
+/// The options `memcache_tls_…`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemcachedTls {
+    /// PEM file with the only trusted authorities; those of the operating system when absent.
+    pub cafile: Option<PathBuf>,
+    /// PEM file with a certificate of our own and its chain.
+    pub certfile: Option<PathBuf>,
+    /// PEM file with its key; `certfile` when absent.
+    pub keyfile: Option<PathBuf>,
+    /// OpenSSL's list of ciphers to offer.
+    pub allowed_ciphers: Option<String>,
+}
+
+/// `memcache_security_strategy`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecurityStrategy {
+    /// Entries are as anybody can write them.
+    #[default]
+    None,
+    /// They are authenticated.
+    Mac,
+    /// They are encrypted and authenticated.
+    Encrypt,
+}
+
+impl Default for Memcached {
+    fn default() -> Memcached {
+        Memcached {
+            servers: Vec::new(),
+            security_strategy: SecurityStrategy::None,
+            secret_key: None,
+            tls: None,
+            sasl: None,
+            pool_dead_retry: 300,
+            pool_maxsize: 10,
+            pool_socket_timeout: 3,
+            pool_unused_timeout: 60,
+            pool_conn_get_timeout: 10,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -160,7 +227,7 @@ impl Default for Settings {
             service_token_roles: vec!["service".to_owned()],
             service_token_roles_required: true,
             service_type: None,
-            memcached_servers: Vec::new(),
+            memcached: Memcached::default(),
         }
     }
 }

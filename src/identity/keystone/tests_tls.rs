@@ -20,14 +20,14 @@ use super::fake::{Fake, connect};
 use super::*;
 
 /// A key, its own certificate for 127.0.0.1, and both as PEM files.
-struct Party {
+pub(super) struct Party {
     key: PKey<Private>,
     certificate: X509,
-    key_file: PathBuf,
-    certificate_file: PathBuf,
+    pub(super) key_file: PathBuf,
+    pub(super) certificate_file: PathBuf,
 }
 
-fn party(folder: &Path, name: &str) -> Party {
+pub(super) fn party(folder: &Path, name: &str) -> Party {
     let ec = EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap();
     let (key_file, certificate_file) =
         (folder.join(format!("{name}.key")), folder.join(format!("{name}.crt")));

@@ -10,6 +10,7 @@ pub(super) struct Events {
     verification_failures: Counters,
     cache: Counters,
     tokens: Counters,
+    tokens_shared: Counters,
     notices: Counters,
     notices_waiting: Gauges,
 }
@@ -37,6 +38,11 @@ impl Events {
                 &["result"],
                 "Tokens of a Keystone that were looked up in the cache: hit or miss",
             ),
+            tokens_shared: book.counters(
+                "token_memcached_calls",
+                &["call", "outcome"],
+                "Calls of memcached about tokens: get or set, and what became of them",
+            ),
             notices: book.counters(
                 "notifications",
                 &["reader", "outcome"],
@@ -60,6 +66,10 @@ impl Events {
 
     pub(super) fn token_looked_up(&self, found: bool) {
         self.tokens.get_or_create(&vec![("result", hit(found))]).inc();
+    }
+
+    pub(super) fn token_shared(&self, call: &'static str, outcome: &'static str) {
+        self.tokens_shared.get_or_create(&vec![("call", call.into()), ("outcome", outcome.into())]).inc();
     }
 
     pub(super) fn notices(&self, reader: &'static str, outcome: &'static str, events: usize) {

@@ -132,6 +132,11 @@ impl Metrics {
         self.events.token_looked_up(found);
     }
 
+    /// A memcached was asked for a token, or given one.
+    pub fn token_shared(&self, call: &'static str, outcome: &'static str) {
+        self.events.token_shared(call, outcome);
+    }
+
     /// The figures that whoever scrapes looks up first.
     pub fn state(&self) -> &State {
         &self.state
