@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     blob::{facts::Facts, unbroken::Elsewhere},
-    image::signature::Verifier,
+    image::signature::{self, Verifier},
     model::{
         image::{Image, Location},
         status::Status,
@@ -39,10 +39,20 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
         return Err(wish::refusal(imports, image, store).into());
     }
     let plan = Plan { targets, ..plan };
-    let verifier = signed::verifier(imports, work, &plan, state, image).await?;
+    let is_hashed = image.checksum.is_some() || kept_hash(imports, image).is_some();
+    // The signature is that of what was sent, and was verified before the conversion: the hash says what is stored.
+    let by_hash = is_hashed
+        && wish::may_be_converted(imports, image)
+        && !matches!(signature::claim_of(image), Ok(None));
+    let verifier = match by_hash {
+        true => None,
+        false => signed::verifier(imports, work, &plan, state, image).await?,
+    };
     let mut source = open(imports, image).await?;
-    let suffice =
-        |facts: &Facts| verifier.as_ref().is_none_or(|verifier| verifier.is_measured(&facts.hashes));
+    // The data of a signed image is read in any case.
+    let suffice = |facts: &Facts| {
+        !by_hash && verifier.as_ref().is_none_or(|verifier| verifier.is_measured(&facts.hashes))
+    };
     source.known = source.known.filter(suffice);
     let check = |facts: &Facts| {
         same(imports, image, facts)?;

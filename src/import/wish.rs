@@ -10,7 +10,7 @@ use super::{
 use crate::{
     model::{
         error::{Error, Result},
-        image::Image,
+        image::{Image, Location},
     },
     work::{Done, Work},
 };
@@ -53,6 +53,15 @@ pub fn conversion<'a>(image: &Image, wish: Option<&'a str>) -> Option<&'a str> {
 pub fn refuses(imports: &Imports, image: &Image, store: &str) -> bool {
     let wish = imports.images.stores.get(store).and_then(|named| named.disk_format);
     conversion(image, wish.as_deref()).is_some()
+}
+
+/// Whether the data of an image may be a conversion of what its owner sent: it lies in a store with a format, where we
+/// have written it.
+pub fn may_be_converted(imports: &Imports, image: &Image) -> bool {
+    let wants =
+        |store: &String| imports.images.stores.get(store).is_some_and(|named| named.disk_format.is_some());
+    let is_ours = |l: &&Location| l.blob_id.is_some() && l.store.as_ref().is_some_and(wants);
+    disk_format(image).is_some() && image.locations.iter().any(|l| is_ours(&l))
 }
 
 /// The reason why such a store is refused.

@@ -1,6 +1,11 @@
 //! Signed images that are imported: the task fails if the data does not fit, and nothing of it stays.
 
-use super::{source::*, stores::with_stores_and, *};
+use super::{
+    plugins::{converted, disk},
+    source::*,
+    stores::{with_stores_and, with_stores_and_formats},
+    *,
+};
 
 /// A server with two stores and a Barbican, in which the project has a publisher's certificate; its id.
 fn cloud(database: Database, project: &str) -> (TestApp, Barbican, Publisher, String) {
@@ -74,6 +79,37 @@ on_each_database! {
             } else {
                 failed(&app, &admin, &id, "active", "does not fit the data").await;
                 assert_eq!(admin.show(&id).await.json()["stores"], "one");
+            }
+        }
+    }
+
+    /// What a store has converted after its signature was verified can be copied: the hash of the image says what it is, and
+    /// data that does not have it is not copied.
+    async fn what_a_store_has_converted_is_copied(database: Database) {
+        let (barbican, publisher) = (Barbican::start(), Publisher::new());
+        let certificate = barbican.keeps("admin-project", "certificate", &publisher.certificate);
+        let app = with_stores_and_formats(database, &["one", "two"], "raw", |options| barbican.of(options));
+        let (admin, disk) = (app.as_admin(), disk());
+        let sent = converted(&disk, &["-O", "qcow2"]);
+        let signed = publisher.signs(&sent, &certificate);
+        let copy = json!({"method": {"name": "copy-image"}, "stores": ["two"]});
+        for is_whole in [true, false] {
+            let id = admin.created(with_all(image().qcow2(), &signed)).await;
+            stage(&admin, &id, sent.clone()).await.expect(204);
+            import(&admin, &id, json!({"method": {"name": "glance-direct"}, "stores": ["one"]})).await.expect(202);
+            let shown = holds(&admin, &id, &disk).await;
+            assert_eq!((&shown["disk_format"], &shown["stores"]), (&json!("raw"), &json!("one")));
+            if !is_whole {
+                let file = app.folder().join("images").join(&id);
+                let mut kept = std::fs::read(&file).unwrap();
+                kept[1000] ^= 1;
+                std::fs::write(&file, kept).unwrap();
+            }
+            import(&admin, &id, copy.clone()).await.expect(202);
+            if is_whole {
+                assert_eq!(holds(&admin, &id, &disk).await["stores"], "one,two");
+            } else {
+                failed(&app, &admin, &id, "active", "is not what was once imported").await;
             }
         }
     }

@@ -17,6 +17,25 @@ pub fn with_stores_and(
     ids: &'static [&'static str],
     change: impl FnOnce(&mut vitrine::server::Options),
 ) -> TestApp {
+    with_stores_changed(database, ids, |_| {}, change)
+}
+
+/// The same, where the first store keeps disks in a format.
+pub fn with_stores_and_formats(
+    database: Database,
+    ids: &'static [&'static str],
+    format: &str,
+    change: impl FnOnce(&mut vitrine::server::Options),
+) -> TestApp {
+    with_stores_changed(database, ids, |stores| stores[0].disk_format = Some(format.to_owned()), change)
+}
+
+fn with_stores_changed(
+    database: Database,
+    ids: &'static [&'static str],
+    change_stores: impl FnOnce(&mut Vec<StoreSettings>),
+    change: impl FnOnce(&mut vitrine::server::Options),
+) -> TestApp {
     database.app_with(move |options| {
         reach_loopback(options);
         change(options);
@@ -29,12 +48,9 @@ pub fn with_stores_and(
                 _ => StoreSettings::new(id, file::Settings::of_folder(folder)),
             }
         };
-        options.stores = Stores {
-            list: ids.iter().map(store).collect(),
-            default: ids[0].to_owned(),
-            multiple: true,
-            ..Stores::default()
-        };
+        let mut list = ids.iter().map(store).collect();
+        change_stores(&mut list);
+        options.stores = Stores { list, default: ids[0].to_owned(), multiple: true, ..Stores::default() };
     })
 }
 
