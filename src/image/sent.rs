@@ -13,7 +13,7 @@ use crate::{
     model::{
         caller::Caller,
         event::Author,
-        notice::{Notice, image::sent},
+        notice::{Notice, Notices, image::sent},
     },
     telemetry,
 };
@@ -40,6 +40,7 @@ pub struct Sending(Option<Box<UnderWay>>);
 
 struct UnderWay {
     sends: Sends,
+    notices: Notices,
     caller: Caller,
     id: String,
     owner: Option<String>,
@@ -60,7 +61,7 @@ impl Drop for Sending {
     fn drop(&mut self) {
         if let Some(it) = self.0.take() {
             let notice = sent(&it.caller, (&it.id, it.owner.as_deref()), (it.bytes, it.expected));
-            it.sends.add(((&it.caller).into(), notice));
+            it.sends.add(&it.notices, ((&it.caller).into(), notice));
         }
     }
 }
@@ -76,8 +77,8 @@ impl Sends {
     ) -> Sending {
         Sending(db.notices.is_wanted().then(|| {
             let caller = Caller { token: None, ..caller.clone() };
-            let (sends, id) = (self.clone(), id.to_owned());
-            Box::new(UnderWay { sends, caller, id, owner, bytes: 0, expected })
+            let (sends, notices, id) = (self.clone(), db.notices.clone(), id.to_owned());
+            Box::new(UnderWay { sends, notices, caller, id, owner, bytes: 0, expected })
         }))
     }
 
@@ -85,10 +86,12 @@ impl Sends {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, ended: Ended) {
+    fn add(&self, notices: &Notices, ended: Ended) {
         let mut waiting = self.waiting();
         if waiting.len() >= WAITING_MAX {
-            telemetry::metrics().notices_lost("bus", 1);
+            for reader in notices.readers(ended.1.kind) {
+                telemetry::metrics().notices_lost(reader.as_str(), 1);
+            }
             return;
         }
         waiting.push_back(ended);
@@ -122,5 +125,39 @@ impl Sends {
             db.write("notice.sent", write).await?;
             self.waiting().drain(..count);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::model::notice::Settings;
+
+    /// How many events a reader has lost so far.
+    fn lost(reader: &str) -> u64 {
+        let text = telemetry::metrics().text();
+        let start = format!("vitrine_notifications_total{{reader=\"{reader}\",outcome=\"lost\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&start)).map_or(0, |number| number.parse().unwrap())
+    }
+
+    /// Proves that a download which finds no room is counted as lost for those who would have been told of it.
+    #[test]
+    fn a_download_without_room_is_lost_to_its_readers() {
+        let (sends, caller) = (Sends::default(), Caller::default());
+        let ended = || ((&caller).into(), sent(&caller, ("id", None), (1, 1)));
+        sends.waiting().extend((0..WAITING_MAX).map(|_| ended()));
+        let disabled = vec!["image.send".to_owned()];
+        for (settings, expected) in [
+            (Settings { audit: true, ..Settings::default() }, (0, 1)),
+            (Settings { bus: true, audit: true, ..Settings::default() }, (1, 1)),
+            (Settings { bus: true, audit: true, disabled, ..Settings::default() }, (0, 1)),
+        ] {
+            let before = (lost("bus"), lost("audit"));
+            sends.add(&Notices::new(settings), ended());
+            assert_eq!((lost("bus") - before.0, lost("audit") - before.1), expected);
+        }
+        assert_eq!(sends.waiting().len(), WAITING_MAX);
     }
 }

@@ -84,6 +84,12 @@ impl Notices {
         self.0.bus || self.0.audit
     }
 
+    /// Who is told of an event.
+    pub fn readers(&self, kind: &str) -> impl Iterator<Item = Reader> {
+        let bus = self.0.sends(kind).then_some(Reader::Bus);
+        bus.into_iter().chain(self.0.audit.then_some(Reader::Audit))
+    }
+
     /// A notice for each of its readers.
     pub fn rows(&self, author: &Author, notice: &Notice, now: Timestamp) -> Vec<Row> {
         let row = |reader, body: Value| Row {
