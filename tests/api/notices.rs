@@ -1,7 +1,11 @@
 //! What the message bus and the audit log are told: the events of Glance in its order, each with the change that it tells
 //! of. The broker itself is in `tests/endtoend/test_notifications.py`.
 
-use std::time::Duration;
+use std::{
+    net::TcpListener,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use vitrine::{
@@ -78,6 +82,25 @@ fn nowhere(retries: Option<u64>) -> BusSettings {
             pauses: Pauses { first: second, step: second, longest: second, reconnect: Duration::ZERO },
         },
     }
+}
+
+/// A broker of so many nodes that send everybody away, and how often each was tried.
+fn turning_away(nodes: usize) -> (BusSettings, Arc<Mutex<Vec<usize>>>) {
+    let mut settings = nowhere(None);
+    let one = settings.broker.hosts.remove(0);
+    let tried = Arc::new(Mutex::new(vec![0; nodes]));
+    for node in 0..nodes {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (name, port) = ("127.0.0.1".to_owned(), listener.local_addr().unwrap().port());
+        settings.broker.hosts.push(Host { name, port, ..one.clone() });
+        let tried = Arc::clone(&tried);
+        std::thread::spawn(move || {
+            for _stream in listener.incoming() {
+                tried.lock().unwrap()[node] += 1;
+            }
+        });
+    }
+    (settings, tried)
 }
 
 on_each_database! {
@@ -217,6 +240,20 @@ on_each_database! {
         app.later(8 * 24 * 3600);
         assert_eq!(vitrine::jobs::notices::bound_one(&inner, Reader::Bus, 2).await.unwrap(), 1);
         assert_eq!(waiting(&app).await, []);
+    }
+
+    /// A turn tries five nodes of a broker, so that it ends before its lease does; the next one goes on with the others.
+    async fn a_turn_tries_some_nodes(database: Database) {
+        let app = database.app_with(telling);
+        app.as_member("alice").created(image().raw()).await;
+        let (settings, tried) = turning_away(7);
+        let bus = Bus::new(app.app().db.clone(), settings);
+        assert_eq!(bus.turn().await.unwrap(), Turn::Again(Duration::from_secs(1)));
+        assert_eq!(tried.lock().unwrap().iter().sum::<usize>(), 5);
+        assert_eq!(bus.turn().await.unwrap(), Turn::Again(Duration::from_secs(1)));
+        let tried = tried.lock().unwrap().clone();
+        assert!(tried.iter().sum::<usize>() == 10 && !tried.contains(&0), "{tried:?}");
+        assert_eq!(waiting(&app).await.len(), 1);
     }
 
     /// Where neither is configured nothing is written; the audit log has a line for each event, also where notifications

@@ -5,10 +5,11 @@ import collections
 import contextlib
 import json
 import threading
+import urllib.request
 
 import pytest
 
-from harness import Server, certificates, wait_for
+from harness import Server, certificates, free_port, wait_for
 from harness.rabbit import Listener, Rabbit
 
 CONFIG = """
@@ -287,3 +288,24 @@ def test_a_server_that_dies(tmp_path, mortal):
                 server.kill()
         with server:
             require_all(listener, everyone, whole=False)
+
+
+def test_a_message_that_is_refused(tmp_path):
+    """What is larger than the broker takes is given up and counted, and holds back neither other events nor later ones
+    of the same image."""
+    place = f"http://127.0.0.1:{free_port()}"
+    with Rabbit(tmp_path / "broker", settings=["max_message_size = 6000"]) as broker, \
+            told(tmp_path, broker.url, more=f"[vitrine]\nmetrics_listen = {place}") as server, \
+            Listener(tmp_path, broker.url, DURABLE) as listener:
+        large = server.create(name="large", text="x" * 8000)
+        small = server.create(name="small")
+        server.patch(large, {"op": "remove", "path": "/text"}).expect(200)
+        later = server.create(name="later")
+        listener.hears(3)
+        heard = listener.heard()
+        assert of_image(heard, large) == ["image.update"]
+        assert of_image(heard, small) == of_image(heard, later) == ["image.create"]
+        log = server.log_tail(400)
+        assert "a notification was given up: the broker refuses it" in log
+        figures = urllib.request.urlopen(f"{place}/metrics", timeout=10).read().decode()
+        assert 'vitrine_notifications_total{reader="bus",outcome="lost"} 1' in figures

@@ -20,17 +20,19 @@ GREETING = b"AMQP\x00\x00\x09\x01"
 class Rabbit:
     """A broker on a folder of its own, on loopback. It and its helpers have a namespace of processes, and end together.
 
-    `tls` is the files of a certificate, of its key, and of the authority behind it.
+    `tls` is the files of a certificate, of its key, and of the authority behind it; `settings` are further lines of its
+    configuration.
     """
 
-    def __init__(self, folder, tls=None):
+    def __init__(self, folder, tls=None, settings=()):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True)
         self.port, self.tls_port = process.free_port(), process.free_port()
         self.distribution, self.epmd = process.free_port(), process.free_port()
         self.log = self.folder / "broker.log"
         self.process = None
-        lines = ["loopback_users = none", "vm_memory_high_watermark.relative = 0.9", "disk_free_limit.absolute = 1MB"]
+        lines = ["loopback_users = none", "vm_memory_high_watermark.relative = 0.9", "disk_free_limit.absolute = 1MB",
+                 *settings]
         if tls:
             certificate, key, authority = tls
             lines += [f"listeners.ssl.default = 127.0.0.1:{self.tls_port}", f"ssl_options.certfile = {certificate}",

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex as Lock, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -15,7 +15,10 @@ use serde_json::{Map, Value};
 use tokio::{sync::Mutex, time::timeout};
 use uuid::Uuid;
 
-use super::{Settings, session::Session};
+use super::{
+    Settings,
+    session::{Fault, Session},
+};
 use crate::{
     db::{self, Db, DbResult, notices::Waiting},
     model::notice::{Priority, Reader, message},
@@ -26,8 +29,12 @@ use crate::{
 const BATCH: i64 = 200;
 /// For how long, in seconds, the bus is one node's; longer than a turn may take.
 const LEASE_SECONDS: i64 = 90;
-/// For how long the broker may take to confirm what is sent in one turn.
+/// For how long the broker may take to confirm what is sent in one turn, once it is connected.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Nodes of the broker that are tried in one turn, each for ten seconds at most.
+const HOSTS_PER_TURN: usize = 5;
+/// How often a message that the broker refuses is sent, whatever `retry` says of a broker that is away.
+const TRIES: u64 = 5;
 /// Members of what is logged whose values are not, if their names contain one of these (`oslo_utils/strutils.py`).
 const SECRETS: [&str; 11] = [
     "adminpass",
@@ -55,6 +62,10 @@ pub struct Bus {
     failures: AtomicU64,
     /// Those of them in which the broker took nothing, which `retry` bounds.
     tries: AtomicU64,
+    /// Whether messages are sent one after the other, because the broker has refused one.
+    is_careful: AtomicBool,
+    /// How often it has refused which.
+    refusals: Lock<BTreeMap<i64, u64>>,
     /// The last failure, which is told once.
     told: Lock<Option<String>>,
 }
@@ -83,6 +94,8 @@ impl Bus {
             host: AtomicUsize::new(first),
             failures: AtomicU64::new(0),
             tries: AtomicU64::new(0),
+            is_careful: AtomicBool::new(false),
+            refusals: Lock::default(),
             told: Lock::default(),
         }
     }
@@ -104,17 +117,20 @@ impl Bus {
         let read = |conn: &mut db::Conn| db::notices::waiting(conn, Reader::Bus, BATCH);
         let waiting = self.db.read("notice.waiting", read).await?;
         let sent = Lock::new(Vec::new());
-        let result = timeout(PATIENCE, self.send(&waiting, &sent)).await;
+        let result = match self.connected().await {
+            Ok(()) => timeout(PATIENCE, self.send(&waiting, &sent)).await,
+            Err(why) => Ok(Err(Fault::Link(why))),
+        };
         let sent = sent.into_inner().unwrap_or_else(PoisonError::into_inner);
         telemetry::metrics().notices_told(Reader::Bus.as_str(), sent.len());
         self.forget(sent.clone()).await?;
-        let late = |_| format!("it did not confirm messages in {} seconds", PATIENCE.as_secs());
+        let late = |_| Fault::Link(format!("it did not confirm messages in {} seconds", PATIENCE.as_secs()));
         match result.map_err(late).flatten() {
             Ok(()) => {
                 self.recovered();
                 Ok(Turn::More)
             }
-            Err(why) => self.failed(why, &waiting, &sent).await,
+            Err(fault) => self.failed(&fault, &waiting, &sent).await,
         }
     }
 
@@ -138,19 +154,28 @@ impl Bus {
         self.db.write_patiently("notice.told", told).await
     }
 
-    /// Sends notices, those of different subjects at the same time. Adds to `sent` what the broker has.
-    async fn send(&self, waiting: &[Waiting], sent: &Lock<Vec<i64>>) -> Result<(), String> {
+    /// Makes sure that there is a connection, where one is needed.
+    async fn connected(&self) -> Result<(), String> {
         let mut place = self.session.lock().await;
         if !self.settings.formats.is_empty() && place.as_ref().is_none_or(|session| !session.is_open()) {
             *place = None;
             *place = Some(self.connect().await?);
         }
+        Ok(())
+    }
+
+    /// Sends notices, those of different subjects at the same time. Adds to `sent` what the broker has.
+    async fn send(&self, waiting: &[Waiting], sent: &Lock<Vec<i64>>) -> Result<(), Fault> {
+        let place = self.session.lock().await;
         let session = place.as_ref();
+        if self.is_careful.load(Ordering::Relaxed) {
+            return self.send_in_turn(session, waiting, sent).await;
+        }
         let mut subjects = BTreeMap::<&str, Vec<&Waiting>>::new();
         for notice in waiting {
             subjects.entry(&notice.subject).or_default().push(notice);
         }
-        let of_subject = async |notices: Vec<&Waiting>| -> Result<(), String> {
+        let of_subject = async |notices: Vec<&Waiting>| -> Result<(), Fault> {
             for notice in notices {
                 self.send_one(session, notice).await?;
                 sent.lock().unwrap_or_else(PoisonError::into_inner).push(notice.sequence);
@@ -160,11 +185,55 @@ impl Bus {
         join_all(subjects.into_values().map(of_subject)).await.into_iter().collect()
     }
 
-    async fn send_one(&self, session: Option<&Session>, notice: &Waiting) -> Result<(), String> {
+    /// Sends one notice after the other, so that it shows which one the broker refuses, and counts that.
+    async fn send_in_turn(
+        &self,
+        session: Option<&Session>,
+        waiting: &[Waiting],
+        sent: &Lock<Vec<i64>>,
+    ) -> Result<(), Fault> {
+        let refused = |sequence: i64| {
+            *self.refusals.lock().unwrap_or_else(PoisonError::into_inner).entry(sequence).or_default() += 1;
+        };
+        let mut held = BTreeMap::<&str, (i64, Fault)>::new();
+        let mut takes_others = false;
+        for notice in waiting {
+            if held.contains_key(notice.subject.as_str()) {
+                continue;
+            }
+            match self.send_one(session, notice).await {
+                Ok(()) => {
+                    takes_others = true;
+                    sent.lock().unwrap_or_else(PoisonError::into_inner).push(notice.sequence);
+                }
+                Err(fault @ Fault::NotTaken(_)) => {
+                    held.insert(&notice.subject, (notice.sequence, fault));
+                }
+                Err(fault) => {
+                    if matches!(fault, Fault::Refused(_)) {
+                        refused(notice.sequence);
+                    }
+                    return Err(fault);
+                }
+            }
+        }
+        let mut result = Ok(());
+        for (sequence, fault) in held.into_values() {
+            // A broker without room takes none.
+            if takes_others {
+                refused(sequence);
+            }
+            result = Err(fault);
+        }
+        result
+    }
+
+    async fn send_one(&self, session: Option<&Session>, notice: &Waiting) -> Result<(), Fault> {
         if let Some(session) = session {
             for format in &self.settings.formats {
                 for topic in &self.settings.topics {
-                    let body = message::body(&notice.body, *format, topic).map_err(|e| e.to_string())?;
+                    let body = message::body(&notice.body, *format, topic)
+                        .map_err(|e| Fault::Refused(e.to_string()))?;
                     session.publish(&format!("{topic}.{}", notice.priority.suffix()), body).await?;
                 }
             }
@@ -179,7 +248,7 @@ impl Bus {
     async fn connect(&self) -> Result<Session, String> {
         let hosts = &self.settings.broker.hosts;
         let mut faults = Vec::new();
-        for _ in hosts {
+        for _ in hosts.iter().take(HOSTS_PER_TURN) {
             let place = self.host.load(Ordering::Relaxed) % hosts.len();
             let Some(host) = hosts.get(place) else { continue };
             match Session::open(&self.settings.broker, host, &self.settings.exchange).await {
@@ -196,12 +265,15 @@ impl Bus {
     fn recovered(&self) {
         self.failures.store(0, Ordering::Relaxed);
         self.tries.store(0, Ordering::Relaxed);
+        self.is_careful.store(false, Ordering::Relaxed);
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).clear();
         if self.told.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
             tracing::info!("notifications are sent again");
         }
     }
 
-    async fn failed(&self, why: String, waiting: &[Waiting], sent: &[i64]) -> DbResult<Turn> {
+    async fn failed(&self, fault: &Fault, waiting: &[Waiting], sent: &[i64]) -> DbResult<Turn> {
+        let why = fault.to_string();
         // Of a connection on which something went wrong nobody knows what else did.
         if let Some(session) = self.session.lock().await.take() {
             session.close().await;
@@ -216,6 +288,11 @@ impl Bus {
         }
         if !sent.is_empty() {
             self.tries.store(0, Ordering::Relaxed);
+        }
+        if !matches!(fault, Fault::Link(_)) {
+            self.is_careful.store(true, Ordering::Relaxed);
+            self.give_up_refused(waiting).await?;
+            return Ok(Turn::Again(self.settings.broker.pauses.after(failures)));
         }
         let tries = self.tries.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if self.settings.retries.is_some_and(|retries| tries > retries) {
@@ -233,6 +310,26 @@ impl Bus {
             self.tries.store(0, Ordering::Relaxed);
         }
         Ok(Turn::Again(self.settings.broker.pauses.after(failures)))
+    }
+
+    /// Drops what the broker has refused too often, so that it does not keep back the others.
+    async fn give_up_refused(&self, waiting: &[Waiting]) -> DbResult<()> {
+        let tries = self.settings.retries.map_or(TRIES, |retries| TRIES.min(retries.saturating_add(1)));
+        let hopeless: Vec<i64> = {
+            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            refusals.extract_if(.., |_, count| *count >= tries).map(|(sequence, _)| sequence).collect()
+        };
+        for notice in waiting.iter().filter(|notice| hopeless.contains(&notice.sequence)) {
+            tracing::error!(
+                event_type = notice.kind,
+                subject = notice.subject,
+                bytes = notice.body.len(),
+                tries,
+                "a notification was given up: the broker refuses it"
+            );
+        }
+        telemetry::metrics().notices_lost(Reader::Bus.as_str(), hopeless.len());
+        self.forget(hopeless).await
     }
 }
 

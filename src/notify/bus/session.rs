@@ -39,6 +39,24 @@ pub struct Session {
 
 type Done<T> = Result<T, String>;
 
+/// Why the broker is not known to have a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Something that does not depend on the message.
+    Link(String),
+    /// The broker refuses this message, or another one on the same channel, which is closed now.
+    Refused(String),
+    /// It did not take this message; it may have no room.
+    NotTaken(String),
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Link(why) | Self::Refused(why) | Self::NotTaken(why)) = self;
+        f.write_str(why)
+    }
+}
+
 fn uri(broker: &Broker, host: &Host) -> AMQPUri {
     let mechanism = match broker.login.as_str() {
         "plain" => SASLMechanism::Plain,
@@ -177,9 +195,9 @@ impl Session {
     /// Sends a message, and waits until the broker says that it has it.
     ///
     /// # Errors
-    /// A sentence saying why it may not have it.
-    pub async fn publish(&self, key: &str, body: String) -> Done<()> {
-        self.declare_queue(key).await.map_err(|e| e.to_string())?;
+    /// Why it may not have it.
+    pub async fn publish(&self, key: &str, body: String) -> Result<(), Fault> {
+        self.declare_queue(key).await.map_err(|e| Fault::Link(e.to_string()))?;
         let properties = BasicProperties::default()
             .with_content_type("application/json".into())
             .with_content_encoding("utf-8".into())
@@ -189,7 +207,8 @@ impl Session {
         let body = match self.broker.compression {
             None => body.into_bytes(),
             Some(compression) => {
-                let (name, body) = compressed(compression, body.as_bytes()).map_err(|e| e.to_string())?;
+                let refused = |e: std::io::Error| Fault::Refused(e.to_string());
+                let (name, body) = compressed(compression, body.as_bytes()).map_err(refused)?;
                 headers.insert("compression".into(), AMQPValue::LongString(name.into()));
                 body
             }
@@ -197,10 +216,10 @@ impl Session {
         let (exchange, options) = (self.exchange.as_str().into(), BasicPublishOptions::default());
         let properties = properties.with_headers(headers);
         let sent = self.channel.basic_publish(exchange, key.into(), options, &body, properties).await;
-        let confirmed = sent.map_err(|e| e.to_string())?.await.map_err(|e| e.to_string())?;
+        let confirmed = sent.map_err(|e| fault(&e))?.await.map_err(|e| fault(&e))?;
         match confirmed.is_ack() {
             true => Ok(()),
-            false => Err("the broker did not take a message".to_owned()),
+            false => Err(Fault::NotTaken("the broker did not take a message".to_owned())),
         }
     }
 }
@@ -210,6 +229,18 @@ async fn opened(connection: &Connection) -> lapin::Result<Channel> {
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     Ok(channel)
+}
+
+/// What the error of a message says: of one that is too large a broker closes the channel.
+fn fault(error: &lapin::Error) -> Fault {
+    let is_of_the_message = match error.kind() {
+        ErrorKind::ProtocolError(error) => matches!(
+            error.kind(),
+            AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED | AMQPSoftError::CONTENTTOOLARGE)
+        ),
+        _ => false,
+    };
+    if is_of_the_message { Fault::Refused(error.to_string()) } else { Fault::Link(error.to_string()) }
 }
 
 /// Whether something is there already that is declared otherwise.
