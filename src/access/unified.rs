@@ -1,5 +1,6 @@
 //! Enforcement of the limits that the identity service keeps for projects (`use_keystone_limits`; `glance/quota/
-//! keystone.py`, `oslo_limit/limit.py: _FlatEnforcer`).
+//! keystone.py`, `oslo_limit/limit.py: _FlatEnforcer`), and on two levels where Keystone's model is `strict_two_level`,
+//! which oslo.limit does not implement: then the projects of a domain also share what the domain may have.
 //!
 //! What is asked here, and with which numbers, is Glance's. Glance counts and then goes on, so of many requests at once
 //! each finds room; here they are answered as if they had come one after another, because each counts in the transaction
@@ -12,7 +13,7 @@ use crate::{
     identity::limits::LimitSource,
     model::{
         error::Result,
-        unified::{Resource, UnifiedLimits},
+        unified::{ProjectLimits, Resource, UnifiedLimits},
     },
 };
 
@@ -27,7 +28,15 @@ pub struct Unified(Option<Arc<dyn LimitSource>>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quota {
     project: Option<String>,
-    limits: UnifiedLimits,
+    limits: ProjectLimits,
+}
+
+/// One of the limits that a project has to keep to.
+struct Level<'a> {
+    limits: &'a UnifiedLimits,
+    /// Whose images count; `None` is whoever has no project.
+    projects: Option<Vec<&'a str>>,
+    domain: Option<&'a str>,
 }
 
 /// What a blob counts for.
@@ -75,7 +84,7 @@ impl Unified {
         resource: Resource,
         bytes: Option<u64>,
     ) -> Result<()> {
-        let Some(quota) = self.of(project).await?.filter(|quota| quota.limits.limits(resource)) else {
+        let Some(quota) = self.of(project).await?.filter(|quota| quota.is_limited(resource)) else {
             return Ok(());
         };
         let read = move |conn: &mut Conn| quota.check_bytes(conn, resource, "", bytes.unwrap_or(0));
@@ -90,8 +99,8 @@ impl Unified {
         let Some(quota) = self.of(project).await? else { return Ok(Vec::new()) };
         let read = move |conn: &mut Conn| {
             let each = Resource::ALL.into_iter().map(|resource| {
-                let used = quota.used(conn, resource, "")?;
-                Ok((resource, used, quota.limits.get(resource)))
+                let used = quota.own().used(conn, resource, "")?;
+                Ok((resource, in_unit(resource, used), quota.limits.own.get(resource)))
             });
             each.collect::<DbResult<_>>()
         };
@@ -99,38 +108,80 @@ impl Unified {
     }
 }
 
-impl Quota {
-    /// What the project uses, in the unit of the limit.
+/// Bytes or images, in the unit of the limit.
+fn in_unit(resource: Resource, amount: u64) -> u64 {
+    match resource {
+        Resource::SizeTotal | Resource::StageTotal => amount / MIB,
+        Resource::CountTotal | Resource::CountUploading => amount,
+    }
+}
+
+impl Level<'_> {
+    /// What the projects use: images, or bytes.
     fn used(&self, conn: &mut Conn, resource: Resource, but: &str) -> DbResult<u64> {
-        let used = db::unified::used(conn, resource, self.project.as_deref(), but)?;
-        Ok(match resource {
-            Resource::SizeTotal | Resource::StageTotal => used / MIB,
-            Resource::CountTotal | Resource::CountUploading => used,
-        })
+        db::unified::used(conn, resource, self.projects.as_deref(), but)
     }
 
-    /// Nobody else adds anything to what the project has until the transaction ends.
+    fn covers(&self, owner: Option<&str>) -> bool {
+        match (&self.projects, owner) {
+            (Some(projects), Some(owner)) => projects.contains(&owner),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Quota {
+    fn own(&self) -> Level<'_> {
+        let projects = self.project.as_deref().map(|project| vec![project]);
+        Level { limits: &self.limits.own, projects, domain: None }
+    }
+
+    /// The project's own level, and that of its domain.
+    fn levels(&self) -> impl Iterator<Item = Level<'_>> {
+        let shared = self.limits.shared.as_ref().map(|shared| Level {
+            limits: &shared.limits,
+            projects: Some(shared.projects.iter().map(String::as_str).collect()),
+            domain: Some(&shared.domain),
+        });
+        std::iter::once(self.own()).chain(shared)
+    }
+
+    fn is_limited(&self, resource: Resource) -> bool {
+        self.levels().any(|level| level.limits.limits(resource))
+    }
+
+    /// Nobody else adds anything to what the project has, or its domain, until the transaction ends.
     fn lock(&self, conn: &mut Conn) -> DbResult<()> {
         // Those of nobody count together.
-        db::quota::lock(conn, self.project.as_deref().unwrap_or_default())
+        db::quota::lock(conn, self.project.as_deref().unwrap_or_default())?;
+        // Always after the project, of which another transaction may hold another one.
+        self.limits.shared.as_ref().map_or(Ok(()), |shared| db::quota::lock(conn, &shared.domain))
     }
 
-    fn check(&self, resource: Resource, used: u64, more: u64) -> DbResult<()> {
-        Ok(self.limits.check(self.project.as_deref(), resource, used, more)?)
+    /// Requires on each level that there is room for `more`, images or bytes, beside what is there but for `without`.
+    fn check(
+        &self,
+        conn: &mut Conn,
+        (resource, but): (Resource, &str),
+        more: u64,
+        without: impl Fn(&Level<'_>) -> u64,
+    ) -> DbResult<()> {
+        for level in self.levels().filter(|level| level.limits.limits(resource)) {
+            let used = level.used(conn, resource, but)?.saturating_sub(without(&level));
+            let whose = (self.project.as_deref(), level.domain);
+            level.limits.check(whose, resource, in_unit(resource, used), in_unit(resource, more))?;
+        }
+        Ok(())
     }
 
     fn check_bytes(&self, conn: &mut Conn, resource: Resource, but: &str, more: u64) -> DbResult<()> {
-        let used = self.used(conn, resource, but)?;
-        self.check(resource, used, more / MIB)
+        self.check(conn, (resource, but), more, |_| 0)
     }
 
     /// The claim of a blob; `None` where what it counts for is not limited.
     pub fn claim(self, counts: Counts) -> Option<Claim> {
-        self.limits.limits(counts.resource).then_some(Claim { quota: self, counts })
-    }
-
-    fn covers(&self, owner: Option<&str>) -> bool {
-        self.project.as_deref() == owner
+        self.is_limited(counts.resource).then_some(Claim { quota: self, counts })
     }
 
     /// Requires room for another image, which this transaction has entered for `owner`.
@@ -138,12 +189,11 @@ impl Quota {
     /// # Errors
     /// [`Error::TooLarge`](crate::model::error::Error::TooLarge), and the database's.
     pub fn admit_image(&self, conn: &mut Conn, owner: Option<&str>) -> DbResult<()> {
-        if !self.limits.limits(Resource::CountTotal) {
+        if !self.is_limited(Resource::CountTotal) {
             return Ok(());
         }
         self.lock(conn)?;
-        let others = self.used(conn, Resource::CountTotal, "")?.saturating_sub(u64::from(self.covers(owner)));
-        self.check(Resource::CountTotal, others, 1)
+        self.check(conn, (Resource::CountTotal, ""), 1, |level| u64::from(level.covers(owner)))
     }
 
     /// Requires that the project has no more images on their way than it may, now that this transaction has made it one
@@ -152,12 +202,11 @@ impl Quota {
     /// # Errors
     /// [`Error::TooLarge`](crate::model::error::Error::TooLarge), and the database's.
     pub fn admit_uploading(&self, conn: &mut Conn) -> DbResult<()> {
-        if !self.limits.limits(Resource::CountUploading) {
+        if !self.is_limited(Resource::CountUploading) {
             return Ok(());
         }
         self.lock(conn)?;
-        let used = self.used(conn, Resource::CountUploading, "")?;
-        self.check(Resource::CountUploading, used, 0)
+        self.check(conn, (Resource::CountUploading, ""), 0, |_| 0)
     }
 
     /// Requires that the project may stage data for an image of this size, which this transaction has begun to import. An
@@ -166,7 +215,7 @@ impl Quota {
     /// # Errors
     /// [`Error::TooLarge`](crate::model::error::Error::TooLarge), and the database's.
     pub fn admit_import(&self, conn: &mut Conn, size: u64) -> DbResult<()> {
-        if !self.limits.limits(Resource::StageTotal) {
+        if !self.is_limited(Resource::StageTotal) {
             return Ok(());
         }
         self.lock(conn)?;
@@ -179,13 +228,12 @@ impl Quota {
     /// [`Error::TooLarge`](crate::model::error::Error::TooLarge), and the database's.
     pub fn admit_restored(&self, conn: &mut Conn, owner: Option<&str>, bytes: u64) -> DbResult<()> {
         self.admit_image(conn, owner)?;
-        if !self.limits.limits(Resource::SizeTotal) || bytes == 0 {
+        if !self.is_limited(Resource::SizeTotal) || bytes == 0 {
             return Ok(());
         }
         self.lock(conn)?;
-        let used = db::unified::used(conn, Resource::SizeTotal, self.project.as_deref(), "")?;
-        let others = used.saturating_sub(if self.covers(owner) { bytes } else { 0 });
-        self.check(Resource::SizeTotal, others / MIB, bytes / MIB)
+        let own = |level: &Level<'_>| if level.covers(owner) { bytes } else { 0 };
+        self.check(conn, (Resource::SizeTotal, ""), bytes, own)
     }
 }
 

@@ -7,12 +7,27 @@ use diesel::{QueryableByName, RunQueryDsl, sql_types::BigInt};
 use super::{Conn, DbResult, blobs::STAGING_PREFIX, dialect, statement::Statement};
 use crate::model::{blob::BlobState, image::IMPORTING_TO_STORES, status::Status, unified::Resource};
 
-/// What a project, or whoever has none, uses of a resource: images, or bytes. What is reserved for the image `but` is
-/// left out, and what it has staged.
+/// Projects that one statement counts.
+const PROJECTS: usize = 500;
+
+/// Projects; `None` is whoever has none.
+type Projects<'a> = Option<&'a [&'a str]>;
+
+/// What projects, or whoever has none, use of a resource together: images, or bytes. What is reserved for the image `but`
+/// is left out, and what it has staged.
 ///
 /// # Errors
 /// Only the database's own.
-pub fn used(conn: &mut Conn, resource: Resource, project: Option<&str>, but: &str) -> DbResult<u64> {
+pub fn used(conn: &mut Conn, resource: Resource, projects: Projects<'_>, but: &str) -> DbResult<u64> {
+    let Some(projects) = projects else { return used_by(conn, resource, None, but) };
+    let mut amount = 0_u64;
+    for some in projects.chunks(PROJECTS) {
+        amount = amount.saturating_add(used_by(conn, resource, Some(some), but)?);
+    }
+    Ok(amount)
+}
+
+fn used_by(conn: &mut Conn, resource: Resource, project: Projects<'_>, but: &str) -> DbResult<u64> {
     #[derive(QueryableByName)]
     struct Usage {
         #[diesel(sql_type = BigInt)]
@@ -31,15 +46,21 @@ pub fn used(conn: &mut Conn, resource: Resource, project: Option<&str>, but: &st
 }
 
 /// `SELECT` something of the images `i` of a project that are not deleted.
-fn of_project(conn: &Conn, what: &str, project: Option<&str>) -> Statement {
+fn of_project(conn: &Conn, what: &str, project: Projects<'_>) -> Statement {
     let select =
         format!("SELECT {what} AS amount FROM images i WHERE {}", dialect::of(conn).not_deleted("i"));
     owned(Statement::new(&select), project)
 }
 
-fn owned(statement: Statement, project: Option<&str>) -> Statement {
-    match project {
-        Some(project) => statement.sql(" AND i.owner = ").text(project),
+fn owned(statement: Statement, projects: Projects<'_>) -> Statement {
+    match projects {
+        Some([project]) => statement.sql(" AND i.owner = ").text(*project),
+        Some(projects) => {
+            let listed = projects.iter().enumerate().fold(statement, |statement, (at, project)| {
+                statement.sql(if at == 0 { " AND i.owner IN (" } else { ", " }).text(*project)
+            });
+            listed.sql(")")
+        }
         None => statement.sql(" AND i.owner IS NULL"),
     }
 }
@@ -67,7 +88,7 @@ fn is_reserved() -> String {
 
 /// Bytes in stores, size times number of locations, and reserved ones. What an image that is `saving` has in the staging
 /// folder becomes its data: the larger of the two counts.
-fn stored(conn: &Conn, project: Option<&str>, but: &str) -> Statement {
+fn stored(conn: &Conn, project: Projects<'_>, but: &str) -> Statement {
     let (dialect, staged) = (dialect::of(conn), is_staged());
     let locations = format!(
         "SELECT (SELECT {} FROM images i JOIN image_locations l ON l.image_id = i.id WHERE {}",
@@ -88,7 +109,7 @@ fn stored(conn: &Conn, project: Option<&str>, but: &str) -> Statement {
 
 /// Bytes that wait in the staging folder or arrive there, and the sizes of images that are imported: the larger of the
 /// two for each image.
-fn staged(conn: &Conn, project: Option<&str>, but: &str) -> Statement {
+fn staged(conn: &Conn, project: Projects<'_>, but: &str) -> Statement {
     let dialect = dialect::of(conn);
     let images = format!(
         "SELECT {} AS amount FROM (SELECT CASE WHEN {} THEN COALESCE(i.size, 0) ELSE 0 END AS own, \

@@ -4,7 +4,10 @@ use async_trait::async_trait;
 
 use crate::{
     db::{Conn, Db, DbResult, identity::limits},
-    model::{error::Result, unified::UnifiedLimits},
+    model::{
+        error::Result,
+        unified::{ProjectLimits, UnifiedLimits},
+    },
 };
 
 /// The type of the service whose limits are enforced here.
@@ -17,7 +20,7 @@ pub trait LimitSource: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Internal`](crate::model::error::Error::Internal) when they cannot be found out, as in Glance.
-    async fn limits_of(&self, project: Option<&str>) -> Result<UnifiedLimits>;
+    async fn limits_of(&self, project: Option<&str>) -> Result<ProjectLimits>;
 }
 
 /// The limits that the built-in identity keeps. They are in the database of the images, and read each time.
@@ -35,7 +38,7 @@ impl BuiltinLimits {
 
 #[async_trait]
 impl LimitSource for BuiltinLimits {
-    async fn limits_of(&self, project: Option<&str>) -> Result<UnifiedLimits> {
+    async fn limits_of(&self, project: Option<&str>) -> Result<ProjectLimits> {
         let (region, project) = (self.region.clone(), project.map(str::to_owned));
         let read = move |conn: &mut Conn| -> DbResult<Vec<limits::Limit>> {
             limits::of_project(conn, SERVICE_TYPE, &region, project.as_deref())
@@ -43,8 +46,9 @@ impl LimitSource for BuiltinLimits {
         let rows = self.db.read_one("identity_limits.of_project", read).await?;
         // What is for one project precedes what is for all, and what is for one region as well.
         let rank = |row: &&limits::Limit| (row.project_id.is_some(), row.region_id.is_some());
-        Ok(UnifiedLimits::of(|name| {
+        let own = UnifiedLimits::of(|name| {
             rows.iter().filter(|row| row.resource_name == name).max_by_key(rank).map(|row| row.limit_value)
-        }))
+        });
+        Ok(ProjectLimits { own, shared: None })
     }
 }

@@ -43,6 +43,26 @@ impl Resource {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UnifiedLimits([i64; 4]);
 
+/// The limits that a project has to keep to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectLimits {
+    /// Its own.
+    pub own: UnifiedLimits,
+    /// What it shares with the other projects of its domain, where limits are enforced on two levels.
+    pub shared: Option<SharedLimits>,
+}
+
+/// Limits of a domain, which its projects have together (Keystone's model `strict_two_level`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedLimits {
+    /// The id of the domain.
+    pub domain: String,
+    /// The ids of all its projects.
+    pub projects: Vec<String>,
+    /// How much they may have together.
+    pub limits: UnifiedLimits,
+}
+
 impl UnifiedLimits {
     /// The limits that `limit_of` names; what it does not know is not registered.
     pub fn of(limit_of: impl Fn(&str) -> Option<i64>) -> Self {
@@ -65,22 +85,38 @@ impl UnifiedLimits {
         self.get(resource) >= 0
     }
 
-    /// Requires that a project which uses `used` of a resource may have `more`.
+    /// Requires that a project which uses `used` of a resource may have `more`. With a domain that is what all its projects
+    /// use.
     ///
     /// # Errors
     /// [`Error::TooLarge`], naming project, limit, use and request.
-    pub fn check(&self, project: Option<&str>, resource: Resource, used: u64, more: u64) -> Result<()> {
+    pub fn check(
+        &self,
+        (project, domain): (Option<&str>, Option<&str>),
+        resource: Resource,
+        used: u64,
+        more: u64,
+    ) -> Result<()> {
         let Ok(limit) = u64::try_from(self.get(resource)) else { return Ok(()) };
         if used.saturating_add(more) <= limit {
             return Ok(());
         }
         let (name, unit) = (resource.name(), resource.unit());
         let whose = project.map_or_else(|| "Whoever has no project".to_owned(), |id| format!("Project {id}"));
-        let text = format!(
-            "{whose} is over the limit {name}: it may have {limit} {unit}, uses {used}, and requests {more} more."
-        );
-        let details =
+        let text = match domain {
+            None => format!(
+                "{whose} is over the limit {name}: it may have {limit} {unit}, uses {used}, and requests {more} more."
+            ),
+            Some(domain) => format!(
+                "{whose} is over the limit {name} of its domain {domain}: the projects of the domain may have {limit} \
+                 {unit} together, use {used}, and {more} more are requested."
+            ),
+        };
+        let mut details =
             json!({"project": project, "resource": name, "limit": limit, "usage": used, "requested": more});
+        if let Some(domain) = domain {
+            details["domain"] = json!(domain);
+        }
         Err(Error::TooLarge(text).because("over-limit", details))
     }
 }
@@ -100,14 +136,14 @@ mod tests {
             "image_count_total" => Some(-1),
             _ => None,
         });
-        assert!(limits.check(Some("p"), Resource::SizeTotal, 2, 1).is_ok());
-        let refusal = limits.check(Some("p"), Resource::SizeTotal, 2, 2).unwrap_err().to_string();
+        assert!(limits.check((Some("p"), None), Resource::SizeTotal, 2, 1).is_ok());
+        let refusal = limits.check((Some("p"), None), Resource::SizeTotal, 2, 2).unwrap_err().to_string();
         for part in ["Project p", "image_size_total", "3 MiB", "uses 2", "requests 2"] {
             assert!(refusal.contains(part), "{refusal}");
         }
-        assert!(limits.check(Some("p"), Resource::CountTotal, u64::MAX, u64::MAX).is_ok());
+        assert!(limits.check((Some("p"), None), Resource::CountTotal, u64::MAX, u64::MAX).is_ok());
         assert!(!limits.limits(Resource::CountTotal) && limits.limits(Resource::CountUploading));
-        assert!(limits.check(None, Resource::CountUploading, 1, 0).is_err());
-        assert!(limits.check(None, Resource::CountUploading, 0, 0).is_ok());
+        assert!(limits.check((None, None), Resource::CountUploading, 1, 0).is_err());
+        assert!(limits.check((None, None), Resource::CountUploading, 0, 0).is_ok());
     }
 }

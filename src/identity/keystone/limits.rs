@@ -18,13 +18,15 @@ use crate::{
     identity::limits::LimitSource,
     model::{
         error::{Error, Result},
-        unified::UnifiedLimits,
+        unified::{ProjectLimits, SharedLimits, UnifiedLimits},
     },
     outbound::{Method, StatusCode, Url},
 };
 
-/// The one enforcement model that oslo.limit implements.
-const MODEL: &str = "flat";
+/// Keystone's models of enforcement: each project has limits; and those of a domain have limits together as well, which
+/// oslo.limit knows by another name and does not implement.
+const FLAT: &str = "flat";
+const TWO_LEVELS: [&str; 2] = ["strict_two_level", "strict-two-level"];
 /// Projects whose limits are remembered at most.
 const PROJECTS_MAX: u64 = 20_000;
 /// How long a request waits for limits at most.
@@ -53,11 +55,28 @@ pub struct LimitSettings {
     pub last_known: Duration,
 }
 
-/// Limits of one project, or of all.
-type Known = Arc<Vec<(String, i64)>>;
+/// What is known of one project, of a domain, or of all.
+type Known = Arc<Facts>;
 
-/// Whose: a project's, or, without one, those that are registered for all.
-type Whose = Option<String>;
+#[derive(Default)]
+struct Facts {
+    limits: Vec<(String, i64)>,
+    /// With two levels the domain of a project.
+    domain: Option<String>,
+    /// The projects of a domain.
+    projects: Vec<String>,
+}
+
+/// Whose limits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Whose {
+    /// Those that are registered for all.
+    All,
+    /// Of a project.
+    Project(String),
+    /// Of a domain.
+    Domain(String),
+}
 
 /// Asks a Keystone for the limits of projects.
 pub struct KeystoneLimits {
@@ -74,6 +93,8 @@ pub struct KeystoneLimits {
 struct Endpoint {
     service_id: String,
     region_id: Option<String>,
+    #[serde(skip)]
+    has_two_levels: bool,
 }
 
 #[derive(Deserialize)]
@@ -107,7 +128,7 @@ impl KeystoneLimits {
 
     /// The limits of a project, or of all: remembered ones, new ones, or the last that were known.
     async fn known(&self, whose: Whose) -> Result<Known> {
-        let ask = Box::pin(async { self.ask(whose.as_deref()).await });
+        let ask = Box::pin(async { self.ask(&whose).await });
         let why = match self.fresh.try_get_with(whose.clone(), ask).await {
             Ok(known) => return Ok(known),
             Err(why) => why,
@@ -115,38 +136,74 @@ impl KeystoneLimits {
         let Some(known) = self.last_known.get(&whose).await else {
             return Err(Error::internal("limits", why));
         };
-        tracing::warn!(%why, project = whose.as_deref(), "the last known limits are used");
+        tracing::warn!(%why, ?whose, "the last known limits are used");
         // For a while nobody waits for a Keystone that does not answer.
         self.fresh.insert(whose, Arc::clone(&known)).await;
         Ok(known)
     }
 
-    async fn ask(&self, project: Option<&str>) -> std::result::Result<Known, String> {
-        let asked = timeout(PATIENCE, self.ask_keystone(project)).await;
+    async fn ask(&self, whose: &Whose) -> std::result::Result<Known, String> {
+        let asked = timeout(PATIENCE, self.ask_keystone(whose)).await;
         let known = Arc::new(asked.unwrap_or_else(|_| Err("Keystone did not answer in time".to_owned()))?);
-        self.last_known.insert(project.map(str::to_owned), Arc::clone(&known)).await;
+        self.last_known.insert(whose.clone(), Arc::clone(&known)).await;
         Ok(known)
     }
 
-    async fn ask_keystone(&self, project: Option<&str>) -> std::result::Result<Vec<(String, i64)>, String> {
+    async fn ask_keystone(&self, whose: &Whose) -> std::result::Result<Facts, String> {
         let endpoint = self.endpoint.get_or_try_init(|| self.find_endpoint()).await?;
         let mut query = vec![("service_id", endpoint.service_id.as_str())];
         query.extend(endpoint.region_id.as_deref().map(|region| ("region_id", region)));
-        query.extend(project.map(|project| ("project_id", project)));
-        let what = if project.is_some() { "limits" } else { "registered_limits" };
+        let what = if *whose == Whose::All { "registered_limits" } else { "limits" };
+        match whose {
+            Whose::All => {}
+            Whose::Project(project) => query.push(("project_id", project)),
+            Whose::Domain(domain) => query.push(("domain_id", domain)),
+        }
         let rows: Vec<Row> = read(self.get(what, &query).await?, what)?;
-        Ok(rows.into_iter().map(|row| (row.resource_name, row.resource_limit)).collect())
+        let limits = rows.into_iter().map(|row| (row.resource_name, row.resource_limit)).collect();
+        let mut facts = Facts { limits, ..Facts::default() };
+        match whose {
+            Whose::Project(project) if endpoint.has_two_levels => {
+                let found: Value = read(self.get(&format!("projects/{project}"), &[]).await?, "project")?;
+                facts.domain = Some(read(found, "domain_id")?);
+            }
+            Whose::Domain(domain) => facts.projects = self.projects_of(domain).await?,
+            Whose::All | Whose::Project(_) => {}
+        }
+        Ok(facts)
+    }
+
+    /// The projects of a domain.
+    async fn projects_of(&self, domain: &str) -> std::result::Result<Vec<String>, String> {
+        #[derive(Deserialize)]
+        struct Project {
+            id: String,
+        }
+        let answer = self.get("projects", &[("domain_id", domain)]).await?;
+        if answer["truncated"].as_bool() == Some(true) {
+            return Err(
+                "Keystone does not list all projects of a domain: see its option list_limit".to_owned()
+            );
+        }
+        let projects: Vec<Project> = read(answer, "projects")?;
+        Ok(projects.into_iter().map(|project| project.id).collect())
     }
 
     /// The endpoint of this service, once the model of enforcement is found to be one that can be enforced.
     async fn find_endpoint(&self) -> std::result::Result<Endpoint, String> {
         let model = self.get("limits/model", &[]).await?;
         let model = model["model"]["name"].as_str().unwrap_or_default().to_owned();
-        if model != MODEL {
+        let has_two_levels = TWO_LEVELS.contains(&model.as_str());
+        if model != FLAT && !has_two_levels {
             return Err(format!(
-                "Keystone enforces limits by the model {model:?}; only {MODEL:?} is supported"
+                "Keystone enforces limits by the model {model:?}; only {FLAT:?} and {:?} are known",
+                TWO_LEVELS[0]
             ));
         }
+        Ok(Endpoint { has_two_levels, ..self.find_service().await? })
+    }
+
+    async fn find_service(&self) -> std::result::Result<Endpoint, String> {
         let settings = &self.settings;
         if let Some(id) = &settings.endpoint_id {
             return read(self.get(&format!("endpoints/{id}"), &[]).await?, "endpoint");
@@ -221,15 +278,26 @@ fn only<T>(rows: Vec<T>, what: &str) -> std::result::Result<T, String> {
 
 #[async_trait]
 impl LimitSource for KeystoneLimits {
-    async fn limits_of(&self, project: Option<&str>) -> Result<UnifiedLimits> {
+    async fn limits_of(&self, project: Option<&str>) -> Result<ProjectLimits> {
         let own = match project {
-            Some(project) => self.known(Some(project.to_owned())).await?,
+            Some(project) => self.known(Whose::Project(project.to_owned())).await?,
             None => Known::default(),
         };
-        let all = self.known(None).await?;
-        let limit = |rows: &Known, name: &str| {
-            rows.iter().find(|(resource, _)| resource == name).map(|(_, limit)| *limit)
+        let all = self.known(Whose::All).await?;
+        let limit = |known: &Known, name: &str| {
+            known.limits.iter().find(|(resource, _)| resource == name).map(|(_, limit)| *limit)
         };
-        Ok(UnifiedLimits::of(|name| limit(&own, name).or_else(|| limit(&all, name))))
+        let of = |known: &Known| UnifiedLimits::of(|name| limit(known, name).or_else(|| limit(&all, name)));
+        let mut limits = ProjectLimits { own: of(&own), shared: None };
+        if let (Some(domain), Some(project)) = (own.domain.clone(), project) {
+            let known = self.known(Whose::Domain(domain.clone())).await?;
+            let mut projects = known.projects.clone();
+            // It may be newer than what is known of its domain.
+            if !projects.iter().any(|known| known == project) {
+                projects.push(project.to_owned());
+            }
+            limits.shared = Some(SharedLimits { domain, projects, limits: of(&known) });
+        }
+        Ok(limits)
     }
 }

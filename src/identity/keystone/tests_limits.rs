@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     identity::limits::LimitSource,
-    model::unified::{Resource, UnifiedLimits},
+    model::unified::{ProjectLimits, Resource, UnifiedLimits},
 };
 
 const ENDPOINT: &str = "/v3/endpoints/e1";
@@ -61,8 +61,13 @@ fn settings(fake: &Fake) -> LimitSettings {
     }
 }
 
-fn shown(limits: UnifiedLimits) -> [i64; 4] {
+fn each(limits: &UnifiedLimits) -> [i64; 4] {
     Resource::ALL.map(|resource| limits.get(resource))
+}
+
+fn shown(limits: ProjectLimits) -> [i64; 4] {
+    assert_eq!(limits.shared, None);
+    each(&limits.own)
 }
 
 /// Proves that a project's limit precedes the registered one, that what is not registered is 0, and that however many ask
@@ -124,12 +129,46 @@ async fn the_last_known_limits_outlive_keystone() {
 #[tokio::test]
 async fn what_is_not_understood_is_no_limit() {
     let fake = keystone();
-    fake.answers(MODEL, json!({"model": {"name": "strict-two-level"}}));
+    fake.answers(MODEL, json!({"model": {"name": "three-levels"}}));
     let limits = Arc::new(KeystoneLimits::new(settings(&fake)).unwrap());
     let error = limits.limits_of(Some("alpha")).await.unwrap_err().to_string();
-    assert!(error.contains("strict-two-level"), "{error}");
+    assert!(error.contains("three-levels"), "{error}");
     fake.answers(MODEL, json!({"model": {"name": "flat"}}));
     fake.answers(OF_ALPHA, json!({"error": {"code": 403}}));
     let error = limits.limits_of(Some("alpha")).await.unwrap_err().to_string();
     assert!(error.contains("limits"), "{error}");
+}
+
+/// Proves that with Keystone's model of two levels the domain's limits come along, the registered ones where it has none,
+/// with all of its projects, and that a list with projects missing is not taken for all.
+#[tokio::test]
+async fn two_levels_bring_the_limits_of_the_domain() {
+    let fake = keystone();
+    fake.answers(MODEL, json!({"model": {"name": "strict_two_level"}}));
+    fake.answers(
+        "/v3/projects/alpha",
+        json!({"project": {"id": "alpha", "domain_id": "d1", "parent_id": "d1"}}),
+    );
+    fake.answers(
+        "/v3/limits?service_id=s1&region_id=RegionOne&domain_id=d1",
+        json!({"limits": [row("image_size_total", 5)]}),
+    );
+    let projects = "/v3/projects?domain_id=d1";
+    fake.answers(projects, json!({"projects": [{"id": "alpha"}], "truncated": true}));
+    let limits = KeystoneLimits::new(LimitSettings { cache: Duration::ZERO, ..settings(&fake) }).unwrap();
+    let error = limits.limits_of(Some("alpha")).await.unwrap_err().to_string();
+    assert!(error.contains("list_limit"), "{error}");
+    for listed in [vec!["alpha", "beta"], vec!["beta"]] {
+        let rows: Vec<Value> = listed.iter().map(|id| json!({"id": id})).collect();
+        fake.answers(projects, json!({ "projects": rows }));
+        let found = limits.limits_of(Some("alpha")).await.unwrap();
+        assert_eq!(each(&found.own), [3, 0, -1, 0]);
+        let shared = found.shared.unwrap();
+        assert_eq!((shared.domain.as_str(), each(&shared.limits)), ("d1", [5, 0, -1, 0]));
+        let mut projects = shared.projects;
+        projects.sort();
+        assert_eq!(projects, ["alpha", "beta"]);
+    }
+    // Who has no project has no domain.
+    assert_eq!(shown(limits.limits_of(None).await.unwrap()), [10, 0, -1, 0]);
 }

@@ -22,5 +22,6 @@ mod sending;
 mod show;
 mod signature;
 mod tags;
+mod two_levels;
 pub mod unified;
 mod update;
