@@ -14,6 +14,7 @@ use crate::{
     policy::Enforcer,
     storage::Storages,
     store::{Stores, opening::Opener},
+    telemetry::trace::Tracer,
     usage::{self, Usage},
     work,
 };
@@ -48,6 +49,8 @@ pub struct App {
     pub usage: Usage,
     /// Stores that come and go while the service runs.
     pub storages: Storages,
+    /// What takes spans, where traces are on.
+    pub tracer: Option<Tracer>,
     /// The operator's settings about jobs.
     pub jobs: work::Settings,
     /// Places that only some nodes reach, and this one does; jobs name them.
@@ -75,8 +78,10 @@ impl App {
                 access: images.access.clone(),
                 fetcher: imports.fetcher.clone(),
                 seals: imports.seals.clone(),
+                tracer: None,
             },
             bus: None,
+            tracer: None,
             audit: None,
             hub: Arc::new(Hub::new(images.db.clone())),
             usage: Usage::new(images.db.clone(), images.access.clone(), usage),
@@ -87,6 +92,12 @@ impl App {
             imports,
             jobs,
         }
+    }
+
+    /// The same, traced.
+    #[must_use]
+    pub fn traced(self, tracer: Option<Tracer>) -> Self {
+        Self { webhooks: Webhooks { tracer: tracer.clone(), ..self.webhooks }, tracer, ..self }
     }
 
     /// The leases of this process.

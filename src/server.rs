@@ -16,6 +16,7 @@ mod options;
 mod stop;
 pub mod stores;
 pub mod supervisor;
+mod traces;
 
 use std::{fs::File, sync::Arc, time::Duration};
 
@@ -27,6 +28,7 @@ pub use options::{IdentityChoice, LimitsChoice, Options, Reread};
 use error::failed;
 use http::Http;
 use supervisor::{SERVING, Supervisor, Word};
+use traces::Traces;
 
 use crate::{
     api,
@@ -71,6 +73,7 @@ pub struct Server {
     builtin: Option<Builtin>,
     here: Node,
     http: Http,
+    traces: Traces,
     reread: Option<Reread>,
     /// What ends it at a signal until it serves.
     starting: Option<awaited::Starting>,
@@ -121,7 +124,8 @@ impl Server {
             audit: options.notifying.audit.clone().map(|place| Audit::new(db, place)),
             ..App::new(imports, cache, policy, opener, (options.jobs, options.usage))
         };
-        let app = Arc::new(app);
+        let traces = Traces::open(options.traces.as_ref(), &app.leases().node)?;
+        let app = Arc::new(app.traced(traces.tracer.clone()));
         if embedded {
             end_leases(&app).map_err(|e| failed("the database", e))?;
         }
@@ -142,7 +146,7 @@ impl Server {
         let here = node::describe(options, &app.leases().node, address, &app.policy, app.db.clock.now());
         node::enter(&app.db, &here)?;
         let reread = options.reread.clone();
-        Ok(Self { app, state, builtin, here, http, reread, starting, _lock: lock })
+        Ok(Self { app, state, builtin, here, http, traces, reread, starting, _lock: lock })
     }
 
     /// The first address in the network on which it listens, with the actual port if port 0 was requested.
@@ -198,7 +202,7 @@ impl Server {
     }
 
     async fn serve(self, signals: bool, stop: impl Future<Output = ()>) -> Result<Ended, StartError> {
-        let Self { app, state, builtin, here, http, reread, starting, _lock } = self;
+        let Self { app, state, builtin, here, http, traces, reread, starting, _lock } = self;
         let mut stopper = stop::Stopper::new(signals, stop)?;
         let supervisor = if signals { Supervisor::of_process() } else { Supervisor::default() };
         // Data in storages is served from the first request on.
@@ -207,6 +211,7 @@ impl Server {
             tracing::warn!(%error, "the storages of the database are not known yet");
         }
         supervisor.tell(Word::Alive);
+        let traces = traces.start();
         let jobs = Jobs::start(&app, here);
         let housekeeping =
             builtin.clone().map(|builtin| crate::telemetry::spawn(identity::keep_house(builtin)));
@@ -236,7 +241,7 @@ impl Server {
         let mut rest = std::pin::pin!(give_back(&app, jobs));
         if matches!(ended, Ended::Finished) {
             tokio::select! {
-                () = &mut rest => return Ok(ended),
+                () = async { (&mut rest).await; traces.finish().await } => return Ok(ended),
                 () = stopper.again() => ended = Ended::CutOff,
             }
         }

@@ -1,6 +1,6 @@
 //! The access log: one line for each request, written when its response is complete or its client is gone.
 //!
-//! Also puts the request into a tracing span, which covers the handler and the body that it streams.
+//! Also puts the request into a span of the log, which covers the handler and the body that it streams, and into a trace.
 
 use std::{
     cell::Cell,
@@ -20,8 +20,12 @@ use actix_web::{
 };
 use futures::StreamExt;
 
-use super::{connection::Exchange, request_info::RequestInfo};
-use crate::telemetry::{Context, metrics, metrics::Request};
+use super::{connection::Exchange, request_info::RequestInfo, traced};
+use crate::telemetry::{
+    Context, metrics,
+    metrics::Request,
+    trace::{Place, Span},
+};
 
 /// What is known of a request so far. When it is dropped, that goes into the log: a client that goes away takes the
 /// handler or the body with it, and this along.
@@ -37,10 +41,12 @@ struct Line {
     exchange: Option<Exchange>,
     began: Instant,
     end: &'static str,
+    span: Span,
 }
 
 impl Line {
     fn of(request: &ServiceRequest) -> Self {
+        let span = traced::begin(request);
         Self {
             info: request.extensions().get::<RequestInfo>().cloned().unwrap_or_default(),
             method: request.method().clone(),
@@ -52,6 +58,7 @@ impl Line {
             exchange: request.request().conn_data::<Exchange>().cloned(),
             began: Instant::now(),
             end: "client gone",
+            span,
         }
     }
 
@@ -76,10 +83,22 @@ impl Drop for Line {
             received: self.bytes_in.get(),
             sent,
         });
+        let end = traced::End {
+            request_id: &self.info.request_id,
+            project_id: self.info.project_id.as_deref(),
+            route: self.route.as_deref(),
+            method: self.method.as_str(),
+            status: self.status,
+            received: self.bytes_in.get(),
+            sent,
+            end: self.end,
+        };
+        traced::end(&mut self.span, &end);
         tracing::info!(
             target: "access",
             parent: None,
             request_id = self.info.request_id,
+            trace_id = self.span.place().map(Place::trace_id),
             project = self.info.project_id,
             user = self.info.user_id,
             method = self.method.as_str(),
@@ -108,8 +127,9 @@ pub async fn log_access<B: MessageBody>(
         request_id = line.info.request_id,
         method = line.method.as_str(),
         path = line.path,
+        trace_id = line.span.place().map(Place::trace_id),
     );
-    let context = Context::of(span, Some(&line.info.request_id));
+    let context = Context::of(span, Some(&line.info.request_id)).at(line.span.place());
     count_payload(&mut request, Rc::clone(&line.bytes_in));
     match context.clone().wrap(next.call(request)).await {
         Ok(response) => {

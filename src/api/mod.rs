@@ -44,6 +44,7 @@ mod stores;
 mod tasks;
 mod tls;
 mod token;
+mod traced;
 mod usage;
 mod versions;
 mod wire;

@@ -134,6 +134,7 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         notifying: config.notifying,
         transfers: config.transfers,
         api: config.api,
+        traces: config.traces,
         reread: Some(reread(place, loaded, pending)),
         ..Options::embedded(data_dir, bind)
     };

@@ -14,7 +14,7 @@ use crate::{
         lint::Validation, list::PageLimits,
     },
     policy,
-    telemetry::log,
+    telemetry::{log, trace},
     usage, work,
 };
 
@@ -29,7 +29,7 @@ use super::{
     assemble_notices::{self, Notifying},
     assemble_policy, assemble_stores,
     assemble_stores::Stores,
-    assemble_usage,
+    assemble_traces, assemble_usage,
 };
 
 /// Everything that the server is started with.
@@ -43,6 +43,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where the log goes.
     pub log: log::Settings,
+    /// Where traces go; `None` is nowhere.
+    pub traces: Option<trace::Settings>,
     /// Authentication and caching.
     pub flavor: Flavor,
     /// Settings about HTTP.
@@ -98,6 +100,7 @@ impl Config {
             metadata_source_path: loaded.path("DEFAULT", "metadata_source_path"),
             listen: assemble_listen::listen(loaded, &mut findings),
             log: assemble_log::log(loaded, &mut findings),
+            traces: assemble_traces::traces(loaded, &mut findings),
             flavor,
             api: api_settings(loaded, flavor, &mut findings),
             transfers: transfers(loaded),

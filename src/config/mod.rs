@@ -17,6 +17,7 @@ mod assemble_log;
 mod assemble_notices;
 mod assemble_policy;
 mod assemble_stores;
+mod assemble_traces;
 mod assemble_usage;
 mod check;
 mod flavor;

@@ -72,6 +72,8 @@ pub enum Feature {
     Notifications,
     /// Certificates and keys in a Barbican.
     KeyManager,
+    /// Spans for an OpenTelemetry collector.
+    Traces,
 }
 
 impl Feature {
@@ -101,6 +103,7 @@ impl Feature {
             | Feature::Policy
             | Feature::Staging
             | Feature::KeyManager
+            | Feature::Traces
             | Feature::Notifications
             | Feature::Cache => Status::Honoured,
             Feature::LocationEncryption => {

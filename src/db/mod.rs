@@ -11,6 +11,7 @@ mod client_file;
 mod conn;
 mod connection;
 pub mod consumers;
+mod counted;
 mod dialect;
 mod error;
 pub mod events;
@@ -72,8 +73,9 @@ pub mod webhooks;
 use std::{sync::Arc, time::Duration};
 
 use connection::Session;
+use counted::counted;
 use lane::{Opener, Pooled, Seat};
-use patience::{is_fault, patiently};
+use patience::patiently;
 use url::Place;
 use watch::Watch;
 
@@ -90,6 +92,8 @@ pub use settings::{IN_MEMORY, Sessions, Settings, SqlMode, Start};
 pub struct Db {
     watch: Arc<Watch>,
     limits: Limits,
+    /// What OpenTelemetry calls its kind.
+    system: &'static str,
     /// For how long work that must not be lost waits.
     patience: Duration,
     /// The time that rows are stamped with, and that everybody who has the database goes by.
@@ -112,10 +116,11 @@ impl Db {
             true => Sessions { recycle_seconds: None, ..settings.sessions.clone() },
             false => settings.sessions.clone(),
         };
+        let system = counted::system(&place);
         let watch = Watch::new(Opener { place, limits: settings.limits, size, kept, lasting, sessions });
         let patience = Duration::from_secs(settings.pool_timeout_seconds.max(1));
         let (limits, clock, notices) = (settings.limits, Clock::default(), Notices::default());
-        Ok(Self { watch: Arc::new(watch), limits, patience, clock, notices })
+        Ok(Self { watch: Arc::new(watch), limits, system, patience, clock, notices })
     }
 
     /// Opens the pool and a first connection, for which it waits as work does that must not be lost. Blocking.
@@ -343,7 +348,7 @@ impl Db {
         transaction: impl Fn(&mut Session) -> DbResult<T> + Send + 'static,
     ) -> DbResult<T> {
         let (watch, limits) = (Arc::clone(&self.watch), self.limits);
-        blocking(name, move || {
+        counted(name, self.system, move || {
             let result = patiently(name, || transaction(&mut *seat.connection(limits)?));
             if !matches!(result, Err(DbError::Unreached(_) | DbError::Unavailable(_) | DbError::Retry(_))) {
                 watch.answered();
@@ -351,50 +356,5 @@ impl Db {
             result
         })
         .await
-    }
-}
-
-/// Does the work of one statement on a thread for that, and counts it.
-async fn blocking<T: Send + 'static>(
-    name: &'static str,
-    work: impl FnOnce() -> DbResult<T> + Send + 'static,
-) -> DbResult<T> {
-    let call = crate::telemetry::metrics().statement(name);
-    let result = match crate::telemetry::blocking(work).await {
-        Ok(result) => result,
-        Err(fault) => Err(DbError::Other(format!("a database thread failed: {fault}"))),
-    };
-    call.end_as(match &result {
-        Ok(_) => "ok",
-        Err(_) if is_fault(&result) => "error",
-        Err(_) => "refused",
-    });
-    result
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::*;
-    use crate::model::error::Error;
-
-    /// Proves that statements are counted by name and outcome, a decision of the domain apart from a fault.
-    #[tokio::test]
-    async fn statements_are_counted() {
-        let dir = tempfile::tempdir().unwrap();
-        let connection = format!("sqlite:{}", dir.path().join("db").display());
-        let db = Db::open(&Settings { connection, ..Settings::default() }).unwrap();
-        db.read("test.counted", |_| Ok(())).await.unwrap();
-        db.write("test.counted", |_| Ok(())).await.unwrap();
-        let refuse = |_: &mut Conn| Err::<(), _>(DbError::Domain(Error::conflict("no")));
-        db.write("test.counted", refuse).await.unwrap_err();
-        let fail = |_: &mut Conn| Err::<(), _>(DbError::Other("broken".to_owned()));
-        db.read("test.counted", fail).await.unwrap_err();
-        let figures = crate::telemetry::metrics().text();
-        for (outcome, count) in [("ok", 2), ("refused", 1), ("error", 1)] {
-            let labels = format!("statement=\"test.counted\",outcome=\"{outcome}\"");
-            let line = format!("vitrine_database_statements_total{{{labels}}} {count}");
-            assert!(figures.lines().any(|found| found == line), "{line} is missing:\n{figures}");
-        }
     }
 }

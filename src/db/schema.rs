@@ -97,6 +97,7 @@ diesel::table! {
         owner -> Nullable<Text>,
         user_id -> Nullable<Text>,
         request_id -> Nullable<Text>,
+        traceparent -> Nullable<Text>,
         input -> Text,
         result -> Nullable<Text>,
         message -> Text,

@@ -23,6 +23,7 @@ use crate::{
     blob::facts::Facts,
     model::{error::Error, image::Image},
     store::private::FILE_MODE,
+    telemetry::{self, trace::Kind},
     work::{Done, Failure, Work},
 };
 
@@ -104,7 +105,15 @@ pub async fn run(
     let blob = draft.blob;
     let output = imports.blobs.staging.path(&blob.id);
     work.begin_pass(Some(virtual_size));
-    convert(imports, work, (&input, driver(&declared)), (&output, target), reserved).await?;
+    let mut span = telemetry::span(Kind::Internal, "image.convert");
+    span.set("vitrine.disk_format", target.to_owned());
+    let (from, to) = ((input.as_path(), driver(&declared)), (output.as_path(), target));
+    let converted = telemetry::inside(&span, convert(imports, work, from, to, reserved)).await;
+    if converted.is_err() {
+        span.fail("failed", String::new);
+    }
+    drop(span);
+    converted?;
     // What is blank takes no room on the disk.
     work.end_pass();
     let size = durable(&output).await?;

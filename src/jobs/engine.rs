@@ -28,7 +28,10 @@ use crate::{
         time::Timestamp,
     },
     task::kinds,
-    telemetry::{self, Context},
+    telemetry::{
+        self, Context,
+        trace::{Kind, Parent, Place, Span},
+    },
     work::{Done, Failure, Work, durable::Ending, queue::progress},
 };
 
@@ -58,12 +61,13 @@ pub async fn run(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
                 for job in jobs {
                     let (app, slots, places) = (Arc::clone(&app), Arc::clone(&slots), Arc::clone(&places));
                     let mine = under_way.begin(&job.id);
-                    let attempt = |job| async move {
+                    let (cause, span) = cause(&app, &job);
+                    let attempt = async move {
                         let (_mine, _slot) = (mine, slots.acquire_owned().await);
-                        execute(&app, places, job).await;
+                        execute(&app, places, job, span).await;
                         app.imports.queue.enqueued.notify_one();
                     };
-                    cause(&job).enter(|| telemetry::spawn_in(&mut running, attempt(job)));
+                    cause.enter(|| telemetry::spawn_in(&mut running, attempt));
                 }
             }
             Err(error) => tracing::error!(%error, "jobs could not be claimed"),
@@ -147,8 +151,26 @@ async fn claim(app: &App, free: usize, under_way: Vec<String>) -> Result<Vec<Job
         .await
 }
 
-/// What stands in each line of the log that a job writes, first of all the request that asked for it.
-fn cause(job: &Job) -> Context {
+/// What stands in each line of the log that a job writes, first of all the request that asked for it; and the span of
+/// this attempt, in the trace of that request.
+fn cause(app: &App, job: &Job) -> (Context, Span) {
+    let mut traced = match &app.tracer {
+        Some(tracer) => {
+            let parent = job.traceparent.as_deref().and_then(|text| Parent::parse(text, None));
+            Span::root(tracer, parent, Kind::Consumer, format!("job {}", job.kind.as_str()))
+        }
+        None => Span::default(),
+    };
+    for (key, value) in [
+        ("vitrine.job.id", Some(&job.id)),
+        ("vitrine.image.id", job.image_id.as_ref()),
+        ("vitrine.project.id", job.owner.as_ref()),
+        ("vitrine.request.id", job.request_id.as_ref()),
+    ] {
+        if let Some(value) = value.filter(|_| traced.is_open()) {
+            traced.set(key, value.clone());
+        }
+    }
     let span = tracing::info_span!(
         parent: None,
         "job",
@@ -156,18 +178,25 @@ fn cause(job: &Job) -> Context {
         job = job.id,
         kind = job.kind.as_str(),
         image = job.image_id,
+        trace_id = traced.place().map(Place::trace_id),
     );
-    Context::of(span, job.request_id.as_deref())
+    (Context::of(span, job.request_id.as_deref()).at(traced.place()), traced)
 }
 
 /// Runs one claimed job to its end or to its next attempt.
-async fn execute(app: &Arc<App>, places: Arc<Semaphore>, job: Job) {
+async fn execute(app: &Arc<App>, places: Arc<Semaphore>, job: Job, mut span: Span) {
     let call = telemetry::metrics().job(job.kind.as_str());
     let work = Work::new(app.db.clone(), app.leases(), places, job);
     let keeper = telemetry::spawn(keep_lease(Arc::clone(app), work.clone()));
     let _held = Held { work: work.clone(), keeper };
     let result = attempt(app, &work).await;
-    call.end_as(outcome(app, &work, &result));
+    let outcome = outcome(app, &work, &result);
+    call.end_as(outcome);
+    span.set("vitrine.outcome", outcome);
+    if outcome == "failed" {
+        // The sentence is for the user, who finds it in the task; it may name what is his alone.
+        span.fail(outcome, String::new);
+    }
     let recorded = match result {
         Ok(value) => {
             let done = work.progress();

@@ -169,6 +169,8 @@ pub struct Job {
     pub user_id: Option<String>,
     /// The request that created it.
     pub request_id: Option<String>,
+    /// The place of that request in a trace, as W3C Trace Context writes it.
+    pub traceparent: Option<String>,
     /// The input, as the API shows it.
     pub input: Value,
     /// The result, as the API shows it.

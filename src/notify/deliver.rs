@@ -16,6 +16,10 @@ use crate::{
         webhook::{Delivery, Webhook},
     },
     outbound::FetchError,
+    telemetry::{
+        self,
+        trace::{Kind, Span},
+    },
     work::seal::Sealed,
 };
 
@@ -100,13 +104,27 @@ impl Turn<'_> {
             ("X-Event-Id", delivery.sequence.to_string()),
             ("X-Event-Type", delivery.kind.clone()),
         ];
+        let mut span = self.span(delivery);
         let sent = self.hooks.fetcher.post(&self.hook.url, &headers, delivery.body.clone());
-        match tokio::time::timeout(PATIENCE, sent).await {
+        let sent = telemetry::inside(&span, tokio::time::timeout(PATIENCE, sent)).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            span.fail("failed", String::new);
+        }
+        match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(FetchError::Status(status))) => Err(format!("it answered {status}")),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("it did not answer in {} seconds", PATIENCE.as_secs())),
         }
+    }
+
+    /// Nobody waits for events to arrive, so each try is a trace of its own.
+    fn span(&self, delivery: &Delivery) -> Span {
+        let Some(tracer) = &self.hooks.tracer else { return Span::default() };
+        let mut span = Span::root(tracer, None, Kind::Producer, "webhook");
+        span.set("vitrine.webhook.id", self.hook.id.clone());
+        span.set("vitrine.event.kind", delivery.kind.clone());
+        span
     }
 
     async fn arrived(&mut self, delivery: &Delivery) -> DbResult<bool> {

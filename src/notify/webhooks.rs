@@ -15,6 +15,7 @@ use crate::{
         webhook::{Delivery, Webhook},
     },
     outbound::Fetcher,
+    telemetry::trace::Tracer,
     work::seal::{Sealed, Seals},
 };
 
@@ -43,6 +44,8 @@ pub struct Webhooks {
     pub fetcher: Fetcher,
     /// The keys that encrypt secrets.
     pub seals: Seals,
+    /// What takes spans, where traces are on.
+    pub tracer: Option<Tracer>,
 }
 
 /// The parameters of a new webhook.

@@ -1,4 +1,4 @@
-//! An HTTP client with limits, metrics, and trace headers where they make sense.
+//! An HTTP client with limits, metrics, spans, and headers that name the cause where they make sense.
 
 use std::{error::Error, time::Duration};
 
@@ -9,8 +9,8 @@ use reqwest::{
     redirect,
 };
 
-use super::{causes::causes, guard::Guard, tls::Tls};
-use crate::telemetry::{self, metrics::OutboundMetrics};
+use super::{causes::causes, guard::Guard, spans, tls::Tls};
+use crate::telemetry::{self, metrics::OutboundMetrics, trace::Span};
 
 /// The header by which services of one cloud tell each other which request is the cause.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-openstack-request-id");
@@ -183,11 +183,25 @@ impl Client {
         if let Some(id) = cause.and_then(|id| HeaderValue::from_str(&id).ok()) {
             request.headers_mut().insert(REQUEST_ID, id);
         }
+        let mut span = spans::begin(&mut request, self.metrics.purpose());
         let call = self.metrics.begin();
         let response = self.inner.execute(request).await;
         call.end(&response);
-        Ok(Answer { response: response?, metrics: self.metrics.clone() })
+        match response {
+            Ok(response) => {
+                spans::answered(&mut span, response.status());
+                Ok(Answer { response, metrics: self.metrics.clone(), span })
+            }
+            Err(error) => Err(failed(&mut span, error)),
+        }
     }
+}
+
+fn failed(span: &mut Span, error: reqwest::Error) -> OutboundError {
+    let kind = if error.is_timeout() { "timeout" } else { "connection" };
+    let error = OutboundError::from(error);
+    span.fail(kind, || error.to_string());
+    error
 }
 
 fn proxy(scheme: &str, url: &str) -> reqwest::Result<reqwest::Proxy> {
@@ -205,6 +219,8 @@ fn with_scheme(url: &str) -> String {
 pub struct Answer {
     response: Response,
     metrics: OutboundMetrics,
+    /// Lasts as long as the body.
+    span: Span,
 }
 
 impl Answer {
@@ -228,8 +244,10 @@ impl Answer {
     /// # Errors
     /// [`OutboundError`] when the connection breaks or takes too long.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, OutboundError> {
-        let chunk = self.response.chunk().await?;
-        self.metrics.add_received(chunk.as_ref().map_or(0, Bytes::len));
+        let chunk = self.response.chunk().await.map_err(|error| failed(&mut self.span, error))?;
+        let length = chunk.as_ref().map_or(0, Bytes::len);
+        self.metrics.add_received(length);
+        self.span.add_bytes(length);
         Ok(chunk)
     }
 

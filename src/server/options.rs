@@ -13,7 +13,9 @@ use crate::{
     blob::transfers,
     cache, config, db,
     identity::{Identity, builtin, limits::LimitSource},
-    image, import, key_manager, policy, usage, work,
+    image, import, key_manager, policy,
+    telemetry::trace,
+    usage, work,
 };
 
 /// The identity service.
@@ -114,6 +116,8 @@ pub struct Options {
     pub identity: IdentityChoice,
     /// Where the limits of projects come from.
     pub limits: LimitsChoice,
+    /// Where traces go; `None` is nowhere.
+    pub traces: Option<trace::Settings>,
     /// What SIGHUP reads again; `None` has no configuration.
     pub reread: Option<Reread>,
 }
@@ -148,6 +152,7 @@ impl Options {
             key_manager: None,
             identity: IdentityChoice::Builtin(builtin::Settings::default()),
             limits: LimitsChoice::default(),
+            traces: None,
             reread: None,
         }
     }

@@ -58,7 +58,7 @@ fn add(counter: &AtomicU64, number: usize) {
 }
 
 impl Call {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Write => "write",
@@ -66,6 +66,20 @@ impl Call {
             Self::Stat => "stat",
             Self::Delete => "delete",
             Self::List => "list",
+        }
+    }
+}
+
+impl Call {
+    /// The name of its span.
+    pub(super) fn span(self) -> &'static str {
+        match self {
+            Self::Read => "store.read",
+            Self::Write => "store.write",
+            Self::Share => "store.share",
+            Self::Stat => "store.stat",
+            Self::Delete => "store.delete",
+            Self::List => "store.list",
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{error::Error, io};
 
+use crate::telemetry::trace::Span;
+
 /// The kind of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StoreErrorKind {
@@ -44,6 +46,11 @@ pub struct StoreError {
 }
 
 impl StoreError {
+    /// Has a span say that it failed: by the kind of error alone, for the rest may be somebody's URL.
+    pub(super) fn tell(&self, span: &mut Span) {
+        span.fail(format!("{:?}", self.kind), String::new);
+    }
+
     /// A failure whose kind the store knows, with its cause or a sentence.
     pub fn new(
         kind: StoreErrorKind,

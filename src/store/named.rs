@@ -14,7 +14,13 @@ use std::{
 use futures::{StreamExt, TryStreamExt};
 use serde_json::{Map, Value};
 
-use crate::model::storage::Terms;
+use crate::{
+    model::storage::Terms,
+    telemetry::{
+        self,
+        trace::{Kind as SpanKind, Span},
+    },
+};
 
 use super::{
     About, Addresses, Backend, BlobWriter, ByteRange, ByteStream, Capabilities, ListStream, NewBlob, Readers,
@@ -129,17 +135,21 @@ impl NamedStore {
         self.counters.begun(Call::Read);
         let url = StoreUrl::new(url);
         let asked = range.filter(|_| self.about.capabilities.ranges);
-        let opened = self.traced(Call::Read, async {
+        let opened = self.spanned(Call::Read, async {
             let seat = self.readers.take(&self.id).await?;
             Ok((self.ask(self.backend.read(&url, asked)).await?, seat))
         });
-        let (stream, seat) = opened.await?;
+        let ((stream, seat), mut span) = opened.await?;
         let notes = self.notes.clone();
         let stream = in_time_each(self.id.clone(), self.answer, stream).inspect(move |chunk| {
             let _seat = &seat;
             notes.ended(chunk);
-            if let Ok(chunk) = chunk {
-                notes.counters.read(chunk.len());
+            match chunk {
+                Ok(chunk) => {
+                    notes.counters.read(chunk.len());
+                    span.add_bytes(chunk.len());
+                }
+                Err(error) => error.tell(&mut span),
             }
         });
         match range.filter(|_| asked.is_none()) {
@@ -155,13 +165,13 @@ impl NamedStore {
     /// [`StoreErrorKind::Unsupported`] from a store that only reads; else the store's.
     pub async fn writer(&self, blob: &NewBlob<'_>) -> StoreResult<BlobWriter> {
         self.counters.begun(Call::Write);
-        let opened = self.traced(Call::Write, async {
+        let opened = self.spanned(Call::Write, async {
             self.check_writes()?;
             let seat = self.writers.take(&self.id).await?;
             Ok((self.ask_at_length(self.backend.writer(blob)).await?, seat))
         });
-        let (inner, seat) = opened.await?;
-        Ok(BlobWriter::new(inner, self.notes.clone(), self.id.clone(), self.answer, seat))
+        let ((inner, seat), span) = opened.await?;
+        Ok(BlobWriter::new(inner, self.notes.clone(), (self.id.clone(), self.answer), seat, span))
     }
 
     /// Makes what the store `source` has at `from` the blob, finished and durable, without reading it, and returns its
@@ -305,16 +315,34 @@ impl NamedStore {
 
     /// Counts the failure of a call, and leaves a trace of how long it took.
     async fn traced<T>(&self, call: Call, work: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
+        self.spanned(call, work).await.map(|(answer, _)| answer)
+    }
+
+    /// The same for a call that goes on after its answer, as long as its span.
+    async fn spanned<T>(
+        &self,
+        call: Call,
+        work: impl Future<Output = StoreResult<T>>,
+    ) -> StoreResult<(T, Span)> {
         let (begun, measured) = (Instant::now(), self.counters.measure(call));
-        let result = work.await;
+        let mut span = telemetry::span(SpanKind::Internal, call.span());
+        if span.is_open() {
+            span.set("vitrine.store.id", self.id.clone());
+            span.set("vitrine.store.kind", self.kind().name);
+            span.set("vitrine.store.operation", call.name());
+        }
+        let result = telemetry::inside(&span, work).await;
         measured.end(&result);
         self.counters.ended(&result);
         let (store, took) = (&self.id, begun.elapsed());
         match &result {
             Ok(_) => tracing::debug!(%store, ?call, ?took, "a store answered"),
-            Err(error) => tracing::debug!(%store, ?call, ?took, %error, "a store failed"),
+            Err(error) => {
+                error.tell(&mut span);
+                tracing::debug!(%store, ?call, ?took, %error, "a store failed");
+            }
         }
-        result
+        result.map(|answer| (answer, span))
     }
 }
 

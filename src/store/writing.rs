@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{StoreResult, StoreUrl, Writer, limit::in_time, notes::Notes};
+use crate::telemetry::{self, trace::Span};
 
 /// The writer of one blob. Dropping it shows nothing, and may leave an unfinished blob to delete.
 pub struct BlobWriter {
@@ -14,17 +15,19 @@ pub struct BlobWriter {
     store: String,
     answer: Duration,
     _seat: OwnedSemaphorePermit,
+    /// Lasts until nobody writes any more.
+    span: Span,
 }
 
 impl BlobWriter {
     pub(super) fn new(
         inner: Box<dyn Writer>,
         notes: Notes,
-        store: String,
-        answer: Duration,
+        (store, answer): (String, Duration),
         seat: OwnedSemaphorePermit,
+        span: Span,
     ) -> Self {
-        Self { inner, notes, store, answer, _seat: seat }
+        Self { inner, notes, store, answer, _seat: seat, span }
     }
 
     /// Takes the next chunk; waits while the store is slower than the sender, as long as it may take for an answer.
@@ -33,10 +36,12 @@ impl BlobWriter {
     /// The store's.
     pub async fn write(&mut self, chunk: Bytes) -> StoreResult<()> {
         let length = chunk.len();
-        let result = in_time(&self.store, self.answer, self.inner.write(chunk)).await;
-        self.notes.ended(&result);
+        let work = in_time(&self.store, self.answer, self.inner.write(chunk));
+        let result = telemetry::inside(&self.span, work).await;
+        self.ended(&result);
         result?;
         self.notes.counters.written(length);
+        self.span.add_bytes(length);
         Ok(())
     }
 
@@ -46,8 +51,8 @@ impl BlobWriter {
     /// # Errors
     /// The store's.
     pub async fn sync(&mut self) -> StoreResult<()> {
-        let result = self.inner.sync().await;
-        self.notes.ended(&result);
+        let result = telemetry::inside(&self.span, self.inner.sync()).await;
+        self.ended(&result);
         result
     }
 
@@ -58,8 +63,8 @@ impl BlobWriter {
     /// [`StoreErrorKind::Exists`](super::StoreErrorKind::Exists) when something has that name: then another can be tried.
     /// Else the store's; the commit may have taken place all the same.
     pub async fn commit(&mut self, name: &str) -> StoreResult<StoreUrl> {
-        let result = self.inner.commit(name).await;
-        self.notes.ended(&result);
+        let result = telemetry::inside(&self.span, self.inner.commit(name)).await;
+        self.ended(&result);
         result
     }
 
@@ -68,8 +73,19 @@ impl BlobWriter {
     /// # Errors
     /// The store's; then the reaper has something to do.
     pub async fn cancel(self) -> StoreResult<()> {
-        let result = in_time(&self.store, self.answer, self.inner.cancel()).await;
-        self.notes.ended(&result);
+        let Self { inner, notes, store, answer, _seat, mut span } = self;
+        let result = telemetry::inside(&span, in_time(&store, answer, inner.cancel())).await;
+        notes.ended(&result);
+        if let Err(error) = &result {
+            error.tell(&mut span);
+        }
         result
+    }
+
+    fn ended<T>(&mut self, result: &StoreResult<T>) {
+        self.notes.ended(result);
+        if let Err(error) = result {
+            error.tell(&mut self.span);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Observability of a running server: the log, the span that ties its lines to a request, and metrics.
+//! Observability of a running server: the log, the span that ties its lines to a request, metrics, and traces.
 //!
 //! Directly above `model`, so every other room can use it. Work that leaves the current task goes through [`spawn`],
 //! [`spawn_local`], [`spawn_in`] or [`blocking`], which pass the request's span along; nothing else in `src/` starts
@@ -10,6 +10,9 @@ pub mod metrics;
 pub mod places;
 pub mod relay;
 mod tasks;
+pub mod trace;
 
 pub use metrics::metrics;
-pub use tasks::{Context, Spawned, blocking, request_id, spawn, spawn_in, spawn_local, spawn_scoped};
+pub use tasks::{
+    Context, Spawned, blocking, inside, place, request_id, span, spawn, spawn_in, spawn_local, spawn_scoped,
+};

@@ -1,12 +1,23 @@
-//! The context that accompanies work to any thread: the tracing span, and the id of the request that caused it.
+//! The context that accompanies work to any thread: the span of the log, the id of the request that caused it, and its
+//! place in a trace.
 
 use std::{sync::Arc, thread::Scope};
 
+use futures::future::Either;
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{Instrument, Span};
 
+use super::trace::{self, Kind, Place};
+
+/// What caused the work under way.
+#[derive(Clone, Debug, Default)]
+struct Cause {
+    request_id: Option<Arc<str>>,
+    place: Option<Place>,
+}
+
 tokio::task_local! {
-    static REQUEST_ID: Option<Arc<str>>;
+    static CAUSE: Cause;
 }
 
 /// The handle that waits for a task or a blocking call.
@@ -14,35 +25,60 @@ pub type Spawned<T> = JoinHandle<T>;
 
 /// The id of the request that caused the current work; `None` if there is none.
 pub fn request_id() -> Option<Arc<str>> {
-    REQUEST_ID.try_with(Clone::clone).ok().flatten()
+    CAUSE.try_with(|cause| cause.request_id.clone()).ok().flatten()
+}
+
+/// The place of the current work in a trace; `None` if it is in none.
+pub fn place() -> Option<Place> {
+    CAUSE.try_with(|cause| cause.place.clone()).ok().flatten()
+}
+
+/// A span that the current work causes; none if that is in no trace.
+pub fn span(kind: Kind, name: &'static str) -> trace::Span {
+    CAUSE.try_with(|cause| trace::Span::child(cause.place.as_ref(), kind, name)).unwrap_or_default()
+}
+
+/// `work`, whose spans are caused by `span`.
+pub fn inside<F: Future>(span: &trace::Span, work: F) -> impl Future<Output = F::Output> + use<F> {
+    match span.place() {
+        Some(place) => Either::Left(Context::current().at(Some(place)).wrap(work)),
+        None => Either::Right(work),
+    }
 }
 
 /// The cause of work.
 #[derive(Clone, Debug)]
 pub struct Context {
     span: Span,
-    request_id: Option<Arc<str>>,
+    cause: Cause,
 }
 
 impl Context {
     /// A new cause.
     pub fn of(span: Span, request_id: Option<&str>) -> Self {
-        Self { span, request_id: request_id.map(Arc::from) }
+        Self { span, cause: Cause { request_id: request_id.map(Arc::from), place: None } }
+    }
+
+    /// The same cause, at a place in a trace.
+    #[must_use]
+    pub fn at(self, place: Option<&Place>) -> Self {
+        Self { cause: Cause { place: place.cloned(), ..self.cause }, ..self }
     }
 
     /// The cause of the work under way.
     pub fn current() -> Self {
-        Self { span: Span::current(), request_id: request_id() }
+        let cause = CAUSE.try_with(Clone::clone).unwrap_or_default();
+        Self { span: Span::current(), cause }
     }
 
     /// `work`, done for this cause.
     pub fn wrap<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
-        REQUEST_ID.scope(self.request_id, work.instrument(self.span))
+        CAUSE.scope(self.cause, work.instrument(self.span))
     }
 
     /// Does `work` for this cause at once.
     pub fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
-        REQUEST_ID.sync_scope(self.request_id.clone(), || self.span.in_scope(work))
+        CAUSE.sync_scope(self.cause.clone(), || self.span.in_scope(work))
     }
 }
 

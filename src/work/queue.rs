@@ -19,6 +19,7 @@ use crate::{
         status::Status,
         time::Timestamp,
     },
+    telemetry,
 };
 
 /// The job queue. Cheap to clone.
@@ -50,6 +51,7 @@ pub fn row(caller: &Caller, kind: JobKind, (input, state): (Value, Value), now: 
         owner: caller.project_id.clone(),
         user_id: caller.user_id.clone(),
         request_id: Some(caller.request_id.clone()),
+        traceparent: telemetry::place().map(|place| place.traceparent()),
         input,
         result: None,
         message: String::new(),

@@ -31,6 +31,7 @@ a package of an environment (the SDK, a driver of a database) imports it where i
   many          databases of Glance with many images
   streams       large bodies, sent and received by processes
   sources       web servers to import from
+  collector     an OpenTelemetry collector, and the spans that came
   disks         disk images as users have them
   environments  virtual environments and other things that are made once
 """

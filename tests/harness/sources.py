@@ -10,8 +10,8 @@ class Source(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, handler, address="127.0.0.1"):
-        super().__init__((address, 0), handler)
+    def __init__(self, handler, address="127.0.0.1", port=0):
+        super().__init__((address, port), handler)
         self.url = f"http://{address}:{self.server_port}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 

@@ -16,6 +16,7 @@ mod own;
 mod services;
 mod stores;
 mod stores_block;
+mod traces;
 mod usage;
 
 use std::sync::LazyLock;
@@ -35,6 +36,7 @@ pub static GROUPS: LazyLock<Vec<&[Group]>> = LazyLock::new(|| {
         bounds::GROUPS,
         listening::GROUPS,
         usage::GROUPS,
+        traces::GROUPS,
         identity::GROUPS,
         stores::GROUPS,
         &kinds::GROUPS,

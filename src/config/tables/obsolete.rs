@@ -6,9 +6,6 @@ use crate::config::wired::Feature;
 /// The groups of this file. The feature is of no account: each option is obsolete by itself.
 pub const GROUPS: &[Group] = &[
     group("DEFAULT", DEFAULTS),
-    group("profiler", PROFILER),
-    group("profiler_jaeger", JAEGER),
-    group("profiler_otlp", JAEGER),
     group("oslo_reports", REPORTS),
     group("audit_middleware_notifications", AUDIT),
 ];
@@ -79,24 +76,6 @@ const DEFAULTS: &[Opt] = &[
     gone("notification_driver", "[oslo_messaging_notifications] driver replaces it"),
     gone("lock_path", "what needs a lock is locked in the database"),
 ];
-
-const NO_PROFILER: &str = "requests are not traced by osprofiler";
-
-const PROFILER: &[Opt] = &[
-    gone("enabled", NO_PROFILER).alias(&[(None, "profiler_enabled")]),
-    gone("trace_sqlalchemy", NO_PROFILER),
-    gone("trace_requests", NO_PROFILER),
-    gone("hmac_keys", NO_PROFILER).secret(),
-    gone("connection_string", NO_PROFILER).secret(),
-    gone("es_doc_type", NO_PROFILER),
-    gone("es_scroll_time", NO_PROFILER),
-    gone("es_scroll_size", NO_PROFILER),
-    gone("socket_timeout", NO_PROFILER),
-    gone("sentinel_service_name", NO_PROFILER),
-    gone("filter_error_trace", NO_PROFILER),
-];
-
-const JAEGER: &[Opt] = &[gone("service_name_prefix", NO_PROFILER), gone("process_tags", NO_PROFILER)];
 
 const NO_REPORTS: &str = "there are no reports of Python's threads";
 

@@ -5,8 +5,9 @@ use std::{fs::File, io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::NamedStore;
-use crate::store::{
-    LocalFile, Share, StoreError, StoreErrorKind, StoreResult, StoreUrl, count::Call, notes::Notes,
+use crate::{
+    store::{LocalFile, Share, StoreError, StoreErrorKind, StoreResult, StoreUrl, count::Call, notes::Notes},
+    telemetry::trace::Span,
 };
 
 /// A blob as a file. It counts among those that are read for as long as this lives.
@@ -21,13 +22,16 @@ pub struct StoredFile {
     pub answer: Duration,
     store: String,
     notes: Notes,
+    span: Span,
     _seat: OwnedSemaphorePermit,
 }
 
 impl StoredFile {
     /// Counts bytes that were sent.
     pub fn sent(&self, bytes: u64) {
-        self.notes.counters.read(usize::try_from(bytes).unwrap_or(usize::MAX));
+        let length = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.notes.counters.read(length);
+        self.span.add_bytes(length);
         self.notes.ended(&Ok(()));
     }
 
@@ -59,11 +63,12 @@ impl NamedStore {
         }
         let url = StoreUrl::new(url);
         self.counters.begun(Call::Read);
-        let opened = self.traced(Call::Read, async {
+        let opened = self.spanned(Call::Read, async {
             let seat = self.readers.take(&self.id).await?;
             Ok((self.ask(self.backend.file(&url)).await?, seat))
         });
-        let (Some(LocalFile { file, path, size }), seat) = opened.await? else { return Ok(None) };
+        let ((file, seat), span) = opened.await?;
+        let Some(LocalFile { file, path, size }) = file else { return Ok(None) };
         let (store, notes) = (self.id.clone(), self.notes.clone());
         Ok(Some(StoredFile {
             file: Arc::new(file),
@@ -72,6 +77,7 @@ impl NamedStore {
             answer: self.answer,
             store,
             notes,
+            span,
             _seat: seat,
         }))
     }

@@ -114,6 +114,11 @@ impl std::fmt::Debug for OutboundMetrics {
 }
 
 impl OutboundMetrics {
+    /// The purpose.
+    pub fn purpose(&self) -> &'static str {
+        self.purpose
+    }
+
     /// Begins a request.
     pub fn begin(&self) -> Call {
         self.calls.begin(vec![("purpose", self.purpose.into())])

@@ -13,6 +13,7 @@ pub(super) struct Events {
     tokens_shared: Counters,
     notices: Counters,
     notices_waiting: Gauges,
+    spans: Counters,
 }
 
 fn hit(found: bool) -> Cow<'static, str> {
@@ -53,6 +54,11 @@ impl Events {
                 &["reader"],
                 "Events that wait for the message bus or the audit log",
             ),
+            spans: book.counters(
+                "trace_spans",
+                &["outcome"],
+                "Spans of traces: sent, dropped because too many waited, or lost because the collector did not take them",
+            ),
         }
     }
 
@@ -79,6 +85,11 @@ impl Events {
 
     pub(super) fn notices_waiting(&self, reader: &'static str, events: i64) {
         self.notices_waiting.get_or_create(&vec![("reader", reader.into())]).set(events);
+    }
+
+    pub(super) fn spans(&self, outcome: &'static str, count: usize) {
+        let counter = self.spans.get_or_create_owned(&vec![("outcome", outcome.into())]);
+        counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     pub(super) fn verification_failed(&self, store: &str, what: &'static str) {

@@ -199,6 +199,11 @@ impl Metrics {
         self.events.notices_waiting(reader, events);
     }
 
+    /// So many spans were `sent`, `dropped` or `lost`.
+    pub fn spans(&self, outcome: &'static str, count: usize) {
+        self.events.spans(outcome, count);
+    }
+
     /// The metrics of requests for one purpose, such as `import`, `store`, `keystone` or `policy`.
     pub fn outbound(&self, purpose: &'static str) -> OutboundMetrics {
         let received = self.outbound_bytes.get_or_create_owned(&vec![("purpose", purpose.into())]);

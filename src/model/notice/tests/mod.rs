@@ -260,6 +260,7 @@ fn job() -> Job {
         owner: Some("p".to_owned()),
         user_id: None,
         request_id: None,
+        traceparent: None,
         input: json!({"secret": 1}),
         result: Some(json!({})),
         message: "m".to_owned(),
