@@ -1,5 +1,5 @@
-"""No secret is ever written into the log: flows of every kind at the level of most words, then a search for each secret
-that they used."""
+"""No secret is ever written into the log or a trace: flows of every kind at the level of most words, then a search for
+each secret that they used."""
 
 import base64
 import re
@@ -8,6 +8,7 @@ import urllib.parse
 import pytest
 
 from harness import Server, certificates, process, sources, tokens
+from harness.collector import Collector
 
 CONFIG = """
 [DEFAULT]
@@ -40,14 +41,20 @@ allowed_networks = ['127.0.0.0/8']
 tls_cert_file = {certificate}
 tls_key_file = {key}
 listen = http://127.0.0.1:{port}, https://127.0.0.1:{secure}
+trace_endpoint = {collector}
+trace_headers = authorization:{trace}
+[profiler]
+enabled = true
+hmac_keys = {profiler}
 """
-KINDS = ("transport", "access", "s3", "swift", "keystone", "wrong", "source", "signature", "unknown", "service")
+KINDS = ("transport", "access", "s3", "swift", "keystone", "wrong", "source", "signature", "unknown", "service",
+         "trace", "profiler")
 
 
 class Talkative(Server):
     """A server that logs everything; `secrets` has what it must not say, by what each is for."""
 
-    def __init__(self, folder, use_json):
+    def __init__(self, folder, use_json, collector):
         port = process.free_port()
         authority = certificates.Authority(folder, "authority")
         certificate, key = authority.issue(folder, "server", ["127.0.0.1"])
@@ -56,7 +63,7 @@ class Talkative(Server):
         config = folder / "vitrine.conf"
         ports = {"port": port, "secure": process.free_port(), "closed": process.free_port()}
         config.write_text(CONFIG.format(folder=folder, certificate=certificate, key=key, json=str(use_json).lower(),
-                                        **ports, **self.secrets))
+                                        collector=collector.url, **ports, **self.secrets))
         super().__init__(folder / "data", port=port, arguments=["--config-file", config])
         self.secrets["key of TLS"] = key.read_text().splitlines()[1]
 
@@ -69,9 +76,16 @@ class Talkative(Server):
         return (self.folder / "api.log").read_text()
 
 
+@pytest.fixture
+def collector():
+    collector = Collector()
+    yield collector
+    collector.close()
+
+
 @pytest.fixture(params=[False, True], ids=["text", "json"])
-def talkative(request, tmp_path):
-    with Talkative(tmp_path, request.param) as server:
+def talkative(request, tmp_path, collector):
+    with Talkative(tmp_path, request.param, collector) as server:
         yield server
 
 
@@ -119,16 +133,20 @@ def move_data(server, source):
     server.create()
 
 
-def test_no_secret_is_logged(talkative, tmp_path):
-    """Each secret, as it is and as Base64 has it, is absent from everything that the server wrote."""
+def test_no_secret_is_logged(talkative, collector, tmp_path):
+    """Each secret, as it is and as Base64 has it, is absent from all that the server wrote, and from its spans."""
     served = tmp_path / "served"
     served.mkdir()
     (served / "disk.raw").write_bytes(b"x" * 4096)
     log_in(talkative)
     with sources.Folder(served) as source:
         move_data(talkative, source)
+    wanted = {"store.write", "webhook", "PUT /v2/images/{id}/file"}
+    process.wait_for("spans of each kind", lambda: wanted <= {span.name for span in collector.spans()})
     assert talkative.terminate() == 0
-    text = talkative.logged() + talkative.log.read_text()
+    assert collector.headers[0]["authorization"] == talkative.secrets["trace"]
+    traced = "\n".join(body.decode(errors="replace") for body in collector.bodies)
+    text = talkative.logged() + talkative.log.read_text() + traced
     assert re.search(r"\bTRACE\b", text) and "access" in text, "the log says too little to prove anything"
     assert "webhook" in talkative.secrets
     leaked = {}
