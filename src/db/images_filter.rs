@@ -93,6 +93,11 @@ fn filter_condition(filter: &Filter, number: &dyn Fn(&str) -> String) -> Stateme
                 .texts(names.iter().copied())
                 .sql(") > 0")
         }
+        Filter::PropertyIsOwnId(name) => {
+            Statement::new("EXISTS (SELECT 1 FROM image_properties p WHERE p.image_id = i.id AND p.name = ")
+                .text(*name)
+                .sql(" AND p.value = i.id)")
+        }
         Filter::AtMostOrUnknown(column, most) => {
             Statement::new(&format!("(i.{column} IS NULL OR i.{column} <= ")).integer(*most).sql(")")
         }

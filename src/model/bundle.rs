@@ -6,6 +6,7 @@ use super::{
     error::{Error, Result},
     image::Image,
     lifecycle::text,
+    list::Filter,
 };
 
 /// The property that names the bundle of an image; that of a bundle is its own id.
@@ -133,6 +134,11 @@ pub fn mapping(disks: &[Disk]) -> String {
 /// Whether an image is a bundle of this service.
 pub fn is_bundle(image: &Image) -> bool {
     text(image, SET_PROPERTY) == Some(&image.id)
+}
+
+/// The condition that an image of a list is a bundle of this service.
+pub fn only() -> Filter {
+    Filter::PropertyIsOwnId(SET_PROPERTY)
 }
 
 /// The bundle that an image says it is a disk of.

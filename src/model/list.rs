@@ -74,6 +74,8 @@ pub enum Filter {
     PropertyNotBelow(&'static str, i64),
     /// One of the custom properties is there.
     AnyProperty(Vec<&'static str>),
+    /// The custom property has the image's own id.
+    PropertyIsOwnId(&'static str),
     /// An integer column is at most this number, or NULL.
     AtMostOrUnknown(&'static str, i64),
     /// Matches nothing.

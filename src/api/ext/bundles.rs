@@ -20,7 +20,7 @@ use crate::{
         query,
     },
     model::{
-        bundle::{self, Disk, FULL, KIND_PROPERTY, parse_disks},
+        bundle::{self, Disk, parse_disks},
         error::{Error, Result},
         image::Image,
         image_schema::ImageSchema,
@@ -119,15 +119,13 @@ pub async fn create(state: Shared, caller: Identified, request: HttpRequest, bod
 /// Lists those that the caller sees.
 pub async fn list(state: Shared, caller: Identified, request: HttpRequest) -> ApiResult {
     let asked = Asked::parse(pairs(request.query_string())?, &["name", "owner", "visibility"])?;
-    let mut wanted = asked.rest.clone();
-    wanted.push((KIND_PROPERTY.to_owned(), FULL.to_owned()));
     let limits = PageLimits { default: asked.limit, max: asked.limit };
-    let query = ListQuery { marker: asked.marker.clone(), ..ListQuery::parse(&wanted, limits)? };
+    let mut query = ListQuery { marker: asked.marker.clone(), ..ListQuery::parse(&asked.rest, limits)? };
+    query.filters.push(bundle::only());
     let page = query::list(&state.app.images, &caller.0, query).await?;
     let bundles: Vec<Value> = page
         .images
         .iter()
-        .filter(|image| bundle::is_bundle(image))
         .map(|image| {
             let plain = |disk: Disk| {
                 json!({"image_id": disk.image_id, "boot_index": disk.boot_index, "volume_size": disk.volume_size})

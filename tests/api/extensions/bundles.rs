@@ -73,6 +73,25 @@ on_each_database! {
         alice.get(&format!("{PATH}/{root}")).await.expect(404);
     }
 
+    /// Pages of bundles are full as long as there are more, whatever other images call themselves.
+    async fn pages_of_bundles_are_full(database: Database) {
+        let app = database.app();
+        let (first, ..) = bundled(&app).await;
+        let alice = app.as_member("alice");
+        for _ in 0..2 {
+            alice.created(image().raw().with("image_kind", "full")).await;
+        }
+        let (second, ..) = bundled(&app).await;
+        alice.created(image().raw().with("image_kind", "full")).await;
+        let page = async |path: &str| alice.get(path).await.expect(200).json();
+        let one = page(&format!("{PATH}?limit=1")).await;
+        assert_eq!((&one["bundles"][0]["id"], one["bundles"].as_array().unwrap().len()), (&json!(second), 1));
+        let two = page(one["next"].as_str().unwrap()).await;
+        assert_eq!((&two["bundles"][0]["id"], two["bundles"].as_array().unwrap().len()), (&json!(first), 1));
+        let both = page(PATH).await;
+        assert_eq!((both["bundles"].as_array().unwrap().len(), &both["next"]), (2, &Value::Null));
+    }
+
     /// What is done with a bundle is done with its disks: members, visibility, retirement, deletion.
     async fn disks_follow_their_bundle(database: Database) {
         let app = database.app();
