@@ -31,7 +31,7 @@ impl Backend for Absent {
     fn about(&self) -> About {
         About {
             kind: self.kind,
-            capabilities: Capabilities { writes: true, ranges: true, share: None, remote: false },
+            capabilities: Capabilities { writes: self.kind.writes, ranges: true, share: None, remote: false },
             addresses: Addresses::Below(Vec::new()),
             properties: Map::new(),
             metadata: Vec::new(),

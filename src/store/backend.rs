@@ -257,6 +257,8 @@ pub struct Kind {
     pub schemes: &'static [&'static str],
     /// Who may add locations with these schemes.
     pub named_by: NamedBy,
+    /// Whether its stores can be written.
+    pub writes: bool,
     /// Its options.
     pub options: &'static [Declared],
     /// Reads its options.

@@ -20,8 +20,14 @@ use crate::store::{
 };
 
 /// The memory store.
-pub static KIND: Kind =
-    Kind { name: "memory", schemes: &["memory"], named_by: NamedBy::Nobody, options: OPTIONS, read };
+pub static KIND: Kind = Kind {
+    name: "memory",
+    schemes: &["memory"],
+    named_by: NamedBy::Nobody,
+    writes: true,
+    options: OPTIONS,
+    read,
+};
 
 const ROOM: &str = "memory_store_size";
 const OPTIONS: &[Declared] = &[Declared::new(

@@ -89,6 +89,7 @@ static SLOW: Kind = Kind {
     name: "slow",
     schemes: &["slow"],
     named_by: NamedBy::Nobody,
+    writes: true,
     options: &[],
     read: |_| panic!("it has no settings"),
 };

@@ -7,7 +7,7 @@ use crate::store::backend::{self, Declared, Form, Kind, NamedBy, Options};
 
 /// The file store.
 pub static KIND: Kind =
-    Kind { name: "file", schemes: &SCHEMES, named_by: NamedBy::Nobody, options: OPTIONS, read };
+    Kind { name: "file", schemes: &SCHEMES, named_by: NamedBy::Nobody, writes: true, options: OPTIONS, read };
 
 const FOLDER: &str = "filesystem_store_datadir";
 const FOLDERS: &str = "filesystem_store_datadirs";

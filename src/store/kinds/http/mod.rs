@@ -28,8 +28,14 @@ const REDIRECTS_MAX: usize = 5;
 const READ_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The http store.
-pub static KIND: Kind =
-    Kind { name: "http", schemes: &["http", "https"], named_by: NamedBy::Everybody, options: OPTIONS, read };
+pub static KIND: Kind = Kind {
+    name: "http",
+    schemes: &["http", "https"],
+    named_by: NamedBy::Everybody,
+    writes: false,
+    options: OPTIONS,
+    read,
+};
 
 const CERTIFICATES: &str = "https_ca_certificates_file";
 const INSECURE: &str = "https_insecure";

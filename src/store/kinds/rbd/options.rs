@@ -6,8 +6,14 @@ use super::url::SCHEME;
 use crate::store::backend::{self, Declared, Form, Kind, NamedBy, Options};
 
 /// The RBD store.
-pub static KIND: Kind =
-    Kind { name: "rbd", schemes: &[SCHEME], named_by: NamedBy::Services, options: OPTIONS, read };
+pub static KIND: Kind = Kind {
+    name: "rbd",
+    schemes: &[SCHEME],
+    named_by: NamedBy::Services,
+    writes: true,
+    options: OPTIONS,
+    read,
+};
 
 const CHUNK: &str = "rbd_store_chunk_size";
 const POOL: &str = "rbd_store_pool";

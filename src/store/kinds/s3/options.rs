@@ -9,8 +9,14 @@ use crate::{
 };
 
 /// The S3 store.
-pub static KIND: Kind =
-    Kind { name: "s3", schemes: &address::SCHEMES, named_by: NamedBy::Services, options: OPTIONS, read };
+pub static KIND: Kind = Kind {
+    name: "s3",
+    schemes: &address::SCHEMES,
+    named_by: NamedBy::Services,
+    writes: true,
+    options: OPTIONS,
+    read,
+};
 
 pub(super) const HOST: &str = "s3_store_host";
 pub(super) const REGION: &str = "s3_store_region_name";

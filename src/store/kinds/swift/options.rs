@@ -22,8 +22,14 @@ use crate::{
 };
 
 /// The Swift store. Its URLs are read with the operator's own accounts, so nobody else may name one.
-pub static KIND: Kind =
-    Kind { name: "swift", schemes: &SCHEMES, named_by: NamedBy::Nobody, options: OPTIONS, read };
+pub static KIND: Kind = Kind {
+    name: "swift",
+    schemes: &SCHEMES,
+    named_by: NamedBy::Nobody,
+    writes: true,
+    options: OPTIONS,
+    read,
+};
 
 const VERSION: &str = "swift_store_auth_version";
 const ADDRESS: &str = "swift_store_auth_address";

@@ -319,6 +319,21 @@ on_each_database! {
         assert_eq!(app.as_member("alice").download(&id).await.expect(200).body, "data");
     }
 
+    /// A storage that only reads says so also where it cannot be opened.
+    async fn a_web_storage_that_is_away_takes_no_data(database: Database) {
+        let mut app = app_with_storages(database);
+        let certificates = Authority::new("the authority").file(app.folder(), "ca.pem");
+        let body = json!({"id": "pages", "type": "http", "options": {"https_ca_certificates_file": certificates}});
+        app.as_admin().post(STORES).json(&body).await.expect(201);
+        let shown = async |app: &TestApp| {
+            let shown = app.as_admin().get(&format!("{STORES}/pages")).await.expect(200).json()["store"].clone();
+            (shown["state"].clone(), shown["read_only"].clone())
+        };
+        assert_eq!(shown(&app).await, (json!("ok"), json!(true)));
+        app.restart(|_| std::fs::remove_file(&certificates).unwrap());
+        assert_eq!(shown(&app).await, (json!("missing"), json!(true)));
+    }
+
     /// A folder that bears the mark of another database is no storage of this one; one that bears its own is, by whatever
     /// name.
     async fn marks_say_whose_a_storage_is(database: Database) {
