@@ -48,7 +48,7 @@ const OPTIONS: &[Declared] = &[
         "Certificates that servers are checked against; https_insecure is then not looked at.",
     ),
     Declared::new(INSECURE, Form::Bool, "false", "Do not check the certificates of servers."),
-    Declared::new(PROXIES, Form::Dict, "", "Proxies by scheme, as http:host:port."),
+    Declared::new(PROXIES, Form::Dict, "", "Proxies by scheme, as http:host:port.").secret(),
 ];
 
 /// Options of the http store; the names are Glance's, which does not verify certificates by default.

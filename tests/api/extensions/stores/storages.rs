@@ -226,13 +226,18 @@ on_each_database! {
             "bucket": "images", "region_name": "here", "bucket_url_format": "path", "access_key": "AKIA",
             "secret_key": "hush-hush"}});
         let added = app.as_admin().post(STORES).json(&body).await.expect(201);
+        let web = json!({"id": "pages", "type": "http", "options": {"proxy_information": {"http": "http://us:hush-hush@127.0.0.1:9"}}});
+        let added_web = app.as_admin().post(STORES).json(&web).await.expect(201);
+        let web = app.as_admin().get(&format!("{STORES}/pages")).await.expect(200);
+        let kept = app.app().db.read("test.storage", |conn| db::storages::find(conn, "pages")).await.unwrap().unwrap();
+        assert!(kept.sealed.is_some());
         let row = async |app: &TestApp| {
             let found = app.app().db.read("test.storage", |conn| db::storages::find(conn, "bucket")).await;
             found.unwrap().unwrap()
         };
         let before = row(&app).await;
         let shown = app.as_admin().get(&format!("{STORES}/bucket")).await.expect(200);
-        for text in [format!("{before:?}"), added.text(), shown.text()] {
+        for text in [format!("{before:?}{kept:?}"), added.text(), shown.text(), added_web.text(), web.text()] {
             assert!(!text.contains("hush-hush") && !text.contains("AKIA"), "{text}");
         }
         assert!(before.sealed.as_ref().unwrap().starts_with("1:"), "{before:?}");
@@ -249,6 +254,7 @@ on_each_database! {
         app.later(31 * 24 * 3600);
         vitrine::storage::refresh::renew_seals(&app.app().storages).await.unwrap();
         assert!(row(&app).await.sealed.unwrap().starts_with("2:"));
+        admin.delete(&format!("{STORES}/pages")).await.expect(204);
         admin.delete(&format!("{STORES}/bucket")).await.expect(204);
     }
 
