@@ -247,6 +247,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
         db::cached_images::forget_image(conn, &before.id)?;
         doomed = doomed.saturating_add(db::blobs::doom_of_image(conn, &before.id, delete_after, now)?);
     } else {
+        door.hold_stores(conn, before, &after)?;
         adopt(conn, before, &after, now)?;
         after.revision = db::images::save(conn, before, &after)?;
         dates::note(conn, Some(before), &after)?;

@@ -1,14 +1,21 @@
 //! The context of a change.
 
+use std::sync::Arc;
+
 use super::Images;
-use crate::access::unified::Quota;
-use crate::model::{
-    caller::Caller,
-    clock::Clock,
-    consumer::InUse,
-    event::Author,
-    limits::Limits,
-    notice::{Notices, image::Moved},
+use crate::{
+    access::unified::Quota,
+    db::{self, Conn, DbResult},
+    model::{
+        caller::Caller,
+        clock::Clock,
+        consumer::InUse,
+        error::Error,
+        event::Author,
+        image::{Image, Location},
+        limits::Limits,
+        notice::{Notices, image::Moved},
+    },
 };
 
 /// The context of a change: its author, how long doomed data stays, and the quotas.
@@ -38,6 +45,9 @@ pub struct Door {
     pub notices: Notices,
     /// What it does with data.
     pub moved: Moved,
+    /// The ids of the stores that no administrator can remove while the service runs; `None` where no data comes to an
+    /// image.
+    pub fixed_stores: Option<Arc<[String]>>,
 }
 
 impl Door {
@@ -56,7 +66,29 @@ impl Door {
             clock: clock.clone(),
             notices: notices.clone(),
             moved: Moved::default(),
+            fixed_stores: None,
         }
+    }
+
+    /// Requires that the stores of locations that come to an image are still there, and keeps them there until the
+    /// transaction ends.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for a storage that was removed meanwhile.
+    pub(super) fn hold_stores(&self, conn: &mut Conn, before: &Image, after: &Image) -> DbResult<()> {
+        let Some(fixed) = &self.fixed_stores else { return Ok(()) };
+        let is_new = |location: &&Location| before.locations.iter().all(|old| old.id != location.id);
+        let mut stores: Vec<&String> =
+            after.locations.iter().filter(is_new).filter_map(|location| location.store.as_ref()).collect();
+        // In one order, so that two changes do not wait for each other.
+        stores.sort_unstable();
+        stores.dedup();
+        for store in stores.into_iter().filter(|store| !fixed.contains(store)) {
+            if db::storages::hold(conn, store)?.is_none() {
+                return Err(Error::conflict(format!("There is no store {store} any more.")).into());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -78,6 +110,7 @@ impl Images {
             clock: self.db.clock.clone(),
             notices: self.db.notices.clone(),
             moved: Moved::default(),
+            fixed_stores: Some(self.stores.configured_ids()),
         }
     }
 

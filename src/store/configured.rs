@@ -21,6 +21,7 @@ use crate::model::{image::Location, placement::Rule};
 pub struct Stores {
     now: RwLock<Arc<Snapshot>>,
     configured: Vec<NamedStore>,
+    configured_ids: Arc<[String]>,
     default: String,
     /// Whether store ids are part of the API (`enabled_backends` is set).
     pub multiple: bool,
@@ -84,7 +85,16 @@ impl Stores {
         }
         let (sharing, reads) = (Sharing::default(), SharedReads::default());
         let now = RwLock::new(Arc::new(snapshot));
-        Ok(Self { now, configured: list, default: default.to_owned(), multiple, sharing, reads })
+        let configured_ids = list.iter().map(|named| named.id.clone()).collect();
+        Ok(Self {
+            now,
+            configured: list,
+            configured_ids,
+            default: default.to_owned(),
+            multiple,
+            sharing,
+            reads,
+        })
     }
 
     /// The same stores, with shared reads for those selected.
@@ -107,6 +117,11 @@ impl Stores {
     /// Whether the configuration has a store of this id.
     pub fn is_configured(&self, id: &str) -> bool {
         self.configured.iter().any(|named| named.id == id)
+    }
+
+    /// The ids of the stores that the configuration has.
+    pub fn configured_ids(&self) -> Arc<[String]> {
+        Arc::clone(&self.configured_ids)
     }
 
     /// The rules of placement, in their order.

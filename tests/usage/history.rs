@@ -112,6 +112,7 @@ impl History {
             limits: None,
             unified: None,
             groups_strict: false,
+            fixed_stores: None,
             in_use: InUse::Allow,
             clock: db.clock.clone(),
             notices: db.notices.clone(),

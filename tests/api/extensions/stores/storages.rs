@@ -340,6 +340,28 @@ on_each_database! {
         assert_eq!(shown(&app).await, (json!("missing"), json!(true)));
     }
 
+    /// A location comes to no storage that was removed meanwhile, also by a node that has not heard of it yet.
+    async fn no_location_comes_to_a_removed_storage(database: Database) {
+        let app = app_with_storages(database);
+        added(&app, "nfs1", json!({})).await;
+        let id = app.as_member("alice").created(image().raw()).await;
+        let (inner, author) = (app.app(), vitrine::model::event::Author::service());
+        let add = |image: &vitrine::model::image::Image| {
+            let mut after = image.clone();
+            after.locations.push(vitrine::model::image::Location {
+                id: fresh_id(), url: "file:///nowhere".to_owned(), metadata: serde_json::Map::new(),
+                store: Some("nfs1".to_owned()), blob_id: None,
+            });
+            Ok(Some(after))
+        };
+        let added = inner.images.change_for(&author, &id, add).await.unwrap();
+        assert_eq!(added.locations.len(), 1);
+        inner.db.write("test.remove", |conn| db::storages::delete(conn, "nfs1")).await.unwrap();
+        let refused = inner.images.change_for(&author, &id, add).await.unwrap_err();
+        assert_eq!(refused.to_string(), "There is no store nfs1 any more.");
+        app.as_member("alice").remove(&id).await.expect(204);
+    }
+
     /// A folder that bears the mark of another database is no storage of this one; one that bears its own is, by whatever
     /// name.
     async fn marks_say_whose_a_storage_is(database: Database) {
