@@ -32,6 +32,8 @@ pub struct Settings {
     pub metrics_projects: u32,
     /// `[vitrine] gzip`: responses are compressed for clients that accept it.
     pub gzip: bool,
+    /// `[vitrine] region`: how tables name the region of this service.
+    pub region: Option<String>,
     /// `[vitrine] send_file`: proxies that send files by themselves.
     pub by_proxy: Option<ByProxy>,
     /// `[cors]`
@@ -67,6 +69,7 @@ impl Default for Settings {
             metrics_networks: Vec::new(),
             metrics_projects: 0,
             gzip: false,
+            region: None,
             by_proxy: None,
             cors: Cors::default(),
             health: health::Settings::default(),

@@ -152,6 +152,10 @@ fn api_settings(loaded: &Loaded, flavor: Flavor, findings: &mut Vec<Finding>) ->
         metrics_networks: assemble_imports::networks(loaded, "vitrine", "metrics_networks", findings),
         metrics_projects: number(loaded, "metrics_projects").and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
         gzip: loaded.bool("vitrine", "gzip"),
+        region: ["vitrine", "keystone_authtoken"]
+            .into_iter()
+            .zip(["region", "region_name"])
+            .find_map(|(section, name)| loaded.nonempty(section, name)),
         by_proxy: by_proxy(loaded, findings),
         cors: api::Cors {
             allowed_origin: loaded.list("cors", "allowed_origin"),

@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// What is shown to those who name no columns.
-const COLUMNS: [&str; 34] = [
+const COLUMNS: [&str; 35] = [
     "id",
     "name",
     "status",
@@ -61,6 +61,7 @@ const COLUMNS: [&str; 34] = [
     "updated_at",
     ACTIVATED,
     "stores",
+    REGION,
     "checksum",
     "os_hash_algo",
     "os_hash_value",
@@ -71,6 +72,8 @@ const COLUMNS: [&str; 34] = [
 ];
 /// When an image got its data first.
 const ACTIVATED: &str = "activated_at";
+/// The region of the service.
+const REGION: &str = "region";
 /// Gigabyte-months of this month so far.
 const BILLING: &str = "billing_gb_month";
 /// Columns that have another name in the API.
@@ -150,7 +153,7 @@ pub async fn export(state: Shared, caller: Identified, request: HttpRequest) -> 
     let asked = Asked::parse(pairs(request.query_string())?)?;
     let first = query::list(&state.app.images, &caller.0, asked.list.clone()).await?;
     let now = state.app.images.db.clock.now();
-    let name = format!("images-{}.csv", now.isotime().get(..10).unwrap_or_default());
+    let name = file_name(state.settings.region.as_deref(), now);
     let mut head = if asked.has_mark { BYTE_ORDER_MARK.as_bytes().to_vec() } else { Vec::new() };
     head.extend(rows([asked.columns.iter().map(String::as_str)])?);
     let table = Table { state, caller: caller.0, asked, now };
@@ -170,6 +173,14 @@ pub async fn export(state: Shared, caller: Identified, request: HttpRequest) -> 
         .content_type("text/csv; charset=utf-8")
         .insert_header(("Content-Disposition", format!("attachment; filename=\"{name}\"")))
         .streaming(body))
+}
+
+/// The name under which a browser saves the table.
+fn file_name(region: Option<&str>, now: Timestamp) -> String {
+    let plain = |c: &char| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(c);
+    let region: String = region.unwrap_or_default().chars().filter(plain).collect();
+    let region = if region.is_empty() { region } else { format!("{region}-") };
+    format!("images-{region}{}.csv", now.isotime().get(..10).unwrap_or_default())
 }
 
 /// What is to be sent.
@@ -227,7 +238,10 @@ impl Table {
         for image in &page.images {
             let view = serde_json::to_value(view::image(&self.state, &self.caller, image));
             let view = view.map_err(|e| Error::internal("a table", e))?;
-            let cell = |column: &String| ledger.cell(image, column).unwrap_or_else(|| cell(&view, column));
+            let cell = |column: &String| match column.as_str() {
+                REGION => harmless(self.state.settings.region.clone().unwrap_or_default()),
+                column => ledger.cell(image, column).unwrap_or_else(|| cell(&view, column)),
+            };
             table.push(self.asked.columns.iter().map(cell).collect::<Vec<_>>());
         }
         rows(table)

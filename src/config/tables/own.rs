@@ -35,6 +35,11 @@ const VITRINE: &[Opt] = &[
         "false",
         "Compress answers with gzip for clients that ask for it, in place of Glance's filter in its paste file.",
     ),
+    unset(
+        "region",
+        Text,
+        "The region of this service, as tables of images name it; unset it is [keystone_authtoken] region_name.",
+    ),
     opt(
         "send_file",
         Choice(&["off", "x-accel-redirect", "x-sendfile"]),

@@ -16,7 +16,10 @@ on_each_database! {
     /// The table has the images of the list in its order, over pages, with every filter; columns are chosen by name, and
     /// nothing in a cell is a formula.
     async fn the_table_is_the_list(database: Database) {
-        let app = database.app_with(|options| options.image.bounds.page_bytes = 4096);
+        let app = database.app_with(|options| {
+            options.image.bounds.page_bytes = 4096;
+            options.api.region = Some("=north \"1\"".to_owned());
+        });
         let alice = app.as_member("alice");
         for index in 0..30 {
             let image = image().named(&format!("image {index:02}")).with("padding", "x".repeat(200));
@@ -46,14 +49,16 @@ on_each_database! {
         // Nobody sees more than in the list.
         let foreign = app.as_member("bob").get("/ext/v1/images.csv").await.expect(200);
         assert_eq!(table(&foreign.text()).len(), 1);
-        assert!(foreign.header("content-disposition").starts_with("attachment; filename=\"images-2"));
+        assert!(foreign.header("content-disposition").starts_with("attachment; filename=\"images-north1-2"));
+        let region = of("columns=region&name=image%2001").await.expect(200).text();
+        assert_eq!(region, "region\r\n\"'=north \"\"1\"\"\"\r\n");
     }
 }
 
 /// The head of a table without chosen columns.
 const HEAD: &str = "id,name,status,status_text,visibility,owner,disk_format,container_format,size,virtual_size,min_disk,\
     min_ram,os_type,os_distro,os_version,architecture,firmware,image_kind,image_family,image_version,media_group,protected,\
-    hidden,created_at,updated_at,activated_at,stores,checksum,os_hash_algo,os_hash_value,source_instance,tags,description,\
+    hidden,created_at,updated_at,activated_at,stores,region,checksum,os_hash_algo,os_hash_value,source_instance,tags,description,\
     billing_gb_month";
 
 on_each_database! {
