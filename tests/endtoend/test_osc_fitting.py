@@ -38,6 +38,17 @@ def test_images_are_listed_that_fit(openstack):
     assert "\"x86_46\"" in openstack.refused("image", "fitting", "list", "--arch", "x86_46")
 
 
+def test_an_image_is_shown_by_its_short_name(openstack):
+    """That of the user's project, and of no other; nothing bears a name that nobody has given."""
+    server = openstack.server
+    image = server.create(name="Debian 12", image_slug="debian-12", tags=["a", "b"])
+    shown = openstack.json("image", "slug", "show", "debian-12")
+    assert (shown["id"], shown["name"], shown["tags"]) == (image, "Debian 12", ["a", "b"])
+    assert openstack.json("image", "slug", "show", "debian-12", "--project", shown["owner"])["id"] == image
+    assert "(HTTP 404)" in openstack.refused("image", "slug", "show", "debian-12", "--project", "0" * 32)
+    assert "(HTTP 404)" in openstack.refused("image", "slug", "show", "debian-13")
+
+
 def test_what_is_odd_is_told(openstack):
     """A value that no hypervisor knows, and properties that go ill together; nothing of an image that is in order."""
     server = openstack.server

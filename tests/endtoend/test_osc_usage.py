@@ -60,3 +60,17 @@ def test_a_report_as_a_table_and_what_is_charged_now(openstack, admin, images, t
     assert "(HTTP 403)" in openstack.refused("image", "usage", "report", *period, "--project", foreign)
     assert openstack.refused("image", "usage", "report", "--month", "2026-13").startswith("A month is written as")
     assert "(HTTP 400)" in openstack.refused("image", "usage", "report", "--from", "now", "--to", "then")
+
+
+def test_billing_systems_read_hours_and_events(openstack, admin, images):
+    """The hour of the images is not over, so there is none yet; each has begun once, and nothing has ceased."""
+    made, period = images
+    assert openstack.json("image", "usage", "hour", "list", *period, "--limit", "5") == []
+    assert "whole hour" in openstack.refused("image", "usage", "hour", "list", "--from", "2026-11-01T00:01Z")
+    events = admin.json("image", "usage", "event", "list")
+    assert [row["Number"] for row in events] == list(range(1, len(events) + 1))
+    begun = {row["Image Name"]: row["Image ID"] for row in events if row["Section"] == "images"}
+    assert begun == made and {row["Type"] for row in events} == {"opened"}
+    assert admin.json("image", "usage", "event", "list", "--marker", "1") == events[1:]
+    assert admin.json("image", "usage", "event", "list", "--limit", "1") == events[:1]
+    assert "(HTTP 403)" in openstack.refused("image", "usage", "event", "list")

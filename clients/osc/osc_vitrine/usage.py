@@ -111,6 +111,48 @@ class ListPresentUsage(base.Lister):
         return base.table([("Project ID", "project_id"), ("Images", "images"), ("Bytes", "bytes")], rows)
 
 
+class ListHours(base.Lister):
+    """List the hours of each image, five minutes after they are over and for good (for billing systems)"""
+
+    COLUMNS = [("Hour", "hour"), ("Project ID", "project_id"), ("Image ID", "image_id"), ("Image Name", "image_name"),
+               ("Store", "store"), ("SKU", "sku"), ("Bytes", "bytes"), ("Hours", "hours"),
+               ("Byte Seconds", "byte_seconds")]
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--from", metavar="<time>", dest="begin", required=True,
+                            help="The first hour, such as 2026-11-01T00:00Z")
+        parser.add_argument("--to", metavar="<time>", dest="end", help="Where they end (default: with the last one)")
+        parser.add_argument("--project", metavar="<project>", help="Only this project (name or ID)")
+        parser.add_argument("--limit", metavar="<limit>", type=int, action=parseractions.NonNegativeAction,
+                            help="List no more than this many (default: all)")
+        parser.set_defaults(marker=None)
+        return parser
+
+    def take_action(self, parsed_args):
+        project = parsed_args.project and self.project_id(parsed_args.project)
+        period = {"from": parsed_args.begin, "to": parsed_args.end}
+        rows = self.extensions.rows(["usage", "image-hours"], "image_hours", parsed_args, project=project, **period)
+        return base.table(self.COLUMNS, rows)
+
+
+class ListUsageEvents(base.Lister):
+    """List when images began and ceased to be charged for, by numbers without gaps (for billing systems)"""
+
+    COLUMNS = [("Number", "seq"), ("Type", "type"), ("Section", "section"), ("Project ID", "project_id"),
+               ("Image ID", "image_id"), ("Image Name", "image_name"), ("Bytes", "bytes"), ("From", "from"),
+               ("To", "to")]
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        base.add_paging(parser, "the number")
+        return parser
+
+    def take_action(self, parsed_args):
+        rows = self.extensions.rows(["usage", "events"], "events", parsed_args)
+        return base.table(self.COLUMNS, (row["interval"] | {"seq": row["seq"], "type": row["type"]} for row in rows))
+
+
 RATES = {"projects": format_columns.DictColumn, "skus": format_columns.DictColumn,
          "licenses": format_columns.DictColumn}
 
