@@ -16,7 +16,7 @@ mod security;
 use reader::Named;
 
 /// Rooms from the ground up. A room may import rooms of lower floors alone: none of its own floor, none above.
-const FLOORS: [&[&str]; 17] = [
+const FLOORS: [&[&str]; 18] = [
     &["model"],
     &["telemetry"],
     &["db"],
@@ -30,8 +30,10 @@ const FLOORS: [&[&str]; 17] = [
     // The one path of bytes.
     &["blob"],
     &["work"],
+    // Damage is repaired in one place, whoever finds it.
+    &["scrub"],
     // Features, which never import each other.
-    &["cache", "import", "location", "metadef", "moving", "notify", "reconcile", "scrub", "storage", "usage"],
+    &["cache", "import", "location", "metadef", "moving", "notify", "reconcile", "storage", "usage"],
     &["task"],
     &["app"],
     &["api", "jobs"],

@@ -23,8 +23,17 @@ pub const SYSTEM_PROPERTY_PREFIX: &str = "os_glance";
 /// Names the job that holds an image; set while an import or a location is under way.
 pub const LOCK_PROPERTY: &str = "os_glance_import_task";
 /// Properties that are the service's to write: whoever else does is refused, unless an operator's protections speak.
-pub const WRITTEN_BY_SERVICE: [&str; 6] =
-    ["content_format", "image_set", "image_set_index", "copied_from_region", "copied_from_id", "replica_key"];
+pub const WRITTEN_BY_SERVICE: [&str; 7] = [
+    "content_format",
+    "image_set",
+    "image_set_index",
+    "copied_from_region",
+    "copied_from_id",
+    "replica_key",
+    ATTENTION_PROPERTY,
+];
+/// What is wrong with the data of an image, for those who can do something about it.
+pub const ATTENTION_PROPERTY: &str = "needs_attention";
 /// Stores that an import could not write, comma-separated.
 pub const FAILED_IMPORT: &str = "os_glance_failed_import";
 /// Stores that an import is still to write, comma-separated.

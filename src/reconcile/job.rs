@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    guard, quarantine,
+    damage, guard, quarantine,
     scan::{Scan, Wanted, store_fault},
 };
 use crate::{
@@ -70,6 +70,15 @@ pub struct Input {
     /// Whether to set the size of images without one.
     #[serde(default)]
     pub fix_sizes: bool,
+    /// States whose objects are written anew from another store of their image.
+    #[serde(default)]
+    pub repair: Vec<ObjectState>,
+    /// States whose images are marked.
+    #[serde(default)]
+    pub mark: Vec<ObjectState>,
+    /// Whether marked images without any other data are deactivated.
+    #[serde(default)]
+    pub deactivate: bool,
     /// Nothing is changed.
     pub dry_run: bool,
 }
@@ -80,7 +89,8 @@ impl Input {
     }
 
     fn changes(&self) -> bool {
-        !self.dry_run && (self.fix_sizes || !self.quarantine.is_empty())
+        let lists = [&self.quarantine, &self.repair, &self.mark];
+        !self.dry_run && (self.fix_sizes || lists.iter().any(|list| !list.is_empty()))
     }
 }
 
@@ -235,6 +245,12 @@ impl Run<'_> {
                 finding.outcome = Some(quarantine::put(db, self.named, finding, &self.work.job).await?);
             } else if finding.state == ObjectState::SizeUnknown && self.input.fix_sizes {
                 finding.outcome = Some(self.fix(finding).await?);
+            } else if self.input.repair.contains(&finding.state) {
+                finding.outcome = Some(damage::repair(self.blobs, self.work, finding).await?);
+            } else if self.input.mark.contains(&finding.state) {
+                let deactivates = self.input.deactivate;
+                finding.outcome =
+                    Some(damage::mark(self.blobs, self.work, self.named, finding, deactivates).await?);
             } else {
                 continue;
             }

@@ -6,6 +6,7 @@
 
 pub mod adoption;
 pub mod browse;
+mod damage;
 pub mod deletion;
 mod former;
 pub mod guard;

@@ -24,6 +24,8 @@ use crate::{
 };
 use pace::Paced;
 
+/// Why data cannot be repaired.
+const NO_COPY: &str = "no other store has a good copy";
 /// Images that are listed at once.
 const PAGE: i64 = 100;
 
@@ -134,12 +136,33 @@ impl Scrubber {
             if self.repairs && matches!(finding.verdict, Verdict::Damaged(_)) {
                 finding.outcome = match &good {
                     Some(good) => self.repaired(&image, location, good).await,
-                    None => Outcome::Failed("no other store has a good copy".to_owned()),
+                    None => Outcome::Failed(NO_COPY.to_owned()),
                 };
             }
             answer.push(finding);
         }
         Ok(answer)
+    }
+
+    /// Writes the damaged or lost data of a blob anew from another store of its image, if it is still damaged.
+    ///
+    /// # Errors
+    /// Only the database's own.
+    pub async fn mend(&self, id: &str, blob: &str) -> Result<Outcome> {
+        let Some(image) = self.found(id).await? else { return Ok(Outcome::Left) };
+        let is_it = |location: &&Location| location.blob_id.as_deref() == Some(blob);
+        let Some(damaged) = image.locations.iter().find(is_it) else { return Ok(Outcome::Left) };
+        match self.look(&image, damaged).await.0 {
+            Verdict::Damaged(_) => {}
+            Verdict::Unread(why) => return Ok(Outcome::Failed(why)),
+            Verdict::Whole | Verdict::Unhashed => return Ok(Outcome::Left),
+        }
+        for good in image.locations.iter().filter(|location| location.id != damaged.id) {
+            if self.look(&image, good).await.0 == Verdict::Whole {
+                return Ok(self.repaired(&image, damaged, good).await);
+            }
+        }
+        Ok(Outcome::Failed(NO_COPY.to_owned()))
     }
 
     async fn found(&self, id: &str) -> DbResult<Option<Image>> {

@@ -14,7 +14,7 @@ use crate::{
     image::{change, readers},
     model::{
         event::Author,
-        image::{Image, Location},
+        image::{ATTENTION_PROPERTY, Image, Location},
         unified::Resource,
     },
     store::StoreUrl,
@@ -111,6 +111,7 @@ impl Scrubber {
                 let place = after.locations.iter_mut().find(|one| one.blob_id == old);
                 let Some(place) = place else { return Err(DbError::stale("image", &before.id)) };
                 *place = new.clone();
+                after.remove_property(ATTENTION_PROPERTY);
                 let size = i64::try_from(size).unwrap_or(i64::MAX);
                 db::blobs::make_live(conn, &blob.id, &blob.holder, size, door.clock.now())?;
                 Ok(Some(after))

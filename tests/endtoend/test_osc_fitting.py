@@ -38,6 +38,15 @@ def test_images_are_listed_that_fit(openstack):
     assert "\"x86_46\"" in openstack.refused("image", "fitting", "list", "--arch", "x86_46")
 
 
+def test_what_needs_attention_is_listed(openstack, admin):
+    """The mark of a reconciliation, which administrators can set as well."""
+    server = openstack.server
+    server.create(name="whole")
+    marked = server.create(name="damaged")
+    admin("image", "set", "--property", "needs_attention=missing in store file", marked)
+    assert [row["ID"] for row in admin.json("image", "fitting", "list", "--needs-attention")] == [marked]
+
+
 def test_an_image_is_shown_by_its_short_name(openstack):
     """That of the user's project, and of no other; nothing bears a name that nobody has given."""
     server = openstack.server

@@ -28,6 +28,7 @@ ROWS = {
 # Those that the service writes.
 WRITTEN = {
     "content": {"content_format": {"disk", "zfs-stream", "tar", "squashfs"}},
+    "damage": {"needs_attention": None},
     "bundles": {"image_set": None, "image_set_index": None},
     "regions": {"copied_from_region": None, "copied_from_id": None, "replica_key": None},
     "manifests": {f"imgapi_{name}": None for name in ("uuid", "owner", "published_at", "brand", "cpu_type", "origin",

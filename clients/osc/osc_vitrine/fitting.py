@@ -1,4 +1,4 @@
-"""`openstack image fitting list`: images that fit a flavor, or are for rescue; and `openstack image lint`."""
+"""`openstack image fitting list` and `openstack image lint`: images that fit, are for rescue or need attention."""
 
 from . import base
 from .extensions import at
@@ -6,7 +6,7 @@ from .table import VISIBILITIES
 
 
 class ListFitting(base.Lister):
-    """List images that fit a flavor, or are for rescue"""
+    """List images that fit a flavor, are for rescue, or need attention"""
 
     COLUMNS = [("ID", "id"), ("Name", "name"), ("Status", "status"), ("Min RAM", "min_ram"), ("Min Disk", "min_disk"),
                ("Virtual Size", "virtual_size"), ("Architecture", "architecture"), ("Firmware", "hw_firmware_type")]
@@ -19,6 +19,8 @@ class ListFitting(base.Lister):
         parser.add_argument("--arch", metavar="<processor>", help="Its processor, such as x86_64")
         parser.add_argument("--firmware", metavar="<firmware>", help="Its firmware, bios or uefi")
         parser.add_argument("--rescue", action="store_true", help="Only images for rescue")
+        parser.add_argument("--needs-attention", action="store_true",
+                            help="Only images that a reconciliation has marked, since their data is lost or damaged")
         base.add_visibility(parser, "List {} images", VISIBILITIES)
         parser.add_argument("--name", metavar="<name>", help="Only images of this name")
         parser.add_argument("--status", metavar="<status>", help="Only images in this status")
@@ -31,8 +33,10 @@ class ListFitting(base.Lister):
         named = ((key, getattr(parsed_args, key)) for key in ("ram", "disk", "arch", "firmware"))
         flavor = ",".join(f"{key}:{value}" for key, value in named if value is not None)
         rows = self.extensions.rows(["images"], "images", parsed_args, fits=flavor or None,
-                                    rescue="true" if parsed_args.rescue else None, visibility=parsed_args.visibility,
-                                    name=parsed_args.name, status=parsed_args.status, sort=parsed_args.sort)
+                                    rescue="true" if parsed_args.rescue else None,
+                                    needs_attention="true" if parsed_args.needs_attention else None,
+                                    visibility=parsed_args.visibility, name=parsed_args.name,
+                                    status=parsed_args.status, sort=parsed_args.sort)
         return base.table(self.COLUMNS, rows)
 
 

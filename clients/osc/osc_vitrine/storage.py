@@ -114,14 +114,17 @@ class ReconcileStorage(_Reconciliation):
                             help="How closely data is looked at (default: size)")
         parser.add_argument("--action", metavar="<state=action>", action=parseractions.KeyValueAction, default={},
                             dest="actions", help="What is done about a state, such as orphan=quarantine, "
-                                                 "stale-staging=quarantine or size-unknown=fix (repeat option for "
-                                                 "each; default: it is reported)")
+                                                 "stale-staging=quarantine, missing=repair, hash-mismatch=mark or "
+                                                 "size-unknown=fix (repeat option for each; default: it is reported)")
+        parser.add_argument("--deactivate", action="store_true",
+                            help="Take marked images out of use that have no other data")
         parser.add_argument("--apply", action="store_true", help="Do it, in the place of saying what would be done")
         return parser
 
     def take_action(self, parsed_args):
+        more = {"deactivate": True} if parsed_args.deactivate else {}
         return self.ask(parsed_args, verify=parsed_args.check, actions=parsed_args.actions,
-                        dry_run=not parsed_args.apply)
+                        dry_run=not parsed_args.apply, **more)
 
 
 class ListFindings(base.Lister):

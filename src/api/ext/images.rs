@@ -1,5 +1,5 @@
 //! `GET /ext/v1/images`: the list of images with conditions that `/v2` does not have: what fits a flavor, what is for
-//! rescue. And what is odd about an image, and which one has a short name.
+//! rescue, what needs attention. And what is odd about an image, and which one has a short name.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web::Path};
 use serde::Serialize;
@@ -21,7 +21,8 @@ use crate::{
     model::{
         error::{Error, Result},
         fit,
-        list::{ListQuery, PageLimits},
+        image::ATTENTION_PROPERTY,
+        list::{Filter, ListQuery, PageLimits},
     },
 };
 
@@ -39,12 +40,15 @@ fn parse(asked: &Asked) -> Result<ListQuery> {
     let mut known = Vec::new();
     for (name, value) in &asked.rest {
         match name.as_str() {
-            "fits" | "rescue" if known.contains(name) => {
+            "fits" | "rescue" | "needs_attention" if known.contains(name) => {
                 return Err(twice(name));
             }
             "fits" => more.extend(fit::conditions(value)?),
             "rescue" if value == "true" => more.push(fit::for_rescue()),
-            "rescue" => return Err(Error::invalid(format!("rescue must be true, not {value:?}."))),
+            ATTENTION_PROPERTY if value == "true" => more.push(Filter::AnyProperty(vec![ATTENTION_PROPERTY])),
+            "rescue" | ATTENTION_PROPERTY => {
+                return Err(Error::invalid(format!("{name} must be true, not {value:?}.")));
+            }
             _ => list.push((name.clone(), value.clone())),
         }
         known.push(name.clone());

@@ -43,6 +43,15 @@ fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str
     }
 }
 
+fn truth(object: &Map<String, Value>, name: &str, usual: bool) -> Result<bool> {
+    match object.get(name) {
+        None => Ok(usual),
+        Some(value) => {
+            value.as_bool().ok_or_else(|| Error::invalid(format!("{name} must be true or false.")))
+        }
+    }
+}
+
 /// `90s`, `30m`, `24h`, `7d`, in seconds.
 fn age_of(text: &str) -> Result<i64> {
     let wrong = || Error::invalid(format!("older_than must be a number of s, m, h or d, not {text:?}."));
@@ -61,10 +70,10 @@ fn age_of(text: &str) -> Result<i64> {
 
 /// What a reconciliation is asked for.
 fn input(store: &str, value: &Value) -> Result<Input> {
-    let object = members(value, &["verify", "scope", "actions", "dry_run"])?;
+    let object = members(value, &["verify", "scope", "actions", "deactivate", "dry_run"])?;
     let nothing = json!({});
     let scope = members(object.get("scope").unwrap_or(&nothing), &["prefix", "image_id", "older_than"])?;
-    let known = ["orphan", "stale-staging", "size-unknown"];
+    let known = ["orphan", "stale-staging", "size-unknown", "missing", "size-mismatch", "hash-mismatch"];
     let actions = members(object.get("actions").unwrap_or(&nothing), &known)?;
     let does = |state: &str, action: &'static str| {
         let asked = text(actions, state)?.unwrap_or("report");
@@ -76,14 +85,24 @@ fn input(store: &str, value: &Value) -> Result<Input> {
             quarantine.push(state);
         }
     }
+    let (mut repair, mut mark) = (Vec::new(), Vec::new());
+    for state in [ObjectState::Missing, ObjectState::SizeMismatch, ObjectState::HashMismatch] {
+        let asked = text(actions, state.as_str())?.unwrap_or("report");
+        match one_of(state.as_str(), asked, &[(0, "report"), (1, "repair"), (2, "mark")])? {
+            1 => repair.push(state),
+            2 => mark.push(state),
+            _ => {}
+        }
+    }
+    let deactivate = truth(object, "deactivate", false)?;
+    if deactivate && mark.is_empty() {
+        return Err(Error::invalid("deactivate needs an action that marks images."));
+    }
     let image_id = text(scope, "image_id")?.map(str::to_owned);
     if image_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > ID_CHARS_MAX) {
         return Err(Error::invalid("image_id must be the id of an image."));
     }
-    let dry_run = match object.get("dry_run") {
-        None => true,
-        Some(value) => value.as_bool().ok_or_else(|| Error::invalid("dry_run must be true or false."))?,
-    };
+    let dry_run = truth(object, "dry_run", true)?;
     Ok(Input {
         store: store.to_owned(),
         verify: one_of("verify", text(object, "verify")?.unwrap_or("size"), &Verify::ALL)?,
@@ -92,6 +111,9 @@ fn input(store: &str, value: &Value) -> Result<Input> {
         older_than: text(scope, "older_than")?.map(age_of).transpose()?,
         quarantine,
         fix_sizes: does("size-unknown", "fix")?,
+        repair,
+        mark,
+        deactivate,
         dry_run,
     })
 }

@@ -49,8 +49,13 @@ async fn all(client: &Client, path: &str, member: &str) -> Vec<Value> {
 
 /// What a reconciliation came to: its result and its findings.
 async fn reconciled(app: &TestApp, body: Value) -> (Value, Vec<Value>) {
+    reconciled_in(app, "file", body).await
+}
+
+/// The same of another store.
+async fn reconciled_in(app: &TestApp, store: &str, body: Value) -> (Value, Vec<Value>) {
     let admin = app.as_admin();
-    let asked = admin.post("/ext/v1/stores/file/reconcile").json(&body).await.expect(202);
+    let asked = admin.post(&format!("/ext/v1/stores/{store}/reconcile")).json(&body).await.expect(202);
     let path = format!("/ext/v1/jobs/{}", asked.json()["job"]["id"].as_str().unwrap());
     assert!(asked.header("location").ends_with(&path));
     let job = ended(&admin, &path).await;

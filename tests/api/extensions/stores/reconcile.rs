@@ -114,6 +114,85 @@ on_each_database! {
         clear(&app).await;
     }
 
+    /// Lost and damaged data is written anew from another store of the image, where one has it whole, and the image never
+    /// misses it; nothing is done where nobody asks for that.
+    async fn damage_is_repaired_from_another_store(database: Database) {
+        let app = storages::app_with_storages(database);
+        let (alice, folder) = (app.as_member("alice"), app.folder().join("slow"));
+        let [lost, cut, changed, alone] = [copied(&app).await, copied(&app).await, copied(&app).await, copied(&app).await];
+        // The stores share files by links: what is written over would change in both.
+        for id in [&lost, &cut, &changed, &alone] {
+            std::fs::remove_file(folder.join(id)).unwrap();
+        }
+        file(&folder, &cut, b"dat", 0);
+        file(&folder, &changed, b"dAta", 0);
+        file(&app.folder().join("fast"), &alone, b"dAta", 0);
+        let body = |dry_run: bool| json!({"verify": "hash", "dry_run": dry_run,
+            "actions": {"missing": "repair", "size-mismatch": "repair", "hash-mismatch": "repair"}});
+        let outcomes = |findings: &[Value]| -> Vec<(String, Value)> {
+            findings.iter().map(|one| (one["key"].as_str().unwrap().to_owned(), one["outcome"].clone())).collect()
+        };
+        let (result, findings) = reconciled_in(&app, "slow", body(true)).await;
+        assert_eq!((&result["changed"], result["findings"].as_u64()), (&json!(0), Some(4)));
+        assert!(outcomes(&findings).iter().all(|(_, outcome)| outcome.is_null()));
+        let (_, findings) = reconciled_in(&app, "slow", body(false)).await;
+        let repaired = json!("repaired from another store");
+        let mut expected = vec![(lost.clone(), repaired.clone()), (cut.clone(), repaired.clone()), (changed.clone(), repaired),
+            (alone.clone(), json!("not repaired: no other store has a good copy"))];
+        expected.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(outcomes(&findings), expected);
+        alice.remove(&alone).await.expect(204);
+        // What was damaged is deleted, and the other copy can go.
+        app.settles().await;
+        let left = reconciled_in(&app, "slow", json!({"verify": "hash"})).await.0["summary"].clone();
+        assert_eq!(left, json!({"ok": 3}));
+        for id in [&lost, &cut, &changed] {
+            app.as_admin().delete(&format!("/v2/stores/fast/{id}")).await.expect(204);
+            assert_eq!(alice.download(id).await.expect(200).text(), "data");
+        }
+    }
+
+    /// Whoever owns an image, and administrators, are told what is wrong with its data, until that is repaired; an image
+    /// without any other data is taken out of use where that is asked for, and one with other data is not.
+    async fn images_with_lost_data_are_marked(database: Database) {
+        let app = storages::app_with_storages(database);
+        let (alice, admin, folder) = (app.as_member("alice"), app.as_admin(), app.folder().join("slow"));
+        let (copied, only, well) = (copied(&app).await, alice.created(image().raw()).await, alice.created(image().raw()).await);
+        for id in [&only, &well] {
+            alice.upload(id, "data").header("x-image-meta-store", "slow").await.expect(204);
+        }
+        for id in [&copied, &only] {
+            std::fs::remove_file(folder.join(id)).unwrap();
+        }
+        let shown = async |id: &str| {
+            let shown = alice.show(id).await.expect(200).json();
+            (shown["status"].clone(), shown["needs_attention"].clone())
+        };
+        let (active, told) = (json!("active"), json!("missing in store slow: a location refers to it, and it is not there"));
+        let (_, findings) = reconciled_in(&app, "slow", json!({"actions": {"missing": "mark"}, "dry_run": false})).await;
+        assert!(findings.iter().all(|one| one["outcome"] == "the image is marked") && findings.len() == 2, "{findings:?}");
+        assert_eq!((shown(&copied).await, shown(&only).await), ((active.clone(), told.clone()), (active.clone(), told.clone())));
+        assert_eq!(shown(&well).await, (active.clone(), Value::Null));
+        alice.update(&only, json!([{"op": "remove", "path": "/needs_attention"}])).await.expect(403);
+        let listed = async |client: &Client| {
+            let listed = client.get("/ext/v1/images?needs_attention=true&sort=id").await.expect(200).json();
+            let ids = listed["images"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned());
+            ids.collect::<std::collections::BTreeSet<_>>()
+        };
+        let both = std::collections::BTreeSet::from([copied.clone(), only.clone()]);
+        assert_eq!((listed(&admin).await, listed(&alice).await), (both.clone(), both));
+        assert!(listed(&app.as_member("bob")).await.is_empty());
+        admin.get("/ext/v1/images?needs_attention=false").await.expect(400);
+
+        let body = json!({"actions": {"missing": "mark"}, "deactivate": true, "dry_run": false});
+        reconciled_in(&app, "slow", body).await;
+        assert_eq!((shown(&copied).await, shown(&only).await), ((active.clone(), told.clone()), (json!("deactivated"), told)));
+        reconciled_in(&app, "slow", json!({"actions": {"missing": "repair"}, "dry_run": false})).await;
+        assert_eq!(shown(&copied).await, (active, Value::Null));
+        assert_eq!(alice.download(&copied).await.expect(200).text(), "data");
+        alice.remove(&only).await.expect(204);
+    }
+
     /// An image that does not know its size is told, if that is asked for.
     async fn sizes_are_told(database: Database) {
         let app = database.app();
@@ -140,7 +219,8 @@ on_each_database! {
         let app = database.app();
         let (admin, path) = (app.as_admin(), "/ext/v1/stores/file/reconcile");
         for body in [
-            json!([]), json!({"colour": 1}), json!({"verify": "all"}), json!({"dry_run": 1}), json!({"actions": {"missing": "mark"}}),
+            json!([]), json!({"colour": 1}), json!({"verify": "all"}), json!({"dry_run": 1}), json!({"actions": {"missing": "fix"}}),
+            json!({"deactivate": true}), json!({"deactivate": 1}), json!({"actions": {"missing": "repair"}, "deactivate": true}),
             json!({"actions": {"orphan": "delete"}}), json!({"actions": {"size-unknown": "quarantine"}}), json!({"scope": {"older_than": "1w"}}),
             json!({"scope": {"older_than": "-1h"}}), json!({"scope": {"image_id": ""}}), json!({"scope": {"prefix": "x".repeat(1025)}}),
         ] {
@@ -174,6 +254,22 @@ on_each_database! {
         admin.post(path).await.expect(202);
         clear(&app).await;
     }
+}
+
+/// An image of alice's whose data, four bytes, is in the stores `fast` and `slow`.
+async fn copied(app: &TestApp) -> String {
+    let alice = app.as_member("alice");
+    let id = alice.created(image().raw()).await;
+    alice.upload(&id, "data").await.expect(204);
+    let body = json!({"method": {"name": "copy-image"}, "stores": ["slow"]});
+    app.as_admin().post(&format!("/v2/images/{id}/import")).json(&body).await.expect(202);
+    eventually("it is copied", async || {
+        let shown = alice.show(&id).await.expect(200).json();
+        let is_there = shown["stores"].as_str().is_some_and(|stores| stores.contains("slow"));
+        if is_there && shown["os_glance_import_task"].is_null() { Ok(()) } else { Err(shown) }
+    })
+    .await;
+    id
 }
 
 /// Every file below a folder.
