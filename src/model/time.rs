@@ -17,6 +17,12 @@ impl Timestamp {
         Self(DateTime::<Utc>::from(time).timestamp_micros())
     }
 
+    /// Reads a time of an HTTP header, `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub fn parse_http(text: &str) -> Option<Self> {
+        let time = DateTime::parse_from_rfc2822(text.trim()).ok()?;
+        Some(Self(time.timestamp_micros()))
+    }
+
     fn datetime(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
@@ -155,6 +161,15 @@ fn parse_zone(zone: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::Timestamp;
+
+    #[test]
+    fn reads_the_dates_of_http() {
+        let iso = |text: &str| Timestamp::parse_http(text).map(Timestamp::isotime);
+        assert_eq!(iso("Sun, 06 Nov 1994 08:49:37 GMT").as_deref(), Some("1994-11-06T08:49:37Z"));
+        for wrong in ["", "1994-11-06T08:49:37Z", "Sun, 06 Nov", "Mon, 06 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(iso(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn reads_the_forms_that_glance_reads_and_refuses_the_rest() {

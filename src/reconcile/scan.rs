@@ -279,6 +279,18 @@ impl<'a> Scan<'a> {
         Ok(found.into_iter().flatten().collect())
     }
 
+    /// Learns of an object that nothing refers to how old it is, where the list did not say so.
+    async fn date(&self, named: &mut Named) -> Done<()> {
+        let (name, unfinished) = (&named.name, named.unfinished);
+        let undated =
+            named.object.as_mut().filter(|object| object.modified.is_none() && named.rows.is_empty());
+        if let Some(object) = undated {
+            let modified = self.named.modified(name, unfinished).await.map_err(store_fault)?;
+            object.modified = modified.map(|time| time.0);
+        }
+        Ok(())
+    }
+
     async fn look(&self, mut named: Named) -> Done<Option<Finding>> {
         let live = named.rows.iter().find(|row| row.blob_state() == Some(BlobState::Live));
         match live.filter(|_| !named.unfinished) {
@@ -290,9 +302,9 @@ impl<'a> Scan<'a> {
                     named.object = Some(Object { size, modified });
                 }
             },
-            None if named.unfinished || named.object.is_none() => {}
+            None if named.unfinished || named.object.is_none() => self.date(&mut named).await?,
             None => match self.named.holds(&named.name).await {
-                Ok(true) => {}
+                Ok(true) => self.date(&mut named).await?,
                 Ok(false) => return Ok(None),
                 // A name that no object of ours could have.
                 Err(error) if error.kind == StoreErrorKind::BadUrl => {}

@@ -116,9 +116,12 @@ pub async fn reconcile(blobs: &Blobs, queue: &Queue, caller: &Caller, input: Inp
         let text = format!("Store {} only reads: it keeps nothing of ours.", named.id);
         return Err(Error::conflict(text).because("not-supported", json!({})));
     }
-    if !input.quarantine.is_empty() && !named.has_yard() {
-        let text = format!("Nothing can lie out of the way in store {}.", named.id);
-        return Err(Error::conflict(text).because("not-supported", json!({})));
+    for state in &input.quarantine {
+        if !named.sets_aside(*state == ObjectState::StaleStaging) {
+            let text =
+                format!("In store {} nothing that is {} can lie out of the way.", named.id, state.as_str());
+            return Err(Error::conflict(text).because("not-supported", json!({})));
+        }
     }
     let unanswered = |failure: Failure| Error::Unavailable(failure.to_string());
     match guard::standing(&images.db, &named, true).await.map_err(unanswered)? {

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use serde_json::Map;
 
 use super::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob, Readers,
-    StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob,
+    Quarantine, Readers, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard,
     backend::{Kind, Room},
 };
 
@@ -31,7 +31,13 @@ impl Backend for Absent {
     fn about(&self) -> About {
         About {
             kind: self.kind,
-            capabilities: Capabilities { writes: self.kind.writes, ranges: true, share: None, remote: false },
+            capabilities: Capabilities {
+                writes: self.kind.writes,
+                ranges: true,
+                share: None,
+                remote: false,
+                quarantine: Quarantine::Nothing,
+            },
             addresses: Addresses::Below(Vec::new()),
             properties: Map::new(),
             metadata: Vec::new(),

@@ -16,7 +16,10 @@ use futures::Stream;
 use serde_json::{Map, Value};
 
 pub use super::addresses::{Addresses, Beginning, Keys};
-use super::error::StoreResult;
+use super::{
+    error::StoreResult,
+    yard::{Quarantine, Yard},
+};
 use crate::{
     model::{blob::Blob, caller::Caller, store_url::StoreUrl, time::Timestamp},
     outbound::{Filter, Patience},
@@ -49,31 +52,6 @@ impl Listed {
     pub const fn of(name: String, unfinished: bool) -> Self {
         Self { name, unfinished, size: None, modified: None }
     }
-}
-
-/// The operations of a store that supports a quarantine and an owner's mark.
-#[async_trait]
-pub trait Yard: Send + Sync {
-    /// What the mark of the store says. Where there is none, `own` is left as the mark, if it is given; the first of
-    /// several who do so at once wins.
-    async fn mark(&self, own: Option<&str>) -> StoreResult<Option<String>>;
-
-    /// What time it is by the clock that stamps what the store holds.
-    async fn time(&self) -> StoreResult<Timestamp>;
-
-    /// Whether what bears this name is an object of the store's own, and no link to something elsewhere.
-    async fn is_plain(&self, name: &str) -> StoreResult<bool>;
-
-    /// Moves what bears this name, finished or not, out of the way, in one step and durably; `key` finds it again.
-    /// Returns false when nothing bears the name, and true also when it lies there already.
-    async fn set_aside(&self, name: &str, unfinished: bool, key: &str) -> StoreResult<bool>;
-
-    /// Moves it back. [`StoreErrorKind::Exists`](super::StoreErrorKind::Exists) when something else bears the name by now;
-    /// false when nothing lies there.
-    async fn bring_back(&self, key: &str, name: &str, unfinished: bool) -> StoreResult<bool>;
-
-    /// Deletes what is in quarantine. It is not an error if there is nothing.
-    async fn discard(&self, key: &str) -> StoreResult<()>;
 }
 
 /// A part of a blob: bytes `first ..= last`, both inside the blob.
@@ -147,6 +125,8 @@ pub struct Capabilities {
     pub share: Option<Share>,
     /// Each read goes over the network, so that one for several readers is worth a detour.
     pub remote: bool,
+    /// What can lie out of the way in it.
+    pub quarantine: Quarantine,
 }
 
 /// The description of a store.
@@ -244,7 +224,7 @@ pub trait Backend: Send + Sync {
     /// Everything in the store, unfinished blobs included, in any order.
     fn list(&self) -> ListStream;
 
-    /// The quarantine; `None` if the store does not support it.
+    /// The quarantine and the owner's mark; `None` if the store has neither.
     fn yard(&self) -> Option<&dyn Yard>;
 }
 

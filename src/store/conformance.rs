@@ -8,8 +8,8 @@ use futures::TryStreamExt;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
 use super::{
-    Backend, ByteRange, ByteStream, Listed, NamedStore, NewBlob, StoreErrorKind, StoreResult, StoreUrl,
-    limit::Limits,
+    Backend, ByteRange, ByteStream, Listed, NamedStore, NewBlob, Quarantine, StoreErrorKind, StoreResult,
+    StoreUrl, limit::Limits,
 };
 
 /// Bytes that differ from place to place, so that a shifted answer shows.
@@ -100,8 +100,7 @@ pub struct Held<'a> {
     pub absent: &'a str,
 }
 
-/// Tests everything that a store with these capabilities guarantees. The store is left as it was. `held` is the data
-/// for a read-only store.
+/// Tests all that a store guarantees, and leaves it as it was. `held` is the data of one that only reads.
 pub async fn conforms(store: &NamedStore, held: Option<Held<'_>>) {
     if let Some(Held { url, bytes, absent }) = held {
         assert!(store.owns(url));
@@ -122,6 +121,17 @@ pub async fn conforms(store: &NamedStore, held: Option<Held<'_>>) {
         blobs_do_not_mix(store).await;
         names_that_are_none_are_refused(store).await;
         what_can_be_shared_is(store).await;
+        match store.capabilities().quarantine {
+            Quarantine::Nothing => {
+                let refused = store.set_aside(&id(), false, "2026-01-01/x").await.unwrap_err();
+                assert_eq!(refused.kind, StoreErrorKind::Unsupported);
+            }
+            Quarantine::Finished | Quarantine::Everything => {
+                what_lies_out_of_the_way_comes_back(store).await;
+                unfinished_data_goes_out_of_the_way_or_stays(store).await;
+                marks_stay_and_clocks_go(store).await;
+            }
+        }
     } else {
         assert_eq!(before, []);
         let refused = store.writer(&new(&id(), &id(), None)).await.err().expect("it only reads");
@@ -136,7 +146,9 @@ pub async fn conforms(store: &NamedStore, held: Option<Held<'_>>) {
 /// Everything that a store lists, in order.
 pub async fn sorted(store: &NamedStore) -> Vec<Listed> {
     let listed: Vec<Listed> = store.list().try_collect().await.unwrap();
-    let mut names: Vec<Listed> = listed.into_iter().map(|of| Listed::of(of.name, of.unfinished)).collect();
+    // What is hidden is none of the blobs.
+    let seen = listed.into_iter().filter(|of| !of.name.starts_with('.'));
+    let mut names: Vec<Listed> = seen.map(|of| Listed::of(of.name, of.unfinished)).collect();
     names.sort();
     names
 }
@@ -306,4 +318,83 @@ async fn what_can_be_shared_is(store: &NamedStore) {
         }
         None => store.delete(&first, &name).await.unwrap(),
     }
+}
+
+fn key() -> String {
+    format!("2026-11-30/{}", id())
+}
+
+/// What lies out of the way is seen by nobody, and comes back as it was; nothing that has its name by then is replaced, and
+/// each step may be repeated.
+async fn what_lies_out_of_the_way_comes_back(store: &NamedStore) {
+    let (before, blob, name, key, bytes) = (sorted(store).await, id(), id(), key(), data(300_001));
+    assert!(!store.set_aside(&name, false, &key).await.unwrap());
+    let url = put(store, &blob, &name, &bytes).await.unwrap();
+    assert!(store.sets_aside(false) && store.is_plain(&name).await.unwrap());
+    for _ in 0..2 {
+        assert!(store.set_aside(&name, false, &key).await.unwrap());
+        assert!(!store.holds(&name).await.unwrap());
+        assert_eq!(sorted(store).await, before);
+        assert_eq!(get(store, &url, None).await.unwrap_err().kind, StoreErrorKind::NotFound);
+    }
+    assert!(store.bring_back(&key, &name, false).await.unwrap());
+    assert!(get(store, &url, None).await.unwrap() == bytes);
+    assert!(!store.bring_back(&key, &name, false).await.unwrap());
+    assert!(store.set_aside(&name, false, &key).await.unwrap());
+    let other = id();
+    put(store, &other, &name, b"another").await.unwrap();
+    let error = store.bring_back(&key, &name, false).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Exists, "{error}");
+    assert_eq!(get(store, &url, None).await.unwrap(), b"another");
+    store.delete(&other, &name).await.unwrap();
+    assert!(store.bring_back(&key, &name, false).await.unwrap());
+    assert!(get(store, &url, None).await.unwrap() == bytes);
+
+    assert!(store.set_aside(&name, false, &key).await.unwrap());
+    for _ in 0..2 {
+        store.discard(&key).await.unwrap();
+    }
+    assert!(!store.bring_back(&key, &name, false).await.unwrap());
+    for wrong in ["", "x", "../x", "a/../x", "a/b/c", "/x"] {
+        assert!(store.set_aside(&name, false, wrong).await.is_err(), "{wrong:?}");
+        assert!(store.discard(wrong).await.is_err(), "{wrong:?}");
+    }
+    store.delete(&blob, &name).await.unwrap();
+}
+
+/// What is unfinished goes out of the way and comes back where the store says so, and else stays where it is.
+async fn unfinished_data_goes_out_of_the_way_or_stays(store: &NamedStore) {
+    let (before, blob, name, key) = (sorted(store).await, id(), id(), key());
+    let mut writer = store.writer(&new(&blob, &name, None)).await.unwrap();
+    writer.write(Bytes::from(data(9 << 20))).await.unwrap();
+    writer.sync().await.unwrap();
+    drop(writer);
+    let with_it = sorted(store).await;
+    if store.sets_aside(true) {
+        let part = with_it.iter().find(|listed| listed.unfinished && !before.contains(listed)).unwrap();
+        assert!(store.set_aside(&part.name, true, &key).await.unwrap());
+        assert_eq!(sorted(store).await, before);
+        assert!(store.bring_back(&key, &part.name, true).await.unwrap());
+    } else {
+        let refused = store.set_aside(&name, true, &key).await.unwrap_err();
+        assert_eq!(refused.kind, StoreErrorKind::Unsupported);
+    }
+    assert_eq!(sorted(store).await, with_it);
+    store.delete(&blob, &name).await.unwrap();
+}
+
+/// The first mark stays, and what is new is new by the clock of the store.
+async fn marks_stay_and_clocks_go(store: &NamedStore) {
+    let first = store.mark(Some("one")).await.unwrap();
+    assert!(first.is_some());
+    assert_eq!(store.mark(Some("two")).await.unwrap(), first);
+    assert_eq!(store.mark(None).await.unwrap(), first);
+    let (blob, name) = (id(), id());
+    put(store, &blob, &name, b"x").await.unwrap();
+    let listed: Vec<Listed> = store.list().try_collect().await.unwrap();
+    let listed = listed.into_iter().find(|listed| listed.name == name).unwrap();
+    let modified = listed.modified.or(store.modified(&name, false).await.unwrap()).unwrap();
+    let age = store.time().await.unwrap().0 - modified.0;
+    assert!((-5_000_000..60_000_000).contains(&age), "{age} microseconds");
+    store.delete(&blob, &name).await.unwrap();
 }

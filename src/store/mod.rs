@@ -28,14 +28,16 @@ mod servers;
 pub mod shared;
 pub mod staging;
 mod writing;
+mod yard;
 
 pub use crate::model::store_url::StoreUrl;
 pub use backend::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, LocalFile, NewBlob,
-    Readers, Share, UNFINISHED, Writer, Yard,
+    Readers, Share, UNFINISHED, Writer,
 };
 pub use configured::Stores;
 pub use error::{StoreError, StoreErrorKind, StoreResult};
 pub use kinds::{file, http};
 pub use named::{NamedStore, local::StoredFile};
 pub use writing::BlobWriter;
+pub use yard::{Quarantine, Yard};

@@ -15,7 +15,7 @@ use serde_json::{Map, json};
 use crate::model::time::Timestamp;
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, LocalFile, NewBlob,
-    Readers, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard,
+    Quarantine, Readers, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard,
     backend::{self, Declared, Form, Kind, NamedBy, Options, Room, Site},
 };
 
@@ -134,7 +134,13 @@ impl Backend for MemoryStore {
         properties.insert("size".to_owned(), json!(self.room));
         About {
             kind: &KIND,
-            capabilities: Capabilities { writes: true, ranges: true, share: None, remote: false },
+            capabilities: Capabilities {
+                writes: true,
+                ranges: true,
+                share: None,
+                remote: false,
+                quarantine: Quarantine::Nothing,
+            },
             addresses: Addresses::Below(vec![self.prefix.to_string()]),
             properties,
             metadata: Vec::new(),

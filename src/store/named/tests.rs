@@ -6,7 +6,7 @@ use futures::stream;
 
 use super::{
     super::{
-        LocalFile, Share, Writer, Yard,
+        LocalFile, Quarantine, Share, Writer, Yard,
         backend::{NamedBy, Room},
         conformance::{get, new, put},
         file::FileStore,
@@ -99,7 +99,13 @@ impl Backend for Slow {
     fn about(&self) -> About {
         About {
             kind: &SLOW,
-            capabilities: Capabilities { writes: true, ranges: false, share: None, remote: false },
+            capabilities: Capabilities {
+                writes: true,
+                ranges: false,
+                share: None,
+                remote: false,
+                quarantine: Quarantine::Nothing,
+            },
             addresses: Addresses::Schemes(&["slow"]),
             properties: Map::new(),
             metadata: Vec::new(),
@@ -316,8 +322,7 @@ async fn becomes(store: &NamedStore, state: State) {
     }
 }
 
-/// Proves that a store which does not answer, itself included, is left alone: no call of it reaches it any more, and each
-/// fails as before; and that it is asked again and again until it answers, and then taken back.
+/// Proves that a store which does not answer, itself included, is left alone by every call until it answers again.
 #[tokio::test]
 async fn a_store_that_does_not_answer_is_left_alone_until_it_does() {
     let (store, mut questions) = scripted(one_server());
@@ -371,8 +376,7 @@ async fn sec_37_a_store_that_answers_for_itself_is_not_left_alone() {
 #[tokio::test]
 async fn sec_37_faults_of_callers_are_no_failures_of_the_store() {
     let (store, mut questions) = scripted(one_server());
-    for url in ["slow://x", "slow://x", "slow://missing", "slow://x", "slow://bad", "slow://bad", "slow://x"]
-    {
+    for url in ["slow://x", "slow://x", "slow://missing", "slow://x", "slow://bad", "slow://x"] {
         store.stat(url).await.unwrap_err();
     }
     tokio::task::yield_now().await;

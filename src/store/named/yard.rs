@@ -3,11 +3,20 @@
 use super::NamedStore;
 use crate::{
     model::time::Timestamp,
-    store::{StoreError, StoreErrorKind, StoreResult, Yard},
+    store::{Quarantine, StoreError, StoreErrorKind, StoreResult, Yard},
 };
 
 impl NamedStore {
-    /// Whether the store supports a quarantine and a mark.
+    /// Whether this can lie out of the way in the store.
+    pub fn sets_aside(&self, unfinished: bool) -> bool {
+        match self.capabilities().quarantine {
+            Quarantine::Nothing => false,
+            Quarantine::Finished => !unfinished,
+            Quarantine::Everything => true,
+        }
+    }
+
+    /// Whether the store has a mark of its owner.
     pub fn has_yard(&self) -> bool {
         self.backend.yard().is_some()
     }
@@ -32,6 +41,17 @@ impl NamedStore {
     /// As [`NamedStore::mark`].
     pub async fn time(&self) -> StoreResult<Timestamp> {
         self.ask(self.yard()?.time()).await
+    }
+
+    /// When an object was last written to, if the store can tell although its listing does not.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn modified(&self, name: &str, unfinished: bool) -> StoreResult<Option<Timestamp>> {
+        match self.backend.yard() {
+            Some(yard) => self.ask(yard.modified(name, unfinished)).await,
+            None => Ok(None),
+        }
     }
 
     /// Whether an object is stored in the store itself, and not a link elsewhere, as only file stores can have.

@@ -25,8 +25,8 @@ use settings::SCHEMES;
 pub use settings::{Folder, Mount, Settings};
 
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob, Readers,
-    Share, StoreResult, StoreUrl, Writer, Yard,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob,
+    Quarantine, Readers, Share, StoreResult, StoreUrl, Writer, Yard,
     backend::{self, Kind, Room, Site},
     private::FILE_MODE,
 };
@@ -138,6 +138,7 @@ impl Backend for FileStore {
                 ranges: true,
                 share: Some(Share::HardLink),
                 remote: false,
+                quarantine: Quarantine::Everything,
             },
             addresses: Addresses::Below(prefixes.collect()),
             properties: properties(self),

@@ -15,6 +15,7 @@ use crate::model::time::Timestamp;
 use crate::store::{
     StoreError, StoreErrorKind, StoreResult, Yard,
     private::{keep, make_folder, new_file},
+    yard::key_parts,
 };
 
 /// Says whose a folder is.
@@ -43,6 +44,10 @@ impl Yard for FileStore {
             found.map(Timestamp::of)
         };
         self.calls.run(YARD.to_owned(), look).await
+    }
+
+    async fn modified(&self, _: &str, _: bool) -> StoreResult<Option<Timestamp>> {
+        Ok(None)
     }
 
     async fn is_plain(&self, name: &str) -> StoreResult<bool> {
@@ -89,12 +94,10 @@ impl Yard for FileStore {
     }
 }
 
-/// A key is a day and a word.
 fn check_key(key: &str) -> StoreResult<()> {
-    let is_word = |text: &str| !text.starts_with('.') && !text.contains(['/', '\0']) && !text.is_empty();
-    match key.split_once('/') {
-        Some((day, word)) if is_word(day) && is_word(word) => Ok(()),
-        _ => Err(StoreError::new(StoreErrorKind::BadUrl, key, "not a key of a quarantine")),
+    match key_parts(key) {
+        Some(_) => Ok(()),
+        None => Err(StoreError::new(StoreErrorKind::BadUrl, key, "not a key of a quarantine")),
     }
 }
 

@@ -16,8 +16,8 @@ use crate::outbound::{
     header::{CONTENT_LENGTH, LOCATION},
 };
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob, Readers,
-    StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob,
+    Quarantine, Readers, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard,
     backend::{self, Declared, Form, Kind, NamedBy, Options, Room, Site},
     range::cut,
 };
@@ -159,7 +159,13 @@ impl Backend for HttpStore {
     fn about(&self) -> About {
         About {
             kind: &KIND,
-            capabilities: Capabilities { writes: false, ranges: true, share: None, remote: true },
+            capabilities: Capabilities {
+                writes: false,
+                ranges: true,
+                share: None,
+                remote: true,
+                quarantine: Quarantine::Nothing,
+            },
             addresses: Addresses::Schemes(KIND.schemes),
             properties: Map::new(),
             metadata: Vec::new(),

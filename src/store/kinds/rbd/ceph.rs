@@ -13,6 +13,7 @@ use std::{
 };
 
 use libloading::Library;
+use nix::libc::timespec;
 
 /// Result of a call: the error is the system's, by its number.
 pub(super) type Result<T> = io::Result<T>;
@@ -97,6 +98,10 @@ calls! {
     rbd: rbd_remove(Handle, Text) -> c_int;
     rbd: rbd_rename(Handle, Text, Text) -> c_int;
     rbd: rbd_trash_move(Handle, Text, u64) -> c_int;
+    rbd: rbd_get_create_timestamp(Handle, *mut timespec) -> c_int;
+    rbd: rbd_get_modify_timestamp(Handle, *mut timespec) -> c_int;
+    rbd: rbd_pool_metadata_get(Handle, Text, *mut c_char, *mut usize) -> c_int;
+    rbd: rbd_pool_metadata_set(Handle, Text, Text) -> c_int;
 }
 
 /// Ceph's libraries, loaded.
@@ -147,7 +152,7 @@ macro_rules! shared {
     )+};
 }
 
-shared!(Cluster, Pool, Image);
+shared!(Cluster, Pool);
 
 /// A cluster, configured, and connected once [`Cluster::connect`] has been called.
 pub(super) struct Cluster {
@@ -241,6 +246,27 @@ impl Pool {
         ask!(self.cluster.calls, rbd_rename(self.handle, from.as_ptr(), to.as_ptr()))
     }
 
+    /// What the pool says of itself under this key; `None` where it says nothing.
+    pub(super) fn told(&self, key: &str) -> Result<Option<String>> {
+        let (key, mut buffer, mut length) = (text(key)?, vec![0_u8; TEXT_BYTES], TEXT_BYTES);
+        let (handle, pointer) = (self.handle, buffer.as_mut_ptr().cast());
+        // The call writes no more than the length.
+        match ask!(self.cluster.calls, rbd_pool_metadata_get(handle, key.as_ptr(), pointer, &raw mut length))
+        {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(nix::libc::ENOENT) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let end = CStr::from_bytes_until_nul(&buffer).map_err(io::Error::other)?;
+        Ok(Some(end.to_string_lossy().into_owned()))
+    }
+
+    /// Has the pool say this of itself.
+    pub(super) fn tell(&self, key: &str, value: &str) -> Result<()> {
+        let (key, value) = (text(key)?, text(value)?);
+        ask!(self.cluster.calls, rbd_pool_metadata_set(self.handle, key.as_ptr(), value.as_ptr()))
+    }
+
     /// Keys of an object's map that begin with `prefix`, after the key `after`, up to `most`.
     pub(super) fn keys(&self, object: &str, after: &str, prefix: &str, most: u64) -> Result<Vec<String>> {
         let (object, after, prefix) = (text(object)?, text(after)?, text(prefix)?);
@@ -291,110 +317,4 @@ impl Drop for Pool {
     }
 }
 
-/// An open image.
-pub(super) struct Image {
-    pool: Arc<Pool>,
-    handle: Handle,
-    settled: super::settled::Settled,
-}
-
-impl Image {
-    /// Opens an image to write to it.
-    pub(super) fn open(pool: &Arc<Pool>, name: &str) -> Result<Self> {
-        let (name, mut handle) = (text(name)?, null_mut());
-        ask!(pool.cluster.calls, rbd_open(pool.handle, name.as_ptr(), &raw mut handle, null()))?;
-        Ok(Self { pool: Arc::clone(pool), handle, settled: super::settled::Settled::now() })
-    }
-
-    /// Opens an image, or one of its snapshots, to read.
-    pub(super) fn read_only(pool: &Arc<Pool>, name: &str, snapshot: Option<&str>) -> Result<Self> {
-        let (name, mut handle) = (text(name)?, null_mut());
-        let snapshot = snapshot.map(text).transpose()?;
-        let (calls, shot) = (pool.cluster.calls, snapshot.as_ref().map_or(null(), |text| text.as_ptr()));
-        ask!(calls, rbd_open_read_only(pool.handle, name.as_ptr(), &raw mut handle, shot))?;
-        Ok(Self { pool: Arc::clone(pool), handle, settled: super::settled::Settled::now() })
-    }
-
-    fn calls(&self) -> &'static Calls {
-        self.pool.cluster.calls
-    }
-
-    /// The id that it keeps under whatever name.
-    pub(super) fn id(&self) -> Result<String> {
-        told!(self.calls(), rbd_get_id(self.handle))
-    }
-
-    /// Its size in bytes.
-    pub(super) fn size(&self) -> Result<u64> {
-        let mut size = 0;
-        ask!(self.calls(), rbd_get_size(self.handle, &raw mut size))?;
-        Ok(size)
-    }
-
-    pub(super) fn resize(&self, size: u64) -> Result<()> {
-        ask!(self.calls(), rbd_resize(self.handle, size))
-    }
-
-    /// Fills the buffer from `at` on; a part that was never written is zeros.
-    pub(super) fn read(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
-        let pointer = buffer.as_mut_ptr().cast();
-        // SAFETY: the call writes no more than the length of the buffer.
-        let read = unsafe { (self.calls().rbd_read)(self.handle, at, buffer.len(), pointer) };
-        all(read, buffer.len())
-    }
-
-    pub(super) fn write(&self, at: u64, bytes: &[u8]) -> Result<()> {
-        // SAFETY: the call reads no more than the length of the bytes.
-        let written =
-            unsafe { (self.calls().rbd_write)(self.handle, at, bytes.len(), bytes.as_ptr().cast()) };
-        all(written, bytes.len())
-    }
-
-    /// Whether the snapshot that is open has clones which need it to be protected.
-    pub(super) fn has_clones(&self) -> Result<bool> {
-        let (mut count, mut operations) = (0, 0);
-        // With a count of 0 nothing is written but the count.
-        match ask!(self.calls(), rbd_list_children3(self.handle, null_mut(), &raw mut count)) {
-            Ok(()) => return Ok(false),
-            Err(error) if error.raw_os_error() == Some(nix::libc::ERANGE) => {}
-            Err(error) => return Err(error),
-        }
-        ask!(self.calls(), rbd_get_op_features(self.handle, &raw mut operations))?;
-        Ok(operations & CLONE_PARENT == 0)
-    }
-}
-
-/// Calls that name a snapshot.
-macro_rules! snapshot_calls {
-    ($($name:ident: $call:ident),+) => {
-        impl Image {
-            $(pub(super) fn $name(&self, snapshot: &str) -> Result<()> {
-                let snapshot = text(snapshot)?;
-                ask!(self.calls(), $call(self.handle, snapshot.as_ptr()))
-            })+
-        }
-    };
-}
-
-snapshot_calls! {
-    snapshot: rbd_snap_create,
-    protect: rbd_snap_protect,
-    unprotect: rbd_snap_unprotect,
-    remove_snapshot: rbd_snap_remove
-}
-
-/// Requires that all bytes were read or written.
-fn all(done: isize, wanted: usize) -> Result<()> {
-    match usize::try_from(done) {
-        Ok(done) if done == wanted => Ok(()),
-        Ok(_) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the image is shorter")),
-        Err(_) => check(c_int::try_from(done).unwrap_or(c_int::MIN)),
-    }
-}
-
-impl Drop for Image {
-    fn drop(&mut self) {
-        // SAFETY: nothing uses the handle any more. What a close that fails leaves to do, the cluster does in time.
-        let _ = unsafe { (self.calls().rbd_close)(self.settled.handle(self.handle)) };
-    }
-}
+pub(super) mod image;

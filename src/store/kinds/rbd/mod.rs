@@ -20,6 +20,7 @@ mod shared;
 mod tests;
 mod url;
 mod writer;
+mod yard;
 
 use std::sync::Arc;
 
@@ -28,8 +29,8 @@ use futures::{TryStreamExt, stream};
 use serde_json::{Map, Value, json};
 
 use crate::store::{
-    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob, Readers,
-    StoreResult, StoreUrl, Writer, Yard,
+    About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob,
+    Quarantine, Readers, StoreResult, StoreUrl, Writer, Yard,
     backend::{self, Kind, Room, Site},
 };
 use ceph::Pool;
@@ -77,7 +78,13 @@ impl Backend for RbdStore {
         About {
             kind: &KIND,
             // A copy in another pool is there to outlive the first one, which a clone does not.
-            capabilities: Capabilities { writes: true, ranges: true, share: None, remote: true },
+            capabilities: Capabilities {
+                writes: true,
+                ranges: true,
+                share: None,
+                remote: true,
+                quarantine: Quarantine::Everything,
+            },
             addresses: Addresses::Snapshots {
                 prefix: self.0.prefix.clone(),
                 snapshot: SNAPSHOT,
@@ -146,6 +153,6 @@ impl Backend for RbdStore {
     }
 
     fn yard(&self) -> Option<&dyn Yard> {
-        None
+        Some(self)
     }
 }

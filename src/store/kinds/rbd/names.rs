@@ -9,9 +9,9 @@ use std::{io, sync::Arc};
 use nix::libc;
 
 use super::{
-    ceph::{Image, Pool},
+    ceph::{Pool, image::Image},
     failed::is,
-    url::{PART, SNAPSHOT},
+    url::{ASIDE, PART, SNAPSHOT},
 };
 use crate::store::Listed;
 
@@ -82,6 +82,8 @@ pub(super) fn after(pool: &Pool, last: &str, most: u64) -> io::Result<Option<(Ve
     };
     let Some(last) = keys.last().cloned() else { return Ok(None) };
     let names = keys.iter().filter_map(|key| key.strip_prefix(KEY));
+    // What lies out of the way is in no list.
+    let names = names.filter(|name| !name.starts_with(ASIDE));
     let listed = names.map(|name| match name.strip_prefix(PART) {
         Some(id) => Listed::of(id.to_owned(), true),
         None => Listed::of(name.to_owned(), false),

@@ -5,7 +5,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use super::ceph::Image;
+use super::ceph::image::Image;
 use crate::telemetry::crew::Crew;
 
 /// An image that is open until somebody closes it, or nobody has it any more.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    ceph::{Image, Pool},
+    ceph::{Pool, image::Image},
     failed::unanswered,
     open::Open,
     shared::Shared,

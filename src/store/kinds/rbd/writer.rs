@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::{
-    ceph::{Image, Pool},
+    ceph::{Pool, image::Image},
     failed::unanswered,
     names,
     open::Open,

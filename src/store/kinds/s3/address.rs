@@ -5,6 +5,11 @@ use crate::store::{StoreError, StoreErrorKind, StoreResult, StoreUrl, backend::O
 /// The schemes of these URLs.
 pub const SCHEMES: [&str; 3] = ["s3", "s3+http", "s3+https"];
 
+/// The object that says whose a bucket is.
+pub(super) const MARK: &str = ".store-id";
+/// How the names of objects begin that lie out of the way.
+pub(super) const ASIDE: &str = ".quarantine.";
+
 /// The position of the bucket in request URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -139,6 +144,11 @@ pub(super) fn read(options: &mut dyn Options, names: [&str; 4]) -> Option<Addres
 /// Whether a name is one that blobs may have here: no folder, nothing hidden.
 pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
+}
+
+/// Whether a name is of an object that is none of the blobs: the mark of the bucket, and what lies out of the way.
+pub(super) fn is_hidden(name: &str) -> bool {
+    name == MARK || name.strip_prefix(ASIDE).is_some_and(is_name)
 }
 
 /// The region in the name of a host of Amazon's (`s3.eu-west-1.amazonaws.com`, of old `s3-eu-west-1.…`).

@@ -8,7 +8,7 @@ use std::{
 use object_store::{Attribute, GetOptions, ObjectStore, aws::AmazonS3, path::Path};
 
 use super::{
-    address::{Address, is_name},
+    address::{Address, is_hidden, is_name},
     calls::{BLOB, Calls},
     fault::classified,
     parts::Room,
@@ -62,9 +62,11 @@ impl Bucket {
     }
 }
 
-/// A name as the library has it.
+/// A name as the library has it; what lies out of the way has one that no blob has.
 pub(super) fn path_of(name: &str) -> StoreResult<Path> {
-    check_name(name)?;
+    if !is_hidden(name) {
+        check_name(name)?;
+    }
     Path::parse(name).map_err(|error| StoreError::new(StoreErrorKind::BadUrl, name, error))
 }
 

@@ -163,6 +163,23 @@ impl Calls {
         Ok(Source { bucket: bucket.to_owned(), name: name.to_owned(), size, etag: etag.to_owned() })
     }
 
+    /// The time of the server.
+    pub(super) async fn time(&self) -> Result<Timestamp, Fault> {
+        let head = Self::request(Method::HEAD, &format!("{}/", self.url), &[], String::new())?;
+        let (parts, _) = self.line.ask(head).await?;
+        let date = parts.headers.get(header::DATE).and_then(|date| date.to_str().ok());
+        let time = date.and_then(Timestamp::parse_http);
+        time.ok_or_else(|| Fault::Broken("the answer has no date".to_owned()))
+    }
+
+    /// Copies an object, of 5 GiB at most, to a name of this bucket, with all that it says of itself.
+    pub(super) async fn copy_as_it_is(&self, source: &Source, name: &str) -> Result<(), Fault> {
+        let from = source.path();
+        let headers = [(COPY_SOURCE, from.as_str()), ("x-amz-copy-source-if-match", source.etag.as_str())];
+        let url = format!("{}/{}", self.url, spelled(name));
+        self.line.ask(Self::request(Method::PUT, &url, &headers, String::new())?).await.map(|_| ())
+    }
+
     /// Copies an object, of 5 GiB at most, to a name of this bucket.
     pub(super) async fn copy(&self, source: &Source, name: &str, blob: &str) -> Result<(), Fault> {
         let from = source.path();

@@ -50,6 +50,24 @@ pub(super) async fn copy(
     to.settle(blob.name, blob.id, source.size, None, tried).await.map(Some)
 }
 
+/// Copies an object of the bucket to another name of it, where there is nothing, and requires that all of it is there.
+pub(super) async fn duplicate(bucket: &Bucket, from: &str, to: &str) -> StoreResult<()> {
+    let place = bucket.place_of(to);
+    let failed = |fault: Fault| fault.at(&place);
+    let source = bucket.calls.source(&bucket.address.bucket, from).await.map_err(failed)?;
+    if source.size <= bucket.copied_at_once {
+        bucket.calls.copy_as_it_is(&source, to).await.map_err(failed)?;
+    } else {
+        let blob = bucket.look(from).await?.and_then(|found| found.blob).unwrap_or_default();
+        let blob = NewBlob { id: &blob, name: to, image: "", owner: None, size: None, caller: None };
+        in_pieces(bucket, &source, &blob).await?;
+    }
+    match bucket.look(to).await? {
+        Some(copy) if copy.size == source.size => Ok(()),
+        _ => Err(Fault::Corrupt.at(&place)),
+    }
+}
+
 async fn in_pieces(to: &Bucket, source: &Source, blob: &NewBlob<'_>) -> StoreResult<StoreUrl> {
     let mut upload = to.begin_upload(blob.name, blob.id).await?;
     let done = fill(to, source, &mut upload).await;

@@ -16,6 +16,7 @@ mod reading;
 #[cfg(test)]
 mod tests;
 mod writer;
+mod yard;
 
 use std::sync::{
     Arc, PoisonError,
@@ -29,7 +30,7 @@ use serde_json::{Map, json};
 
 use crate::store::{
     About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, Listed, LocalFile, NewBlob,
-    Readers, Share, StoreError, StoreErrorKind, StoreResult, StoreUrl, UNFINISHED, Writer, Yard,
+    Quarantine, Readers, Share, StoreError, StoreErrorKind, StoreResult, StoreUrl, UNFINISHED, Writer, Yard,
     backend::{self, Keys, Kind, Site},
 };
 use address::{Style, is_name};
@@ -103,9 +104,13 @@ impl S3Store {
         Ok(Self { bucket, creates_bucket, told, keys: in_urls })
     }
 
+    fn is_to_be_created(&self) -> bool {
+        self.creates_bucket.load(Relaxed)
+    }
+
     /// Creates the bucket if it is to be and is not there.
     async fn have_bucket(&self) -> StoreResult<()> {
-        if !self.creates_bucket.load(Relaxed) {
+        if !self.is_to_be_created() {
             return Ok(());
         }
         let calls = &self.bucket.calls;
@@ -146,6 +151,7 @@ impl Backend for S3Store {
                 ranges: true,
                 share: Some(Share::ServerSideCopy),
                 remote: true,
+                quarantine: Quarantine::Finished,
             },
             addresses: Addresses::Keyed(self.bucket.address.prefixes(), self.keys.clone()),
             properties,
@@ -216,8 +222,6 @@ impl Backend for S3Store {
         Ok(None)
     }
 
-    /// First the objects, then what is unfinished, each a thousand at a time. Objects with a slash in their names are
-    /// none of our own.
     async fn in_use(&self, _: &str) -> StoreResult<bool> {
         Ok(false)
     }
@@ -226,6 +230,8 @@ impl Backend for S3Store {
         Ok(())
     }
 
+    /// First the objects, then what is unfinished, each a thousand at a time. Objects with a slash in their names are
+    /// none of our own.
     fn list(&self) -> ListStream {
         let place = self.bucket.place_of("");
         let start = Some((false, None::<String>));
@@ -252,6 +258,6 @@ impl Backend for S3Store {
     }
 
     fn yard(&self) -> Option<&dyn Yard> {
-        None
+        Some(self)
     }
 }

@@ -193,6 +193,27 @@ async fn servers_copy_between_buckets() {
     }
 }
 
+/// Proves that a move that broke off after its copy, out of the way or back, is finished by the next attempt, whether the
+/// server copies in one request or in pieces.
+#[tokio::test(flavor = "multi_thread")]
+async fn moves_that_broke_off_are_finished() {
+    for server in servers() {
+        for copied_at_once in [5 << 30, 5 * MIB] {
+            let (store, named) = opened(&Settings { copied_at_once, ..in_parts(server) });
+            let (name, word, bytes) = (id(), id(), data(11 << 20));
+            let (key, aside) = (format!("2026-11-30/{word}"), format!(".quarantine.2026-11-30.{word}"));
+            let url = put(&named, &id(), &name, &bytes).await.unwrap();
+            copy::duplicate(&store.bucket, &name, &aside).await.unwrap();
+            assert!(named.set_aside(&name, false, &key).await.unwrap());
+            assert_eq!(sorted(&named).await, []);
+            copy::duplicate(&store.bucket, &aside, &name).await.unwrap();
+            assert!(named.bring_back(&key, &name, false).await.unwrap());
+            assert_eq!(store.bucket.look(&aside).await.unwrap(), None);
+            assert!(get(&named, &url, None).await.unwrap() == bytes, "{copied_at_once}");
+        }
+    }
+}
+
 /// Proves that wrong keys are a refusal and a missing bucket the loss of the place, that neither tells a key, and that
 /// keys in a URL are not used.
 #[tokio::test(flavor = "multi_thread")]

@@ -38,7 +38,7 @@ use crate::{
     outbound::{self, Client},
     store::{
         About, Addresses, Backend, ByteRange, ByteStream, Capabilities, ListStream, LocalFile, NewBlob,
-        Readers, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard,
+        Quarantine, Readers, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard,
         backend::{self, Kind, Room, Site},
     },
     telemetry::places::Places,
@@ -143,7 +143,13 @@ impl Backend for SwiftStore {
         let own = address::own(&self.reference, &shop.containers);
         About {
             kind: &KIND,
-            capabilities: Capabilities { writes: true, ranges: true, share: None, remote: true },
+            capabilities: Capabilities {
+                writes: true,
+                ranges: true,
+                share: None,
+                remote: true,
+                quarantine: Quarantine::Nothing,
+            },
             addresses: Addresses::Containers { own, readable: shop.readable.clone() },
             properties,
             metadata: Vec::new(),
