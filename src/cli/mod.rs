@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod confine;
 mod db;
+mod doctor;
 mod generate;
 mod glance;
 mod health;
@@ -74,6 +75,8 @@ enum Command {
     Check(check::Arguments),
     /// Read all data of images, compare it with their hashes, and repair what is damaged from another store.
     Scrub(scrub::Arguments),
+    /// Look at everything that a server needs, and say what is wrong and what to do.
+    Doctor(doctor::Arguments),
     /// Ask whether a server answers.
     Health(health::Arguments),
     /// Maintain the stores.
@@ -120,6 +123,7 @@ pub fn run() -> ExitCode {
         Command::Policy(command) => return policy::run(command),
         Command::Store(command) => return store::run(command),
         Command::Check(arguments) => return check::run(&arguments),
+        Command::Doctor(arguments) => return doctor::run(arguments),
         Command::Scrub(arguments) => return scrub::run(&arguments),
         Command::Stores(arguments) => return stores::run(&arguments),
         Command::Usage(command) => return usage::run(command),

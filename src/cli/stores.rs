@@ -9,7 +9,10 @@ use super::{listed::listed, place::Place};
 use crate::{
     config::{Config, StoreSettings},
     server::{StartError, runtime, stores},
-    store::health::{Report, State},
+    store::{
+        NamedStore,
+        health::{Report, State},
+    },
     telemetry,
 };
 
@@ -61,13 +64,25 @@ fn tried(arguments: &Arguments) -> Result<(String, bool), StartError> {
 
 /// Opens a store and asks it a few times.
 async fn report(config: &Config, one: &StoreSettings, folder: &Path) -> Report {
+    match open(config, one, folder).await {
+        Ok(named) => asked(&named).await,
+        Err(reason) => Report::unopened(reason),
+    }
+}
+
+/// Opens a store.
+///
+/// # Errors
+/// A sentence for the operator.
+pub(super) async fn open(config: &Config, one: &StoreSettings, folder: &Path) -> Result<NamedStore, String> {
     let (settings, fencing) = (one.clone(), config.stores.fencing.clone());
     let (folder, imports) = (folder.to_owned(), config.imports.clone());
     let opened = telemetry::blocking(move || stores::open_one(&settings, &fencing, &folder, &imports)).await;
-    let named = match opened.map_err(|fault| fault.to_string()).and_then(|opened| opened) {
-        Ok(named) => named,
-        Err(reason) => return Report::unopened(reason),
-    };
+    opened.map_err(|fault| fault.to_string())?
+}
+
+/// The health of a store that was asked a few times.
+pub(super) async fn asked(named: &NamedStore) -> Report {
     for _ in 0..QUESTIONS {
         // What comes of it is in the report.
         if named.probe().await.is_err() {

@@ -192,6 +192,23 @@ impl Loaded {
         all
     }
 
+    /// The files in which secret options are written.
+    pub fn secret_files(&self) -> BTreeSet<PathBuf> {
+        let mut files = BTreeSet::new();
+        for (section, settings) in &self.settings {
+            for (name, setting) in settings {
+                let is_secret = self.registry.find(section, name).is_some_and(|known| known.opt.secret);
+                if let Origin::File(path, _) = &setting.origin
+                    && is_secret
+                    && !setting.text.is_empty()
+                {
+                    files.insert(path.to_path_buf());
+                }
+            }
+        }
+        files
+    }
+
     /// Requested options that do not exist or have another type: programming errors.
     pub fn misasked(&self) -> Vec<(String, String)> {
         self.asked().wrongly.iter().cloned().collect()

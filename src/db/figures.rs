@@ -1,5 +1,7 @@
 //! What `/metrics` tells of the database: its pool, and numbers of rows.
 
+pub mod about;
+
 use diesel::{
     dsl::count_star,
     prelude::*,

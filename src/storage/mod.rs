@@ -51,22 +51,7 @@ impl Storages {
 
     /// The options of a storage with the secret ones decrypted; the inner error is a sentence for the operator.
     async fn given(&self, storage: &Storage) -> Result<std::result::Result<Given, String>> {
-        let Some(kind) = kind_of(&storage.kind) else {
-            return Ok(Err(format!("this version has no stores of the type {}", storage.kind)));
-        };
-        let secrets = match &storage.sealed {
-            None => Map::new(),
-            Some(text) => {
-                let opened = self.seals.open(&Sealed::of_text(text), &purpose(&storage.id)).await?;
-                match opened.and_then(|text| serde_json::from_str(&text).ok()) {
-                    Some(secrets) => secrets,
-                    None => {
-                        return Ok(Err("its secret options cannot be decrypted; give them again".to_owned()));
-                    }
-                }
-            }
-        };
-        Ok(Given::none(kind).with(&storage.options).and_then(|given| given.with(&secrets)))
+        given(&self.seals, storage).await
     }
 
     /// The storage with these options, the secret ones encrypted.
@@ -81,6 +66,24 @@ impl Storages {
         };
         Ok(Storage { options: given.part(false), sealed, ..storage })
     }
+}
+
+/// The options of a storage with the secret ones decrypted; the inner error is a sentence for the operator.
+async fn given(seals: &Seals, storage: &Storage) -> Result<std::result::Result<Given, String>> {
+    let Some(kind) = kind_of(&storage.kind) else {
+        return Ok(Err(format!("this version has no stores of the type {}", storage.kind)));
+    };
+    let secrets = match &storage.sealed {
+        None => Map::new(),
+        Some(text) => {
+            let opened = seals.open(&Sealed::of_text(text), &purpose(&storage.id)).await?;
+            match opened.and_then(|text| serde_json::from_str(&text).ok()) {
+                Some(secrets) => secrets,
+                None => return Ok(Err("its secret options cannot be decrypted; give them again".to_owned())),
+            }
+        }
+    };
+    Ok(Given::none(kind).with(&storage.options).and_then(|given| given.with(&secrets)))
 }
 
 /// A type of storages by its name.

@@ -8,7 +8,7 @@ use std::{
 use futures::future::join_all;
 
 use super::{
-    Storages,
+    Storages, given,
     held::{Held, Opened},
     kind_of, purpose,
 };
@@ -18,9 +18,9 @@ use crate::{
         error::{Error, Result},
         storage::Storage,
     },
-    store::{NamedStore, given::Given, opening},
+    store::{NamedStore, given::Given, opening, opening::Opener},
     telemetry,
-    work::seal::Sealed,
+    work::seal::{Sealed, Seals},
 };
 
 /// How long a storage may take to open.
@@ -91,6 +91,20 @@ async fn open(storages: &Storages, row: &Storage, before: Option<(Storage, Opene
             Some(Opened { named, failed: Some(Instant::now()) })
         }
     }
+}
+
+/// Opens a storage for a look at it, as a server does; whoever looks bounds the time.
+///
+/// # Errors
+/// A sentence for the operator.
+pub async fn look(
+    seals: &Seals,
+    opener: &Opener,
+    storage: &Storage,
+) -> std::result::Result<NamedStore, String> {
+    let given = given(seals, storage).await.map_err(|error| error.to_string())??;
+    let (opener, storage) = (opener.clone(), storage.clone());
+    telemetry::blocking(move || opener.open(&storage, given)).await.map_err(|fault| fault.to_string())?
 }
 
 /// Opens a storage, which takes no longer than it may. One that hangs keeps a thread: it is not opened once more until that

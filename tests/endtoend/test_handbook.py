@@ -1,4 +1,6 @@
-"""The handbook: every page is in it, every link leads somewhere, and every command that it names is one."""
+"""The handbook: every page is in it, every link leads somewhere, every command that it names is one, and every message
+that it quotes is one that the code has.
+"""
 
 import re
 import subprocess
@@ -86,3 +88,28 @@ def test_commands_are_as_the_parser_has_them(known):
         seen += 1
         wrong += [f"{name} {option}" for option in options - {"--help", "--version"} if option not in known[name]]
     assert wrong == [] and seen > 20
+
+
+def quoted():
+    """The messages in the first column of the tables of symptoms."""
+    page = (DOCS / "troubleshooting.md").read_text()
+    for table in re.findall(r"^\| message \|.*\n\|[-|]+\n((?:\|.*\n)+)", page, re.MULTILINE):
+        for row in table.splitlines():
+            found = re.findall(r"`([^`]+)`", row.split(" | ")[0])
+            assert found, f"no message is quoted: {row}"
+            # What else is quoted beside it says where it stands.
+            yield found[0]
+
+
+def test_messages_are_those_of_the_code():
+    """What stands between the ellipses of a message is, in this order, in one text of the code."""
+    files = [file for file in sorted((ROOT / "src").rglob("*.rs")) if not file.stem.startswith("tests")]
+    code = "\n".join(file.read_text().split("#[cfg(test)]\nmod tests {")[0] for file in files)
+    # A text that goes on in the next line.
+    code = re.sub(r"\\\n\s*", "", code)
+    messages, wrong = list(quoted()), []
+    for message in messages:
+        parts = [re.escape(part.strip(": ")) for part in message.split("…") if part.strip()]
+        if not re.search(r"[^\n]{0,100}?".join(parts), code):
+            wrong.append(message)
+    assert wrong == [] and len(messages) > 30

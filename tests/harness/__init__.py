@@ -16,6 +16,7 @@ a package of an environment (the SDK, a driver of a database) imports it where i
   tools         the command line clients
   warm          `openstack`, started once for many commands
   keystone      a server that asks a real Keystone
+  doctor        `vitrine doctor`, and what it has found
   gophercloud   programs in Go that use the service
   plugin        our plug-in of `openstack`
   chaos         how long the tests of deaths are, and their seed

@@ -7,7 +7,7 @@ mod common;
 mod manage;
 mod metadefs;
 mod purge;
-mod remote;
+pub mod remote;
 mod replicator;
 mod scrubber;
 mod serve;

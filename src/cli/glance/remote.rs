@@ -134,7 +134,7 @@ pub fn first_pages() -> Vec<String> {
 }
 
 /// The words of an answer, which may be a page of HTML.
-fn words(body: &str) -> String {
+pub fn words(body: &str) -> String {
     let mut text = String::new();
     let mut in_tag = false;
     for letter in body.chars() {

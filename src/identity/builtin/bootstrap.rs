@@ -1,11 +1,13 @@
 //! The first start: a domain, roles, projects, two users and the catalog, all in one transaction.
 
 use super::{
-    BASE_URL_MARK, Builtin, DEFAULT_DOMAIN_ID, Settings, new_id, password::random_secret, turns::Visitor,
+    BASE_URL_MARK, Builtin, DEFAULT_DOMAIN_ID, Settings, new_id,
+    password::{Hasher, random_secret},
+    turns::Visitor,
 };
 use crate::{
     db::{
-        Conn, DbError, DbResult,
+        Conn, Db, DbError, DbResult,
         identity::{
             assignments::{self, Assignment},
             catalog::{
@@ -91,6 +93,18 @@ impl Builtin {
         })
         .await
     }
+}
+
+/// Whether a user of the default domain has this password, as far as that is known without a login.
+///
+/// # Errors
+/// The database's own; [`Error::Internal`] when it cannot be computed.
+pub async fn has_password(db: &Db, user_name: &str, password: String) -> Result<bool> {
+    let name = user_name.to_owned();
+    let user =
+        db.read("identity_users.find", move |conn| users::find_by_name(conn, DEFAULT_DOMAIN_ID, &name));
+    let Some(user) = user.await? else { return Ok(false) };
+    Hasher::new(1)?.matches(Visitor::proven("bootstrap"), password, user.password_hash).await
 }
 
 fn default_domain() -> Domain {

@@ -7,6 +7,7 @@ mod session;
 mod settings;
 mod shared;
 mod token;
+pub mod visit;
 
 #[cfg(test)]
 mod fake;

@@ -97,6 +97,11 @@ impl FileStore {
     }
 }
 
+/// Whether a folder was ever opened as one of a store, by whomever.
+pub fn was_opened(folder: &Path) -> bool {
+    folder.join(PARTS).is_dir()
+}
+
 impl backend::Settings for Settings {
     fn kind(&self) -> &'static Kind {
         &KIND
