@@ -95,6 +95,17 @@ pub fn set_state(conn: &mut Conn, id: &str, state: &str, now: Timestamp) -> DbRe
     find(conn, id)?.map(drop).ok_or_else(|| DbError::stale("quarantined object", id))
 }
 
+/// Renews a move to quarantine, or takes over one that nobody has renewed since `seen`; returns whether that is so.
+///
+/// # Errors
+/// Only the database's own.
+pub fn renew(conn: &mut Conn, id: &str, seen: i64, now: Timestamp) -> DbResult<bool> {
+    let row = quarantine::table
+        .filter(quarantine::id.eq(id).and(quarantine::state.eq(MOVING)))
+        .filter(quarantine::updated_at.eq(seen));
+    Ok(diesel::update(row).set(quarantine::updated_at.eq(now.0)).execute(conn)? == 1)
+}
+
 /// Forgets a quarantined object, and what keeps its name.
 ///
 /// # Errors

@@ -1,6 +1,8 @@
 //! Moves objects into quarantine and back. A record is written before the move and completed after it, so an
 //! interrupted move is continued; the blob row that reserves the name keeps uploads away.
 
+use std::time::Duration;
+
 use super::{
     guard::{self, Standing},
     scan::store_fault,
@@ -21,8 +23,12 @@ use crate::{
 
 /// Records that one look takes.
 const BATCH: i64 = 100;
-/// Seconds after which somebody else continues with a move that was not finished.
+/// Seconds after which somebody else continues with a move that was not finished, nor renewed.
 const MOVING_SECONDS: i64 = 60;
+/// After what time a move is renewed.
+const RENEWAL: Duration = Duration::from_secs(20);
+/// Why nobody else may go on with a move.
+const UNDER_WAY: &str = "The object is being moved to quarantine.";
 
 /// Moves the object of a finding to quarantine, for a job; returns the result as text.
 ///
@@ -53,7 +59,7 @@ pub async fn put(db: &Db, named: &NamedStore, finding: &Finding, job: &Job) -> D
         Ok(false) | Err(DbError::Duplicate(_)) => return Ok("kept: something refers to it by now".to_owned()),
         Err(other) => return Err(other.into()),
     }
-    match go_on(db, named, &aside).await? {
+    match go_on(db, named, &aside, aside.updated_at).await? {
         true => Ok(format!("quarantined as {}", aside.id)),
         false => Ok("gone by itself".to_owned()),
     }
@@ -67,10 +73,46 @@ async fn require(db: &Db, named: &NamedStore) -> Done<()> {
     }
 }
 
+/// Finishes a move that was interrupted, unless somebody else goes on with it.
+async fn take_over(db: &Db, named: &NamedStore, aside: &Aside) -> Done<bool> {
+    let seen = if is_stuck(db, aside) { renewed(db, &aside.id, aside.updated_at).await? } else { None };
+    match seen {
+        Some(seen) => go_on(db, named, aside, seen).await,
+        None => Err(Failure::Again(UNDER_WAY.to_owned())),
+    }
+}
+
+fn is_stuck(db: &Db, aside: &Aside) -> bool {
+    aside.updated_at <= db.clock.now().plus_seconds(-MOVING_SECONDS).0
+}
+
+/// Says that a move goes on; `None` when it is not ours any more.
+async fn renewed(db: &Db, id: &str, seen: i64) -> Done<Option<i64>> {
+    let (id, now) = (id.to_owned(), db.clock.now());
+    let renew = move |conn: &mut db::Conn| db::quarantine::renew(conn, &id, seen, now);
+    Ok(db.write("quarantine.renew", renew).await?.then_some(now.0))
+}
+
+/// Moves an object. A large one may take long where that is a copy: nobody else begins meanwhile.
+async fn set_aside(db: &Db, named: &NamedStore, aside: &Aside, mut seen: i64) -> Done<bool> {
+    let moving = named.set_aside(&aside.name, aside.unfinished, &aside.place);
+    tokio::pin!(moving);
+    loop {
+        tokio::select! {
+            moved = &mut moving => return moved.map_err(store_fault),
+            () = tokio::time::sleep(RENEWAL) => {}
+        }
+        match renewed(db, &aside.id, seen).await? {
+            Some(now) => seen = now,
+            None => return Err(Failure::Again(UNDER_WAY.to_owned())),
+        }
+    }
+}
+
 /// Finishes a move; answers false, and forgets the record, when there is nothing to move.
-async fn go_on(db: &Db, named: &NamedStore, aside: &Aside) -> Done<bool> {
+async fn go_on(db: &Db, named: &NamedStore, aside: &Aside, seen: i64) -> Done<bool> {
     require(db, named).await?;
-    let moved = named.set_aside(&aside.name, aside.unfinished, &aside.place).await.map_err(store_fault)?;
+    let moved = set_aside(db, named, aside, seen).await?;
     let (id, now) = (aside.id.clone(), db.clock.now());
     let record = move |conn: &mut db::Conn| match moved {
         true => db::quarantine::set_state(conn, &id, HELD, now),
@@ -88,7 +130,7 @@ async fn go_on(db: &Db, named: &NamedStore, aside: &Aside) -> Done<bool> {
 pub async fn restore(db: &Db, named: &NamedStore, aside: &Aside) -> Result<()> {
     let failed = |failure: Failure| Error::Unavailable(failure.to_string());
     require(db, named).await.map_err(failed)?;
-    if aside.state != HELD && !go_on(db, named, aside).await.map_err(failed)? {
+    if aside.state != HELD && !take_over(db, named, aside).await.map_err(failed)? {
         return Err(gone(aside));
     }
     let back = match named.bring_back(&aside.place, &aside.name, aside.unfinished).await {
@@ -115,7 +157,7 @@ fn gone(aside: &Aside) -> Error {
 /// [`Failure::Again`] when the store or the database does not answer.
 pub async fn purge(db: &Db, named: &NamedStore, aside: &Aside) -> Done<()> {
     require(db, named).await?;
-    if aside.state != HELD && !go_on(db, named, aside).await? {
+    if aside.state != HELD && !take_over(db, named, aside).await? {
         return Ok(());
     }
     named.discard(&aside.place).await.map_err(store_fault)?;
@@ -140,10 +182,9 @@ pub async fn settle(db: &Db, stores: &Stores, kept_seconds: i64) -> Result<usize
         after.clone_from(&last.id);
         for aside in &due {
             let Some(named) = stores.get(&aside.store) else { continue };
-            let is_stuck = aside.updated_at <= now.plus_seconds(-MOVING_SECONDS).0;
             let done = match (aside.state == HELD, aside.created_at < before.0) {
                 (_, true) => purge(db, &named, aside).await.map(|()| deleted = deleted.saturating_add(1)),
-                (false, false) if is_stuck => go_on(db, &named, aside).await.map(drop),
+                (false, false) if is_stuck(db, aside) => take_over(db, &named, aside).await.map(drop),
                 (false | true, false) => Ok(()),
             };
             if let Err(error) = done {
