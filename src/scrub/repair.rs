@@ -15,6 +15,7 @@ use crate::{
     model::{
         event::Author,
         image::{ATTENTION_PROPERTY, Image, Location},
+        lifecycle::text,
         unified::Resource,
     },
     store::StoreUrl,
@@ -102,7 +103,7 @@ impl Scrubber {
     ) -> Result<(), String> {
         let images = &self.blobs.images;
         let (door, id, blob) = (images.door(Author::service()), image.id.clone(), draft.blob.clone());
-        let size = image.size_bytes();
+        let (size, about) = (image.size_bytes(), format!(" in store {}: ", draft.blob.store));
         let (old, new) =
             (damaged.blob_id.clone(), Location { id: damaged.id.clone(), ..draft.location(url) });
         let lead = move |conn: &mut db::Conn| {
@@ -111,7 +112,10 @@ impl Scrubber {
                 let place = after.locations.iter_mut().find(|one| one.blob_id == old);
                 let Some(place) = place else { return Err(DbError::stale("image", &before.id)) };
                 *place = new.clone();
-                after.remove_property(ATTENTION_PROPERTY);
+                // What was said of another store is still true.
+                if text(&after, ATTENTION_PROPERTY).is_some_and(|said| said.contains(&about)) {
+                    after.remove_property(ATTENTION_PROPERTY);
+                }
                 let size = i64::try_from(size).unwrap_or(i64::MAX);
                 db::blobs::make_live(conn, &blob.id, &blob.holder, size, door.clock.now())?;
                 Ok(Some(after))
