@@ -238,10 +238,13 @@ impl Server {
         for task in [housekeeping, watching, hangup].into_iter().flatten() {
             task.abort();
         }
-        let mut rest = std::pin::pin!(give_back(&app, jobs));
+        let mut rest = std::pin::pin!(async {
+            give_back(&app, jobs).await;
+            traces.finish().await;
+        });
         if matches!(ended, Ended::Finished) {
             tokio::select! {
-                () = async { (&mut rest).await; traces.finish().await } => return Ok(ended),
+                () = &mut rest => return Ok(ended),
                 () = stopper.again() => ended = Ended::CutOff,
             }
         }

@@ -10,7 +10,10 @@ use actix_web::{
 };
 
 use super::{State, origin::own_scheme};
-use crate::telemetry::trace::{Kind, Parent, Span, osprofiler};
+use crate::telemetry::{
+    self,
+    trace::{Kind, Parent, Span, osprofiler},
+};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -81,9 +84,9 @@ pub fn end(span: &mut Span, end: &End<'_>) {
     if !span.is_open() {
         return;
     }
-    // Without a route anything may stand there, and names of spans are few.
+    // Without a route anything may stand there, as a method may be any word, and names of spans are few.
     span.rename(match end.route {
-        Some(route) => format!("{} {route}", end.method),
+        Some(route) => format!("{} {route}", telemetry::known_method(end.method).unwrap_or("HTTP")),
         None => "HTTP".to_owned(),
     });
     span.set("vitrine.request.id", end.request_id.to_owned());

@@ -183,7 +183,7 @@ impl Client {
         if let Some(id) = cause.and_then(|id| HeaderValue::from_str(&id).ok()) {
             request.headers_mut().insert(REQUEST_ID, id);
         }
-        let mut span = spans::begin(&mut request, self.metrics.purpose());
+        let mut span = spans::begin(&mut request, self.metrics.purpose(), self.traced);
         let call = self.metrics.begin();
         let response = self.inner.execute(request).await;
         call.end(&response);

@@ -13,8 +13,9 @@ use crate::telemetry::{
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// The span of a request, whose place the request names. Paths and queries are not told: they may have secrets.
-pub(super) fn begin(request: &mut Request, purpose: &'static str) -> Span {
+/// The span of a request, whose place the request names, and to a service of the cloud also what others have added to that.
+/// Paths and queries are not told: they may have secrets.
+pub(super) fn begin(request: &mut Request, purpose: &'static str, is_of_cloud: bool) -> Span {
     let mut span = telemetry::span(Kind::Client, "HTTP");
     if span.is_open() {
         let (method, url) = (request.method().as_str().to_owned(), request.url());
@@ -28,9 +29,10 @@ pub(super) fn begin(request: &mut Request, purpose: &'static str) -> Span {
     }
     if let Some(place) = span.place().cloned().or_else(telemetry::place) {
         let headers = request.headers_mut();
-        for (name, text) in
-            [(TRACEPARENT, Some(place.traceparent().as_str())), (TRACESTATE, place.tracestate())]
-        {
+        for (name, text) in [
+            (TRACEPARENT, Some(place.traceparent().as_str())),
+            (TRACESTATE, place.tracestate().filter(|_| is_of_cloud)),
+        ] {
             if let Some(value) = text.and_then(|text| HeaderValue::from_str(text).ok()) {
                 headers.insert(name, value);
             }

@@ -12,7 +12,7 @@ pub mod relay;
 mod tasks;
 pub mod trace;
 
-pub use metrics::metrics;
+pub use metrics::{known_method, metrics};
 pub use tasks::{
     Context, Spawned, blocking, inside, place, request_id, span, spawn, spawn_in, spawn_local, spawn_scoped,
 };

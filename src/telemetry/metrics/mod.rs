@@ -25,7 +25,7 @@ use requests::Requests;
 
 pub use calls::{Call, OutboundMetrics, StoreMetrics};
 pub use catalogue::Described;
-pub use requests::Request;
+pub use requests::{Request, known_method};
 pub use state::State;
 
 /// The figures of this process.

@@ -7,6 +7,11 @@ use super::catalogue::{Book, Counters, Histograms, Labels};
 /// The methods that are told apart; whatever else a client calls one is `other`.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
+/// A method by its name, if it is one of those that are told apart.
+pub fn known_method(method: &str) -> Option<&'static str> {
+    METHODS.iter().find(|known| **known == method).copied()
+}
+
 /// A request that ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -54,7 +59,7 @@ impl Requests {
 
     pub(super) fn note(&self, request: &Request<'_>) {
         let route: Cow<'static, str> = request.route.unwrap_or("none").to_owned().into();
-        let method = METHODS.iter().find(|known| **known == request.method).copied().unwrap_or("other");
+        let method = known_method(request.method).unwrap_or("other");
         let status = request.status.map_or("none".into(), |status| Cow::Owned(status.to_string()));
         let mut labels: Labels = vec![("route", route.clone()), ("method", method.into())];
         self.seconds.get_or_create(&labels).observe(request.took.as_secs_f64());
