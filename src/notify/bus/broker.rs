@@ -2,7 +2,7 @@
 //! confirmed it. What was sent twice, because an answer was lost, listeners of oslo.messaging drop.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex as Lock, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -182,10 +182,14 @@ impl Bus {
             }
             Ok(())
         };
-        join_all(subjects.into_values().map(of_subject)).await.into_iter().collect()
+        // What is refused ends the connection, and that is what the others then say.
+        let faults =
+            join_all(subjects.into_values().map(of_subject)).await.into_iter().filter_map(Result::err);
+        faults.max_by_key(Fault::weight).map_or(Ok(()), Err)
     }
 
-    /// Sends one notice after the other, so that it shows which one the broker refuses, and counts that.
+    /// Sends one notice after the other, so that it shows which one the broker refuses, and counts that. Those of subjects
+    /// of which it has refused one come last, and keep no others back.
     async fn send_in_turn(
         &self,
         session: Option<&Session>,
@@ -195,19 +199,26 @@ impl Bus {
         let refused = |sequence: i64| {
             *self.refusals.lock().unwrap_or_else(PoisonError::into_inner).entry(sequence).or_default() += 1;
         };
-        let mut held = BTreeMap::<&str, (i64, Fault)>::new();
-        let mut takes_others = false;
-        for notice in waiting {
+        let suspects: BTreeSet<&str> = {
+            let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = waiting.iter().filter(|notice| refusals.contains_key(&notice.sequence));
+            known.map(|notice| notice.subject.as_str()).collect()
+        };
+        let (last, first): (Vec<_>, Vec<_>) =
+            waiting.iter().partition(|notice| suspects.contains(notice.subject.as_str()));
+        let mut held = BTreeMap::<&str, (&Waiting, Fault)>::new();
+        let mut taken = BTreeSet::new();
+        for notice in first.into_iter().chain(last) {
             if held.contains_key(notice.subject.as_str()) {
                 continue;
             }
             match self.send_one(session, notice).await {
                 Ok(()) => {
-                    takes_others = true;
+                    taken.insert(notice.priority.suffix());
                     sent.lock().unwrap_or_else(PoisonError::into_inner).push(notice.sequence);
                 }
                 Err(fault @ Fault::NotTaken(_)) => {
-                    held.insert(&notice.subject, (notice.sequence, fault));
+                    held.insert(&notice.subject, (notice, fault));
                 }
                 Err(fault) => {
                     if matches!(fault, Fault::Refused(_)) {
@@ -218,10 +229,10 @@ impl Bus {
             }
         }
         let mut result = Ok(());
-        for (sequence, fault) in held.into_values() {
-            // A broker without room takes none.
-            if takes_others {
-                refused(sequence);
+        for (notice, fault) in held.into_values() {
+            // A queue without room takes none, and each priority has a queue.
+            if taken.contains(notice.priority.suffix()) {
+                refused(notice.sequence);
             }
             result = Err(fault);
         }
@@ -278,6 +289,10 @@ impl Bus {
         if let Some(session) = self.session.lock().await.take() {
             session.close().await;
         }
+        if !sent.is_empty() {
+            self.failures.store(0, Ordering::Relaxed);
+            self.tries.store(0, Ordering::Relaxed);
+        }
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -285,9 +300,6 @@ impl Bus {
                 tracing::warn!(why, "notifications cannot be sent; they wait and it is tried again");
                 *told = Some(why);
             }
-        }
-        if !sent.is_empty() {
-            self.tries.store(0, Ordering::Relaxed);
         }
         if !matches!(fault, Fault::Link(_)) {
             self.is_careful.store(true, Ordering::Relaxed);

@@ -50,6 +50,17 @@ pub enum Fault {
     NotTaken(String),
 }
 
+impl Fault {
+    /// How much it says of several at once: one message that is refused closes the channel for all.
+    pub fn weight(&self) -> u8 {
+        match self {
+            Self::Link(_) => 0,
+            Self::NotTaken(_) => 1,
+            Self::Refused(_) => 2,
+        }
+    }
+}
+
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (Self::Link(why) | Self::Refused(why) | Self::NotTaken(why)) = self;
