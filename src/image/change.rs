@@ -116,8 +116,9 @@ impl Images {
         let (image, max) = (image.clone(), self.settings.queued_max);
         let insert = move |conn: &mut Conn| {
             insert_in(conn, &door, &image, is_chosen)?;
-            admit_new(conn, &door, &image)?;
-            queued::check(conn, max, image.owner.as_deref())
+            // A domain's lock, which two levels take, is the last.
+            queued::check(conn, max, image.owner.as_deref())?;
+            admit_new(conn, &door, &image)
         };
         self.db.write("image.insert", insert).await
     }

@@ -39,9 +39,9 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
         return Err(wish::refusal(imports, image, store).into());
     }
     let plan = Plan { targets, ..plan };
-    let is_hashed = image.checksum.is_some() || kept_hash(imports, image).is_some();
-    // The signature is that of what was sent, and was verified before the conversion: the hash says what is stored.
-    let by_hash = is_hashed
+    // The signature is that of what was sent, which the store may have converted: its hash says what is stored. MD5 alone
+    // would prove nothing.
+    let by_hash = kept_hash(imports, image).is_some()
         && wish::may_be_converted(imports, image)
         && !matches!(signature::claim_of(image), Ok(None));
     let verifier = match by_hash {

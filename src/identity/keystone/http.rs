@@ -12,8 +12,8 @@ use crate::outbound::{
     header::HeaderMap,
 };
 
-/// Largest answer that is read. A catalog of a large cloud has some hundred KiB.
-const BODY_BYTES_MAX: usize = 2 << 20;
+/// Largest answer that is read. A catalog of a large cloud has some hundred KiB, a list of 10,000 projects 5 MiB.
+const BODY_BYTES_MAX: usize = 8 << 20;
 /// Requests in flight at once: more wait, so that a slow Keystone costs neither of us memory.
 const REQUESTS_MAX: usize = 32;
 /// Wait for a connection when `http_connect_timeout` says nothing.

@@ -165,7 +165,8 @@ impl KeystoneLimits {
         match whose {
             Whose::Project(project) if endpoint.has_two_levels => {
                 let found: Value = read(self.get(&format!("projects/{project}"), &[]).await?, "project")?;
-                facts.domain = Some(read(found, "domain_id")?);
+                // A project that is a domain may be in none.
+                facts.domain = read(found, "domain_id")?;
             }
             Whose::Domain(domain) => facts.projects = self.projects_of(domain).await?,
             Whose::All | Whose::Project(_) => {}

@@ -117,15 +117,11 @@ impl Shared {
     /// For how long an answer still counts; `None` when it does not. Both caches together must not make
     /// `token_cache_time` longer, so what has no date is used this once.
     fn remaining(&self, body: &[u8]) -> Option<Duration> {
-        let age = || {
-            let body: Value = serde_json::from_slice(body).ok()?;
-            let age_s = Utc::now().timestamp().checked_sub(body["token"][STAMP].as_i64()?)?;
-            (age_s >= -SKEW_S).then_some(Duration::from_secs(age_s.max(0).unsigned_abs()))
-        };
-        match age() {
-            Some(age) => self.life.checked_sub(age).filter(|life| !life.is_zero()),
-            None => Some(Duration::ZERO),
-        }
+        let stamp = serde_json::from_slice(body).ok().and_then(|body: Value| body["token"][STAMP].as_i64());
+        let Some(stamp) = stamp else { return Some(Duration::ZERO) };
+        let age_s = Utc::now().timestamp().checked_sub(stamp).filter(|age_s| *age_s >= -SKEW_S)?;
+        let age = Duration::from_secs(age_s.max(0).unsigned_abs());
+        self.life.checked_sub(age).filter(|life| !life.is_zero())
     }
 
     fn warn(&self) {

@@ -108,7 +108,7 @@ impl Pool {
             servers,
             link,
             call: Duration::from_secs(settings.pool_socket_timeout.clamp(1, CALL_S_MAX)),
-            place: Duration::from_secs(settings.pool_conn_get_timeout),
+            place: Duration::from_secs(settings.pool_conn_get_timeout.min(CALL_S_MAX)),
             dead: Duration::from_secs(settings.pool_dead_retry),
             unused: Duration::from_secs(settings.pool_unused_timeout),
         }))
