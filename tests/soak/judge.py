@@ -17,6 +17,8 @@ FEW = 5
 CLAIMED_AT_ONCE = 16
 # From the start the file of SQLite is open once more than its log, which each connection has open.
 BESIDE_POOL = 1
+# For how long what has waited during a fault may still stand in the way of what comes after it.
+AFTERMATH_S = 1
 # How much of the planned operations has to be done.
 DONE = 0.95
 
@@ -29,7 +31,7 @@ def breaches(record):
 def surprises(record):
     """Only a fault excuses an answer that was not expected, and only those that it may cause."""
     for one in record["surprises"]:
-        if not any(window["began"] <= one["ended"] and one["began"] <= window["ended"]
+        if not any(window["began"] <= one["ended"] and one["began"] <= window["ended"] + AFTERMATH_S
                    and one["status"] in window["may"] for window in record["windows"]):
             yield (f"{one['operation']}: {one['method']} {one['route']} answered {one['status']} "
                    f"{one['began']:.1f} s after the beginning, outside of every fault: {one['what']}")

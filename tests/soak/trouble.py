@@ -21,8 +21,8 @@ RECOVERY_S = 60
 
 
 class Trouble(threading.Thread):
-    """Makes faults in a random order until it is stopped, each kind before one comes again. `client` is one of its own,
-    which sees whether all is well again; the window of a fault lasts until then."""
+    """Makes faults in a random order until it is stopped, each kind before one comes again, and each kind once at least.
+    `client` is one of its own, which sees whether all is well again; the window of a fault lasts until then."""
 
     def __init__(self, ground, client, chance, gap):
         super().__init__(daemon=True)
@@ -38,11 +38,15 @@ class Trouble(threading.Thread):
             found.append(self.database_stands_still)
         return found
 
+    def shuffled(self):
+        return self.chance.sample(self.kinds(), len(self.kinds()))
+
     def run(self):
-        order = []
-        while not self.stopped.wait(self.chance.uniform(self.gap / 2, self.gap)):
-            order = order or self.chance.sample(self.kinds(), len(self.kinds()))
+        order, had_all = self.shuffled(), False
+        while not self.stopped.wait(self.chance.uniform(self.gap / 2, self.gap)) or not had_all:
             order.pop()()
+            if not order:
+                order, had_all = self.shuffled(), True
 
     def stop(self):
         self.stopped.set()
