@@ -1,6 +1,7 @@
 //! What the checks look at: a configuration, its data folder, and the database behind it, which all of them share.
 
 use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -10,17 +11,20 @@ use tokio::sync::OnceCell;
 
 use super::{finding::Finding, left::Left, options::Options};
 use crate::{
+    api::Endpoint,
     cli::place::Place,
     config::{Config, Loaded, Report},
     db::{self, Conn, Db, DbResult, url::Place as Address},
     model::node::Node,
-    outbound::{Authorities, Client, Settings, Tls},
+    outbound::{Authorities, Client, Proxies, Settings, Tls},
     server::database::embedded,
     telemetry,
 };
 
 /// How long the database may take for its first answer.
 const FIRST: Duration = Duration::from_secs(10);
+/// How long it may take to close it.
+const LAST: Duration = Duration::from_secs(2);
 
 /// Why there is no database to look at.
 #[derive(Clone, Debug)]
@@ -101,17 +105,19 @@ impl Case {
     /// [`NoDatabase`]
     pub async fn database(&self, config: &Config) -> Result<Db, NoDatabase> {
         let open = || async {
-            if let Some(file) = self.database_file(config).filter(|file| !file.is_file()) {
-                return Err(NoDatabase::NotMade(file));
-            }
-            let settings = self.settings(config);
+            let (file, settings) = (self.database_file(config), self.settings(config));
             let away = |why: String| NoDatabase::Away(settings.cannot_be_opened(why));
-            let db = Db::new(&settings).map_err(NoDatabase::Away)?;
-            let asked = db.clone();
-            let ask = telemetry::blocking(move || asked.ask());
+            let asked = settings.clone();
+            let ask = telemetry::blocking(move || {
+                if let Some(file) = file.filter(|file| !file.is_file()) {
+                    return Err(NoDatabase::NotMade(file));
+                }
+                let db = Db::new(&asked).map_err(NoDatabase::Away)?;
+                db.ask().map_err(|why| NoDatabase::Away(asked.cannot_be_opened(why)))?;
+                Ok(db)
+            });
             match tokio::time::timeout(FIRST, ask).await {
-                Ok(Ok(Ok(()))) => Ok(db),
-                Ok(Ok(Err(why))) => Err(away(why)),
+                Ok(Ok(asked)) => asked,
                 Ok(Err(fault)) => Err(away(fault.to_string())),
                 Err(_) => Err(away(format!("it did not answer within {} s", FIRST.as_secs()))),
             }
@@ -144,13 +150,52 @@ impl Case {
         let here = nodes.iter().find(|node| node.host == host.trim()).cloned();
         Ok((nodes, here))
     }
+
+    /// Closes the database. What hangs in that is not waited for.
+    pub async fn close(self) {
+        let database = self.database.into_inner();
+        let closed = telemetry::blocking(move || drop(database));
+        drop(tokio::time::timeout(LAST, closed).await);
+    }
 }
 
 /// The address at which this machine reaches a server of its own.
-pub fn own_url(config: &Config, node: &Node) -> String {
-    let scheme = if config.listen.tls.is_some() { "https" } else { "http" };
-    let place = node.bind.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:");
-    format!("{scheme}://{place}")
+///
+/// # Errors
+/// A finding when that cannot be asked from here.
+pub fn own_url(config: &Config, node: &Node) -> Result<String, Finding> {
+    let unasked = |why: &str| {
+        Finding::note(
+            "server-not-asked",
+            format!("the server on this machine was not asked whether it answers: {why}"),
+            "Ask it as its clients do: with --endpoint URL at their address, or by `curl --unix-socket PATH` or `curl --cert \
+             FILE`.",
+        )
+    };
+    let Ok(mut address) = node.bind.parse::<SocketAddr>() else {
+        return Err(unasked(&format!("{} is no address in the network", node.bind)));
+    };
+    if address.port() == 0 {
+        return Err(unasked("it listens on sockets in the file system alone"));
+    }
+    let listen = &config.listen;
+    // The address is that of the first in the network.
+    let is_secure = match listen.endpoints.iter().find(|one| !matches!(one, Endpoint::Unix(_))) {
+        Some(first) => matches!(first, Endpoint::Https(_)),
+        None => listen.tls.is_some(),
+    };
+    let wants_certificates = |tls: &&crate::api::TlsSettings| {
+        is_secure && tls.client_authorities.is_some() && !tls.clients_may_have_none
+    };
+    if listen.tls.as_ref().filter(wants_certificates).is_some() {
+        return Err(unasked("it requires certificates of its clients (tls_client_ca_file)"));
+    }
+    match address {
+        SocketAddr::V4(_) if address.ip().is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        SocketAddr::V6(_) if address.ip().is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    Ok(format!("{}://{address}", if is_secure { "https" } else { "http" }))
 }
 
 /// A client whose questions the caller bounds in time; `authorities` is a file of them, `verify` whether servers have to
@@ -158,12 +203,70 @@ pub fn own_url(config: &Config, node: &Node) -> String {
 ///
 /// # Errors
 /// A sentence about the file.
-pub fn client(verify: bool, authorities: Option<&Path>) -> Result<Client, String> {
+pub async fn client(verify: bool, authorities: Option<PathBuf>, proxies: Proxies) -> Result<Client, String> {
     let read = |path: &Path| {
         let told = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
         let pem = std::fs::read(path).map_err(|e| told(&e))?;
         Authorities::from_pem(&pem).map_err(|e| told(&e))
     };
-    let tls = Tls { verify, authorities: authorities.map(read).transpose()?, ..Tls::default() };
-    Client::new(&Settings { tls, ..Settings::new("tool") })
+    let read = telemetry::blocking(move || authorities.as_deref().map(read).transpose());
+    let authorities = read.await.map_err(|fault| fault.to_string())??;
+    let tls = Tls { verify, authorities, ..Tls::default() };
+    Client::new(&Settings { tls, proxies, ..Settings::new("tool") })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        api::TlsSettings,
+        config::{Input, Sources, load},
+        model::time::Timestamp,
+    };
+
+    fn at(bind: &str) -> Node {
+        Node {
+            id: "n".to_owned(),
+            host: "h".to_owned(),
+            bind: bind.to_owned(),
+            version: "1".to_owned(),
+            settings: BTreeMap::new(),
+            started_at: Timestamp(0),
+            seen_at: Timestamp(0),
+            lease_until: Timestamp(0),
+            draining_since: None,
+        }
+    }
+
+    /// Proves at which address a server of this machine is asked, by which scheme, and when it is not.
+    #[test]
+    fn servers_here_have_an_address() {
+        let loaded = load(&Sources::of_process(Vec::<Input>::new(), Vec::new()));
+        let mut config = Config::assemble(&loaded).unwrap();
+        let url = |config: &Config, bind: &str| own_url(config, &at(bind)).map_err(|finding| finding.id);
+        for (bind, found) in [
+            ("0.0.0.0:9292", Ok("http://127.0.0.1:9292")),
+            ("10.0.0.0:9292", Ok("http://10.0.0.0:9292")),
+            ("[::]:9292", Ok("http://[::1]:9292")),
+            ("0.0.0.0:0", Err("server-not-asked")),
+            ("/run/socket", Err("server-not-asked")),
+        ] {
+            assert_eq!(url(&config, bind), found.map(str::to_owned));
+        }
+        let tls = TlsSettings {
+            certificate: "c".into(),
+            key: "k".into(),
+            client_authorities: Some("a".into()),
+            clients_may_have_none: true,
+        };
+        config.listen.tls = Some(tls.clone());
+        assert_eq!(url(&config, "1.2.3.4:5"), Ok("https://1.2.3.4:5".to_owned()));
+        config.listen.tls = Some(TlsSettings { clients_may_have_none: false, ..tls });
+        assert_eq!(url(&config, "1.2.3.4:5"), Err("server-not-asked"));
+        config.listen.endpoints = vec![Endpoint::Unix("/s".into()), Endpoint::Http("1.2.3.4:5".to_owned())];
+        assert_eq!(url(&config, "1.2.3.4:5"), Ok("http://1.2.3.4:5".to_owned()));
+    }
 }

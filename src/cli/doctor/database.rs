@@ -53,7 +53,9 @@ pub async fn look(case: &Case) -> Vec<Finding> {
         Err(why) => return vec![away(&settings, settings.cannot_be_opened(why))],
     };
     let mut findings: Vec<Finding> = Vec::new();
-    findings.extend(case.database_file(config).and_then(|file| of_file(&file)));
+    if let Some(file) = case.database_file(config) {
+        findings.extend(telemetry::blocking(move || of_file(&file)).await.ok().flatten());
+    }
     findings.extend(judge_latency(took));
     findings.extend(schema(&db, &settings).await);
     findings.extend(judge_version(&about));

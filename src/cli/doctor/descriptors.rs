@@ -66,13 +66,27 @@ fn judge(whose: &str, limit: usize, config: &Config, set: Option<usize>) -> Find
 /// The process that has locked a file (`/proc/locks`).
 fn holder(lock: &Path) -> Option<u32> {
     let about = fs::metadata(lock).ok()?;
-    let (major, minor) = (nix::sys::stat::major(about.dev()), nix::sys::stat::minor(about.dev()));
-    let place = format!("{major:02x}:{minor:02x}:{}", about.ino());
+    let place = (about.dev(), about.ino());
     let locks = fs::read_to_string("/proc/locks").ok()?;
-    locks.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        (fields.get(5) == Some(&place.as_str())).then(|| fields.get(4)?.parse().ok()).flatten()
+    lockers(&locks, about.ino()).find(|process| has_open(*process, place))
+}
+
+/// The processes that have locked a file with this inode, on whatever device: file systems with parts of their own
+/// (btrfs, overlays) have another number there than they tell of their files.
+fn lockers(locks: &str, inode: u64) -> impl Iterator<Item = u32> {
+    locks.lines().filter_map(move |line| {
+        let mut fields = line.split_whitespace().skip(4);
+        let (process, place) = (fields.next()?, fields.next()?);
+        let (_, found) = place.rsplit_once(':')?;
+        (found.parse() == Ok(inode)).then(|| process.parse().ok()).flatten()
     })
+}
+
+/// Whether a process has a file open, by its device and inode.
+fn has_open(process: u32, place: (u64, u64)) -> bool {
+    let is_it =
+        |file: fs::DirEntry| fs::metadata(file.path()).is_ok_and(|about| (about.dev(), about.ino()) == place);
+    fs::read_dir(format!("/proc/{process}/fd")).is_ok_and(|files| files.flatten().any(is_it))
 }
 
 /// The process with its limit on descriptors.
@@ -113,5 +127,19 @@ mod tests {
         let process = holder(file.path());
         assert_eq!(process, Some(std::process::id()));
         assert!(limit_of(process.unwrap()).unwrap().1 > 0);
+    }
+
+    /// Proves that whoever has locked a file is found by its inode, whatever the device is called, and that one who waits
+    /// for a lock is not taken for him.
+    #[test]
+    fn locks_are_read() {
+        let locks = "1: FLOCK  ADVISORY  WRITE 71 00:2a:9 0 EOF\n1: -> FLOCK  ADVISORY  WRITE 9 00:2a:9 0 EOF\n\
+                     2: POSIX  ADVISORY  READ 72 fd:01:9 0 0\n3: FLOCK  ADVISORY  WRITE 73 00:2a:99 0 EOF\n";
+        assert_eq!(lockers(locks, 9).collect::<Vec<_>>(), [71, 72]);
+        assert_eq!(lockers(locks, 42).count(), 0);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let about = fs::metadata(file.path()).unwrap();
+        assert!(has_open(std::process::id(), (about.dev(), about.ino())));
+        assert!(!has_open(std::process::id(), (about.dev(), 0)));
     }
 }

@@ -20,7 +20,8 @@ use crate::{
             visit::{ImageEndpoint, Trouble, Visit, visit},
         },
     },
-    outbound::{Client, Method},
+    outbound::{Client, Method, Proxies},
+    telemetry,
 };
 
 /// How long an endpoint may take.
@@ -111,7 +112,7 @@ async fn of_endpoints(seen: &Visit) -> Vec<Finding> {
              REGION image public URL",
         )];
     }
-    let client = match client(true, None) {
+    let client = match client(true, None, Proxies::Environment).await {
         Ok(client) => client,
         Err(why) => return vec![Finding::skipped(why)],
     };
@@ -201,7 +202,8 @@ async fn of_builtin(case: &Case, config: &Config) -> Vec<Finding> {
         )];
     }
     let mut findings = vec![Finding::ok(format!("the built-in identity has its keys ({})", keys.len()))];
-    let initial = initial_password(&case.folder.join("clouds.yaml"));
+    let file = case.folder.join("clouds.yaml");
+    let initial = telemetry::blocking(move || initial_password(&file)).await.ok().flatten();
     if let (Some(password), Ok(db)) = (initial, case.database(config).await)
         && let Ok(true) = has_password(&db, "admin", password).await
     {

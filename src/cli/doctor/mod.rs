@@ -15,6 +15,7 @@ mod finding;
 mod identity;
 mod left;
 mod options;
+mod places;
 mod running;
 mod stores;
 
@@ -132,10 +133,17 @@ pub fn run(arguments: Arguments) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcomes = runtime.block_on(outcomes(&case, &only, json));
+    let made = runtime.block_on(async {
+        let made = outcomes(&case, &only, json).await;
+        case.close().await;
+        made
+    });
     // What hangs is not waited for.
     runtime.shutdown_background();
-    let Some(outcomes) = outcomes else { return ExitCode::from(INTERRUPTED) };
+    let Some((outcomes, is_read)) = made else { return ExitCode::from(INTERRUPTED) };
+    if !is_read {
+        return ExitCode::FAILURE;
+    }
     let bad = count(&outcomes, Severity::Failure) > 0 || strict && count(&outcomes, Severity::Warning) > 0;
     let rest = if json { format!("{:#}\n", as_json(&outcomes)) } else { summary(&outcomes) };
     written(&rest, u8::from(bad))
@@ -148,26 +156,33 @@ fn written(text: &str, code: u8) -> ExitCode {
     }
 }
 
-/// Makes all checks at once, and prints each in its turn unless it is JSON that is wanted. `None` when a signal came first.
-async fn outcomes(case: &Case, only: &[String], json: bool) -> Option<Vec<Outcome>> {
+/// Makes all checks at once, and prints each in its turn unless it is JSON that is wanted, or nobody reads any more, which is
+/// the second value. `None` when a signal came first.
+async fn outcomes(case: &Case, only: &[String], json: bool) -> Option<(Vec<Outcome>, bool)> {
     let wanted = CHECKS.iter().filter(|check| only.is_empty() || only.iter().any(|id| id == check.id));
     let mut looks: FuturesOrdered<_> = wanted.map(|check| made(case, check)).collect();
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut is_read) = (Vec::new(), true);
     let mut interrupted = std::pin::pin!(interrupted());
     let width = if std::io::stdout().is_terminal() { WIDTH } else { usize::MAX };
     loop {
         let outcome = tokio::select! {
-            outcome = looks.next() => outcome,
+            // Before anything is looked at there is somebody to hear of it.
+            biased;
             () = &mut interrupted => {
                 drop(looks);
-                case.left.remove().await;
+                let left = case.left.remove().await;
                 eprintln!("vitrine: interrupted");
+                if let Some(Finding { id, what, remedy, .. }) = left {
+                    eprintln!("vitrine: {what} [{id}]: {remedy}");
+                }
                 return None;
             }
+            outcome = looks.next() => outcome,
         };
-        let Some(outcome) = outcome else { return Some(outcomes) };
-        if !json {
-            print!("{}", outcome.text(width));
+        let Some(outcome) = outcome else { return Some((outcomes, is_read)) };
+        if !json && is_read {
+            // The checks go on when it fails: what one of them made, it also removes.
+            is_read = std::io::stdout().write_all(outcome.text(width).as_bytes()).is_ok();
         }
         outcomes.push(outcome);
     }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::Config,
     model::node::Node,
-    outbound::{Method, StatusCode},
+    outbound::{Method, Proxies, StatusCode},
 };
 
 /// How long it may take.
@@ -36,7 +36,10 @@ pub async fn look(case: &Case) -> Vec<Finding> {
 }
 
 async fn asked(config: &Config, node: &Node) -> Finding {
-    let url = format!("{}/healthcheck", own_url(config, node));
+    let url = match own_url(config, node) {
+        Ok(own) => format!("{own}/healthcheck"),
+        Err(finding) => return finding,
+    };
     let silent = |why: String| {
         Finding::failure(
             "server-silent",
@@ -44,8 +47,8 @@ async fn asked(config: &Config, node: &Node) -> Finding {
             "It said a moment ago that it runs: see its log, and whether a firewall of this machine is in the way.",
         )
     };
-    // Its certificate is for the name by which others know it.
-    let client = match client(false, None) {
+    // Its certificate is for the name by which others know it, and no proxy knows this machine's own addresses.
+    let client = match client(false, None, Proxies::Nothing).await {
         Ok(client) => client,
         Err(why) => return Finding::skipped(why),
     };

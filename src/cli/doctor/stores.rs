@@ -1,21 +1,20 @@
 //! The stores, those of the configuration and those added at run time: whether they open and answer, have room, bear the
 //! mark of this database, and are each in a place of their own.
 
-use std::{
-    any::Any,
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use futures::future::join_all;
 
-use super::{case::Case, disk::gibibytes, finding::Finding};
+use super::{
+    case::Case,
+    disk::gibibytes,
+    finding::Finding,
+    places::{self, folders},
+};
 use crate::{
     cli::stores::{asked, open},
     config::{Config, StoreSettings},
     db::{self, Db},
-    server::stores::staging_folder,
     storage,
     store::{
         NamedStore,
@@ -23,6 +22,7 @@ use crate::{
         kinds::file,
         opening::Opener,
     },
+    telemetry,
     work::seal::Seals,
 };
 
@@ -49,7 +49,7 @@ pub async fn look(case: &Case) -> Vec<Finding> {
     if let Some(db) = &db {
         findings.extend(of_storages(case, config, db).await);
     }
-    findings.extend(shared_places(&places(case, config)));
+    findings.extend(places::look(case, config).await);
     findings
 }
 
@@ -72,16 +72,18 @@ async fn of_configured(
     mark: Option<&String>,
 ) -> Vec<Finding> {
     let id = &one.id;
-    // A server would make it, and so would whoever opens it.
-    for folder in folders(one, &case.folder) {
-        if !file::was_opened(&folder) {
-            return vec![judge_unmade(id, &folder, mark.is_some())];
-        }
-    }
+    let kind = one.settings.kind().name;
     let look = async {
+        // A server would make it, and so would whoever opens it.
+        let folders = folders(one, &case.folder);
+        let unmade =
+            telemetry::blocking(move || folders.into_iter().find(|folder| !file::was_opened(folder)));
+        if let Some(folder) = unmade.await.map_err(|fault| fault.to_string())? {
+            return Ok((vec![judge_unmade(id, &folder, mark.is_some())], None));
+        }
         let named = open(config, one, &case.folder).await?;
         let report = asked(&named).await;
-        Ok::<_, String>((of_report(id, one.settings.kind().name, &report), of_mark(&named, mark).await))
+        Ok::<_, String>((of_report(id, kind, &report), of_mark(&named, kind, mark).await))
     };
     match tokio::time::timeout(PATIENCE, look).await {
         Ok(Ok((mut findings, marked))) => {
@@ -154,30 +156,49 @@ fn of_report(id: &str, kind: &str, report: &Report) -> Vec<Finding> {
 }
 
 /// What the mark of a store says; nothing is written.
-async fn of_mark(named: &NamedStore, known: Option<&String>) -> Option<Finding> {
+async fn of_mark(named: &NamedStore, kind: &str, known: Option<&String>) -> Option<Finding> {
     if !named.has_yard() {
         return None;
     }
     match named.mark(None).await {
-        Ok(found) => judge_mark(&named.id, known.map(String::as_str), found.as_deref()),
+        Ok(found) => judge_mark((&named.id, kind), known.map(String::as_str), found.as_deref()),
         Err(error) => Some(unusable(&named.id, &error.to_string())),
     }
 }
 
-fn judge_mark(id: &str, known: Option<&str>, found: Option<&str>) -> Option<Finding> {
+/// A store by its id and kind, the mark that it is known to bear, and the one that it does.
+fn judge_mark((id, kind): (&str, &str), known: Option<&str>, found: Option<&str>) -> Option<Finding> {
     match (known, found) {
         (Some(known), Some(found)) if known != found => Some(Finding::failure(
             "store-of-another",
             format!("store {id} bears the mark of another service or of another store"),
             "Correct the place in the configuration; if it was moved here on purpose, `vitrine store claim` takes it over.",
         )),
-        (Some(_), None) => Some(Finding::failure(
+        (Some(known), None) => Some(Finding::failure(
             "store-mark-missing",
             format!("store {id} does not bear the mark that it has borne"),
-            "Mostly a file system is not mounted, and the folder below it is seen. If it is the right one, `vitrine store \
-             claim` marks it again.",
+            lost_mark(kind, known),
         )),
         _ => None,
+    }
+}
+
+/// What to do about a mark that is gone. Nobody marks a store anew by himself: it would hide that the data are gone too.
+fn lost_mark(kind: &str, known: &str) -> String {
+    match kind {
+        "file" => format!(
+            "Mostly a file system is not mounted, and the folder below it is seen: mount it. If the data are there, write \
+             {known} into the file .store-id of each folder of the store again."
+        ),
+        "rbd" => format!(
+            "See whether the configuration names the right cluster and pool, and whether the pool was made anew. If the \
+             images are there, set its metadata again: rbd.RBD().pool_metadata_set(ioctx, 'vitrine_store_id', '{known}') in \
+             Python."
+        ),
+        _ => format!(
+            "See whether the configuration names the right bucket and prefix, and whether somebody or a rule of the bucket \
+             deletes objects. If the data are there, put {known} into an object .store-id beside them again."
+        ),
     }
 }
 
@@ -209,63 +230,6 @@ async fn of_storages(case: &Case, config: &Config, db: &Db) -> Vec<Finding> {
     join_all(looks).await.concat()
 }
 
-/// The folders of a file store.
-fn folders(one: &StoreSettings, data_dir: &Path) -> Vec<PathBuf> {
-    let settings: &dyn Any = one.settings.as_ref();
-    let Some(settings) = settings.downcast_ref::<file::Settings>() else { return Vec::new() };
-    match settings.folders.is_empty() {
-        true => vec![data_dir.join("images")],
-        false => settings.folders.iter().map(|folder| folder.path.clone()).collect(),
-    }
-}
-
-/// Who has which place: folders, or the settings of a store elsewhere.
-fn places(case: &Case, config: &Config) -> Vec<(String, Where)> {
-    let mut places = Vec::new();
-    for one in &config.stores.list {
-        let kind = one.settings.kind().name;
-        let own = folders(one, &case.folder);
-        if own.is_empty() && !["http", "memory"].contains(&kind) {
-            places.push((format!("store {}", one.id), Where::Service(format!("{kind} {:?}", one.settings))));
-        }
-        let own = own.into_iter().filter_map(|folder| folder.canonicalize().ok());
-        places.extend(own.map(|folder| (format!("store {}", one.id), Where::Folder(folder))));
-    }
-    let staging = staging_folder(&config.stores, &case.folder).canonicalize().ok();
-    places.extend(staging.map(|folder| ("the staging folder".to_owned(), Where::Folder(folder))));
-    let cache = config.cache.as_ref().and_then(|cache| cache.dir.canonicalize().ok());
-    places.extend(cache.map(|folder| ("the cache".to_owned(), Where::Folder(folder))));
-    places
-}
-
-/// Where data lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Where {
-    Folder(PathBuf),
-    Service(String),
-}
-
-fn shared_places(places: &[(String, Where)]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (number, (one, here)) in places.iter().enumerate() {
-        for (other, there) in places.iter().skip(number.saturating_add(1)) {
-            let place = match (here, there) {
-                (Where::Folder(a), Where::Folder(b)) if a.starts_with(b) || b.starts_with(a) => {
-                    a.display().to_string()
-                }
-                (Where::Service(a), Where::Service(b)) if a == b => "the same settings".to_owned(),
-                _ => continue,
-            };
-            findings.push(Finding::failure(
-                "places-shared",
-                format!("{one} and {other} are in one place: {place}"),
-                "Give each a place of its own: each takes what is the other's for remains, or for its own.",
-            ));
-        }
-    }
-    findings
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,29 +237,20 @@ mod tests {
     /// Proves which marks are wrong: a store that has never borne one may still get it.
     #[test]
     fn marks_are_judged() {
-        let id = |known, found| judge_mark("s", known, found).map_or("", |finding| finding.id);
+        let id = |known, found| judge_mark(("s", "file"), known, found).map_or("", |finding| finding.id);
         assert_eq!(id(None, None), "");
         assert_eq!(id(None, Some("a")), "");
         assert_eq!(id(Some("a"), Some("a")), "");
         assert_eq!(id(Some("a"), Some("b")), "store-of-another");
         assert_eq!(id(Some("a"), None), "store-mark-missing");
+        for (kind, word) in [("file", "mount it"), ("s3", "bucket"), ("rbd", "pool")] {
+            let remedy =
+                judge_mark(("s", kind), Some("the-mark"), None).map(|f| f.remedy).unwrap_or_default();
+            assert!(remedy.contains(word) && remedy.contains("the-mark"), "{kind}: {remedy}");
+            assert_eq!(remedy.contains("mount"), kind == "file", "{remedy}");
+        }
         assert_eq!(judge_unmade("s", Path::new("/x"), true).id, "store-gone");
         assert_eq!(judge_unmade("s", Path::new("/x"), false).id, "store-not-made");
-    }
-
-    /// Proves that places are shared by what is the same or inside, not by what is called alike.
-    #[test]
-    fn shared_places_are_told() {
-        let folder = |name: &str, path: &str| (name.to_owned(), Where::Folder(PathBuf::from(path)));
-        let service = |name: &str, text: &str| (name.to_owned(), Where::Service(text.to_owned()));
-        let told = |places: &[(String, Where)]| shared_places(places).len();
-        assert_eq!(
-            told(&[folder("a", "/x/a"), folder("b", "/x/ab"), service("c", "s"), service("d", "t")]),
-            0
-        );
-        assert_eq!(told(&[folder("a", "/x"), folder("b", "/x")]), 1);
-        assert_eq!(told(&[folder("a", "/x/y"), folder("b", "/z"), folder("c", "/x")]), 1);
-        assert_eq!(told(&[service("c", "s"), service("d", "s")]), 1);
     }
 
     /// Proves what is said of a report: the last error first, then room and latency.

@@ -35,9 +35,10 @@ pub fn not_ours(base: &str, status: u16) -> Finding {
     Finding::failure("endpoint-not-ours", what, remedy)
 }
 
-/// A link of the service that does not lead to where clients have reached it; `place` is where it stands.
-pub fn links(base: &str, link: &str, place: &str) -> Option<Finding> {
-    if link == base || link.starts_with(&format!("{base}/")) {
+/// A link of the service that leads neither to where clients have reached it nor to the public endpoint of its
+/// configuration; `place` is where it stands.
+pub fn links(base: &str, public: Option<&str>, link: &str, place: &str) -> Option<Finding> {
+    if is_below(base, link) || public.is_some_and(|public| is_below(public, link)) {
         return None;
     }
     let by_hand = format!("or set [DEFAULT] public_endpoint = {base}");
@@ -57,6 +58,15 @@ pub fn links(base: &str, link: &str, place: &str) -> Option<Finding> {
         format!("{place} leads clients to {link}, and they came to {base}"),
         remedy,
     ))
+}
+
+/// Whether a URL is that of a base or below it, however host and port are written.
+fn is_below(base: &str, link: &str) -> bool {
+    let (Ok(base), Ok(link)) = (Url::parse(base), Url::parse(link)) else { return false };
+    let rest = link.path().strip_prefix(base.path().trim_end_matches('/'));
+    base.scheme() == link.scheme()
+        && authority(&base) == authority(&link)
+        && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Host and port.
@@ -199,9 +209,22 @@ mod tests {
     #[test]
     fn links_are_judged() {
         let base = "https://cloud.example/image";
-        let remedy = |link| links(base, link, "it").map(|finding| finding.remedy).unwrap_or_default();
-        assert_eq!(remedy("https://cloud.example/image/v2/"), "");
-        assert_eq!(remedy("https://cloud.example/image"), "");
+        let remedy = |link| links(base, None, link, "it").map(|finding| finding.remedy).unwrap_or_default();
+        for link in [
+            "https://cloud.example/image/v2/",
+            "https://cloud.example/image",
+            "https://CLOUD.example:443/image/v2/",
+        ] {
+            assert_eq!(remedy(link), "", "{link}");
+        }
+        let bare = |base, link| links(base, None, link, "it").map_or("", |finding| finding.id);
+        assert_eq!(bare("http://Cloud.Example:80", "http://cloud.example/v2/"), "");
+        assert_eq!(bare("http://cloud.example", "http://cloud.example:443/v2/"), "links-wrong");
+        let direct = "https://10.0.0.1:9292";
+        let of_public = |link| links(direct, Some(base), link, "it").map_or("", |finding| finding.id);
+        assert_eq!(of_public("https://cloud.example/image/v2/"), "");
+        assert_eq!(of_public("https://10.0.0.1:9292/v2/"), "");
+        assert_eq!(of_public("https://cloud.example/v2/"), "links-wrong");
         for (link, word) in [
             ("http://cloud.example/image/v2/", "X-Forwarded-Proto"),
             ("https://10.0.0.1:9292/image/v2/", "$http_host"),

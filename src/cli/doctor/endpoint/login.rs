@@ -12,6 +12,7 @@ use crate::{
     cli::doctor::{finding::Finding, identity::judge_trouble, options::Options},
     identity::keystone::{AuthType, Secret, Settings, visit::visit},
     outbound::header::HeaderValue,
+    telemetry,
 };
 
 /// A user who may upload.
@@ -39,7 +40,8 @@ pub async fn login(arguments: &Options) -> Result<Option<Login>, Finding> {
     }
     let (words, source) = match arguments.os_cloud.as_deref().filter(|name| !name.is_empty()) {
         Some(name) => {
-            let (file, text) = clouds().ok_or_else(|| unreadable("there is no clouds.yaml"))?;
+            let read = telemetry::blocking(clouds).await.ok().flatten();
+            let (file, text) = read.ok_or_else(|| unreadable("there is no clouds.yaml"))?;
             let shown = file.display();
             (cloud(&text, name).map_err(|why| unreadable(&format!("{shown}: {why}")))?, format!("{shown}"))
         }
@@ -98,12 +100,20 @@ fn clouds() -> Option<(PathBuf, String)> {
 
 /// The credentials of a cloud.
 fn cloud(text: &str, name: &str) -> Result<Words, String> {
-    let file: Value = serde_saphyr::from_str(text).map_err(|e| e.to_string())?;
+    let file: Value = serde_saphyr::from_str(text).map_err(|error| no_yaml(&error))?;
     let cloud = file.pointer("/clouds").and_then(|clouds| clouds.get(name));
     let cloud = cloud.and_then(Value::as_object).ok_or_else(|| format!("there is no cloud {name}"))?;
     let auth = cloud.get("auth").and_then(Value::as_object);
     let pairs = cloud.iter().chain(auth.into_iter().flatten());
     Ok(pairs.filter_map(|(key, value)| Some((key.clone(), word(value)?))).collect())
+}
+
+/// Where a file is no YAML. What the parser says of it quotes the file, and there are passwords in it.
+fn no_yaml(error: &serde_saphyr::Error) -> String {
+    match error.without_snippet().location() {
+        Some(place) => format!("it is no valid YAML: see line {}, column {}", place.line(), place.column()),
+        None => "it is no valid YAML".to_owned(),
+    }
 }
 
 /// A scalar as text; an id may be written as a number.
@@ -154,6 +164,22 @@ fn settings(words: &Words, cacert: Option<PathBuf>) -> Settings {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    /// Proves that a file which is no YAML is told by its place, and that none of its words are.
+    #[test]
+    fn broken_files_keep_their_secrets() {
+        for text in [
+            "clouds:\n  a:\n    auth:\n      password: hush\n     username: u\n",
+            "clouds:\n  a:\n    auth:\n      password: \"hush\n",
+            "clouds:\n  a:\n    auth:\n      password: *hush\n",
+            "clouds:\n  a:\n    auth:\n      password: hush: hush\n",
+            "clouds: {a: {auth: {hush: 1, hush: 2}}}\n",
+        ] {
+            let why = cloud(text, "a").unwrap_err();
+            assert!(why.starts_with("it is no valid YAML: see line "), "{text}{why}");
+            assert!(!why.contains("hush") && why.lines().count() == 1, "{text}{why}");
+        }
+    }
 
     /// Proves that credentials are read as `openstack` reads them, and that options of ours are not taken for some.
     #[test]

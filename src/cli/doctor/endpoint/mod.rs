@@ -15,7 +15,10 @@ use super::{
     identity::base,
     options::Options,
 };
-use crate::{identity::keystone::visit::visit, outbound::Method};
+use crate::{
+    identity::keystone::visit::visit,
+    outbound::{Method, Proxies},
+};
 use login::Login;
 use trial::Way;
 
@@ -91,9 +94,10 @@ async fn tried(case: &Case) -> Vec<Finding> {
 async fn way(case: &Case, login: Option<&Login>) -> Result<Way, Finding> {
     let arguments = &case.options;
     let configured = case.config.as_ref();
-    let mut verify = login.is_none_or(|login| login.verify);
+    let (mut verify, mut proxies) = (login.is_none_or(|login| login.verify), Proxies::Environment);
+    let public = configured.and_then(|config| config.api.public_endpoint.clone());
     let mut address = arguments.endpoint.clone().or_else(|| login.and_then(|login| login.endpoint.clone()));
-    address = address.or_else(|| configured.and_then(|config| config.api.public_endpoint.clone()));
+    address = address.or_else(|| public.clone());
     if address.is_none()
         && let Some(keystone) = configured.and_then(|config| config.keystone.as_ref())
     {
@@ -105,8 +109,8 @@ async fn way(case: &Case, login: Option<&Login>) -> Result<Way, Finding> {
         && let Some(config) = configured
         && let Ok((_, Some(node))) = case.running(config).await
     {
-        // Its certificate is for the name by which clients know it.
-        (address, verify) = (Some(own_url(config, &node)), false);
+        // Its certificate is for the name by which clients know it, and no proxy knows this machine's own addresses.
+        (address, verify, proxies) = (Some(own_url(config, &node)?), false, Proxies::Nothing);
     }
     let address = address.ok_or_else(|| {
         Finding::note(
@@ -117,8 +121,9 @@ async fn way(case: &Case, login: Option<&Login>) -> Result<Way, Finding> {
     })?;
     let authorities =
         arguments.os_cacert.clone().or_else(|| login.and_then(|login| login.authorities.clone()));
-    let client = client(verify, authorities.as_deref()).map_err(Finding::skipped)?;
-    Ok(Way { base: base(&address).to_owned(), client })
+    let client = client(verify, authorities, proxies).await.map_err(Finding::skipped)?;
+    let public = public.map(|url| base(&url).to_owned());
+    Ok(Way { base: base(&address).to_owned(), public, client })
 }
 
 /// Whether an image service answers there, and whether its links lead back there.
@@ -139,7 +144,7 @@ async fn announced(way: &Way) -> Result<Option<Finding>, Finding> {
     };
     let document: Value = serde_json::from_slice(&body).unwrap_or_default();
     match document.pointer("/versions/0/links/0/href").and_then(Value::as_str) {
-        Some(link) => Ok(judge::links(&way.base, link, "the document of versions")),
+        Some(link) => Ok(way.judge_link(link, "the document of versions")),
         None => Err(judge::not_ours(&way.base, status.as_u16())),
     }
 }

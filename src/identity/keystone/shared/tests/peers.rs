@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     thread,
 };
@@ -15,18 +15,15 @@ pub(super) struct Real {
 
 impl Real {
     pub(super) fn start(arguments: &[&str]) -> Self {
-        // An address of its own: the port is free again when the socket is closed, and no other test is given it.
-        let [a, b, c] = [(); 3].map(|()| rand::random_range(1..=254_u8));
-        let place = TcpListener::bind((Ipv4Addr::new(127, a, b, c), 0)).unwrap();
-        let address = place.local_addr().unwrap().to_string();
-        drop(place);
+        // The port is free again when the socket is closed, and no other test is given it soon.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         Self::start_at(&address, arguments)
     }
 
     pub(super) fn start_at(address: &str, arguments: &[&str]) -> Self {
-        let (host, port) = address.rsplit_once(':').unwrap();
+        let port = address.rsplit(':').next().unwrap();
         let mut process = Command::new("memcached")
-            .args(["-l", host, "-p", port, "-U", "0", "-u", "nobody", "-t", "1", "-m", "64", "-vv"])
+            .args(["-l", "127.0.0.1", "-p", port, "-U", "0", "-u", "nobody", "-t", "1", "-m", "64", "-vv"])
             .args(arguments)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
