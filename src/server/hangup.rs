@@ -41,7 +41,10 @@ impl Hangup {
                 Arc::clone(&this).reload().await;
             }
             while signals.recv().await.is_some() {
-                Arc::clone(&this).reload().await;
+                // Each signal is also noted there: one that came as this began is obeyed once.
+                if this.reread.as_ref().is_none_or(|reread| reread.pending.swap(false, SeqCst)) {
+                    Arc::clone(&this).reload().await;
+                }
             }
         })
     }
