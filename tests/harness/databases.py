@@ -135,9 +135,12 @@ class Private:
                 os.kill(pid, number)
 
     def kill(self):
-        """SIGKILL for the server and all that it has started."""
+        """SIGKILL for the server and all that it has started, which have ended then: what is left of one PostgreSQL keeps
+        another from its data."""
+        family = [self.process.pid, *process.children(self.process.pid)]
         self.signal(signal.SIGKILL)
         self.process.wait()
+        process.wait_for("all of it has ended", lambda: not any(map(process.runs, family)))
 
     def stop(self):
         self.process.kill()

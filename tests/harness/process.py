@@ -95,6 +95,14 @@ def children(pid):
     return found
 
 
+def runs(pid):
+    """Whether a process is there and has not ended."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except OSError:
+        return False
+
+
 def cpu_seconds_of_tree(*pids):
     """CPU seconds so far of processes, of all that they have started, and of those of them that have ended."""
     total = 0
