@@ -135,8 +135,8 @@ class Private:
                 os.kill(pid, number)
 
     def kill(self):
-        """SIGKILL for the server and all that it has started, which have ended then: what is left of one PostgreSQL keeps
-        another from its data."""
+        """SIGKILL for the server and all that it has started, which have ended then: what is left of a PostgreSQL keeps
+        the next one from its data."""
         family = [self.process.pid, *process.children(self.process.pid)]
         self.signal(signal.SIGKILL)
         self.process.wait()

@@ -21,7 +21,7 @@ RECOVERY_S = 60
 
 
 class Trouble(threading.Thread):
-    """Makes faults in a random order until it is stopped, each kind before one comes again, and each kind once at least.
+    """Makes faults in a random order until it is stopped, each kind before one comes again, and each once at least.
     `client` is one of its own, which sees whether all is well again; the window of a fault lasts until then."""
 
     def __init__(self, ground, client, chance, gap):
