@@ -97,31 +97,16 @@ pub(super) fn login(loaded: &Loaded, section: &str) -> Settings {
             Some("v3password") => AuthType::V3Password,
             _ => AuthType::Password,
         },
-        auth_url: text("auth_url").unwrap_or_default(),
-        user_id: text("user_id"),
-        username: text("username"),
-        user_domain_id: text("user_domain_id"),
-        user_domain_name: text("user_domain_name"),
-        password: text("password").map(Secret),
-        project_id: text("project_id"),
-        project_name: text("project_name"),
-        project_domain_id: text("project_domain_id"),
-        project_domain_name: text("project_domain_name"),
         domain_id: text("domain_id"),
         domain_name: text("domain_name"),
-        default_domain_id: text("default_domain_id"),
-        default_domain_name: text("default_domain_name"),
         system_scope: text("system_scope"),
         trust_id: text("trust_id"),
-        application_credential_id: text("application_credential_id"),
-        application_credential_name: text("application_credential_name"),
-        application_credential_secret: text("application_credential_secret").map(Secret),
         region_name: text("region_name"),
         cafile: path("cafile"),
         certfile: path("certfile"),
         keyfile: path("keyfile"),
         insecure: loaded.bool(&login, "insecure"),
-        ..Settings::default()
+        ..Settings::of_login(text)
     }
 }
 

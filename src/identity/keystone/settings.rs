@@ -233,6 +233,28 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Who logs in, and where, from what `text` knows by the names of keystoneauth's options; the rest is as usual.
+    pub fn of_login(text: impl Fn(&'static str) -> Option<String>) -> Self {
+        Self {
+            auth_url: text("auth_url").unwrap_or_default(),
+            user_id: text("user_id"),
+            username: text("username"),
+            user_domain_id: text("user_domain_id"),
+            user_domain_name: text("user_domain_name"),
+            password: text("password").map(Secret),
+            project_id: text("project_id"),
+            project_name: text("project_name"),
+            project_domain_id: text("project_domain_id"),
+            project_domain_name: text("project_domain_name"),
+            default_domain_id: text("default_domain_id"),
+            default_domain_name: text("default_domain_name"),
+            application_credential_id: text("application_credential_id"),
+            application_credential_name: text("application_credential_name"),
+            application_credential_secret: text("application_credential_secret").map(Secret),
+            ..Self::default()
+        }
+    }
+
     /// The v3 root that logins go to, without a slash at its end.
     ///
     /// # Errors

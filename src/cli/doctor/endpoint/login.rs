@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     env,
+    ffi::OsString,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     cli::doctor::{finding::Finding, identity::judge_trouble, options::Options},
-    identity::keystone::{AuthType, Secret, Settings, visit::visit},
+    identity::keystone::{AuthType, Settings, visit::visit},
     outbound::header::HeaderValue,
     telemetry,
 };
@@ -46,7 +47,7 @@ pub async fn login(arguments: &Options) -> Result<Option<Login>, Finding> {
             (cloud(&text, name).map_err(|why| unreadable(&format!("{shown}: {why}")))?, format!("{shown}"))
         }
         None => {
-            let words = environment(env::vars());
+            let words = environment(env::vars_os());
             if !words.contains_key("auth_url") {
                 return Ok(None);
             }
@@ -125,9 +126,11 @@ fn word(value: &Value) -> Option<String> {
     }
 }
 
-/// The credentials in variables `OS_*`. Those with two underscores are options of the configuration.
-fn environment(variables: impl Iterator<Item = (String, String)>) -> Words {
-    let ours = |(name, value): (String, String)| {
+/// The credentials in variables `OS_*`. Those with two underscores are options of the configuration, and what is not UTF-8
+/// is none.
+fn environment(variables: impl Iterator<Item = (OsString, OsString)>) -> Words {
+    let ours = |(name, value): (OsString, OsString)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
         let key = name.strip_prefix("OS_").filter(|key| !key.contains("__"))?;
         (!value.is_empty()).then(|| (key.to_lowercase(), value))
     };
@@ -139,24 +142,12 @@ fn settings(words: &Words, cacert: Option<PathBuf>) -> Settings {
     let is_application = words.contains_key("application_credential_secret");
     Settings {
         auth_type: if is_application { AuthType::V3ApplicationCredential } else { AuthType::Password },
-        auth_url: text("auth_url").unwrap_or_default(),
-        user_id: text("user_id"),
-        username: text("username"),
-        user_domain_id: text("user_domain_id"),
-        user_domain_name: text("user_domain_name"),
-        password: text("password").map(Secret),
         project_id: text("project_id").filter(|_| !is_application),
         project_name: text("project_name").filter(|_| !is_application),
-        project_domain_id: text("project_domain_id"),
-        project_domain_name: text("project_domain_name"),
         default_domain_id: text("default_domain_id").or_else(|| text("default_domain")),
-        default_domain_name: text("default_domain_name"),
-        application_credential_id: text("application_credential_id"),
-        application_credential_name: text("application_credential_name"),
-        application_credential_secret: text("application_credential_secret").map(Secret),
         cafile: cacert.or_else(|| text("cacert").map(PathBuf::from)),
         insecure: text("verify").is_some_and(|verify| verify.eq_ignore_ascii_case("false")),
-        ..Settings::default()
+        ..Settings::of_login(text)
     }
 }
 
@@ -164,6 +155,7 @@ fn settings(words: &Words, cacert: Option<PathBuf>) -> Settings {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::identity::keystone::Secret;
 
     /// Proves that a file which is no YAML is told by its place, and that none of its words are.
     #[test]
@@ -199,8 +191,7 @@ mod tests {
             ("OS_USERNAME", ""),
             ("PATH", "/"),
         ];
-        let words =
-            environment(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let words = environment(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
         assert_eq!(words, Words::from([("auth_url".to_owned(), "http://k".to_owned())]));
         let secret = ("application_credential_secret".to_owned(), "s".to_owned());
         let project = ("project_name".to_owned(), "p".to_owned());
