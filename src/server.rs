@@ -205,8 +205,8 @@ impl Server {
         let Self { app, state, builtin, here, http, traces, reread, starting, _lock } = self;
         let mut stopper = stop::Stopper::new(signals, stop)?;
         let supervisor = if signals { Supervisor::of_process() } else { Supervisor::default() };
-        // Data in storages is served from the first request on.
         supervisor.tell(Word::Alive);
+        // Data in storages is served from the first request on.
         if let Err(error) = storage::refresh::refresh(&app.storages).await {
             tracing::warn!(%error, "the storages of the database are not known yet");
         }

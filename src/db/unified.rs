@@ -55,12 +55,7 @@ fn of_project(conn: &Conn, what: &str, project: Projects<'_>) -> Statement {
 fn owned(statement: Statement, projects: Projects<'_>) -> Statement {
     match projects {
         Some([project]) => statement.sql(" AND i.owner = ").text(*project),
-        Some(projects) => {
-            let listed = projects.iter().enumerate().fold(statement, |statement, (at, project)| {
-                statement.sql(if at == 0 { " AND i.owner IN (" } else { ", " }).text(*project)
-            });
-            listed.sql(")")
-        }
+        Some(projects) => statement.sql(" AND i.owner IN ").texts(projects.iter().copied()),
         None => statement.sql(" AND i.owner IS NULL"),
     }
 }

@@ -49,7 +49,7 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
         false => signed::verifier(imports, work, &plan, state, image).await?,
     };
     let mut source = open(imports, image).await?;
-    // The data of a signed image is read in any case.
+    // What is known is enough unless the hash itself stands for the signature, or the one that it signs was not measured.
     let suffice = |facts: &Facts| {
         !by_hash && verifier.as_ref().is_none_or(|verifier| verifier.is_measured(&facts.hashes))
     };

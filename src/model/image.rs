@@ -34,6 +34,12 @@ pub const WRITTEN_BY_SERVICE: [&str; 7] = [
 ];
 /// What is wrong with the data of an image, for those who can do something about it.
 pub const ATTENTION_PROPERTY: &str = "needs_attention";
+
+/// How that names the store, by which it is known whose data it is about.
+pub fn in_store(store: &str) -> String {
+    format!(" in store {store}: ")
+}
+
 /// Stores that an import could not write, comma-separated.
 pub const FAILED_IMPORT: &str = "os_glance_failed_import";
 /// Stores that an import is still to write, comma-separated.

@@ -7,7 +7,7 @@ use crate::{
     model::{
         error::Error,
         finding::Finding,
-        image::{ATTENTION_PROPERTY, Image, Location},
+        image::{ATTENTION_PROPERTY, Image, Location, in_store},
         lifecycle::text as said_of,
         status::Status,
     },
@@ -53,7 +53,7 @@ pub(super) async fn mark(
     };
     let Some(image) = query::find_unseen(images, id).await? else { return Ok(GONE.to_owned()) };
     let is_without_data = deactivates && !has_other_data(blobs, &image, blob).await?;
-    let text = format!("{} in store {}: {}", finding.state.as_str(), named.id, finding.reason);
+    let text = format!("{}{}{}", finding.state.as_str(), in_store(&named.id), finding.reason);
     let tell = |before: &Image| {
         if !before.locations.iter().any(|location| location.blob_id.as_deref() == Some(blob)) {
             return Ok(None);

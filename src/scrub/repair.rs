@@ -14,7 +14,7 @@ use crate::{
     image::{change, readers},
     model::{
         event::Author,
-        image::{ATTENTION_PROPERTY, Image, Location},
+        image::{ATTENTION_PROPERTY, Image, Location, in_store},
         lifecycle::text,
         unified::Resource,
     },
@@ -103,7 +103,7 @@ impl Scrubber {
     ) -> Result<(), String> {
         let images = &self.blobs.images;
         let (door, id, blob) = (images.door(Author::service()), image.id.clone(), draft.blob.clone());
-        let (size, about) = (image.size_bytes(), format!(" in store {}: ", draft.blob.store));
+        let (size, about) = (image.size_bytes(), in_store(&draft.blob.store));
         let (old, new) =
             (damaged.blob_id.clone(), Location { id: damaged.id.clone(), ..draft.location(url) });
         let lead = move |conn: &mut db::Conn| {

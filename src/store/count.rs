@@ -68,9 +68,7 @@ impl Call {
             Self::List => "list",
         }
     }
-}
 
-impl Call {
     /// The name of its span.
     pub(super) fn span(self) -> &'static str {
         match self {

@@ -123,7 +123,7 @@ impl Report {
 }
 
 /// Bytes as people read them.
-fn gibibytes(bytes: u64) -> String {
+pub fn gibibytes(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }
 

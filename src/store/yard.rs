@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::error::StoreResult;
+use super::error::{StoreError, StoreErrorKind, StoreResult};
 use crate::model::time::Timestamp;
 
 /// What can lie out of the way in a store.
@@ -45,8 +45,18 @@ pub trait Yard: Send + Sync {
     async fn discard(&self, key: &str) -> StoreResult<()>;
 }
 
-/// The parts of a key, a day and a word; `None` for what is no key.
-pub fn key_parts(key: &str) -> Option<(&str, &str)> {
+/// How the names of objects in quarantine begin in stores without folders.
+pub const ASIDE: &str = ".quarantine.";
+
+/// The parts of a key, a day and a word.
+pub fn key_parts(key: &str) -> StoreResult<(&str, &str)> {
     let is_word = |text: &str| !text.starts_with('.') && !text.contains(['/', '\0']) && !text.is_empty();
-    key.split_once('/').filter(|(day, word)| is_word(day) && is_word(word))
+    let parts = key.split_once('/').filter(|(day, word)| is_word(day) && is_word(word));
+    parts.ok_or_else(|| StoreError::new(StoreErrorKind::BadUrl, key, "not a key of a quarantine"))
+}
+
+/// The name of what lies out of the way in a store without folders.
+pub fn aside(key: &str) -> StoreResult<String> {
+    let (day, word) = key_parts(key)?;
+    Ok(format!("{ASIDE}{day}.{word}"))
 }

@@ -40,7 +40,7 @@ fn parse(asked: &Asked) -> Result<ListQuery> {
     let mut known = Vec::new();
     for (name, value) in &asked.rest {
         match name.as_str() {
-            "fits" | "rescue" | "needs_attention" if known.contains(name) => {
+            "fits" | "rescue" | ATTENTION_PROPERTY if known.contains(name) => {
                 return Err(twice(name));
             }
             "fits" => more.extend(fit::conditions(value)?),

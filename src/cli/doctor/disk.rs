@@ -9,7 +9,7 @@ use std::{
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::{case::Case, finding::Finding};
-use crate::{config::Config, server::stores::staging_folder, telemetry};
+use crate::{config::Config, server::stores::staging_folder, store::health::gibibytes, telemetry};
 
 const GIB: u64 = 1 << 30;
 /// Less room than this is little…
@@ -115,11 +115,6 @@ fn judge(name: &str, folder: &Path, room: Room) -> Vec<Finding> {
         findings.push(Finding::ok(format!("{shown}: {sizes}")));
     }
     findings
-}
-
-/// Bytes as people read them.
-pub fn gibibytes(bytes: u64) -> String {
-    format!("{:.1} GiB", bytes as f64 / GIB as f64)
 }
 
 #[cfg(test)]

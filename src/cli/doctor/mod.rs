@@ -40,7 +40,7 @@ use finding::{Finding, Outcome, Severity, as_json, count, summary};
 
 /// Characters in a line at a terminal.
 const WIDTH: usize = 100;
-/// The exit code after Ctrl-C.
+/// The exit code after a signal, such as Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
 /// Arguments of `vitrine doctor`.
@@ -116,8 +116,8 @@ const CHECKS: [Check; 11] = [
     },
 ];
 
-/// Looks, and prints the report. The exit code is 0 when there is no failure, 1 when there is one, or the report cannot
-/// be made.
+/// Looks, and prints the report. The exit code is 0 when there is no failure, 1 when there is one, or a warning with
+/// `--strict`, or the report cannot be made, and 130 after a signal.
 pub fn run(arguments: Arguments) -> ExitCode {
     if arguments.list {
         let lines: Vec<String> =

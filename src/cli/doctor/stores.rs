@@ -7,7 +7,6 @@ use futures::future::join_all;
 
 use super::{
     case::Case,
-    disk::gibibytes,
     finding::Finding,
     places::{self, folders},
 };
@@ -18,7 +17,7 @@ use crate::{
     storage,
     store::{
         NamedStore,
-        health::{Report, State},
+        health::{Report, State, gibibytes},
         kinds::file,
         opening::Opener,
     },

@@ -92,7 +92,8 @@ pub async fn visit(settings: &Settings) -> Result<Visit, Trouble> {
         status => return Err(broken(&format!("answers {status}"))),
     }
     let token = answer.headers.get("X-Subject-Token").cloned();
-    let token = token.ok_or_else(|| broken("answers without a token"))?;
+    let mut token = token.ok_or_else(|| broken("answers without a token"))?;
+    token.set_sensitive(true);
     let body: Envelope =
         serde_json::from_slice(&answer.body).map_err(|e| broken(&format!("answers no token: {e}")))?;
     let images = body.token.catalog.into_iter().filter(|service| service.kind == "image");

@@ -33,7 +33,7 @@ const LEASE_SECONDS: i64 = 90;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Nodes of the broker that are tried in one turn, each for ten seconds at most.
 const HOSTS_PER_TURN: usize = 5;
-/// How often a message that the broker refuses is sent, whatever `retry` says of a broker that is away.
+/// How often a message that the broker refuses is sent at most; a smaller `retry` makes it less.
 const TRIES: u64 = 5;
 /// Members of what is logged whose values are not, if their names contain one of these (`oslo_utils/strutils.py`).
 const SECRETS: [&str; 11] = [
@@ -60,7 +60,7 @@ pub struct Bus {
     host: AtomicUsize,
     /// Turns that failed in a row, which the pauses grow with.
     failures: AtomicU64,
-    /// Those of them in which the broker took nothing, which `retry` bounds.
+    /// Failures of the connection since the broker last took something, which `retry` bounds.
     tries: AtomicU64,
     /// Whether messages are sent one after the other, because the broker has refused one.
     is_careful: AtomicBool,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::place::Parent;
+use crate::model::hash::hex;
 
 /// What the trace is, as Base64 of JSON.
 pub const INFO: &str = "x-trace-info";
@@ -43,7 +44,7 @@ fn is_signed(info: &str, hmac: &str, key: &str) -> bool {
     };
     let digest = if key.is_empty() { None } else { digest() };
     digest.is_some_and(|digest| {
-        let text: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = hex(&digest);
         text.len() == hmac.len() && memcmp::eq(text.as_bytes(), hmac.as_bytes())
     })
 }

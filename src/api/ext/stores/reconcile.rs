@@ -7,7 +7,7 @@ use super::{name_of, one_of};
 use crate::{
     api::{
         error::ApiResult,
-        ext::jobs,
+        ext::{body, jobs},
         extract::{Identified, JsonBody, Shared, has_body},
         images::view,
     },
@@ -28,11 +28,9 @@ use crate::{
 const AGE_MAX: i64 = 100 * 365 * 24 * 3600;
 
 fn members<'a>(value: &'a Value, known: &[&str]) -> Result<&'a Map<String, Value>> {
-    let object = value.as_object().ok_or_else(|| Error::invalid("An object is expected."))?;
-    match object.keys().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(Error::invalid(format!("There is no member {name:?} here."))),
-        None => Ok(object),
-    }
+    let object = body::object(value)?;
+    body::only(object, known)?;
+    Ok(object)
 }
 
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>> {
@@ -40,15 +38,6 @@ fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(Error::invalid(format!("{name} must be a text."))),
-    }
-}
-
-fn truth(object: &Map<String, Value>, name: &str, usual: bool) -> Result<bool> {
-    match object.get(name) {
-        None => Ok(usual),
-        Some(value) => {
-            value.as_bool().ok_or_else(|| Error::invalid(format!("{name} must be true or false.")))
-        }
     }
 }
 
@@ -94,7 +83,7 @@ fn input(store: &str, value: &Value) -> Result<Input> {
             _ => {}
         }
     }
-    let deactivate = truth(object, "deactivate", false)?;
+    let deactivate = body::flag(object, "deactivate")?.unwrap_or(false);
     if deactivate && mark.is_empty() {
         return Err(Error::invalid("deactivate needs an action that marks images."));
     }
@@ -102,7 +91,7 @@ fn input(store: &str, value: &Value) -> Result<Input> {
     if image_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > ID_CHARS_MAX) {
         return Err(Error::invalid("image_id must be the id of an image."));
     }
-    let dry_run = truth(object, "dry_run", true)?;
+    let dry_run = body::flag(object, "dry_run")?.unwrap_or(true);
     Ok(Input {
         store: store.to_owned(),
         verify: one_of("verify", text(object, "verify")?.unwrap_or("size"), &Verify::ALL)?,

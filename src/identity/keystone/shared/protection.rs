@@ -16,6 +16,7 @@ use openssl::{
 };
 
 use super::super::settings::{Memcached, Secret, SecurityStrategy, SettingsError};
+use crate::model::hash::hex;
 
 /// Bytes of each of the three keys, and of the block that AES works with.
 const KEY_BYTES: usize = 16;
@@ -60,7 +61,7 @@ impl Protection {
     /// Where and how a token is kept; `None` when OpenSSL fails.
     pub(super) fn entry(&self, token: &str) -> Option<Entry> {
         let Self::Secret { secret, is_encrypted } = self else {
-            let digest: String = sha256(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest = hex(&sha256(token.as_bytes()));
             return Some(Entry { name: format!("tokens/{digest}"), keys: None });
         };
         let strategy: &[u8] = if *is_encrypted { b"ENCRYPT" } else { b"MAC" };

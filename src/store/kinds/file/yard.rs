@@ -13,7 +13,7 @@ use super::{
 };
 use crate::model::time::Timestamp;
 use crate::store::{
-    StoreError, StoreErrorKind, StoreResult, Yard,
+    StoreResult, Yard,
     private::{keep, make_folder, new_file},
     yard::key_parts,
 };
@@ -68,20 +68,20 @@ impl Yard for FileStore {
 
     async fn set_aside(&self, name: &str, unfinished: bool, key: &str) -> StoreResult<bool> {
         check_name(name)?;
-        check_key(key)?;
+        key_parts(key)?;
         let (folders, name, key) = (self.folders.clone(), name.to_owned(), key.to_owned());
         self.calls.run(name.clone(), move || set_aside(&folders, (&name, unfinished), &key)).await
     }
 
     async fn bring_back(&self, key: &str, name: &str, unfinished: bool) -> StoreResult<bool> {
         check_name(name)?;
-        check_key(key)?;
+        key_parts(key)?;
         let (folders, name, key) = (self.folders.clone(), name.to_owned(), key.to_owned());
         self.calls.run(name.clone(), move || bring_back(&folders, &key, (&name, unfinished))).await
     }
 
     async fn discard(&self, key: &str) -> StoreResult<()> {
-        check_key(key)?;
+        key_parts(key)?;
         let (folders, key) = (self.folders.clone(), key.to_owned());
         let discard = move || {
             folders.iter().try_for_each(|place| {
@@ -91,13 +91,6 @@ impl Yard for FileStore {
             })
         };
         self.calls.run(YARD.to_owned(), discard).await
-    }
-}
-
-fn check_key(key: &str) -> StoreResult<()> {
-    match key_parts(key) {
-        Some(_) => Ok(()),
-        None => Err(StoreError::new(StoreErrorKind::BadUrl, key, "not a key of a quarantine")),
     }
 }
 

@@ -11,9 +11,9 @@ use nix::libc;
 use super::{
     ceph::{Pool, image::Image},
     failed::is,
-    url::{ASIDE, PART, SNAPSHOT},
+    url::{PART, SNAPSHOT},
 };
-use crate::store::Listed;
+use crate::store::{Listed, yard::ASIDE};
 
 /// The object in which a pool keeps the names of its images, and how its keys begin.
 const DIRECTORY: &str = "rbd_directory";

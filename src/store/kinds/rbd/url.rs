@@ -16,8 +16,6 @@ pub(super) const SCHEME: &str = "rbd";
 pub(super) const SNAPSHOT: &str = "snap";
 /// How the names of unfinished images begin; what follows is the id of the blob.
 pub(super) const PART: &str = ".part.";
-/// How the names of images begin that lie out of the way.
-pub(super) const ASIDE: &str = ".quarantine.";
 /// Longest name of an image, in bytes.
 const NAME_MAX: usize = 200;
 

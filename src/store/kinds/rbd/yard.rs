@@ -13,11 +13,11 @@ use super::{
     ceph::{Pool, image::Image},
     failed::is,
     names::exists,
-    url::{ASIDE, check_name, part_of},
+    url::{check_name, part_of},
 };
 use crate::{
     model::time::Timestamp,
-    store::{StoreError, StoreErrorKind, StoreResult, Yard, yard::key_parts},
+    store::{StoreResult, Yard, yard::aside},
 };
 
 /// By which key the pool keeps its mark.
@@ -26,14 +26,6 @@ const MARK: &str = "vitrine_store_id";
 const CLOCK: &str = ".clock.";
 /// Bits of the size of an object in such an image, the usual ones.
 const CLOCK_ORDER: i32 = 22;
-
-/// The name of what lies out of the way.
-fn aside(key: &str) -> StoreResult<String> {
-    match key_parts(key) {
-        Some((day, word)) => Ok(format!("{ASIDE}{day}.{word}")),
-        None => Err(StoreError::new(StoreErrorKind::BadUrl, key, "not a key of a quarantine")),
-    }
-}
 
 /// The name of an image while it is, or is not, finished.
 fn now_named(name: &str, unfinished: bool) -> StoreResult<String> {

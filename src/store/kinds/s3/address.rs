@@ -1,14 +1,12 @@
 //! The address of a store: its server, region and bucket, and the URLs of its objects in Glance's form.
 
-use crate::store::{StoreError, StoreErrorKind, StoreResult, StoreUrl, backend::Options};
+use crate::store::{StoreError, StoreErrorKind, StoreResult, StoreUrl, backend::Options, yard::ASIDE};
 
 /// The schemes of these URLs.
 pub const SCHEMES: [&str; 3] = ["s3", "s3+http", "s3+https"];
 
 /// The object that says whose a bucket is.
 pub(super) const MARK: &str = ".store-id";
-/// How the names of objects begin that lie out of the way.
-pub(super) const ASIDE: &str = ".quarantine.";
 
 /// The position of the bucket in request URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

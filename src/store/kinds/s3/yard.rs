@@ -9,7 +9,7 @@ use object_store::{ObjectStore, PutMode, PutOptions};
 
 use super::{
     S3Store,
-    address::{ASIDE, MARK},
+    address::MARK,
     bucket::{Bucket, Found, check_name, path_of},
     copy::duplicate,
     fault::{Fault, classified},
@@ -17,19 +17,11 @@ use super::{
 };
 use crate::{
     model::time::Timestamp,
-    store::{StoreError, StoreErrorKind, StoreResult, Yard, yard::key_parts},
+    store::{StoreError, StoreErrorKind, StoreResult, Yard, yard::aside},
 };
 
 /// Bytes of a mark at most.
 const MARK_BYTES_MAX: u64 = 256;
-
-/// The name of what lies out of the way.
-fn aside(key: &str) -> StoreResult<String> {
-    match key_parts(key) {
-        Some((day, word)) => Ok(format!("{ASIDE}{day}.{word}")),
-        None => Err(StoreError::new(StoreErrorKind::BadUrl, key, "not a key of a quarantine")),
-    }
-}
 
 fn unfinished_stays(name: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Unsupported, name, "what is unfinished cannot lie out of the way")
