@@ -19,7 +19,10 @@ use vitrine::{
 use crate::support::*;
 
 fn open(database: &TestDatabase) -> Db {
-    let settings = db::Settings { connection: database.url().to_owned(), ..db::Settings::default() };
+    // PostgreSQL sees a deadlock after a second, when the default has the database probed and a machine that is busy may
+    // not answer in time.
+    let limits = db::Limits { wait_seconds: 20, ..db::Limits::default() };
+    let settings = db::Settings { connection: database.url().to_owned(), limits, ..db::Settings::default() };
     Db::open(&settings).unwrap()
 }
 

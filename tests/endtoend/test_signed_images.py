@@ -181,7 +181,8 @@ def test_imports_are_verified(cloud):
             assert task() == ends, service
             if service == "vitrine":
                 assert cloud.show(service, image) == (left, len(data) if left == "active" else None)
-    assert list((cloud.folder / "vitrine/staging").glob("[!.]*")) == []
+    staging = cloud.folder / "vitrine/staging"
+    wait_for("staged data is removed", lambda: not list(staging.glob("[!.]*")))
 
 
 def test_keys_go_with_their_images(cloud):

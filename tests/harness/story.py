@@ -4,7 +4,7 @@ import collections
 import time
 
 from . import load, world
-from .process import PATIENCE_S
+from .process import PATIENCE_S, wait_for
 
 
 class Story:
@@ -16,12 +16,18 @@ class Story:
         self.answers, self.longest = collections.Counter(), collections.Counter()
 
     def work(self, count):
-        """So many clients begin, and are left alone for a moment."""
+        """So many clients begin, and are left alone for a moment; the first of them until they have been told of an
+        upload and of an import, since faults that nobody has been told anything before prove nothing."""
         self.clients = [load.Client(self.front, self.source, self.chance.getrandbits(64), self.images)
                         for _ in range(count)]
         for client in self.clients:
             client.start()
+        wait_for("clients are told something", self.was_told, world.SETTLE_S)
         time.sleep(self.chance.uniform(0.1, 0.8))
+
+    def was_told(self):
+        counts = [self.answers, *(client.answers for client in self.clients)]
+        return all(any(count[told] for count in counts) for told in (("upload", 204), ("import", 202)))
 
     def rest(self):
         """Every client ends; none of them has been lied to."""
