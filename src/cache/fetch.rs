@@ -42,7 +42,9 @@ async fn fetch(images: &Images, cache: &Arc<Cache>, id: &str) -> Result<Fetched>
     images.stores.settle(&mut image.locations);
     for location in &image.locations {
         match from_location(images, cache, &image, location).await {
-            Ok(Outcome::Made | Outcome::Gone) => return done(cache, id).await,
+            // That has taken it out of the queue, where a newer request may be by now.
+            Ok(Outcome::Made) => return Ok(Fetched::Done),
+            Ok(Outcome::Gone) => return done(cache, id).await,
             Ok(Outcome::Busy) => return busy(cache, id).await,
             Ok(Outcome::NoRoom) => return no_room(cache, &image).await,
             Ok(outcome) => tracing::warn!(image = id, ?outcome, "a location does not give the image's data"),
