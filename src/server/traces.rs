@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// How long the last spans may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What takes spans, and what sends them once the server runs.
 #[derive(Default)]
