@@ -1,6 +1,7 @@
 """A program in the background: started until it answers, looked into, stopped."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import resource
@@ -8,8 +9,12 @@ import socket
 import subprocess
 import time
 
+from .places import CACHE
+
 # How long anything may take that should take a moment; reached only by a failure.
-PATIENCE_S = 30
+PATIENCE_S = 120
+# Below those that the kernel chooses from, for connections and for whoever binds port 0.
+PORTS = range(20_000, 32_000)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -18,9 +23,21 @@ class StartError(Exception):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody has. It is not given out again for long, whichever process of this tree asks, so that it stays
+    free until it is used, and also between two uses."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "ports", "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        port = int(file.read() or PORTS.start)
+        while True:
+            port = PORTS.start + (port + 1 - PORTS.start) % len(PORTS)
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                break
+        file.truncate(0)
+        file.write(str(port))
+        return port
 
 
 def wait_for(what, condition, timeout_s=PATIENCE_S):
