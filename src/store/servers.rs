@@ -2,7 +2,7 @@
 //! starts it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{path::Path, process::Command, sync::LazyLock};
+use std::{net::TcpListener, path::Path, process::Command, sync::LazyLock};
 
 use serde_json::Value;
 
@@ -21,6 +21,12 @@ pub fn second_s3() -> &'static Value {
 /// A command that starts or stops such servers.
 pub fn script(name: &str) -> Command {
     Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name))
+}
+
+/// A port that the kernel gives nobody, so that a server can be started there, killed, and started again.
+pub fn port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| rand::random_range(10_000..20_000_u16));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("one is free")
 }
 
 fn up(name: &str) -> Value {

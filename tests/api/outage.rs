@@ -18,7 +18,7 @@ fn app_behind_a_relay(database: Database) -> (TestApp, Relay) {
         options.database = Some(db::Settings {
             connection: relay.url.clone(),
             max_pool_size: SEATS,
-            limits: Limits { wait_seconds: 1, ..Limits::default() },
+            limits: Limits { wait_seconds: 5, ..Limits::default() },
             ..db::Settings::default()
         });
         way = Some(relay);
@@ -62,12 +62,12 @@ fn sec_37_a_mariadb_that_dies_is_found_out() {
 
 async fn comes_back(app: &TestApp) {
     let member = app.as_member("alice");
-    eventually("back", async || match member.list("").await {
-        answer if answer.status == 200 => Ok(()),
-        answer => Err(answer.status),
+    // On a busy machine one that is back may be doubted once more.
+    eventually("back", async || {
+        let lists = join_all((0..2 * SEATS).map(|_| async { member.list("").await.status })).await;
+        if lists.iter().all(|status| *status == 200) { Ok(()) } else { Err(lists) }
     })
     .await;
-    lists_answer(app, 200).await;
     health_says(app, 200, "OK").await;
 }
 
@@ -136,9 +136,9 @@ async fn an_upload_outlives_an_outage(database: Database) {
         use futures::SinkExt;
         send.send(Ok(b"data".to_vec())).await.unwrap();
         let admin = app.as_admin();
-        eventually("saving", async || match admin.show(&id).await.json()["status"].as_str() {
-            Some("saving") => Ok(()),
-            other => Err(other.map(str::to_owned)),
+        eventually("saving", async || match admin.show(&id).await {
+            answer if answer.status == 200 && answer.json()["status"] == "saving" => Ok(()),
+            answer => Err(answer),
         })
         .await;
         relay.hold();
@@ -197,7 +197,7 @@ on_each_database! {
     async fn sec_37_a_seat_is_not_waited_for(database: Database) {
         let folder = scratch_folder();
         let database = TestDatabase::create(database, folder.path());
-        let db = open(&database, Limits { wait_seconds: 1, ..Limits::default() });
+        let db = open(&database, Limits { wait_seconds: 4, ..Limits::default() });
         let (release, released) = mpsc::channel::<()>();
         let released = std::sync::Mutex::new(released);
         let (begin, begun) = tokio::sync::oneshot::channel();
@@ -211,10 +211,11 @@ on_each_database! {
         });
         let others = async {
             begun.await.unwrap();
-            let refused = db.read("test.refused", |_| Ok(())).await;
-            assert!(matches!(refused, Err(DbError::Unavailable(_))), "{refused:?}");
-            let refused = db.write("test.refused", |_| Ok(())).await;
-            assert!(matches!(refused, Err(DbError::Unavailable(_))), "{refused:?}");
+            let read = db.read("test.refused", |_| Ok(()));
+            let (read, write) = tokio::join!(read, db.write("test.refused", |_| Ok(())));
+            for refused in [read, write] {
+                assert!(matches!(refused, Err(DbError::Unavailable(_))), "{refused:?}");
+            }
             assert!(db.is_there(), "one that is busy is there");
             release.send(()).unwrap();
         };

@@ -14,8 +14,12 @@ use vitrine::db::{self, Conn, Db, DbError, DbResult, Sessions, SqlMode};
 
 use crate::support::*;
 
+/// On a machine that is busy a connection takes its time.
+const PATIENT: db::Limits = db::Limits { wait_seconds: 20, statement_seconds: 30 };
+
 fn open(database: &TestDatabase, change: impl FnOnce(&mut db::Settings)) -> Db {
-    let mut settings = db::Settings { connection: database.url().to_owned(), ..db::Settings::default() };
+    let (connection, limits) = (database.url().to_owned(), PATIENT);
+    let mut settings = db::Settings { connection, limits, ..db::Settings::default() };
     change(&mut settings);
     Db::open(&settings).unwrap()
 }
@@ -209,7 +213,8 @@ fn a_commit_that_is_not_certified() {
         let folder = scratch_folder();
         let database = TestDatabase::create(Database::Mariadb, folder.path());
         let relay = Relay::to(&database);
-        let settings = db::Settings { connection: relay.url.clone(), ..db::Settings::default() };
+        let (connection, limits) = (relay.url.clone(), PATIENT);
+        let settings = db::Settings { connection, limits, ..db::Settings::default() };
         let db = Db::open(&settings).unwrap();
         let packet = |sql: &str| {
             let length = u32::try_from(sql.len() + 1).unwrap().to_le_bytes();

@@ -62,7 +62,7 @@ on_each_database! {
 
     /// A body of JSON has its time as a whole, and whoever does not use it is told, in the shape of each API.
     async fn sec_79_a_slow_body_is_answered(database: Database) {
-        let patience = Duration::from_secs(1);
+        let patience = Duration::from_secs(5);
         let app = database.app_with(|options| {
             options.identity = vitrine::server::IdentityChoice::Builtin(Default::default());
             options.api.request_patience = patience;
@@ -81,7 +81,7 @@ on_each_database! {
 
     /// A head has its time too, the first on a connection and any later one.
     async fn sec_79_a_slow_head_is_cut(database: Database) {
-        let app = database.app_with(|options| options.api.request_patience = Duration::from_secs(1));
+        let app = database.app_with(|options| options.api.request_patience = Duration::from_secs(5));
         let answer = text(app.raw().send(b"GET /healthcheck HTTP/1.1\r\nhost: x\r\n"));
         assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
         let answer = text(app.raw().send(b"GET /healthcheck HTTP/1.1\r\nhost: x\r\n\r\nGET /healthcheck HTTP/1.1\r\n"));
@@ -111,7 +111,7 @@ on_each_database! {
     /// An upload whose client keeps its data back, or lets next to nothing through, is given up after
     /// `client_socket_timeout`; its image can be uploaded to again.
     async fn sec_79_a_client_that_keeps_data_back_is_given_up(database: Database) {
-        let app = database.app_with(|options| options.api.client_patience = Some(Duration::from_secs(1)));
+        let app = database.app_with(|options| options.api.client_patience = Some(Duration::from_secs(6)));
         let alice = app.as_member("alice");
         let (id, mut raw) = stalled_upload(&app, "alice").await;
         let answer = text(&mut raw);
@@ -122,7 +122,7 @@ on_each_database! {
     /// A download whose client does not read is given up after `client_socket_timeout`, and is no transfer any more.
     async fn sec_79_a_client_that_does_not_read_is_given_up(database: Database) {
         let app = database.app_with(|options| {
-            options.api.client_patience = Some(Duration::from_secs(2));
+            options.api.client_patience = Some(Duration::from_secs(6));
             options.transfers.per_project = 1;
         });
         let (alice, bob) = (app.as_member("alice"), app.as_member("bob"));

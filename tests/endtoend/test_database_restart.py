@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from harness import Server, databases, wait_for
+from harness import DOUBTFUL, Server, databases, wait_for
 
 CLIENTS = 4
 
@@ -83,7 +83,7 @@ def is_refused(server):
 
 def test_sec_37_a_database_that_is_restarted(tmp_path, database):
     """SIGKILL under load, twice: 503 with Retry-After, never 500, and then everything goes on."""
-    with Server(tmp_path / "data", database=database) as server:
+    with Server(tmp_path / "data", database=database, env=DOUBTFUL) as server:
         server.token()
         for _ in range(2):
             with at_work(server) as clients:
@@ -128,7 +128,7 @@ def test_sec_37_a_server_that_only_reads(tmp_path, database):
                             "CREATE OR REPLACE USER 'plain'@'127.0.0.1'; GRANT ALL ON `test%`.* TO 'plain'@'127.0.0.1'")
         url = database.url.replace("vitrine@", "plain@")
         database = databases.Database(database.server, database.kind, url, database.connect)
-    with Server(tmp_path / "data", database=database) as server:
+    with Server(tmp_path / "data", database=database, env=DOUBTFUL) as server:
         server.create()
         read_only(database, True)
         refused = server.request("POST", "/v2/images", {"name": "x"}).expect(503)

@@ -184,7 +184,7 @@ def test_databases_that_do_not_answer(tmp_path, kind):
     database.server.signal(signal.SIGSTOP)
     began = time.monotonic()
     assert only("database", place, code=1) == unreachable
-    assert time.monotonic() - began < 45
+    assert time.monotonic() - began < 90
     database.server.signal(signal.SIGCONT)
     database.server.kill()
     assert only("database", place, code=1) == unreachable

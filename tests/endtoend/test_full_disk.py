@@ -108,7 +108,7 @@ def test_a_full_disk_under_the_database(tmp_path):
         ballast.unlink()
         server.patch(image, {"op": "add", "path": "/text", "value": "again"}).expect(200)
         wait_for("the broken upload is taken back",
-                 lambda: server.show(under_way)["status"] == "queued", 2 * LEASE_S)
+                 lambda: server.show(under_way)["status"] == "queued", LEASE_S + 90)
         wait_for("nothing of it is left", lambda: stored(server) == [])
         server.put(under_way, b"x" * MIB).expect(204)
         assert server.show(under_way)["os_hash_value"] == sha512(b"x" * MIB)

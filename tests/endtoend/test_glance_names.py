@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import Server, binary, databases, environments, free_port, process
+from harness import Server, binary, databases, environments, free_port, process, wait_for
 
 NAMES = ("glance-api", "glance-cache-cleaner", "glance-cache-manage", "glance-cache-prefetcher", "glance-cache-pruner",
          "glance-manage", "glance-replicator", "glance-scrubber", "glance-status", "glance-wsgi-api")
@@ -159,8 +159,9 @@ def test_the_cache_is_managed_from_outside(programs, server, tmp_path):
 
         assert "Not authorized" in manage("list-cached", env=login("vitrine"), status=1)
         assert "401" in manage("list-cached", env={"OS_TOKEN": "invented"}, status=1)
+        wait_for("it is cached", lambda: f"| {image} |" in manage("list-cached"))
         said = manage("list-cached")
-        assert "Found 1 cached images..." in said and f"| {image} |" in said and "Hits" in said
+        assert "Found 1 cached images..." in said and "Hits" in said
         manage("delete-cached-image", image)  # Nobody says yes.
         assert image in manage("list-cached")
         manage("--force", "delete-cached-image", image)

@@ -20,7 +20,7 @@ from harness.disks import backed_qcow2
 
 # What an image may have here; every source that sends without end is cut there.
 CAP_BYTES = 256 << 20
-IDLE_S = 2
+IDLE_S = 10
 # Room for buffers of the transfers under way, far below what any of the sources sends.
 GROWTH_MAX_MIB = 48
 SECRET = b"what only this machine may read"

@@ -23,7 +23,7 @@ DISK_BYTES = chaos.either(128, 512) << 20
 # Short, for the sake of the test: a node that died is missed after that.
 LEASE_S = 3
 # For what takes moments once the lease has run out.
-GRACE_S = 60
+GRACE_S = 180
 CONFIG = """
 [DEFAULT]
 enabled_backends = one:file, two:file

@@ -15,6 +15,7 @@ memcached_servers = 127.0.0.1:{port}
 memcache_security_strategy = {strategy}
 memcache_secret_key = {secret}
 memcache_pool_dead_retry = 1
+memcache_pool_socket_timeout = 20
 """
 SECRET = "a secret of all nodes"
 STRATEGIES = ["None", "MAC", "ENCRYPT"]

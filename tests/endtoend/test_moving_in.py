@@ -257,7 +257,8 @@ def test_what_glance_cannot_keep_is_told(tmp_path):
         server.put(plain, b"data").expect(204)
         server.download(plain)
         # As a takeover may have brought it.
-        with contextlib.closing(sqlite3.connect(server.data_dir / "vitrine.sqlite")) as connection, connection:
+        file = server.data_dir / "vitrine.sqlite"
+        with contextlib.closing(sqlite3.connect(file, timeout=60)) as connection, connection:
             connection.execute("INSERT INTO image_tags VALUES (?, ?)", (wide, urllib.parse.unquote(WIDE)))
         wait_for("the copy is recorded", lambda: server.rows("SELECT 1 FROM cached_images"))
         said = server.command("export-glance", "--to", url)

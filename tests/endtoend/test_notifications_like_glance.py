@@ -34,8 +34,8 @@ def broker(tmp_path_factory):
 
 
 class Caller:
-    def __init__(self, keystone, port):
-        self.port, self.tokens = port, {}
+    def __init__(self, keystone, port, listener):
+        self.port, self.listener, self.tokens = port, listener, {}
         for name in ("member", "admin"):
             headers, _ = client.must("POST", f"{keystone}/auth/tokens", personas.token_request(name))
             self.tokens[name] = headers["X-Subject-Token"]
@@ -59,6 +59,8 @@ def an_upload(caller):
     caller.ask("PUT", f"images/{image}/file", b"data", status=204)
     caller.ask("PUT", f"images/{image}/tags/t", status=204)
     assert caller.ask("GET", f"images/{image}/file").body == b"data"
+    # Both tell it when the data has been sent, which may be later than it has come.
+    wait_for("the download is told", lambda: "image.send" in caller.listener.events())
     caller.ask("DELETE", f"images/{image}", status=204)
 
 
@@ -127,7 +129,7 @@ def heard(folder, broker, port, start, keystone, story, last):
     try:
         start(folder / "server", port, keystone, options)
         with Listener(folder, broker.url, "amqp_durable_queues=true", f"topic={folder.name}") as listener:
-            story(Caller(keystone, port))
+            story(Caller(keystone, port, listener))
             wait_for(f"{last} is heard", lambda: listener.events()[-1:] == [last], 60)
             return [shape(message) for message in listener.heard()]
     finally:

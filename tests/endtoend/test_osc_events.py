@@ -52,7 +52,7 @@ def test_what_happens_is_printed_as_it_happens(openstack):
             assert watching.stdout.readline().endswith(f" image.create {second} status: null -> queued\n")
         finally:
             watching.kill()
-    printed = openstack("image", "event", "watch", "second", "--since", "0", "--seconds", "1", "--json")
+    printed = openstack("image", "event", "watch", "second", "--since", "0", "--seconds", "5", "--json")
     (event,) = map(json.loads, printed.splitlines())
     assert (event["type"], event["image_id"]) == ("image.create", second)
 

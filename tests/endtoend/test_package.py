@@ -176,7 +176,7 @@ def test_the_unit_is_tight_and_its_service_works(machine, tmp_path):
     machine.run("systemd-analyze", "security", "--offline=true", "--threshold=20", unit)
     machine.put("/etc/vitrine/conf.d/conversion.conf", CONVERSION.encode())
     machine.run("mkdir", "/etc/systemd/system/vitrine.service.d")
-    machine.put("/etc/systemd/system/vitrine.service.d/watchdog.conf", b"[Service]\nWatchdogSec=1\n")
+    machine.put("/etc/systemd/system/vitrine.service.d/watchdog.conf", b"[Service]\nWatchdogSec=10\n")
     machine.run("systemctl", "daemon-reload")
     machine.run("systemctl", "restart", "vitrine")
     disk = tmp_path / "disk.qcow2"

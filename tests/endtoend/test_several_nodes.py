@@ -78,7 +78,9 @@ def shows_draining(node):
 def test_a_rolling_restart_fails_nobody(tmp_path, kind, balancer):
     """While each node is restarted in turn, every request of every client behind the balancer is answered as it has to
     be, and so is an upload that is under way at the node meanwhile."""
-    with cluster.Cluster(tmp_path, databases.fresh(kind)) as nodes, balancer(nodes.nodes) as front:
+    drain_s = 15 if balancer is balancers.Haproxy else 3
+    with cluster.Cluster(tmp_path, databases.fresh(kind), lease_s=15, drain_s=drain_s) as nodes, \
+            balancer(nodes.nodes) as front:
         clients = [Strict(front.port, front.token(), seed) for seed in range(CLIENTS)]
         for worker in clients:
             worker.start()

@@ -60,13 +60,13 @@ def crowd(port, sent, receive_bytes=None):
 
 def nobody_notices(server):
     """The health check, a login and an upload go through at once."""
-    assert server.request("GET", "/healthcheck", token="", timeout_s=5).expect(200).body == b"OK"
+    assert server.request("GET", "/healthcheck", token="", timeout_s=20).expect(200).body == b"OK"
     token, _ = server.login("vitrine-admin")
     image = server.request("POST", "/v2/images", {"disk_format": "raw", "container_format": "bare"},
                            token=token).expect(201).json["id"]
     server.request("PUT", f"/v2/images/{image}/file", b"data", {"Content-Type": "application/octet-stream"},
-                   token=token, timeout_s=10).expect(204)
-    answer = server.request("GET", f"/v2/images/{image}/file", token=token, timeout_s=10)
+                   token=token, timeout_s=20).expect(204)
+    answer = server.request("GET", f"/v2/images/{image}/file", token=token, timeout_s=20)
     assert answer.expect(200).body == b"data"
 
 

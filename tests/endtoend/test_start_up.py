@@ -167,7 +167,7 @@ def test_sigterm_of_an_idle_server_is_prompt(tmp_path):
         assert idle.recv(12) == b"HTTP/1.1 200"
         began = time.monotonic()
         assert server.terminate() == 0
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         idle.close()
 
 

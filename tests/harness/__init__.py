@@ -40,8 +40,8 @@ a package of an environment (the SDK, a driver of a database) imports it where i
 from .client import Answer, OpenUpload
 from .places import CACHE, ROOT, binary
 from .process import PATIENCE_S, free_port, wait_for
-from .server import LEASE_S, Server
+from .server import DOUBTFUL, LEASE_S, Server
 from .tools import Tool, digest, fields, glance_client, sha512, table
 
-__all__ = ["CACHE", "LEASE_S", "PATIENCE_S", "ROOT", "Answer", "OpenUpload", "Server", "Tool", "binary", "digest",
-           "fields", "free_port", "glance_client", "sha512", "table", "wait_for"]
+__all__ = ["CACHE", "DOUBTFUL", "LEASE_S", "PATIENCE_S", "ROOT", "Answer", "OpenUpload", "Server", "Tool", "binary",
+           "digest", "fields", "free_port", "glance_client", "sha512", "table", "wait_for"]

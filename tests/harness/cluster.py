@@ -62,8 +62,8 @@ def open_files(pid):
 class Cluster:
     """Nodes in a folder, started when it is entered."""
 
-    def __init__(self, folder, database, count=3, lease_s=3, drain_s=3, more="", stores=None):
-        self.folder, self.database, self.stores = folder, database, stores or Folders(folder)
+    def __init__(self, folder, database, count=3, lease_s=3, drain_s=3, more="", stores=None, env=None):
+        self.folder, self.database, self.stores, self.env = folder, database, stores or Folders(folder), env
         (folder / "policy.yaml").write_text('"copy_image": ""\n')
         self.nodes = [self.node(f"node{number}", lease_s, drain_s, more) for number in range(1, count + 1)]
         for node in self.nodes[1:]:
@@ -75,7 +75,7 @@ class Cluster:
         config = self.folder / f"{name}.conf"
         config.write_text(CONFIG.format(folder=self.folder, name=name, lease=lease_s, drain=drain_s, more=more,
                                         backends=self.stores.backends, stores=self.stores.config))
-        return Node(self.folder / name, arguments=["--config-file", config], database=self.database)
+        return Node(self.folder / name, arguments=["--config-file", config], database=self.database, env=self.env)
 
     def __enter__(self):
         for node in self.nodes:

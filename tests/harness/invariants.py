@@ -5,6 +5,7 @@ They speak of a server whose file stores, staging folder and cache lie where a `
 """
 
 import collections
+import contextlib
 import hashlib
 import pathlib
 from typing import NamedTuple
@@ -52,8 +53,13 @@ def digest(path):
 
 def files(folder):
     """{name: bytes} of the files that lie directly in a folder, less those that are nobody's data."""
-    return {entry.name: entry.stat().st_size for entry in folder.iterdir()
-            if entry.is_file() and not entry.name.startswith(".")}
+    found = {}
+    for entry in folder.iterdir():
+        # One that is being renamed or removed may be gone.
+        with contextlib.suppress(FileNotFoundError):
+            if entry.is_file() and not entry.name.startswith("."):
+                found[entry.name] = entry.stat().st_size
+    return found
 
 
 def settled(server, timeout_s):

@@ -14,7 +14,7 @@ import uuid
 
 # The errors of a server that dies in the middle of an answer, and of an answer that is none.
 DEATH = (OSError, http.client.HTTPException, json.JSONDecodeError)
-IMPORT_S = 60
+IMPORT_S = 240
 
 
 class Failed(Exception):

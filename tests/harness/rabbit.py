@@ -1,5 +1,6 @@
 """A private RabbitMQ, which tests may kill and start again, and listeners of oslo.messaging."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -87,9 +88,11 @@ class Rabbit:
         waiting = [self.process.pid]
         while waiting:
             parent = waiting.pop()
-            for child in pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-                os.kill(int(child), number)
-                waiting.append(int(child))
+            # Some of its helpers live for a moment only.
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                for child in pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+                    waiting.append(int(child))
+                    os.kill(int(child), number)
 
     def freeze(self):
         """It answers nobody, but its connections stay."""

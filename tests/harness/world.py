@@ -5,13 +5,13 @@ told to. And a disk image for it to import.
 import subprocess
 
 from . import faults, invariants, sources
-from .server import Server
+from .server import DOUBTFUL, Server
 from .tools import sha512
 
 # Short, for the sake of the tests: what a dead node left is missed after that.
 LEASE_S = 3
 # For what takes moments once that is over.
-SETTLE_S = 60
+SETTLE_S = 180
 CONFIG = """\
 [DEFAULT]
 enabled_backends = one:file, two:file
@@ -62,7 +62,8 @@ class Node(Server):
         (folder / "policy.yaml").write_text('"copy_image": ""\n')
         config = folder / "glance-api.conf"
         config.write_text(CONFIG.format(folder=folder, lease=LEASE_S))
-        super().__init__(places["data"], arguments=["--config-file", config], database=database, env=self.disk.env)
+        super().__init__(places["data"], arguments=["--config-file", config], database=database,
+                         env=self.disk.env | DOUBTFUL)
 
     def settle(self):
         """Waits until nothing is under way."""

@@ -18,7 +18,7 @@ WARM_UP_S, WARM_UP_RATE = 5, 40
 # Between two faults, of the whole, and in seconds at most.
 GAP_SHARE, GAP_S = 0.08, 60
 # Until the last line of an answer is counted, and until jobs are counted anew.
-COUNTING_S, COUNTING_ANEW_S = 10, 70
+COUNTING_S, COUNTING_ANEW_S = 30, 90
 # Rules about figures that follow the clients with a delay.
 DELAYED = (judge.requests, judge.volumes)
 

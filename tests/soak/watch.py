@@ -9,7 +9,7 @@ import time
 
 EVERY_S = 2
 # How long it may take at the end until what the load had opened is closed.
-CLOSING_S = 20
+CLOSING_S = 60
 DATABASE = "database"
 
 

@@ -113,7 +113,7 @@ on_each_database! {
     async fn work_tells_its_step_and_its_pace(database: Database) {
         let app = database.app_with(|options| {
             reach_loopback(options);
-            options.jobs.lease_seconds = 3;
+            options.jobs.lease_seconds = 9;
         });
         let alice = app.as_member("alice");
         let source = Drip::start();

@@ -30,7 +30,8 @@ impl Node {
     fn launch(cloud: &Path, name: &str, url: &str, configuration: &str) -> Self {
         let folder = cloud.join(name);
         let file = cloud.join(format!("{name}.conf"));
-        fs::write(&file, configuration).unwrap();
+        // Machines that are busy answer in time.
+        fs::write(&file, format!("{configuration}\n[vitrine]\ndatabase_wait = 60\n")).unwrap();
         let words = ["serve", "--bind", "127.0.0.1:0", "--config-file", file.to_str().unwrap()];
         let log = File::options().append(true).create(true).open(cloud.join(format!("{name}.log"))).unwrap();
         let process = command(&folder, url, &words).stdout(Stdio::piped()).stderr(log).spawn().unwrap();

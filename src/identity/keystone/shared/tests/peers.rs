@@ -15,9 +15,10 @@ pub(super) struct Real {
 
 impl Real {
     pub(super) fn start(arguments: &[&str]) -> Self {
-        // The port is free again when the socket is closed, and no other test is given it soon.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        Self::start_at(&address, arguments)
+        // Below those that the kernel gives to others, so that it can be started there anew.
+        let mut ports = std::iter::repeat_with(|| rand::random_range(10_000..20_000_u16));
+        let port = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
+        Self::start_at(&format!("127.0.0.1:{port}"), arguments)
     }
 
     pub(super) fn start_at(address: &str, arguments: &[&str]) -> Self {

@@ -82,9 +82,9 @@ async fn rest(mut writer: crate::store::BlobWriter, name: &str, bytes: &[u8]) ->
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_stops_costs_its_store_and_returns() {
     let ceph = OwnCeph::start();
-    let (hasty, patient) = (ceph.store(Some(Duration::from_secs(2))), ceph.store(None));
+    let (hasty, patient) = (ceph.store(Some(Duration::from_secs(5))), ceph.store(None));
     let (blob, bytes) = (uuid(), data(12 * MIB));
-    let url = put(&hasty, &blob, &blob, &bytes).await.unwrap();
+    let url = put(&patient, &blob, &blob, &bytes).await.unwrap();
     let mut stream = hasty.read(&url, None).await.unwrap();
     assert!(stream.try_next().await.unwrap().is_some());
     let (writer, half) = half_written(&hasty, &bytes).await;

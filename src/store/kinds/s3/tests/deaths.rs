@@ -1,7 +1,6 @@
 //! Servers that die or stop while they are read from and written to.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -13,7 +12,7 @@ use nix::{
 };
 
 use super::*;
-use crate::store::servers::script;
+use crate::store::servers::{port, script};
 
 /// A gateway to the shared Ceph that may be killed and stopped.
 struct Gateway {
@@ -25,7 +24,7 @@ struct Gateway {
 
 impl Gateway {
     fn new(pem: Option<PathBuf>) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = port();
         Self { port, process: Self::start(port, pem.as_deref()), pem }
     }
 
@@ -72,7 +71,7 @@ async fn servers_die_and_return() {
     let (blob, name) = (id(), id());
     let url = through_deaths(&named, &blob, &name, || gateway.die_and_return()).await;
 
-    let short = Settings { patience: Duration::from_secs(2), ..settings };
+    let short = Settings { patience: Duration::from_secs(8), ..settings };
     let (_, hurried) = opened(&short);
     let other = id();
     let mut writer = begun(&hurried, &other, &other).await;

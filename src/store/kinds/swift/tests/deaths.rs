@@ -1,9 +1,6 @@
 //! Servers that die or stop while they are read from and written to.
 
-use std::{
-    net::TcpListener,
-    process::{Child, Stdio},
-};
+use std::process::{Child, Stdio};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -11,7 +8,7 @@ use nix::{
 };
 
 use super::*;
-use crate::store::servers::script;
+use crate::store::servers::{port, script};
 
 /// A gateway to the shared Ceph that may be killed and stopped.
 struct Gateway {
@@ -21,7 +18,7 @@ struct Gateway {
 
 impl Gateway {
     fn new() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = port();
         Self { port, process: Self::start(port) }
     }
 
@@ -67,7 +64,7 @@ async fn servers_die_and_return() {
     let url = through_deaths(&named, &blob, &name, || gateway.die_and_return()).await;
 
     let hurried =
-        Settings { patience: Patience::of(Duration::from_secs(2)), folder: None, retries: 0, ..settings };
+        Settings { patience: Patience::of(Duration::from_secs(8)), folder: None, retries: 0, ..settings };
     let (_, hurried) = opened(&hurried);
     let other = id();
     let mut writer = begun(&hurried, &other, &other).await;
