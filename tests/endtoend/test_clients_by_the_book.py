@@ -5,7 +5,7 @@ Keystone each, and a Vitrine with its built-in identity. What the clients print 
 exceptions are in tests/clients/cli/differences.toml, in the form of tests/peers/differences.toml.
 """
 
-import contextlib
+import functools
 import json
 import re
 import subprocess
@@ -16,18 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness import ROOT, Server, binary, digest, free_port, keystone, sources, wait_for
+from harness import ROOT, digest, sources
 from harness.warm import Warm
 
 sys.path.append(str(ROOT / "tests/peers"))
 sys.path.append(str(ROOT / "tests/clients/cli"))
 
+import clouds
 import differences
 import walk
-
-import image_service
-import peer
-import side
 
 BOOKS = ("openstack", "glance")
 # What no line can try, and why.
@@ -35,125 +32,24 @@ ELSEWHERE = {
     "openstack": {("image create", "--volume"): "Cinder makes the image", ("image create", "--force"): "as above"},
     "glance": {},
 }
-# Whose names stand in the books, and the projects that they work in.
-PEOPLE = {"member": "alpha", "imember": "gamma", "admin": "admin"}
 NOTHING = str(uuid.uuid4())
 # The ids that each book gives its images, which no cloud gives again.
 IMAGES = {book: [str(uuid.uuid4()) for _ in range(10)] for book in BOOKS}
 KNOWN = {NOTHING, *(image for images in IMAGES.values() for image in images)}
-FINAL = ("active", "queued", "success", "failure")
 NAMESPACE = {"namespace": "Imported", "display_name": "I", "visibility": "public", "protected": False,
              "properties": {"p": {"title": "P", "type": "string"}}, "tags": [{"name": "t"}],
              "objects": [{"name": "o", "properties": {"q": {"title": "Q", "type": "integer"}}}]}
 
 
-class Cloud:
-    """An image service, and the people who use it."""
-
-    def __init__(self, folder, url, auth_url, passwords, projects):
-        self.folder, self.url, self.auth_url, self.projects = folder, url, auth_url, projects
-        self.warm = Warm({})
-        self.people = {name: walk.Person(self.warm, folder / "homes" / name, auth_url, name, passwords[name], project)
-                       for name, project in PEOPLE.items()}
-        self.passwords = passwords
-
-    def token(self):
-        user = {"name": "admin", "password": self.passwords["admin"], "domain": {"id": "default"}}
-        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
-        body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
-        return peer.must("POST", f"{self.auth_url}/auth/tokens", body)[0]["X-Subject-Token"]
-
-    def settle(self, kind, name):
-        """Waits until the work on an image, or of a task, is over."""
-        headers = {"X-Auth-Token": self.token()}
-
-        def done():
-            _, seen = peer.must("GET", f"{self.url}/v2/{kind}s/{name}", None, headers)
-            return seen["status"] in FINAL and not seen.get("os_glance_import_task")
-        wait_for(f"{name} is settled", done)
-
-    def mask(self, value):
-        """What a client printed, without what is another one on each cloud."""
-        if isinstance(value, dict):
-            return {self.mask(key): "<user>" if key == "user_id" else self.mask(entry) for key, entry in value.items()}
-        if isinstance(value, list):
-            return [self.mask(entry) for entry in value]
-        if not isinstance(value, str):
-            return value
-        value = side.STORE_URL.sub("file://<folder>/", value).replace(self.url.split("//")[1], "<host>")
-        for name, project in self.projects.items():
-            value = value.replace(project, f"<{name}>")
-        value = side.TIME_OF_DATABASE.sub("<time>", side.TIME.sub("<time>", value))
-        value = value.replace(str(self.folder), "<folder>")
-        return side.UUID.sub(lambda found: found[0] if found[0] in KNOWN else "<uuid>", value)
-
-
-@contextlib.contextmanager
-def glance(folder):
-    with with_keystone(folder, image_service.start_glance) as made:
-        yield made
-
-
-@contextlib.contextmanager
-def vitrine(folder):
-    def start(place, port, url):
-        return image_service.start_vitrine(place, port, url, binary(), metadefs=catalogue())
-    with with_keystone(folder, start) as made:
-        yield made
-
-
-def catalogue():
-    """The definitions that Glance comes with."""
-    return peer.venv("glance") / "etc/glance/metadefs"
-
-
-@contextlib.contextmanager
-def with_keystone(folder, start):
-    """A cloud of a service with a Keystone of its own, in whose catalogue it is."""
-    port, place = free_port(), folder / "keystone"
-    try:
-        done = subprocess.run([keystone.SCRIPT, "up", "--dir", place, "--image", f"http://127.0.0.1:{port}"],
-                              text=True, stdout=subprocess.PIPE, check=True)
-        auth_url = done.stdout.split()[-1]
-        url = start(folder / "service", port, auth_url)
-        projects = json.loads((place / "personas.json").read_text())["projects"]
-        passwords = dict.fromkeys(PEOPLE, keystone.PASSWORD)
-        yield Cloud(folder, url, auth_url, passwords, {name: projects[name] for name in PEOPLE.values()})
-    finally:
-        image_service.stop(folder / "service")
-        peer.stop("keystone", place)
-
-
-@contextlib.contextmanager
-def built_in(folder):
-    """The same configuration without a Keystone, and the same people in the identity that is built in."""
-    port = free_port()
-    url, service = f"http://127.0.0.1:{port}", folder / "service"
-    without = [f"keystone_authtoken.{option}=" for option in image_service.DEFAULTS["keystone_authtoken"]]
-    without += ["paste_deploy.flavor=", "database.connection="]
-    conf = image_service.write_conf(service, url, "", "none", without)
-    with Server(service / "data", port, arguments=["--config-file", conf]) as server:
-        for words in (["unload"], ["load", catalogue()]):
-            server.command("metadefs", *words)
-        identity = server.connect("vitrine-admin").identity
-        role = identity.find_role("member", ignore_missing=False)
-        projects = {"admin": identity.find_project("admin", ignore_missing=False).id}
-        for name, project in PEOPLE.items():
-            if name != "admin":
-                made = identity.create_project(name=project, domain_id="default")
-                user = identity.create_user(name=name, password=keystone.PASSWORD, domain_id="default")
-                identity.assign_project_role_to_user(made, user, role)
-                projects[project] = made.id
-        passwords = dict.fromkeys(PEOPLE, keystone.PASSWORD) | {
-            "admin": server.connect("vitrine-admin").config.config["auth"]["password"]}
-        yield Cloud(folder, url, f"{url}/identity/v3", passwords, projects)
-
-
 @pytest.fixture(scope="module")
-def clouds(tmp_path_factory):
-    with contextlib.ExitStack() as stack, ThreadPoolExecutor(3) as pool:
-        makers = [maker(tmp_path_factory.mktemp(maker.__name__)) for maker in (glance, vitrine, built_in)]
-        made = list(pool.map(stack.enter_context, makers))
+def each_cloud(tmp_path_factory):
+    """Each with the people who use it, whose commands one process of its own runs."""
+    with clouds.all_three(tmp_path_factory.mktemp) as made:
+        for cloud in made:
+            cloud.warm = Warm({})
+            cloud.people = {name: walk.Person(cloud.warm, cloud.folder / "homes" / name, cloud.auth_url, name,
+                                              cloud.passwords[name], project)
+                            for name, project in clouds.PEOPLE.items()}
         yield made
         for cloud in made:
             cloud.warm.close()
@@ -176,7 +72,7 @@ def words(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def walked(clouds, words):
+def walked(each_cloud, words):
     """What a book gave: for each line the answers of the three clouds."""
     kept = {}
 
@@ -187,7 +83,8 @@ def walked(clouds, words):
             began = time.monotonic()
             more = words | dict(zip("abcdefghij", IMAGES[book])) | cloud.projects | {
                 "out": cloud.folder / "out", "url": cloud.url}
-            found = list(walk.walk(book, lines, cloud.people, more, cloud.settle, cloud.mask))
+            found = list(walk.walk(book, lines, cloud.people, more, cloud.settle,
+                                   functools.partial(cloud.mask, known=KNOWN)))
             print(f"{book} on {cloud.folder.name}: {time.monotonic() - began:.0f} s")
             return found
         if book not in kept:
@@ -195,7 +92,7 @@ def walked(clouds, words):
             kept[book] = []
             with ThreadPoolExecutor(3) as pool:
                 kept[book] = [(steps[0][0], [answer for _, answer in steps])
-                              for steps in zip(*pool.map(on, clouds))]
+                              for steps in zip(*pool.map(on, each_cloud))]
         assert kept[book], f"{book} broke off"
         return kept[book]
     return go
