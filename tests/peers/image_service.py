@@ -203,7 +203,10 @@ def start_glance(folder, port, keystone_url, options=()):
     if not (folder / "glance.db").exists():
         shutil.copy(template / "glance.db", folder / "glance.db")
     conf = write_conf(folder, url, keystone_url, f"sqlite:///{folder}/glance.db", options)
-    shutil.copy(env / "etc/glance/glance-api-paste.ini", conf.parent)
+    # A filter with a configuration of its own finds it below /etc, which is where a deployment has it.
+    paste = (env / "etc/glance/glance-api-paste.ini").read_text()
+    own = "oslo_config_program = glance-api"
+    (conf.parent / "glance-api-paste.ini").write_text(paste.replace(own, f"{own}\noslo_config_file = {conf}"))
     peer.start("glance", folder,
                [env / "bin/python", peer.HERE / "serve_wsgi.py",
                 "glance.wsgi.api:application", str(port), "16"],
