@@ -8,7 +8,7 @@ use super::{
     schema::{blobs, image_locations},
     usage,
 };
-use crate::model::{blob::BlobState, image::Location, store_url::StoreUrl, time::Timestamp};
+use crate::model::{blob::BlobState, image::Location, time::Timestamp};
 
 /// Former stores that are told at most.
 const FORMER_MAX: i64 = 20;
@@ -37,52 +37,6 @@ pub fn known_names(conn: &mut Conn, store: &str, names: &[String]) -> DbResult<V
 pub fn known_ids(conn: &mut Conn, store: &str, ids: &[String]) -> DbResult<Vec<String>> {
     let of_store = blobs::table.filter(blobs::store.eq(store));
     Ok(of_store.filter(blobs::id.eq_any(ids)).select(blobs::id).load(conn)?)
-}
-
-/// URLs of locations whose bytes the ledger does not know, each with the id of its location, from the id after `after`
-/// on.
-///
-/// # Errors
-/// Only the database's own.
-pub fn urls_without_blob(conn: &mut Conn, after: &str, count: i64) -> DbResult<Vec<(String, String)>> {
-    Ok(image_locations::table
-        .filter(image_locations::blob_id.is_null())
-        .filter(image_locations::id.gt(after))
-        .order(image_locations::id)
-        .limit(count)
-        .select((image_locations::id, image_locations::url))
-        .load(conn)?)
-}
-
-/// A blob that an image has, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placed {
-    /// Id of the blob.
-    pub id: String,
-    /// Its name in the store.
-    pub name: String,
-    /// The image.
-    pub image_id: String,
-    /// Where its data is.
-    pub url: StoreUrl,
-}
-
-/// Live blobs of one store, from the id after `after` on.
-///
-/// # Errors
-/// Only the database's own.
-pub fn live_of_store(conn: &mut Conn, store: &str, after: &str, count: i64) -> DbResult<Vec<Placed>> {
-    type Row = (String, String, String, String);
-    let rows: Vec<Row> = blobs::table
-        .inner_join(image_locations::table.on(image_locations::blob_id.eq(blobs::id.nullable())))
-        .filter(blobs::store.eq(store).and(blobs::state.eq(BlobState::Live.as_str())))
-        .filter(blobs::id.gt(after))
-        .order(blobs::id)
-        .limit(count)
-        .select((blobs::id, blobs::name, blobs::image_id, image_locations::url))
-        .load(conn)?;
-    let placed = |(id, name, image_id, url): Row| Placed { id, name, image_id, url: StoreUrl::new(url) };
-    Ok(rows.into_iter().map(placed).collect())
 }
 
 /// Ids of the blobs of one store, whatever their state, from the id after `after` on.
