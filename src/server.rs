@@ -98,6 +98,7 @@ impl Server {
         // It may have been ready while it waited for its database.
         Supervisor::of_process().tell(Word::Alive);
         db.notices = Notices::new(options.notifying.notices.clone());
+        db.location_key.clone_from(&options.location_key);
         if embedded {
             metadef::catalogue::seed(&db).map_err(|e| failed("the metadata definitions", e))?;
         }
@@ -105,6 +106,7 @@ impl Server {
         let staging = stores::staging_folder(&options.stores, &options.data_dir);
         let staging = Staging::open(&staging).map_err(|e| failed("the staging folder cannot be used", e))?;
         warn_of_former_stores(&db, &stores)?;
+        warn_of_sealed_locations(&db)?;
         let cache = options.cache.clone().map(|settings| Cache::open(settings, db.clone()).map(Arc::new));
         let cache = cache.transpose().map_err(|e| failed("the image cache cannot be used", e))?;
         let policy = Arc::new(Enforcer::new(options.policy.clone()).map_err(|e| StartError(e.to_string()))?);
@@ -340,6 +342,19 @@ fn warn_of_former_stores(db: &Db, stores: &Stores) -> Result<(), StartError> {
             locations,
             "images have data in a store that is not configured here; it is read where another store has its URL, and \
              deleted by nodes that know the store. If it was renamed, run `vitrine store adopt --from {store}`"
+        );
+    }
+    Ok(())
+}
+
+/// Has the log say when the key of locations is not the one that they were encrypted with.
+fn warn_of_sealed_locations(db: &Db) -> Result<(), StartError> {
+    let (sealed, all) =
+        db.read_blocking(db::check::sealed_of_some).map_err(|e| failed("the database", e.to_string()))?;
+    if sealed > 0 {
+        tracing::error!(
+            "{sealed} of {all} locations cannot be decrypted with the metadata_encryption_key; data that is nowhere else \
+             is not served. `vitrine check` names them"
         );
     }
     Ok(())

@@ -129,7 +129,12 @@ pub async fn open(
     for (place, location) in image.locations.iter().enumerate() {
         let Some(named) = images.stores.for_location(location) else {
             let store = location.store.clone().unwrap_or_default();
-            last_error = Some(StoreError::new(StoreErrorKind::Io, store, "the store is not configured here"));
+            let error = StoreError::new(StoreErrorKind::Io, store, location.unserved());
+            // That another node has the store is no fault.
+            if location.is_sealed() {
+                tracing::error!(%error, image = %image.id, "a location cannot be read");
+            }
+            last_error = Some(error);
             continue;
         };
         let size = match image.size.and_then(|size| u64::try_from(size).ok()) {

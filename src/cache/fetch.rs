@@ -84,8 +84,7 @@ async fn from_location(
     location: &Location,
 ) -> Result<Outcome> {
     let away = |e: &dyn std::fmt::Display| Error::Unavailable(e.to_string());
-    let named =
-        images.stores.for_location(location).ok_or_else(|| away(&"its store is not configured here"))?;
+    let named = images.stores.for_location(location).ok_or_else(|| away(&location.unserved()))?;
     let size = match image.size.and_then(|size| u64::try_from(size).ok()) {
         Some(size) => size,
         None => named.stat(&location.url).await.map_err(|e| away(&e))?,

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Faults of one kind that are told at most.
-const TOLD_MAX: i64 = 1000;
+const TOLD_MAX: u16 = 1000;
 
 /// Arguments of `vitrine check`.
 #[derive(Debug, clap::Args)]
@@ -64,10 +64,12 @@ fn check(arguments: &Arguments) -> Result<(String, bool), StartError> {
 /// What is wrong between images and ledger. Servers change both meanwhile, so that only what is wrong twice counts.
 fn faults(db: &Db, stores: &[String]) -> Result<BTreeSet<String>, StartError> {
     let look = |conn: &mut Conn| -> DbResult<BTreeSet<String>> {
+        let most = i64::from(TOLD_MAX);
         let found = [
-            db::check::without_locations(conn, TOLD_MAX)?,
-            db::check::astray(conn, TOLD_MAX)?,
-            db::check::unused(conn, stores, TOLD_MAX)?,
+            db::check::without_locations(conn, most)?,
+            db::check::astray(conn, most)?,
+            db::check::unused(conn, stores, most)?,
+            db::check::sealed(conn, usize::from(TOLD_MAX))?,
         ];
         Ok(found.into_iter().flatten().map(|(what, why)| format!("{what}: {why}")).collect())
     };

@@ -96,15 +96,15 @@ pub struct Limits {
 pub fn run(command: Command) -> ExitCode {
     let done = |()| ExitCode::SUCCESS;
     let result = match command {
-        Command::Sync { place } => sync(&place.without_encryption(), Phase::Whole).map(done),
-        Command::Expand { place } => sync(&place.without_encryption(), Phase::Expand).map(done),
-        Command::Contract { place } => sync(&place.without_encryption(), Phase::Contract).map(done),
-        Command::Migrate { place } => migrate(&place.without_encryption()).map(done),
+        Command::Sync { place } => sync(&place, Phase::Whole).map(done),
+        Command::Expand { place } => sync(&place, Phase::Expand).map(done),
+        Command::Contract { place } => sync(&place, Phase::Contract).map(done),
+        Command::Migrate { place } => migrate(&place).map(done),
         Command::Backup { file, place } => backup::save(&place, &file).map(done),
         Command::Restore { file, place } => backup::restore(&place, &file).map(done),
         Command::Purge { limits, images, place } => purge(&place, limits, images).map(done),
-        Command::Check { place } => check(&place.without_encryption()),
-        Command::Version { place } => version(&place.without_encryption()).map(done),
+        Command::Check { place } => check(&place),
+        Command::Version { place } => version(&place).map(done),
     };
     result.unwrap_or_else(|error| {
         eprintln!("vitrine: {error}");

@@ -9,7 +9,7 @@ use super::place::Place;
 use crate::{
     config::Config,
     db::{self, Db},
-    moving::{self, Back, Key, Note, Plan, Report, StagingFolder, Told},
+    moving::{self, Back, Note, Plan, Report, StagingFolder, Told},
     server::{StartError, stores},
     store::{Stores, staging::Staging},
 };
@@ -52,7 +52,7 @@ pub struct Export {
 /// [`StartError`], which says what is wrong and what to do.
 pub fn import(arguments: Import) -> Result<(), StartError> {
     let Import { from, dry_run, place } = arguments;
-    let both = Both::open(place, &from, dry_run)?;
+    let both = Both::open(&place, &from, dry_run)?;
     let image = &both.config.image;
     let plan = Plan {
         source: &both.glance,
@@ -60,7 +60,7 @@ pub fn import(arguments: Import) -> Result<(), StartError> {
         target: &both.ours,
         stores: &both.stores,
         staging: both.staging,
-        key: both.key,
+        key: both.config.location_key.clone(),
         delay_seconds: if image.delayed_delete { image.scrub_time_seconds } else { 0 },
         dry_run,
     };
@@ -73,7 +73,7 @@ pub fn import(arguments: Import) -> Result<(), StartError> {
 /// [`StartError`], which says what is wrong and what to do.
 pub fn export(arguments: Export) -> Result<(), StartError> {
     let Export { to, dry_run, place } = arguments;
-    let both = Both::open(place, &to, dry_run)?;
+    let both = Both::open(&place, &to, dry_run)?;
     let mut name = format!("to {}", both.name);
     name.truncate(name.floor_char_boundary(NAME_BYTES_MAX));
     let plan = Back {
@@ -82,13 +82,13 @@ pub fn export(arguments: Export) -> Result<(), StartError> {
         name: &name,
         stores: &both.stores,
         staging: both.staging,
-        key: both.key,
+        key: both.config.location_key.clone(),
         dry_run,
     };
     told(dry_run, "written", |screen| moving::run_back(&plan, screen))
 }
 
-/// What both ways need: the two databases, the stores, the key of locations.
+/// What both ways need: the two databases and the stores.
 struct Both {
     config: Config,
     glance: Db,
@@ -97,14 +97,10 @@ struct Both {
     ours: Db,
     stores: Stores,
     staging: Option<StagingFolder>,
-    key: Option<Key>,
 }
 
 impl Both {
-    fn open(place: Place, url: &str, dry_run: bool) -> Result<Self, StartError> {
-        let key = place.loaded().nonempty("DEFAULT", "metadata_encryption_key");
-        let key = key.map(|text| Key::new(&text)).transpose().map_err(StartError)?;
-        let place = place.without_encryption();
+    fn open(place: &Place, url: &str, dry_run: bool) -> Result<Self, StartError> {
         let config = place.config()?;
         let glance = db::Settings { connection: url.to_owned(), max_pool_size: 1, ..db::Settings::default() };
         let name = glance.shown().map_err(StartError)?;
@@ -122,7 +118,7 @@ impl Both {
                 Some(StagingFolder { id: opened.id().to_owned(), folder })
             }
         };
-        Ok(Self { config, glance, name, ours, stores, staging, key })
+        Ok(Self { config, glance, name, ours, stores, staging })
     }
 }
 

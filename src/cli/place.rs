@@ -66,13 +66,6 @@ impl Place {
         self
     }
 
-    /// The same without checking location encryption: a server refuses a configuration that enables it, because its
-    /// database does not support it, but other commands need not.
-    #[must_use]
-    pub fn without_encryption(self) -> Self {
-        self.but(vec![overriding("DEFAULT", "metadata_encryption_key", "")])
-    }
-
     /// The configuration, which is read once.
     pub fn loaded(&self) -> Arc<Loaded> {
         let read = || {
@@ -110,9 +103,10 @@ impl Place {
     /// # Errors
     /// [`StartError`], also when there is no data folder, or another database is not of this version.
     pub fn open(&self) -> Result<Db, StartError> {
-        let (settings, folder) = self.database()?;
-        require_folder(settings.as_ref(), &folder)?;
-        database::open(settings.as_ref(), db::Limits::default(), &folder)
+        let (config, folder) = self.database()?;
+        let settings = config.database.as_ref();
+        require_folder(settings, &folder)?;
+        Ok(keyed(database::open(settings, db::Limits::default(), &folder)?, &config))
     }
 
     /// Opens the database of a configuration, which must be there and of this version.
@@ -120,7 +114,7 @@ impl Place {
     /// # Errors
     /// [`StartError`], also when it is of another version.
     pub fn open_as_it_is(&self, config: &Config) -> Result<Db, StartError> {
-        let db = existing(config.database.as_ref(), &self.folder(config))?;
+        let db = existing(config, &self.folder(config))?;
         database::require_current(&db, "run `vitrine db sync` first")?;
         Ok(db)
     }
@@ -130,8 +124,8 @@ impl Place {
     /// # Errors
     /// [`StartError`] when there is none.
     pub fn connect(&self) -> Result<Db, StartError> {
-        let (settings, folder) = self.database()?;
-        existing(settings.as_ref(), &folder)
+        let (config, folder) = self.database()?;
+        existing(&config, &folder)
     }
 
     /// Opens a database of any version; the embedded one is created if it does not exist.
@@ -139,24 +133,31 @@ impl Place {
     /// # Errors
     /// [`StartError`], also when there is no data folder.
     pub fn connect_or_create(&self) -> Result<Db, StartError> {
-        let (settings, folder) = self.database()?;
-        require_folder(settings.as_ref(), &folder)?;
-        database::connect(settings.as_ref(), db::Limits::default(), &folder)
+        let (config, folder) = self.database()?;
+        let settings = config.database.as_ref();
+        require_folder(settings, &folder)?;
+        Ok(keyed(database::connect(settings, db::Limits::default(), &folder)?, &config))
     }
 
-    fn database(&self) -> Result<(Option<db::Settings>, PathBuf), StartError> {
+    fn database(&self) -> Result<(Config, PathBuf), StartError> {
         let config = self.config()?;
         let folder = self.folder(&config);
-        Ok((config.database, folder))
+        Ok((config, folder))
     }
 }
 
-fn existing(configured: Option<&db::Settings>, folder: &Path) -> Result<Db, StartError> {
+/// The same with the key of its locations.
+fn keyed(mut db: Db, config: &Config) -> Db {
+    db.location_key.clone_from(&config.location_key);
+    db
+}
+
+fn existing(config: &Config, folder: &Path) -> Result<Db, StartError> {
     let path = database::embedded(folder);
-    if configured.is_none() && !path.is_file() {
+    if config.database.is_none() && !path.is_file() {
         return Err(StartError(format!("there is no database at {}", path.display())));
     }
-    database::connect(configured, db::Limits::default(), folder)
+    Ok(keyed(database::connect(config.database.as_ref(), db::Limits::default(), folder)?, config))
 }
 
 fn require_folder(configured: Option<&db::Settings>, folder: &Path) -> Result<(), StartError> {

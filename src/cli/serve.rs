@@ -101,17 +101,12 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         }),
     };
     let listen = if arguments.bind.is_some() { Vec::new() } else { config.listen.endpoints };
-    let limits = match config.limits {
-        config::Limits::Nowhere => LimitsChoice::Nowhere,
-        config::Limits::Builtin => LimitsChoice::Builtin(builtin::Settings::default().region),
-        config::Limits::Keystone(settings) => LimitsChoice::Given(Arc::new(
-            KeystoneLimits::new(*settings).map_err(|error| StartError(error.to_string()))?,
-        )),
-    };
+    let limits = limits(config.limits)?;
     let bind = arguments.bind.or(config.listen.bind).unwrap_or_else(|| arguments.usual.to_owned());
     let options = Options {
         database: config.database,
         database_limits: config.database_limits,
+        location_key: config.location_key,
         stores: config.stores,
         identity,
         limits,
@@ -143,6 +138,17 @@ pub fn run(arguments: Arguments) -> Result<(), StartError> {
         Ok(()) => result,
         Err(e) => result.and(Err(StartError(format!("the folder for temporary files is left behind: {e}")))),
     }
+}
+
+/// Where the limits of projects come from.
+fn limits(configured: config::Limits) -> Result<LimitsChoice, StartError> {
+    Ok(match configured {
+        config::Limits::Nowhere => LimitsChoice::Nowhere,
+        config::Limits::Builtin => LimitsChoice::Builtin(builtin::Settings::default().region),
+        config::Limits::Keystone(settings) => LimitsChoice::Given(Arc::new(
+            KeystoneLimits::new(*settings).map_err(|error| StartError(error.to_string()))?,
+        )),
+    })
 }
 
 /// A hangup must not end a server that is still starting, perhaps waiting for its database: it is noted, and obeyed when the

@@ -1,6 +1,6 @@
 //! Assembles the settings of each room from the values read.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     access::protection::Protections,
@@ -69,6 +69,8 @@ pub struct Config {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// How long requests wait for the embedded database.
     pub database_limits: db::Limits,
+    /// `metadata_encryption_key`, with which the URLs of locations are encrypted.
+    pub location_key: Option<Arc<db::LocationKey>>,
     /// Where the bytes are.
     pub stores: Stores,
     /// Authorisation.
@@ -113,6 +115,7 @@ impl Config {
             image,
             database: assemble_database::database(loaded, &mut findings),
             database_limits: assemble_database::limits(loaded),
+            location_key: assemble_database::location_key(loaded, &mut findings),
             trusted_proxies: assemble_imports::networks(loaded, "vitrine", "trusted_proxies", &mut findings),
             stores: assemble_stores::stores(loaded, &mut findings),
             policy: assemble_policy::policy(loaded),

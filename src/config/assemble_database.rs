@@ -1,8 +1,10 @@
-//! The database: options of oslo.db (`oslo_db/options.py`), and how long requests wait for it.
+//! The database: options of oslo.db (`oslo_db/options.py`), how long requests wait for it, and the key of its locations.
+
+use std::sync::Arc;
 
 use super::Loaded;
 use super::check::{Finding, Topic};
-use crate::db::{Limits, Sessions, Settings, SqlMode, Start};
+use crate::db::{Limits, LocationKey, Sessions, Settings, SqlMode, Start};
 
 const S: &str = "database";
 /// Connections at most, whatever the options say.
@@ -67,5 +69,18 @@ pub(super) fn limits(loaded: &Loaded) -> Limits {
         statement_seconds: loaded
             .u64("vitrine", "database_statement_timeout")
             .unwrap_or(default.statement_seconds),
+    }
+}
+
+/// The key with which the URLs of locations are encrypted, in both databases.
+pub(super) fn location_key(loaded: &Loaded, findings: &mut Vec<Finding>) -> Option<Arc<LocationKey>> {
+    let (section, option) = ("DEFAULT", "metadata_encryption_key");
+    match LocationKey::new(&loaded.nonempty(section, option)?) {
+        Ok(key) => Some(Arc::new(key)),
+        Err(reason) => {
+            let origin = loaded.origin(section, option);
+            findings.push(Finding::of_option(Topic::Bad, section, option, origin, reason));
+            None
+        }
     }
 }

@@ -34,8 +34,6 @@ pub enum Feature {
     Locations,
     /// The calls that add locations, and what is hashed and counted for them.
     LocationCalls,
-    /// Encryption of location URLs in the database.
-    LocationEncryption,
     /// Size, count and storage limits that Vitrine keeps itself.
     Quotas,
     /// Limits kept in Keystone or in the built-in identity.
@@ -106,9 +104,6 @@ impl Feature {
             | Feature::Traces
             | Feature::Notifications
             | Feature::Cache => Status::Honoured,
-            Feature::LocationEncryption => {
-                Status::Refused("location URLs cannot be encrypted in the database yet")
-            }
             Feature::StagingTuning => {
                 Status::NotYet("staged files lie in one folder, of which nothing but its place can be chosen")
             }

@@ -3,13 +3,16 @@
 use diesel::{dsl::exists, dsl::not, prelude::*};
 
 use super::{
-    Conn, DbResult,
+    Conn, DbResult, location_urls,
     schema::{blobs, image_locations, image_properties, images, trash},
 };
-use crate::model::{blob::BlobState, bundle::SET_PROPERTY, status::Status};
+use crate::model::{blob::BlobState, bundle::SET_PROPERTY, status::Status, store_url::is_sealed};
 
 /// What something is called, and what is wrong with it.
 pub type Fault = (String, String);
+
+/// Locations that are read at once.
+const LOCATIONS: i64 = 1000;
 
 /// Statuses in which an image has data.
 const WITH_DATA: [Status; 2] = [Status::Active, Status::Deactivated];
@@ -117,4 +120,47 @@ pub fn unused(conn: &mut Conn, stores: &[String], count: i64) -> DbResult<Vec<Fa
         )
     };
     Ok(rows.into_iter().map(fault).collect())
+}
+
+/// Up to `count` locations whose URLs the key does not decrypt, or that are encrypted and there is no key.
+///
+/// # Errors
+/// Only the database's own.
+pub fn sealed(conn: &mut Conn, count: usize) -> DbResult<Vec<Fault>> {
+    let (mut faults, mut after) = (Vec::new(), String::new());
+    loop {
+        let rows = locations(conn, &after)?;
+        let Some((last, ..)) = rows.last() else { return Ok(faults) };
+        after.clone_from(last);
+        for (id, image, url) in rows {
+            if faults.len() >= count {
+                return Ok(faults);
+            }
+            if is_sealed(&location_urls::read(url)) {
+                let why = "its URL cannot be decrypted with the metadata_encryption_key".to_owned();
+                faults.push((format!("location {id} of image {image}"), why));
+            }
+        }
+    }
+}
+
+/// How many of the first locations are such, and how many these are; their ids are random, and so are they.
+///
+/// # Errors
+/// Only the database's own.
+pub fn sealed_of_some(conn: &mut Conn) -> DbResult<(usize, usize)> {
+    let rows = locations(conn, "")?;
+    let all = rows.len();
+    let urls = rows.into_iter().map(|(.., url)| location_urls::read(url));
+    Ok((urls.filter(|url| is_sealed(url)).count(), all))
+}
+
+/// Id, image and URL of the locations from the id after `after` on.
+fn locations(conn: &mut Conn, after: &str) -> DbResult<Vec<(String, String, String)>> {
+    Ok(image_locations::table
+        .filter(image_locations::id.gt(after))
+        .order(image_locations::id)
+        .limit(LOCATIONS)
+        .select((image_locations::id, image_locations::image_id, image_locations::url))
+        .load(conn)?)
 }

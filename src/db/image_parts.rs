@@ -10,7 +10,7 @@ use diesel::{
 use serde_json::Value;
 
 use super::{
-    Conn, DbError, DbResult,
+    Conn, DbError, DbResult, location_urls,
     schema::{image_locations, image_properties, image_tags},
     statement::Statement,
 };
@@ -121,7 +121,7 @@ impl PartRow {
                     .map_err(|e| DbError::Other(format!("location {part}: unreadable metadata: {e}")))?;
                 Part::Location(Location {
                     id: part,
-                    url: self.value.unwrap_or_default(),
+                    url: location_urls::read(self.value.unwrap_or_default()),
                     metadata,
                     store: self.store,
                     blob_id: self.blob_id,
@@ -250,7 +250,7 @@ pub(super) fn save_locations(
         let metadata = Value::Object(location.metadata.clone()).to_string();
         let values = (
             image_locations::image_id.eq(image_id),
-            image_locations::url.eq(&location.url),
+            image_locations::url.eq(location_urls::written(&location.url)?),
             image_locations::metadata.eq(&metadata),
             image_locations::store.eq(location.store.as_deref()),
             image_locations::blob_id.eq(location.blob_id.as_deref()),

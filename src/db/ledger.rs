@@ -4,7 +4,7 @@ use diesel::{dsl::count_star, prelude::*};
 use serde_json::{Map, Value};
 
 use super::{
-    Conn, DbError, DbResult, images,
+    Conn, DbError, DbResult, images, location_urls,
     schema::{blobs, image_locations},
     usage,
 };
@@ -80,7 +80,7 @@ pub fn strays(conn: &mut Conn, known: &[String], after: &str, count: i64) -> DbR
         .map(|(id, url, metadata, store, blob_id)| {
             let metadata: Map<String, Value> = serde_json::from_str(&metadata)
                 .map_err(|e| DbError::Other(format!("location {id}: unreadable metadata: {e}")))?;
-            Ok(Location { id, url, metadata, store, blob_id })
+            Ok(Location { id, url: location_urls::read(url), metadata, store, blob_id })
         })
         .collect()
 }

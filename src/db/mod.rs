@@ -32,6 +32,7 @@ mod keyset;
 mod lane;
 pub mod ledger;
 mod limits;
+mod location_urls;
 pub mod media_groups;
 pub mod members;
 pub mod metadefs;
@@ -63,6 +64,7 @@ pub mod tasks;
 pub mod trash;
 pub mod unified;
 pub(crate) mod url;
+mod url_crypt;
 pub mod usage;
 pub mod usage_check;
 pub mod usage_report;
@@ -86,6 +88,7 @@ pub use error::{DbError, DbResult, Key};
 pub use limits::Limits;
 pub use migrate::{Phase, Schema, SchemaError};
 pub use settings::{IN_MEMORY, Sessions, Settings, SqlMode, Start};
+pub use url_crypt::{LocationKey, opened as opened_url};
 
 /// The database: a bounded pool behind two doors. Cheap to clone.
 #[derive(Clone)]
@@ -100,6 +103,8 @@ pub struct Db {
     pub clock: Clock,
     /// Who is told of changes.
     pub notices: Notices,
+    /// `metadata_encryption_key`: encrypts the URLs of locations in rows.
+    pub location_key: Option<Arc<LocationKey>>,
 }
 
 impl Db {
@@ -120,7 +125,7 @@ impl Db {
         let watch = Watch::new(Opener { place, limits: settings.limits, size, kept, lasting, sessions });
         let patience = Duration::from_secs(settings.pool_timeout_seconds.max(1));
         let (limits, clock, notices) = (settings.limits, Clock::default(), Notices::default());
-        Ok(Self { watch: Arc::new(watch), limits, system, patience, clock, notices })
+        Ok(Self { watch: Arc::new(watch), limits, system, patience, clock, notices, location_key: None })
     }
 
     /// Opens the pool and a first connection, for which it waits as work does that must not be lost. Blocking.
@@ -324,7 +329,7 @@ impl Db {
     pub fn read_blocking<T>(&self, query: impl FnOnce(&mut Conn) -> DbResult<T>) -> DbResult<T> {
         let mut session = self.watch.lane().connection(self.patience)?;
         session.lift_limits()?;
-        session.read(query)
+        location_urls::with(self.location_key.clone(), || session.read(query))
     }
 
     /// Runs `change` in one transaction on the present thread, for the time before the server starts.
@@ -332,7 +337,8 @@ impl Db {
     /// # Errors
     /// What the closure answers.
     pub fn write_blocking<T>(&self, change: impl Fn(&mut Conn) -> DbResult<T>) -> DbResult<T> {
-        self.watch.lane().connection(self.patience)?.write(|conn| change(conn))
+        let mut session = self.watch.lane().connection(self.patience)?;
+        location_urls::with(self.location_key.clone(), || session.write(|conn| change(conn)))
     }
 
     async fn seat(&self, writes: bool) -> DbResult<Seat> {
@@ -347,9 +353,10 @@ impl Db {
         seat: Seat,
         transaction: impl Fn(&mut Session) -> DbResult<T> + Send + 'static,
     ) -> DbResult<T> {
-        let (watch, limits) = (Arc::clone(&self.watch), self.limits);
+        let (watch, limits, key) = (Arc::clone(&self.watch), self.limits, self.location_key.clone());
         counted(name, self.system, move || {
-            let result = patiently(name, || transaction(&mut *seat.connection(limits)?));
+            let tries = || patiently(name, || transaction(&mut *seat.connection(limits)?));
+            let result = location_urls::with(key, tries);
             if !matches!(result, Err(DbError::Unreached(_) | DbError::Unavailable(_) | DbError::Retry(_))) {
                 watch.answered();
             }

@@ -4,11 +4,17 @@ use diesel::{prelude::*, sql_types::BigInt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Conn, DbResult, dialect,
+    Conn, DbResult, dialect, location_urls,
     schema::{blobs, image_locations, images},
     statement::Statement,
 };
-use crate::model::{blob::BlobState, store_url::StoreUrl};
+use crate::model::{
+    blob::BlobState,
+    store_url::{StoreUrl, is_sealed},
+};
+
+/// Locations that are read at once.
+const LOCATIONS: i64 = 1000;
 
 /// The image of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +116,7 @@ pub fn named(conn: &mut Conn, store: &str, names: &[String]) -> DbResult<Vec<Kep
     Ok(rows.into_iter().map(kept).collect())
 }
 
-/// Where a live blob is; `None` when it is not live any more.
+/// Where a live blob is; `None` when it is not live any more, or nobody can tell ([`is_sealed`]).
 ///
 /// # Errors
 /// Only the database's own.
@@ -121,7 +127,7 @@ pub fn place_of(conn: &mut Conn, id: &str) -> DbResult<Option<StoreUrl>> {
         .select(image_locations::url)
         .first(conn)
         .optional()?;
-    Ok(url.map(StoreUrl::new))
+    Ok(url.map(location_urls::read).filter(|url| !is_sealed(url)).map(StoreUrl::new))
 }
 
 /// A location whose bytes the ledger does not know.
@@ -129,7 +135,7 @@ pub fn place_of(conn: &mut Conn, id: &str) -> DbResult<Option<StoreUrl>> {
 pub struct Elsewhere {
     /// Its id.
     pub id: String,
-    /// Where it is.
+    /// Where it is, if that can be told ([`is_sealed`]).
     pub url: String,
     /// The image it belongs to.
     pub image_id: String,
@@ -147,10 +153,12 @@ pub fn elsewhere(conn: &mut Conn, after: &str, count: i64) -> DbResult<Vec<Elsew
         .limit(count)
         .select((image_locations::id, image_locations::url, image_locations::image_id))
         .load(conn)?;
-    Ok(rows.into_iter().map(|(id, url, image_id)| Elsewhere { id, url, image_id }).collect())
+    let found = |(id, url, image_id)| Elsewhere { id, url: location_urls::read(url), image_id };
+    Ok(rows.into_iter().map(found).collect())
 }
 
-/// Whether a location without a blob row may refer to an object of this name.
+/// Whether a location without a blob row may refer to an object of this name: what cannot be decrypted may refer to any.
+/// Reads all of them that are encrypted.
 ///
 /// # Errors
 /// Only the database's own.
@@ -162,13 +170,28 @@ pub fn is_named_elsewhere(conn: &mut Conn, name: &str) -> DbResult<bool> {
         }
         literal.push(character);
     }
-    let found: Option<String> = image_locations::table
-        .filter(image_locations::blob_id.is_null())
-        .filter(image_locations::url.like(format!("%{literal}%")).escape('!'))
-        .select(image_locations::id)
-        .first(conn)
-        .optional()?;
-    Ok(found.is_some())
+    let names = |text: String| {
+        // The database has found the name in one that is clear.
+        let is_clear = !is_sealed(&text);
+        let url = location_urls::read(text);
+        is_clear || is_sealed(&url) || url.contains(name)
+    };
+    let mut after = String::new();
+    loop {
+        let url = image_locations::url;
+        let rows: Vec<(String, String)> = image_locations::table
+            .filter(image_locations::blob_id.is_null().and(image_locations::id.gt(&after)))
+            .filter(url.like(format!("%{literal}%")).escape('!').or(url.not_like("%://%")))
+            .order(image_locations::id)
+            .limit(LOCATIONS)
+            .select((image_locations::id, url))
+            .load(conn)?;
+        let Some((last, _)) = rows.last() else { return Ok(false) };
+        after.clone_from(last);
+        if rows.into_iter().any(|(_, text)| names(text)) {
+            return Ok(true);
+        }
+    }
 }
 
 /// How many blobs the images have in a store, and how many bytes.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     Conn, DbError, DbResult, image_slugs,
     images::ImageRow,
+    location_urls,
     schema::{images, trash},
 };
 use crate::model::{
@@ -36,22 +37,24 @@ struct Place {
 }
 
 impl Record {
-    fn of(image: &Image, members: &[Member]) -> Self {
-        let place = |location: &Location| Place {
-            id: location.id.clone(),
-            url: location.url.clone(),
-            metadata: location.metadata.clone(),
-            store: location.store.clone(),
-            blob_id: location.blob_id.clone(),
+    fn of(image: &Image, members: &[Member]) -> DbResult<Self> {
+        let place = |location: &Location| -> DbResult<Place> {
+            Ok(Place {
+                id: location.id.clone(),
+                url: location_urls::written(&location.url)?.into_owned(),
+                metadata: location.metadata.clone(),
+                store: location.store.clone(),
+                blob_id: location.blob_id.clone(),
+            })
         };
         let member = |member: &Member| (member.member.clone(), member.status.as_str().to_owned());
-        Self {
+        Ok(Self {
             status: image.status.as_str().to_owned(),
             properties: image.properties.iter().map(|p| (p.name.clone(), p.value.clone())).collect(),
             tags: image.tags.clone(),
-            locations: image.locations.iter().map(place).collect(),
+            locations: image.locations.iter().map(place).collect::<DbResult<_>>()?,
             members: members.iter().map(member).collect(),
-        }
+        })
     }
 }
 
@@ -79,7 +82,7 @@ pub fn put(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> DbResult<()> {
-    let record = serde_json::to_string(&Record::of(image, members))
+    let record = serde_json::to_string(&Record::of(image, members)?)
         .map_err(|e| DbError::Other(format!("what hangs on image {}: {e}", image.id)))?;
     let row = (
         trash::image_id.eq(&image.id),
@@ -115,7 +118,7 @@ pub fn find(conn: &mut Conn, image_id: &str) -> DbResult<Option<Binned>> {
     image.tags = record.tags;
     let location = |place: Place| Location {
         id: place.id,
-        url: place.url,
+        url: location_urls::read(place.url),
         metadata: place.metadata,
         store: place.store,
         blob_id: place.blob_id,

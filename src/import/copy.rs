@@ -68,7 +68,7 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
 async fn open(imports: &Imports, image: &Image) -> Done<Origin> {
     let stores = &imports.images.stores;
     let is_hashed = image.checksum.is_some() || kept_hash(imports, image).is_some();
-    let mut locations: Vec<_> = image.locations.iter().collect();
+    let mut locations: Vec<_> = image.locations.iter().filter(|l| !l.is_sealed()).collect();
     locations.sort_by_key(|l| l.store.as_deref() != Some(stores.default_id()));
     let named = |l: &&Location| l.store.as_deref().and_then(|id| stores.get(id)).zip(Some((*l).clone()));
     let mut left: VecDeque<(NamedStore, Location)> = locations.iter().filter_map(named).collect();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     properties::{Properties, Property},
     status::Status,
-    store_url::StoreUrl,
+    store_url::{StoreUrl, is_sealed},
     time::Timestamp,
 };
 
@@ -101,6 +101,21 @@ pub struct Location {
     /// Id of the blob row, if the data is ours: we wrote it, or took it over with its location, and then both have one
     /// id (`Blob::adopted`).
     pub blob_id: Option<String>,
+}
+
+impl Location {
+    /// Whether its URL is encrypted and the key does not open it, so that nobody knows where its data is.
+    pub fn is_sealed(&self) -> bool {
+        is_sealed(&self.url)
+    }
+
+    /// Why no store serves it, where none does.
+    pub fn unserved(&self) -> &'static str {
+        match self.is_sealed() {
+            true => "its URL cannot be decrypted with the metadata_encryption_key",
+            false => "its store is not configured here",
+        }
+    }
 }
 
 impl fmt::Debug for Location {

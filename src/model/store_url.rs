@@ -40,6 +40,12 @@ pub fn without_keys(url: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether the text of a location is no URL but an encrypted one (`metadata_encryption_key`), for which there is no key:
+/// it is in base64, and every URL has a scheme with `://`.
+pub fn is_sealed(text: &str) -> bool {
+    !text.contains("://")
+}
+
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.split(['?', '#']).next().unwrap_or_default();

@@ -114,7 +114,7 @@ fn write(
     glance::insert(conn, target::TAGS, &taken.tags)?;
     glance::insert(conn, target::MEMBERS, &taken.members)?;
     glance::insert(conn, target::BLOBS, &taken.blobs)?;
-    glance::insert(conn, target::LOCATIONS, &taken.locations)?;
+    target::insert_locations(conn, &taken.locations)?;
     db::usage::settle(conn, &taken.ids, now)?;
     match mark {
         Some(mark) => target::set_mark(conn, source, mark),

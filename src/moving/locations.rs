@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde_json::{Map, Value, json};
 
 use super::{
-    crypt,
     images::{Of, Taken},
     plan::Plan,
     values::{text, value},
 };
 use crate::{
-    db::{DbResult, glance::target, rows::Row},
+    db::{DbResult, glance::target, opened_url, rows::Row},
     model::{
         blob::BlobState,
         image::{Location, is_uuid},
@@ -29,7 +28,7 @@ impl Taken {
             if !of.has_data {
                 continue;
             }
-            let url = match crypt::url(text(row, 2).unwrap_or_default(), plan.key.as_ref()) {
+            let url = match opened_url(text(row, 2).unwrap_or_default(), plan.key.as_deref()) {
                 Ok(url) => without_keys(&url).into_owned(),
                 Err(why) => {
                     self.note(image, format!("without location {}: {why}", value(row, 1)));

@@ -3,7 +3,6 @@
 //! has changed since. `back` is the opposite direction.
 
 mod back;
-mod crypt;
 mod definitions;
 mod images;
 mod locations;
@@ -13,7 +12,6 @@ mod tasks;
 mod values;
 
 pub use back::{Back, run as run_back};
-pub use crypt::Key;
 use pass::{Mark, Way};
 use plan::BATCH;
 pub use plan::{Note, Plan, Report, StagingFolder, Told};

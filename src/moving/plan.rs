@@ -1,9 +1,11 @@
 //! The options of a migration, and its report.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use super::crypt::Key;
-use crate::{db::Db, store::Stores};
+use crate::{
+    db::{Db, LocationKey},
+    store::Stores,
+};
 
 /// Images that are taken at once.
 pub(super) const BATCH: usize = 500;
@@ -29,8 +31,8 @@ pub struct Plan<'a> {
     pub stores: &'a Stores,
     /// Where staged data is, if it is on this node.
     pub staging: Option<StagingFolder>,
-    /// The key that encrypts locations, if any.
-    pub key: Option<Key>,
+    /// The key with which Glance encrypted locations, if any.
+    pub key: Option<Arc<LocationKey>>,
     /// Seconds for which the data of deleted images stays (`scrub_time`).
     pub delay_seconds: i64,
     /// Change nothing.

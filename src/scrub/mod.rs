@@ -174,7 +174,7 @@ impl Scrubber {
 
     fn store(&self, location: &Location) -> std::result::Result<NamedStore, String> {
         let named = self.blobs.images.stores.for_location(location);
-        named.ok_or_else(|| "its store is not configured here".to_owned())
+        named.ok_or_else(|| location.unserved().to_owned())
     }
 
     /// What the data at a location is, and how many bytes of it were read.

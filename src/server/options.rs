@@ -82,6 +82,8 @@ pub struct Options {
     pub database: Option<db::Settings>,
     /// How long requests wait for the embedded database; other databases have this in their settings.
     pub database_limits: db::Limits,
+    /// `metadata_encryption_key`, if there is one.
+    pub location_key: Option<Arc<db::LocationKey>>,
     /// The stores; a folder of images that is not named is the embedded one.
     pub stores: config::Stores,
     /// Threads that serve requests; `None` is one for each processor.
@@ -135,6 +137,7 @@ impl Options {
             tls: None,
             database: None,
             database_limits: db::Limits::default(),
+            location_key: None,
             stores: config::Stores::default(),
             workers: None,
             keep_alive: true,

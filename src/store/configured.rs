@@ -52,6 +52,9 @@ impl Snapshot {
     }
 
     fn for_location(&self, location: &Location, multiple: bool) -> Option<&NamedStore> {
+        if location.is_sealed() {
+            return None;
+        }
         let named = if multiple { location.metadata.get("store").and_then(Value::as_str) } else { None };
         [named, location.store.as_deref()]
             .into_iter()
@@ -167,7 +170,8 @@ impl Stores {
     }
 
     /// The store that serves a location: the one that it names, if that is known here, else the one whose
-    /// URLs look like this one (`glance/common/store_utils.py: update_store_in_locations`).
+    /// URLs look like this one (`glance/common/store_utils.py: update_store_in_locations`). None serves one whose URL
+    /// cannot be decrypted.
     pub fn for_location(&self, location: &Location) -> Option<NamedStore> {
         self.now().for_location(location, self.multiple).cloned()
     }

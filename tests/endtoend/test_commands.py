@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import Server, binary, databases, wait_for
+from harness import Server, binary, databases, doctor, wait_for
 
 NOWHERE = "http://169.254.0.1/"
 
@@ -115,28 +115,40 @@ def test_the_sample_is_a_configuration(tmp_path):
         server.create()
 
 
-@pytest.mark.parametrize("text", ["image_size_cap = many", "metadata_encryption_key = 0123456789abcdef"],
-                         ids=["bad", "refused"])
-def test_what_a_check_calls_an_error_stops_the_start(tmp_path, text):
-    """Both name file, line and option, in the same words."""
+@pytest.mark.parametrize(("section", "text"), [("DEFAULT", "image_size_cap = many"),
+                                               ("DEFAULT", "metadata_encryption_key = 0123456789abcde"),
+                                               ("database", "mysql_enable_ndb = true")],
+                         ids=["bad", "short", "refused"])
+def test_what_a_check_calls_an_error_stops_the_start(tmp_path, section, text):
+    """Both name file, line and option, in the same words, and no secret."""
     config = tmp_path / "glance-api.conf"
-    config.write_text(f"[DEFAULT]\n{text}\n")
+    config.write_text(f"[{section}]\n{text}\n")
     (error, count) = vitrine("config", "check", "--config-file", config, status=1).splitlines()
-    assert count == "1 error, no warnings" and f"{config}:2: [DEFAULT] {text.split()[0]}: " in error
+    assert count == "1 error, no warnings" and f"{config}:2: [{section}] {text.split()[0]}: " in error
+    assert "0123456789abcde" not in error
     said = vitrine("serve", "--data-dir", tmp_path / "data", "--bind", "127.0.0.1:0", "--config-file", config, status=1)
     assert error.partition(": ")[2] in said and not (tmp_path / "data").exists()
 
 
-def test_what_no_command_needs_does_not_stop_it(tmp_path):
-    """A schema is looked after with the key of URLs in the configuration, which stops a server alone."""
+def test_locations_that_the_key_does_not_decrypt_are_named(tmp_path):
+    """Nothing is wrong with the key that a server wrote them with; with another one the check names each location, and
+    the log of a server says at its start how many there are."""
     config, data = tmp_path / "glance-api.conf", tmp_path / "data"
     config.write_text("[DEFAULT]\nmetadata_encryption_key = 0123456789abcdef\n")
-    data.mkdir()
-    place = ("--data-dir", data, "--config-file", config)
-    for words in (("sync",), ("check",), ("expand",), ("contract",), ("migrate",), ("version",)):
-        vitrine("db", *words, *place, status=0)
-    said = vitrine("serve", *place, "--bind", "127.0.0.1:0", status=1)
-    assert f"{config}:2: [DEFAULT] metadata_encryption_key: " in said
+    with Server(data, arguments=["--config-file", config]) as server:
+        image = server.create()
+        server.put(image, b"data").expect(204)
+        assert server.command("check").endswith("everything agrees\n")
+        (row,) = server.rows("SELECT id, url FROM image_locations")
+        assert "://" not in row[1]
+        config.write_text("[DEFAULT]\nmetadata_encryption_key = fedcba9876543210\n")
+        said = server.command("check", status=2)
+        assert f"location {row[0]} of image {image}: its URL cannot be decrypted" in said
+        assert "1 of 1 locations cannot be decrypted" not in server.log.read_text()
+        assert ("locations-sealed", "failure") in doctor.only("database", server, code=1)
+        server.kill()
+        server.start()
+        assert "1 of 1 locations cannot be decrypted" in server.log.read_text()
 
 
 def test_what_a_check_warns_of_stands_in_the_log(tmp_path):

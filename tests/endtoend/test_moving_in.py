@@ -226,6 +226,9 @@ def test_a_cloud_moves_in_and_back(moving):
     # What Glance has deleted is kept for as long as it was to be.
     rows = moving.ours.rows(moving.folder / "own", "SELECT state FROM blobs WHERE image_id = ?", (ids["deleted"],))
     assert rows == [("doomed",)]
+    # Neither what came nor what was written since stands in the clear.
+    urls = moving.ours.rows(moving.folder / "own", "SELECT url FROM image_locations", ())
+    assert urls and not [url for (url,) in urls if "://" in url]
     assert "rows that did not come from here" in moving.command("export-glance", "--to", url, status=1)
 
     here = move_back(moving, second, ids)

@@ -120,7 +120,7 @@ class Moving:
     def start_vitrine(self):
         conf = self.folder / "etc/vitrine.conf"
         conf.write_text("".join(line for line in self.cloud.conf.read_text().splitlines(True)
-                                if not line.startswith(("metadata_encryption_key", "connection"))))
+                                if not line.startswith("connection")))
         argv = [binary(), "serve", "--config-file", conf, "--data-dir", self.folder / "own",
                 "--bind", f"127.0.0.1:{self.cloud.port}", *self.ours.arguments]
         peer.start("vitrine", self.folder, argv, f"http://127.0.0.1:{self.cloud.port}/versions")

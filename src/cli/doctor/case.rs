@@ -107,13 +107,14 @@ impl Case {
         let open = || async {
             let (file, settings) = (self.database_file(config), self.settings(config));
             let away = |why: String| NoDatabase::Away(settings.cannot_be_opened(why));
-            let asked = settings.clone();
+            let (asked, location_key) = (settings.clone(), config.location_key.clone());
             let ask = telemetry::blocking(move || {
                 if let Some(file) = file.filter(|file| !file.is_file()) {
                     return Err(NoDatabase::NotMade(file));
                 }
-                let db = Db::new(&asked).map_err(NoDatabase::Away)?;
+                let mut db = Db::new(&asked).map_err(NoDatabase::Away)?;
                 db.ask().map_err(|why| NoDatabase::Away(asked.cannot_be_opened(why)))?;
+                db.location_key = location_key;
                 Ok(db)
             });
             match tokio::time::timeout(FIRST, ask).await {

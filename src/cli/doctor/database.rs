@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::Config,
     db::{
-        Db, Schema, SchemaError, Settings,
+        Db, Schema, SchemaError, Settings, check,
         figures::about::{self, About},
     },
     telemetry,
@@ -58,6 +58,7 @@ pub async fn look(case: &Case) -> Vec<Finding> {
     }
     findings.extend(judge_latency(took));
     findings.extend(schema(&db, &settings).await);
+    findings.extend(locations(&db).await);
     findings.extend(judge_version(&about));
     findings.extend(judge_charset(&about));
     findings.extend(connections(case, config, &settings, &about).await);
@@ -169,6 +170,18 @@ fn judge_schema(schema: &Schema, shared: bool) -> Option<Finding> {
             "Install the version that upgraded the database, or restore the backup from before.",
         )),
     }
+}
+
+/// Whether the locations can be decrypted. Of a database whose schema is another nothing is said.
+async fn locations(db: &Db) -> Option<Finding> {
+    let (sealed, all) = db.read_one("doctor.locations", check::sealed_of_some).await.ok()?;
+    (sealed > 0).then(|| {
+        Finding::failure(
+            "locations-sealed",
+            format!("{sealed} of {all} locations cannot be decrypted with the metadata_encryption_key"),
+            "Their data is not served. Set the key that they were encrypted with; `vitrine check` names them all.",
+        )
+    })
 }
 
 fn judge_version(about: &About) -> Option<Finding> {

@@ -102,7 +102,7 @@ impl Common {
     /// # Errors
     /// [`StartError`] when the configuration or the log cannot be used.
     pub fn place_of_tool(self, program: &'static Program) -> Result<Place, StartError> {
-        let place = self.place(program).without_encryption();
+        let place = self.place(program);
         telemetry::log::start(&place.config()?.log).map_err(StartError)?;
         Ok(place)
     }

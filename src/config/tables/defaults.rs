@@ -112,9 +112,9 @@ const LOCATIONS: &[Opt] = &[
     unset(
         "metadata_encryption_key",
         Text,
-        "AES key of 16, 24 or 32 characters that location URLs in the database are encrypted with.",
+        "AES key of 16, 24 or 32 bytes that location URLs in the database are encrypted with.",
     )
-    .of(Feature::LocationEncryption)
+    .must()
     .secret(),
 ];
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Table, among, clear, columns, insert, select, tables, target};
 use crate::{
     db::{
-        Conn, DbResult, dialect,
+        Conn, DbResult, dialect, location_urls,
         rows::{self, Row},
         statement::Statement,
     },
@@ -57,8 +57,8 @@ pub const CACHED: Table = Table {
 
 /// Columns of our `image_properties`.
 pub const OWN_PROPERTY: &str = "image_id name value";
-/// Columns of our `image_locations`.
-pub const OWN_LOCATION: &str = "image_id url metadata store";
+/// Columns of our `image_locations`, and where the URL is among them.
+const OWN_LOCATION: (&str, usize) = ("image_id url metadata store", 1);
 /// Columns of our `image_members`.
 pub const OWN_MEMBER: &str = "image_id member status deleted created_at updated_at";
 /// Columns of our ledger.
@@ -124,6 +124,21 @@ pub fn own_parts(
     let rest =
         Statement::new("WHERE ").then(among("image_id", ids)).sql(&format!(" ORDER BY image_id, {order}"));
     select(conn, table, columns, rest)
+}
+
+/// The locations of these images, with their URLs in the clear where these can be decrypted.
+///
+/// # Errors
+/// Only the database's own.
+pub fn own_locations(conn: &mut Conn, ids: &[String]) -> DbResult<Vec<Row>> {
+    let (columns, url) = OWN_LOCATION;
+    let mut rows = own_parts(conn, "image_locations", columns, "position", ids)?;
+    for value in rows.iter_mut().filter_map(|row| row.get_mut(url)) {
+        if let Some(text) = value.as_str() {
+            *value = Value::from(location_urls::read(text.to_owned()));
+        }
+    }
+    Ok(rows)
 }
 
 /// The blobs of these images besides the data of active ones: staged data, and data that waits for deletion.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Table, among, select};
-use crate::db::{Conn, DbResult, rows::Row, statement::Statement};
+use crate::db::{Conn, DbResult, location_urls, rows::Row, statement::Statement};
 
 /// Images.
 pub const IMAGES: Table = Table {
@@ -28,7 +28,7 @@ pub const BLOBS: Table = Table {
     updated_at",
 };
 /// Their locations.
-pub const LOCATIONS: Table =
+const LOCATIONS: Table =
     Table { name: "image_locations", columns: "id image_id position url metadata store blob_id" };
 /// Jobs.
 pub const JOBS: Table = Table {
@@ -36,6 +36,9 @@ pub const JOBS: Table = Table {
     columns: "id kind status image_id owner user_id request_id input result message state bytes_done attempts \
     run_after cancel_requested lease_until expires_at created_at updated_at",
 };
+
+/// Where [`LOCATIONS`] has the URL.
+const URL: usize = 3;
 
 /// The tables of an image's parts and its data, children first.
 const PARTS: [&str; 6] =
@@ -98,4 +101,18 @@ pub fn set_mark(conn: &mut Conn, source: &str, state: &str) -> DbResult<()> {
     Statement::new("DELETE FROM moved_in WHERE source = ").text(source).execute_on(conn)?;
     let insert = Statement::new("INSERT INTO moved_in (source, state) VALUES (").text(source).sql(", ");
     insert.text(state).sql(")").execute_on(conn)
+}
+
+/// Writes locations.
+///
+/// # Errors
+/// The database's own, and that a URL cannot be encrypted.
+pub fn insert_locations(conn: &mut Conn, found: &[Row]) -> DbResult<()> {
+    let mut rows = found.to_vec();
+    for url in rows.iter_mut().filter_map(|row| row.get_mut(URL)) {
+        if let Some(text) = url.as_str() {
+            *url = Value::from(location_urls::written(text)?);
+        }
+    }
+    super::insert(conn, LOCATIONS, &rows)
 }

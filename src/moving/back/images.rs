@@ -17,6 +17,7 @@ use crate::{
         Conn, DbError, DbResult,
         blobs::STAGING_PREFIX,
         glance::{self, back},
+        opened_url,
         rows::Row,
     },
     model::{status::Status, time::Timestamp},
@@ -39,16 +40,26 @@ type Parts = HashMap<String, Vec<Row>>;
 /// # Errors
 /// Only the database's.
 pub fn read(conn: &mut Conn, images: Vec<Row>, ids: &[String]) -> DbResult<Found> {
-    let mut of = |table: &str, columns: &'static str, order: &str| match ids.is_empty() {
-        true => Ok(Parts::new()),
-        false => back::own_parts(conn, table, columns, order, ids).map(by_image),
+    if ids.is_empty() {
+        let none = Parts::new;
+        return Ok(Found {
+            images,
+            properties: none(),
+            tags: none(),
+            members: none(),
+            locations: none(),
+            remains: none(),
+        });
+    }
+    let mut of = |table: &str, columns: &'static str, order: &str| {
+        back::own_parts(conn, table, columns, order, ids).map(by_image)
     };
     Ok(Found {
         properties: of("image_properties", back::OWN_PROPERTY, "position, name")?,
         tags: of("image_tags", "image_id value", "value")?,
         members: of("image_members", back::OWN_MEMBER, "created_at, member")?,
-        locations: of("image_locations", back::OWN_LOCATION, "position")?,
-        remains: if ids.is_empty() { Parts::new() } else { by_image(back::own_remains(conn, ids)?) },
+        locations: by_image(back::own_locations(conn, ids)?),
+        remains: by_image(back::own_remains(conn, ids)?),
         images,
     })
 }
@@ -280,11 +291,16 @@ impl Maker<'_, '_> {
 
     /// A URL as Glance keeps it: with the keys of the store where it wants them there, and encrypted if there is a key.
     fn sealed(&mut self, id: &str, url: &str) -> Option<String> {
-        let url = match self.plan.stores.for_url(url) {
-            Some(named) => named.url_for_glance(url).into_full(),
-            None => url.to_owned(),
+        let sealed = || -> Result<String, String> {
+            let key = self.plan.key.as_deref();
+            let url = opened_url(url, key)?;
+            let url = match self.plan.stores.for_url(&url) {
+                Some(named) => named.url_for_glance(&url).into_full(),
+                None => url,
+            };
+            key.map_or(Ok(url.clone()), |key| key.seal(&url))
         };
-        match self.plan.key.as_ref().map_or(Ok(url.clone()), |key| key.seal(&url)) {
+        match sealed() {
             Ok(value) => Some(value),
             Err(why) => {
                 self.note(id, format!("left out: {why}"));

@@ -1,14 +1,15 @@
 //! What is exported, and how values are written in Glance's tables.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::super::{
-    crypt::Key,
     plan::StagingFolder,
     values::{integer, text},
 };
 use crate::{
-    db::{Conn, Db, glance::back, rows::Row},
+    db::{Conn, Db, LocationKey, glance::back, rows::Row},
     model::time::Timestamp,
     store::Stores,
 };
@@ -26,7 +27,7 @@ pub struct Back<'a> {
     /// Where staged data is, if it is on this node.
     pub staging: Option<StagingFolder>,
     /// The key for encrypting locations, if any.
-    pub key: Option<Key>,
+    pub key: Option<Arc<LocationKey>>,
     /// Change nothing.
     pub dry_run: bool,
 }

@@ -18,6 +18,7 @@ mod members;
 mod names;
 mod plans;
 pub mod quota;
+mod sealed_locations;
 mod sending;
 mod show;
 mod signature;

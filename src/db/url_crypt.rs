@@ -1,20 +1,30 @@
 //! Location URLs as Glance encrypts them with `metadata_encryption_key` (`glance/common/crypt.py`): AES-CBC with the
 //! IV first, all in URL-safe base64; a zero byte and padding follow the URL.
 
+use std::fmt;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE};
 use openssl::{
     rand::rand_bytes,
     symm::{Cipher, Crypter, Mode},
 };
 
-/// A key of 16, 24 or 32 bytes.
+use crate::model::store_url::is_sealed;
+
+/// `metadata_encryption_key`: 16, 24 or 32 bytes.
 #[derive(Clone)]
-pub struct Key {
+pub struct LocationKey {
     cipher: Cipher,
     bytes: Vec<u8>,
 }
 
-impl Key {
+impl fmt::Debug for LocationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LocationKey")
+    }
+}
+
+impl LocationKey {
     /// Takes the text of the option.
     ///
     /// # Errors
@@ -25,7 +35,7 @@ impl Key {
             24 => Cipher::aes_192_cbc(),
             32 => Cipher::aes_256_cbc(),
             other => {
-                return Err(format!("metadata_encryption_key has {other} bytes; 16, 24 or 32 are a key"));
+                return Err(format!("it has {other} bytes; a key has 16, 24 or 32"));
             }
         };
         Ok(Self { cipher, bytes: text.as_bytes().to_vec() })
@@ -69,7 +79,7 @@ impl Key {
         let plain = plain.get(..count)?;
         let end = plain.iter().rposition(|byte| *byte == 0)?;
         let url = String::from_utf8(plain.get(..end)?.to_vec()).ok()?;
-        url.contains("://").then_some(url)
+        (!is_sealed(&url)).then_some(url)
     }
 }
 
@@ -77,8 +87,8 @@ impl Key {
 ///
 /// # Errors
 /// A part of a sentence.
-pub fn url(text: &str, key: Option<&Key>) -> Result<String, &'static str> {
-    if text.contains("://") {
+pub fn opened(text: &str, key: Option<&LocationKey>) -> Result<String, &'static str> {
+    if !is_sealed(text) {
         return Ok(text.to_owned());
     }
     match key {
@@ -92,30 +102,35 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    /// Proves that what Glance 33 wrote is read, with the right key alone; the texts are of its `crypt.urlsafe_encrypt`.
+    /// Proves that what Glance 33 wrote is read with keys of every length, and with the right key alone; the texts are
+    /// of its `crypt.urlsafe_encrypt`.
     #[test]
     fn glances_urls_are_read() {
-        let key = Key::new("0123456789abcdef").unwrap();
-        let sealed = include_str!("crypt_sample.txt").trim();
-        assert_eq!(url(sealed, Some(&key)).unwrap(), "file:///var/lib/glance/images/ü?a=b");
-        assert!(url(sealed, Some(&Key::new("0123456789abcdeX").unwrap())).is_err());
-        assert!(url(sealed, None).is_err());
-        assert_eq!(url("rbd://a/b/c/snap", Some(&key)).unwrap(), "rbd://a/b/c/snap");
-        for broken in ["", "AAAA", "not base64!", &sealed[..40]] {
-            assert!(url(broken, Some(&key)).is_err(), "{broken}");
+        let sample = include_str!("url_crypt_sample.txt");
+        assert_eq!(sample.lines().count(), 3);
+        for line in sample.lines() {
+            let (text, sealed) = line.split_once(' ').unwrap();
+            let key = LocationKey::new(text).unwrap();
+            assert_eq!(opened(sealed, Some(&key)).unwrap(), "file:///var/lib/glance/images/ü?a=b");
+            let other = LocationKey::new(&text.replace('a', "X")).unwrap();
+            assert!(opened(sealed, Some(&other)).is_err() && opened(sealed, None).is_err());
+            assert_eq!(opened("rbd://a/b/c/snap", Some(&key)).unwrap(), "rbd://a/b/c/snap");
+            for broken in ["", "AAAA", "not base64!", &sealed[..40]] {
+                assert!(opened(broken, Some(&key)).is_err(), "{broken}");
+            }
         }
-        assert!(Key::new("short").is_err());
+        assert!(LocationKey::new("short").is_err());
     }
 
     /// Proves that what is encrypted is read again, however long it is, and never looks the same twice.
     #[test]
     fn urls_are_sealed_as_glance_seals_them() {
         for key in ["0123456789abcdef", "0123456789abcdef01234567", "0123456789abcdef0123456789abcdef"] {
-            let key = Key::new(key).unwrap();
+            let key = LocationKey::new(key).unwrap();
             for length in 0..40 {
                 let plain = format!("file:///ü{}", "a".repeat(length));
                 let sealed = key.seal(&plain).unwrap();
-                assert_eq!(url(&sealed, Some(&key)).unwrap(), plain);
+                assert_eq!(opened(&sealed, Some(&key)).unwrap(), plain);
                 assert_ne!(key.seal(&plain).unwrap(), sealed);
             }
         }
