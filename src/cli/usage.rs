@@ -1,6 +1,6 @@
 //! `vitrine usage report | rates | check`: queries of the usage ledger, directly in the database.
 
-use std::{io::Write, process::ExitCode, sync::Arc};
+use std::{collections::HashMap, io::Write, process::ExitCode, sync::Arc};
 
 use chrono::{Months, NaiveDate, NaiveTime};
 use serde_json::{Map, Value};
@@ -158,7 +158,8 @@ fn report(arguments: &Arguments) -> Result<Vec<u8>, StartError> {
     let usage = open(&arguments.place)?;
     let report = runtime()?.block_on(usage.reported(period, group, filter)).map_err(failed)?;
     if arguments.csv {
-        table::table(&report).map_err(failed)
+        // The identity service is not asked from here.
+        table::table(&report, &HashMap::new()).map_err(failed)
     } else if arguments.json {
         Ok(format!("{:#}\n", table::report(&report)).into_bytes())
     } else {

@@ -5,6 +5,8 @@ pub mod builtin;
 pub mod keystone;
 pub mod limits;
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 
 use crate::model::caller::Caller;
@@ -51,6 +53,13 @@ pub trait Identity: Send + Sync {
     async fn catalog(&self, token: &str, base_url: &str) -> Result<serde_json::Value, IdentityError> {
         let _ = (token, base_url);
         Err(IdentityError::Unavailable("This identity service has no catalogue of other regions.".to_owned()))
+    }
+
+    /// The names of projects by their ids, as far as they are known or found out within seconds. It never fails: a project
+    /// whose name is not known is left out.
+    async fn project_names(&self, ids: Vec<String>) -> HashMap<String, String> {
+        let _ = ids;
+        HashMap::new()
     }
 
     /// What a 401 says in `WWW-Authenticate`, given the base URL under which the client reached us.

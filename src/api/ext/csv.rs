@@ -3,8 +3,6 @@
 //!
 //! Each page is read from the database after the previous one has been sent, so memory does not grow with the list.
 
-use std::collections::HashMap;
-
 use actix_web::{
     HttpRequest, HttpResponse,
     web::{Bytes, Data},
@@ -13,6 +11,7 @@ use csv::{Terminator, WriterBuilder};
 use futures::stream;
 use serde_json::Value;
 
+use super::csv_facts::{ACTIVATED, BILLING, Facts, PROJECT};
 use crate::{
     api::{
         State,
@@ -25,21 +24,21 @@ use crate::{
     model::{
         caller::Caller,
         error::{Error, Result},
-        image::{Image, TEXT_CHARS_MAX},
+        image::TEXT_CHARS_MAX,
         list::{ListQuery, PageLimits},
         time::Timestamp,
     },
-    usage::Charges,
 };
 
 /// What is shown to those who name no columns.
-const COLUMNS: [&str; 35] = [
+const COLUMNS: [&str; 36] = [
     "id",
     "name",
     "status",
     "status_text",
     "visibility",
     "owner",
+    PROJECT,
     "disk_format",
     "container_format",
     "size",
@@ -70,12 +69,8 @@ const COLUMNS: [&str; 35] = [
     "description",
     BILLING,
 ];
-/// When an image got its data first.
-const ACTIVATED: &str = "activated_at";
 /// The region of the service.
 const REGION: &str = "region";
-/// Gigabyte-months of this month so far.
-const BILLING: &str = "billing_gb_month";
 /// Columns that have another name in the API.
 const OTHERWISE: [(&str, &str); 3] =
     [("firmware", "hw_firmware_type"), ("hidden", "os_hidden"), ("source_instance", "instance_uuid")];
@@ -164,8 +159,8 @@ pub async fn export(state: Shared, caller: Identified, request: HttpRequest) -> 
             Next::After(marker) => table.after(marker).await?,
         };
         let mut bytes = head;
-        let ledger = table.ledger_of(&page).await?;
-        bytes.extend(table.rows_of(&page, &ledger)?);
+        let facts = Facts::of(&table.state, (&table.caller, table.now), &page, &table.asked.columns).await?;
+        bytes.extend(table.rows_of(&page, &facts)?);
         let next = page.next_marker.map(Next::After);
         Ok(Some((Bytes::from(bytes), (table, next, Vec::new()))))
     });
@@ -196,51 +191,20 @@ struct Table {
     now: Timestamp,
 }
 
-/// What the ledger of usage says of the images of a page.
-#[derive(Default)]
-struct Ledger {
-    activations: HashMap<String, Timestamp>,
-    charges: Option<Charges>,
-}
-
-impl Ledger {
-    /// What it says of an image in a column; `None` is a column that is not its.
-    fn cell(&self, image: &Image, column: &str) -> Option<String> {
-        match column {
-            ACTIVATED => Some(self.activations.get(&image.id).map(|time| time.isotime()).unwrap_or_default()),
-            BILLING => Some(self.charges.as_ref().and_then(|charges| charges.of(image)).unwrap_or_default()),
-            _ => None,
-        }
-    }
-}
-
 impl Table {
     async fn after(&self, marker: String) -> Result<ImagePage> {
         let list = ListQuery { marker: Some(marker), ..self.asked.list.clone() };
         query::list(&self.state.app.images, &self.caller, list).await
     }
 
-    async fn ledger_of(&self, page: &ImagePage) -> Result<Ledger> {
-        let has = |name: &str| self.asked.columns.iter().any(|column| column == name);
-        let (usage, mut ledger) = (&self.state.app.usage, Ledger::default());
-        let ids = || page.images.iter().map(|image| image.id.clone()).collect();
-        if has(ACTIVATED) {
-            ledger.activations = usage.activations(ids()).await?;
-        }
-        if has(BILLING) {
-            ledger.charges = usage.charges(&self.caller, ids(), self.now).await?;
-        }
-        Ok(ledger)
-    }
-
-    fn rows_of(&self, page: &ImagePage, ledger: &Ledger) -> Result<Vec<u8>> {
+    fn rows_of(&self, page: &ImagePage, facts: &Facts) -> Result<Vec<u8>> {
         let mut table = Vec::with_capacity(page.images.len());
         for image in &page.images {
             let view = serde_json::to_value(view::image(&self.state, &self.caller, image));
             let view = view.map_err(|e| Error::internal("a table", e))?;
             let cell = |column: &String| match column.as_str() {
                 REGION => harmless(self.state.settings.region.clone().unwrap_or_default()),
-                column => ledger.cell(image, column).unwrap_or_else(|| cell(&view, column)),
+                column => facts.cell(image, column).map_or_else(|| cell(&view, column), harmless),
             };
             table.push(self.asked.columns.iter().map(cell).collect::<Vec<_>>());
         }

@@ -5,6 +5,7 @@ mod body;
 mod bundles;
 mod consumers;
 mod csv;
+mod csv_facts;
 mod discovery;
 pub mod error;
 mod events;

@@ -85,12 +85,13 @@ pub async fn report(state: Shared, caller: Identified, request: HttpRequest) -> 
     if !is_table {
         return Ok(HttpResponse::Ok().json(table::report(&report)));
     }
+    let names = state.identity.project_names(table::projects(&report)).await;
     let day = |time: Timestamp| time.isotime().get(..10).unwrap_or_default().to_owned();
     let name = format!("usage-{}-{}.csv", day(period.from), day(period.to));
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
         .insert_header(("Content-Disposition", format!("attachment; filename=\"{name}\"")))
-        .body(table::table(&report)?))
+        .body(table::table(&report, &names)?))
 }
 
 /// Says what is charged for now.

@@ -1,5 +1,7 @@
 //! Usage as JSON and as a table.
 
+use std::collections::{BTreeSet, HashMap};
+
 use num_bigint::BigInt;
 use serde_json::{Map, Number, Value, json};
 
@@ -123,7 +125,7 @@ pub fn report(report: &Report) -> Value {
     })
 }
 
-fn cells(section: &str, line: &Line, unit: Unit) -> Vec<String> {
+fn cells(section: &str, line: &Line, (unit, names): (Unit, &HashMap<String, String>)) -> Vec<String> {
     let text = |text: &Option<String>| harmless(text.clone().unwrap_or_default());
     let hour = |time: Option<Timestamp>| time.map(Timestamp::isotime).unwrap_or_default();
     let is_license = section == "licenses";
@@ -131,7 +133,7 @@ fn cells(section: &str, line: &Line, unit: Unit) -> Vec<String> {
     vec![
         section.to_owned(),
         text(&line.project),
-        String::new(),
+        text(&line.project.as_ref().and_then(|project| names.get(project)).cloned()),
         text(&line.image),
         text(&line.image_name),
         text(&line.sku),
@@ -149,15 +151,22 @@ fn cells(section: &str, line: &Line, unit: Unit) -> Vec<String> {
     ]
 }
 
-/// A report as a table.
+/// The projects that a report names.
+pub fn projects(report: &Report) -> Vec<String> {
+    let lines = report.images.lines.iter().chain(&report.licenses.lines);
+    let projects: BTreeSet<&String> = lines.filter_map(|line| line.project.as_ref()).collect();
+    projects.into_iter().cloned().collect()
+}
+
+/// A report as a table, with the names of projects by their ids.
 ///
 /// # Errors
 /// Only those of the writer of tables.
-pub fn table(report: &Report) -> Result<Vec<u8>> {
-    let unit = report.settings.unit;
+pub fn table(report: &Report, names: &HashMap<String, String>) -> Result<Vec<u8>> {
+    let with = (report.settings.unit, names);
     let head = std::iter::once(COLUMNS.map(str::to_owned).to_vec());
-    let images = report.images.lines.iter().map(|line| cells("images", line, unit));
-    rows(head.chain(images).chain(report.licenses.lines.iter().map(|line| cells("licenses", line, unit))))
+    let images = report.images.lines.iter().map(|line| cells("images", line, with));
+    rows(head.chain(images).chain(report.licenses.lines.iter().map(|line| cells("licenses", line, with))))
 }
 
 /// An hour of an image.

@@ -1,6 +1,9 @@
 //! Validates the text of a token and produces its context and the [`Caller`] of an image request.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use async_trait::async_trait;
 use openssl::sha::sha256;
@@ -12,6 +15,7 @@ use super::{
     token::{self, Claims, Verdict},
 };
 use crate::{
+    db::{Conn, DbResult, identity::projects},
     identity::{Credentials, Identity, IdentityError},
     model::{
         caller::Caller,
@@ -110,6 +114,18 @@ impl Identity for Builtin {
         let token = self.validate(token, false).await.map_err(unavailable)?;
         let token = token.ok_or_else(|| refused("the token is not valid"))?;
         self.catalog_of(&token, base_url).await.map_err(unavailable)
+    }
+
+    async fn project_names(&self, ids: Vec<String>) -> HashMap<String, String> {
+        let read =
+            move |conn: &mut Conn| -> DbResult<Vec<projects::Project>> { projects::list_by_ids(conn, &ids) };
+        match self.db.read_one("identity.project_names", read).await {
+            Ok(found) => found.into_iter().map(|project| (project.id, project.name)).collect(),
+            Err(error) => {
+                tracing::warn!(%error, "the names of projects could not be read");
+                HashMap::new()
+            }
+        }
     }
 
     fn challenge(&self, base_url: &str) -> Option<String> {

@@ -3,6 +3,7 @@
 mod http;
 pub mod limits;
 mod login;
+mod names;
 mod session;
 mod settings;
 mod shared;
@@ -18,8 +19,11 @@ mod tests_away;
 #[cfg(test)]
 mod tests_limits;
 #[cfg(test)]
+mod tests_names;
+#[cfg(test)]
 mod tests_tls;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +36,7 @@ pub use settings::{
 };
 
 use self::http::{Answer, Http};
+use self::names::Names;
 use self::session::{Login, Session, away, broken, refused};
 use self::shared::Shared;
 use self::token::Token;
@@ -64,6 +69,7 @@ pub struct Keystone {
     cache: Option<Cache<CacheKey, Kept>>,
     /// What nodes share, looked into before Keystone is asked.
     shared: Option<Shared>,
+    names: Names,
 }
 
 /// A token in the cache.
@@ -106,6 +112,7 @@ impl Keystone {
             session,
             cache,
             shared,
+            names: Names::default(),
             settings,
         })
     }
@@ -300,6 +307,10 @@ impl Identity for Keystone {
         let mut body: serde_json::Value =
             serde_json::from_slice(&answer.body).map_err(|e| broken(&url, &e.to_string()))?;
         Ok(body.get_mut("catalog").map(serde_json::Value::take).unwrap_or_default())
+    }
+
+    async fn project_names(&self, ids: Vec<String>) -> HashMap<String, String> {
+        self.names_of(ids).await
     }
 
     fn challenge(&self, _: &str) -> Option<String> {

@@ -1,7 +1,15 @@
 //! The list of images as a table (specification of the extensions, section d).
 
 use serde_json::json;
-use vitrine::model::usage::sums::month_of;
+use vitrine::{
+    db::identity::projects,
+    identity::{
+        Identity,
+        builtin::{self, Builtin, DEFAULT_DOMAIN_ID},
+    },
+    model::usage::sums::month_of,
+    server::IdentityChoice,
+};
 
 use super::usage;
 use crate::support::*;
@@ -56,7 +64,7 @@ on_each_database! {
 }
 
 /// The head of a table without chosen columns.
-const HEAD: &str = "id,name,status,status_text,visibility,owner,disk_format,container_format,size,virtual_size,min_disk,\
+const HEAD: &str = "id,name,status,status_text,visibility,owner,project_name,disk_format,container_format,size,virtual_size,min_disk,\
     min_ram,os_type,os_distro,os_version,architecture,firmware,image_kind,image_family,image_version,media_group,protected,\
     hidden,created_at,updated_at,activated_at,stores,region,checksum,os_hash_algo,os_hash_value,source_instance,tags,description,\
     billing_gb_month";
@@ -102,6 +110,49 @@ on_each_database! {
         assert_eq!(of(&alice, &public).await[1], of(&admin, &public).await[1]);
         assert_ne!(of(&alice, &public).await[1], "");
     }
+}
+
+on_each_database! {
+    /// The table names the project of an image to administrators and to the project itself, and nothing where no name is
+    /// known.
+    async fn the_table_names_projects(database: Database) {
+        let app = database.app();
+        let (alice, bob, admin) = (app.as_member("alice"), app.as_member("bob"), app.as_admin());
+        let own = alice.created(image().named("own")).await;
+        let nameless = app.as_member("nameless").created(image().named("nameless")).await;
+        let public = usage::active(&admin, image().public().named("all")).await;
+        let of = async |client: &Client, id: &str| {
+            let path = format!("/ext/v1/images.csv?id={id}&columns=name,project_name");
+            table(&client.get(&path).await.expect(200).text()).remove(1)
+        };
+        for (client, id, expected) in [
+            (&alice, &own, ["own", "'=alice"]),
+            (&admin, &own, ["own", "'=alice"]),
+            (&admin, &nameless, ["nameless", ""]),
+            (&admin, &public, ["all", "'=admin-project"]),
+            // The public image of others.
+            (&bob, &public, ["all", ""]),
+        ] {
+            assert_eq!(of(client, id).await, expected);
+        }
+    }
+}
+
+/// The built-in identity names the projects that it knows.
+#[test]
+fn the_builtin_identity_names_projects() {
+    block_on(async {
+        let app = Database::Sqlite
+            .app_with(|options| options.identity = IdentityChoice::Builtin(builtin::Settings::default()));
+        let db = app.app().db.clone();
+        let read = |conn: &mut _| projects::find_by_name(conn, DEFAULT_DOMAIN_ID, "demo");
+        let demo = db.read("test", read).await.unwrap().unwrap().id;
+        let settings =
+            builtin::Settings { data_dir: app.folder().to_owned(), ..builtin::Settings::default() };
+        let identity = Builtin::open(settings, db).unwrap();
+        let names = identity.project_names(vec![demo.clone(), "unknown".to_owned()]).await;
+        assert_eq!(names, [(demo, "demo".to_owned())].into());
+    });
 }
 
 /// What cannot be answered is refused by name.

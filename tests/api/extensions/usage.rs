@@ -110,7 +110,7 @@ on_each_database! {
         let (first, last) = (&line["first_hour"].as_str().unwrap(), &line["last_hour"].as_str().unwrap());
         let head = "section,project_id,project_name,image_id,image_name,sku,tags,gb,hours,gb_month,rate,amount,first_hour,\
             last_hour,store,media_group,byte_seconds";
-        let row = format!("images,alice,,{id},web,,\"a,b\",10,3,0.041096,0.0500,0.0021,{first},{last},,,108000000000000");
+        let row = format!("images,alice,'=alice,{id},web,,\"a,b\",10,3,0.041096,0.0500,0.0021,{first},{last},,,108000000000000");
         assert_eq!(csv.text(), format!("{head}\r\n{row}\r\n"));
     }
 
