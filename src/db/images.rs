@@ -8,7 +8,7 @@ use diesel::{
 };
 
 use super::{
-    Conn, DbError, DbResult, Key, image_parts, purge,
+    Conn, DbError, DbResult, Key, image_downloads, image_parts, purge,
     schema::{blobs, image_locations, image_members, image_properties, image_tags, images, purged_images},
     statement::Statement,
 };
@@ -391,6 +391,7 @@ pub fn forget(conn: &mut Conn, before: Timestamp, count: i64, now: Timestamp) ->
             diesel::insert_into(purged_images::table)
                 .values((purged_images::id.eq(id), purged_images::purged_at.eq(now.0)))
                 .execute(conn)?;
+            image_downloads::forget(conn, id)?;
             dropped = dropped.saturating_add(1);
         }
     }

@@ -20,6 +20,7 @@ pub mod figures;
 pub mod glance;
 pub mod identity;
 pub mod image_dates;
+pub mod image_downloads;
 mod image_parts;
 pub mod image_slugs;
 pub mod images;

@@ -90,6 +90,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    /// When images were last downloaded.
+    image_downloads (image_id) {
+        image_id -> Text,
+        downloaded_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(trash, images);
 diesel::allow_tables_to_appear_in_same_query!(trash, blobs);
 diesel::allow_tables_to_appear_in_same_query!(trash, consumers);

@@ -15,6 +15,7 @@ pub mod create;
 mod dates;
 pub mod delete;
 mod door;
+pub mod downloads;
 pub mod expected;
 pub mod families;
 pub mod from_store;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+pub use downloads::Downloads;
 pub use sent::Sends;
 pub use turns::Turns;
 
@@ -78,6 +80,8 @@ pub struct Images {
     pub turns: Turns,
     /// Downloads that have ended.
     pub sends: Sends,
+    /// When images were last downloaded.
+    pub downloads: Downloads,
     /// Where users keep certificates and keys.
     pub key_manager: KeyManager,
     /// The media groups that only administrators find in lists.

@@ -3,6 +3,7 @@
 //! Above the domain, beside `api`; the domain never calls it but only leaves rows for it.
 
 mod cache;
+mod downloads;
 pub mod engine;
 mod lifecycle;
 mod lost;
@@ -47,6 +48,7 @@ impl Jobs {
             telemetry::spawn(notices::bound(Arc::clone(app), stopped.clone())),
             telemetry::spawn(webhooks::renew_seals(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::delete_stale_images(Arc::clone(app), stopped.clone())),
+            telemetry::spawn(downloads::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(lifecycle::run(Arc::clone(app), stopped.clone())),
             telemetry::spawn(reap::settle_quarantine(Arc::clone(app), stopped.clone())),
             telemetry::spawn(storages::run(Arc::clone(app), stopped.clone())),

@@ -13,7 +13,7 @@ use crate::{
     blob::{Blobs, Leases, Transfers},
     config::Config,
     db::Db,
-    image::{self, Images, Sends, Turns},
+    image::{self, Downloads, Images, Sends, Turns},
     key_manager::KeyManager,
     model::image_schema::ImageSchema,
     policy::Enforcer,
@@ -44,6 +44,7 @@ pub fn images(
         doomed: Arc::new(Notify::new()),
         turns: Turns::default(),
         sends: Sends::default(),
+        downloads: Downloads::default(),
         key_manager: KeyManager::default(),
         hidden_groups: Arc::default(),
     })

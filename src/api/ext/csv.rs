@@ -11,7 +11,7 @@ use csv::{Terminator, WriterBuilder};
 use futures::stream;
 use serde_json::Value;
 
-use super::csv_facts::{ACTIVATED, BILLING, Facts, PROJECT};
+use super::csv_facts::{ACTIVATED, BILLING, DOWNLOADED, Facts, PROJECT};
 use crate::{
     api::{
         State,
@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// What is shown to those who name no columns.
-const COLUMNS: [&str; 36] = [
+const COLUMNS: [&str; 37] = [
     "id",
     "name",
     "status",
@@ -59,6 +59,7 @@ const COLUMNS: [&str; 36] = [
     "created_at",
     "updated_at",
     ACTIVATED,
+    DOWNLOADED,
     "stores",
     REGION,
     "checksum",

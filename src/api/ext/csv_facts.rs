@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     api::State,
-    image::query::ImagePage,
+    image::{downloads, query::ImagePage},
     model::{caller::Caller, error::Result, image::Image, time::Timestamp},
     usage::Charges,
 };
@@ -14,6 +14,8 @@ use crate::{
 pub const PROJECT: &str = "project_name";
 /// When an image got its data first.
 pub const ACTIVATED: &str = "activated_at";
+/// When an image was last downloaded.
+pub const DOWNLOADED: &str = "last_downloaded_at";
 /// Gigabyte-months of this month so far.
 pub const BILLING: &str = "billing_gb_month";
 
@@ -22,11 +24,13 @@ pub const BILLING: &str = "billing_gb_month";
 pub struct Facts {
     projects: HashMap<String, String>,
     activations: HashMap<String, Timestamp>,
+    downloads: HashMap<String, Timestamp>,
     charges: Option<Charges>,
 }
 
 impl Facts {
-    /// Finds out what the columns show of the images of a page. Names of other projects are for administrators.
+    /// Finds out what the columns show of the images of a page. Of others' images the name of the project and the last
+    /// download are for administrators.
     ///
     /// # Errors
     /// Those of the database and of the policy.
@@ -47,6 +51,11 @@ impl Facts {
         if has(ACTIVATED) {
             facts.activations = usage.activations(ids()).await?;
         }
+        if has(DOWNLOADED) {
+            let told = page.images.iter().filter(|image| is_told(caller, image));
+            facts.downloads =
+                downloads::last(&state.app.db, told.map(|image| image.id.clone()).collect()).await?;
+        }
         if has(BILLING) {
             facts.charges = usage.charges(caller, ids(), now).await?;
         }
@@ -58,6 +67,7 @@ impl Facts {
         let known = match column {
             PROJECT => image.owner.as_ref().and_then(|owner| self.projects.get(owner)).cloned(),
             ACTIVATED => self.activations.get(&image.id).map(|time| time.isotime()),
+            DOWNLOADED => self.downloads.get(&image.id).map(|time| time.isotime()),
             BILLING => self.charges.as_ref().and_then(|charges| charges.of(image)),
             _ => return None,
         };

@@ -230,6 +230,7 @@ pub async fn download(
     }
     let length = end.saturating_sub(first);
     let images = &state.app.images;
+    images.downloads.note(&id, images.db.clock.now());
     let mut sent = images.sends.begin(&images.db, &caller.0, (&id, owner), length);
     if let (Source::File(file), None, Some(proxies)) = (&source, span, asked_proxy(&state, &request))
         && let Some(header) = by_proxy(proxies, &file.file.path)

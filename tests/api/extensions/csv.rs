@@ -66,7 +66,7 @@ on_each_database! {
 /// The head of a table without chosen columns.
 const HEAD: &str = "id,name,status,status_text,visibility,owner,project_name,disk_format,container_format,size,virtual_size,min_disk,\
     min_ram,os_type,os_distro,os_version,architecture,firmware,image_kind,image_family,image_version,media_group,protected,\
-    hidden,created_at,updated_at,activated_at,stores,region,checksum,os_hash_algo,os_hash_value,source_instance,tags,description,\
+    hidden,created_at,updated_at,activated_at,last_downloaded_at,stores,region,checksum,os_hash_algo,os_hash_value,source_instance,tags,description,\
     billing_gb_month";
 
 on_each_database! {
@@ -135,6 +135,46 @@ on_each_database! {
         ] {
             assert_eq!(of(client, id).await, expected);
         }
+    }
+}
+
+on_each_database! {
+    /// The table says when an image was last downloaded from any node, whole or in part, once that is written down: at the
+    /// latest when the server stops. It is for the owner and for administrators, and an earlier time never replaces a later one.
+    async fn the_table_tells_of_downloads(database: Database) {
+        let mut app = database.app();
+        let id = usage::active(&app.as_admin(), image().public()).await;
+        let unread = usage::active(&app.as_admin(), image().public()).await;
+        let of = async |client: Client, id: &str| {
+            let path = format!("/ext/v1/images.csv?id={id}&columns=id,last_downloaded_at");
+            table(&client.get(&path).await.expect(200).text()).remove(1).remove(1)
+        };
+        let download = async |app: &TestApp| {
+            let path = format!("/v2/images/{id}/file");
+            let from = app.app().db.clock.now();
+            app.as_member("bob").get(&path).header("Range", "bytes=0-0").await.expect(206);
+            from.isotime()..=app.app().db.clock.now().isotime()
+        };
+        download(&app).await;
+        app.later(120);
+        let time = download(&app).await;
+        // Nothing is written on the way of a request.
+        assert_eq!(of(app.as_admin(), &id).await, "");
+        app.restart(|_| {});
+        let shown = of(app.as_admin(), &id).await;
+        assert!(time.contains(&shown), "{shown} {time:?}");
+        assert_eq!(of(app.as_admin(), &unread).await, "");
+        assert_eq!(of(app.as_member("bob"), &id).await, "");
+
+        // The clock of the node that runs now is behind.
+        let images = app.app().images.clone();
+        download(&app).await;
+        images.downloads.write(&images.db).await.unwrap();
+        assert_eq!(of(app.as_admin(), &id).await, shown);
+        app.later(3600);
+        let time = download(&app).await;
+        images.downloads.write(&images.db).await.unwrap();
+        assert!(time.contains(&of(app.as_admin(), &id).await));
     }
 }
 
