@@ -279,6 +279,10 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
         trash_seconds: loaded.i64("vitrine", "trash_days").unwrap_or(0).saturating_mul(24 * 3600),
         obsolete: choice(loaded, "obsolete_images", Obsolete::parse),
         media_groups_strict: loaded.bool("vitrine", "media_groups_strict"),
+        iso: image::IsoDefaults {
+            kind: loaded.bool("vitrine", "iso_image_kind"),
+            temporary: loaded.bool("vitrine", "iso_temporary"),
+        },
         validation: choice(loaded, "validate_properties", Validation::parse),
         encryption_key_consumers: loaded.bool("vitrine", "encryption_key_consumers"),
         public_seconds: loaded

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 pub use super::door::Door;
 use super::{
-    Images, bundle_disks, consumers, dates, group_names, limits, query, queued, slugs,
+    Images, bundle_disks, consumers, dates, defaults, group_names, limits, query, queued, slugs,
     turns::{Turn, Turns},
 };
 use crate::{
@@ -219,7 +219,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     after.updated_at = now;
     let delete_after = now.plus_seconds(door.delay_seconds);
     let mut doomed = 0_usize;
-    dates::set_default(door.public_seconds, before, &mut after, now);
+    defaults::set(door, before, &mut after, now);
     if after.status == Status::Deleted {
         bundle_disks::check_deletion(conn, before)?;
         for disk in bundle_disks::released(conn, before, now)? {

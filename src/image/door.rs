@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Images;
+use super::{Images, IsoDefaults};
 use crate::{
     access::unified::Quota,
     db::{self, Conn, DbResult},
@@ -33,6 +33,8 @@ pub struct Door {
     pub in_use: InUse,
     /// Seconds after which images for everybody are deprecated (`public_deprecation_days`).
     pub public_seconds: Option<i64>,
+    /// The properties that ISO images get (`iso_image_kind`, `iso_temporary`).
+    pub iso: IsoDefaults,
     /// The limits of projects without limits of their own; `None` for callers without limits.
     pub limits: Option<Limits>,
     /// The limits that the identity service has for the author's project, where the change may need more of them.
@@ -60,6 +62,7 @@ impl Door {
             bin_seconds: 0,
             in_use: InUse::Allow,
             public_seconds: None,
+            iso: IsoDefaults::default(),
             limits: None,
             unified: None,
             groups_strict: false,
@@ -104,6 +107,7 @@ impl Images {
             storage_quota,
             in_use: self.settings.in_use,
             public_seconds: self.settings.public_seconds,
+            iso: self.settings.iso,
             limits: None,
             unified: None,
             groups_strict: false,

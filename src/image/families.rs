@@ -1,5 +1,7 @@
 //! Families: the current image, atomic publication of the next one, and rollback.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::{
@@ -21,7 +23,7 @@ use crate::{
         family::{self, CANDIDATE_PROPERTY, FAMILY_PROPERTY, Face, Line, Publication},
         image::{Image, Visibility},
         lifecycle::{self, REPLACED_BY_PROPERTY},
-        list::ListQuery,
+        list::{ListQuery, PageLimits},
         time::Timestamp,
     },
 };
@@ -30,6 +32,8 @@ use crate::{
 const RULE: &str = "ext:family_publish";
 /// Maximum number of a family's images that are considered, the newest first.
 pub(super) const LINES_MAX: i64 = 10_000;
+/// Public images of a family among whose owners the one for everybody is looked for.
+const PUBLIC_MAX: u32 = 100;
 /// Images that one publication changes at most.
 const CHANGES_MAX: i64 = 100;
 /// Images that are asked for in turn for one that the caller may see.
@@ -75,6 +79,32 @@ pub async fn current(images: &Images, caller: &Caller, owner: &str, name: &str) 
         match query::show(images, caller, &line.id).await {
             Err(Error::ImageNotFound(_)) => {}
             other => return other.map(Some),
+        }
+    }
+    Ok(None)
+}
+
+/// The current image of a family of the caller's project, or else of the first project with one for everybody.
+///
+/// # Errors
+/// [`Error::Forbidden`] without the right to list images.
+pub async fn platform(images: &Images, caller: &Caller, name: &str) -> Result<Option<Image>> {
+    if let Some(project) = &caller.project_id
+        && let Some(own) = current(images, caller, project, name).await?
+    {
+        return Ok(Some(own));
+    }
+    if !images.access.may(caller, Action::Read, FAMILY_PROPERTY) {
+        return Ok(None);
+    }
+    let wanted = [(FAMILY_PROPERTY, name), ("visibility", "public")];
+    let wanted = wanted.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let query = ListQuery::parse(&wanted, PageLimits { default: PUBLIC_MAX, max: PUBLIC_MAX })?;
+    let owners = query::list(images, caller, query).await?.images.into_iter().filter_map(|image| image.owner);
+    for owner in owners.collect::<BTreeSet<_>>() {
+        let found = current(images, caller, &owner, name).await?;
+        if let Some(found) = found.filter(|image| image.visibility == Visibility::Public) {
+            return Ok(Some(found));
         }
     }
     Ok(None)

@@ -13,6 +13,7 @@ pub mod change;
 pub mod consumers;
 pub mod create;
 mod dates;
+mod defaults;
 pub mod delete;
 mod door;
 pub mod downloads;
@@ -44,6 +45,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+pub use defaults::IsoDefaults;
 pub use downloads::Downloads;
 pub use sent::Sends;
 pub use turns::Turns;
@@ -145,6 +147,8 @@ pub struct Settings {
     pub obsolete: Obsolete,
     /// `[vitrine] media_groups_strict`: images can only be put into groups that there are.
     pub media_groups_strict: bool,
+    /// `[vitrine] iso_image_kind`, `iso_temporary`
+    pub iso: IsoDefaults,
     /// `[vitrine] validate_properties`
     pub validation: Validation,
     /// `[vitrine] encryption_key_consumers`: images are users of the keys that they are encrypted with.
@@ -225,6 +229,7 @@ impl Default for Settings {
             limits: Limits::default(),
             obsolete: Obsolete::default(),
             media_groups_strict: false,
+            iso: IsoDefaults::default(),
             validation: Validation::default(),
             encryption_key_consumers: false,
             public_seconds: None,

@@ -36,7 +36,8 @@ pub const CHECKED: [&str; 18] = [
 const MACHINE_PROPERTY: &str = "hw_machine_type";
 const RESCUE_DEVICE_PROPERTY: &str = "hw_rescue_device";
 const SECURE_BOOT_PROPERTY: &str = "os_secure_boot";
-const ISO: &str = "iso";
+/// The disk format and the kind of discs.
+pub const ISO: &str = "iso";
 /// Processors whose machines have no UEFI.
 const WITHOUT_UEFI: [&str; 5] = ["ppc", "ppc64", "ppc64le", "s390", "s390x"];
 /// Values that are named in a message at most.

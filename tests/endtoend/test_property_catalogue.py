@@ -8,7 +8,7 @@ TRUTH = {"true", "false"}
 # Each row has properties that are written by the same people: what they may be, and a value of each that may be set.
 # None stands for any text.
 ROWS = {
-    "kind": {"image_kind": ({"system", "data", "full", "iso"}, "data")},
+    "kind": {"image_kind": ({"system", "data", "full", "iso"}, "data"), "usage": ({"temporary"}, "temporary")},
     "family": {"image_version": (None, "2.4.1"), "image_family": (None, "debian-12"), "image_slug": (None, "debian"),
                "family_candidate": (TRUTH, "false")},
     "group": {"media_group": (None, "Linux")},

@@ -3,7 +3,10 @@
 use rand::{Rng, rngs::StdRng};
 use vitrine::{
     db::{self, Db, DbError},
-    image::change::{self, Door},
+    image::{
+        IsoDefaults,
+        change::{self, Door},
+    },
     model::{
         consumer::{Consumer, ConsumerKind, InUse},
         event::Author,
@@ -109,6 +112,7 @@ impl History {
             storage_quota: None,
             bin_seconds: 0,
             public_seconds: None,
+            iso: IsoDefaults::default(),
             limits: None,
             unified: None,
             groups_strict: false,

@@ -11,7 +11,7 @@ pub const PATH: &str = "/ext/v1";
 const VERSION: &str = "1.0";
 
 /// Each feature with the path where it begins.
-const FEATURES: [(&str, &str); 17] = [
+const FEATURES: [(&str, &str); 18] = [
     ("bundles", "/ext/v1/bundles"),
     ("consumers", "/ext/v1/consumers"),
     ("csv", "/ext/v1/images.csv"),
@@ -23,6 +23,7 @@ const FEATURES: [(&str, &str); 17] = [
     ("lint", "/ext/v1/images/{id}/lint"),
     ("media-groups", "/ext/v1/media-groups"),
     ("placement-rules", "/ext/v1/placement-rules"),
+    ("rescue-image", "/ext/v1/rescue-image"),
     ("retention", "/ext/v1/retention/{project}"),
     ("slugs", "/ext/v1/images/by-slug/{slug}"),
     ("stores", "/ext/v1/stores"),

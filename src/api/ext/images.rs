@@ -17,7 +17,7 @@ use crate::{
         origin::own_url,
         query::pairs,
     },
-    image::{query, slugs, validate},
+    image::{families, query, slugs, validate},
     model::{
         error::{Error, Result},
         fit,
@@ -26,6 +26,8 @@ use crate::{
     },
 };
 
+/// The family of the images to rescue servers with.
+const RESCUE_FAMILY: &str = "rescue";
 const PATH: &str = "/ext/v1/images";
 
 #[derive(Serialize)]
@@ -84,6 +86,17 @@ pub async fn lint(state: Shared, caller: Identified, id: Path<String>, _: NoBody
         })
         .collect();
     Ok(HttpResponse::Ok().json(json!({ "lint": warnings })))
+}
+
+/// Leads to the image to rescue servers with: the current one of the family `rescue`.
+pub async fn rescue(state: Shared, caller: Identified, request: HttpRequest, _: NoBody) -> ApiResult {
+    if let Some((name, _)) = pairs(request.query_string())?.first() {
+        return Err(Error::invalid(format!("There is no parameter {name:?} here.")).into());
+    }
+    let found = families::platform(&state.app.images, &caller.0, RESCUE_FAMILY).await?;
+    let none = || Error::NotFound(format!("There is no image of the family {RESCUE_FAMILY}."));
+    let place = format!("{}/v2/images/{}", own_url(&state.settings, &request), found.ok_or_else(none)?.id);
+    Ok(HttpResponse::SeeOther().insert_header((LOCATION, place)).finish())
 }
 
 /// Leads to the image with a short name.

@@ -38,6 +38,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/ext/v1/images/by-slug/{slug}", "GET").route(get().to(images::by_slug)))
         .service(resource("/ext/v1/images", "GET").route(get().to(images::list)))
         .service(resource("/ext/v1/images/{id}/lint", "GET").route(get().to(images::lint)))
+        .service(resource("/ext/v1/rescue-image", "GET").route(get().to(images::rescue)))
         .service(resource("/ext/v1/images.csv", "GET").route(get().to(csv::export)))
         .service(resource("/ext/v1/events", "GET").route(get().to(events::of_project)))
         .service(resource("/ext/v1/events/stream", "GET").route(get().to(events::stream)))

@@ -34,6 +34,21 @@ const LIVES: &[Opt] = &[
     )
     .must(),
     opt(
+        "iso_image_kind",
+        Bool,
+        "false",
+        "Whether an image whose disk_format is iso gets the property image_kind=iso with its data, if it has no image_kind.",
+    )
+    .must(),
+    opt(
+        "iso_temporary",
+        Bool,
+        "false",
+        "Whether an image whose disk_format is iso gets the property usage=temporary with its data, if it has no usage. Launch \
+         forms can tell by it that servers boot from the disc for a while; the service does nothing by it.",
+    )
+    .must(),
+    opt(
         "validate_properties",
         Choice(&Validation::NAMES),
         "warn",

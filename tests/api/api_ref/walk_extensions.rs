@@ -10,6 +10,7 @@ const STOPPED: &str = "00000000-0000-4000-8000-000000000022";
 const ADOPTED: &str = "00000000-0000-4000-8000-000000000024";
 const PURGED: &str = "00000000-0000-4000-8000-000000000025";
 const MEMBER: &str = "00000000-0000-4000-8000-000000000026";
+const RESCUING: &str = "00000000-0000-4000-8000-00000000002b";
 const USED: &str = "00000000-0000-4000-8000-000000000023";
 
 /// The id of the one job of an image, once it is in a state.
@@ -287,6 +288,13 @@ pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
     ] {
         walk.ask(owner, &format!("GET /ext/v1/images/{path}"), Body::None, status).await;
     }
+    walk.ask(owner, "GET /ext/v1/rescue-image?colour=red", Body::None, 400).await;
+    walk.ask(owner, "GET /ext/v1/rescue-image", Body::None, 404).await;
+    let new =
+        json!({"id": RESCUING, "disk_format": "raw", "container_format": "bare", "image_family": "rescue"});
+    walk.ask(owner, "POST /v2/images", Body::Json(new), 201).await;
+    owner.upload(RESCUING, "data").await.expect(204);
+    walk.ask(owner, "GET /ext/v1/rescue-image", Body::None, 303).await;
     for (query, status) in [("", 200), ("?columns=id,status_text&bom=true", 200), ("?limit=1", 400)] {
         walk.ask(owner, &format!("GET /ext/v1/images.csv{query}"), Body::None, status).await;
     }

@@ -14,6 +14,7 @@ mod limits;
 mod lint;
 mod media_groups;
 mod properties;
+mod rescue;
 mod retention;
 mod slugs;
 mod stores;
@@ -48,6 +49,7 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
             "lint",
             "media-groups",
             "placement-rules",
+            "rescue-image",
             "retention",
             "slugs",
             "stores",
