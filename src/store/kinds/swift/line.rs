@@ -129,6 +129,11 @@ impl Ask {
         self
     }
 
+    /// Whose body is that of an object, copied by the server.
+    pub(super) fn copying(self, container: &str, object: &str) -> Self {
+        self.header("X-Copy-From", format!("/{}/{}", encoded(container), encoded(object)))
+    }
+
     /// With a body.
     pub(super) fn with(self, payload: Payload) -> Self {
         Self { payload, ..self }

@@ -24,6 +24,7 @@ mod spool;
 mod tests;
 mod trust;
 mod writer;
+mod yard;
 
 use std::{
     collections::BTreeMap,
@@ -148,7 +149,7 @@ impl Backend for SwiftStore {
                 ranges: true,
                 share: None,
                 remote: true,
-                quarantine: Quarantine::Nothing,
+                quarantine: Quarantine::Finished,
             },
             addresses: Addresses::Containers { own, readable: shop.readable.clone() },
             properties,
@@ -212,6 +213,6 @@ impl Backend for SwiftStore {
     }
 
     fn yard(&self) -> Option<&dyn Yard> {
-        None
+        Some(self)
     }
 }

@@ -23,8 +23,8 @@ use super::{
 use crate::{
     outbound::{Method, StatusCode},
     store::{
-        About, Addresses, Backend, ByteRange, ByteStream, ListStream, LocalFile, NewBlob, Readers,
-        StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard, addresses::name_in_account,
+        About, Addresses, Backend, ByteRange, ByteStream, ListStream, LocalFile, NewBlob, Quarantine,
+        Readers, StoreError, StoreErrorKind, StoreResult, StoreUrl, Writer, Yard, addresses::name_in_account,
         backend::Room,
     },
 };
@@ -65,6 +65,9 @@ impl<'a> Spot<'a> {
 
 impl ProjectsStore {
     pub(super) fn new(shop: &Arc<Shop>, about: About, settings: &Projects) -> Self {
+        // Of the containers of all projects there is no list, and none that is the service's own.
+        let mut about = about;
+        about.capabilities.quarantine = Quarantine::Nothing;
         Self { shop: Arc::clone(shop), about, settings: settings.clone() }
     }
 

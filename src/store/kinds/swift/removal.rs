@@ -37,21 +37,28 @@ impl Shop {
         parts.retain(|part| part != name);
         let is_unfinished = !says_so && (!parts.is_empty() || self.writing().contains(blob));
         if let Some(object) = object.filter(|_| !is_unfinished) {
-            self.remove(&container, name, &object, says_so).await?;
+            self.remove(&container, (name, name), &object, says_so).await?;
         }
         if parts.is_empty() { Ok(()) } else { self.remove_parts(&container, blob).await }
     }
 
     /// Deletes an object, and its segments. `known` says that these are found without it, too: then it goes first, so
-    /// that nobody reads a part of it; else last, so that whoever continues with a deletion finds them.
-    async fn remove(&self, container: &str, name: &str, object: &Found, known: bool) -> StoreResult<()> {
+    /// that nobody reads a part of it; else last, so that whoever continues with a deletion finds them. `own` is the name
+    /// that its segments may have, where it bears another by now.
+    pub(super) async fn remove(
+        &self,
+        container: &str,
+        (name, own): (&str, &str),
+        object: &Found,
+        known: bool,
+    ) -> StoreResult<()> {
         let work = async {
             if object.is_static {
                 let ask = Ask::of(Method::DELETE, container, Some(name));
                 return gone(self.line.call(&ask.query("multipart-manifest", "delete")).await);
             }
             let segments =
-                object.manifest.as_deref().and_then(|manifest| self.segments(manifest, name, object));
+                object.manifest.as_deref().and_then(|manifest| self.segments(manifest, own, object));
             if segments.is_none() && object.manifest.is_some() {
                 tracing::warn!(
                     object = name,
@@ -77,7 +84,7 @@ impl Shop {
         (whose == name || object.blob.as_deref() == Some(whose)).then_some((container, prefix))
     }
 
-    async fn remove_object(&self, container: &str, name: &str) -> Result<(), Fault> {
+    pub(super) async fn remove_object(&self, container: &str, name: &str) -> Result<(), Fault> {
         gone(self.line.call(&Ask::of(Method::DELETE, container, Some(name))).await)
     }
 

@@ -72,6 +72,10 @@ pub(super) struct Found {
     pub(super) manifest: Option<String>,
     /// Whether its segments are listed in itself.
     pub(super) is_static: bool,
+    /// What the server calls its bytes.
+    pub(super) etag: Option<String>,
+    /// Of what lies out of the way, the name that it had.
+    pub(super) name: Option<String>,
 }
 
 impl Shop {
@@ -159,6 +163,8 @@ pub(super) async fn look(line: &Line, container: &str, name: &str) -> Result<Opt
         blob: text_of(headers, BLOB),
         manifest: text_of(headers, "x-object-manifest"),
         is_static,
+        etag: text_of(headers, "etag").map(|tag| unquoted(&tag).to_owned()),
+        name: text_of(headers, NAME),
     }))
 }
 

@@ -293,3 +293,59 @@ async fn sec_10_keys_are_those_of_the_configuration() {
     assert_eq!(put(&missing, &id(), &id(), b"x").await.unwrap_err().kind, StoreErrorKind::Gone);
     assert_eq!(sorted(&missing).await, []);
 }
+
+/// Proves that what has several segments goes out of the way and comes back without its segments being copied or lost, also
+/// after a move that was interrupted; and that they go with it, Glance's by the name of the image as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_stay_when_their_object_goes_out_of_the_way() {
+    const KEY: &str = "2026-01-02/word";
+    const ASIDE: &str = ".quarantine.2026-01-02.word";
+    let (store, named) = opened(&in_segments());
+    let (line, bytes) = (&store.shop.line, data(11 * MB as usize));
+    let container = store.shop.containers.of("");
+    for is_of_glance in [false, true] {
+        let (blob, name) = (id(), id());
+        let url = if is_of_glance {
+            for (number, piece) in (1..).zip(bytes.chunks(5 * MB as usize)) {
+                let segment = segment_of(&name, number);
+                let ask = Ask::of(Method::PUT, &container, Some(&segment));
+                line.call(&ask.with(line::Payload::Held(vec![Bytes::copy_from_slice(piece)]))).await.unwrap();
+            }
+            let ask = Ask::of(Method::PUT, &container, Some(&name));
+            line.call(&ask.header("X-Object-Manifest", format!("{container}/{name}-"))).await.unwrap();
+            store.shop.url(&container, &name).full().to_owned()
+        } else {
+            upload(&named, &blob, &name, &bytes, None).await.unwrap()
+        };
+        let whose = if is_of_glance { &name } else { &blob };
+        let with = |more: &[&str]| {
+            let mut names: Vec<String> = (1..=3).map(|number| segment_of(whose, number)).collect();
+            names.extend(more.iter().map(|name| (*name).to_owned()));
+            names.sort();
+            names
+        };
+        assert!(named.set_aside(&name, false, KEY).await.unwrap());
+        assert_eq!(names(&store).await, with(&[ASIDE]));
+        assert_eq!(sorted(&named).await, []);
+
+        // It was interrupted before the end on the way back.
+        let aside = look(line, &container, ASIDE).await.unwrap().unwrap();
+        let ask = Ask::of(Method::PUT, &container, Some(&name))
+            .header("X-Object-Manifest", aside.manifest.unwrap());
+        let ask = aside.blob.iter().fold(ask, |ask, blob| ask.header(shop::BLOB, blob));
+        line.call(&ask).await.unwrap();
+        assert_eq!(names(&store).await, with(&[ASIDE, &name]));
+        // Whoever discards it now leaves the segments to the object that shows them.
+        named.discard(KEY).await.unwrap();
+        assert_eq!(names(&store).await, with(&[&name]));
+        assert!(named.set_aside(&name, false, KEY).await.unwrap());
+        line.call(&ask).await.unwrap();
+        assert!(named.bring_back(KEY, &name, false).await.unwrap());
+        assert_eq!(names(&store).await, with(&[&name]));
+        assert!(get(&named, &url, None).await.unwrap() == bytes);
+
+        assert!(named.set_aside(&name, false, KEY).await.unwrap());
+        named.discard(KEY).await.unwrap();
+        assert_eq!(names(&store).await, [""; 0]);
+    }
+}

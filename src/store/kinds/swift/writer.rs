@@ -231,7 +231,7 @@ impl Writer for SwiftWriter {
     }
 }
 
-fn taken(place: String) -> StoreError {
+pub(super) fn taken(place: String) -> StoreError {
     StoreError::new(StoreErrorKind::Exists, place, "there is an object of that name")
 }
 
