@@ -219,7 +219,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     after.updated_at = now;
     let delete_after = now.plus_seconds(door.delay_seconds);
     let mut doomed = 0_usize;
-    defaults::set(door, before, &mut after, now);
+    defaults::set((door.public_seconds, door.iso), before, &mut after, now);
     if after.status == Status::Deleted {
         bundle_disks::check_deletion(conn, before)?;
         for disk in bundle_disks::released(conn, before, now)? {

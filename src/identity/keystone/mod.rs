@@ -36,7 +36,7 @@ pub use settings::{
 };
 
 use self::http::{Answer, Http};
-use self::names::Names;
+use self::names::{Asked, Names};
 use self::session::{Login, Session, away, broken, refused};
 use self::shared::Shared;
 use self::token::Token;
@@ -310,7 +310,7 @@ impl Identity for Keystone {
     }
 
     async fn project_names(&self, ids: Vec<String>) -> HashMap<String, String> {
-        self.names_of(ids).await
+        self.names.of(Asked { http: &self.http, session: &self.session }, ids).await
     }
 
     fn challenge(&self, _: &str) -> Option<String> {

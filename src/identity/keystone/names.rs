@@ -11,7 +11,10 @@ use futures::{StreamExt, stream};
 use moka::future::Cache;
 use serde_json::Value;
 
-use super::{Keystone, http::Answer, session::Login};
+use super::{
+    http::{Answer, Http},
+    session::{Login, Session},
+};
 use crate::outbound::{Method, StatusCode};
 
 /// Projects whose names are remembered at most.
@@ -54,22 +57,13 @@ impl Names {
             *failed = Some(Instant::now());
         }
     }
-}
 
-/// Whether an owner can be a project of Keystone's, whose ids need no escapes in a path.
-fn is_id(id: &str) -> bool {
-    !id.is_empty()
-        && id.len() <= CHARS_MAX
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-}
-
-impl Keystone {
     /// The names of projects, as far as they are known or found out in time.
-    pub(super) async fn names_of(&self, ids: Vec<String>) -> HashMap<String, String> {
+    pub(super) async fn of(&self, keystone: Asked<'_>, ids: Vec<String>) -> HashMap<String, String> {
         let mut names = HashMap::new();
         let asked = stream::iter(ids.into_iter().filter(|id| is_id(id)));
         let asked = asked.map(|id| async {
-            let name = self.name_of(&id).await;
+            let name = self.one(keystone, &id).await;
             (id, name)
         });
         let mut asked = std::pin::pin!(asked.buffer_unordered(AT_ONCE));
@@ -79,30 +73,46 @@ impl Keystone {
             }
         };
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
-            self.names.rest("Keystone takes too long");
+            self.rest("Keystone takes too long");
         }
         names
     }
 
     /// A name that is remembered, or else Keystone's answer.
-    async fn name_of(&self, id: &str) -> Option<Arc<str>> {
-        if self.names.rests() {
-            return self.names.known.get(id).await.flatten();
+    async fn one(&self, keystone: Asked<'_>, id: &str) -> Option<Arc<str>> {
+        if self.rests() {
+            return self.known.get(id).await.flatten();
         }
-        let asked = self.names.known.try_get_with_by_ref(id, Box::pin(self.ask_name(id))).await;
+        let asked = self.known.try_get_with_by_ref(id, Box::pin(keystone.name(id))).await;
         asked.unwrap_or_else(|why| {
-            self.names.rest(&why);
+            self.rest(&why);
             None
         })
     }
+}
 
+/// Whether an owner can be a project of Keystone's, whose ids need no escapes in a path.
+fn is_id(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= CHARS_MAX
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+/// Where the names are asked for, and the login for that.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) http: &'a Http,
+    pub(super) session: &'a Session,
+}
+
+impl Asked<'_> {
     /// Keystone's answer; `None` is a project that it does not know.
-    async fn ask_name(&self, id: &str) -> Result<Option<Arc<str>>, String> {
-        let mut login = self.session.login(&self.http, None).await.map_err(|e| e.to_string())?;
-        let mut answer = self.get_project(&login, id).await?;
+    async fn name(self, id: &str) -> Result<Option<Arc<str>>, String> {
+        let mut login = self.session.login(self.http, None).await.map_err(|e| e.to_string())?;
+        let mut answer = self.get(&login, id).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
-            login = self.session.login(&self.http, Some(&login)).await.map_err(|e| e.to_string())?;
-            answer = self.get_project(&login, id).await?;
+            login = self.session.login(self.http, Some(&login)).await.map_err(|e| e.to_string())?;
+            answer = self.get(&login, id).await?;
         }
         match answer.status {
             StatusCode::OK => {
@@ -119,7 +129,7 @@ impl Keystone {
         }
     }
 
-    async fn get_project(&self, login: &Login, id: &str) -> Result<Answer, String> {
+    async fn get(self, login: &Login, id: &str) -> Result<Answer, String> {
         let url = format!("{}/projects/{id}", login.identity_root);
         let request = self.http.client().request(Method::GET, &url).header("Accept", "application/json");
         let request =

@@ -253,6 +253,16 @@ async fn trash(walk: &Walk, owner: &Client) {
     }
 }
 
+async fn rescue_image(walk: &Walk, owner: &Client) {
+    walk.ask(owner, "GET /ext/v1/rescue-image?colour=red", Body::None, 400).await;
+    walk.ask(owner, "GET /ext/v1/rescue-image", Body::None, 404).await;
+    let new =
+        json!({"id": RESCUING, "disk_format": "raw", "container_format": "bare", "image_family": "rescue"});
+    walk.ask(owner, "POST /v2/images", Body::Json(new), 201).await;
+    owner.upload(RESCUING, "data").await.expect(204);
+    walk.ask(owner, "GET /ext/v1/rescue-image", Body::None, 303).await;
+}
+
 /// Everything that they answer.
 pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
     consumers(walk, admin, owner).await;
@@ -288,13 +298,7 @@ pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
     ] {
         walk.ask(owner, &format!("GET /ext/v1/images/{path}"), Body::None, status).await;
     }
-    walk.ask(owner, "GET /ext/v1/rescue-image?colour=red", Body::None, 400).await;
-    walk.ask(owner, "GET /ext/v1/rescue-image", Body::None, 404).await;
-    let new =
-        json!({"id": RESCUING, "disk_format": "raw", "container_format": "bare", "image_family": "rescue"});
-    walk.ask(owner, "POST /v2/images", Body::Json(new), 201).await;
-    owner.upload(RESCUING, "data").await.expect(204);
-    walk.ask(owner, "GET /ext/v1/rescue-image", Body::None, 303).await;
+    rescue_image(walk, owner).await;
     for (query, status) in [("", 200), ("?columns=id,status_text&bom=true", 200), ("?limit=1", 400)] {
         walk.ask(owner, &format!("GET /ext/v1/images.csv{query}"), Body::None, status).await;
     }
