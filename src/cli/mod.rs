@@ -1,5 +1,6 @@
 //! The command line: arguments in, one command run, an exit code out.
 
+mod arenas;
 mod backup;
 mod cache;
 mod check;

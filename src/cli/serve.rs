@@ -8,7 +8,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::place::{Place, overriding};
+use super::{
+    arenas,
+    place::{Place, overriding},
+};
 use crate::{
     config::{self, Loaded, Override, Report},
     db,
@@ -75,6 +78,7 @@ fn scratch() -> Result<TempDir, StartError> {
 /// # Errors
 /// [`StartError`], which says what is wrong and what to do.
 pub fn run(arguments: Arguments) -> Result<(), StartError> {
+    arenas::limit();
     let scratch = if arguments.ephemeral { Some(scratch()?) } else { None };
     let place = if scratch.is_some() { arguments.place.but(ephemeral()) } else { arguments.place };
     let (loaded, config) = place.configuration()?;

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -176,3 +177,24 @@ def test_both_signals_end_with_0(tmp_path, number):
     with Server(tmp_path / "data") as server:
         server.process.send_signal(number)
         assert server.process.wait(30) == 0
+
+
+def heaps(pid):
+    """Addresses of what glibc's arenas have, but for the first: memory without a file, from a multiple of 64 MiB on."""
+    with open(f"/proc/{pid}/maps") as maps:
+        lines = [line.split() for line in maps]
+    starts = [int(line[0].split("-")[0], 16) for line in lines if len(line) == 5 and line[1] == "rw-p"]
+    return [start for start in starts if start % (64 << 20) == 0]
+
+
+def test_memory_comes_from_few_arenas(tmp_path):
+    """Many threads that work at once have no more arenas than there are processors, and so no memory of each."""
+    with Server(tmp_path / "data", database=databases.Embedded()) as server, ThreadPoolExecutor(32) as pool:
+        server.token()
+
+        def life(_):
+            image = server.create()
+            server.put(image, bytes(1 << 20)).expect(204)
+            assert len(server.download(image)) == 1 << 20
+        list(pool.map(life, range(64)))
+        assert 0 < len(heaps(server.process.pid)) <= max(2, os.cpu_count())
