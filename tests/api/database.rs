@@ -77,7 +77,12 @@ async fn deadlock(database: Database) {
     let (one, two) = tokio::join!(change("one", "two"), change("two", "one"));
     one.unwrap();
     two.unwrap();
-    assert_eq!(attempts.load(Ordering::SeqCst), 3, "one of two was ended once");
+    let attempts = attempts.load(Ordering::SeqCst);
+    match database {
+        // Who was ended may be back before the other has woken up, and so be ended again.
+        Database::Postgres => assert!(attempts >= 3, "one of two was ended"),
+        _ => assert_eq!(attempts, 3, "one of two was ended once"),
+    }
     let sum = "SELECT CAST(SUM(size) AS DECIMAL) AS number FROM images";
     let sum = if database == Database::Mariadb {
         sum.replace("DECIMAL", "SIGNED")
@@ -198,16 +203,16 @@ fn tls_to_mariadb() {
         panic!("another database");
     };
     let [right, wrong] = &database.certificates;
-    let open = |certificate: &std::path::Path| {
+    let open = |certificate: &std::path::Path, pool_timeout_seconds| {
         let connection = format!("{}&ssl_ca={}", database.url, certificate.display());
-        Db::open(&db::Settings { connection, pool_timeout_seconds: 1, ..db::Settings::default() })
+        Db::open(&db::Settings { connection, pool_timeout_seconds, ..db::Settings::default() })
     };
-    let cipher = open(right).unwrap().write_blocking(|conn| {
+    let cipher = open(right, 30).unwrap().write_blocking(|conn| {
         let rows: Vec<Cipher> = sql_query("SHOW SESSION STATUS LIKE 'Ssl_cipher'").load(conn)?;
         Ok(rows[0].name.clone())
     });
     assert_ne!(cipher.unwrap(), "");
-    let refused = open(wrong).map(drop).unwrap_err();
+    let refused = open(wrong, 1).map(drop).unwrap_err();
     assert!(refused.contains("certificate"), "{refused}");
 }
 

@@ -275,6 +275,9 @@ on_each_database! {
         alice.remove(&id).await.expect(204);
         let lines = eventually("lines are written", async || {
             let text = std::fs::read_to_string(&path).unwrap_or_default();
+            if !text.ends_with('\n') {
+                return Err(text);
+            }
             let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
             if lines.len() < 2 { Err(text) } else { Ok(lines) }
         })

@@ -171,7 +171,7 @@ fn open(database: &TestDatabase, limits: Limits) -> Db {
 fn a_long_statement(database: Database, sleep: &str) {
     let folder = scratch_folder();
     let database = TestDatabase::create(database, folder.path());
-    let db = open(&database, Limits { statement_seconds: 1, ..Limits::default() });
+    let db = open(&database, Limits { statement_seconds: 5, wait_seconds: 20 });
     let run = |sql: &str| {
         db.write_blocking(|conn: &mut Conn| {
             Ok(diesel::connection::SimpleConnection::batch_execute(conn, sql)?)

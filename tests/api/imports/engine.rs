@@ -83,7 +83,7 @@ on_each_database! {
     async fn a_task_tells_its_progress(database: Database) {
         let app = database.app_with(|options| {
             reach_loopback(options);
-            options.jobs.lease_seconds = 3;
+            options.jobs.lease_seconds = 9;
         });
         let alice = app.as_member("alice");
         let source = Source::start(|_| Reply::Stall(40 << 20, bytes(20 << 20)));

@@ -51,7 +51,7 @@ on_each_database! {
             state: BlobState::Writing,
             size: None,
             holder: fresh_id(),
-            lease_until: all.leases().end(),
+            lease_until: now().plus_seconds(3600),
             delete_after: Timestamp(0),
             attempts: 0,
         };

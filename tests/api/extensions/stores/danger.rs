@@ -63,7 +63,7 @@ on_each_database! {
         for shown in [false, true] {
             let blob = Blob {
                 id: fresh_id(), image_id: fresh_id(), store: "file".to_owned(), name: fresh_id(), state: BlobState::Writing,
-                size: None, holder: fresh_id(), lease_until: inner.leases().end(), delete_after: Timestamp(0), attempts: 0,
+                size: None, holder: fresh_id(), lease_until: now().plus_seconds(3600), delete_after: Timestamp(0), attempts: 0,
             };
             let row = blob.clone();
             inner.db.write("test.blob", move |conn| db::blobs::insert(conn, &row, now())).await.unwrap();
