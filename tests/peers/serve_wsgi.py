@@ -67,7 +67,7 @@ def main():
     module, _, attribute = target.partition(":")
     application = closable(getattr(importlib.import_module(module), attribute))
     # A client may connect ahead of its need: a single thread waits for such a one meanwhile, and for nobody else.
-    patience_s = 120 if int(threads) > 1 else 5
+    patience_s = 120 if int(threads) > 1 else 2
     server = Server(("127.0.0.1", int(port)), application, numthreads=int(threads),
                     request_queue_size=128, timeout=patience_s)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -23,7 +23,7 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 # Glance promises bytes in some answers that it does not send; that must not cost a minute.
 PATIENCE_S = 8
 # How long work behind an answer may take.
-WORK_S = 90
+WORK_S = 15
 # No word, time, id or address is shorter.
 SHORTEST_MASKED = 8
 # Where a default store keeps data, of whichever kind it is.
