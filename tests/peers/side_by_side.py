@@ -312,6 +312,8 @@ def perform(args, folder, part, left_port, tally, kept):
                     kept[name] = answers[0] if answers else {"fault": fault}
                 else:
                     tally.add(name, [kept[name], *answers] if args.answers and answers else answers, fault)
+    # Whoever watches knows that it goes on.
+    print(f"{part.name}: {len(part.cases)} cases", flush=True)
 
 
 def arguments():
