@@ -67,6 +67,11 @@ impl Scope {
     }
 }
 
+/// Whether the caller is told what only the project that owns `image` and administrators are.
+pub fn is_confided(caller: &Caller, image: &Image) -> bool {
+    caller.is_admin || image.owner.is_some() && image.owner == caller.project_id
+}
+
 /// Whether the database shows `image` to the caller by id, before any policy; a membership of any status
 /// counts (`glance/db/utils.py: is_image_visible`).
 pub fn is_visible(caller: &Caller, image: &Image, is_member: bool) -> bool {

@@ -12,6 +12,7 @@ use crate::{
         caller::Caller,
         error::{Error, Result},
         time::Timestamp,
+        visibility::is_confided,
     },
 };
 
@@ -49,7 +50,7 @@ pub async fn of_image(
     count: u32,
 ) -> Result<Vec<Recorded>> {
     let image = query::show(images, caller, id).await?;
-    if !caller.is_admin && (image.owner.is_none() || image.owner != caller.project_id) {
+    if !is_confided(caller, &image) {
         return Err(Error::forbidden("The history of an image is shown to the project that owns it."));
     }
     let read = move |conn: &mut _| events::of_image(conn, &image.id, after, i64::from(count));

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::{
     api::State,
     image::{downloads, query::ImagePage},
-    model::{caller::Caller, error::Result, image::Image, time::Timestamp},
+    model::{caller::Caller, error::Result, image::Image, time::Timestamp, visibility::is_confided},
     usage::Charges,
 };
 
@@ -44,7 +44,7 @@ impl Facts {
         let (usage, mut facts) = (&state.app.usage, Self::default());
         let ids = || page.images.iter().map(|image| image.id.clone()).collect();
         if has(PROJECT) {
-            let owners = page.images.iter().filter(|image| is_told(caller, image));
+            let owners = page.images.iter().filter(|image| is_confided(caller, image));
             let owners: BTreeSet<String> = owners.filter_map(|image| image.owner.clone()).collect();
             facts.projects = state.identity.project_names(owners.into_iter().collect()).await;
         }
@@ -52,7 +52,7 @@ impl Facts {
             facts.activations = usage.activations(ids()).await?;
         }
         if has(DOWNLOADED) {
-            let told = page.images.iter().filter(|image| is_told(caller, image));
+            let told = page.images.iter().filter(|image| is_confided(caller, image));
             facts.downloads =
                 downloads::last(&state.app.db, told.map(|image| image.id.clone()).collect()).await?;
         }
@@ -73,9 +73,4 @@ impl Facts {
         };
         Some(known.unwrap_or_default())
     }
-}
-
-/// Whether the caller is told what only the owner of an image and administrators are.
-fn is_told(caller: &Caller, image: &Image) -> bool {
-    caller.is_admin || image.owner.is_some() && image.owner == caller.project_id
 }
