@@ -54,6 +54,8 @@ osd pool default min size = 1
 osd pool default pg num = 8
 osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
+# An OSD without replicas that was stopped for longer than this part of 20 s never answers reads again.
+osd pool default read lease ratio = 30
 mon allow pool size one = true
 mon allow pool delete = true
 mon warn on pool no redundancy = false
