@@ -25,8 +25,9 @@ impl Dialect for Sqlite {
         // The journal is the file's and stays when we are gone; Glance's keeps the one that it has.
         let journal = if is_glances(conn)? { "" } else { "PRAGMA journal_mode = WAL;" };
         // FULL: a commit that a client was told of survives a power cut. What waits for the lock longer is tried again.
+        // The cache is each connection's own, of which there may be dozens, and the system keeps the file's pages anyway.
         conn.batch_execute(&format!(
-            "{journal} PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -8000;"
+            "{journal} PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -2000;"
         ))
     }
 
