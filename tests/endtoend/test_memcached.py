@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from harness import ROOT, Server, environments, free_port, keystone, process
+from harness.doctor import only
 
 SETTINGS = """
 [keystone_authtoken]
@@ -109,3 +110,15 @@ def test_a_protection_needs_its_secret(memcached, tmp_path):
     server = Server(tmp_path / "data", arguments=["--config-file", conf])
     with pytest.raises(process.StartError, match="memcache_secret_key"):
         server.start()
+
+
+def test_the_doctor_asks_each_server(memcached, tmp_path):
+    """One that does not answer is found, whether or not Keystone does and another memcached is well."""
+    conf = tmp_path / "doctor.conf"
+    place = (tmp_path / "data", ["--config-file", conf])
+    unreachable = ("keystone-unreachable", "failure")
+    text = keystone.TRUSTING.format(url=f"http://127.0.0.1:{free_port()}") + settings(memcached, "MAC")
+    conf.write_text(text)
+    assert only("identity", place, code=1) == {unreachable}
+    conf.write_text(text.replace("memcached_servers = ", f"memcached_servers = 127.0.0.1:{free_port()},"))
+    assert only("identity", place, code=1) == {unreachable, ("memcached-silent", "warning")}

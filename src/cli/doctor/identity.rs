@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use serde_json::Value;
 
 use super::{
@@ -17,7 +17,7 @@ use crate::{
         builtin::bootstrap::has_password,
         keystone::{
             self,
-            visit::{ImageEndpoint, Trouble, Visit, visit},
+            visit::{ImageEndpoint, Trouble, Visit, silent_memcached, visit},
         },
     },
     outbound::{Client, Method, Proxies},
@@ -48,11 +48,14 @@ pub async fn look(case: &Case) -> Vec<Finding> {
 }
 
 async fn of_keystone(settings: &keystone::Settings) -> Vec<Finding> {
-    let seen = match visit(settings).await {
+    let (mut findings, seen) = join(of_memcached(settings), visit(settings)).await;
+    let seen = match seen {
         Ok(seen) => seen,
-        Err(trouble) => return vec![judge_trouble(&settings.auth_url, &trouble, "[keystone_authtoken]")],
+        Err(trouble) => {
+            findings.insert(0, judge_trouble(&settings.auth_url, &trouble, "[keystone_authtoken]"));
+            return findings;
+        }
     };
-    let mut findings: Vec<Finding> = Vec::new();
     findings.extend(seen.ahead.and_then(|ahead| clocks::judge("Keystone", ahead)));
     if settings.insecure {
         findings.push(Finding::warning(
@@ -66,6 +69,20 @@ async fn of_keystone(settings: &keystone::Settings) -> Vec<Finding> {
         findings.insert(0, Finding::ok(format!("the service user logs in at {}", settings.auth_url)));
     }
     findings
+}
+
+async fn of_memcached(settings: &keystone::Settings) -> Vec<Finding> {
+    // What is wrong with the settings themselves, the check of the configuration says.
+    let silent = silent_memcached(settings).await.unwrap_or_default();
+    let finding = |(server, why)| {
+        Finding::warning(
+            "memcached-silent",
+            format!("memcached does not answer at {server}: {why}"),
+            "Tokens are checked all the same, but each node asks Keystone about each. See whether memcached runs there, and \
+             whether memcached_servers and memcache_tls_enabled of [keystone_authtoken] are as it wants them.",
+        )
+    };
+    silent.into_iter().map(finding).collect()
 }
 
 /// What a failed login means; `section` is where the login is configured.

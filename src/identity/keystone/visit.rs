@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::{
     http::{Http, HttpError},
-    settings::Settings,
+    settings::{Settings, SettingsError},
+    shared,
 };
 use crate::outbound::{
     Method, StatusCode,
@@ -49,6 +50,14 @@ pub enum Trouble {
     Refused(StatusCode),
     /// It answers something else.
     Broken(String),
+}
+
+/// The memcached servers of these settings that do not answer, each with the reason.
+///
+/// # Errors
+/// Settings of memcached with which no server starts.
+pub async fn silent_memcached(settings: &Settings) -> Result<Vec<(String, String)>, SettingsError> {
+    shared::silent(&settings.memcached).await
 }
 
 #[derive(Deserialize)]

@@ -34,6 +34,8 @@ use crate::telemetry::metrics;
 /// When Keystone was asked, in seconds since 1970: a field of the token, which keystonemiddleware passes over. It must
 /// stand within the token: two fields beside each other would be a tuple of keystonemiddleware's older format.
 const STAMP: &str = "vitrine_validated_at";
+/// A name under which nobody keeps anything.
+const NOBODYS: &str = "vitrine/doctor";
 /// How far the clocks of two nodes may differ before a date counts as none.
 const SKEW_S: i64 = 60;
 /// Seconds beyond which memcached takes an age for a date.
@@ -132,6 +134,17 @@ impl Shared {
             );
         }
     }
+}
+
+/// Asks each memcached of the settings; says which do not answer, and why. Nothing is kept in one.
+///
+/// # Errors
+/// Those of [`Shared::new`].
+pub(super) async fn silent(settings: &Memcached) -> Result<Vec<(String, String)>, SettingsError> {
+    Protection::new(settings)?;
+    let Some(pool) = Pool::new(settings)? else { return Ok(Vec::new()) };
+    let silent = pool.silent(NOBODYS).await;
+    Ok(silent.into_iter().map(|(server, fault)| (server, fault.to_string())).collect())
 }
 
 fn outcome(fault: &Fault) -> &'static str {

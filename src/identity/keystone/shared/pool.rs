@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::future::join_all;
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::super::settings::{Memcached, SettingsError};
@@ -187,6 +188,16 @@ impl Pool {
         let mut connection = Connection::open(&server.address, &self.link).await?;
         let answer = question.ask(&mut connection, name).await?;
         Ok((answer, connection))
+    }
+
+    /// Asks each server, whether or not it is left alone, for a name; says which do not answer, and why.
+    pub(super) async fn silent(&self, name: &str) -> Vec<(String, Fault)> {
+        let asked = self.servers.iter().map(async |server| {
+            let answer = timeout(self.call, self.ask(server, name, &Question::Get)).await;
+            let fault = answer.map_err(|_| Fault::Slow).and_then(|answer| answer.map_err(Fault::Io)).err()?;
+            Some((server.address.to_string(), fault))
+        });
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     /// Whether a server is left alone.
