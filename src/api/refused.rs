@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 
 use super::{error::error_body, request_info};
+use crate::telemetry::metrics;
 
 /// The framework's own limit on headers of one request.
 const HEADERS_MAX: usize = 96;
@@ -26,6 +27,7 @@ pub(super) fn in_words(bytes: &[u8], heard: Option<&[u8]>) -> Option<Vec<u8>> {
     let (content_type, body) = error_body(status, fault, None);
     let date = headers.lines().find(|line| line.starts_with("date:")).unwrap_or("connection: close");
     let (length, id) = (body.len(), request_info::new_id());
+    metrics().unread(status.as_u16());
     tracing::info!(request_id = id, status = status.as_u16(), fault, "a request was refused unread");
     let text = format!(
         "{line}\r\n{date}\r\nconnection: close\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\

@@ -80,6 +80,18 @@ on_each_database! {
         assert!(!scraped(&app).await.contains("BREW"));
     }
 
+    /// What is no HTTP, or has a head beyond its bounds, is counted by the status of its answer.
+    async fn requests_that_cannot_be_read_are_counted(database: Database) {
+        let app = database.app_with(for_everybody_here);
+        let figure = |status: u16| format!("vitrine_http_requests_total{{route=\"none\",method=\"other\",status=\"{status}\"}}");
+        let before = scraped(&app).await;
+        let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "x: y\r\n".repeat(97));
+        for (text, status) in [("what is this\r\n\r\n", 400), (&*many, 431)] {
+            assert_eq!(Raw::open(app.address()).send(text.as_bytes()).status(), status);
+            assert!(value(&scraped(&app).await, &figure(status)) > value(&before, &figure(status)), "{status}");
+        }
+    }
+
     /// Limits that refuse are counted by their names.
     async fn refusals_are_counted(database: Database) {
         let app = database.app_with(|options| {

@@ -117,6 +117,11 @@ impl Metrics {
         self.requests.note(request);
     }
 
+    /// A request that cannot be read, or did not come in time, was answered with this status.
+    pub fn unread(&self, status: u16) {
+        self.requests.note_unread(status);
+    }
+
     /// A limit refused somebody, such as `connections`, `transfers` or `logins`.
     pub fn refused(&self, limit: &'static str) {
         self.events.refused(limit);

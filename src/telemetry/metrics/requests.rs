@@ -42,7 +42,8 @@ impl Requests {
             total: book.counters(
                 "http_requests",
                 &["route", "method", "status"],
-                "Requests that ended; `status` is none where the client left before",
+                "Requests that ended; `status` is none where the client left before, and `method` is other where the \
+                 request could not be read",
             ),
             seconds: book.histograms(
                 "http_request_seconds",
@@ -55,6 +56,13 @@ impl Requests {
                 "Bytes of bodies of requests (in) and answers (out)",
             ),
         }
+    }
+
+    /// A request was answered with an error because it could not be read, or not in time.
+    pub(super) fn note_unread(&self, status: u16) {
+        let status = Cow::Owned(status.to_string());
+        let labels = vec![("route", "none".into()), ("method", "other".into()), ("status", status)];
+        self.total.get_or_create(&labels).inc();
     }
 
     pub(super) fn note(&self, request: &Request<'_>) {
