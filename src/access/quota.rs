@@ -5,19 +5,12 @@ use crate::{
     model::error::{Error, Result},
 };
 
-/// Whether `count` exceeds a quota. A negative quota is unlimited.
-pub fn exceeds(quota: i64, count: usize) -> bool {
-    u64::try_from(quota).is_ok_and(|quota| count as u64 > quota)
-}
-
-/// Requires that `count` of `what` fit a quota.
+/// Requires that `count` of `what` fit a quota; `None` is no limit.
 ///
 /// # Errors
 /// [`Error::TooLarge`]
-pub fn check(what: &str, quota: i64, count: usize) -> Result<()> {
-    if !exceeds(quota, count) {
-        return Ok(());
-    }
+pub fn check(what: &str, quota: Option<u64>, count: usize) -> Result<()> {
+    let Some(quota) = quota.filter(|quota| count as u64 > *quota) else { return Ok(()) };
     Err(Error::TooLarge(format!(
         "The limit has been exceeded on the number of allowed image {what}. Attempted: {count}, Maximum: {quota}"
     )))

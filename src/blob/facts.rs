@@ -14,6 +14,7 @@ use crate::{
         error::{Error, Result},
         hash::{Algorithm, Hashes},
         image::Image,
+        limits::Limits,
     },
 };
 
@@ -80,10 +81,17 @@ pub fn wanted(images: &Images, image: &Image) -> Result<Wanted> {
 ///
 /// # Errors
 /// [`Error::UnsupportedMediaType`] when the data is unsafe or not what was declared.
-fn judge(images: &Images, image: &Image, inspection: &format::Inspection) -> Result<Option<u64>> {
+fn judge(
+    images: &Images,
+    limits: &Limits,
+    image: &Image,
+    inspection: &format::Inspection,
+) -> Result<Option<u64>> {
     let verdict = if image.container_format.as_deref() == Some("bare") {
         let disk_format = image.disk_format.as_deref().unwrap_or_default();
-        format::decide(inspection, disk_format, &images.settings.format_rules)
+        let mut rules = images.settings.format_rules.clone();
+        rules.max_virtual_size = limits.max_virtual_size.unwrap_or(u64::MAX);
+        format::decide(inspection, disk_format, &rules)
     } else {
         format::check_harmless(inspection, true).map(|()| None)
     };
@@ -96,12 +104,12 @@ fn formats(image: &Image) -> (Option<String>, Option<String>) {
 }
 
 impl Facts {
-    /// The checked result of a measurement.
-    pub fn of(images: &Images, image: &Image, measured: Measured) -> Self {
+    /// The checked result of a measurement, under the limits of the image's project.
+    pub fn of(images: &Images, limits: &Limits, image: &Image, measured: Measured) -> Self {
         let (mut virtual_size, mut rejection, mut detected) = (None, None, None);
         if let Some(inspection) = &measured.inspection {
             detected = inspection.format_name().map(str::to_owned);
-            match judge(images, image, inspection) {
+            match judge(images, limits, image, inspection) {
                 Ok(size) => virtual_size = size,
                 Err(reason) => rejection = Some(reason.to_string()),
             }

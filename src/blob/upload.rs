@@ -22,7 +22,7 @@ use crate::{
     access::{self, unified::Counts},
     db::{self, DbError, DbResult},
     image::{
-        change, placement, query, readers,
+        change, limits, placement, query, readers,
         signature::{self, Verifier},
     },
     model::{
@@ -223,7 +223,8 @@ async fn receive(
     mut client: Client,
     check: fn(&Facts, &Image) -> Result<()>,
 ) -> Result<Received> {
-    let limits = Limits { declared: admitted.declared, cap: blobs.images.settings.image_size_cap };
+    let own = limits::of(&blobs.images, image.owner.as_deref()).await?;
+    let limits = Limits { declared: admitted.declared, cap: own.size_cap() };
     let wanted = facts::wanted(&blobs.images, &image)?;
     let mut sink = Written(draft.writer(limits.declared).await.map_err(|e| store_fault(&e))?);
     let mut failed = None;
@@ -235,7 +236,7 @@ async fn receive(
             failed = Some(error.kind);
         }
         let poured = poured?;
-        let facts = Facts::of(&blobs.images, &image, poured.measured.unwrap_or_default());
+        let facts = Facts::of(&blobs.images, &own, &image, poured.measured.unwrap_or_default());
         if let Some(verifier) = &admitted.verifier {
             verifier.check(&facts.hashes)?;
         }

@@ -306,6 +306,9 @@ fn limits(loaded: &Loaded) -> Limits {
         sentence: loaded.nonempty("vitrine", "custom_images_sentence"),
         image_count_total: loaded.u64("vitrine", "images_per_project"),
         private_images: loaded.u64("vitrine", "private_images_per_project"),
+        create_rate: loaded.u64("vitrine", "create_rate"),
+        // What one image may have is said by Glance's options.
+        ..Limits::default()
     }
 }
 

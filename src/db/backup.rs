@@ -31,6 +31,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("placement_rules", &["id"]),
     ("quarantine", &["id"]),
     ("project_limits", &["project_id"]),
+    ("image_creations", &["project_id", "created_at", "image_id"]),
     ("trash", &["image_id"]),
     ("families", &["owner", "name"]),
     ("family_publications", &["owner", "name", "number"]),

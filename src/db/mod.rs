@@ -19,6 +19,7 @@ pub mod families;
 pub mod figures;
 pub mod glance;
 pub mod identity;
+pub mod image_creations;
 pub mod image_dates;
 pub mod image_downloads;
 mod image_parts;

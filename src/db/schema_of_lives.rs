@@ -73,6 +73,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// What projects with a limit on that have created within the last minute.
+    image_creations (project_id, created_at, image_id) {
+        project_id -> Text,
+        created_at -> BigInt,
+        image_id -> Text,
+    }
+}
+
+diesel::table! {
     /// What is to be done with images by their dates.
     image_dates (image_id, act) {
         image_id -> Text,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Images, bundle_disks, change, query, readers, told};
+use super::{Images, bundle_disks, change, limits, query, readers, told};
 use crate::{
     access::{self, quota},
     db::{self, Conn},
@@ -43,7 +43,7 @@ async fn enforce(images: &Images, caller: &Caller, id: &str, project: &str) -> R
 pub async fn attach(images: &Images, caller: &Caller, id: &str, project: &str) -> Result<Member> {
     let image = enforce(images, caller, id, project).await?;
     let (door, name) = (images.door(Author::from(caller)), project.to_owned());
-    let limit = images.settings.image_member_quota;
+    let all = images.settings.limits_of_all();
     let write = images.db.write("member.attach", move |conn| {
         let image = change::in_txn(conn, &door, &image.id, |_, image| match image.visibility {
             Visibility::Shared => Ok(None),
@@ -59,6 +59,8 @@ pub async fn attach(images: &Images, caller: &Caller, id: &str, project: &str) -
             Some(member) if member.status == MemberStatus::Accepted => return Ok(member),
             Some(_) => EventKind::MemberUpdate,
             None => {
+                db::consumers::hold_image(conn, &image.id)?;
+                let limit = limits::within(conn, &all, image.owner.as_deref())?.max_members;
                 let count = usize::try_from(db::members::count(conn, &image.id)?).unwrap_or(usize::MAX);
                 quota::check("members for this image", limit, count.saturating_add(1))?;
                 db::members::insert(conn, &image, &name, now)?;
@@ -68,7 +70,7 @@ pub async fn attach(images: &Images, caller: &Caller, id: &str, project: &str) -
         let member = db::members::set_status(conn, &image.id, &name, MemberStatus::Accepted, now)?;
         let teller = (door.author.clone(), door.notices.clone());
         told::tell(conn, (kind, &teller), &image, (&member, member.status.as_str()), now)?;
-        bundle_disks::share(conn, &image, &member, (limit, &teller), now)?;
+        bundle_disks::share(conn, &image, &member, (&all, &teller), now)?;
         Ok(member)
     });
     let member = write.await?;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    Images,
+    Images, limits,
     told::{self, Teller},
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         error::{Error, Result},
         event::EventKind,
         image::Image,
+        limits::Limits,
         member::Member,
         time::Timestamp,
         visibility::Visibility,
@@ -199,7 +200,7 @@ pub(super) fn share(
     conn: &mut Conn,
     image: &Image,
     member: &Member,
-    (limit, teller): (i64, &Teller),
+    (all, teller): (&Limits, &Teller),
     now: Timestamp,
 ) -> DbResult<()> {
     for disk in of(conn, image)? {
@@ -211,6 +212,7 @@ pub(super) fn share(
         let mut of_disk = match known {
             Some(known) => known,
             None => {
+                let limit = limits::within(conn, all, disk.owner.as_deref())?.max_members;
                 let count = usize::try_from(db::members::count(conn, &disk.id)?).unwrap_or(usize::MAX);
                 quota::check("members for this image", limit, count.saturating_add(1))?;
                 db::members::insert(conn, &disk, &member.member, now)?

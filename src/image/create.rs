@@ -25,7 +25,7 @@ use crate::{
 use super::{
     Images,
     expected::{self, EXPECTATIONS},
-    keys, validate,
+    keys, limits, validate,
 };
 
 /// Creates an image in status `queued`.
@@ -68,7 +68,11 @@ pub(super) async fn check(images: &Images, caller: &Caller, mut new: NewImage) -
             return Err(protection::refused(&property.name));
         }
     }
-    quota::check("tags", images.settings.image_tag_quota, new.tags.len())?;
+    let limits = match new.tags.is_empty() && new.properties.is_empty() {
+        true => images.settings.limits_of_all(),
+        false => limits::of(images, owner.as_deref()).await?,
+    };
+    quota::check("tags", limits.max_tags, new.tags.len())?;
     if let Some(name) = &new.read_only {
         return Err(Error::forbidden(format!("Attribute '{name}' is read-only.")));
     }
@@ -77,7 +81,7 @@ pub(super) async fn check(images: &Images, caller: &Caller, mut new: NewImage) -
         images.settings.bounds.check_value(&property.name, property.value.as_deref())?;
     }
     let counted = new.properties.iter().filter(|p| !p.name.starts_with(SYSTEM_PROPERTY_PREFIX)).count();
-    quota::check("properties", images.settings.image_property_quota, counted)?;
+    quota::check("properties", limits.max_properties, counted)?;
     let image = build(new, owner, images.db.clock.now());
     for property in &image.properties {
         expected::check_readable(&property.name, property.value.as_deref())?;

@@ -13,6 +13,7 @@ use crate::{
         error::{Error, Result},
         hash::Algorithm,
         image::{Image, Location},
+        limits::Limits,
         new_image::check_text,
         patch::{Operation, Verb},
         status::Status,
@@ -74,7 +75,13 @@ pub async fn list(images: &Images, caller: &Caller, id: &str) -> Result<Vec<Loca
 ///
 /// # Errors
 /// As `spec` of the legacy location patches, in Glance's order.
-pub async fn patch(images: &Images, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
+pub async fn patch(
+    images: &Images,
+    caller: &Caller,
+    limits: &Limits,
+    image: &mut Image,
+    operation: &Operation,
+) -> Result<()> {
     let list = operation.value.as_array();
     if operation.verb == Verb::Replace && list.is_some_and(Vec::is_empty) {
         return Err(Error::forbidden("It's not allowed to remove the locations of an image."));
@@ -95,9 +102,9 @@ pub async fn patch(images: &Images, caller: &Caller, image: &mut Image, operatio
         )));
     }
     match operation.verb {
-        Verb::Add => add_one(images, caller, image, operation).await,
+        Verb::Add => add_one(images, caller, limits, image, operation).await,
         Verb::Replace => {
-            replace_all(images, caller, image, list.map(Vec::as_slice).unwrap_or_default()).await
+            replace_all(images, caller, limits, image, list.map(Vec::as_slice).unwrap_or_default()).await
         }
         Verb::Remove => remove_one(images, image, operation.position.as_deref().unwrap_or_default()).await,
     }
@@ -129,20 +136,32 @@ async fn check_storage(
     quota::check_storage(&images.db, allowance, instead_of, bytes).await
 }
 
-async fn add_one(images: &Images, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
+async fn add_one(
+    images: &Images,
+    caller: &Caller,
+    limits: &Limits,
+    image: &mut Image,
+    operation: &Operation,
+) -> Result<()> {
     let validation = ValidationData::of(operation.value.get("validation_data"));
     apply_validation(images, image, std::slice::from_ref(&validation))?;
     let position = parse_position(operation.position.as_deref().unwrap_or_default(), true)?;
     let location = check(images, image, &operation.value).await?;
-    quota::check("locations", images.settings.image_location_quota, image.locations.len().saturating_add(1))?;
+    quota::check("locations", limits.max_locations, image.locations.len().saturating_add(1))?;
     check_storage(images, caller, image, 1, false).await?;
     let at = position.unwrap_or(usize::MAX).min(image.locations.len());
     image.locations.insert(at, location);
-    activate(images, image).await
+    activate(limits, image)
 }
 
-async fn replace_all(images: &Images, caller: &Caller, image: &mut Image, list: &[Value]) -> Result<()> {
-    quota::check("locations", images.settings.image_location_quota, list.len())?;
+async fn replace_all(
+    images: &Images,
+    caller: &Caller,
+    limits: &Limits,
+    image: &mut Image,
+    list: &[Value],
+) -> Result<()> {
+    quota::check("locations", limits.max_locations, list.len())?;
     if image.locations.is_empty() {
         let validations: Vec<_> = list.iter().map(|l| ValidationData::of(l.get("validation_data"))).collect();
         apply_validation(images, image, &validations)?;
@@ -151,7 +170,7 @@ async fn replace_all(images: &Images, caller: &Caller, image: &mut Image, list: 
             image.locations.push(location);
         }
         check_storage(images, caller, image, list.len(), false).await?;
-        return activate(images, image).await;
+        return activate(limits, image);
     }
     // On an image that has data only the metadata may change: the set of URLs stays.
     let mut left = image.locations.clone();
@@ -308,7 +327,7 @@ async fn check(images: &Images, image: &mut Image, value: &Value) -> Result<Loca
     Ok(found(&named, &image.id, url, metadata))
 }
 
-async fn activate(images: &Images, image: &mut Image) -> Result<()> {
+fn activate(limits: &Limits, image: &mut Image) -> Result<()> {
     if image.status != Status::Queued {
         return Ok(());
     }
@@ -317,14 +336,9 @@ async fn activate(images: &Images, image: &mut Image) -> Result<()> {
             "Properties disk_format and container_format must be set prior to saving data.",
         ));
     }
-    if image
-        .size
-        .is_some_and(|size| u64::try_from(size).is_ok_and(|size| size > images.settings.image_size_cap))
-    {
-        return Err(Error::TooLarge(format!(
-            "Image exceeds the maximum of {} bytes.",
-            images.settings.image_size_cap
-        )));
+    let cap = limits.size_cap();
+    if image.size.is_some_and(|size| u64::try_from(size).is_ok_and(|size| size > cap)) {
+        return Err(Error::TooLarge(format!("Image exceeds the maximum of {cap} bytes.")));
     }
     image.status = Status::Active;
     Ok(())

@@ -1,6 +1,6 @@
 //! Sharing an image with projects: add, list, show, accept or reject, remove (`glance/api/v2/image_members.py`).
 
-use super::{Images, bundle_disks, query, readers, told::tell};
+use super::{Images, bundle_disks, limits, query, readers, told::tell};
 use crate::{
     access::{self, quota, targets::ImageTarget},
     db::{self, DbError},
@@ -31,19 +31,24 @@ pub async fn add(images: &Images, caller: &Caller, image_id: &str, project: Opti
         return Err(Error::invalid(format!("Member ids are limited to {TEXT_CHARS_MAX} characters.")));
     }
     check_text("member id", project)?;
-    let (limit, name) = (images.settings.image_member_quota, project.to_owned());
+    let (all, name) = (images.settings.limits_of_all(), project.to_owned());
     let teller = (Author::from(caller), images.db.notices.clone());
     let clock = images.db.clock.clone();
     let added = images
         .db
         .write("member.insert", move |conn| {
             bundle_disks::check_shareable(&image)?;
+            // Of two that are added at the same time the second is to count the first.
+            if !db::consumers::hold_image(conn, &image.id)? {
+                return Err(Error::ImageNotFound(image.id.clone()).into());
+            }
+            let limit = limits::within(conn, &all, image.owner.as_deref())?.max_members;
             let count = usize::try_from(db::members::count(conn, &image.id)?).unwrap_or(usize::MAX);
             quota::check("members for this image", limit, count.saturating_add(1))?;
             let now = clock.now();
             let member = db::members::insert(conn, &image, &name, now)?;
             tell(conn, (EventKind::MemberCreate, &teller), &image, (&member, member.status.as_str()), now)?;
-            bundle_disks::share(conn, &image, &member, (limit, &teller), now)?;
+            bundle_disks::share(conn, &image, &member, (&all, &teller), now)?;
             Ok(member)
         })
         .await;
@@ -117,14 +122,14 @@ pub async fn set_status(
         Error::invalid(format!("Invalid member status {status:?}: use pending, accepted or rejected."))
     })?;
     let (name, teller) = (project.to_owned(), (Author::from(caller), images.db.notices.clone()));
-    let (limit, clock) = (images.settings.image_member_quota, images.db.clock.clone());
+    let (all, clock) = (images.settings.limits_of_all(), images.db.clock.clone());
     let saved = images
         .db
         .write("member.set_status", move |conn| {
             let now = clock.now();
             let member = db::members::set_status(conn, &image.id, &name, status, now)?;
             tell(conn, (EventKind::MemberUpdate, &teller), &image, (&member, status.as_str()), now)?;
-            bundle_disks::share(conn, &image, &member, (limit, &teller), now)?;
+            bundle_disks::share(conn, &image, &member, (&all, &teller), now)?;
             Ok(member)
         })
         .await;

@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-use super::Images;
+use super::{Images, limits};
 
 /// Adds a tag; adding one that is there succeeds.
 ///
@@ -21,13 +21,15 @@ pub async fn put(images: &Images, caller: &Caller, id: &str, tag: &str) -> Resul
         return Err(Error::invalid(format!("Tags are limited to {TEXT_CHARS_MAX} characters.")));
     }
     access::mutating(caller)?;
+    let known = limits::Known::default();
     images
         .change(caller, id, async |image: &Image| {
             images.access.enforce(caller, "modify_image", image).await?;
             let mut after = image.clone();
             after.add_tag(tag);
             if after.tags.len() > image.tags.len() {
-                quota::check("tags", images.settings.image_tag_quota, after.tags.len())?;
+                let limits = known.of(images, image.owner.as_deref()).await?;
+                quota::check("tags", limits.max_tags, after.tags.len())?;
                 images.settings.bounds.check_record(image.variable_bytes(), &after)?;
             }
             // In a path Glance does not see that a character has four bytes, and takes it.

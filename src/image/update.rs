@@ -17,6 +17,7 @@ use crate::{
         family,
         image::{Image, LOCK_PROPERTY, SYSTEM_PROPERTY_PREFIX},
         lifecycle,
+        limits::Limits,
         new_image::{check_number, check_text, integer, strings},
         patch::{Operation, Verb},
         slug,
@@ -25,7 +26,7 @@ use crate::{
     },
 };
 
-use super::{Images, expected, keys, locations, readers, validate};
+use super::{Images, expected, keys, limits, locations, readers, validate};
 
 /// After how many operations others on the same thread get their turn.
 const OPERATIONS_AT_A_STRETCH: usize = 32;
@@ -42,19 +43,24 @@ const LOCATIONS_MAX: usize = 1024;
 /// [`Error::TooLarge`] for quotas.
 pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Operation]) -> Result<Image> {
     access::mutating(caller)?;
-    let former_key = Mutex::new(None);
+    let (former_key, known) = (Mutex::new(None), limits::Known::default());
     let changed = images
         .change(caller, id, async |before: &Image| {
             *former_key.lock().unwrap_or_else(PoisonError::into_inner) = keys::of(images, before);
             if operations.is_empty() {
                 return Ok(None);
             }
+            // What is given away within the same patch is still its former owner's.
+            let limits = match operations.iter().any(|operation| adds(images, operation)) {
+                true => known.of(images, before.owner.as_deref()).await?,
+                false => images.settings.limits_of_all(),
+            };
             let mut after = before.clone();
             for (index, operation) in operations.iter().enumerate() {
                 if index > 0 && index % OPERATIONS_AT_A_STRETCH == 0 {
                     tokio::task::yield_now().await;
                 }
-                apply(images, caller, &mut after, operation).await?;
+                apply(images, caller, &limits, &mut after, operation).await?;
             }
             let is_new = |name: &str| before.property(name).is_none();
             let grows = after
@@ -62,7 +68,7 @@ pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Op
                 .iter()
                 .any(|p| is_new(&p.name) && !p.name.starts_with(SYSTEM_PROPERTY_PREFIX));
             if grows {
-                quota::check("properties", images.settings.image_property_quota, after.counted_properties())?;
+                quota::check("properties", limits.max_properties, after.counted_properties())?;
             }
             images.settings.bounds.check_record(before.variable_bytes(), &after)?;
             lifecycle::check(Some(before), &after)?;
@@ -81,7 +87,19 @@ pub async fn update(images: &Images, caller: &Caller, id: &str, operations: &[Op
     Ok(changed)
 }
 
-async fn apply(images: &Images, caller: &Caller, image: &mut Image, operation: &Operation) -> Result<()> {
+/// Whether an operation may bring an image properties, tags or locations, whose number has a limit.
+fn adds(images: &Images, operation: &Operation) -> bool {
+    let name = operation.attribute.as_str();
+    operation.verb != Verb::Remove && (["tags", "locations"].contains(&name) || !images.schema.is_base(name))
+}
+
+async fn apply(
+    images: &Images,
+    caller: &Caller,
+    limits: &Limits,
+    image: &mut Image,
+    operation: &Operation,
+) -> Result<()> {
     let attribute = operation.attribute.as_str();
     if attribute == "locations" {
         let count = operation.value.as_array().map_or(0, Vec::len);
@@ -90,7 +108,7 @@ async fn apply(images: &Images, caller: &Caller, image: &mut Image, operation: &
                 "An image can have {LOCATIONS_MAX} locations, not {count}."
             )));
         }
-        return locations::patch(images, caller, image, operation).await;
+        return locations::patch(images, caller, limits, image, operation).await;
     }
     let gives_away = attribute == "owner" && !caller.is_admin;
     let not_yours = || Error::forbidden("Only an administrator may change the owner of an image.");
@@ -114,7 +132,7 @@ async fn apply(images: &Images, caller: &Caller, image: &mut Image, operation: &
         return Err(not_yours());
     }
     if images.schema.is_base(attribute) {
-        set_attribute(images, image, operation)
+        set_attribute(limits, image, operation)
     } else {
         set_property(images, caller, image, operation)
     }
@@ -169,7 +187,7 @@ fn check_has_no_data(image: &Image, name: &str) -> Result<()> {
     )))
 }
 
-fn set_attribute(images: &Images, image: &mut Image, operation: &Operation) -> Result<()> {
+fn set_attribute(limits: &Limits, image: &mut Image, operation: &Operation) -> Result<()> {
     let name = operation.attribute.as_str();
     match operation.verb {
         Verb::Remove => return Err(Error::forbidden(format!("Property {name} may not be removed."))),
@@ -206,7 +224,7 @@ fn set_attribute(images: &Images, image: &mut Image, operation: &Operation) -> R
         }
         "tags" => {
             let tags = strings(Some(value));
-            quota::check("tags", images.settings.image_tag_quota, tags.len())?;
+            quota::check("tags", limits.max_tags, tags.len())?;
             // Those that are there may stay, whatever they are: single ones are taken with any character.
             let mut new = tags.iter().filter(|tag| !image.tags.contains(tag));
             new.try_for_each(|tag| check_text("tag", tag))?;

@@ -20,6 +20,7 @@ use crate::{
         pour::{Excess, Fault, Limits, Nowhere, Pour, Sink, Source, Written},
         reserve::Reserving,
     },
+    image::limits,
     model::{error::Error, image::Image},
     outbound::{Body, FetchError},
     store::{ByteStream, StoreError, StoreErrorKind},
@@ -80,7 +81,8 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
     let mut image = image.clone();
     state.apply(&mut image);
     let image = &image;
-    let limits = limits(imports, body.length)?;
+    let cap = limits::of(&imports.images, image.owner.as_deref()).await?.size_cap();
+    let limits = within(cap, body.length)?;
     work.begin_pass(body.length);
     let mut draft = staged::begin(imports, work, image, body.length).await?;
     let facts = receive(imports, work, image, &mut draft, body, limits).await?;
@@ -90,8 +92,7 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
 }
 
 /// How many bytes may come: the cap on images.
-fn limits(imports: &Imports, promised: Option<u64>) -> Done<Limits> {
-    let cap = imports.images.settings.image_size_cap;
+fn within(cap: u64, promised: Option<u64>) -> Done<Limits> {
     match promised.filter(|size| *size > cap) {
         Some(size) => Err(too_large(size, cap)),
         None => Ok(Limits { cap, ..Limits::NONE }),
@@ -157,9 +158,11 @@ pub async fn pour<S: Source<Error = Failure>, K: Sink>(
     limits: Limits,
 ) -> Result<Facts, Fault<Failure>> {
     let wanted = facts::wanted(&imports.images, image).map_err(|e| Fault::Source(e.into()))?;
+    let own = limits::of(&imports.images, image.owner.as_deref()).await;
+    let own = own.map_err(|e| Fault::Source(e.into()))?;
     let pour = Pour { sink, digests: Some(Digests::start(&wanted)?), limits, progress: work };
     let measured = pour.run(source).await?.measured.unwrap_or_default();
-    Ok(Facts::of(&imports.images, image, measured))
+    Ok(Facts::of(&imports.images, &own, image, measured))
 }
 
 async fn receive(

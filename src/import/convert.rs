@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     blob::facts::Facts,
+    image::limits,
     model::{error::Error, image::Image},
     store::private::FILE_MODE,
     telemetry::{self, trace::Kind},
@@ -82,7 +83,7 @@ pub async fn run(
         let found = detected.unwrap_or("several formats at once");
         return Err(refuse(format!("the data is {found}, but disk_format is {declared}.")));
     }
-    let room = Room::of(imports).await?;
+    let room = Room::of(imports, image.owner.as_deref()).await?;
     // What the inspector has read from the header; not all formats say it to both.
     room.check(facts.virtual_size.unwrap_or(0))?;
     let input = imports.blobs.staging.path(&source.blob);
@@ -135,14 +136,15 @@ struct Room {
 }
 
 impl Room {
-    async fn of(imports: &Imports) -> Done<Self> {
+    async fn of(imports: &Imports, owner: Option<&str>) -> Done<Self> {
+        let cap = limits::of(&imports.images, owner).await?.size_cap();
         let settings = &imports.images.settings;
         let folder = imports.blobs.staging.folder().to_owned();
         let found = crate::telemetry::blocking(move || statvfs(&folder)).await;
         let found = found.map_err(|e| Error::internal("staging", e))?;
         let found = found.map_err(|e| Error::internal("staging", e))?;
         Ok(Self {
-            most: settings.image_size_cap.min(settings.user_storage_quota.unwrap_or(u64::MAX)),
+            most: cap.min(settings.user_storage_quota.unwrap_or(u64::MAX)),
             whole: found.blocks().saturating_mul(found.fragment_size()),
             free: found.blocks_available().saturating_mul(found.fragment_size()),
         })

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     blob::reserve::Reservation,
     db::DbError,
+    image::limits,
     model::{error::Error, image::Image},
     store::{StoreError, private::new_file},
     work::{Done, Failure, Work},
@@ -73,7 +74,7 @@ pub async fn run(imports: &Imports, work: &Work, state: &mut State, image: &Imag
     let _memory = imports.shares.memory(work, bytes).await?;
     let limit =
         source.size.saturating_mul(imports.settings.expansion_max).max(imports.settings.expansion_free);
-    let limit = limit.min(imports.images.settings.image_size_cap);
+    let limit = limit.min(limits::of(&imports.images, image.owner.as_deref()).await?.size_cap());
     work.begin_pass(None);
     let draft = staged::begin(imports, work, image, None).await?;
     let (blob, task) = (draft.blob.clone(), work.clone());

@@ -13,7 +13,7 @@ use crate::{
         upload::{Client, Piece, ended},
     },
     db::{self, DbError},
-    image::{change, query},
+    image::{change, limits, query},
     model::{
         caller::Caller,
         error::{Error, Result},
@@ -45,6 +45,7 @@ pub async fn stage(
     let image = query::find(images, caller, id).await?;
     images.access.enforce(caller, "modify_image", &image).await?;
     check_may_stage(&image)?;
+    let cap = limits::of(images, image.owner.as_deref()).await?.size_cap();
     let _transfer = blobs.transfers.begin(caller)?;
     let author = Author::from(caller);
     let new = NewDraft {
@@ -60,8 +61,7 @@ pub async fn stage(
         prepares: None,
     };
     let (mut draft, _) = blobs.begin_upload(author.clone(), new, Status::Uploading, check_may_stage).await?;
-    let limits = Limits { declared, cap: images.settings.image_size_cap };
-    let result = match receive(&mut draft, limits, Client(pieces)).await {
+    let result = match receive(&mut draft, Limits { declared, cap }, Client(pieces)).await {
         Ok(size) => finish(imports, &author, &draft, size).await,
         Err(error) => Err(error),
     };

@@ -19,7 +19,7 @@ use crate::{
         upload::{self, Admitted, Piece, Received, Request},
     },
     db::{self, DbError},
-    image::change,
+    image::{change, limits},
     model::{
         blob::Blob,
         caller::Caller,
@@ -70,8 +70,8 @@ pub async fn upload(
 async fn check_room(imports: &Imports, caller: &Caller, format: &str, received: &Received) -> Result<()> {
     let Some(size) = received.facts.virtual_size.filter(|_| format == "raw") else { return Ok(()) };
     let settings = &imports.images.settings;
-    if size > settings.image_size_cap {
-        let cap = settings.image_size_cap;
+    let cap = limits::of(&imports.images, received.image.owner.as_deref()).await?.size_cap();
+    if size > cap {
         return Err(Error::TooLarge(format!("The disk of {size} bytes exceeds the maximum of {cap} bytes.")));
     }
     let allowance = Allowance::of(settings.user_storage_quota, caller.project_id.as_deref());

@@ -16,7 +16,7 @@ use crate::{
     db::{Conn, DbResult},
     format::{self, Inspector},
     image::{
-        Images,
+        Images, limits,
         locations::{ValidationData, found, probe},
     },
     model::{
@@ -170,11 +170,9 @@ async fn add(
             "disk_format and container_format must be set before data is added.".to_owned(),
         ));
     }
-    if size > images.settings.image_size_cap {
-        return Err(Failure::Final(format!(
-            "Image exceeds the maximum of {} bytes.",
-            images.settings.image_size_cap
-        )));
+    let cap = limits::of(images, image.owner.as_deref()).await?.size_cap();
+    if size > cap {
+        return Err(Failure::Final(format!("Image exceeds the maximum of {cap} bytes.")));
     }
     let mut metadata = named.metadata(url);
     if images.stores.multiple {

@@ -25,6 +25,20 @@ pub struct Limits {
     pub image_count_total: Option<u64>,
     /// Maximum number of private images.
     pub private_images: Option<u64>,
+    /// Images that it may create in a minute.
+    pub create_rate: Option<u64>,
+    /// Bytes of the data of one image.
+    pub image_size_cap: Option<u64>,
+    /// Bytes of the largest disk that the header of an image may claim.
+    pub max_virtual_size: Option<u64>,
+    /// Properties of an image.
+    pub max_properties: Option<u64>,
+    /// Tags of an image.
+    pub max_tags: Option<u64>,
+    /// Members of an image.
+    pub max_members: Option<u64>,
+    /// Locations of an image.
+    pub max_locations: Option<u64>,
 }
 
 impl Limits {
@@ -46,9 +60,20 @@ impl Limits {
         {
             return Err(Error::invalid(format!("sentence is a line of 1 to {SENTENCE_MAX} characters.")));
         }
-        let counts = [limits.image_count_total, limits.private_images];
-        if counts.into_iter().flatten().any(|count| count > COUNT_MAX) {
-            return Err(Error::invalid(format!("A limit is {COUNT_MAX} at most.")));
+        for (name, limit, least) in [
+            ("image_count_total", limits.image_count_total, 0),
+            ("private_images", limits.private_images, 0),
+            ("create_rate", limits.create_rate, 1),
+            ("image_size_cap", limits.image_size_cap, 1),
+            ("max_virtual_size", limits.max_virtual_size, 1),
+            ("max_properties", limits.max_properties, 0),
+            ("max_tags", limits.max_tags, 0),
+            ("max_members", limits.max_members, 0),
+            ("max_locations", limits.max_locations, 0),
+        ] {
+            if limit.is_some_and(|limit| limit < least || limit > COUNT_MAX) {
+                return Err(Error::invalid(format!("{name} is {least} to {COUNT_MAX}.")));
+            }
         }
         Ok(limits)
     }
@@ -61,6 +86,13 @@ impl Limits {
             sentence: self.sentence.or_else(|| all.sentence.clone()),
             image_count_total: self.image_count_total.or(all.image_count_total),
             private_images: self.private_images.or(all.private_images),
+            create_rate: self.create_rate.or(all.create_rate),
+            image_size_cap: self.image_size_cap.or(all.image_size_cap),
+            max_virtual_size: self.max_virtual_size.or(all.max_virtual_size),
+            max_properties: self.max_properties.or(all.max_properties),
+            max_tags: self.max_tags.or(all.max_tags),
+            max_members: self.max_members.or(all.max_members),
+            max_locations: self.max_locations.or(all.max_locations),
         }
     }
 
@@ -87,9 +119,15 @@ impl Limits {
         Ok(())
     }
 
-    /// Whether anything is limited.
-    pub fn limit(&self) -> bool {
-        self.enabled == Some(false) || self.image_count_total.is_some() || self.private_images.is_some()
+    /// Whether images are counted, or not allowed at all.
+    pub fn count(&self) -> bool {
+        self.enabled == Some(false)
+            || [self.image_count_total, self.private_images, self.create_rate].iter().any(Option::is_some)
+    }
+
+    /// Bytes of the data of one image at most.
+    pub fn size_cap(&self) -> u64 {
+        self.image_size_cap.unwrap_or(u64::MAX)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
         pour::{Chunks, Fault, Limits, Nowhere, Pour},
     },
     db::{self, Conn, DbError, DbResult},
-    image::{change, create::create, query},
+    image::{change, create::create, limits, query},
     model::{
         blob::{Blob, BlobState},
         caller::Caller,
@@ -143,8 +143,8 @@ impl Durable for Adoption {
         let named = &named.ok_or_else(|| Failure::Final(format!("There is no store {}.", input.store)))?;
         guard::require(&images.db, named).await?;
         let (url, size) = place(named, &input.key).await?;
-        if size > images.settings.image_size_cap {
-            let cap = images.settings.image_size_cap;
+        let cap = limits::of(images, image.owner.as_deref()).await?.size_cap();
+        if size > cap {
             return Err(Failure::Final(format!("Image exceeds the maximum of {cap} bytes.")));
         }
         let facts = read(blobs, work, named, (&url, size), &image).await?;
@@ -194,13 +194,14 @@ async fn read(
     image: &Image,
 ) -> Done<Facts> {
     let wanted = facts::wanted(&blobs.images, image)?;
+    let own = limits::of(&blobs.images, image.owner.as_deref()).await?;
     let digests = Digests::start(&wanted).map_err(Error::from)?;
     work.begin_pass(Some(size));
     let chunks = named.read(url, None).await.map_err(store_fault)?;
     let limits = Limits { declared: Some(size), cap: size };
     let pour = Pour { sink: &mut Nowhere, digests: Some(digests), limits, progress: work };
     match work.waiting(pour.run(&mut Chunks(chunks))).await? {
-        Ok(poured) => Ok(Facts::of(&blobs.images, image, poured.measured.unwrap_or_default())),
+        Ok(poured) => Ok(Facts::of(&blobs.images, &own, image, poured.measured.unwrap_or_default())),
         Err(Fault::Source(error)) => Err(store_fault(error)),
         Err(Fault::Digest(error)) => Err(Error::from(error).into()),
         Err(Fault::Excess(excess)) => Err(Error::from(excess).into()),

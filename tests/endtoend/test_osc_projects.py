@@ -23,6 +23,13 @@ def test_a_project_has_what_it_may(openstack, admin):
     shown = openstack.json("image", "limit", "show")
     assert (shown["image_count_total"], shown["private_images"]) == (before["image_count_total_used"], 0)
     assert "image_count_total" in openstack.refused("image", "create", "refused")
+    numbers = ("--max-tags", "1", "--max-properties", "2", "--max-members", "3", "--max-locations", "4")
+    sizes = ("--image-size-cap", "1000", "--max-virtual-size", "2000", "--create-rate", "500")
+    admin("image", "limit", "set", "--project", "demo", *numbers, *sizes)
+    shown = openstack.json("image", "limit", "show")
+    assert [shown[name] for name in ("max_tags", "max_properties", "max_members", "max_locations")] == [1, 2, 3, 4]
+    assert [shown[name] for name in ("image_size_cap", "max_virtual_size", "create_rate")] == [1000, 2000, 500]
+    assert "number of allowed image tags" in openstack.refused("image", "create", "--tag", "a", "--tag", "b", "refused")
     admin("image", "limit", "set", "--project", "demo", "--disable", "--sentence", "Ask the desk.")
     assert "Ask the desk." in openstack.refused("image", "create", "refused")
     assert "(HTTP 403)" in openstack.refused("image", "limit", "unset")

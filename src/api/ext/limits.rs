@@ -23,6 +23,13 @@ pub async fn show(state: Shared, caller: Identified, id: Path<String>, _: NoBody
             "sentence": limits.sentence,
             "image_count_total": limits.image_count_total,
             "private_images": limits.private_images,
+            "create_rate": limits.create_rate,
+            "image_size_cap": limits.image_size_cap,
+            "max_virtual_size": limits.max_virtual_size,
+            "max_properties": limits.max_properties,
+            "max_tags": limits.max_tags,
+            "max_members": limits.max_members,
+            "max_locations": limits.max_locations,
         },
         "usage": {"image_count_total": usage.images, "private_images": usage.private_images},
     })))

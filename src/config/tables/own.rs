@@ -150,6 +150,13 @@ const VITRINE: &[Opt] = &[
     )
     .of(Feature::Images)
     .must(),
+    unset(
+        "create_rate",
+        at_least(1),
+        "Images that one project may create in a minute, administrators apart; unset is no limit. More are answered with 429.",
+    )
+    .of(Feature::Images)
+    .must(),
     opt(
         "public_deprecation_days",
         at_least(0),

@@ -28,6 +28,7 @@ use crate::{
         pour::{Limits, Written},
     },
     format::Inspector,
+    image::limits,
     model::{
         error::Error,
         image::{INTEGER_MAX, Image},
@@ -82,7 +83,8 @@ pub async fn run(imports: &Imports, work: &Work, state: &mut State, image: &Imag
     work.begin_pass(Some(disk.size));
     let mut draft = staged::begin(imports, work, image, Some(disk.size)).await?;
     let mut to = Written(draft.writer(Some(disk.size)).await.map_err(|e| store_failure(&e))?);
-    let limits = Limits { declared: Some(disk.size), cap: imports.images.settings.image_size_cap };
+    let cap = limits::of(&imports.images, image.owner.as_deref()).await?.size_cap();
+    let limits = Limits { declared: Some(disk.size), cap };
     match pour(imports, work, &described, (&mut from, &mut to), limits).await {
         Ok(facts) => {
             draft.commit(to.0).await.map_err(|e| store_failure(&e))?;

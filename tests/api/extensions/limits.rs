@@ -36,7 +36,11 @@ on_each_database! {
         app.as_member("bob").create(image()).await.expect(201);
         let shown = alice.get(&path("alice")).await.expect(200).json();
         assert_eq!(shown, json!({
-            "limits": {"enabled": true, "sentence": null, "image_count_total": 5, "private_images": null},
+            "limits": {
+                "enabled": true, "sentence": null, "image_count_total": 5, "private_images": null, "create_rate": null,
+                "image_size_cap": 1_u64 << 40, "max_virtual_size": 1_u64 << 50, "max_properties": 128, "max_tags": 128,
+                "max_members": 128, "max_locations": 10,
+            },
             "usage": {"image_count_total": 5, "private_images": 0},
         }));
         let id = alice.list("limit=1").await.json()["images"][0]["id"].as_str().unwrap().to_owned();
@@ -92,6 +96,101 @@ on_each_database! {
         alice.post(&format!("/ext/v1/trash/{there}/restore")).await.expect(413);
         app.later(4000);
     }
+
+    /// A project's own numbers of properties and tags hold in its images, whoever changes them and in whichever way; a
+    /// larger one than that of all others holds as well. What an image has already it keeps.
+    async fn images_have_as_many_parts_as_their_project_may(database: Database) {
+        let app = database.app_with(|options| {
+            (options.image.image_property_quota, options.image.image_tag_quota) = (3, 3);
+        });
+        let (alice, bob, admin) = (app.as_member("alice"), app.as_member("bob"), app.as_admin());
+        limit(&app, "alice", json!({"max_properties": 1, "max_tags": 1})).await;
+        limit(&app, "bob", json!({"max_properties": 5, "max_tags": 5})).await;
+        let with = |count: usize| (0..count).fold(image(), |image, at| image.with(&format!("p{at}"), "x"));
+        let (few, many) = (["a", "b"], ["a", "b", "c", "d", "e", "f"]);
+        alice.create(with(2)).await.expect(413);
+        alice.create(image().tags(&few)).await.expect(413);
+        admin.create(with(2).with("owner", "alice")).await.expect(413);
+        admin.create(with(3)).await.expect(201);
+        admin.create(with(4)).await.expect(413);
+        bob.create(with(6)).await.expect(413);
+        bob.create(image().tags(&many)).await.expect(413);
+        let large = bob.created(with(5).tags(&many[..5])).await;
+        let id = alice.created(with(1).tags(&few[..1])).await;
+        let add = |name: &str| json!([{"op": "add", "path": format!("/{name}"), "value": "x"}]);
+        let tags = |tags: &[&str]| json!([{"op": "replace", "path": "/tags", "value": tags}]);
+        for client in [&alice, &admin] {
+            client.update(&id, add("other")).await.expect(413);
+            client.update(&id, add("p0")).await.expect(200);
+            client.update(&id, tags(&few)).await.expect(413);
+            client.put(&format!("/v2/images/{id}/tags/b")).await.expect(413);
+            client.put(&format!("/v2/images/{id}/tags/a")).await.expect(204);
+        }
+        bob.update(&large, add("sixth")).await.expect(413);
+        bob.put(&format!("/v2/images/{large}/tags/f")).await.expect(413);
+        limit(&app, "bob", json!({"max_properties": 6, "max_tags": 6})).await;
+        bob.update(&large, add("sixth")).await.expect(200);
+        bob.put(&format!("/v2/images/{large}/tags/f")).await.expect(204);
+        app.as_admin().delete(&path("bob")).await.expect(204);
+        bob.update(&large, add("p0")).await.expect(200);
+        bob.update(&large, add("seventh")).await.expect(413);
+        let said = refusal(bob.put(&format!("/v2/images/{large}/tags/g"))).await;
+        assert!(said.contains("number of allowed image tags. Attempted: 7, Maximum: 3"), "{said}");
+    }
+
+    /// A project's images have as many members as it may give them, however many are asked for at once, and whoever gives.
+    async fn images_have_as_many_members_as_their_project_may(database: Database) {
+        let app = database.app_with(|options| options.image.image_member_quota = 1);
+        let (alice, bob, admin) = (app.as_member("alice"), app.as_member("bob"), app.as_admin());
+        limit(&app, "alice", json!({"max_members": 3})).await;
+        let id = alice.created(image().shared()).await;
+        let names: Vec<String> = (0..12).map(|at| format!("p{at}")).collect();
+        let answers = join_all(names.iter().map(|name| alice.share(&id, name).into_future())).await;
+        let statuses = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+        assert_eq!((statuses(200), statuses(413)), (3, 9), "{answers:?}");
+        let members = alice.get(&format!("/v2/images/{id}/members")).await.json()["members"].as_array().unwrap().len();
+        assert_eq!(members, 3);
+        let attach = format!("/ext/v1/images/{id}/attach");
+        admin.post(&attach).json(&json!({"project_id": "another"})).await.expect(413);
+        limit(&app, "alice", json!({"max_members": 4})).await;
+        admin.post(&attach).json(&json!({"project_id": "another"})).await.expect(200);
+        let others = bob.created(image().shared()).await;
+        bob.share(&others, "alice").await.expect(200);
+        bob.share(&others, "carol").await.expect(413);
+    }
+
+    /// In any minute a project creates as many images as it may, even if it deletes them, and is told when it may again.
+    async fn sec_21_images_are_created_no_faster_than_their_project_may(database: Database) {
+        let app = database.app_with(|options| options.image.limits.create_rate = Some(3));
+        let (alice, bob, admin) = (app.as_member("alice"), app.as_member("bob"), app.as_admin());
+        limit(&app, "bob", json!({"create_rate": 2})).await;
+        let first = alice.created(image()).await;
+        app.later(20);
+        let answers = join_all((0..10).map(|_| alice.create(image()).into_future())).await;
+        let made = answers.iter().filter(|answer| answer.status == 201).count();
+        assert_eq!((made, answers.iter().filter(|answer| answer.status == 429).count()), (2, 8));
+        alice.remove(&first).await.expect(204);
+        let refused = alice.create(image()).header("accept", "application/json").await.expect(429);
+        let after: i64 = refused.header("retry-after").parse().unwrap();
+        assert!((30..=40).contains(&after), "{after}");
+        let said = refused.json()["message"].as_str().unwrap().to_owned();
+        assert!(said.contains("3 images in a minute"), "{said}");
+        // Whose project an image is to be, not who makes it, is what counts; administrators are not bound.
+        bob.create(image()).await.expect(201);
+        bob.create(image()).await.expect(201);
+        bob.create(image()).await.expect(429);
+        admin.create(image().with("owner", "bob")).await.expect(201);
+        app.later(after);
+        alice.create(image()).await.expect(201);
+        alice.create(image()).await.expect(429);
+        app.later(60);
+        for _ in 0..3 {
+            alice.create(image()).await.expect(201);
+        }
+        alice.create(image()).await.expect(429);
+        limit(&app, "alice", json!({"create_rate": 1000})).await;
+        alice.create(image()).await.expect(201);
+    }
 }
 
 /// Limits are set by operators and known to the project's own.
@@ -115,6 +214,13 @@ fn limits_are_the_operators() {
             json!({"sentence": ""}),
             json!({"sentence": "two\nlines"}),
             json!({"sentence": "x".repeat(256)}),
+            json!({"create_rate": 0}),
+            json!({"create_rate": 1.5}),
+            json!({"image_size_cap": 0}),
+            json!({"image_size_cap": "1G"}),
+            json!({"max_virtual_size": 0}),
+            json!({"max_tags": -1}),
+            json!({"max_members": u64::MAX}),
         ] {
             admin.put(&path("alice")).json(&bad).await.expect_for(400, &bad);
         }

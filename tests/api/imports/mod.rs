@@ -6,6 +6,7 @@ mod direct;
 mod engine;
 mod formats;
 mod hostile;
+mod limits;
 mod lost;
 mod plugins;
 mod quota;
