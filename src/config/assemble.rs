@@ -275,6 +275,7 @@ fn image_settings(loaded: &Loaded, findings: &mut Vec<Finding>) -> image::Settin
         orphan_grace_seconds: loaded.i64("vitrine", "orphan_grace_hours").unwrap_or(24).saturating_mul(3600),
         quarantine_seconds: loaded.i64("vitrine", "quarantine_days").unwrap_or(14).saturating_mul(24 * 3600),
         in_use: choice(loaded, "in_use_delete", InUse::parse),
+        cooldown_seconds: loaded.i64("vitrine", "protect_cooldown_hours").unwrap_or(0).saturating_mul(3600),
         limits: limits(loaded),
         trash_seconds: loaded.i64("vitrine", "trash_days").unwrap_or(0).saturating_mul(24 * 3600),
         obsolete: choice(loaded, "obsolete_images", Obsolete::parse),

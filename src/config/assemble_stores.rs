@@ -5,15 +5,21 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use super::check::{Finding, Topic};
 use super::registry::{GLANCE_STORE, STAGING};
 use super::{Loaded, StoreName};
-use crate::store::{
-    backend::{Options, Settings},
-    kinds::{self, file, http},
-    limit::Fencing,
-    shared::Sharing,
+use crate::{
+    model::consumer::InUse,
+    store::{
+        backend::{Options, Settings},
+        kinds::{self, file, http},
+        limit::Fencing,
+        shared::Sharing,
+    },
 };
 
 /// The option of each store that says in which format it keeps disks.
 const DISK_FORMAT: &str = "vitrine_disk_format";
+
+/// The option of each store that says what DELETE does with images in use that have data there.
+const IN_USE_DELETE: &str = "vitrine_in_use_delete";
 
 /// The stores to open.
 #[derive(Clone, Debug)]
@@ -45,6 +51,8 @@ pub struct StoreSettings {
     pub weight: i64,
     /// Format in which it keeps disks; `None` is as they come.
     pub disk_format: Option<String>,
+    /// What DELETE does with images in use that have data there; `None` is `[vitrine] in_use_delete`.
+    pub in_use: Option<InUse>,
     /// Its type and options.
     pub settings: Arc<dyn Settings>,
 }
@@ -56,7 +64,7 @@ impl StoreSettings {
     }
 
     fn plain(id: &str, settings: Arc<dyn Settings>) -> Self {
-        Self { id: id.to_owned(), description: None, weight: 0, disk_format: None, settings }
+        Self { id: id.to_owned(), description: None, weight: 0, disk_format: None, in_use: None, settings }
     }
 }
 
@@ -152,7 +160,8 @@ fn single(loaded: &Loaded, findings: &mut Vec<Finding>) -> Stores {
         let settings = read(loaded, GLANCE_STORE, kind.read, true, findings);
         if types.iter().any(|name| name == kind.name) {
             let disk_format = loaded.nonempty(GLANCE_STORE, DISK_FORMAT);
-            list.push(StoreSettings { disk_format, ..StoreSettings::plain(kind.name, settings) });
+            let in_use = in_use(loaded, GLANCE_STORE);
+            list.push(StoreSettings { disk_format, in_use, ..StoreSettings::plain(kind.name, settings) });
         }
     }
     let scheme = loaded.string(GLANCE_STORE, "default_store").unwrap_or_default().to_lowercase();
@@ -199,7 +208,12 @@ fn one_of_several(loaded: &Loaded, store: &StoreName, findings: &mut Vec<Finding
     let kind = kinds::find(&store.kind)?;
     let settings = read(loaded, section, kind.read, false, findings);
     let disk_format = loaded.nonempty(section, DISK_FORMAT);
-    Some(StoreSettings { id: store.id.clone(), description, weight, disk_format, settings })
+    let in_use = in_use(loaded, section);
+    Some(StoreSettings { id: store.id.clone(), description, weight, disk_format, in_use, settings })
+}
+
+fn in_use(loaded: &Loaded, section: &str) -> Option<InUse> {
+    loaded.nonempty(section, IN_USE_DELETE).and_then(|text| InUse::parse(&text))
 }
 
 fn read(

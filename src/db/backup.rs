@@ -25,6 +25,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("consumers", &["image_id", "kind", "id"]),
     ("image_slugs", &["owner", "slug"]),
     ("image_dates", &["image_id", "act"]),
+    ("unprotected_images", &["image_id"]),
     ("image_downloads", &["image_id"]),
     ("store_states", &["store"]),
     ("storages", &["id"]),

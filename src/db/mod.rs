@@ -65,6 +65,7 @@ pub mod stores;
 pub mod tasks;
 pub mod trash;
 pub mod unified;
+pub mod unprotected;
 pub(crate) mod url;
 mod url_crypt;
 pub mod usage;

@@ -82,6 +82,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// When images ceased to be protected, where that delays their deletion.
+    unprotected_images (image_id) {
+        image_id -> Text,
+        since -> BigInt,
+    }
+}
+
+diesel::table! {
     /// What is to be done with images by their dates.
     image_dates (image_id, act) {
         image_id -> Text,

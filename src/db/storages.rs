@@ -12,6 +12,7 @@ use super::{
     },
 };
 use crate::model::{
+    consumer::InUse,
     error::Error,
     storage::{Storage, Terms},
     time::Timestamp,
@@ -43,6 +44,8 @@ struct Bindings {
     hosts: Vec<String>,
     zones: Vec<String>,
     roles: Vec<String>,
+    #[serde(default)]
+    in_use_delete: Option<String>,
 }
 
 impl StorageRow {
@@ -63,14 +66,16 @@ impl StorageRow {
 
     fn into_storage(self) -> DbResult<Storage> {
         let bad = |e: serde_json::Error| DbError::Other(format!("storage {}: unreadable: {e}", self.id));
-        let Bindings { hosts, zones, roles } = serde_json::from_str(&self.bindings).map_err(bad)?;
+        let Bindings { hosts, zones, roles, in_use_delete } =
+            serde_json::from_str(&self.bindings).map_err(bad)?;
+        let in_use = in_use_delete.as_deref().and_then(InUse::parse);
         let options: Map<String, Value> = serde_json::from_str(&self.options).map_err(bad)?;
         Ok(Storage {
             id: self.id,
             kind: self.kind,
             description: self.description,
             weight: self.weight,
-            terms: Terms { managed: true, read_only: self.read_only, hosts, zones, roles },
+            terms: Terms { managed: true, read_only: self.read_only, hosts, zones, roles, in_use },
             options,
             sealed: self.sealed,
             created_at: Timestamp(self.created_at),

@@ -85,7 +85,7 @@ pub async fn attach(images: &Images, caller: &Caller, id: &str, project: &str) -
 /// [`Error::Conflict`] when it is in use.
 pub async fn detach(images: &Images, caller: &Caller, id: &str, project: &str) -> Result<()> {
     let image = enforce(images, caller, id, project).await?;
-    let guards = super::consumers::policy_of(images.settings.in_use, &image) != InUse::Allow;
+    let guards = images.in_use().of(&image) != InUse::Allow;
     let teller = (Author::from(caller), images.db.notices.clone());
     let (name, clock) = (project.to_owned(), images.db.clock.clone());
     let write = images.db.write("member.detach", move |conn: &mut Conn| {

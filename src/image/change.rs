@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 pub use super::door::Door;
 use super::{
-    Images, bundle_disks, consumers, dates, defaults, group_names, limits, query, queued, slugs,
+    Images, bundle_disks, consumers, cooldown, dates, defaults, group_names, limits, query, queued, slugs,
     turns::{Turn, Turns},
 };
 use crate::{
@@ -206,15 +206,16 @@ pub(super) fn admit_new(conn: &mut Conn, door: &Door, image: &Image) -> DbResult
     door.unified.as_ref().map_or(Ok(()), admit)
 }
 
+fn check_transition(before: Status, after: Status) -> Result<()> {
+    if before == after || before.may_become(after) {
+        return Ok(());
+    }
+    Err(Error::conflict(format!("Image status transition from {before} to {after} is not allowed.")))
+}
+
 /// Saves the difference between two states. Returns the image and how many blobs were doomed.
 fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbResult<(Image, usize)> {
-    if before.status != after.status && !before.status.may_become(after.status) {
-        return Err(Error::conflict(format!(
-            "Image status transition from {} to {} is not allowed.",
-            before.status, after.status
-        ))
-        .into());
-    }
+    check_transition(before.status, after.status)?;
     let now = door.clock.now();
     after.updated_at = now;
     let delete_after = now.plus_seconds(door.delay_seconds);
@@ -222,6 +223,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
     defaults::set((door.public_seconds, door.iso), before, &mut after, now);
     if after.status == Status::Deleted {
         bundle_disks::check_deletion(conn, before)?;
+        cooldown::check(conn, door.cooldown_seconds, before, now)?;
         for disk in bundle_disks::released(conn, before, now)? {
             let gone = Image { status: Status::Deleted, ..disk.clone() };
             doomed = doomed.saturating_add(save(conn, door, &disk, gone).map_err(bundle_disks::meanwhile)?.1);
@@ -243,7 +245,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
         db::images::delete(conn, before, now)?;
         dates::forget(conn, before)?;
         // Only now does whoever tells of a consumer wait for us.
-        consumers::check(conn, door.in_use, before)?;
+        consumers::check(conn, &door.in_use, before)?;
         db::jobs::cancel_of_image(conn, &before.id)?;
         db::cached_images::forget_image(conn, &before.id)?;
         doomed = doomed.saturating_add(db::blobs::doom_of_image(conn, &before.id, delete_after, now)?);
@@ -252,6 +254,7 @@ fn save(conn: &mut Conn, door: &Door, before: &Image, mut after: Image) -> DbRes
         adopt(conn, before, &after, now)?;
         after.revision = db::images::save(conn, before, &after)?;
         dates::note(conn, Some(before), &after)?;
+        cooldown::note(conn, door.cooldown_seconds, before, &after, now)?;
         group_names::check(conn, door.groups_strict, Some(before), &after)?;
         slugs::note(conn, Some(before), &after)?;
         for location in &before.locations {

@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Images, bundle_disks, query};
+use super::{Images, bundle_disks, cooldown, in_use::InUseRule, query};
 use crate::{
     access::{self, targets::CallerTarget},
     db::{self, Conn, DbResult},
     model::{
+        bundle::is_bundle,
         caller::Caller,
-        consumer::{
-            Consumer, ConsumerKind, DELETE_POLICY_PROPERTY, DELETE_UNUSED_PROPERTY, InUse,
-            LIFECYCLE_PROPERTY, RETIRED,
-        },
+        consumer::{Consumer, ConsumerKind, DELETE_UNUSED_PROPERTY, InUse, LIFECYCLE_PROPERTY, RETIRED},
         error::{Error, Result},
         event::Author,
         image::Image,
@@ -177,67 +175,12 @@ pub async fn replace(
     Ok(write.await?)
 }
 
-/// What DELETE would do with an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Preview {
-    /// The reason word of a refusal.
-    pub refused: Option<&'static str>,
-    /// The rule for an image in use.
-    pub in_use: InUse,
-    /// Whether anything uses it, or a disk of the bundle that it is.
-    pub is_used: bool,
-    /// Consumers by kind.
-    pub consumers: Vec<(ConsumerKind, i64)>,
-    /// Projects that lose it.
-    pub members: i64,
-    /// Stores that have its data.
-    pub stores: Vec<String>,
-}
-
-/// Says what DELETE would do, and changes nothing.
-///
-/// # Errors
-/// [`Error::ImageNotFound`], and [`Error::Forbidden`] without the right to delete.
-pub async fn preview(images: &Images, caller: &Caller, id: &str) -> Result<Preview> {
-    let image = query::show(images, caller, id).await?;
-    images.access.enforce(caller, "delete_image", &image).await?;
-    let (key, shown) = (image.id.clone(), image.clone());
-    let read = images.db.read("consumer.preview", move |conn| {
-        let disks = bundle_disks::of(conn, &shown)?;
-        let is_protected = shown.protected || disks.iter().any(|disk| disk.protected);
-        let is_bound = bundle_disks::is_bound(conn, &shown)?;
-        let used = (is_bound, bundle_disks::are_used(conn, &disks)?);
-        Ok((db::consumers::counts(conn, &key)?, db::members::count(conn, &key)?, is_protected, used))
-    });
-    let (consumers, members, is_protected, (is_bound, disks_are_used)) = read.await?;
-    let in_use = policy_of(images.settings.in_use, &image);
-    let is_used = !consumers.is_empty() || disks_are_used;
-    let refused = if is_protected {
-        Some("protected")
-    } else if is_bound || is_used && in_use == InUse::Refuse {
-        Some("image-in-use")
-    } else if !image.status.may_become(Status::Deleted) {
-        Some("conflict")
-    } else {
-        None
-    };
-    let stores = image.locations.iter().filter_map(|location| location.store.clone()).collect();
-    Ok(Preview { refused, in_use, is_used, consumers, members, stores })
-}
-
-/// The stricter of what the operator and the owner say.
-pub(super) fn policy_of(operator: InUse, image: &Image) -> InUse {
-    let owner =
-        image.property(DELETE_POLICY_PROPERTY).and_then(|p| p.value.as_deref()).and_then(InUse::parse);
-    owner.map_or(operator, |owner| owner.max(operator))
-}
-
 /// Refuses to delete an image that has consumers where it may not be.
 ///
 /// # Errors
 /// [`Error::Conflict`]
-pub(super) fn check(conn: &mut Conn, operator: InUse, image: &Image) -> DbResult<()> {
-    if policy_of(operator, image) == InUse::Allow {
+pub(super) fn check(conn: &mut Conn, rule: &InUseRule, image: &Image) -> DbResult<()> {
+    if rule.of(image) == InUse::Allow {
         return Ok(());
     }
     let counts = db::consumers::counts(conn, &image.id)?;
@@ -256,7 +199,8 @@ pub(super) fn check(conn: &mut Conn, operator: InUse, image: &Image) -> DbResult
 /// The new state of an image to be deleted: retired, if it has consumers and the rule says so.
 pub(super) async fn deleted(images: &Images, image: &Image) -> Result<Image> {
     let gone = Image { status: Status::Deleted, ..image.clone() };
-    if policy_of(images.settings.in_use, image) != InUse::Retire {
+    let rule = images.in_use();
+    if !is_bundle(image) && rule.of(image) != InUse::Retire {
         return Ok(gone);
     }
     let of = image.clone();
@@ -265,6 +209,9 @@ pub(super) async fn deleted(images: &Images, image: &Image) -> Result<Image> {
             return Ok(true);
         }
         let disks = bundle_disks::of(conn, &of)?;
+        if rule.of_all(&of, &disks) != InUse::Retire {
+            return Ok(true);
+        }
         Ok(db::consumers::counts(conn, &of.id)?.is_empty() && !bundle_disks::are_used(conn, &disks)?)
     });
     if read.await? {
@@ -369,6 +316,7 @@ async fn delete_if_unused(images: &Images, id: &str) -> Result<bool> {
         Ok(image) => Ok(image.status == Status::Deleted),
         // It has a consumer, perhaps since a moment ago.
         Err(Error::ImageNotFound(_) | Error::Conflict(_)) => Ok(false),
+        Err(error) if error.is_because(cooldown::REASON) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{Images, bundle_disks, consumers, keys, locations};
+use super::{Images, bundle_disks, consumers, cooldown, keys, locations};
 use crate::{
     access,
     model::{
@@ -18,7 +18,7 @@ use crate::{
 /// may be retired instead. The disks of a bundle go with it.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for protected images and without the right; [`Error::Conflict`] when others use the data, or the
+/// [`Error::Forbidden`] for images that are protected, or were until a while ago, and without the right; [`Error::Conflict`] when others use the data, or the
 /// image, where that matters.
 pub async fn delete(images: &Images, caller: &Caller, id: &str) -> Result<()> {
     access::mutating(caller)?;
@@ -35,6 +35,7 @@ pub async fn delete(images: &Images, caller: &Caller, id: &str) -> Result<()> {
                     image.status
                 )));
             }
+            cooldown::require_over(images, image).await?;
             let after = consumers::deleted(images, image).await?;
             if after.status == Status::Deleted {
                 let disks = bundle_disks::found(images, image).await?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Images, IsoDefaults};
+use super::{Images, IsoDefaults, in_use::InUseRule};
 use crate::{
     access::unified::Quota,
     db::{self, Conn, DbResult},
@@ -30,7 +30,9 @@ pub struct Door {
     /// Seconds for which a deleted image can come back (`trash_days`, `delayed_delete`); 0 is not at all.
     pub bin_seconds: i64,
     /// What happens to images in use when they are deleted (`in_use_delete`).
-    pub in_use: InUse,
+    pub in_use: InUseRule,
+    /// Seconds for which an image that was protected cannot be deleted (`protect_cooldown_hours`).
+    pub cooldown_seconds: i64,
     /// Seconds after which images for everybody are deprecated (`public_deprecation_days`).
     pub public_seconds: Option<i64>,
     /// The properties that ISO images get (`iso_image_kind`, `iso_temporary`).
@@ -60,7 +62,8 @@ impl Door {
             delay_seconds: 0,
             storage_quota: None,
             bin_seconds: 0,
-            in_use: InUse::Allow,
+            in_use: InUseRule::whatever(InUse::Allow),
+            cooldown_seconds: 0,
             public_seconds: None,
             iso: IsoDefaults::default(),
             limits: None,
@@ -105,7 +108,8 @@ impl Images {
             delay_seconds,
             bin_seconds: delay_seconds.max(self.settings.trash_seconds),
             storage_quota,
-            in_use: self.settings.in_use,
+            in_use: self.in_use(),
+            cooldown_seconds: self.settings.cooldown_seconds,
             public_seconds: self.settings.public_seconds,
             iso: self.settings.iso,
             limits: None,

@@ -5,7 +5,7 @@
 use super::{
     Images,
     change::{self, Door},
-    consumers, locations, query,
+    consumers, cooldown, locations, query,
 };
 use crate::{
     db::{self, Conn, DbResult, image_dates::Due},
@@ -118,9 +118,12 @@ fn decide(
             Obsolete::Deactivate => Image { status: Status::Deactivated, ..image.clone() },
         },
         Act::Delete if image.protected || !image.status.may_become(Status::Deleted) => return Ok(None),
+        Act::Delete if cooldown::end(conn, door.cooldown_seconds, &image.id, door.clock.now())?.is_some() => {
+            return Ok(None);
+        }
         Act::Delete => {
             let used = !db::consumers::counts(conn, &image.id)?.is_empty();
-            match consumers::policy_of(door.in_use, image) {
+            match door.in_use.of(image) {
                 InUse::Refuse if used => return Ok(None),
                 InUse::Retire if used => consumers::going(image),
                 _ => Image { status: Status::Deleted, ..image.clone() },

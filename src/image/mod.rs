@@ -11,16 +11,19 @@ mod bundle_disks;
 pub mod bundles;
 pub mod change;
 pub mod consumers;
+mod cooldown;
 pub mod create;
 mod dates;
 mod defaults;
 pub mod delete;
+pub mod delete_preview;
 mod door;
 pub mod downloads;
 pub mod expected;
 pub mod families;
 pub mod from_store;
 pub mod group_names;
+pub mod in_use;
 pub mod keys;
 pub mod lifecycle;
 pub mod limits;
@@ -141,6 +144,8 @@ pub struct Settings {
     pub quarantine_seconds: i64,
     /// `[vitrine] in_use_delete`
     pub in_use: InUse,
+    /// `[vitrine] protect_cooldown_hours`, in seconds: how long an image that was protected cannot be deleted; 0 is not.
+    pub cooldown_seconds: i64,
     /// The limits of projects without limits of their own.
     pub limits: Limits,
     /// `[vitrine] obsolete_images`
@@ -226,6 +231,7 @@ impl Default for Settings {
             orphan_grace_seconds: 24 * 3600,
             quarantine_seconds: 14 * 24 * 3600,
             in_use: InUse::default(),
+            cooldown_seconds: 0,
             limits: Limits::default(),
             obsolete: Obsolete::default(),
             media_groups_strict: false,

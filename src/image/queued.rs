@@ -1,6 +1,6 @@
 //! Limits on images without data: their number in a project, and their age. Both are off by default.
 
-use super::Images;
+use super::{Images, cooldown};
 use crate::{
     db::{self, Conn, DbResult},
     model::{
@@ -52,6 +52,7 @@ pub async fn delete_stale(images: &Images) -> Result<usize> {
             match images.change_for(&Author::service(), id, decide).await {
                 Ok(image) => gone = gone.saturating_add(usize::from(image.status == Status::Deleted)),
                 Err(Error::ImageNotFound(_)) => {}
+                Err(error) if error.is_because(cooldown::REASON) => {}
                 Err(error) => return Err(error),
             }
         }

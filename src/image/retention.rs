@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::{Images, change, change::Door, consumers, families::LINES_MAX, locations, query};
+use super::{
+    Images, change, change::Door, consumers, cooldown, families::LINES_MAX, in_use::InUseRule, locations,
+    query,
+};
 use crate::{
     access::{self, targets::ProjectTarget},
     db::{self, Conn, DbResult, retention::Kept},
@@ -219,7 +222,7 @@ async fn end(images: &Images, author: &Author, rule: &Rule, id: &str) -> Result<
         }
     }
     // Whatever the operator lets others do.
-    let door = Door { in_use: InUse::Refuse, ..images.door(author.clone()) };
+    let door = Door { in_use: InUseRule::whatever(InUse::Refuse), ..images.door(author.clone()) };
     let (key, keeps) = (id.to_owned(), rule.keep_if.clone());
     let write = images.db.write("retention.end", move |conn| {
         let mut kept = None;
@@ -247,6 +250,7 @@ async fn end(images: &Images, author: &Author, rule: &Rule, id: &str) -> Result<
         Ok(kept) => Ok(kept),
         Err(Error::ImageNotFound(_)) => Ok(Some("no-data")),
         Err(Error::Conflict(_)) => Ok(Some("in-use")),
+        Err(error) if error.is_because(cooldown::REASON) => Ok(Some("protected")),
         Err(error) => Err(error),
     }
 }

@@ -86,6 +86,11 @@ impl Error {
         Self::Because(Box::new(Because { error: self, reason, details }))
     }
 
+    /// Whether programs are told this reason.
+    pub fn is_because(&self, reason: &str) -> bool {
+        matches!(self, Self::Because(because) if because.reason == reason)
+    }
+
     /// Bad input, in words that name the fault.
     pub fn invalid(text: impl Display) -> Self {
         Self::Invalid(text.to_string())

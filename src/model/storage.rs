@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
+    consumer::InUse,
     error::{Error, Result},
     image::TEXT_CHARS_MAX,
     time::Timestamp,
@@ -16,8 +17,18 @@ const PLACES_MAX: usize = 200;
 const ROLES: [&str; 4] = ["custom", "iso", "stock", "export"];
 /// Ids that the service uses itself begin with this.
 const RESERVED: &str = "os_glance";
-const MEMBERS: [&str; 9] =
-    ["id", "type", "options", "description", "weight", "read_only", "hosts", "zones", "roles"];
+const MEMBERS: [&str; 10] = [
+    "id",
+    "type",
+    "options",
+    "description",
+    "weight",
+    "read_only",
+    "hosts",
+    "zones",
+    "roles",
+    "in_use_delete",
+];
 
 /// How a store is to be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +43,8 @@ pub struct Terms {
     pub zones: Vec<String>,
     /// What it is meant for.
     pub roles: Vec<String>,
+    /// What DELETE does with images in use that have data there; `None` is what it does with all.
+    pub in_use: Option<InUse>,
 }
 
 impl Terms {
@@ -147,12 +160,27 @@ impl Storage {
             }
             self.terms.roles = roles;
         }
+        match object.get("in_use_delete") {
+            None => {}
+            Some(Value::Null) => self.terms.in_use = None,
+            Some(value) => {
+                let known = value.as_str().and_then(InUse::parse);
+                let names = InUse::NAMES.join(", ");
+                let wrong = || Error::invalid(format!("in_use_delete must be one of {names}."));
+                self.terms.in_use = Some(known.ok_or_else(wrong)?);
+            }
+        }
         Ok(self)
     }
 
     /// Its particulars that no configured store has, for those who see all of it.
     pub fn bindings(&self) -> Value {
-        json!({"hosts": self.terms.hosts, "zones": self.terms.zones, "roles": self.terms.roles})
+        json!({
+            "hosts": self.terms.hosts,
+            "zones": self.terms.zones,
+            "roles": self.terms.roles,
+            "in_use_delete": self.terms.in_use.map(InUse::as_str),
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     config, import,
+    model::storage::Terms,
     store::{
         NamedStore, Stores,
         backend::Site,
@@ -56,7 +57,8 @@ pub fn open_one(
     let backend = one.settings.open(&Site { id: &one.id, data_dir, filter, patience })?;
     let limits = Limits { fencing: fencing.clone(), ..Limits::default() };
     let store = NamedStore::new(one.id.clone(), one.description.clone(), one.weight, backend, &limits);
-    Ok(store.keeping(one.disk_format.clone()))
+    let terms = Terms { in_use: one.in_use, ..Terms::default() };
+    Ok(store.keeping(one.disk_format.clone()).on(terms))
 }
 
 /// How storages of the database are opened: as configured stores are.

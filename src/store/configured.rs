@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -15,7 +16,7 @@ use super::{
     ByteStream, NamedStore, StoreResult,
     shared::{SharedReads, Sharing},
 };
-use crate::model::{image::Location, placement::Rule};
+use crate::model::{consumer::InUse, image::Location, placement::Rule};
 
 /// The stores.
 pub struct Stores {
@@ -66,6 +67,12 @@ impl Snapshot {
     /// The weight of the store of a location: 0 where it names none that is known.
     fn weight(&self, location: &Location) -> i64 {
         location.store.as_deref().and_then(|id| self.by_id.get(id)).map_or(0, |named| named.weight)
+    }
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stores").field("ids", &self.configured_ids).finish_non_exhaustive()
     }
 }
 
@@ -174,6 +181,14 @@ impl Stores {
     /// cannot be decrypted.
     pub fn for_location(&self, location: &Location) -> Option<NamedStore> {
         self.now().for_location(location, self.multiple).cloned()
+    }
+
+    /// What DELETE does with images in use that have data at these locations, where it does `all` unless a store says
+    /// otherwise: the strictest of what their stores say.
+    pub fn in_use(&self, all: InUse, locations: &[Location]) -> InUse {
+        let now = self.now();
+        let of = |location| now.for_location(location, self.multiple).and_then(|named| named.terms.in_use);
+        locations.iter().map(|location| of(location).unwrap_or(all)).max().unwrap_or(all)
     }
 
     /// Names the store of each location that says none which is known here, and puts the heavier stores

@@ -56,6 +56,8 @@ def test_a_store_comes_and_goes(admin, storages):
 
     changed = admin.json("image", "storage", "set", "nfs1", "--disable", "--no-hosts", "--zone", "hall-2")
     assert (changed["read_only"], changed["hosts"], changed["zones"]) == (True, [], ["hall-2"])
+    for option, rule in ((("--in-use-delete", "refuse"), "refuse"), (("--no-in-use-delete",), None)):
+        assert admin.json("image", "storage", "set", "nfs1", *option)["in_use_delete"] == rule
     assert admin.json("image", "storage", "set", "nfs1", "--enable", "--dry-run")["read_only"] is False
     assert admin.json("image", "storage", "show", "nfs1")["read_only"] is True
     told = admin.refused("image", "storage", "delete", "nfs1")

@@ -6,6 +6,7 @@ use vitrine::{
     image::{
         IsoDefaults,
         change::{self, Door},
+        in_use::InUseRule,
     },
     model::{
         consumer::{Consumer, ConsumerKind, InUse},
@@ -117,7 +118,8 @@ impl History {
             unified: None,
             groups_strict: false,
             fixed_stores: None,
-            in_use: InUse::Allow,
+            in_use: InUseRule::whatever(InUse::Allow),
+            cooldown_seconds: 0,
             clock: db.clock.clone(),
             notices: db.notices.clone(),
             moved: Moved::default(),

@@ -9,6 +9,7 @@ from . import base
 from .extensions import at
 from .storage import add_storage
 
+FORGOTTEN = object()
 LISTS = {name: format_columns.ListColumn for name in ("hosts", "zones", "roles")}
 
 
@@ -34,13 +35,16 @@ def add_fields(parser):
                             help=f"{what} (repeat option for each)")
     parser.add_argument("--role", choices=("custom", "iso", "stock", "export"), action="append", dest="roles",
                         help="What it is meant for (repeat option for each)")
+    parser.add_argument("--in-use-delete", choices=("allow", "retire", "refuse"),
+                        help="What deleting an image does that has data there and is in use")
     parser.add_argument("--dry-run", action="store_true", help="Only try it and say what it would be")
 
 
 def given(parsed_args):
-    names = ("description", "weight", "hosts", "zones", "roles", "read_only")
+    names = ("description", "weight", "hosts", "zones", "roles", "read_only", "in_use_delete")
     pairs = ((name, getattr(parsed_args, name)) for name in names)
-    body = {name: value for name, value in pairs if value is not None}
+    # Nothing at all is said of what is not given, and null of what is to be forgotten.
+    body = {name: None if value == FORGOTTEN else value for name, value in pairs if value is not None}
     return body | ({"options": dict(parsed_args.options)} if parsed_args.options else {})
 
 
@@ -81,6 +85,8 @@ class SetStorage(base.ShowOne):
         for name in ("hosts", "zones", "roles"):
             parser.add_argument(f"--no-{name}", action="store_const", const=[], dest=name,
                                 help=f"Forget its {name}")
+        parser.add_argument("--no-in-use-delete", action="store_const", const=FORGOTTEN, dest="in_use_delete",
+                            help="Deleting an image in use does there what it does in all stores")
         return parser
 
     def take_action(self, parsed_args):

@@ -8,7 +8,7 @@ use crate::{
         error::ApiResult,
         extract::{Identified, NoBody, Shared},
     },
-    image::consumers as domain,
+    image::{consumers as domain, delete_preview},
     model::consumer::InUse,
 };
 
@@ -26,7 +26,7 @@ pub async fn unretire(state: Shared, caller: Identified, id: Path<String>, _: No
 
 /// Says what DELETE would do.
 pub async fn preview(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
-    let preview = domain::preview(&state.app.images, &caller.0, &id).await?;
+    let preview = delete_preview::preview(&state.app.images, &caller.0, &id).await?;
     let consumers: Map<String, Value> =
         preview.consumers.iter().map(|(kind, count)| (kind.as_str().to_owned(), json!(count))).collect();
     let action = match preview.refused {

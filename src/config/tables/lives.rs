@@ -19,6 +19,13 @@ const LIVES: &[Opt] = &[
     )
     .must(),
     opt(
+        "protect_cooldown_hours",
+        at_least(0),
+        "0",
+        "Hours for which an image cannot be deleted yet after `protected` was cleared; 0 is none, as in Glance.",
+    )
+    .must(),
+    opt(
         "obsolete_images",
         Choice(&Obsolete::NAMES),
         "retire",

@@ -3,6 +3,7 @@
 use crate::config::option::Kind::{Choice, List, Text};
 use crate::config::option::{ANY_INT, Group, Item, Opt, Place, opt, unset};
 use crate::config::wired::Feature;
+use crate::model::consumer::InUse;
 
 /// The groups of this file.
 pub const GROUPS: &[Group] = &[
@@ -22,7 +23,16 @@ const GLANCE_STORE: &[Opt] = &[
     )
     .must(),
     DISK_FORMAT,
+    IN_USE_DELETE,
 ];
+
+const IN_USE_DELETE: Opt = unset(
+    "vitrine_in_use_delete",
+    Choice(&InUse::NAMES),
+    "What DELETE does with an image in use that has data in the store, in the place of [vitrine] in_use_delete. Of several \
+     stores the strictest counts.",
+)
+.must();
 
 const DISK_FORMAT: Opt = unset(
     "vitrine_disk_format",
@@ -42,4 +52,5 @@ const EVERY: &[Opt] = &[
     )
     .must(),
     DISK_FORMAT,
+    IN_USE_DELETE,
 ];

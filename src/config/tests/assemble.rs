@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use crate::config::{Config, Finding, Input, Limits, Loaded, Sources, StoreSettings, Topic, load};
+use crate::model::consumer::InUse;
 use crate::store::file;
 use crate::{api, api::health::Check, blob::transfers, cache::Driver, db::SqlMode, image, import, work};
 
@@ -75,6 +76,20 @@ fn options_become_settings() {
     assert_eq!((store.id.as_str(), store.weight), ("a", -4));
     assert_eq!(store.disk_format.as_deref(), Some("raw"));
     assert_eq!(files_of(store).folders[0].path.as_os_str(), "/d");
+}
+
+/// Proves that stores may have a rule about images in use.
+#[test]
+fn stores_may_have_a_rule() {
+    let several = "[DEFAULT]\nenabled_backends = a:file, b:file\n[glance_store]\ndefault_backend = a\n";
+    let text = format!(
+        "{several}[backend_defaults]\nvitrine_in_use_delete = retire\n[b]\nvitrine_in_use_delete = refuse\n\
+         [vitrine]\nprotect_cooldown_hours = 24\ncreate_rate = 3\n"
+    );
+    let config = Config::assemble(&loaded(&text)).unwrap();
+    let rules: Vec<_> = config.stores.list.iter().map(|store| store.in_use).collect();
+    assert_eq!(rules, [Some(InUse::Retire), Some(InUse::Refuse)]);
+    assert_eq!((config.image.cooldown_seconds, config.image.limits.create_rate), (86_400, Some(3)));
 }
 
 /// Proves that stores may want a format where there are several and where there is one, each or all, and no odd one.

@@ -5,6 +5,7 @@ mod billers;
 mod bundles;
 mod consumers;
 mod csv;
+mod deleting;
 mod families;
 mod history;
 mod images;

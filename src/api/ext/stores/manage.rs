@@ -12,7 +12,7 @@ use crate::{
         origin::own_url,
         query::pairs,
     },
-    model::error::Result,
+    model::{consumer::InUse, error::Result},
     reconcile::stores as known,
     storage::manage as domain,
 };
@@ -42,6 +42,7 @@ fn planned(done: &domain::Done) -> Value {
             "hosts": terms.hosts,
             "zones": terms.zones,
             "roles": terms.roles,
+            "in_use_delete": terms.in_use.map(InUse::as_str),
         },
     })
 }

@@ -15,6 +15,7 @@ use crate::{
         query::pairs,
     },
     model::{
+        consumer::InUse,
         error::{Error, Result},
         finding::ObjectState,
         time::Timestamp,
@@ -72,6 +73,7 @@ fn store(known: &Known) -> Value {
         "hosts": named.terms.hosts,
         "zones": named.terms.zones,
         "roles": named.terms.roles,
+        "in_use_delete": named.terms.in_use.map(InUse::as_str),
         "state": state,
         "mark": mark,
         "capacity_bytes": report.room.map(|room| room.total),

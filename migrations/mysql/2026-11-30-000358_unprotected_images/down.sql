@@ -1,0 +1,1 @@
+DROP TABLE unprotected_images;

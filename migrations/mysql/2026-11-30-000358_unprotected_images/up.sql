@@ -1,0 +1,5 @@
+-- When images ceased to be protected, where that delays their deletion.
+CREATE TABLE unprotected_images (
+    image_id VARCHAR(36) NOT NULL PRIMARY KEY,
+    since BIGINT NOT NULL
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

@@ -1,0 +1,5 @@
+-- When images ceased to be protected, where that delays their deletion.
+CREATE TABLE unprotected_images (
+    image_id TEXT NOT NULL PRIMARY KEY,
+    since BIGINT NOT NULL
+);
