@@ -32,6 +32,9 @@ use super::{
     assemble_traces, assemble_usage,
 };
 
+/// Private images of a project with `limits_profile = bare-metal`.
+const PRIVATE_BARE_METAL: u64 = 50;
+
 /// Everything that the server is started with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -302,11 +305,13 @@ fn choice<T: Default>(loaded: &Loaded, option: &str, parse: impl FnOnce(&str) ->
 }
 
 fn limits(loaded: &Loaded) -> Limits {
+    let profile = loaded.string("vitrine", "limits_profile");
+    let of_profile = (profile.as_deref() == Some("bare-metal")).then_some(PRIVATE_BARE_METAL);
     Limits {
         enabled: (!loaded.bool("vitrine", "custom_images")).then_some(false),
         sentence: loaded.nonempty("vitrine", "custom_images_sentence"),
         image_count_total: loaded.u64("vitrine", "images_per_project"),
-        private_images: loaded.u64("vitrine", "private_images_per_project"),
+        private_images: loaded.u64("vitrine", "private_images_per_project").or(of_profile),
         create_rate: loaded.u64("vitrine", "create_rate"),
         // What one image may have is said by Glance's options.
         ..Limits::default()

@@ -140,13 +140,21 @@ const VITRINE: &[Opt] = &[
     )
     .of(Feature::Images)
     .must(),
+    opt(
+        "limits_profile",
+        Choice(&["none", "bare-metal"]),
+        "none",
+        "Limits for a kind of region, where no option of their own sets them: for bare-metal, private_images_per_project is 50.",
+    )
+    .of(Feature::Images)
+    .must(),
     unset("images_per_project", at_least(0), "Images that one project may have; unset is no limit.")
         .of(Feature::Images)
         .must(),
     unset(
         "private_images_per_project",
         at_least(0),
-        "Images that one project may have and that nobody else sees; unset is no limit.",
+        "Images that one project may have and that nobody else sees; unset is no limit, unless limits_profile has one.",
     )
     .of(Feature::Images)
     .must(),

@@ -78,10 +78,21 @@ fn options_become_settings() {
     assert_eq!(files_of(store).folders[0].path.as_os_str(), "/d");
 }
 
-/// Proves that stores may have a rule about images in use.
+/// Proves that a profile sets what no option sets, and that stores may have a rule about images in use.
 #[test]
-fn stores_may_have_a_rule() {
+fn profiles_and_rules_of_stores() {
     let several = "[DEFAULT]\nenabled_backends = a:file, b:file\n[glance_store]\ndefault_backend = a\n";
+    for (text, private) in [
+        ("", None),
+        ("limits_profile = none\n", None),
+        ("limits_profile = bare-metal\n", Some(50)),
+        ("limits_profile = bare-metal\nprivate_images_per_project = 7\n", Some(7)),
+        ("private_images_per_project = 7\n", Some(7)),
+    ] {
+        let config = Config::assemble(&loaded(&format!("{several}[vitrine]\n{text}"))).unwrap();
+        assert_eq!(config.image.limits.private_images, private, "{text}");
+    }
+    assert!(Config::assemble(&loaded("[vitrine]\nlimits_profile = cloud\n")).is_err());
     let text = format!(
         "{several}[backend_defaults]\nvitrine_in_use_delete = retire\n[b]\nvitrine_in_use_delete = refuse\n\
          [vitrine]\nprotect_cooldown_hours = 24\ncreate_rate = 3\n"

@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
+use vitrine::config::{Config, Input, Sources, load};
 
 use crate::support::*;
 
@@ -68,6 +69,26 @@ on_each_database! {
         alice.create(image().shared()).await.expect(201);
         limit(&app, "alice", json!({"private_images": 3})).await;
         alice.update(&shared, hide).await.expect(200);
+    }
+
+    /// The profile for bare metal allows a project 50 private images and any number of others, single projects what they are
+    /// given.
+    async fn bare_metal_has_fifty_private_images(database: Database) {
+        let folder = scratch_folder();
+        let file = folder.path().join("glance-api.conf");
+        std::fs::write(&file, "[vitrine]\nlimits_profile = bare-metal\n").unwrap();
+        let sources = Sources { inputs: vec![Input::File(file)], ..Sources::default() };
+        let limits = Config::assemble(&load(&sources)).unwrap().image.limits;
+        let app = database.app_with(|options| options.image.limits = limits);
+        let alice = app.as_member("alice");
+        for answer in join_all((0..50).map(|_| alice.create(image().private()).into_future())).await {
+            answer.expect(201);
+        }
+        let said = refusal(alice.create(image().private())).await;
+        assert!(said.contains("private_images 50 of 50 used"), "{said}");
+        alice.create(image().shared()).await.expect(201);
+        limit(&app, "alice", json!({"private_images": 51})).await;
+        alice.create(image().private()).await.expect(201);
     }
 
     /// Where custom images are not enabled, projects are told so in the operator's words, single ones may all the same, and
