@@ -199,7 +199,11 @@ fn chosen_store(blobs: &Blobs, request: &Request) -> Result<Option<NamedStore>> 
     named.map(Some).ok_or_else(|| Error::invalid(format!("Store {id:?} is not known here.")))
 }
 
-fn check_may_save(image: &Image) -> Result<()> {
+/// Requires that data may be saved for an image.
+///
+/// # Errors
+/// [`Error::Conflict`] for its status, [`Error::Invalid`] without its formats.
+pub fn check_may_save(image: &Image) -> Result<()> {
     if !image.status.may_become(Status::Saving) {
         return Err(Error::conflict(format!(
             "Image status transition from {} to saving is not allowed.",

@@ -46,6 +46,14 @@ pub(super) fn imports(loaded: &Loaded, findings: &mut Vec<Finding>) -> Settings 
         conversion_wait: loaded
             .u64(OURS, "conversion_wait")
             .map_or(default.conversion_wait, Duration::from_secs),
+        upload_seconds: loaded
+            .u64(OURS, "upload_ttl")
+            .and_then(|seconds| i64::try_from(seconds).ok())
+            .unwrap_or(default.upload_seconds),
+        uploads_max: loaded.u64(OURS, "open_uploads_per_project").unwrap_or(default.uploads_max),
+        upload_bytes_max: loaded
+            .u64(OURS, "open_upload_bytes_per_project")
+            .unwrap_or(default.upload_bytes_max),
         confinement: loaded
             .string(OURS, "converter_confinement")
             .and_then(|text| Confinement::parse(&text))

@@ -27,6 +27,8 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("image_dates", &["image_id", "act"]),
     ("unprotected_images", &["image_id"]),
     ("image_downloads", &["image_id"]),
+    ("uploads", &["id"]),
+    ("upload_pieces", &["upload_id", "first_byte"]),
     ("store_states", &["store"]),
     ("storages", &["id"]),
     ("placement_rules", &["id"]),

@@ -364,22 +364,6 @@ pub fn names_in_store(conn: &mut Conn, store: &str) -> DbResult<Vec<(String, Str
         .load(conn)?)
 }
 
-/// The staged data of an image, complete and waiting for its import.
-///
-/// # Errors
-/// Only the database's own.
-pub fn staged_of(conn: &mut Conn, image_id: &str) -> DbResult<Option<Blob>> {
-    let row: Option<BlobRow> = blobs::table
-        .filter(blobs::image_id.eq(image_id))
-        .filter(blobs::state.eq(BlobState::Live.as_str()))
-        .filter(blobs::store.like(format!("{STAGING_PREFIX}%")))
-        .order((blobs::created_at.desc(), blobs::id))
-        .select(BlobRow::as_select())
-        .first(conn)
-        .optional()?;
-    row.map(BlobRow::into_blob).transpose()
-}
-
 /// Marks the blobs that `holder` was writing `doomed` and ends its leases, because it has failed or starts again. Blobs
 /// that the deletion of the image has doomed keep the writer's lease until then.
 ///

@@ -66,6 +66,7 @@ pub mod tasks;
 pub mod trash;
 pub mod unified;
 pub mod unprotected;
+pub mod uploads;
 pub(crate) mod url;
 mod url_crypt;
 pub mod usage;

@@ -115,6 +115,36 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    /// Uploads in parts.
+    uploads (id) {
+        id -> Text,
+        image_id -> Text,
+        project_id -> Text,
+        place -> Text,
+        store -> Nullable<Text>,
+        size -> BigInt,
+        part_size -> BigInt,
+        expected -> Nullable<Text>,
+        job_id -> Nullable<Text>,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    /// What has arrived of them.
+    upload_pieces (upload_id, first_byte) {
+        upload_id -> Text,
+        first_byte -> BigInt,
+        length -> BigInt,
+        blob_id -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(trash, images);
 diesel::allow_tables_to_appear_in_same_query!(trash, blobs);
 diesel::allow_tables_to_appear_in_same_query!(trash, consumers);
+diesel::allow_tables_to_appear_in_same_query!(uploads, blobs);
+diesel::allow_tables_to_appear_in_same_query!(upload_pieces, blobs);
+diesel::allow_tables_to_appear_in_same_query!(upload_pieces, uploads);

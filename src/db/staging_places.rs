@@ -86,6 +86,25 @@ pub fn free_jobs(conn: &mut Conn, id: &str, now: Timestamp) -> DbResult<usize> {
         .execute(conn)?)
 }
 
+/// The staged data of an image, complete and waiting for its import. What has arrived of an open upload in parts is not.
+///
+/// # Errors
+/// Only the database's own.
+pub fn staged_of(conn: &mut Conn, image_id: &str) -> DbResult<Option<Blob>> {
+    if super::uploads::of_image(conn, image_id)?.is_some() {
+        return Ok(None);
+    }
+    let row: Option<BlobRow> = blobs::table
+        .filter(blobs::image_id.eq(image_id))
+        .filter(blobs::state.eq(BlobState::Live.as_str()))
+        .filter(blobs::store.like(format!("{STAGING_PREFIX}%")))
+        .order((blobs::created_at.desc(), blobs::id))
+        .select(BlobRow::as_select())
+        .first(conn)
+        .optional()?;
+    row.map(BlobRow::into_blob).transpose()
+}
+
 /// Complete data in a folder, after the blob `after`, up to `count`.
 ///
 /// # Errors

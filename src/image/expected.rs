@@ -13,6 +13,9 @@ pub const EXPECTED_HASH: &str = "expected_hash";
 /// Of the bytes that are kept, after decompression and conversion.
 pub const EXPECTED_STORED_HASH: &str = "expected_stored_hash";
 
+/// How the message begins that says that data is not what was expected.
+pub const HASH_MISMATCH: &str = "hash-mismatch";
+
 /// Both.
 pub const EXPECTATIONS: [&str; 2] = [EXPECTED_HASH, EXPECTED_STORED_HASH];
 
@@ -77,12 +80,20 @@ fn in_fragment(uri: &str) -> Result<Hashes> {
 /// # Errors
 /// [`Error::Invalid`] for a digest that is none of its algorithm, or another one than the image expects already.
 pub fn add_fragment(image: &mut Image, uri: &str) -> Result<()> {
+    add(image, "The fragment of the uri", in_fragment(uri)?)
+}
+
+/// Lets an image expect these hashes too, which `source` says.
+///
+/// # Errors
+/// [`Error::Invalid`] for another one than the image expects already.
+pub fn add(image: &mut Image, source: &str, hashes: Hashes) -> Result<()> {
     let mut expected = of(image, EXPECTED_HASH)?;
-    for (name, value) in in_fragment(uri)? {
+    for (name, value) in hashes {
         let wanted = expected.entry(name.clone()).or_insert_with(|| value.clone());
         if *wanted != value {
             return Err(Error::invalid(format!(
-                "The fragment of the uri says {value} of {name}, but {EXPECTED_HASH} is {wanted}."
+                "{source} says {value} of {name}, but {EXPECTED_HASH} is {wanted}."
             )));
         }
     }
@@ -138,7 +149,7 @@ pub fn check(property: &str, expected: &Hashes, measured: &Hashes) -> Result<()>
         let found = measured.get(name).map_or("unknown", String::as_str);
         if found != wanted {
             return Err(Error::invalid(format!(
-                "hash-mismatch: the {name} of the data is {found}, but {property} is {wanted}."
+                "{HASH_MISMATCH}: the {name} of the data is {found}, but {property} is {wanted}."
             )));
         }
     }

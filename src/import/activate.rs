@@ -58,6 +58,9 @@ pub async fn activate(
             for blob in &dropped {
                 db::blobs::doom(conn, blob, now, now)?;
             }
+            if let Some(upload) = &plugged.upload {
+                db::uploads::end(conn, upload, now)?;
+            }
             let mut after = before.clone();
             plugged.apply(&mut after);
             after.remove_property(LOCK_PROPERTY);

@@ -7,6 +7,7 @@ use futures::StreamExt;
 use super::{
     Imports,
     asked::Method,
+    parts,
     plan::Plan,
     remote, staged,
     state::{Staged, State},
@@ -68,6 +69,9 @@ pub async fn run(imports: &Imports, work: &Work, plan: &Plan, state: &mut State,
             staged::drop_blobs(imports, vec![elsewhere.blob]).await?;
         }
         None => {}
+    }
+    if let Some(upload) = state.upload.clone() {
+        return parts::assemble(imports, work, &upload, state, image).await;
     }
     if plan.asked.method.is_staged() {
         return Err(Failure::Final("The image has no staged data; stage it again.".to_owned()));

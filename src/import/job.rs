@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     FAILED_IMPORT, IMPORTING_TO_STORES, Imports, activate,
     asked::Method,
-    bring, copy, distribute,
+    bring, copy, distribute, parts,
     plan::{Input, Plan, list_of, stores_in},
     plugins, signed, staged,
     state::State,
@@ -100,7 +100,7 @@ impl Durable for ImageImport {
                 return Err(Error::conflict(why).into());
             }
             Method::GlanceDirect => {
-                let blob = db::blobs::staged_of(conn, &input.image_id)?;
+                let blob = db::staging_places::staged_of(conn, &input.image_id)?;
                 let blob = blob.ok_or_else(|| Error::conflict("The staged data is gone; stage it again."))?;
                 affinity = Some(blob.store.clone());
                 state.start_from(&blob);
@@ -123,12 +123,18 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
         return Ok(());
     }
     work.check()?;
+    if let Some(upload) = state.upload.clone().filter(|_| state.stages) {
+        return parts::stage(imports, work, &upload, state, plan).await;
+    }
     let mut image = begin(imports, work, plan).await?;
     if plan.asked.method == Method::CopyImage {
         return copy::run(imports, work, plan, state, &image).await;
     }
     if plan.asked.method == Method::WebDownload {
         expected::add_fragment(&mut image, plan.asked.uri())?;
+    }
+    if let Some(text) = &state.expected {
+        expected::add(&mut image, "The upload", expected::parse("hash", text)?)?;
     }
     // What cannot be verified need not come.
     signed::verifier(imports, work, plan, state, &image).await?;
@@ -243,6 +249,11 @@ pub async fn put_back(
     state: State,
     ending: Ending,
 ) -> Done<&'static str> {
+    if let Some(upload) = &state.upload {
+        let told = parts::undo(imports, work, plan, (upload, &state), ending).await?;
+        forget(State { refused: ending == Ending::Refused, ..state }, work).await?;
+        return Ok(told);
+    }
     let is_upload = plan.asked.method == Method::Upload;
     let original = state.original.clone().filter(|_| ending == Ending::GivenUp && !is_upload);
     let image = query::find_unseen(&imports.images, &plan.image_id).await?;

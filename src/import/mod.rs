@@ -18,6 +18,7 @@ pub mod job;
 pub mod legacy;
 pub mod lost;
 pub(crate) mod ova;
+pub mod parts;
 mod plan;
 mod plugins;
 pub mod remote;

@@ -183,6 +183,10 @@ fn check_wishes(imports: &Imports, image: &Image, asked: &Asked, targets: &[Stri
 
 async fn staged_data(imports: &Imports, id: &str) -> Result<Blob> {
     let id = id.to_owned();
-    let found = imports.images.db.read("blob.staged_of", move |conn| db::blobs::staged_of(conn, &id)).await?;
+    let found = imports
+        .images
+        .db
+        .read("blob.staged_of", move |conn| db::staging_places::staged_of(conn, &id))
+        .await?;
     found.ok_or_else(|| Error::conflict("The data of the image is not staged yet."))
 }

@@ -62,6 +62,14 @@ pub struct Settings {
     pub conversion_wait: Duration,
     /// How often it looks whether another node has ended that.
     pub conversion_look: Duration,
+    /// `[vitrine] upload_ttl`: seconds after its last byte for which an upload in parts is kept.
+    pub upload_seconds: i64,
+    /// `[vitrine] open_uploads_per_project`: uploads in parts.
+    pub uploads_max: u64,
+    /// `[vitrine] open_upload_bytes_per_project`: their sizes together.
+    pub upload_bytes_max: u64,
+    /// How long the completion of an upload in parts is waited for.
+    pub completion_wait: Duration,
     /// `[vitrine] converter_confinement`
     pub confinement: Confinement,
     /// The program that is called with `confine`: this one.
@@ -87,6 +95,10 @@ impl Default for Settings {
             conversions_at_once: 2,
             conversion_wait: Duration::from_secs(10),
             conversion_look: Duration::from_secs(2),
+            upload_seconds: 24 * 3600,
+            uploads_max: 32,
+            upload_bytes_max: 2 << 40,
+            completion_wait: Duration::from_secs(1),
             confinement: Confinement::default(),
             confine_helper: confine::own_program(),
         }

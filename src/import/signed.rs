@@ -59,8 +59,8 @@ pub async fn verifier(
     state: &mut State,
     image: &Image,
 ) -> Done<Option<Verifier>> {
-    // An upload is verified when it comes.
-    if plan.asked.method == Method::Upload || state.verified {
+    // An upload is verified when it comes; one in parts when it is complete.
+    if plan.asked.method == Method::Upload && state.upload.is_none() || state.verified {
         return Ok(None);
     }
     let Some(claim) = signature::claim_of(image)? else { return Ok(None) };

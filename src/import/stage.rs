@@ -35,16 +35,8 @@ pub async fn stage(
     declared: Option<u64>,
     pieces: mpsc::Receiver<Piece>,
 ) -> Result<()> {
-    if !imports.images.settings.enabled_import_methods.iter().any(|method| method == "glance-direct") {
-        return Err(Error::NotFound("The import method glance-direct is not enabled here.".to_owned()));
-    }
-    access::mutating(caller)?;
+    let image = admit(imports, caller, id, declared).await?;
     let (images, blobs) = (&imports.images, &imports.blobs);
-    let project = caller.project_id.as_deref();
-    images.unified.check_bytes(&images.db, project, Resource::StageTotal, declared).await?;
-    let image = query::find(images, caller, id).await?;
-    images.access.enforce(caller, "modify_image", &image).await?;
-    check_may_stage(&image)?;
     let cap = limits::of(images, image.owner.as_deref()).await?.size_cap();
     let _transfer = blobs.transfers.begin(caller)?;
     let author = Author::from(caller);
@@ -71,7 +63,34 @@ pub async fn stage(
     }
 }
 
-fn check_may_stage(image: &Image) -> Result<()> {
+/// Checks whether a caller may stage data for an image, of a size that is binding if it is known.
+///
+/// # Errors
+/// As `spec` of the call.
+pub(super) async fn admit(
+    imports: &Imports,
+    caller: &Caller,
+    id: &str,
+    declared: Option<u64>,
+) -> Result<Image> {
+    if !imports.images.settings.enabled_import_methods.iter().any(|method| method == "glance-direct") {
+        return Err(Error::NotFound("The import method glance-direct is not enabled here.".to_owned()));
+    }
+    access::mutating(caller)?;
+    let images = &imports.images;
+    let project = caller.project_id.as_deref();
+    images.unified.check_bytes(&images.db, project, Resource::StageTotal, declared).await?;
+    let image = query::find(images, caller, id).await?;
+    images.access.enforce(caller, "modify_image", &image).await?;
+    check_may_stage(&image)?;
+    Ok(image)
+}
+
+/// Requires that data may be staged for an image.
+///
+/// # Errors
+/// [`Error::Conflict`]
+pub(super) fn check_may_stage(image: &Image) -> Result<()> {
     if image.status != Status::Queued {
         return Err(Error::conflict(format!(
             "Image status transition from {} to uploading is not allowed.",

@@ -69,6 +69,12 @@ pub struct State {
     pub signer: Option<Signer>,
     /// The signature was verified, before a conversion for the stores.
     pub verified: bool,
+    /// The upload in parts whose pieces are the data.
+    pub upload: Option<String>,
+    /// What is expected of these, as `expected_hash` says it.
+    pub expected: Option<String>,
+    /// They are staged for an import, and nothing else.
+    pub stages: bool,
     /// It was given up because of what was given.
     pub refused: bool,
     /// Everything is done.

@@ -2,6 +2,8 @@
 //! staging folder, and a job converts and stores it. The image is `saving` until the job ends, as in any upload. The
 //! client is answered when the data is safe, or slightly later if the job ends in that time.
 
+use std::time::Duration;
+
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
@@ -19,7 +21,7 @@ use crate::{
         upload::{self, Admitted, Piece, Received, Request},
     },
     db::{self, DbError},
-    image::{change, limits},
+    image::{change, expected::HASH_MISMATCH, limits},
     model::{
         blob::Blob,
         caller::Caller,
@@ -63,7 +65,7 @@ pub async fn upload(
     });
     let over = job.await?;
     imports.queue.enqueued.notify_one();
-    wait(imports, &over).await
+    wait(imports, &over, imports.settings.conversion_wait).await.map(drop)
 }
 
 /// Refuses what is known to become too large. What is not known yet, or is stored meanwhile, the job finds out.
@@ -114,24 +116,26 @@ async fn hand_over(
 }
 
 /// Waits for the end of the job, but not for long: the data is safe. This node says when it has ended it; now and then it
-/// is looked whether another one has.
+/// is looked whether another one has. Returns whether it is over.
 ///
 /// # Errors
-/// [`Error::UnsupportedMediaType`] when the data was refused, [`Error::Gone`] when the image is, and
-/// [`Error::Unavailable`] when the data could not be stored.
-async fn wait(imports: &Imports, over: &Ending) -> Result<()> {
-    let deadline = Instant::now() + imports.settings.conversion_wait;
+/// [`Error::Invalid`] when the data has another hash than it is to have, [`Error::UnsupportedMediaType`] when it was
+/// refused for something else, [`Error::Gone`] when the image is gone, and [`Error::Unavailable`] when the data could not
+/// be stored.
+pub(super) async fn wait(imports: &Imports, over: &Ending, patience: Duration) -> Result<bool> {
+    let deadline = Instant::now() + patience;
     loop {
         let key = over.job.clone();
         let job = imports.images.db.read("job.find", move |conn| db::jobs::find(conn, &key)).await;
         // Without the database nobody can say more than that the data is safe.
-        let Ok(Some(job)) = job else { return Ok(()) };
+        let Ok(Some(job)) = job else { return Ok(false) };
         match job.status {
-            JobStatus::Success => return Ok(()),
+            JobStatus::Success => return Ok(true),
             JobStatus::Failure => {
                 told(imports, &job).await;
                 let state: State = serde_json::from_value(job.state).unwrap_or_default();
                 return Err(match state.refused {
+                    true if job.message.starts_with(HASH_MISMATCH) => Error::Invalid(job.message),
                     true => Error::UnsupportedMediaType(job.message),
                     false if job.cancel_requested => Error::Gone(job.message),
                     false => Error::Unavailable(job.message),
@@ -141,7 +145,7 @@ async fn wait(imports: &Imports, over: &Ending) -> Result<()> {
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(());
+            return Ok(false);
         }
         // Told or not, the row is what counts.
         let _ = timeout(imports.settings.conversion_look.min(left), over.told()).await;

@@ -11,6 +11,7 @@ use crate::{
     blob::ledger,
     db::{self, DbResult},
     image::{consumers, queued},
+    import::parts,
     model::blob::Blob,
     reconcile,
     store::StoreErrorKind,
@@ -154,6 +155,9 @@ pub async fn sweep(app: &App) -> DbResult<()> {
     let images = app.db.write("blob.doom_abandoned", doom).await?;
     for image in images {
         tracing::warn!(image, "an upload was abandoned; the image is queued again");
+    }
+    for upload in parts::expire::sweep(&app.imports).await? {
+        tracing::info!(upload, "an upload of which nothing came for too long was given up");
     }
     loop {
         let holder = Arc::new(app.leases().hold(uuid::Uuid::new_v4().to_string()));

@@ -39,6 +39,7 @@ pub mod store_url;
 pub mod task_list;
 pub mod time;
 pub mod unified;
+pub mod upload;
 pub mod usage;
 pub mod visibility;
 pub mod webhook;

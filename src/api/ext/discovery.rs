@@ -11,7 +11,7 @@ pub const PATH: &str = "/ext/v1";
 const VERSION: &str = "1.0";
 
 /// Each feature with the path where it begins.
-const FEATURES: [(&str, &str); 18] = [
+const FEATURES: [(&str, &str); 19] = [
     ("bundles", "/ext/v1/bundles"),
     ("consumers", "/ext/v1/consumers"),
     ("csv", "/ext/v1/images.csv"),
@@ -28,6 +28,7 @@ const FEATURES: [(&str, &str); 18] = [
     ("slugs", "/ext/v1/images/by-slug/{slug}"),
     ("stores", "/ext/v1/stores"),
     ("trash", "/ext/v1/trash"),
+    ("uploads", "/ext/v1/images/{id}/uploads"),
     ("usage", "/ext/v1/usage/report"),
     ("webhooks", "/ext/v1/webhooks"),
 ];

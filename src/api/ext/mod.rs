@@ -20,13 +20,14 @@ mod retention;
 mod retire;
 mod stores;
 mod trash;
+mod uploads;
 mod usage;
 pub mod usage_table;
 mod webhooks;
 
 pub use discovery::PATH;
 
-use actix_web::web::{ServiceConfig, delete, get, patch, post, put};
+use actix_web::web::{ServiceConfig, delete, get, head, patch, post, put};
 
 use super::resource::resource;
 
@@ -67,7 +68,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(resource("/ext/v1/jobs/{id}", "GET").route(get().to(jobs::show)))
         .service(resource("/ext/v1/jobs/{id}/cancel", "POST").route(post().to(jobs::cancel)))
         .service(resource("/ext/v1/jobs/{id}/retry", "POST").route(post().to(jobs::retry)));
-    config.configure(keeping_stores).configure(charging).configure(lives);
+    config.configure(keeping_stores).configure(charging).configure(lives).configure(uploading);
 }
 
 /// What lies in stores.
@@ -118,6 +119,25 @@ fn keeping_stores(config: &mut ServiceConfig) {
                 .route(post().to(stores::findings::purge)),
         )
         .service(resource("/ext/v1/jobs/{id}/findings", "GET").route(get().to(stores::findings::findings)));
+}
+
+/// Data in parts.
+fn uploading(config: &mut ServiceConfig) {
+    config
+        .service(
+            resource("/ext/v1/images/{id}/uploads", "GET, POST")
+                .route(get().to(uploads::of_image))
+                .route(post().to(uploads::create)),
+        )
+        .service(
+            resource("/ext/v1/uploads/{id}", "GET, HEAD, PATCH, DELETE")
+                .route(get().to(uploads::show))
+                .route(head().to(uploads::offset))
+                .route(patch().to(uploads::append))
+                .route(delete().to(uploads::abort)),
+        )
+        .service(resource("/ext/v1/uploads/{id}/parts/{number}", "PUT").route(put().to(uploads::put_part)))
+        .service(resource("/ext/v1/uploads/{id}/complete", "POST").route(post().to(uploads::complete)));
 }
 
 /// What images cost.

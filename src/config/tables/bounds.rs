@@ -1,6 +1,6 @@
 //! `[vitrine]`: limits on what callers can make the service do.
 
-use crate::config::option::{Group, Opt, Place, at_least, opt, unset};
+use crate::config::option::{Group, Kind::Int, Opt, Place, at_least, opt, unset};
 use crate::config::wired::Feature;
 
 /// The groups of this file.
@@ -51,5 +51,30 @@ const BOUNDS: &[Opt] = &[
         "Imports and other jobs of one node that may wait for other servers' data, beside the task_pool_threads that work.",
     )
     .of(Feature::Tasks)
+    .must(),
+    opt(
+        "upload_ttl",
+        Int(60, 31_536_000),
+        "86400",
+        "Seconds after its last byte after which an upload in parts (/ext/v1/uploads) is given up, and its image queued.",
+    )
+    .of(Feature::Imports)
+    .must(),
+    opt(
+        "open_uploads_per_project",
+        at_least(0),
+        "32",
+        "Uploads in parts of one project that may be open at once.",
+    )
+    .of(Feature::Imports)
+    .must(),
+    opt(
+        "open_upload_bytes_per_project",
+        at_least(0),
+        "2199023255552",
+        "Bytes that the open uploads in parts of one project may have together; the staging folder needs as much, and for \
+         each that is being completed its size again.",
+    )
+    .of(Feature::Imports)
     .must(),
 ];

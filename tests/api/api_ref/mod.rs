@@ -9,6 +9,7 @@ mod walk_metadefs;
 mod walk_storages;
 mod walk_stores;
 mod walk_tasks;
+mod walk_uploads;
 
 use std::collections::BTreeSet;
 

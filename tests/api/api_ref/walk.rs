@@ -12,6 +12,7 @@ use super::{
     walk_storages::storages,
     walk_stores::stores,
     walk_tasks::imports_and_tasks,
+    walk_uploads::long_completion,
 };
 use crate::support::{
     Answer, Client, Database, OCTETS, PATCH_V20, PATCH_V21, WebSource, block_on, bytes, image, reach_loopback,
@@ -272,6 +273,7 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
             options.image.show_multiple_locations = true;
             options.image.trash_seconds = 3600;
             reach_loopback(options);
+            options.imports.completion_wait = std::time::Duration::from_secs(60);
             options.image.enabled_import_methods =
                 ["glance-direct", "web-download", "copy-image"].map(str::to_owned).to_vec();
         });
@@ -292,9 +294,11 @@ fn every_answer_of_a_walk_through_the_api_is_described() {
         let several = Database::Sqlite.app_with(|options| {
             options.stores = crate::stores::several(&options.data_dir);
             options.stores.storage_folders = vec![options.data_dir.clone()];
+            options.imports.completion_wait = std::time::Duration::ZERO;
         });
         stores(&walk, &several.as_admin(), &several.as_member("owner")).await;
         storages(&walk, &several).await;
+        long_completion(&walk, &several.as_member("owner")).await;
         let caching = Database::Sqlite.app_with(crate::cache::with_cache);
         cache(&walk, &caching.as_admin(), &caching.as_member("owner")).await;
         let seen = walk.seen.borrow();

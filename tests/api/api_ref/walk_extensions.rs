@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::walk::{Body, Walk, patch};
+use super::{
+    walk::{Body, Walk, patch},
+    walk_uploads::uploads,
+};
 use crate::support::{Client, OCTETS, TestApp, bytes, eventually};
 
 const FAILED: &str = "00000000-0000-4000-8000-000000000021";
@@ -299,6 +302,7 @@ pub async fn extensions(walk: &Walk, admin: &Client, owner: &Client) {
         walk.ask(owner, &format!("GET /ext/v1/images/{path}"), Body::None, status).await;
     }
     rescue_image(walk, owner).await;
+    uploads(walk, owner).await;
     for (query, status) in [("", 200), ("?columns=id,status_text&bom=true", 200), ("?limit=1", 400)] {
         walk.ask(owner, &format!("GET /ext/v1/images.csv{query}"), Body::None, status).await;
     }

@@ -21,6 +21,7 @@ mod slugs;
 mod stores;
 mod stream;
 mod trash;
+mod uploads;
 mod usage;
 mod webhooks;
 
@@ -55,6 +56,7 @@ fn extensions_are_listed_and_refuse_in_their_own_shape() {
             "slugs",
             "stores",
             "trash",
+            "uploads",
             "usage",
             "webhooks",
         ];

@@ -108,7 +108,7 @@ on_each_database! {
         let inner = app.app();
         let folder = inner.blobs.staging.path("");
         let key = known.clone();
-        let staged = inner.db.read("test", move |conn| db::blobs::staged_of(conn, &key)).await.unwrap();
+        let staged = inner.db.read("test", move |conn| db::staging_places::staged_of(conn, &key)).await.unwrap();
         let kept = [staged.unwrap().id, queued, "readme".to_owned(), fresh_id()];
         let stale = [fresh_id(), format!("{}.raw", fresh_id()), format!(".parts/{}", fresh_id())];
         for name in kept.iter().chain(&stale) {
