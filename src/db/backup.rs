@@ -23,6 +23,7 @@ pub const TABLES: &[(&str, &[&str])] = &[
     ("blobs", &["id"]),
     ("image_locations", &["id"]),
     ("consumers", &["image_id", "kind", "id"]),
+    ("gone_servers", &["id"]),
     ("image_slugs", &["owner", "slug"]),
     ("image_dates", &["image_id", "act"]),
     ("unprotected_images", &["image_id"]),

@@ -3,7 +3,7 @@
 use diesel::{dsl::count_star, prelude::*};
 
 use super::{
-    Conn, DbError, DbResult,
+    Conn, DbError, DbResult, gone_servers,
     schema::{consumers, image_properties, images, trash},
     usage,
 };
@@ -88,6 +88,7 @@ pub fn put(conn: &mut Conn, consumer: &Consumer) -> DbResult<bool> {
     } else {
         diesel::insert_into(consumers::table).values(ConsumerRow::of(consumer)).execute(conn)?;
     }
+    gone_servers::back(conn, std::iter::once(consumer))?;
     usage::license(conn, consumer, !known, consumer.last_seen)?;
     Ok(!known)
 }
@@ -107,7 +108,7 @@ pub fn find(conn: &mut Conn, image_id: &str, kind: ConsumerKind, id: &str) -> Db
     row.map(ConsumerRow::into_consumer).transpose()
 }
 
-/// Removes a consumer, and ends its licence. Returns whether it was there.
+/// Removes a consumer, and ends its licence; that a server was removed is remembered. Returns whether it was there.
 ///
 /// # Errors
 /// Only the database's own.
@@ -125,6 +126,9 @@ pub fn remove(
     let is_gone = diesel::delete(row).execute(conn)? > 0;
     if is_gone {
         usage::end_license(conn, image_id, kind, id, now)?;
+        if kind == ConsumerKind::Server {
+            gone_servers::put(conn, id, now)?;
+        }
     }
     Ok(is_gone)
 }

@@ -18,6 +18,7 @@ pub mod events;
 pub mod families;
 pub mod figures;
 pub mod glance;
+pub mod gone_servers;
 pub mod identity;
 pub mod image_creations;
 pub mod image_dates;

@@ -333,6 +333,14 @@ diesel::table! {
         last_seen -> BigInt,
     }
 }
+
+diesel::table! {
+    /// Servers that were removed from the consumers.
+    gone_servers (id) {
+        id -> Text,
+        gone_at -> BigInt,
+    }
+}
 diesel::allow_tables_to_appear_in_same_query!(consumers, images);
 diesel::allow_tables_to_appear_in_same_query!(consumers, image_properties);
 diesel::allow_tables_to_appear_in_same_query!(identity_limits, identity_services);

@@ -1,10 +1,12 @@
 //! The blobs of a store with their images, for comparison with the contents of the store.
 
+use std::collections::HashMap;
+
 use diesel::{prelude::*, sql_types::BigInt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Conn, DbResult, dialect, location_urls,
+    Conn, DbResult, dialect, gone_servers, location_urls,
     schema::{blobs, image_locations, images},
     statement::Statement,
 };
@@ -31,6 +33,11 @@ pub struct OfImage {
     pub disk_format: Option<String>,
     /// Bytes of the disk in it.
     pub virtual_size: Option<i64>,
+    /// Its `os_hash_algo` and `os_hash_value` in one; it is not kept with what is sorted by name.
+    #[serde(skip)]
+    pub hash: Option<String>,
+    /// The server that it was captured from, if that is gone ([`gone_servers::sources`]).
+    pub gone_source: Option<String>,
 }
 
 /// A row of the ledger.
@@ -62,12 +69,29 @@ impl Kept {
 type Row = (
     (String, String, String, String, Option<i64>, i64),
     (Option<String>, Option<i64>, Option<String>, Option<String>, Option<String>, Option<i64>),
+    Hash,
 );
+/// Algorithm and value.
+type Hash = (Option<String>, Option<String>);
 
-fn kept(((id, name, image_id, state, size, lease_until), image): Row) -> Kept {
+/// A hash in one.
+fn hash_of((algorithm, value): Hash) -> Option<String> {
+    Some(format!("{}:{}", algorithm?, value?))
+}
+
+fn kept(((id, name, image_id, state, size, lease_until), image, hash): Row) -> Kept {
     let (status, bytes, owner, called, disk_format, virtual_size) = image;
-    let image =
-        status.map(|status| OfImage { status, size: bytes, owner, name: called, disk_format, virtual_size });
+    let hash = hash_of(hash);
+    let image = status.map(|status| OfImage {
+        status,
+        size: bytes,
+        owner,
+        name: called,
+        disk_format,
+        virtual_size,
+        hash,
+        gone_source: None,
+    });
     Kept { id, name, image_id, state, size, lease_until, image }
 }
 
@@ -84,8 +108,42 @@ macro_rules! columns {
                 images::disk_format.nullable(),
                 images::virtual_size.nullable(),
             ),
+            (images::os_hash_algo.nullable(), images::os_hash_value.nullable()),
         )
     };
+}
+
+/// Rows, with the servers of their images that are gone.
+fn with_sources(conn: &mut Conn, rows: Vec<Row>) -> DbResult<Vec<Kept>> {
+    let mut all: Vec<Kept> = rows.into_iter().map(kept).collect();
+    let ids: Vec<&str> = all.iter().map(|row| row.image_id.as_str()).collect();
+    let gone: HashMap<String, String> = gone_servers::sources(conn, &ids)?.into_iter().collect();
+    for row in &mut all {
+        if let Some(image) = &mut row.image {
+            image.gone_source = gone.get(&row.image_id).cloned();
+        }
+    }
+    Ok(all)
+}
+
+/// Of these hashes, those that several live blobs of a store have, with the first and the last name of such a blob.
+///
+/// # Errors
+/// Only the database's own.
+pub fn twins(conn: &mut Conn, store: &str, hashes: &[String]) -> DbResult<HashMap<String, (String, String)>> {
+    let values: Vec<&str> = hashes.iter().filter_map(|hash| Some(hash.split_once(':')?.1)).collect();
+    let (first, last) = (diesel::dsl::min(blobs::name), diesel::dsl::max(blobs::name));
+    let rows: Vec<(Hash, Option<String>, Option<String>)> = blobs::table
+        .inner_join(images::table.on(images::id.eq(blobs::image_id)))
+        .filter(blobs::store.eq(store).and(blobs::state.eq(BlobState::Live.as_str())))
+        .filter(images::os_hash_value.eq_any(values))
+        .group_by((images::os_hash_algo, images::os_hash_value))
+        .having(first.ne(last))
+        .select(((images::os_hash_algo, images::os_hash_value), first, last))
+        .load(conn)?;
+    let several =
+        |(hash, first, last): (Hash, Option<String>, Option<String>)| Some((hash_of(hash)?, (first?, last?)));
+    Ok(rows.into_iter().filter_map(several).collect())
 }
 
 /// Rows of a store, from the id after `after` on.
@@ -100,7 +158,7 @@ pub fn of_store(conn: &mut Conn, store: &str, after: &str, count: i64) -> DbResu
         .limit(count)
         .select(columns!())
         .load(conn)?;
-    Ok(rows.into_iter().map(kept).collect())
+    with_sources(conn, rows)
 }
 
 /// The rows of a store that have one of these names, or one of these as their id.
@@ -113,7 +171,7 @@ pub fn named(conn: &mut Conn, store: &str, names: &[String]) -> DbResult<Vec<Kep
         .filter(blobs::store.eq(store).and(blobs::name.eq_any(names).or(blobs::id.eq_any(names))))
         .select(columns!())
         .load(conn)?;
-    Ok(rows.into_iter().map(kept).collect())
+    with_sources(conn, rows)
 }
 
 /// Where a live blob is; `None` when it is not live any more, or nobody can tell ([`is_sealed`]).

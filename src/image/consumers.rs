@@ -168,6 +168,8 @@ pub async fn replace(
                 replaced.removed = replaced.removed.saturating_add(1);
             }
         }
+        // What uses an image of another region is there all the same.
+        db::gone_servers::back(conn, all.iter().filter(|consumer| unknown.contains(&consumer.image_id)))?;
         replaced.kept = kept.len();
         Ok(replaced)
     });

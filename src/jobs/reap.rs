@@ -29,6 +29,8 @@ const QUEUED_PERIOD: Duration = Duration::from_secs(300);
 const EVENTS_PERIOD: Duration = Duration::from_secs(600);
 /// For how long, in seconds, and how many events are kept.
 const EVENTS_KEPT_SECONDS: i64 = 7 * 24 * 3600;
+/// For how long it is remembered that a server was removed from the consumers of images.
+const GONE_SERVERS_KEPT_SECONDS: i64 = 365 * 24 * 3600;
 const EVENTS_KEPT: i64 = 100_000;
 /// Events that one transaction drops.
 const EVENTS_BATCH: i64 = 500;
@@ -102,6 +104,10 @@ pub async fn settle_quarantine(app: Arc<App>, mut stopped: watch::Receiver<bool>
             Ok(()) => {}
             Err(error) => tracing::warn!(%error, "findings of deleted jobs could not be deleted"),
         }
+        match forget_gone_servers(&app).await {
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "servers removed long ago could not be forgotten"),
+        }
         tokio::select! {
             _ = stopped.changed() => return,
             () = tokio::time::sleep(QUEUED_PERIOD) => {}
@@ -112,6 +118,22 @@ pub async fn settle_quarantine(app: Arc<App>, mut stopped: watch::Receiver<bool>
 async fn forget_findings(app: &App) -> DbResult<()> {
     while app.db.write("finding.forget", db::stores::forget_findings_of_gone).await? {}
     Ok(())
+}
+
+/// Forgets servers that were removed from the consumers of images a year ago. Returns how many.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_gone_servers(app: &App) -> DbResult<usize> {
+    let mut forgotten = 0_usize;
+    loop {
+        let before = app.db.clock.now().plus_seconds(-GONE_SERVERS_KEPT_SECONDS);
+        let forget = move |conn: &mut db::Conn| db::gone_servers::forget(conn, before, EVENTS_BATCH);
+        match app.db.write("server.forget", forget).await? {
+            0 => return Ok(forgotten),
+            count => forgotten = forgotten.saturating_add(count),
+        }
+    }
 }
 
 /// Periodically deletes old events, until told to stop.

@@ -11,6 +11,9 @@ pub const DELETE_UNUSED_PROPERTY: &str = "os_glance_delete_when_unused";
 /// The property by which an owner makes [`InUse`] stricter.
 pub const DELETE_POLICY_PROPERTY: &str = "delete_policy";
 
+/// The property by which Nova names the server that an image was captured from.
+pub const SOURCE_PROPERTY: &str = "instance_uuid";
+
 /// The type of a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)] // the names are the documentation

@@ -36,11 +36,13 @@ pub enum ObjectState {
     Quarantined,
     /// It bears no name of ours.
     Foreign,
+    /// Its image has it, and another object there has the same bytes by the hashes of their images.
+    Duplicate,
 }
 
 impl ObjectState {
     /// Every state.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Ok,
         Self::Staging,
         Self::StaleStaging,
@@ -54,6 +56,7 @@ impl ObjectState {
         Self::PendingDelete,
         Self::Quarantined,
         Self::Foreign,
+        Self::Duplicate,
     ];
 
     /// The name in the API and in the database.
@@ -72,6 +75,7 @@ impl ObjectState {
             Self::PendingDelete => "pending-delete",
             Self::Quarantined => "quarantined",
             Self::Foreign => "foreign",
+            Self::Duplicate => "duplicate",
         }
     }
 
@@ -83,6 +87,11 @@ impl ObjectState {
     /// Whether the state needs no report: everything is in order, or will be without intervention.
     pub const fn is_well(self) -> bool {
         matches!(self, Self::Ok | Self::Staging | Self::PendingDelete | Self::Quarantined)
+    }
+
+    /// Whether the state says something of an object whose image is in order: nothing is ever done about it.
+    pub const fn is_information(self) -> bool {
+        matches!(self, Self::StaleSource | Self::Duplicate)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The contents of a store, in pages ordered by name. The store is listed from its beginning for each page, and at
 //! most a page of it is held in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
 use serde_json::json;
@@ -15,6 +15,7 @@ use crate::{
     db::{self, Conn, stored::OfImage},
     image::Images,
     model::{
+        blob::BlobState,
         caller::Caller,
         error::{Error, Result},
         finding::{Finding, ObjectState},
@@ -79,9 +80,10 @@ pub async fn browse(images: &Images, caller: &Caller, store: &str, asked: &Asked
     let rows = rows_of(&images.db, &named.id, &names).await.map_err(unanswered)?;
     let all = objects.into_iter().map(|((name, unfinished), object)| {
         let rows = rows.get(&name).cloned().unwrap_or_default();
-        Named { name, unfinished, object: Some(object), rows, elsewhere: None }
+        Named { name, unfinished, object: Some(object), rows, ..Named::default() }
     });
     let all = with_elsewhere(images, named, all.collect()).await?;
+    let all = with_twins(images, named, all).await?;
     let mut lying: Vec<Lying> = all.into_iter().filter_map(|of| lies(of, &times)).collect();
     lying.retain(|of| asked.state.is_none_or(|state| of.finding.state == state));
     let is_cut = lying.len() > asked.limit;
@@ -151,6 +153,25 @@ async fn with_elsewhere(images: &Images, store: &NamedStore, mut all: Vec<Named>
         }
     }
     Ok(all)
+}
+
+/// The same with the names of others that have the same hash, by the rows of the whole store.
+async fn with_twins(images: &Images, store: &NamedStore, mut all: Vec<Named>) -> Result<Vec<Named>> {
+    let hashes: BTreeSet<String> = all.iter().filter_map(|of| hash_of(of).cloned()).collect();
+    let (id, hashes) = (store.id.clone(), Vec::from_iter(hashes));
+    let read = move |conn: &mut Conn| db::stored::twins(conn, &id, &hashes);
+    let found = images.db.read("store.twins", read).await?;
+    for of in &mut all {
+        let twins = hash_of(of).and_then(|hash| found.get(hash));
+        of.twin = twins.map(|(first, last)| if *first == of.name { last } else { first }.clone());
+    }
+    Ok(all)
+}
+
+/// The hash of the image that has an object.
+fn hash_of(of: &Named) -> Option<&String> {
+    let live = of.rows.iter().find(|row| row.blob_state() == Some(BlobState::Live));
+    live.filter(|_| !of.unfinished)?.image.as_ref()?.hash.as_ref()
 }
 
 fn lies(of: Named, times: &Times) -> Option<Lying> {

@@ -27,6 +27,8 @@ use crate::{
 
 /// Findings that are kept of one job; more are counted alone.
 const FINDINGS_MAX: i64 = 100_000;
+/// Those among them that are information only: they leave room for what is wrong.
+const INFORMATION_MAX: i64 = FINDINGS_MAX / 2;
 
 /// How thoroughly objects are checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,7 +118,9 @@ impl Durable for Reconciliation {
         let named = blobs.images.stores.get(&input.store);
         let named = &named.ok_or_else(|| Failure::Final(format!("There is no store {}.", input.store)))?;
         guard::require(&blobs.images.db, named).await?;
-        Run { blobs, work, named, input: &input, summary: Summary::new(), changed: 0, kept: 0 }.whole().await
+        Run { blobs, work, named, input: &input, summary: Summary::new(), changed: 0, kept: 0, informed: 0 }
+            .whole()
+            .await
     }
 
     async fn undo(_: &Blobs, _: &Work, _: Input, _: NoState, _: Ending) -> Done<&'static str> {
@@ -140,6 +144,7 @@ struct Run<'a> {
     summary: Summary,
     changed: u64,
     kept: i64,
+    informed: i64,
 }
 
 impl Run<'_> {
@@ -192,7 +197,7 @@ impl Run<'_> {
         }
         let mut verified = Vec::with_capacity(batch.len());
         for mut finding in batch {
-            if finding.state == ObjectState::Ok
+            if (finding.state == ObjectState::Ok || finding.state.is_information())
                 && let (Some(image), Some(blob)) = (&finding.image_id, &finding.blob_id)
                 && let Some(wrong) = self.hash(image, blob).await?
             {
@@ -283,8 +288,14 @@ impl Run<'_> {
             *count = count.saturating_add(1);
         }
         let left = usize::try_from(FINDINGS_MAX.saturating_sub(self.kept)).unwrap_or(0);
-        let told: Vec<Finding> =
-            batch.into_iter().filter(|finding| !finding.state.is_well()).take(left).collect();
+        let mut is_told = |finding: &Finding| {
+            if !finding.state.is_information() {
+                return !finding.state.is_well();
+            }
+            self.informed = self.informed.saturating_add(1);
+            self.informed <= INFORMATION_MAX
+        };
+        let told: Vec<Finding> = batch.into_iter().filter(|finding| is_told(finding)).take(left).collect();
         if told.is_empty() {
             return Ok(());
         }

@@ -35,6 +35,8 @@ pub struct Named {
     pub rows: Vec<Kept>,
     /// An image that refers to it without a blob row.
     pub elsewhere: Option<String>,
+    /// Another name whose image has the same hash.
+    pub twin: Option<String>,
 }
 
 /// By what time is measured.
@@ -127,7 +129,10 @@ fn unfinished<'a>(named: &'a Named, object: &Object, times: &Times) -> Judged<'a
 
 fn finished<'a>(named: &'a Named, object: &Object, times: &Times, sizes: bool) -> Judged<'a> {
     if let Some(row) = in_state(named, BlobState::Live) {
-        let (state, reason) = live(row, object, sizes);
+        let (state, reason) = match live(row, object, sizes) {
+            (ObjectState::Ok, reason) => remarkable(named, row).unwrap_or((ObjectState::Ok, reason)),
+            wrong => wrong,
+        };
         return (state, reason, Some(row));
     }
     if let Some(row) = named.rows.first() {
@@ -170,6 +175,18 @@ fn live(row: &Kept, object: &Object, sizes: bool) -> (ObjectState, String) {
     }
 }
 
+/// What is worth knowing of an object with which nothing is wrong.
+fn remarkable(named: &Named, row: &Kept) -> Option<(ObjectState, String)> {
+    if let Some(server) = row.image.as_ref().and_then(|image| image.gone_source.as_ref()) {
+        return Some((
+            ObjectState::StaleSource,
+            format!("the server {server} that its image was captured from is gone"),
+        ));
+    }
+    let twin = named.twin.as_ref()?;
+    Some((ObjectState::Duplicate, format!("its image has the same hash as that of {twin}")))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -197,6 +214,8 @@ mod tests {
             name: None,
             disk_format: None,
             virtual_size: None,
+            hash: None,
+            gone_source: None,
         };
         Kept {
             id: "row".to_owned(),
@@ -242,6 +261,19 @@ mod tests {
             (object(23 * HOUR, 9), vec![], Some("young")),
         ] {
             assert_eq!(state(&named(object, rows), &times()), expected);
+        }
+        let mut captured = row(BlobState::Live, 9);
+        captured.image.as_mut().unwrap().gone_source = Some("s".to_owned());
+        let with_twin = |size, rows| Named { twin: Some("other".to_owned()), ..named(object(0, size), rows) };
+        for (named, expected) in [
+            (with_twin(9, vec![row(BlobState::Live, 9)]), "duplicate"),
+            (with_twin(9, vec![captured.clone()]), "stale-source"),
+            // What is wrong comes first, and what nothing refers to is nobody's twin.
+            (with_twin(8, vec![captured]), "size-mismatch"),
+            (with_twin(9, vec![row(BlobState::Doomed, 9)]), "pending-delete"),
+            (with_twin(9, vec![]), "young"),
+        ] {
+            assert_eq!(state(&named, &times()), Some(expected));
         }
         let elsewhere = Named { elsewhere: Some("i".to_owned()), ..named(old(), vec![]) };
         assert_eq!(state(&elsewhere, &times()), Some("ok"));

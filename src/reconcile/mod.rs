@@ -12,10 +12,12 @@ mod former;
 pub mod guard;
 pub mod job;
 pub mod judge;
+mod pieces;
 pub mod quarantine;
 pub mod scan;
 mod sorted;
 pub mod stores;
+mod twins;
 
 pub use deletion::{Orphan, clean_staging, delete};
 pub use former::{Adopted, adopt, former_ids};

@@ -4,31 +4,28 @@
 //! The store is listed before the database is read, because a row exists before its object. Every suspicious row and
 //! object is checked again before it is reported, because servers are running meanwhile.
 
-use std::{collections::HashMap, io, path::PathBuf};
+use std::{collections::HashMap, path::PathBuf};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use serde::{Deserialize, Serialize};
 
 use super::{
     judge::{Named, Object, Times, judge},
-    sorted::{Merged, Pair, Sorter},
+    pieces::{NAMES, Piece, aside, disk_fault, groups, key, keys_of, pair, push},
+    sorted::{Merged, Sorter},
+    twins,
 };
 use crate::{
     db::{self, Db, stored::Kept},
     model::{
         blob::BlobState,
-        error::Error,
         finding::{Finding, ObjectState},
     },
-    store::{Listed, NamedStore, StoreError, StoreErrorKind, UNFINISHED},
-    telemetry,
+    store::{Listed, NamedStore, StoreError, StoreErrorKind},
     work::{Done, Failure},
 };
 
 /// Rows that are read at once.
 const ROWS: i64 = 2000;
-/// Names that are looked at together.
-const NAMES: usize = 1000;
 /// Objects that a store is asked about at the same time.
 const LOOKS: usize = 16;
 
@@ -45,14 +42,6 @@ pub struct Wanted {
     pub older_seconds: Option<i64>,
     /// Seconds for which an unreferenced object is left alone.
     pub grace_seconds: i64,
-}
-
-/// A piece of what is known of a name.
-#[derive(Serialize, Deserialize)]
-enum Piece {
-    Object(Object),
-    Row(Box<Kept>),
-    Elsewhere(String),
 }
 
 /// A store that is being looked through.
@@ -74,20 +63,6 @@ pub(super) fn store_fault(error: StoreError) -> Failure {
         StoreErrorKind::Unsupported | StoreErrorKind::Gone => Failure::Final(error.to_string()),
         _ => Failure::Again(error.to_string()),
     })
-}
-
-fn disk_fault(error: io::Error) -> Failure {
-    Error::internal("sort what is in a store", error).into()
-}
-
-/// Names of unfinished objects have an order of their own.
-fn key(name: &str, unfinished: bool) -> Vec<u8> {
-    let kind = if unfinished { b'u' } else { b'n' };
-    [&[kind], name.as_bytes()].concat()
-}
-
-fn pair(key: Vec<u8>, piece: &Piece) -> io::Result<Pair> {
-    Ok((key, serde_json::to_vec(piece).map_err(io::Error::other)?))
 }
 
 /// The times by which objects of a store are judged.
@@ -121,9 +96,11 @@ impl<'a> Scan<'a> {
     ) -> Done<Self> {
         let times = times(db, named, wanted.grace_seconds).await?;
         let mut scan = Self { db, named, wanted, times, merged: None, objects: 0, rows: 0 };
-        let mut sorter = Sorter::new(folder);
+        let (mut sorter, mut hashes) = (Sorter::new(folder.clone()), Sorter::new(folder));
         sorter = scan.list(sorter, check).await?;
-        sorter = scan.read_rows(sorter, check).await?;
+        (sorter, hashes) = scan.read_rows(sorter, hashes, check).await?;
+        let prefix = scan.wanted.prefix.clone();
+        sorter = aside(move || twins::enter(sorter, hashes.finish()?, &prefix)).await?;
         sorter = scan.read_elsewhere(sorter, check).await?;
         scan.merged = Some(aside(move || sorter.finish()).await?);
         Ok(scan)
@@ -150,15 +127,23 @@ impl<'a> Scan<'a> {
         Ok(sorter)
     }
 
-    async fn read_rows(&mut self, mut sorter: Sorter, check: &(dyn Fn() -> Done<()> + Sync)) -> Done<Sorter> {
+    /// The same with the rows of the ledger, and their hashes.
+    async fn read_rows(
+        &mut self,
+        mut sorter: Sorter,
+        mut hashes: Sorter,
+        check: &(dyn Fn() -> Done<()> + Sync),
+    ) -> Done<(Sorter, Sorter)> {
         let mut after = String::new();
         loop {
             check()?;
             let (store, from) = (self.named.id.clone(), after.clone());
             let read = move |conn: &mut db::Conn| db::stored::of_store(conn, &store, &from, ROWS);
             let rows = self.db.read("reconcile.rows", read).await?;
-            let Some(last) = rows.last() else { return Ok(sorter) };
+            let Some(last) = rows.last() else { return Ok((sorter, hashes)) };
             after.clone_from(&last.id);
+            let hashed = twins::hashes(&rows);
+            hashes = push(hashes, move || Ok(hashed)).await?;
             self.rows = self.rows.saturating_add(rows.len() as u64);
             let prefix = self.wanted.prefix.clone();
             let pairs = move || {
@@ -333,66 +318,4 @@ pub(super) async fn rows_of(db: &Db, store: &str, names: &[String]) -> Done<Hash
 fn needs_another_look(finding: &Finding) -> bool {
     use ObjectState::{Foreign, Missing, Orphan, SizeMismatch, SizeUnknown, StaleStaging, Young};
     matches!(finding.state, Missing | Orphan | SizeMismatch | SizeUnknown | StaleStaging | Young | Foreign)
-}
-
-/// Under which names a row stands.
-fn keys_of(row: &Kept, prefix: &str) -> Vec<Vec<u8>> {
-    let mut keys = Vec::with_capacity(3);
-    if row.name.starts_with(prefix) {
-        keys.push(key(&row.name, false));
-    }
-    if row.blob_state() == Some(BlobState::Live) {
-        return keys;
-    }
-    // Some stores know what is unfinished by the name that it is to have.
-    let name = row.name.strip_suffix(UNFINISHED).unwrap_or(&row.name);
-    let mut names = vec![row.id.as_str(), name];
-    names.dedup();
-    keys.extend(names.into_iter().filter(|name| name.starts_with(prefix)).map(|name| key(name, true)));
-    keys
-}
-
-async fn push(
-    mut sorter: Sorter,
-    pairs: impl FnOnce() -> io::Result<Vec<Pair>> + Send + 'static,
-) -> Done<Sorter> {
-    aside(move || {
-        for pair in pairs()? {
-            sorter.push(pair)?;
-        }
-        Ok(sorter)
-    })
-    .await
-}
-
-/// Works where waiting for a disk keeps nobody.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Done<T> {
-    match telemetry::blocking(work).await {
-        Ok(done) => done.map_err(disk_fault),
-        Err(fault) => Err(Error::internal("sort what is in a store", fault).into()),
-    }
-}
-
-/// The next names with all that is known of each, and what is left.
-fn groups(mut merged: Merged) -> io::Result<(Vec<Named>, Option<Merged>)> {
-    let mut names: Vec<Named> = Vec::new();
-    while names.len() < NAMES {
-        let Some(key) = merged.key().map(<[u8]>::to_vec) else { return Ok((names, None)) };
-        let mut named = Named {
-            name: String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned(),
-            unfinished: key.first() == Some(&b'u'),
-            ..Named::default()
-        };
-        while merged.key() == Some(key.as_slice())
-            && let Some(pair) = merged.next()
-        {
-            match serde_json::from_slice(&pair?.1).map_err(io::Error::other)? {
-                Piece::Object(object) => named.object = Some(object),
-                Piece::Row(row) => named.rows.push(*row),
-                Piece::Elsewhere(image) => named.elsewhere = Some(image),
-            }
-        }
-        names.push(named);
-    }
-    Ok((names, Some(merged)))
 }

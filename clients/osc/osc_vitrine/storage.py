@@ -6,7 +6,8 @@ from . import base, jobs
 from .extensions import at
 
 STATES = ("ok", "staging", "stale-staging", "orphan", "young", "missing", "size-mismatch", "hash-mismatch",
-          "size-unknown", "stale-source", "pending-delete", "quarantined", "foreign")
+          "size-unknown", "stale-source", "pending-delete", "quarantined", "foreign",
+          "duplicate")
 COLUMNS = [("ID", "id"), ("Type", "type"), ("State", "state"), ("Default", "default"), ("Read Only", "read_only"),
            ("Images", "images"), ("Bytes", "bytes"), ("Free Bytes", "free_bytes"), ("Orphans", "orphans")]
 MORE_COLUMNS = [("Place", "place"), ("Description", "description"), ("Weight", "weight"), ("Mark", "mark"),

@@ -32,7 +32,7 @@ const PATH: &str = "/ext/v1/stores";
 /// Bytes of a name of an object at most.
 const NAME_MAX: usize = 1024;
 /// How what lies in a store may be read.
-const BROWSED: [ObjectState; 10] = [
+const BROWSED: [ObjectState; 12] = [
     ObjectState::Ok,
     ObjectState::Staging,
     ObjectState::StaleStaging,
@@ -43,6 +43,8 @@ const BROWSED: [ObjectState; 10] = [
     ObjectState::PendingDelete,
     ObjectState::Quarantined,
     ObjectState::Foreign,
+    ObjectState::StaleSource,
+    ObjectState::Duplicate,
 ];
 fn store(known: &Known) -> Value {
     let (named, report) = (&known.named, &known.report);

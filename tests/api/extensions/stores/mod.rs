@@ -2,6 +2,7 @@
 
 mod adoption;
 mod danger;
+mod information;
 mod placement;
 mod reconcile;
 mod storages;

@@ -145,7 +145,7 @@ on_each_database! {
         // What was damaged is deleted, and the other copy can go.
         app.settles().await;
         let left = reconciled_in(&app, "slow", json!({"verify": "hash"})).await.0["summary"].clone();
-        assert_eq!(left, json!({"ok": 3}));
+        assert_eq!(left, json!({"duplicate": 3}));
         for id in [&lost, &cut, &changed] {
             app.as_admin().delete(&format!("/v2/stores/fast/{id}")).await.expect(204);
             assert_eq!(alice.download(id).await.expect(200).text(), "data");
@@ -158,8 +158,8 @@ on_each_database! {
         let app = storages::app_with_storages(database);
         let (alice, admin, folder) = (app.as_member("alice"), app.as_admin(), app.folder().join("slow"));
         let (copied, only, well) = (copied(&app).await, alice.created(image().raw()).await, alice.created(image().raw()).await);
-        for id in [&only, &well] {
-            alice.upload(id, "data").header("x-image-meta-store", "slow").await.expect(204);
+        for (id, data) in [(&only, "data"), (&well, "other data")] {
+            alice.upload(id, data).header("x-image-meta-store", "slow").await.expect(204);
         }
         for id in [&copied, &only] {
             std::fs::remove_file(folder.join(id)).unwrap();

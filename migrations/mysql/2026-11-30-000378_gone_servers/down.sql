@@ -1,0 +1,2 @@
+DROP INDEX consumers_by_id ON consumers;
+DROP TABLE gone_servers;

@@ -1,0 +1,2 @@
+DROP INDEX consumers_by_id;
+DROP TABLE gone_servers;
