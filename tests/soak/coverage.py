@@ -19,6 +19,10 @@ LEFT_OUT = {
     ("/ext/v1/stores/{store}/objects/adopt", "POST"): "nothing is there that nobody has",
     ("/ext/v1/stores/{store}/quarantine/{id}/restore", "POST"): "as above",
     ("/ext/v1/stores/{store}/quarantine/{id}/purge", "POST"): "as above",
+    **{(f"/ext/v1/{route}", method): "tests/endtoend/test_uploads.py kills and cuts these"
+       for route, methods in {"images/{id}/uploads": "GET POST", "uploads/{id}": "GET HEAD PATCH DELETE",
+                              "uploads/{id}/parts/{number}": "PUT", "uploads/{id}/complete": "POST"}.items()
+       for method in methods.split()},
     ("/ext/v1/jobs/{id}/retry", "POST"): "whether a job fails that can be retried is left to chance",
     ("/ext/v1/jobs/{id}/cancel", "POST"): "whether one waits is as well",
 }

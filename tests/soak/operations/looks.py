@@ -27,6 +27,7 @@ LOOKS = [
     ("/ext/v1/families", (), "", 200, False),
     ("/ext/v1/bundles", (), "?limit=10", 200, False),
     ("/ext/v1/media-groups", (), "?with=images", 200, False),
+    ("/ext/v1/rescue-image", (), "", 404, False),
     ("/ext/v1/stores", (), "", 200, True),
     ("/ext/v1/stores/{store}", ("one",), "", 200, True),
     ("/ext/v1/stores/{store}/objects", ("one",), "?limit=20", 200, True),

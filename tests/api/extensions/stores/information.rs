@@ -62,7 +62,7 @@ on_each_database! {
         ends(&app, &base, "server/s1").await;
         assert_eq!(in_state(&app, "stale-source").await, nothing);
         ends(&app, &other, "server/s1").await;
-        assert_eq!(in_state(&app, "stale-source").await, [known.clone()]);
+        assert_eq!(in_state(&app, "stale-source").await, std::slice::from_ref(&known));
         let told = all(&app.as_admin(), &format!("{OBJECTS}?state=stale-source"), "objects").await;
         assert_eq!(told[0]["reason"], "the server s1 that its image was captured from is gone");
         assert_eq!((&told[0]["image_id"], &told[0]["image_status"]), (&json!(known), &json!("active")));
@@ -85,7 +85,7 @@ on_each_database! {
         assert_eq!(in_state(&app, "stale-source").await, nothing);
         scope(server(&other)).await;
         scope(json!([])).await;
-        assert_eq!(in_state(&app, "stale-source").await, [scoped.clone()]);
+        assert_eq!(in_state(&app, "stale-source").await, std::slice::from_ref(&scoped));
         // What is wrong comes first.
         file(&app.store_folder(), &scoped, b"short", 0);
         assert_eq!(reconciled(&app, json!({})).await.0["summary"], json!({"ok": 3, "size-mismatch": 1}));
