@@ -18,8 +18,8 @@ const OF_THE_STAGED: &str = "CASE WHEN store LIKE 'os_glance_staging_store@%' TH
 /// note.
 const OF_THE_UNFINISHED: &str = "CASE WHEN state = 'live' THEN 0 ELSE reserved END";
 
-/// Holders whose leases one statement changes.
-const HOLDERS_AT_ONCE: usize = 500;
+/// Names of holders or blobs that one statement takes.
+const NAMES_AT_ONCE: usize = 500;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = blobs)]
@@ -165,16 +165,32 @@ pub fn revive(conn: &mut Conn, id: &str, now: Timestamp) -> DbResult<bool> {
 /// # Errors
 /// Only the database's own.
 pub fn doom(conn: &mut Conn, id: &str, delete_after: Timestamp, now: Timestamp) -> DbResult<()> {
-    diesel::update(blobs::table.filter(blobs::id.eq(id)))
-        .set((
-            // Before the state, since MariaDB reads from left to right.
-            blobs::reserved.eq(sql::<BigInt>(OF_THE_UNFINISHED)),
-            blobs::state.eq(BlobState::Doomed.as_str()),
-            blobs::lease_until.eq(0),
-            blobs::delete_after.eq(delete_after.0),
-            blobs::updated_at.eq(now.0),
-        ))
-        .execute(conn)?;
+    doom_all(conn, &[id], delete_after, now)
+}
+
+/// The same with several blobs.
+///
+/// # Errors
+/// Only the database's own.
+pub fn doom_all<T: AsRef<str>>(
+    conn: &mut Conn,
+    ids: &[T],
+    delete_after: Timestamp,
+    now: Timestamp,
+) -> DbResult<()> {
+    for some in ids.chunks(NAMES_AT_ONCE) {
+        let some = blobs::table.filter(blobs::id.eq_any(some.iter().map(AsRef::as_ref)));
+        diesel::update(some)
+            .set((
+                // Before the state, since MariaDB reads from left to right.
+                blobs::reserved.eq(sql::<BigInt>(OF_THE_UNFINISHED)),
+                blobs::state.eq(BlobState::Doomed.as_str()),
+                blobs::lease_until.eq(0),
+                blobs::delete_after.eq(delete_after.0),
+                blobs::updated_at.eq(now.0),
+            ))
+            .execute(conn)?;
+    }
     Ok(())
 }
 
@@ -226,7 +242,7 @@ pub fn remove(conn: &mut Conn, id: &str) -> DbResult<()> {
 /// Only the database's own.
 pub fn set_leases(conn: &mut Conn, holders: &[String], until: Timestamp) -> DbResult<usize> {
     let mut changed = 0_usize;
-    for some in holders.chunks(HOLDERS_AT_ONCE) {
+    for some in holders.chunks(NAMES_AT_ONCE) {
         let held = blobs::table
             .filter(blobs::holder.eq_any(some))
             .filter(blobs::state.ne(BlobState::Live.as_str()))

@@ -161,17 +161,7 @@ pub fn take_out(conn: &mut Conn, id: &str, (first, end): (u64, u64), now: Timest
             .filter(upload_pieces::first_byte.lt(signed(end)))
     };
     let taken: Vec<String> = within().select(upload_pieces::blob_id).load(conn)?;
-    for some in taken.chunks(500) {
-        diesel::update(blobs::table.filter(blobs::id.eq_any(some)))
-            .set((
-                blobs::reserved.eq(0),
-                blobs::state.eq(BlobState::Doomed.as_str()),
-                blobs::lease_until.eq(0),
-                blobs::delete_after.eq(now.0),
-                blobs::updated_at.eq(now.0),
-            ))
-            .execute(conn)?;
-    }
+    super::blobs::doom_all(conn, &taken, now, now)?;
     diesel::delete(within()).execute(conn)?;
     Ok(())
 }

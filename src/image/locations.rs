@@ -336,9 +336,8 @@ fn activate(limits: &Limits, image: &mut Image) -> Result<()> {
             "Properties disk_format and container_format must be set prior to saving data.",
         ));
     }
-    let cap = limits.size_cap();
-    if image.size.is_some_and(|size| u64::try_from(size).is_ok_and(|size| size > cap)) {
-        return Err(Error::TooLarge(format!("Image exceeds the maximum of {cap} bytes.")));
+    if let Some(size) = image.size.and_then(|size| u64::try_from(size).ok()) {
+        limits.check_size(size)?;
     }
     image.status = Status::Active;
     Ok(())

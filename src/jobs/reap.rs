@@ -29,11 +29,11 @@ const QUEUED_PERIOD: Duration = Duration::from_secs(300);
 const EVENTS_PERIOD: Duration = Duration::from_secs(600);
 /// For how long, in seconds, and how many events are kept.
 const EVENTS_KEPT_SECONDS: i64 = 7 * 24 * 3600;
-/// For how long it is remembered that a server was removed from the consumers of images.
-const GONE_SERVERS_KEPT_SECONDS: i64 = 365 * 24 * 3600;
 const EVENTS_KEPT: i64 = 100_000;
-/// Events that one transaction drops.
-const EVENTS_BATCH: i64 = 500;
+/// Rows that one transaction drops.
+const ROWS_BATCH: i64 = 500;
+/// For how long, in seconds, it is remembered that a server was removed from the consumers of images.
+const GONE_SERVERS_KEPT_SECONDS: i64 = 365 * 24 * 3600;
 /// Blobs claimed at once.
 const BATCH: i64 = 32;
 /// Tries of a deletion that fails after which the wait for the next one doubles. Most of what refuses is over in seconds,
@@ -128,7 +128,7 @@ pub async fn forget_gone_servers(app: &App) -> DbResult<usize> {
     let mut forgotten = 0_usize;
     loop {
         let before = app.db.clock.now().plus_seconds(-GONE_SERVERS_KEPT_SECONDS);
-        let forget = move |conn: &mut db::Conn| db::gone_servers::forget(conn, before, EVENTS_BATCH);
+        let forget = move |conn: &mut db::Conn| db::gone_servers::forget(conn, before, ROWS_BATCH);
         match app.db.write("server.forget", forget).await? {
             0 => return Ok(forgotten),
             count => forgotten = forgotten.saturating_add(count),
@@ -159,7 +159,7 @@ pub async fn prune(app: &App) -> DbResult<usize> {
     let mut dropped = 0_usize;
     loop {
         let oldest = app.db.clock.now().plus_seconds(-EVENTS_KEPT_SECONDS);
-        let prune = move |conn: &mut db::Conn| db::events::prune(conn, oldest, EVENTS_KEPT, EVENTS_BATCH);
+        let prune = move |conn: &mut db::Conn| db::events::prune(conn, oldest, EVENTS_KEPT, ROWS_BATCH);
         match app.db.write("event.prune", prune).await? {
             0 => return Ok(dropped),
             count => dropped = dropped.saturating_add(count),

@@ -170,10 +170,7 @@ async fn add(
             "disk_format and container_format must be set before data is added.".to_owned(),
         ));
     }
-    let cap = limits::of(images, image.owner.as_deref()).await?.size_cap();
-    if size > cap {
-        return Err(Failure::Final(format!("Image exceeds the maximum of {cap} bytes.")));
-    }
+    limits::of(images, image.owner.as_deref()).await?.check_size(size)?;
     let mut metadata = named.metadata(url);
     if images.stores.multiple {
         metadata.insert("store".to_owned(), json!(named.id));

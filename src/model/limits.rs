@@ -125,6 +125,17 @@ impl Limits {
             || [self.image_count_total, self.private_images, self.create_rate].iter().any(Option::is_some)
     }
 
+    /// Requires that an image may have so many bytes.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`]
+    pub fn check_size(&self, size: u64) -> Result<()> {
+        match self.image_size_cap.filter(|cap| size > *cap) {
+            Some(cap) => Err(Error::TooLarge(format!("Image exceeds the maximum of {cap} bytes."))),
+            None => Ok(()),
+        }
+    }
+
     /// Bytes of the data of one image at most.
     pub fn size_cap(&self) -> u64 {
         self.image_size_cap.unwrap_or(u64::MAX)

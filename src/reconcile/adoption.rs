@@ -143,10 +143,7 @@ impl Durable for Adoption {
         let named = &named.ok_or_else(|| Failure::Final(format!("There is no store {}.", input.store)))?;
         guard::require(&images.db, named).await?;
         let (url, size) = place(named, &input.key).await?;
-        let cap = limits::of(images, image.owner.as_deref()).await?.size_cap();
-        if size > cap {
-            return Err(Failure::Final(format!("Image exceeds the maximum of {cap} bytes.")));
-        }
+        limits::of(images, image.owner.as_deref()).await?.check_size(size)?;
         let facts = read(blobs, work, named, (&url, size), &image).await?;
         facts.check_source(&image)?;
         facts.check_stored(&image)?;

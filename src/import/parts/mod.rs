@@ -116,8 +116,8 @@ pub async fn abort(imports: &Imports, caller: &Caller, id: &str) -> Result<()> {
     access::owned(caller, &image)?;
     let (door, expires_at) = (imports.images.door_of(caller), upload.expires_at);
     let write = imports.images.db.write("upload.abort", move |conn: &mut Conn| {
-        let upload = db::uploads::touch(conn, &upload.id, expires_at)?;
-        let upload = upload.ok_or_else(|| no_upload(""))?;
+        let open = db::uploads::touch(conn, &upload.id, expires_at)?;
+        let upload = open.ok_or_else(|| no_upload(&upload.id))?;
         if upload.job_id.is_some() {
             return Err(completing(&upload).into());
         }

@@ -48,10 +48,7 @@ pub struct Asked {
 pub async fn open(imports: &Imports, caller: &Caller, id: &str, asked: Asked) -> Result<Upload> {
     let part_size = part_size(&asked)?;
     let (image, store) = admit(imports, caller, id, &asked).await?;
-    let cap = limits::of(&imports.images, image.owner.as_deref()).await?.size_cap();
-    if asked.size > cap {
-        return Err(Error::TooLarge(format!("Image exceeds the maximum of {cap} bytes.")));
-    }
+    limits::of(&imports.images, image.owner.as_deref()).await?.check_size(asked.size)?;
     if let Some(text) = &asked.expected {
         expected::add(&mut image.clone(), "hash", expected::parse("hash", text)?)?;
     }
