@@ -16,6 +16,7 @@ FACTS = json.loads(os.environ["VITRINE_FACTS"])
 schemathesis.serializer.alias(
     ["application/openstack-images-v2.0-json-patch", "application/openstack-images-v2.1-json-patch"],
     "application/json")
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 
 
 def is_sound(case, location):
