@@ -49,6 +49,7 @@ pub mod purge;
 pub mod quarantine;
 pub mod queued;
 pub mod quota;
+mod rehearse;
 pub mod retention;
 pub mod rows;
 pub mod schema;

@@ -143,10 +143,11 @@ pub async fn replace(
     caller: &Caller,
     scope: String,
     all: Vec<Consumer>,
+    dry_run: bool,
 ) -> Result<Replaced> {
     enforce(images, caller).await?;
     let clock = images.db.clock.clone();
-    let write = images.db.write("consumer.replace", move |conn| {
+    let write = images.db.write_or_rehearse("consumer.replace", dry_run, move |conn| {
         let mut replaced = Replaced::default();
         let images: BTreeSet<&String> = all.iter().map(|consumer| &consumer.image_id).collect();
         // In one order, so that two scopes at one time wait for each other rather than for ever.

@@ -1,13 +1,18 @@
 //! What DELETE would do with an image.
 
-use super::{Images, bundle_disks, cooldown, query};
+use super::{Images, bundle_disks, cooldown, families, query};
 use crate::{
-    db,
+    access::protection::Action,
+    db::{self, Conn, DbResult},
     model::{
         caller::Caller,
         consumer::{ConsumerKind, InUse},
         error::Result,
+        family::FAMILY_PROPERTY,
+        image::Image,
+        lifecycle,
         status::Status,
+        time::Timestamp,
     },
 };
 
@@ -26,6 +31,31 @@ pub struct Preview {
     pub members: i64,
     /// Stores that have its data.
     pub stores: Vec<String>,
+    /// The family that it is of, where the caller may know.
+    pub family: Option<InFamily>,
+}
+
+/// An image in its family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InFamily {
+    /// The project whose family it is.
+    pub owner: String,
+    /// The name of the family.
+    pub name: String,
+    /// Whether the image is the current one.
+    pub is_current: bool,
+    /// The image that is the current one when this is gone.
+    pub next: Option<String>,
+}
+
+fn family_of(conn: &mut Conn, image: &Image, now: Timestamp) -> DbResult<Option<InFamily>> {
+    let (Some(owner), Some(name)) = (&image.owner, lifecycle::text(image, FAMILY_PROPERTY)) else {
+        return Ok(None);
+    };
+    let lines = families::candidates(conn, owner, name, now)?.0;
+    let is_current = lines.first().is_some_and(|line| line.id == image.id);
+    let next = lines.into_iter().map(|line| line.id).find(|id| *id != image.id);
+    Ok(Some(InFamily { owner: owner.clone(), name: name.to_owned(), is_current, next }))
 }
 
 /// Says what DELETE would do, and changes nothing.
@@ -38,6 +68,7 @@ pub async fn preview(images: &Images, caller: &Caller, id: &str) -> Result<Previ
     let (key, shown, rule) = (image.id.clone(), image.clone(), images.in_use());
     let cooldown = images.settings.cooldown_seconds;
     let now = images.db.clock.now();
+    let knows_family = images.access.may(caller, Action::Read, FAMILY_PROPERTY);
     let read = images.db.read("consumer.preview", move |conn| {
         let disks = bundle_disks::of(conn, &shown)?;
         let is_protected = shown.protected || disks.iter().any(|disk| disk.protected);
@@ -48,9 +79,11 @@ pub async fn preview(images: &Images, caller: &Caller, id: &str) -> Result<Previ
         }
         let used = (is_bound, bundle_disks::are_used(conn, &disks)?, rule.of_all(&shown, &disks));
         let kept = (is_protected, cools);
-        Ok((db::consumers::counts(conn, &key)?, db::members::count(conn, &key)?, kept, used))
+        let family = if knows_family { family_of(conn, &shown, now)? } else { None };
+        Ok((db::consumers::counts(conn, &key)?, db::members::count(conn, &key)?, kept, used, family))
     });
-    let (consumers, members, (is_protected, cools), (is_bound, disks_are_used, in_use)) = read.await?;
+    let (consumers, members, (is_protected, cools), (is_bound, disks_are_used, in_use), family) =
+        read.await?;
     let is_used = !consumers.is_empty() || disks_are_used;
     let refused = if is_protected {
         Some("protected")
@@ -64,5 +97,5 @@ pub async fn preview(images: &Images, caller: &Caller, id: &str) -> Result<Previ
         None
     };
     let stores = image.locations.iter().filter_map(|location| location.store.clone()).collect();
-    Ok(Preview { refused, in_use, is_used, consumers, members, stores })
+    Ok(Preview { refused, in_use, is_used, consumers, members, stores, family })
 }

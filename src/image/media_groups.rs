@@ -130,15 +130,22 @@ pub async fn create(images: &Images, caller: &Caller, body: &Value) -> Result<Me
     Ok(group)
 }
 
-/// Changes a group; with a new name all images in it are of the new one from the same moment on.
+/// Changes a group; with a new name all images in it are of the new one from the same moment on. With `dry_run` nothing
+/// is changed, and the answer is the group as it would be.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right, [`Error::NotFound`], and [`Error::Conflict`] for a name that is taken or when too
 /// many images would change at once.
-pub async fn change(images: &Images, caller: &Caller, name: &str, body: Value) -> Result<MediaGroup> {
+pub async fn change(
+    images: &Images,
+    caller: &Caller,
+    name: &str,
+    body: Value,
+    dry_run: bool,
+) -> Result<MediaGroup> {
     enforce(images, caller).await?;
     let (door, name) = (images.door(caller.into()), name.to_owned());
-    let write = images.db.write("media_group.update", move |conn| {
+    let write = images.db.write_or_rehearse("media_group.update", dry_run, move |conn| {
         let now = door.clock.now();
         let namespace = db::media_groups::lock(conn, now)?;
         let after = existing(conn, &name)?.changed(&body, now)?;
@@ -196,29 +203,55 @@ pub enum Members {
     Reassign(String),
 }
 
-/// Deletes a group.
+/// Deletes a group. Returns how many images it took out of it.
 ///
 /// # Errors
 /// [`Error::Forbidden`] without the right, [`Error::NotFound`] for the group and for the one to move images to, and
 /// [`Error::Conflict`] while there are images in it.
-pub async fn delete(images: &Images, caller: &Caller, name: &str, members: Members) -> Result<()> {
-    enforce(images, caller).await?;
-    if members == Members::Reassign(name.to_owned()) {
-        return Err(Error::invalid("The images cannot stay in the group that is deleted."));
-    }
+pub async fn delete(images: &Images, caller: &Caller, name: &str, members: Members) -> Result<usize> {
+    may_delete(images, caller, name, &members).await?;
     let mut moved = 0_usize;
     let result = loop {
         let (door, name, members) = (images.door(caller.into()), name.to_owned(), members.clone());
         let is_last = moved >= MOVED_MAX;
         let step = move |conn: &mut Conn| delete_step(conn, &door, &name, &members, is_last);
         match images.db.write("media_group.delete", step).await {
-            Ok(0) => break Ok(()),
+            Ok(0) => break Ok(moved),
             Ok(count) => moved = moved.saturating_add(count),
             Err(error) => break Err(error),
         }
     };
     images.hidden_groups.forget();
     Ok(result?)
+}
+
+async fn may_delete(images: &Images, caller: &Caller, name: &str, members: &Members) -> Result<()> {
+    enforce(images, caller).await?;
+    if *members == Members::Reassign(name.to_owned()) {
+        return Err(Error::invalid("The images cannot stay in the group that is deleted."));
+    }
+    Ok(())
+}
+
+/// Says how many images [`delete`] would take out of a group, up to the number that one call can, and changes nothing.
+///
+/// # Errors
+/// As [`delete`].
+pub async fn rehearse_deletion(
+    images: &Images,
+    caller: &Caller,
+    name: &str,
+    members: Members,
+) -> Result<usize> {
+    may_delete(images, caller, name, &members).await?;
+    let (door, name) = (images.door(caller.into()), name.to_owned());
+    let step = move |conn: &mut Conn| {
+        let most = i64::try_from(MOVED_MAX).unwrap_or(i64::MAX);
+        let found = db::media_groups::members(conn, &name, most)?.len();
+        delete_step(conn, &door, &name, &members, false)?;
+        Ok(found)
+    };
+    Ok(images.db.write_or_rehearse("media_group.delete", true, step).await?)
 }
 
 /// Moves some images, and deletes the group when none is left. Answers how many were moved.

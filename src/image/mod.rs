@@ -31,6 +31,7 @@ pub mod locations;
 pub mod media_groups;
 pub mod members;
 pub mod placement;
+pub mod publish;
 pub mod query;
 pub mod queued;
 pub mod readers;

@@ -79,13 +79,11 @@ pub async fn add(storages: &Storages, caller: &Caller, body: &Value, dry_run: bo
             other => other,
         })
     };
-    if dry_run {
-        // What the transaction would refuse is found out in it, and then taken back.
-        rehearse(storages, insert).await?;
-        return Ok(Done { storage, place });
+    // What the transaction would refuse is found out in it.
+    images.db.write_or_rehearse("storages.insert", dry_run, insert).await?;
+    if !dry_run {
+        refresh::refresh(storages).await?;
     }
-    images.db.write("storages.insert", insert).await?;
-    refresh::refresh(storages).await?;
     Ok(Done { storage, place })
 }
 
@@ -101,24 +99,6 @@ fn check_former(conn: &mut Conn, stores: &Stores, id: &str, mark: Option<&str>) 
     }
     Ok(())
 }
-
-/// Does what a change would do, in a transaction that is taken back.
-async fn rehearse(
-    storages: &Storages,
-    change: impl Fn(&mut Conn) -> DbResult<()> + Send + 'static,
-) -> Result<()> {
-    let rehearsed = move |conn: &mut Conn| {
-        change(conn)?;
-        Err::<(), DbError>(Error::conflict(REHEARSED).into())
-    };
-    match storages.images.db.write("storages.rehearse", rehearsed).await.map_err(Error::from) {
-        Err(Error::Conflict(text)) if text == REHEARSED => Ok(()),
-        other => other,
-    }
-}
-
-/// The end of a rehearsal, which nobody sees.
-const REHEARSED: &str = "This was a rehearsal.";
 
 /// Opens a storage and requires an answer of it.
 async fn opened(storages: &Storages, storage: &Storage, given: Given) -> Result<NamedStore> {
@@ -240,11 +220,10 @@ pub async fn remove(storages: &Storages, caller: &Caller, id: &str, dry_run: boo
         }
         db::storages::delete(conn, &storage.id)
     };
-    if dry_run {
-        return rehearse(storages, remove).await;
+    images.db.write_or_rehearse("storages.delete", dry_run, remove).await?;
+    if !dry_run {
+        refresh::refresh(storages).await?;
     }
-    images.db.write("storages.delete", remove).await?;
-    refresh::refresh(storages).await?;
     Ok(())
 }
 

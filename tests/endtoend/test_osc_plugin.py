@@ -186,7 +186,7 @@ def test_consumers_and_what_a_deletion_would_do(admin, openstack):
     assert [(row["ID"], row["Scope"]) for row in rows] == [("a/b", None), ("v1", "host:h1")]
     assert openstack.json("image", "delete", "preview", "used") == [
         {"ID": image, "Action": "refuse", "Reason": "image-in-use", "Consumers": {"server": 1, "volume": 1},
-         "Members": 0, "Stores": ["file"]}]
+         "Members": 0, "Stores": ["file"], "Current In": []}]
     assert "| 1 server, 1 volume |" in openstack("image", "delete", "preview", image)
     admin("image", "consumer", "unset", "used", "server", "a/b")
     assert "(HTTP 403)" in openstack.refused("image", "consumer", "unset", "used", "volume", "v1")

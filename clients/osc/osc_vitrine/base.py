@@ -110,6 +110,15 @@ def add_visibility(parser, told, names=("public", "private", "community", "share
         group.add_argument(f"--{name}", action="store_const", const=name, dest="visibility", help=told.format(name))
 
 
+def add_dry_run(parser, told="Change nothing, and say what would happen"):
+    parser.add_argument("--dry-run", action="store_true", help=told)
+
+
+def dry(parsed_args):
+    """The parameter that `--dry-run` is to the service."""
+    return {"dry_run": "true"} if parsed_args.dry_run else {}
+
+
 def add_paging(parser, marker):
     """`--limit` and `--marker`; `marker` says what of the last row is to be named."""
     parser.add_argument("--limit", metavar="<limit>", type=int, action=parseractions.NonNegativeAction,

@@ -67,6 +67,7 @@ class PublishImage(base.Lister):
         parser.add_argument("--rename", metavar="<template>",
                             help="What the one before is called then (default: {name} ({image_build_date}))")
         parser.add_argument("--keep-listed", action="store_true", help="The one before is not hidden")
+        base.add_dry_run(parser)
         return parser
 
     def take_action(self, parsed_args):
@@ -74,7 +75,7 @@ class PublishImage(base.Lister):
                 "hide_previous": not parsed_args.keep_listed, "visibility": parsed_args.visibility,
                 "rename": parsed_args.rename}
         body = {name: value for name, value in body.items() if value is not None}
-        path = at("families", parsed_args.family, "publish")
+        path = at("families", parsed_args.family, "publish", **base.dry(parsed_args))
         return base.table(MEMBERS, self.extensions.call("POST", path, json=body)["changed"])
 
 
@@ -85,9 +86,10 @@ class RollBackFamily(base.OfProject, base.Lister):
         parser = super().get_parser(prog_name)
         add_family(parser)
         base.add_owner(parser)
+        base.add_dry_run(parser)
         return parser
 
     def take_action(self, parsed_args):
-        path = at("families", parsed_args.family, "rollback")
+        path = at("families", parsed_args.family, "rollback", **base.dry(parsed_args))
         changed = self.extensions.call("POST", path, json={"owner": self.owner(parsed_args)})["changed"]
         return base.table(MEMBERS, changed)

@@ -74,11 +74,13 @@ class SetMediaGroup(base.ShowOne):
         parser.add_argument("group", metavar="<group>", help="The name of a group")
         parser.add_argument("--name", metavar="<name>", help="Its new name")
         add_fields(parser)
+        base.add_dry_run(parser)
         return parser
 
     def take_action(self, parsed_args):
         body = given(parsed_args) | ({"name": parsed_args.name} if parsed_args.name else {})
-        return base.fields(self.extensions.call("PATCH", at(PATH, parsed_args.group), json=body)["media_group"])
+        path = at(PATH, parsed_args.group, **base.dry(parsed_args))
+        return base.fields(self.extensions.call("PATCH", path, json=body)["media_group"])
 
 
 class DeleteMediaGroups(base.ForEach):

@@ -80,10 +80,10 @@ class RunRule(_Rule, base.Lister):
 
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
-        parser.add_argument("--dry-run", action="store_true", help="Change nothing")
+        base.add_dry_run(parser)
         return parser
 
     def take_action(self, parsed_args):
-        path = self.path(parsed_args, "run", dry_run="true" if parsed_args.dry_run else None)
+        path = self.path(parsed_args, "run", **base.dry(parsed_args))
         report = self.extensions.call("POST", path)["report"]
         return base.table([("ID", "id"), ("Action", "action"), ("Reason", "reason")], report["images"])

@@ -33,7 +33,8 @@ class PreviewDeletion(base.Lister):
     """Say what the deletion of images would do"""
 
     COLUMNS = [("ID", "id"), ("Action", "action"), ("Reason", "reason"), ("Consumers", "consumers", Counts),
-               ("Members", "members"), ("Stores", "stores", format_columns.ListColumn)]
+               ("Members", "members"), ("Stores", "stores", format_columns.ListColumn),
+               ("Current In", "current_in", format_columns.ListColumn)]
 
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
@@ -42,5 +43,9 @@ class PreviewDeletion(base.Lister):
 
     def take_action(self, parsed_args):
         ids = [self.extensions.image_id(image) for image in parsed_args.image]
-        previews = ({"id": image} | self.extensions.get(at("images", image, "delete-preview")) for image in ids)
-        return base.table(self.COLUMNS, previews)
+        return base.table(self.COLUMNS, map(self.preview, ids))
+
+    def preview(self, image):
+        found = self.extensions.get(at("images", image, "delete-preview"))
+        led = [family["name"] for family in found["families"] if family["current"]]
+        return found | {"id": image, "current_in": led}

@@ -37,7 +37,7 @@ def add_fields(parser):
                         help="What it is meant for (repeat option for each)")
     parser.add_argument("--in-use-delete", choices=("allow", "retire", "refuse"),
                         help="What deleting an image does that has data there and is in use")
-    parser.add_argument("--dry-run", action="store_true", help="Only try it and say what it would be")
+    base.add_dry_run(parser, "Only try it and say what it would be")
 
 
 def given(parsed_args):
@@ -49,7 +49,7 @@ def given(parsed_args):
 
 
 def asked(parsed_args, *words):
-    return at("stores", *words, **({"dry_run": "true"} if parsed_args.dry_run else {}))
+    return at("stores", *words, **base.dry(parsed_args))
 
 
 class CreateStorage(base.ShowOne):

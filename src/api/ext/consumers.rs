@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     body::{object, only, optional, word},
-    page::{Asked, next_page},
+    page::{Asked, next_page, only as only_parameters},
 };
 use crate::{
     api::{
@@ -134,13 +134,13 @@ fn listed(value: &Value, scope: &str, now: Timestamp) -> Result<Consumer> {
 
 /// Replaces all consumers of a scope.
 pub async fn replace(state: Shared, caller: Identified, request: HttpRequest, body: JsonBody) -> ApiResult {
-    let pairs = pairs(request.query_string())?;
-    let [(name, scope)] = pairs.as_slice() else {
-        return Err(Error::invalid("The parameter scope is needed, and no other.").into());
-    };
-    if name != "scope" {
-        return Err(Error::invalid("The parameter scope is needed, and no other.").into());
-    }
+    let asked = pairs(request.query_string())?;
+    let known = ["scope", "dry_run"];
+    // It has no pages.
+    only_parameters(&asked, &known)?;
+    let asked = Asked::parse(asked, &known)?;
+    let scope = asked.get("scope").ok_or_else(|| Error::invalid("The parameter scope is needed."))?;
+    let dry_run = asked.flag("dry_run")?.unwrap_or(false);
     let (scope, now) = (word("scope", scope, TEXT_CHARS_MAX)?, state.app.images.db.clock.now());
     let told = scope.clone();
     let consumers = body
@@ -155,7 +155,7 @@ pub async fn replace(state: Shared, caller: Identified, request: HttpRequest, bo
             all.iter().map(|value| listed(value, &told, now)).collect::<Result<Vec<_>>>()
         })
         .await?;
-    let replaced = domain::replace(&state.app.images, &caller.0, scope, consumers).await?;
+    let replaced = domain::replace(&state.app.images, &caller.0, scope, consumers, dry_run).await?;
     Ok(HttpResponse::Ok().json(json!({
         "kept": replaced.kept,
         "removed": replaced.removed,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     body::{flag, object, only, text, word},
-    page::{Asked, link_after, next_page},
+    page::{Asked, is_dry, link_after, next_page},
 };
 use crate::{
     api::{
@@ -14,7 +14,7 @@ use crate::{
         origin::own_url,
         query::pairs,
     },
-    image::families as domain,
+    image::{families as domain, publish as publishing},
     model::{
         error::{Error, Result},
         family::{BUILT_PROPERTY, FAMILY_PROPERTY, Publication, RENAME, check_name},
@@ -130,11 +130,17 @@ fn publication(family: String, value: &Value) -> Result<Publication> {
 }
 
 /// Publishes an image in a family.
-pub async fn publish(state: Shared, caller: Identified, name: Path<String>, body: JsonBody) -> ApiResult {
-    let name = name.into_inner();
+pub async fn publish(
+    state: Shared,
+    caller: Identified,
+    request: HttpRequest,
+    name: Path<String>,
+    body: JsonBody,
+) -> ApiResult {
+    let (name, dry_run) = (name.into_inner(), is_dry(&request)?);
     check_name(&name)?;
     let publication = publication(name, &body.small()?)?;
-    let changed = domain::publish(&state.app.images, &caller.0, publication).await?;
+    let changed = publishing::publish(&state.app.images, &caller.0, publication, dry_run).await?;
     Ok(answer(&changed))
 }
 
@@ -151,6 +157,7 @@ pub async fn rollback(
         None if has_body(&request) => return Err(Error::invalid("The body cannot be read as JSON.").into()),
         None => json!({}),
     };
+    let dry_run = is_dry(&request)?;
     check_name(&name)?;
     let object = object(&value)?;
     only(object, &["owner"])?;
@@ -158,7 +165,7 @@ pub async fn rollback(
         Some(owner) => owner.to_owned(),
         None => caller.0.project_id.clone().unwrap_or_default(),
     };
-    let changed = domain::rollback(&state.app.images, &caller.0, &owner, &name).await?;
+    let changed = publishing::rollback(&state.app.images, &caller.0, &owner, &name, dry_run).await?;
     Ok(answer(&changed))
 }
 

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web::Path};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::page::{Asked, next_page, only};
+use super::page::{Asked, is_dry, next_page, only};
 use crate::{
     api::{
         error::ApiResult,
@@ -95,9 +95,16 @@ pub async fn show(state: Shared, _: Identified, name: Path<String>) -> ApiResult
 }
 
 /// Changes one.
-pub async fn update(state: Shared, caller: Identified, name: Path<String>, body: JsonBody) -> ApiResult {
+pub async fn update(
+    state: Shared,
+    caller: Identified,
+    request: HttpRequest,
+    name: Path<String>,
+    body: JsonBody,
+) -> ApiResult {
+    let dry_run = is_dry(&request)?;
     check_name(&name)?;
-    let group = domain::change(&state.app.images, &caller.0, &name, body.small()?).await?;
+    let group = domain::change(&state.app.images, &caller.0, &name, body.small()?, dry_run).await?;
     Ok(HttpResponse::Ok().json(json!({"media_group": group.to_json()})))
 }
 
@@ -111,7 +118,7 @@ pub async fn delete(
 ) -> ApiResult {
     check_name(&name)?;
     let asked = pairs(request.query_string())?;
-    let known = ["reassign", "clear"];
+    let known = ["reassign", "clear", "dry_run"];
     // It has no pages.
     only(&asked, &known)?;
     let asked = Asked::parse(asked, &known)?;
@@ -124,6 +131,10 @@ pub async fn delete(
         }
         (Some(_), true) => return Err(Error::invalid("Either reassign or clear.").into()),
     };
+    if asked.flag("dry_run")?.unwrap_or(false) {
+        let images = domain::rehearse_deletion(&state.app.images, &caller.0, &name, members).await?;
+        return Ok(HttpResponse::Ok().json(json!({"dry_run": true, "images": images})));
+    }
     domain::delete(&state.app.images, &caller.0, &name, members).await?;
     Ok(HttpResponse::NoContent().finish())
 }

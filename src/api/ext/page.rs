@@ -1,7 +1,9 @@
 //! Shared by the lists of the extensions: `limit`, `marker`, and the refusal of unknown parameters.
 
+use actix_web::HttpRequest;
+
 use crate::{
-    api::query::link,
+    api::query::{link, pairs},
     model::{
         error::{Error, Result},
         image::ID_CHARS_MAX,
@@ -112,6 +114,17 @@ pub fn link_after(path: &str, asked: &Asked, marker: &str) -> String {
     let mut pairs = asked.rest.clone();
     pairs.push(("limit".to_owned(), asked.limit.to_string()));
     link(path, &pairs, Some(marker))
+}
+
+/// Whether nothing is to be changed, in a call that has no other parameter.
+///
+/// # Errors
+/// [`Error::Invalid`] for any other parameter, and for a value that is neither true nor false.
+pub fn is_dry(request: &HttpRequest) -> Result<bool> {
+    let pairs = pairs(request.query_string())?;
+    only(&pairs, &["dry_run"])?;
+    let asked = pairs.first().map(|(name, value)| flag(name, value)).transpose()?;
+    Ok(asked.unwrap_or(false))
 }
 
 /// Refuses parameters that are unknown or come twice.

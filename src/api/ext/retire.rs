@@ -8,7 +8,10 @@ use crate::{
         error::ApiResult,
         extract::{Identified, NoBody, Shared},
     },
-    image::{consumers as domain, delete_preview},
+    image::{
+        consumers as domain,
+        delete_preview::{self, InFamily},
+    },
     model::consumer::InUse,
 };
 
@@ -22,6 +25,15 @@ pub async fn retire(state: Shared, caller: Identified, id: Path<String>, _: NoBo
 pub async fn unretire(state: Shared, caller: Identified, id: Path<String>, _: NoBody) -> ApiResult {
     domain::unretire(&state.app.images, &caller.0, &id).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+fn family(family: &InFamily) -> Value {
+    json!({
+        "owner": family.owner,
+        "name": family.name,
+        "current": family.is_current,
+        "current_afterwards": family.next,
+    })
 }
 
 /// Says what DELETE would do.
@@ -40,5 +52,6 @@ pub async fn preview(state: Shared, caller: Identified, id: Path<String>, _: NoB
         "consumers": consumers,
         "members": preview.members,
         "stores": preview.stores,
+        "families": preview.family.iter().map(family).collect::<Vec<_>>(),
     })))
 }

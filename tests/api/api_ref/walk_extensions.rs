@@ -171,6 +171,7 @@ async fn media_groups(walk: &Walk, admin: &Client, owner: &Client) {
         (owner, format!("PATCH {groups}/Linux"), Body::Json(json!({"order": 1})), 403),
         (admin, format!("PATCH {groups}/Linux"), Body::Json(json!({"order": 1, "icon": "tux"})), 200),
         (admin, format!("DELETE {groups}/Linux"), Body::None, 409),
+        (admin, format!("DELETE {groups}/Linux?clear=true&dry_run=true"), Body::None, 200),
         (admin, format!("DELETE {groups}/Linux?clear=true"), Body::None, 204),
         (admin, format!("DELETE {groups}/Linux"), Body::None, 404),
     ] {

@@ -65,7 +65,7 @@ on_each_database! {
 
         let preview = alice.get(&format!("/ext/v1/images/{id}/delete-preview")).await.expect(200).json();
         let expected = json!({"action": "refuse", "reason": "image-in-use", "consumers": {"server": 2, "volume": 1},
-            "members": 0, "stores": preview["stores"]});
+            "members": 0, "stores": preview["stores"], "families": []});
         assert_eq!(preview, expected);
         let refused = alice.remove(&id).header("accept", "application/json").await.expect(409).json();
         let sentence = format!("Image {id} could not be deleted because it is in use: used by 2 server(s), 1 volume(s)");
@@ -228,6 +228,12 @@ on_each_database! {
         let ids: Vec<&Value> = listed["consumers"].as_array().unwrap().iter().map(|c| &c["id"]).collect();
         assert_eq!(ids, [&json!("b"), &json!("z")]);
         app.as_member("bob").put("/ext/v1/consumers?scope=host:h1").json(&json!({"consumers": []})).await.expect(403);
+        // What would be replaced can be asked for.
+        let dry = put("host:h1&dry_run=true", json!([one(&second, "e")])).await.expect(200);
+        assert_eq!(dry.json(), json!({"kept": 1, "removed": 2, "unknown_images": []}));
+        let listed = app.as_admin().get(&format!("/ext/v1/images/{second}/consumers")).await.expect(200).json();
+        assert_eq!(listed["consumers"].as_array().unwrap().len(), 1);
+        assert_eq!(listed["consumers"][0]["id"], "d");
     }
 }
 
@@ -256,6 +262,8 @@ fn wrong_consumers_are_refused() {
             ("", json!({"consumers": []}), 400),
             ("?scope=", json!({"consumers": []}), 400),
             ("?scope=a&scope=b", json!({"consumers": []}), 400),
+            ("?scope=a&dry_run=perhaps", json!({"consumers": []}), 400),
+            ("?scope=a&limit=1", json!({"consumers": []}), 400),
             ("?scope=a", json!({}), 400),
             ("?scope=a", json!({"consumers": [{}]}), 400),
             ("?scope=a", json!({"consumers": vec![0; 2001]}), 413),

@@ -115,6 +115,47 @@ on_each_database! {
         back().await.expect(409);
     }
 
+    /// What a publication or a rollback would change can be asked for, by those who could do it, and changes nothing; a preview
+    /// of a deletion says what becomes of the family.
+    async fn publications_are_rehearsed(database: Database) {
+        let app = database.app();
+        let (alice, bob) = (app.as_member("alice"), app.as_member("bob"));
+        let (first, second) = (built(&app, 1).await, built(&app, 2).await);
+        publish(&alice, &first).await.expect(200);
+        let before = (alice.show(&first).await.json(), alice.show(&second).await.json());
+        let wish = json!({"image_id": second, "plain_name": PLAIN});
+        let (place, back) = ("/ext/v1/families/debian-12/publish", "/ext/v1/families/debian-12/rollback");
+        let dry = |path: &str| format!("{path}?dry_run=true");
+        let would = alice.post(&dry(place)).json(&wish).await.expect(200).json();
+        let names: Vec<&Value> = would["changed"].as_array().unwrap().iter().map(|image| &image["name"]).collect();
+        assert_eq!(names, [&json!(PLAIN), &json!("Debian 12 (2026-01-01)")]);
+        let would = alice.post(&dry(back)).await.expect(200).json();
+        assert_eq!(would["changed"][0]["id"], json!(first));
+        assert_eq!((alice.show(&first).await.json(), alice.show(&second).await.json()), before);
+        // The publication is still there to be taken back; who may not publish learns nothing.
+        app.as_reader("alice").post(&dry(place)).json(&wish).await.expect(403);
+        bob.post(&dry(place)).json(&wish).await.expect(404);
+        for wrong in ["?dry_run=perhaps", "?dry_run=true&dry_run=true", "?colour=red"] {
+            alice.post(&format!("{place}{wrong}")).json(&wish).await.expect_for(400, wrong);
+            alice.post(&format!("{back}{wrong}")).await.expect_for(400, wrong);
+        }
+
+        let family = async |id: &str| {
+            let preview = alice.get(&format!("/ext/v1/images/{id}/delete-preview")).await.expect(200).json();
+            preview["families"].clone()
+        };
+        let of = |current: bool, then: &Value| json!([{
+            "owner": "alice", "name": "debian-12", "current": current, "current_afterwards": then,
+        }]);
+        assert_eq!(family(&first).await, of(true, &json!(second)));
+        assert_eq!(family(&second).await, of(false, &json!(first)));
+        alice.remove(&second).await.expect(204);
+        assert_eq!(family(&first).await, of(true, &Value::Null));
+        let plain = alice.created(image().raw()).await;
+        assert_eq!(family(&plain).await, json!([]));
+        alice.post(back).await.expect(200);
+    }
+
     /// Whoever lists images while others publish always finds exactly one by the plain name.
     async fn readers_always_find_one_by_the_plain_name(database: Database) {
         let app = database.app();

@@ -79,6 +79,30 @@ on_each_database! {
         alice.get("/v2/metadefs/namespaces/Images::MediaGroup").await.expect(404);
     }
 
+    /// What a new name or a deletion would do can be asked for, and changes nothing.
+    async fn changes_of_groups_are_rehearsed(database: Database) {
+        let app = database.app();
+        let (admin, alice) = (app.as_admin(), app.as_member("alice"));
+        made(&admin, json!({"name": "Old"})).await;
+        made(&admin, json!({"name": "Other"})).await;
+        let id = alice.created(grouped("Old")).await;
+        let place = format!("{GROUPS}/Old");
+        let would = patched(&admin, &format!("{place}?dry_run=true"), &json!({"name": "New"})).await.expect(200).json();
+        assert_eq!(would["media_group"]["name"], "New");
+        let taken = patched(&admin, &format!("{place}?dry_run=true"), &json!({"name": "other"})).await;
+        taken.expect(409);
+        for (query, status) in [("", 409), ("&reassign=None", 404), ("&reassign=Old", 400), ("&limit=1", 400)] {
+            admin.delete(&format!("{place}?dry_run=true{query}")).await.expect_for(status, query);
+        }
+        alice.delete(&format!("{place}?dry_run=true&clear=true")).await.expect(403);
+        for more in ["reassign=Other", "clear=true"] {
+            let would = admin.delete(&format!("{place}?dry_run=true&{more}")).await.expect_for(200, more).json();
+            assert_eq!(would, json!({"dry_run": true, "images": 1}), "{more}");
+        }
+        assert_eq!(names(&admin, "").await, ["Old", "Other"]);
+        assert_eq!(group_of(&alice, &id).await, "Old");
+    }
+
     /// The images of a group that is not visible are in no list of those who are not administrators unless they ask for hidden
     /// ones; by their id they are there, and what is stored of them stays.
     async fn images_of_hidden_groups_are_hidden(database: Database) {

@@ -7,23 +7,14 @@ use super::{PATH, store};
 use crate::{
     api::{
         error::ApiResult,
-        ext::page::{Asked, only},
+        ext::page::is_dry,
         extract::{Identified, JsonBody, NoBody, Shared},
         origin::own_url,
-        query::pairs,
     },
-    model::{consumer::InUse, error::Result},
+    model::consumer::InUse,
     reconcile::stores as known,
     storage::manage as domain,
 };
-
-/// Whether a call is only to say what it would do.
-fn is_dry(request: &HttpRequest) -> Result<bool> {
-    let asked = pairs(request.query_string())?;
-    // It has no pages.
-    only(&asked, &["dry_run"])?;
-    Ok(Asked::parse(asked, &["dry_run"])?.flag("dry_run")?.unwrap_or(false))
-}
 
 /// What a storage would be.
 fn planned(done: &domain::Done) -> Value {
