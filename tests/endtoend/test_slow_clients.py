@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from harness import Server, process, wait_for
+from harness import OpenUpload, Server, process, wait_for
 
 # More than a login shell's limit on descriptors, which the server raises for itself.
 CROWD = 1100
@@ -114,3 +114,18 @@ def test_sec_79_stalled_downloads_stop_no_others(server):
         nobody_notices(server)
         now, _ = process.memory_mib(server.process.pid)
         assert now - idle < CROWD * STREAM_MAX_MIB
+
+
+def test_a_client_that_pauses_is_told_of_a_refusal(tmp_path):
+    """An upload beyond the limit is refused while its client waits, not when it sends the next piece."""
+    (tmp_path / "glance-api.conf").write_text(f"[DEFAULT]\nimage_size_cap = {1 << 20}\n")
+    with Server(tmp_path / "data", arguments=["--config-file", tmp_path / "glance-api.conf"]) as running:
+        image = running.create()
+        upload = OpenUpload(running, image)
+        upload.send(bytes((1 << 20) + 1))
+        # The client gives up after a minute, the server would wait for it for a quarter of an hour.
+        answer = upload.connection.getresponse()
+        assert answer.status == 413
+        upload.abort()
+        assert running.show(image)["status"] == "queued"
+        running.put(image, b"data").expect(204)

@@ -44,6 +44,8 @@ const QUEUE_PIECES: usize = 2;
 const DRAIN_BYTES: usize = 64 * 1024 * 1024;
 /// How long that may take.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(30);
+/// After so long without data the client is taken to wait for its answer.
+const DRAIN_SILENCE: Duration = Duration::from_secs(3);
 
 /// A header's text.
 pub(in crate::api) fn text<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a str> {
@@ -109,7 +111,15 @@ where
     let task = crate::telemetry::spawn_local(take(pieces));
     let mut refused = false;
     loop {
-        let chunk = match next(&mut payload, &mut pace).await {
+        let next = tokio::select! {
+            next = next(&mut payload, &mut pace) => next,
+            // The use case has refused, though the client sends nothing at present.
+            () = sender.closed() => {
+                refused = true;
+                break;
+            }
+        };
+        let chunk = match next {
             Ok(Some(Ok(chunk))) => chunk,
             Ok(None) => break,
             broken => {
@@ -154,7 +164,7 @@ async fn finished(task: crate::telemetry::Spawned<Result<()>>) -> Result<()> {
 
 async fn drain(payload: &mut Payload) {
     let mut dropped = 0_usize;
-    while let Some(Ok(chunk)) = payload.next().await {
+    while let Ok(Some(Ok(chunk))) = timeout(DRAIN_SILENCE, payload.next()).await {
         dropped = dropped.saturating_add(chunk.len());
         if dropped > DRAIN_BYTES {
             break;

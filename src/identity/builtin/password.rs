@@ -26,7 +26,7 @@ const PASSES: u32 = 5;
 /// Bytes of a password at most; Keystone's own limit for bcrypt is shorter.
 pub const PASSWORD_BYTES_MAX: usize = 4096;
 
-/// Computes and checks hashes. Each takes 7 MiB, which are reused.
+/// Computes and checks hashes. Each takes 7 MiB, which are reused by those that come one after the other.
 pub struct Hasher {
     turns: Turns,
     decoy: Arc<str>,
@@ -36,7 +36,7 @@ pub struct Hasher {
 /// Memory that no hash uses at the moment.
 #[derive(Default)]
 struct Memory {
-    kept: Mutex<Vec<Vec<Block>>>,
+    kept: Mutex<Option<Vec<Block>>>,
     /// Hashes that were computed.
     hashes: AtomicU64,
 }
@@ -45,9 +45,10 @@ impl Memory {
     fn with<T>(&self, work: impl FnOnce(&mut Vec<Block>) -> T) -> T {
         self.hashes.fetch_add(1, Ordering::Relaxed);
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut blocks = kept().pop().unwrap_or_default();
+        let mut blocks = kept().take().unwrap_or_default();
         let result = work(&mut blocks);
-        kept().push(blocks);
+        // What a crowd took beside that goes back to the system.
+        kept().get_or_insert(blocks);
         result
     }
 }
