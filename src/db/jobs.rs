@@ -202,6 +202,17 @@ pub fn renew(
     Ok(jobs::table.filter(jobs::id.eq(id)).select(jobs::cancel_requested).first(conn)?)
 }
 
+/// Keeps other nodes from taking a job over before the end of the transaction.
+///
+/// # Errors
+/// [`DbError::Stale`] when the job is no longer this node's.
+pub fn hold(conn: &mut Conn, id: &str, node: &str, now: Timestamp) -> DbResult<()> {
+    let changed = diesel::update(jobs::table.filter(jobs::id.eq(id)).filter(jobs::lease_node.eq(node)))
+        .set(jobs::updated_at.eq(now.0))
+        .execute(conn)?;
+    if changed == 1 { Ok(()) } else { Err(DbError::stale("job", id)) }
+}
+
 /// Records the steps done so far.
 ///
 /// # Errors

@@ -8,14 +8,17 @@ use super::{
     asked::Method,
     bring, copy, distribute, parts,
     plan::{Input, Plan, list_of, stores_in},
-    plugins, signed, staged,
+    plugins, signed,
     state::State,
     wish,
 };
 use crate::{
     blob::facts::Facts,
     db::{self, Conn, DbResult},
-    image::{change::Door, expected, query},
+    image::{
+        change::{self, Door},
+        expected, query,
+    },
     model::{
         error::Error,
         image::Image,
@@ -256,50 +259,53 @@ pub async fn put_back(
     }
     let is_upload = plan.asked.method == Method::Upload;
     let original = state.original.clone().filter(|_| ending == Ending::GivenUp && !is_upload);
-    let image = query::find_unseen(&imports.images, &plan.image_id).await?;
-    if image.is_some_and(|image| !is_locked_by(&image, &work.job)) {
-        // This was done before; what is staged now is another import's.
-        forget(state, work).await?;
-        return Ok("");
-    }
-    // The staged data goes first: were the lock let go of before, nobody would know of it any more.
     let kept = original.as_ref().map(|staged| staged.blob.clone());
     let dropped =
         [state.staged.clone(), state.original.clone()].into_iter().flatten().map(|staged| staged.blob);
     let dropped: Vec<String> = dropped.filter(|blob| Some(blob) != kept.as_ref()).collect();
-    staged::drop_blobs(imports, dropped).await?;
-    let changed = imports
-        .images
-        .change_for(&work.author(), &plan.image_id, |before: &Image| {
-            if !is_locked_by(before, &work.job) {
-                return Ok(None);
+    let told = outcome(plan, original.is_some());
+    let (idle, failed) = (list_of(imports, &[]), list_of(imports, &plan.targets));
+    let returned = move |before: &Image| {
+        let mut after = before.clone();
+        after.remove_property(LOCK_PROPERTY);
+        if !is_upload {
+            after.set_property(IMPORTING_TO_STORES, idle.clone());
+        }
+        after.set_property(FAILED_IMPORT, failed.clone());
+        if matches!(after.status, Status::Importing | Status::Uploading)
+            || is_upload && after.status == Status::Saving
+        {
+            (after.size, after.virtual_size) = (None, None);
+            (after.checksum, after.os_hash_algo, after.os_hash_value) = (None, None, None);
+            after.status = Status::Queued;
+            if let Some(original) = &original {
+                after.status = Status::Uploading;
+                after.size = i64::try_from(original.size).ok();
             }
-            let mut after = before.clone();
-            after.remove_property(LOCK_PROPERTY);
-            if !is_upload {
-                after.set_property(IMPORTING_TO_STORES, list_of(imports, &[]));
-            }
-            after.set_property(FAILED_IMPORT, list_of(imports, &plan.targets));
-            if matches!(after.status, Status::Importing | Status::Uploading)
-                || is_upload && after.status == Status::Saving
-            {
-                (after.size, after.virtual_size) = (None, None);
-                (after.checksum, after.os_hash_algo, after.os_hash_value) = (None, None, None);
-                after.status = Status::Queued;
-                if let Some(original) = &original {
-                    after.status = Status::Uploading;
-                    after.size = i64::try_from(original.size).ok();
-                }
-            }
-            Ok(Some(after))
-        })
-        .await;
-    let is_there = match changed {
-        Err(Error::ImageNotFound(_)) => false,
-        other => other.map(|_| true)?,
+        }
+        after
     };
+    let (fence, door, job) = (work.fence(), imports.images.door(work.author()), work.job.clone());
+    let image_id = plan.image_id.clone();
+    let put_back = move |conn: &mut Conn| {
+        fence(conn)?;
+        let image = db::images::find(conn, &image_id)?;
+        if image.as_ref().is_some_and(|image| !is_locked_by(image, &job)) {
+            // This was done before; what is staged now is another import's.
+            return Ok("");
+        }
+        let now = door.clock.now();
+        dropped.iter().try_for_each(|id| db::blobs::doom(conn, id, now, now))?;
+        if image.is_none() {
+            return Ok("");
+        }
+        change::in_txn(conn, &door, &image_id, |_, before| Ok(Some(returned(before))))?;
+        Ok(told)
+    };
+    let told = imports.images.db.write_patiently("import.put_back", put_back).await?;
+    imports.images.doomed.notify_one();
     forget(State { refused: ending == Ending::Refused, ..state }, work).await?;
-    Ok(if is_there { outcome(plan, original.is_some()) } else { "" })
+    Ok(told)
 }
 
 /// Nothing of the caller's stays with a job that is over, and nothing points to data that is gone.

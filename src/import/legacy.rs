@@ -15,7 +15,7 @@ use super::{
     state::State,
 };
 use crate::{
-    db::{Conn, DbResult},
+    db::{Conn, DbError, DbResult},
     image::{create, query},
     model::{
         caller::Caller,
@@ -191,12 +191,11 @@ async fn create_image(imports: &Imports, work: &Work, input: &TaskInput, roles: 
 /// # Errors
 /// The database's.
 async fn remove_image(imports: &Imports, work: &Work) -> Done<()> {
-    let author = work.author();
-    let removed = imports.images.change_for(&author, &work.job.id, |before: &Image| {
+    let removed = work.change(&imports.images, &work.job.id, |before: &Image| {
         Ok(Some(Image { status: Status::Deleted, ..before.clone() }))
     });
     match removed.await {
-        Ok(_) | Err(Error::ImageNotFound(_)) => Ok(()),
+        Ok(_) | Err(DbError::Domain(Error::ImageNotFound(_))) => Ok(()),
         Err(other) => Err(other.into()),
     }
 }

@@ -200,12 +200,12 @@ async fn add(
 
 /// Brings the image back to `queued`; of locations only those on the web stay.
 async fn put_back(images: &Images, work: &Work, input: &Input) -> Done<()> {
-    let Input { image_id: id, loc_url: url, .. } = input;
-    let_go(images, work, id, |after: &mut Image| {
+    let url = input.loc_url.clone();
+    let_go(images, work, &input.image_id, move |after: &mut Image| {
         if matches!(after.status, Status::Importing | Status::Queued) {
             after.status = Status::Queued;
             // As in Glance a location on the web stays on the queued image; it costs nothing and can be tried again.
-            after.locations.retain(|l| l.url != *url || url.starts_with("http"));
+            after.locations.retain(|l| l.url != url || url.starts_with("http"));
             (after.size, after.virtual_size) = (None, None);
             (after.checksum, after.os_hash_algo, after.os_hash_value) = (None, None, None);
         }

@@ -10,6 +10,7 @@ use crate::{
         facts::Facts,
         pour::{Fault, Limits, Nowhere, Pour, Source},
     },
+    db::DbError,
     image::{Images, query},
     model::{error::Error, image::Image, status::Status},
     store::ByteStream,
@@ -78,9 +79,9 @@ pub(super) fn refused(why: &str) -> Failure {
 
 /// Ends the job of data that is unsafe. An image that was active meanwhile is taken out of use.
 pub(super) async fn refuse(images: &Images, work: &Work, id: &str, why: &str) -> Done<()> {
-    let author = work.author();
-    let stopped = images.change_for(&author, id, |before: &Image| {
-        if before.status != Status::Active || !is_locked_by(before, &work.job) {
+    let job = work.job.clone();
+    let stopped = work.change(images, id, move |before: &Image| {
+        if before.status != Status::Active || !is_locked_by(before, &job) {
             return Ok(None);
         }
         let mut after = Image { status: Status::Deactivated, ..before.clone() };
@@ -99,24 +100,23 @@ pub(super) async fn record(
     id: &str,
     facts: Option<(Facts, String)>,
 ) -> Done<()> {
-    images
-        .change_for(&work.author(), id, |before: &Image| {
-            let mut after = before.clone();
-            if facts.is_none() && after.os_hash_value.is_none() {
-                after.os_hash_algo = None;
-            }
-            if let Some((facts, algorithm)) = &facts {
-                after.checksum = facts.hashes.get("md5").cloned().or(after.checksum);
-                after.os_hash_algo = Some(algorithm.clone());
-                after.os_hash_value = facts.hashes.get(algorithm).cloned();
-            }
-            if after.status == Status::Importing {
-                after.status = Status::Active;
-            }
-            after.remove_property(LOCK_PROPERTY);
-            Ok(Some(after))
-        })
-        .await?;
+    work.change(images, id, move |before: &Image| {
+        let mut after = before.clone();
+        if facts.is_none() && after.os_hash_value.is_none() {
+            after.os_hash_algo = None;
+        }
+        if let Some((facts, algorithm)) = &facts {
+            after.checksum = facts.hashes.get("md5").cloned().or(after.checksum);
+            after.os_hash_algo = Some(algorithm.clone());
+            after.os_hash_value = facts.hashes.get(algorithm).cloned();
+        }
+        if after.status == Status::Importing {
+            after.status = Status::Active;
+        }
+        after.remove_property(LOCK_PROPERTY);
+        Ok(Some(after))
+    })
+    .await?;
     Ok(())
 }
 
@@ -144,11 +144,11 @@ pub(super) async fn let_go(
     images: &Images,
     work: &Work,
     id: &str,
-    take_back: impl Fn(&mut Image) + Send + Sync,
+    take_back: impl Fn(&mut Image) + Send + Sync + 'static,
 ) -> Done<()> {
-    let author = work.author();
-    let changed = images.change_for(&author, id, |before: &Image| {
-        if !is_locked_by(before, &work.job) {
+    let job = work.job.clone();
+    let changed = work.change(images, id, move |before: &Image| {
+        if !is_locked_by(before, &job) {
             return Ok(None);
         }
         let mut after = before.clone();
@@ -157,7 +157,7 @@ pub(super) async fn let_go(
         Ok(Some(after))
     });
     match changed.await {
-        Ok(_) | Err(Error::ImageNotFound(_)) => Ok(()),
+        Ok(_) | Err(DbError::Domain(Error::ImageNotFound(_))) => Ok(()),
         Err(other) => Err(other.into()),
     }
 }

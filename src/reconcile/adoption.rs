@@ -152,13 +152,14 @@ impl Durable for Adoption {
     }
 
     async fn undo(blobs: &Blobs, work: &Work, input: Input, _: NoState, _: Ending) -> Done<&'static str> {
-        let let_go = |before: &Image| {
+        let job = work.job.clone();
+        let let_go = move |before: &Image| {
             let mut after = before.clone();
             after.remove_property(LOCK_PROPERTY);
-            Ok(is_locked_by(before, &work.job).then_some(after))
+            Ok(is_locked_by(before, &job).then_some(after))
         };
-        match blobs.images.change_for(&work.author(), &input.image_id, let_go).await {
-            Ok(_) | Err(Error::ImageNotFound(_)) => Ok("The object stays as it was."),
+        match work.change(&blobs.images, &input.image_id, let_go).await {
+            Ok(_) | Err(DbError::Domain(Error::ImageNotFound(_))) => Ok("The object stays as it was."),
             Err(other) => Err(other.into()),
         }
     }

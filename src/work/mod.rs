@@ -3,6 +3,7 @@
 
 pub mod durable;
 pub mod endings;
+mod fence;
 pub mod queue;
 mod rate;
 pub mod seal;

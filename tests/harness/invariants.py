@@ -114,8 +114,10 @@ def check_stores(server, layout):
     hashes = {}
     for store, place in layout.stores.items():
         blobs = dict(server.rows("SELECT name, size FROM blobs WHERE store = ?", store))
-        assert place.blobs() == blobs, f"ledger and contents of store {store} differ"
-        assert place.unfinished() == [], f"something unfinished is left in store {store}"
+        different = sorted(place.blobs().items() ^ blobs.items())
+        assert not different, f"ledger and contents of store {store} differ: {different}"
+        unfinished = place.unfinished()
+        assert not unfinished, f"something unfinished is left in store {store}: {unfinished}"
         hashes |= {(store, name): place.digest(name) for name in blobs}
     located = server.rows(
         "SELECT b.id, b.store, b.name, i.status, i.deleted, i.size, b.size, i.os_hash_value FROM image_locations l "

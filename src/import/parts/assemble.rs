@@ -165,7 +165,9 @@ pub async fn undo(
     let staged = state.staged.clone().map(|staged| staged.blob);
     let (door, seconds) = (imports.images.door(work.author()), imports.settings.upload_seconds);
     let (image_id, failed) = (plan.image_id.clone(), list_of(imports, &plan.targets));
+    let fence = work.fence();
     let undo = move |conn: &mut Conn| {
+        fence(conn)?;
         let now = door.clock.now();
         let upload = db::uploads::touch(conn, &id, now.plus_seconds(seconds))?;
         let upload = upload.filter(|upload| upload.job_id.as_ref() == Some(&job.id));

@@ -2,10 +2,19 @@
 
 use std::{
     fs::File,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use vitrine::{db, reconcile};
+use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
+use tokio::sync::Semaphore;
+use vitrine::{
+    db::{self, schema::jobs},
+    model::job::Job,
+    reconcile,
+    task::kinds,
+    work::{Failure, Work, durable::Ending},
+};
 
 use super::{source::*, *};
 
@@ -77,6 +86,37 @@ on_each_database! {
         holds(&bob, &quick, &bytes(1000)).await;
         let attempts = app.write(move |conn| db::jobs::list_of_image(conn, &slow, now())).await;
         assert_eq!(attempts.iter().map(|job| job.attempts).collect::<Vec<_>>(), [1]);
+    }
+
+    /// A node that has slept for longer than its leases last, and then gives an import up, takes nothing from the node that
+    /// has it by then; with the job it has the right.
+    async fn sec_41_a_node_that_slept_takes_nothing_back(database: Database) {
+        let app = database.app_with(reach_loopback);
+        let (alice, silent) = (app.as_member("alice"), Source::start(|_| Reply::Silent));
+        let id = alice.created(image().raw()).await;
+        download(&alice, &id, &silent.url("/")).await.expect(202);
+        eventually("it is under way", async || if silent.served() == 1 { Ok(()) } else { Err("none") }).await;
+        let own = app.app();
+        let (image, node) = (id.clone(), own.leases().node.clone());
+        let leased_to = |node: String| {
+            let image = image.clone();
+            app.write(move |conn| {
+                let job = jobs::table.filter(jobs::image_id.eq(&image));
+                diesel::update(job).set(jobs::lease_node.eq(&node)).execute(conn)?;
+                Ok(db::jobs::list_of_image(conn, &image, now())?.remove(0))
+            })
+        };
+        let job: Job = leased_to("another".to_owned()).await;
+        let work = Work::new(own.db.clone(), own.leases(), Arc::new(Semaphore::new(1)), job.clone());
+        let kind = kinds::of(job.kind).unwrap();
+        let undone = kind.undo(&own.imports, &work, Ending::Refused).await;
+        assert!(matches!(undone, Err(Failure::Lost)), "{undone:?}");
+        let shown = alice.show(&id).await.json();
+        assert_eq!((&shown["status"], &shown["os_glance_import_task"]), (&json!("importing"), &json!(job.id)));
+        leased_to(node).await;
+        kind.undo(&own.imports, &work, Ending::Refused).await.unwrap();
+        let shown = alice.show(&id).await.json();
+        assert_eq!((&shown["status"], shown.get("os_glance_import_task")), (&json!("queued"), None));
     }
 
     /// The task of an import under way says how far the bytes have come.
