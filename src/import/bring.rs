@@ -104,7 +104,9 @@ fn within(cap: u64, promised: Option<u64>) -> Done<Limits> {
 }
 
 fn too_large(size: u64, limit: u64) -> Failure {
-    Failure::Final(format!("The source has {size} bytes or more; at most {limit} bytes may be imported."))
+    Failure::from(Error::TooLarge(format!(
+        "The source has {size} bytes or more; at most {limit} bytes may be imported."
+    )))
 }
 
 /// Data that arrives from the web, for as long as the work may continue.

@@ -59,7 +59,7 @@ pub fn driver(format: &str) -> &str {
 /// Converts the staged data if it is not in a format. Returns whether it did, and so has saved the state.
 ///
 /// # Errors
-/// [`Failure::Final`] for data that may not, or cannot, be converted.
+/// [`Failure::Refused`] for data that may not, or cannot, be converted.
 pub async fn run(
     imports: &Imports,
     work: &Work,
@@ -68,7 +68,9 @@ pub async fn run(
     facts: &Facts,
     target: &str,
 ) -> Done<bool> {
-    let refuse = |why: String| Failure::Final(format!("The image was not converted: {why}"));
+    let refuse = |why: String| {
+        Failure::from(Error::UnsupportedMediaType(format!("The image was not converted: {why}")))
+    };
     let declared = image.disk_format.clone().unwrap_or_default();
     let source = state.staged.clone().ok_or_else(|| Failure::Again("The staged data is gone.".to_owned()))?;
     if let Some(rejection) = &facts.rejection {
@@ -154,9 +156,9 @@ impl Room {
     fn check(&self, bytes: u64) -> Done<()> {
         let most = self.most.min(self.whole);
         if bytes > most {
-            return Err(Failure::Final(format!(
+            return Err(Failure::from(Error::TooLarge(format!(
                 "The image was not converted: its disk of {bytes} bytes is larger than the {most} bytes allowed."
-            )));
+            ))));
         }
         if bytes > self.free {
             return Err(no_room());
@@ -200,7 +202,7 @@ fn failure(ended: &Ended, action: &str, otherwise: &str) -> Failure {
     if complaint.contains("No space left") {
         return no_room();
     }
-    Failure::Final(format!("The image was not converted: {otherwise}"))
+    Failure::from(Error::UnsupportedMediaType(format!("The image was not converted: {otherwise}")))
 }
 
 /// What `qemu-img` itself says of the data.
@@ -209,7 +211,9 @@ async fn inspect(imports: &Imports, path: &Path, driver: &str) -> Done<Value> {
     let mut running = start(imports, INFO, &arguments, (path, None), true)?;
     let ended = running.ended(INFO.wall).await.map_err(|e| Error::internal("qemu-img info", e))?;
     let Some(ended) = ended else {
-        return Err(Failure::Final("The image was not converted: its header takes too long.".to_owned()));
+        return Err(Failure::from(Error::UnsupportedMediaType(
+            "The image was not converted: its header takes too long.".to_owned(),
+        )));
     };
     if !ended.status.success() || !ended.complaint.is_empty() {
         return Err(failure(&ended, "info", "qemu-img cannot read it."));
@@ -258,7 +262,9 @@ async fn convert(
             }
             // Dropping it stops it.
             None if Instant::now() > deadline => {
-                return Err(Failure::Final("The image was not converted: it took too long.".to_owned()));
+                return Err(Failure::from(Error::UnsupportedMediaType(
+                    "The image was not converted: it took too long.".to_owned(),
+                )));
             }
             None => {
                 work.check()?;

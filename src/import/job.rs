@@ -120,7 +120,7 @@ impl Durable for ImageImport {
 /// Runs the steps from the recorded state on.
 ///
 /// # Errors
-/// [`Failure::Final`] with a reason for the user.
+/// [`Failure::Final`] or [`Failure::Refused`], with a reason for the user.
 pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut State) -> Done<()> {
     if state.done {
         return Ok(());
@@ -176,7 +176,9 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
             }
         }
         if let Some(rejection) = &facts.rejection {
-            return Err(Failure::Final(format!("The data was refused: {rejection}.")));
+            return Err(Failure::from(Error::UnsupportedMediaType(format!(
+                "The data was refused: {rejection}."
+            ))));
         }
         Ok(facts.check_stored(&image)?)
     };
@@ -254,7 +256,7 @@ pub async fn put_back(
 ) -> Done<&'static str> {
     if let Some(upload) = &state.upload {
         let told = parts::undo(imports, work, plan, (upload, &state), ending).await?;
-        forget(State { refused: ending == Ending::Refused, ..state }, work).await?;
+        forget(State { fault: ending.fault(), ..state }, work).await?;
         return Ok(told);
     }
     let is_upload = plan.asked.method == Method::Upload;
@@ -304,12 +306,12 @@ pub async fn put_back(
     };
     let told = imports.images.db.write_patiently("import.put_back", put_back).await?;
     imports.images.doomed.notify_one();
-    forget(State { refused: ending == Ending::Refused, ..state }, work).await?;
+    forget(State { fault: ending.fault(), ..state }, work).await?;
     Ok(told)
 }
 
 /// Nothing of the caller's stays with a job that is over, and nothing points to data that is gone.
 async fn forget(state: State, work: &Work) -> Done<()> {
-    let State { roles, signer, refused, .. } = state;
-    State { roles, signer, refused, ..State::default() }.save(work, "").await
+    let State { roles, signer, fault, .. } = state;
+    State { roles, signer, fault, ..State::default() }.save(work, "").await
 }

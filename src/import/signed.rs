@@ -20,7 +20,7 @@ use crate::{
     },
     model::{
         caller::{Caller, Token},
-        error::Result,
+        error::{Error, Result},
         image::Image,
     },
     work::{Done, Failure, Work},
@@ -51,7 +51,7 @@ async fn fetch(images: &Images, token: Option<&Token>, claim: Result<Option<Clai
 /// now, the certificate is the one that they named at the request, or that the other service's image names.
 ///
 /// # Errors
-/// [`Failure::Final`] when the data cannot be verified.
+/// [`Failure::Refused`] when the data cannot be verified.
 pub async fn verifier(
     imports: &Imports,
     work: &Work,
@@ -71,12 +71,13 @@ pub async fn verifier(
         state.signer = work.waiting(fetch(&imports.images, Some(&Token::new(&token)), claim)).await?;
     }
     let signer = state.signer.as_ref().filter(|signer| is_of(signer)).ok_or_else(|| {
-        Failure::Final(
+        Failure::from(Error::Invalid(
             "The signature of the image cannot be verified: it was changed after the import was asked for."
                 .to_owned(),
-        )
+        ))
     })?;
-    let certificate = signer.certificate.as_ref().map_err(|why| Failure::Final(why.clone()))?;
+    let certificate =
+        signer.certificate.as_ref().map_err(|why| Failure::from(Error::Invalid(why.clone())))?;
     let certificate = BASE64.decode(certificate).unwrap_or_default();
     Ok(Some(claim.with(&certificate, imports.images.db.clock.now())?))
 }
@@ -84,7 +85,7 @@ pub async fn verifier(
 /// Verifies staged data if it is going to be converted for the stores. Returns what is left to verify when it is written.
 ///
 /// # Errors
-/// [`Failure::Final`] for data that cannot be verified, or does not fit.
+/// [`Failure::Refused`] for data that cannot be verified, or does not fit.
 pub async fn before_conversion(
     imports: &Imports,
     work: &Work,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     blob::facts::Facts,
     model::{blob::Blob, image::Image},
-    work::{Done, Work, seal::Sealed},
+    work::{Done, Work, fault::Fault, seal::Sealed},
 };
 
 /// Data in a staging folder.
@@ -75,8 +75,8 @@ pub struct State {
     pub expected: Option<String>,
     /// They are staged for an import, and nothing else.
     pub stages: bool,
-    /// It was given up because of what was given.
-    pub refused: bool,
+    /// What was wrong with what was given, when that is why it has failed.
+    pub fault: Option<Fault>,
     /// Everything is done.
     pub done: bool,
 }

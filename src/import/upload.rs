@@ -21,7 +21,7 @@ use crate::{
         upload::{self, Admitted, Piece, Received, Request},
     },
     db::{self, DbError},
-    image::{change, expected::HASH_MISMATCH, limits},
+    image::{change, limits},
     model::{
         blob::Blob,
         caller::Caller,
@@ -119,9 +119,8 @@ async fn hand_over(
 /// is looked whether another one has. Returns whether it is over.
 ///
 /// # Errors
-/// [`Error::Invalid`] when the data has another hash than it is to have, [`Error::UnsupportedMediaType`] when it was
-/// refused for something else, [`Error::Gone`] when the image is gone, and [`Error::Unavailable`] when the data could not
-/// be stored.
+/// What the data was refused for, as a request that finds it says it ([`crate::work::fault::Fault`]); [`Error::Gone`] when
+/// the image is gone, and [`Error::Unavailable`] when the data could not be stored.
 pub(super) async fn wait(imports: &Imports, over: &Ending, patience: Duration) -> Result<bool> {
     let deadline = Instant::now() + patience;
     loop {
@@ -134,11 +133,10 @@ pub(super) async fn wait(imports: &Imports, over: &Ending, patience: Duration) -
             JobStatus::Failure => {
                 told(imports, &job).await;
                 let state: State = serde_json::from_value(job.state).unwrap_or_default();
-                return Err(match state.refused {
-                    true if job.message.starts_with(HASH_MISMATCH) => Error::Invalid(job.message),
-                    true => Error::UnsupportedMediaType(job.message),
-                    false if job.cancel_requested => Error::Gone(job.message),
-                    false => Error::Unavailable(job.message),
+                return Err(match state.fault {
+                    Some(fault) => fault.error(job.message),
+                    None if job.cancel_requested => Error::Gone(job.message),
+                    None => Error::Unavailable(job.message),
                 });
             }
             JobStatus::Pending | JobStatus::Processing => {}

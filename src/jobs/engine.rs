@@ -32,7 +32,7 @@ use crate::{
         self, Context,
         trace::{Kind, Parent, Place, Span},
     },
-    work::{Done, Failure, Work, durable::Ending, queue::progress},
+    work::{Done, Failure, Work, durable::Ending, fault::Fault, queue::progress},
 };
 
 /// How often the engine looks without being called.
@@ -208,7 +208,8 @@ async fn execute(app: &Arc<App>, places: Arc<Semaphore>, job: Job, mut span: Spa
             postpone(app, &work, &why).await
         }
         Err(Failure::Soon(why)) if work.job.attempts < SOON_ATTEMPTS_MAX => postpone(app, &work, &why).await,
-        Err(Failure::Final(why)) => fail(app, &work, why, Ending::Refused).await,
+        Err(Failure::Final(why)) => fail(app, &work, why, Ending::Refused(Fault::Conflict)).await,
+        Err(Failure::Refused(fault, why)) => fail(app, &work, why, Ending::Refused(fault)).await,
         Err(other) => fail(app, &work, other.to_string(), Ending::GivenUp).await,
     };
     if let Err(error) = recorded {

@@ -133,7 +133,7 @@ async fn find(images: &Images, work: &Work, image: &Image, algorithm: &str) -> D
                 check(image, &facts, algorithm)?;
                 return record(images, work, &image.id, Some((facts, algorithm.to_owned()))).await;
             }
-            Err(Failure::Final(reason)) => why = Failure::Final(reason),
+            Err(end @ (Failure::Final(_) | Failure::Refused(..))) => why = end,
             Err(away @ Failure::Away(_)) => absence = Some(away),
             Err(other) => return Err(other),
         }

@@ -108,7 +108,7 @@ async fn steps(images: &Images, work: &Work, input: &Input) -> Done<()> {
                 record(images, work, id, Some((facts, algorithm))).await?;
             }
             // Data that nobody vouched for stays usable without hashes.
-            Err(Failure::Final(why)) if !verify => {
+            Err(Failure::Final(why) | Failure::Refused(_, why)) if !verify => {
                 tracing::warn!(image = id, why, "the data of a location could not be hashed");
                 record(images, work, id, None).await?;
             }

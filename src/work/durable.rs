@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Done, Failure, Work};
+use super::{Done, Failure, Work, fault::Fault};
 use crate::{
     db::{Conn, DbResult},
     model::{
@@ -17,10 +17,20 @@ use crate::{
 /// How an attempt ended that no other follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// What was asked for cannot succeed.
-    Refused,
+    /// What was asked for cannot succeed, for this kind of fault.
+    Refused(Fault),
     /// It was begun too often, or somebody stopped it: nothing is wrong with what the user gave.
     GivenUp,
+}
+
+impl Ending {
+    /// What is wrong with what was asked for; `None` if nothing is.
+    pub fn fault(self) -> Option<Fault> {
+        match self {
+            Self::Refused(fault) => Some(fault),
+            Self::GivenUp => None,
+        }
+    }
 }
 
 /// The start of a retry of a failed job.
@@ -57,7 +67,7 @@ pub trait Durable: 'static {
     /// Goes on from `state`; answers the result that tasks show. Every step can be repeated.
     ///
     /// # Errors
-    /// [`Failure::Final`] with a reason for the user.
+    /// [`Failure::Final`] or [`Failure::Refused`], with a reason for the user.
     async fn run(parts: &Self::Parts, work: &Work, input: Self::Input, state: Self::State) -> Done<Value>;
 
     /// Returns the image to a state in which the same call can be made again. Can be repeated. Returns a sentence for

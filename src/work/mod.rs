@@ -3,6 +3,7 @@
 
 pub mod durable;
 pub mod endings;
+pub mod fault;
 mod fence;
 pub mod queue;
 mod rate;
@@ -17,6 +18,7 @@ use std::{
     task::Poll,
 };
 
+use fault::Fault;
 use rate::Meter;
 use serde::Serialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -72,6 +74,9 @@ pub enum Failure {
     /// It cannot succeed; the text tells the user why and what to do.
     #[error("{0}")]
     Final(String),
+    /// It cannot succeed with what was given; what is wrong with that, and the text for the user.
+    #[error("{1}")]
+    Refused(Fault, String),
     /// It may succeed later.
     #[error("{0}")]
     Again(String),
@@ -104,7 +109,7 @@ impl From<Error> for Failure {
                 Self::Again("An internal error occurred; the log has the details.".to_owned())
             }
             Error::Unavailable(why) => Self::Again(why),
-            other => Self::Final(other.to_string()),
+            other => Self::Refused(Fault::of(&other), other.to_string()),
         }
     }
 }

@@ -161,7 +161,7 @@ pub async fn undo(
     (id, state): (&str, &State),
     ending: Ending,
 ) -> Done<&'static str> {
-    let (id, job, refused) = (id.to_owned(), work.job.clone(), ending == Ending::Refused);
+    let (id, job, refused) = (id.to_owned(), work.job.clone(), ending.fault().is_some());
     let staged = state.staged.clone().map(|staged| staged.blob);
     let (door, seconds) = (imports.images.door(work.author()), imports.settings.upload_seconds);
     let (image_id, failed) = (plan.image_id.clone(), list_of(imports, &plan.targets));

@@ -15,6 +15,7 @@ mod limits;
 mod lint;
 mod media_groups;
 mod properties;
+mod refused_uploads;
 mod rescue;
 mod retention;
 mod slugs;

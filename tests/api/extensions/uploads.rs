@@ -8,22 +8,22 @@ use vitrine::server::Options;
 
 use crate::support::*;
 
-const MIB: usize = 1 << 20;
+pub(super) const MIB: usize = 1 << 20;
 /// The smallest part.
 const PART: usize = 8 * MIB;
 const OFFSET_MEDIA: &str = "application/offset+octet-stream";
 
 /// Data of which no part is like another.
-fn mixed(length: usize) -> Vec<u8> {
+pub(super) fn mixed(length: usize) -> Vec<u8> {
     (0..length as u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()[5]).collect()
 }
 
-fn opening(client: &Client, image: &str, body: Value) -> Request {
+pub(super) fn opening(client: &Client, image: &str, body: Value) -> Request {
     client.post(&format!("/ext/v1/images/{image}/uploads")).json(&body)
 }
 
 /// Opens an upload of parts of the smallest size, and answers its path.
-async fn opened(client: &Client, image: &str, size: usize) -> String {
+pub(super) async fn opened(client: &Client, image: &str, size: usize) -> String {
     let answer = opening(client, image, json!({"size": size, "part_size": PART})).await.expect(201);
     let id = answer.json()["upload_id"].as_str().unwrap().to_owned();
     let path = format!("/ext/v1/uploads/{id}");
@@ -31,31 +31,31 @@ async fn opened(client: &Client, image: &str, size: usize) -> String {
     path
 }
 
-fn append(client: &Client, path: &str, offset: usize, data: &[u8]) -> Request {
+pub(super) fn append(client: &Client, path: &str, offset: usize, data: &[u8]) -> Request {
     let request = client.request("PATCH", path).header("content-type", OFFSET_MEDIA);
     request.header("upload-offset", &offset.to_string()).body(data.to_vec())
 }
 
-fn part(client: &Client, path: &str, number: usize, data: &[u8]) -> Request {
+pub(super) fn part(client: &Client, path: &str, number: usize, data: &[u8]) -> Request {
     client.put(&format!("{path}/parts/{number}")).header("content-type", OCTETS).body(data.to_vec())
 }
 
-fn complete(client: &Client, path: &str) -> Request {
+pub(super) fn complete(client: &Client, path: &str) -> Request {
     client.post(&format!("{path}/complete"))
 }
 
 /// Where an upload goes on.
-async fn offset(client: &Client, path: &str) -> usize {
+pub(super) async fn offset(client: &Client, path: &str) -> usize {
     let head = client.request("HEAD", path).await.expect(204);
     head.header("upload-offset").parse().unwrap()
 }
 
-fn hex(digest: MessageDigest, data: &[u8]) -> String {
+pub(super) fn hex(digest: MessageDigest, data: &[u8]) -> String {
     hash(digest, data).unwrap().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Options of a server that waits for a completion however long that takes.
-fn patient(options: &mut Options) {
+pub(super) fn patient(options: &mut Options) {
     options.imports.completion_wait = Duration::from_secs(60);
 }
 
@@ -71,7 +71,7 @@ async fn completes(client: &Client, path: &str, image: &str, data: &[u8]) -> Val
 }
 
 /// Requires that nothing is left in the staging folder, and no row of it.
-async fn nothing_is_left(app: &TestApp) {
+pub(super) async fn nothing_is_left(app: &TestApp) {
     let inner = app.app();
     eventually("nothing is left", async || {
         vitrine::jobs::reap::sweep(&inner).await.unwrap();
