@@ -1,8 +1,8 @@
-//! Uploads in parts that are refused.
+//! Uploads in parts that are refused, or that another node has begun.
 
 use serde_json::{Value, json};
 
-use super::uploads::{MIB, append, complete, nothing_is_left, opened, patient};
+use super::uploads::{MIB, append, complete, nothing_is_left, offset, opened, part, patient};
 use crate::support::*;
 
 on_each_database! {
@@ -61,6 +61,31 @@ on_each_database! {
         complete(&alice, &path).await.expect(413);
         assert_eq!(alice.show(&parts).await.json()["status"], "queued");
         alice.get(&path).await.expect(404);
+        nothing_is_left(&app).await;
+    }
+
+    /// Parts go to the node that has the others when nodes do not share a staging folder; nothing is lost by asking another,
+    /// and what brings no data works on each.
+    async fn parts_stay_with_the_node_that_has_the_others(database: Database) {
+        let app = database.app_with(patient);
+        let neighbour = app.neighbour();
+        let (alice, there) = (app.as_member("alice"), neighbour.as_member("alice"));
+        let (data, id) = (bytes(2 * MIB), alice.created(image().raw()).await);
+        let path = opened(&alice, &id, data.len()).await;
+        append(&alice, &path, 0, &data[..MIB]).await.expect(204);
+        for refused in [append(&there, &path, MIB, &data[MIB..]), part(&there, &path, 0, &data)] {
+            let error = refused.await.expect(409).json()["error"].clone();
+            assert_eq!((&error["reason"], &error["details"]), (&json!("other-node"), &json!({})));
+        }
+        assert_eq!(offset(&there, &path).await, MIB);
+        append(&alice, &path, MIB, &data[MIB..]).await.expect(204);
+        complete(&there, &path).await.expect(204);
+        assert!(alice.download(&id).await.expect(200).body == data, "other data");
+        let id = alice.created(image().raw()).await;
+        let path = opened(&there, &id, MIB).await;
+        assert_eq!(append(&alice, &path, 0, &data[..MIB]).await.expect(409).json()["error"]["reason"], "other-node");
+        alice.delete(&path).await.expect(204);
+        assert_eq!(there.show(&id).await.json()["status"], "queued");
         nothing_is_left(&app).await;
     }
 }
