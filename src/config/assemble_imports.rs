@@ -40,6 +40,7 @@ pub(super) fn imports(loaded: &Loaded, findings: &mut Vec<Finding>) -> Settings 
         decompression_memory: loaded
             .u64(OURS, "decompression_memory")
             .unwrap_or(default.decompression_memory),
+        ova_bundles: loaded.bool(OURS, "ova_bundles"),
         conversions_at_once: loaded
             .u64(OURS, "conversions_at_once")
             .map_or(default.conversions_at_once, |n| usize::try_from(n).unwrap_or(usize::MAX)),

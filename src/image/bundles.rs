@@ -15,7 +15,7 @@ use crate::{
         bundle::{self, Disk, FULL, INDEX_PROPERTY, KIND_PROPERTY, MAPPING_PROPERTY, SET_PROPERTY},
         caller::Caller,
         error::{Error, Result},
-        image::Image,
+        image::{Image, LOCK_PROPERTY},
         lifecycle::text,
         new_image::NewImage,
         status::Status,
@@ -52,17 +52,7 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage, disks: Vec<
         check_disk(&image, &found)?;
         sized.push(disk.sized(&found)?);
     }
-    for (name, value) in [
-        (SET_PROPERTY, image.id.clone()),
-        (KIND_PROPERTY, FULL.to_owned()),
-        (MAPPING_PROPERTY, bundle::mapping(&sized)),
-        ("bdm_v2", "true".to_owned()),
-    ] {
-        image.set_property(name, Some(value));
-    }
-    if image.property(ROOT_DEVICE.0).is_none() {
-        image.set_property(ROOT_DEVICE.0, Some(ROOT_DEVICE.1.to_owned()));
-    }
+    describe(&mut image, &sized);
     images.settings.bounds.check_record(0, &image)?;
     let unified = images.unified.of(caller.project_id.as_deref()).await?;
     let (door, plan) = (Door { unified, ..images.door_of(caller) }, sized.clone());
@@ -77,6 +67,21 @@ pub async fn create(images: &Images, caller: &Caller, new: NewImage, disks: Vec<
         shown.push(query::show(images, caller, &disk.image_id).await.ok());
     }
     Ok(Bundle { image, disks: sized.into_iter().zip(shown).collect() })
+}
+
+/// Says of an image that it is the bundle of these disks.
+fn describe(image: &mut Image, disks: &[Disk]) {
+    for (name, value) in [
+        (SET_PROPERTY, image.id.clone()),
+        (KIND_PROPERTY, FULL.to_owned()),
+        (MAPPING_PROPERTY, bundle::mapping(disks)),
+        ("bdm_v2", "true".to_owned()),
+    ] {
+        image.set_property(name, Some(value));
+    }
+    if image.property(ROOT_DEVICE.0).is_none() {
+        image.set_property(ROOT_DEVICE.0, Some(ROOT_DEVICE.1.to_owned()));
+    }
 }
 
 fn enter(conn: &mut Conn, door: &Door, image: &Image, disks: &[Disk], is_chosen: bool) -> DbResult<Image> {
@@ -94,6 +99,62 @@ fn enter(conn: &mut Conn, door: &Door, image: &Image, disks: &[Disk], is_chosen:
         bind(conn, door, &bundle, (place, disk))?;
     }
     change::admit_new(conn, door, &bundle)?;
+    Ok(bundle)
+}
+
+/// Enters an image that a job makes to be a disk of a bundle; it is `importing`, and counts as any other.
+///
+/// # Errors
+/// [`DbError::Duplicate`] when it was there before and was deleted, [`Error::TooLarge`] and [`Error::Forbidden`] when its
+/// project may not have it.
+pub fn enter_disk(conn: &mut Conn, door: &Door, image: &Image) -> DbResult<Image> {
+    change::insert_in(conn, door, image, true)?;
+    let entered = change::in_txn(conn, door, &image.id, |_, queued| {
+        Ok(Some(Image { status: Status::Importing, ..queued.clone() }))
+    })?;
+    change::admit_new(conn, door, image)?;
+    Ok(entered)
+}
+
+/// Makes an image the bundle of disks that the job which holds them has made. `decide` gives what else it becomes.
+///
+/// # Errors
+/// What `decide` answers, [`Error::ImageNotFound`] when the image is gone, and [`Error::Conflict`] when a disk is.
+pub fn complete(
+    conn: &mut Conn,
+    door: &Door,
+    id: &str,
+    disks: &[String],
+    decide: impl FnOnce(&Image) -> DbResult<Image>,
+) -> DbResult<Image> {
+    // In one order, as when one is made of images.
+    let mut held: Vec<&String> = disks.iter().collect();
+    held.sort_unstable();
+    for disk in held {
+        db::consumers::hold_image(conn, disk)?;
+    }
+    let mut sized = Vec::new();
+    for (place, disk) in disks.iter().enumerate() {
+        let gone = || Error::conflict(format!("Disk {disk} was deleted meanwhile."));
+        let found = db::images::find(conn, disk)?.ok_or_else(gone)?;
+        let boot_index = if place == 0 { 0 } else { -1 };
+        sized.push(Disk { image_id: disk.clone(), boot_index, volume_size: None }.sized(&found)?);
+    }
+    let bundle = change::in_txn(conn, door, id, |_, before| {
+        let mut after = decide(before)?;
+        describe(&mut after, &sized);
+        let (checksum, os_hash_algo, os_hash_value) = (None, None, None);
+        let (status, size, virtual_size) = (Status::Active, Some(0), None);
+        Ok(Some(Image { status, size, virtual_size, checksum, os_hash_algo, os_hash_value, ..after }))
+    })?;
+    for (place, disk) in sized.iter().enumerate() {
+        change::in_txn(conn, door, &disk.image_id, |_, held| {
+            let mut after = held.clone();
+            let was_locked = after.remove_property(LOCK_PROPERTY);
+            Ok(was_locked.then_some(after))
+        })?;
+        bind(conn, door, &bundle, (place, disk))?;
+    }
     Ok(bundle)
 }
 

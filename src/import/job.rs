@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{
-    FAILED_IMPORT, IMPORTING_TO_STORES, Imports, activate,
+    FAILED_IMPORT, IMPORTING_TO_STORES, Imports, activate, apart,
     asked::Method,
     bring, copy, distribute, parts,
     plan::{Input, Plan, list_of, stores_in},
@@ -42,7 +42,7 @@ const WRITTEN: &[&str] = FETCHED.split_at(2).1;
 
 /// How many of the steps are over.
 pub fn steps_done(steps: &[&str], state: &State) -> usize {
-    let open = match (&state.staged, state.prepared) {
+    let open = match (&state.staged, state.prepared || state.apart.is_some()) {
         (_, true) => "store",
         (Some(_), false) => "prepare",
         (None, false) => "fetch",
@@ -139,6 +139,9 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
     if let Some(text) = &state.expected {
         expected::add(&mut image, "The upload", expected::parse("hash", text)?)?;
     }
+    if apart::is_under_way(imports, work, state).await? {
+        return apart::run(imports, work, plan, state, &image).await;
+    }
     // What cannot be verified need not come.
     signed::verifier(imports, work, plan, state, &image).await?;
     bring::run(imports, work, plan, state, &image).await?;
@@ -153,6 +156,9 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
     }
     if plan.asked.method != Method::Upload {
         plugins::run(imports, work, state, &image, &plan.targets).await?;
+    }
+    if state.apart.is_some() {
+        return apart::run(imports, work, plan, state, &image).await;
     }
     let verifier = signed::before_conversion(imports, work, plan, state, &image).await?;
     wish::grant(imports, work, plan, state, &image).await?;
@@ -259,11 +265,14 @@ pub async fn put_back(
         forget(State { fault: ending.fault(), ..state }, work).await?;
         return Ok(told);
     }
+    // They are known by the state alone.
+    apart::remove(imports, work, &state).await?;
     let is_upload = plan.asked.method == Method::Upload;
     let original = state.original.clone().filter(|_| ending == Ending::GivenUp && !is_upload);
     let kept = original.as_ref().map(|staged| staged.blob.clone());
-    let dropped =
-        [state.staged.clone(), state.original.clone()].into_iter().flatten().map(|staged| staged.blob);
+    let archive = state.apart.as_ref().map(|apart| apart.archive.clone());
+    let dropped = [state.staged.clone(), state.original.clone(), archive];
+    let dropped = dropped.into_iter().flatten().map(|staged| staged.blob);
     let dropped: Vec<String> = dropped.filter(|blob| Some(blob) != kept.as_ref()).collect();
     let told = outcome(plan, original.is_some());
     let (idle, failed) = (list_of(imports, &[]), list_of(imports, &plan.targets));

@@ -6,6 +6,7 @@
 //! finished them.
 
 mod activate;
+mod apart;
 pub mod asked;
 mod bring;
 mod compression;

@@ -29,6 +29,8 @@ pub async fn run(
         state.apply(&mut image);
         state.plugins_done = index + 1;
         let saved = match plugin {
+            // What the bundle got is not for its disks.
+            Plugin::InjectMetadata if state.apart.is_some() => false,
             Plugin::InjectMetadata => inject(imports, state),
             Plugin::Decompression => decompress::run(imports, work, state, &image).await?,
             Plugin::OvfProcess => ova::run(imports, work, state, &image).await?,
@@ -39,6 +41,14 @@ pub async fn run(
                 convert::run(imports, work, state, &image, &facts, format).await?
             }
         };
+        if *plugin == Plugin::OvfProcess && state.apart.is_some() {
+            let later = imports.settings.plugins.iter().skip(state.plugins_done);
+            if later.clone().any(|plugin| *plugin == Plugin::InjectMetadata) {
+                inject(imports, state);
+            }
+            // From here on the other plug-ins work on its disks.
+            return state.save(work, "").await;
+        }
         if !saved {
             state.save(work, "").await?;
         }

@@ -56,6 +56,8 @@ pub struct Settings {
     pub expansion_free: u64,
     /// `[vitrine] decompression_memory`: bytes that the decoders of this node use together.
     pub decompression_memory: u64,
+    /// `[vitrine] ova_bundles`: an OVA with several disks becomes a bundle.
+    pub ova_bundles: bool,
     /// `[vitrine] conversions_at_once`: converters that run on this node at the same time.
     pub conversions_at_once: usize,
     /// `[vitrine] conversion_wait`: how long an upload waits for its conversion.
@@ -92,6 +94,7 @@ impl Default for Settings {
             expansion_max: 1000,
             expansion_free: 1 << 30,
             decompression_memory: 256 << 20,
+            ova_bundles: false,
             conversions_at_once: 2,
             conversion_wait: Duration::from_secs(10),
             conversion_look: Duration::from_secs(2),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::apart::Apart;
 use crate::{
     blob::facts::Facts,
     model::{blob::Blob, image::Image},
@@ -69,6 +70,8 @@ pub struct State {
     pub signer: Option<Signer>,
     /// The signature was verified, before a conversion for the stores.
     pub verified: bool,
+    /// The disks of the archive that become images of their own.
+    pub apart: Option<Apart>,
     /// The upload in parts whose pieces are the data.
     pub upload: Option<String>,
     /// What is expected of these, as `expected_hash` says it.

@@ -318,6 +318,14 @@ const VITRINE: &[Opt] = &[
     .of(Feature::Imports)
     .must(),
     opt(
+        "ova_bundles",
+        Bool,
+        "false",
+        "Let ovf_process make a bundle of an OVA with several disks, with an image of each; else such an OVA is refused.",
+    )
+    .of(Feature::Imports)
+    .must(),
+    opt(
         "conversions_at_once",
         Int(1, 1024),
         "2",

@@ -1,22 +1,29 @@
-//! The descriptor of an appliance (DSP0243, versions 1 and 2): its disk file and its hardware.
+//! The descriptor of an appliance (DSP0243, versions 1 and 2): the files of its disks and its hardware.
 
 use super::xml::{Element, parse};
 
 /// Bytes that a descriptor may have.
 pub const BYTES_MAX: u64 = 1 << 20;
 
+/// A disk that has data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drive {
+    /// Its file.
+    pub file: String,
+    /// Bytes of the disk, if given.
+    pub capacity: Option<u64>,
+}
+
 /// The contents of a descriptor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Appliance {
-    /// The file of its disk.
-    pub disk_file: String,
-    /// Bytes of the disk, if given.
-    pub capacity: Option<u64>,
+    /// Its disks, in the descriptor's order; never none.
+    pub disks: Vec<Drive>,
     /// Bytes of memory.
     pub memory: Option<u64>,
     /// Cores of one socket.
     pub cores_per_socket: Option<u64>,
-    /// The controller on which the disk hangs: type and kind.
+    /// The controller on which the first disk hangs: type and kind.
     pub controller: Option<(u64, String)>,
     /// The kind of its first network card.
     pub network_card: Option<String>,
@@ -32,11 +39,11 @@ const MEMORY: u64 = 4;
 const NETWORK_CARD: u64 = 10;
 const DISK: u64 = 17;
 
-/// Reads a descriptor.
+/// Reads a descriptor, which may name up to `most` disks with data.
 ///
 /// # Errors
 /// What is wrong with it, for the user.
-pub fn read(document: &str) -> Result<Appliance, String> {
+pub fn read(document: &str, most: usize) -> Result<Appliance, String> {
     let root = parse(document.trim_start_matches('\u{feff}'))?;
     let systems: Vec<&Element> = root.all("VirtualSystem").collect();
     let system = match (systems.as_slice(), root.first("VirtualSystemCollection")) {
@@ -44,9 +51,8 @@ pub fn read(document: &str) -> Result<Appliance, String> {
         ([], None) => return Err("it describes no system".to_owned()),
         _ => return Err("it describes several systems".to_owned()),
     };
-    let (disk, file) = disk(&root)?;
+    let (first, disks) = disks(&root, most)?;
     let hardware = hardware(&root, system);
-    let number = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok());
     let of_type = |kind| hardware.iter().copied().filter(move |item| type_of(item) == Some(kind));
     let quantity = |item: &Element| {
         number(item.text_of("VirtualQuantity"))?.checked_mul(unit(item.text_of("AllocationUnits")?)?)
@@ -58,13 +64,10 @@ pub fn read(document: &str) -> Result<Appliance, String> {
     };
     let operating = system.first("OperatingSystemSection");
     Ok(Appliance {
-        disk_file: file.to_owned(),
-        capacity: number(disk.attribute("capacity")).and_then(|capacity| {
-            capacity.checked_mul(unit(disk.attribute("capacityAllocationUnits").unwrap_or("byte"))?)
-        }),
+        disks,
         memory: of_type(MEMORY).find_map(quantity),
         cores_per_socket: of_type(PROCESSOR).find_map(|item| number(item.text_of("CoresPerSocket"))),
-        controller: controller(&hardware, disk.attribute("diskId").unwrap_or_default()),
+        controller: controller(&hardware, first.attribute("diskId").unwrap_or_default()),
         network_card: of_type(NETWORK_CARD)
             .find_map(|item| item.text_of("ResourceSubType"))
             .map(str::to_owned),
@@ -76,15 +79,40 @@ pub fn read(document: &str) -> Result<Appliance, String> {
     })
 }
 
-/// The only disk that has data, and the name of its file.
-fn disk(root: &Element) -> Result<(&Element, &str), String> {
+fn number(text: Option<&str>) -> Option<u64> {
+    text.and_then(|text| text.parse().ok())
+}
+
+/// The disks that have data, with the element of the first.
+fn disks(root: &Element, most: usize) -> Result<(&Element, Vec<Drive>), String> {
     let disks = root.all("DiskSection").flat_map(|section| section.all("Disk"));
-    let mut with_data = disks.filter(|disk| disk.attribute("fileRef").is_some());
-    let disk = match (with_data.next(), with_data.next()) {
-        (Some(disk), None) => disk,
-        (None, _) => return Err("it describes no disk that has data".to_owned()),
-        (Some(_), Some(_)) => return Err("it describes several disks; import them one by one".to_owned()),
-    };
+    let with_data = disks.filter(|disk| disk.attribute("fileRef").is_some());
+    let with_data: Vec<&Element> = with_data.take(most.saturating_add(1)).collect();
+    let first = with_data.first().ok_or_else(|| "it describes no disk that has data".to_owned())?;
+    if with_data.len() > most {
+        return Err(match most {
+            1 => "it describes several disks; import them one by one".to_owned(),
+            _ => format!("it describes more than {most} disks"),
+        });
+    }
+    let mut found = Vec::<Drive>::new();
+    for disk in &with_data {
+        let drive = drive(root, disk)?;
+        let is_several = with_data.len() > 1;
+        if is_several && (drive.file.contains(['/', '\\']) || matches!(drive.file.as_str(), "" | "." | ".."))
+        {
+            return Err(format!("it names a path, {:?}", drive.file));
+        }
+        if found.iter().any(|other| other.file == drive.file) {
+            return Err(format!("two of its disks are the file {:?}", drive.file));
+        }
+        found.push(drive);
+    }
+    Ok((first, found))
+}
+
+/// A disk with the name of its file.
+fn drive(root: &Element, disk: &Element) -> Result<Drive, String> {
     if disk.attribute("parentRef").is_some() {
         return Err("its disk is a difference to another one".to_owned());
     }
@@ -96,7 +124,10 @@ fn disk(root: &Element) -> Result<(&Element, &str), String> {
         return Err("its disk is cut into several files".to_owned());
     }
     let name = file.attribute("href").ok_or_else(|| "the file of its disk has no name".to_owned())?;
-    Ok((disk, name.strip_prefix("./").unwrap_or(name)))
+    let capacity = number(disk.attribute("capacity")).and_then(|capacity| {
+        capacity.checked_mul(unit(disk.attribute("capacityAllocationUnits").unwrap_or("byte"))?)
+    });
+    Ok(Drive { file: name.strip_prefix("./").unwrap_or(name).to_owned(), capacity })
 }
 
 /// What the system is made of, in the configuration that is used unless somebody chooses.

@@ -7,16 +7,16 @@ const VMWARE: &str = include_str!("../../../tests/data/ovf/appliance.ovf");
 const VIRTUALBOX: &str = include_str!("../../../tests/data/ovf/box.ovf");
 
 fn told(document: &str) -> Vec<String> {
-    let appliance = descriptor::read(document).unwrap();
+    let appliance = descriptor::read(document, 1).unwrap();
     properties::of(&appliance).into_iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
 /// Proves that both dialects are understood, whatever prefixes they use, and that the usual configuration counts.
 #[test]
 fn hardware_is_told_in_the_words_of_nova() {
-    let appliance = descriptor::read(VMWARE).unwrap();
-    assert_eq!(appliance.disk_file, "disk.vmdk");
-    assert_eq!((appliance.capacity, appliance.memory), (Some(3 << 30), Some(1536 << 20)));
+    let appliance = descriptor::read(VMWARE, 1).unwrap();
+    assert_eq!(appliance.disks[0].file, "disk.vmdk");
+    assert_eq!((appliance.disks[0].capacity, appliance.memory), (Some(3 << 30), Some(1536 << 20)));
     assert_eq!(
         told(VMWARE),
         [
@@ -29,8 +29,8 @@ fn hardware_is_told_in_the_words_of_nova() {
             "os_distro=ubuntu"
         ]
     );
-    let appliance = descriptor::read(VIRTUALBOX).unwrap();
-    assert_eq!((appliance.capacity, appliance.memory), (Some(10_737_418_241), Some(512 << 20)));
+    let appliance = descriptor::read(VIRTUALBOX, 1).unwrap();
+    assert_eq!((appliance.disks[0].capacity, appliance.memory), (Some(10_737_418_241), Some(512 << 20)));
     assert_eq!(
         told(VIRTUALBOX),
         ["hw_disk_bus=sata", "hw_vif_model=e1000", "os_type=linux", "os_distro=rhel"]
@@ -59,7 +59,7 @@ fn what_is_not_known_is_left_out() {
             "capacityAllocationUnits=\"byte * 2^30\"",
             &format!("capacityAllocationUnits=\"{units}\""),
         );
-        assert_eq!(descriptor::read(&document).unwrap().capacity, capacity, "{units}");
+        assert_eq!(descriptor::read(&document, 1).unwrap().disks[0].capacity, capacity, "{units}");
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     *,
 };
 
-const DESCRIPTOR: &str = include_str!("../../data/ovf/appliance.ovf");
+pub const DESCRIPTOR: &str = include_str!("../../data/ovf/appliance.ovf");
 const LINK: u8 = b'2';
 const DEVICE: u8 = b'4';
 
@@ -34,7 +34,7 @@ fn member(name: &str, kind: u8, data: &[u8]) -> Vec<u8> {
     [&header[..], data, &vec![0; padding]].concat()
 }
 
-fn archive(members: &[(&str, u8, &[u8])]) -> Vec<u8> {
+pub fn archive(members: &[(&str, u8, &[u8])]) -> Vec<u8> {
     let members = members.iter().flat_map(|(name, kind, data)| member(name, *kind, data));
     members.chain([0; 1024]).collect()
 }
@@ -47,11 +47,11 @@ fn ova(descriptor: &str, disk: &[u8]) -> Vec<u8> {
     ])
 }
 
-fn streamed(data: &[u8]) -> Vec<u8> {
+pub fn streamed(data: &[u8]) -> Vec<u8> {
     converted(data, &["-O", "vmdk", "-o", "subformat=streamOptimized"])
 }
 
-fn of_ova() -> NewImage {
+pub fn of_ova() -> NewImage {
     image().raw().with("disk_format", "vmdk").with("container_format", "ova")
 }
 

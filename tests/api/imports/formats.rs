@@ -32,14 +32,14 @@ fn wish(stores: &mut Stores, at: usize, format: &str) {
 }
 
 /// A converter that does not begin to convert before [`Held::release`].
-struct Held {
-    program: PathBuf,
+pub struct Held {
+    pub program: PathBuf,
     gate: PathBuf,
     began: PathBuf,
 }
 
 impl Held {
-    fn below(folder: &Path) -> Self {
+    pub fn below(folder: &Path) -> Self {
         let at = |name: &str| folder.join(name);
         let held = Self { program: at("held"), gate: at("gate"), began: at("began") };
         let text = format!(
@@ -53,12 +53,12 @@ impl Held {
         held
     }
 
-    async fn began(&self) {
+    pub async fn began(&self) {
         eventually("the conversion begins", async || if self.began.exists() { Ok(()) } else { Err(()) })
             .await;
     }
 
-    fn release(&self) {
+    pub fn release(&self) {
         std::fs::write(&self.gate, "").unwrap();
     }
 }

@@ -2,6 +2,7 @@
 
 mod absent;
 mod appliances;
+mod bundled;
 mod direct;
 mod engine;
 mod formats;
