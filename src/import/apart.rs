@@ -3,15 +3,13 @@
 //! the archive one disk is staged. The ids of the images are in the job's state before there is any of them: whoever
 //! goes on with the job, or ends it, finds all of them.
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    FAILED_IMPORT, IMPORTING_TO_STORES, Imports,
+    FAILED_IMPORT, IMPORTING_TO_STORES, Imports, behalf,
     distribute::{self, Arrived},
-    ova::{self, Inside},
+    ova,
     plan::{Plan, list_of},
     plugins, signed, staged,
-    state::{Staged, State},
+    state::{Part, State},
     wish,
 };
 use crate::{
@@ -23,7 +21,6 @@ use crate::{
         query, readers,
     },
     model::{
-        caller::Caller,
         error::Error,
         image::{Image, Visibility},
         job::written,
@@ -38,36 +35,6 @@ use crate::{
 
 /// Characters that the name of an image may have.
 const NAME_MAX: usize = 255;
-
-/// A disk, and the image that it becomes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Part {
-    /// The image's id.
-    pub id: String,
-    /// Where the disk is in the archive.
-    pub inside: Inside,
-}
-
-/// An archive that is taken apart.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Apart {
-    /// The archive.
-    pub archive: Staged,
-    /// Its disks, in the order of the bundle.
-    pub parts: Vec<Part>,
-    /// How many of them are stored.
-    pub stored: usize,
-    /// How many plug-ins the archive has gone through; each disk goes through the others.
-    pub plugins_done: usize,
-}
-
-impl Apart {
-    /// Plans images for the disks of an archive.
-    pub fn of(archive: Staged, disks: Vec<Inside>, plugins_done: usize) -> Self {
-        let part = |inside| Part { id: uuid::Uuid::new_v4().to_string(), inside };
-        Self { archive, parts: disks.into_iter().map(part).collect(), stored: 0, plugins_done }
-    }
-}
 
 /// Whether an archive is being taken apart whose data is in this node's folder. What a node had begun that is gone is
 /// removed, and the state is that of before.
@@ -162,14 +129,7 @@ async fn entered(
     if let Some(found) = query::find_unseen(images, &part.id).await? {
         return Ok(found);
     }
-    let mut caller = Caller {
-        user_id: work.job.user_id.clone(),
-        project_id: work.job.owner.clone(),
-        is_admin_project: true,
-        roles: state.roles.clone(),
-        ..Caller::default()
-    };
-    caller.is_admin = images.access.is_admin(&caller);
+    let caller = behalf::caller(imports, work, &state.roles);
     let unified = images.unified.of(work.job.owner.as_deref()).await?;
     let door = Door { unified, author: work.author(), ..images.door_of(&caller) };
     let disk = described(image, place, part, &work.job.id, door.clock.now());
@@ -331,13 +291,16 @@ pub async fn remove(imports: &Imports, work: &Work, state: &State) -> Done<()> {
     let images = &imports.images;
     for part in state.apart.iter().flat_map(|apart| &apart.parts) {
         let door = Door::bare(work.author(), &images.db.clock, &images.db.notices);
-        let removed = images.change_by(&door, &part.id, |before: &Image| {
-            Ok(Some(Image { status: Status::Deleted, ..before.clone() }))
-        });
-        match removed.await {
-            Ok(_) | Err(Error::ImageNotFound(_)) => {}
+        let (fence, id) = (work.fence(), part.id.clone());
+        let remove = move |conn: &mut Conn| {
+            fence(conn)?;
+            let deleted = |before: &Image| Image { status: Status::Deleted, ..before.clone() };
+            change::in_txn(conn, &door, &id, |_, before| Ok(Some(deleted(before))))
+        };
+        match images.db.write_patiently("bundle.remove_disk", remove).await {
+            Ok(_) | Err(DbError::Domain(Error::ImageNotFound(_))) => images.doomed.notify_one(),
             // Somebody has made it a disk of another bundle meanwhile.
-            Err(other) if other.is_because("image-in-use") => {
+            Err(DbError::Domain(error)) if error.is_because("image-in-use") => {
                 tracing::warn!(image = part.id, "the image of a disk is in use and stays");
             }
             Err(other) => return Err(other.into()),

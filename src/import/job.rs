@@ -182,15 +182,17 @@ pub async fn steps(imports: &Imports, work: &Work, plan: &Plan, state: &mut Stat
             }
         }
         if let Some(rejection) = &facts.rejection {
-            return Err(Failure::from(Error::UnsupportedMediaType(format!(
-                "The data was refused: {rejection}."
-            ))));
+            return Err(refused(format!("The data was refused: {rejection}.")));
         }
         Ok(facts.check_stored(&image)?)
     };
     let arrived =
         distribute::from_staging(imports, work, plan, &image, &staged, state.facts.clone(), check).await?;
     activate::activate(imports, work, plan, state, arrived).await
+}
+
+fn refused(why: String) -> Failure {
+    Error::UnsupportedMediaType(why).into()
 }
 
 /// The first step: the image says what is going on. Repeating it changes nothing.

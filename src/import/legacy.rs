@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Imports,
     asked::{Asked, Method},
+    behalf,
     job::{FETCHED, put_back, steps, steps_done},
     plan::Plan,
     settings::Plugin,
@@ -165,14 +166,7 @@ impl Durable for TaskImport {
 async fn create_image(imports: &Imports, work: &Work, input: &TaskInput, roles: &[String]) -> Done<()> {
     let (id, body) = (work.job.id.as_str(), input.body(&work.job.id)?);
     if query::find_unseen(&imports.images, id).await?.is_none() {
-        let mut caller = Caller {
-            user_id: work.job.user_id.clone(),
-            project_id: work.job.owner.clone(),
-            is_admin_project: true,
-            roles: roles.to_vec(),
-            ..Caller::default()
-        };
-        caller.is_admin = imports.images.access.is_admin(&caller);
+        let caller = behalf::caller(imports, work, roles);
         create::create(&imports.images, &caller, NewImage::parse(&body, &imports.images.schema)?).await?;
     }
     imports

@@ -8,6 +8,7 @@
 mod activate;
 mod apart;
 pub mod asked;
+mod behalf;
 mod bring;
 mod compression;
 pub mod confine;

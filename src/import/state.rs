@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::apart::Apart;
 use crate::{
     blob::facts::Facts,
     model::{blob::Blob, image::Image},
@@ -18,6 +17,49 @@ pub struct Staged {
     pub store: String,
     /// Bytes.
     pub size: u64,
+}
+
+/// A disk in an archive: a range of its bytes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Inside {
+    /// Where its bytes begin.
+    pub offset: u64,
+    /// How many there are.
+    pub size: u64,
+    /// What they are.
+    pub format: String,
+    /// GiB of the disk, if the descriptor says it.
+    pub min_disk: Option<i64>,
+}
+
+/// A disk, and the image that it becomes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Part {
+    /// The image's id.
+    pub id: String,
+    /// Where the disk is in the archive.
+    pub inside: Inside,
+}
+
+/// An archive that is taken apart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Apart {
+    /// The archive.
+    pub archive: Staged,
+    /// Its disks, in the order of the bundle.
+    pub parts: Vec<Part>,
+    /// How many of them are stored.
+    pub stored: usize,
+    /// How many plug-ins the archive has gone through; each disk goes through the others.
+    pub plugins_done: usize,
+}
+
+impl Apart {
+    /// Plans images for the disks of an archive.
+    pub fn of(archive: Staged, disks: Vec<Inside>, plugins_done: usize) -> Self {
+        let part = |inside| Part { id: uuid::Uuid::new_v4().to_string(), inside };
+        Self { archive, parts: disks.into_iter().map(part).collect(), stored: 0, plugins_done }
+    }
 }
 
 /// The source of the data and the token for it. Kept until the job ends, and never shown.

@@ -43,6 +43,7 @@ impl Fault {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -50,9 +51,9 @@ mod tests {
     #[test]
     fn a_kind_survives_a_row() {
         for fault in [Fault::Invalid, Fault::Format, Fault::TooLarge, Fault::Conflict] {
-            let row = serde_json::to_value(Some(fault)).expect("it is a word");
-            let read: Option<Fault> = serde_json::from_value(row).expect("it is such a word");
-            let error = read.expect("it was one").error("why".to_owned());
+            let row = serde_json::to_value(Some(fault)).unwrap();
+            let read: Option<Fault> = serde_json::from_value(row).unwrap();
+            let error = read.unwrap().error("why".to_owned());
             assert_eq!(error.to_string(), "why");
             assert_eq!(Fault::of(&error), fault);
             assert_eq!(Fault::of(&error.because("reason", serde_json::Value::Null)), fault);

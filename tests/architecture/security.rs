@@ -11,7 +11,7 @@ const ROWS: u32 = 80;
 /// Where `is_admin` of a caller is set, and nowhere else: where it is declared, where there is no identity, and where the
 /// policy is asked.
 const MADE_ADMIN: [&str; 5] =
-    ["model/caller.rs", "identity/mod.rs", "api/authenticate.rs", "import/legacy.rs", "cli/policy.rs"];
+    ["model/caller.rs", "identity/mod.rs", "api/authenticate.rs", "import/behalf.rs", "cli/policy.rs"];
 
 /// No code makes somebody an admin who is none: services work in the name of who asked for it.
 #[test]

@@ -16,14 +16,11 @@ use std::{
     path::Path,
 };
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     Imports,
-    apart::Apart,
     bring::{Reading, pour, poured, store_failure},
     staged,
-    state::{Staged, State},
+    state::{Apart, Inside, Staged, State},
 };
 use crate::{
     blob::{
@@ -57,19 +54,6 @@ struct Found {
     appliance: Appliance,
     /// Its disks, in the descriptor's order; never none.
     disks: Vec<Inside>,
-}
-
-/// A disk in an archive: a range of its bytes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Inside {
-    /// Where its bytes begin.
-    pub offset: u64,
-    /// How many there are.
-    pub size: u64,
-    /// What they are.
-    pub format: String,
-    /// GiB of the disk, if the descriptor says it.
-    pub min_disk: Option<i64>,
 }
 
 /// Takes the disk out of the staged data, if that is an OVA. Returns whether it did, and so has saved the state. If it has

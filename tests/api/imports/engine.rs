@@ -109,12 +109,12 @@ on_each_database! {
         let job: Job = leased_to("another".to_owned()).await;
         let work = Work::new(own.db.clone(), own.leases(), Arc::new(Semaphore::new(1)), job.clone());
         let kind = kinds::of(job.kind).unwrap();
-        let undone = kind.undo(&own.imports, &work, Ending::Refused).await;
+        let undone = kind.undo(&own.imports, &work, Ending::GivenUp).await;
         assert!(matches!(undone, Err(Failure::Lost)), "{undone:?}");
         let shown = alice.show(&id).await.json();
         assert_eq!((&shown["status"], &shown["os_glance_import_task"]), (&json!("importing"), &json!(job.id)));
         leased_to(node).await;
-        kind.undo(&own.imports, &work, Ending::Refused).await.unwrap();
+        kind.undo(&own.imports, &work, Ending::GivenUp).await.unwrap();
         let shown = alice.show(&id).await.json();
         assert_eq!((&shown["status"], shown.get("os_glance_import_task")), (&json!("queued"), None));
     }
