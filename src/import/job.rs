@@ -22,7 +22,7 @@ use crate::{
     model::{
         error::Error,
         image::Image,
-        job::{Job, JobKind},
+        job::{Job, JobKind, written},
         status::Status,
     },
     work::{
@@ -264,7 +264,7 @@ pub async fn put_back(
 ) -> Done<&'static str> {
     if let Some(upload) = &state.upload {
         let told = parts::undo(imports, work, plan, (upload, &state), ending).await?;
-        forget(State { fault: ending.fault(), ..state }, work).await?;
+        forgotten(&state, ending).save(work, "").await?;
         return Ok(told);
     }
     // They are known by the state alone.
@@ -298,16 +298,17 @@ pub async fn put_back(
         }
         after
     };
-    let (fence, door, job) = (work.fence(), imports.images.door(work.author()), work.job.clone());
-    let image_id = plan.image_id.clone();
+    let (job, node, value) = (work.job.clone(), work.node.clone(), written(&forgotten(&state, ending))?);
+    let (door, image_id) = (imports.images.door(work.author()), plan.image_id.clone());
     let put_back = move |conn: &mut Conn| {
-        fence(conn)?;
+        let now = door.clock.now();
+        // First, so that a node changes nothing whose job is another's now.
+        db::jobs::save_state(conn, &job.id, &node, &value, "", now)?;
         let image = db::images::find(conn, &image_id)?;
         if image.as_ref().is_some_and(|image| !is_locked_by(image, &job)) {
             // This was done before; what is staged now is another import's.
             return Ok("");
         }
-        let now = door.clock.now();
         dropped.iter().try_for_each(|id| db::blobs::doom(conn, id, now, now))?;
         if image.is_none() {
             return Ok("");
@@ -317,12 +318,11 @@ pub async fn put_back(
     };
     let told = imports.images.db.write_patiently("import.put_back", put_back).await?;
     imports.images.doomed.notify_one();
-    forget(State { fault: ending.fault(), ..state }, work).await?;
     Ok(told)
 }
 
 /// Nothing of the caller's stays with a job that is over, and nothing points to data that is gone.
-async fn forget(state: State, work: &Work) -> Done<()> {
-    let State { roles, signer, fault, .. } = state;
-    State { roles, signer, fault, ..State::default() }.save(work, "").await
+fn forgotten(state: &State, ending: Ending) -> State {
+    let (roles, signer) = (state.roles.clone(), state.signer.clone());
+    State { roles, signer, fault: ending.fault(), ..State::default() }
 }
